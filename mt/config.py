@@ -1,0 +1,182 @@
+"""The configuration schema: every setting, its type, its default and what it means.
+
+The YAML files under `configs/` only choose values; what exists is defined here and nowhere else. `mt-train --help`
+prints these definitions. Composing and checking is in `mt.compose`; nothing below the commands sees a `DictConfig`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def setting(default: Any, help: str, *, resumable: bool = False, choices: tuple[str, ...] = ()) -> Any:
+    """A documented field. `resumable`: may differ when a run is continued; `choices`: the values allowed."""
+    metadata = {"help": help, "resumable": resumable, "choices": choices}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def group(kind: type, help: str) -> Any:
+    """A nested section of the configuration."""
+    return field(default_factory=kind, metadata={"help": help, "resumable": False, "choices": ()})
+
+
+@dataclass
+class SplitConfig:
+    """Where sentence pairs come from. Set one of: `src` and `tgt`, or `file`, or `hub`, or `demo`."""
+
+    src: Any = setting(None, "text file(s) of the source side, one sentence a line: a path or a list of paths; .gz, .xz, .zst too")
+    tgt: Any = setting(None, "text file(s) of the target side, line by line the translations of src")
+    file: Any = setting(None, "file(s) with both sides: .tsv, .jsonl or .tmx (compressed too): a path or a list of paths")
+    hub: str = setting("", "Hugging Face data set: a repository name, or a local folder laid out like one")
+    subset: str = setting("", "configuration (subset) of the hub data set, such as de-en")
+    split: str = setting("", "split of the hub data set, such as train or validation")
+    revision: str = setting("", "revision of the hub data set; refs/convert/parquet reads sets that still have a loading script")
+    columns: list[str] = setting(list, "source and target column, TSV column number (from 0) or JSON key; default: the languages")
+    demo: int = setting(0, "number of generated pairs of the embedded corpus")
+    limit: int = setting(0, "use only the first so many pairs; 0: all")
+    weight: float = setting(1.0, "training only: how often each pair is seen an epoch (0.5: a new half every epoch; 3: three times)")
+
+
+@dataclass
+class CleanConfig:
+    """Cleaning of the training pairs. Each step is counted and reported. Validation and test are normalised, never dropped."""
+
+    unicode: str = setting("NFC", "Unicode normalisation", choices=("NFC", "NFKC", "none"))
+    max_words: int = setting(250, "longest side in words (in characters for unspaced scripts); 0: no limit")
+    max_chars: int = setting(2500, "longest side in characters; 0: no limit")
+    max_ratio: float = setting(4.0, "longest side over shortest in UTF-8 bytes, for pairs over 50 bytes; 0: no limit")
+    deduplicate: bool = setting(True, "drop repeated pairs")
+    drop_overlap: bool = setting(True, "drop training pairs whose source or target is in validation or test")
+
+
+@dataclass
+class TokenizerConfig:
+    """SentencePiece, trained on the cleaned training text. Bytes stand in for unknown characters, so any text round-trips."""
+
+    type: str = setting("unigram", "subword model", choices=("unigram", "bpe"))
+    vocab_size: int = setting(8000, "pieces in the vocabulary (in each, when separate)")
+    joint: bool = setting(True, "one vocabulary for both sides; false: one each")
+    character_coverage: float = setting(0.9999, "share of characters that get a piece of their own; the rest is spelled in bytes")
+    train_lines: int = setting(2_000_000, "lines sampled to train it, at most")
+    sampling: float = setting(0.0, "subword regularisation (Kudo 2018): the smoothing of sampled segmentations, about 0.1 to 0.5; 0: off")
+
+
+@dataclass
+class DataConfig:
+    """The parallel text."""
+
+    name: str = setting("files", "a short name, used in the default run name")
+    src_lang: str = setting("src", "source language code, such as en")
+    tgt_lang: str = setting("tgt", "target language code, such as de; decides how BLEU tokenises")
+    reverse: bool = setting(False, "translate the other way round: swaps sides, columns and languages")
+    train: SplitConfig = group(SplitConfig, "training pairs")
+    val: SplitConfig = group(SplitConfig, "validation pairs; if not set, held out of train by a hash of the source")
+    test: SplitConfig = group(SplitConfig, "test pairs; if not set, held out of train by a hash of the source")
+    mix: dict[str, SplitConfig] = setting(dict, "further training corpora by name, each with its weight: +data.mix.news.src=...")
+    holdout: int = setting(1000, "pairs to hold out for each of val and test where they are not set (at most 5 % of the corpus each)")
+    max_pieces: int = setting(256, "longest side in subword pieces; longer training pairs are dropped and counted, longer input is split")
+    clean: CleanConfig = group(CleanConfig, "cleaning")
+    tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
+    cache: str = setting("${oc.env:MT_CACHE,~/.cache/mt}", "folder for prepared corpora, keyed by content and settings", resumable=True)
+    offline: bool = setting(False, "never ask the network for hub data; use what is in the cache", resumable=True)
+
+
+@dataclass
+class TransformerConfig:
+    """Transformer encoder and decoder (Vaswani et al. 2017)."""
+
+    encoder_layers: int = setting(3, "encoder layers")
+    decoder_layers: int = setting(3, "decoder layers")
+    heads: int = setting(4, "attention heads; divides model.dim")
+    ff_dim: int = setting(1024, "inner width of the feed-forward layers")
+    norm: str = setting("pre", "layer norm before (pre) or after (post) each sublayer", choices=("pre", "post"))
+    activation: str = setting("relu", "feed-forward non-linearity", choices=("relu", "gelu"))
+    position: str = setting("sinusoidal", "position scheme", choices=("none", "sinusoidal", "learned"))
+    attention_dropout: float = setting(0.0, "dropout of attention weights")
+    activation_dropout: float = setting(0.0, "dropout after the feed-forward non-linearity")
+
+
+@dataclass
+class RNNConfig:
+    """Recurrent encoder and decoder (Bahdanau et al. 2014)."""
+
+    cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
+    encoder_layers: int = setting(1, "bidirectional encoder layers")
+    hidden: int = setting(512, "state size of the decoder, and of each direction of the encoder")
+    attention_dim: int = setting(512, "inner width of the additive attention score")
+    readout: str = setting("maxout", "what joins state, word and context before the output layer", choices=("maxout", "plain"))
+
+
+@dataclass
+class ModelConfig:
+    """An encoder and a decoder, each of either family, so that hybrids work."""
+
+    encoder: str = setting("transformer", "encoder family", choices=("transformer", "rnn"))
+    decoder: str = setting("transformer", "decoder family", choices=("transformer", "rnn"))
+    dim: int = setting(256, "width of embeddings and of the Transformer")
+    dropout: float = setting(0.1, "dropout of embeddings and of each sublayer's output")
+    tie_embeddings: str = setting(
+        "all", "share weights: all (source, target, output; needs a joint vocabulary), target (target and output), none",
+        choices=("all", "target", "none"),
+    )
+    transformer: TransformerConfig = group(TransformerConfig, "settings of Transformer parts")
+    rnn: RNNConfig = group(RNNConfig, "settings of recurrent parts")
+
+
+@dataclass
+class OptimConfig:
+    """AdamW and its learning rate."""
+
+    lr: float = setting(1e-3, "peak learning rate")
+    warmup: int = setting(1000, "steps of linear warm-up")
+    schedule: str = setting(
+        "inverse_sqrt", "after warm-up: inverse_sqrt (lr * sqrt(warmup / step)), cosine (to zero at the nearest limit), constant",
+        choices=("inverse_sqrt", "cosine", "constant"),
+    )
+    betas: list[float] = setting(lambda: [0.9, 0.98], "decay of AdamW's two moments")
+    eps: float = setting(1e-9, "AdamW's epsilon")
+    weight_decay: float = setting(0.01, "decoupled weight decay of matrices; vectors and embeddings have none")
+    clip: float = setting(1.0, "largest gradient norm; 0: no clipping")
+    label_smoothing: float = setting(0.1, "share of the target's probability spread over the vocabulary (Szegedy et al. 2015)")
+    ema: float = setting(0.999, "decay of the averaged weights that are validated and saved as the model; 0: no average")
+
+
+@dataclass
+class TrainerConfig:
+    """The training loop: budget, precision, validation."""
+
+    max_steps: int = setting(0, "stop after so many optimizer steps; 0: no limit", resumable=True)
+    max_epochs: float = setting(0.0, "stop after so many passes over the corpus; 0: no limit", resumable=True)
+    max_minutes: float = setting(0.0, "stop after so many minutes, validation included, added up over restarts; 0: no limit", resumable=True)
+    batch_tokens: int = setting(4096, "tokens a batch and device, padding included, on the longer side")
+    accumulate: int = setting(1, "batches a device adds up before each optimizer step")
+    device: str = setting("auto", "where to train", resumable=True, choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = setting("auto", "bf16: matrix products in bfloat16; auto: where the hardware has it", resumable=True, choices=("auto", "fp32", "bf16"))
+    threads: int = setting(0, "CPU threads; 0: all cores", resumable=True)
+    compile: bool = setting(False, "compile the model with torch.compile; pays off in long runs on a GPU", resumable=True)
+    log_every: int = setting(20, "steps between progress lines", resumable=True)
+    val_every: int = setting(500, "steps between validations; 0: only at the end")
+    val_minutes: float = setting(0.0, "minutes between validations, beside val_every; 0: off", resumable=True)
+    val_metric: str = setting("bleu", "what chooses the best model", choices=("bleu", "loss"))
+    val_beam: int = setting(1, "beam size of validation")
+    patience: int = setting(0, "stop after so many validations without a better one; 0: never", resumable=True)
+    samples: int = setting(2, "validation sentences shown with their translation", resumable=True)
+    save_minutes: float = setting(5.0, "minutes between saves for resuming; every validation saves too", resumable=True)
+    init_from: str = setting("", "run directory whose weights and tokenizer to start from (fine-tuning)")
+    test_beam: int = setting(5, "beam size of the test after training", resumable=True)
+
+
+@dataclass
+class Config:
+    """A training run."""
+
+    name: str = setting("${data.name}-${model.decoder}", "name of the run: its folder is runs_dir/name", resumable=True)
+    runs_dir: str = setting("runs", "folder of all runs", resumable=True)
+    seed: int = setting(1, "decides initial weights, order of the data, dropout and subword sampling")
+    data: DataConfig = group(DataConfig, "parallel text")
+    model: ModelConfig = group(ModelConfig, "encoder and decoder")
+    optim: OptimConfig = group(OptimConfig, "optimizer and loss")
+    trainer: TrainerConfig = group(TrainerConfig, "training loop")
