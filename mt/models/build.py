@@ -1,0 +1,51 @@
+"""Models by name: the one place that knows which encoders and decoders there are."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mt.config import ModelConfig
+from mt.errors import UsageError
+from mt.models.rnn import RNNDecoder, RNNEncoder
+from mt.models.seq2seq import Seq2Seq
+from mt.models.transformer import TransformerDecoder, TransformerEncoder
+
+ENCODERS = {"transformer": TransformerEncoder, "rnn": RNNEncoder}
+DECODERS = {
+    "transformer": lambda config, encoder: TransformerDecoder(config, encoder.dim),
+    "rnn": lambda config, encoder: RNNDecoder(config, encoder.dim, encoder.summary_dim),
+}
+
+
+class Embedding(nn.Embedding):
+    """Token embeddings with elements of unit variance on the way in: N(0, 1 / dim) scaled by sqrt(dim).
+
+    The small values suit the output layer, which shares them when tied (Press and Wolf 2017; Vaswani et al. 2017,
+    section 3.4).
+    """
+
+    def __init__(self, vocab_size: int, dim: int) -> None:
+        super().__init__(vocab_size, dim)
+        nn.init.normal_(self.weight, std=dim**-0.5)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return super().forward(ids) * self.embedding_dim**0.5
+
+
+def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Seq2Seq:
+    """The encoder-decoder that `config` describes, with fresh weights; vocabulary sizes in pieces."""
+    if "transformer" in (config.encoder, config.decoder) and config.dim % config.transformer.heads:
+        raise UsageError(f"model.dim={config.dim} is not divisible by model.transformer.heads={config.transformer.heads}")
+    if config.dim % 2:
+        raise UsageError(f"model.dim must be even, not {config.dim}")
+    source_embedding = Embedding(source_vocab, config.dim)
+    target_embedding = source_embedding if config.tie_embeddings == "all" else Embedding(target_vocab, config.dim)
+    encoder = ENCODERS[config.encoder](config)
+    decoder = DECODERS[config.decoder](config, encoder)
+    output = nn.Linear(decoder.dim, target_vocab)
+    nn.init.zeros_(output.bias)
+    if config.tie_embeddings in ("all", "target"):
+        output.weight = target_embedding.weight
+    else:
+        nn.init.normal_(output.weight, std=config.dim**-0.5)
+    return Seq2Seq(source_embedding, target_embedding, encoder, decoder, output)

@@ -1,0 +1,67 @@
+"""Label-smoothed cross-entropy straight from hidden states: logits exist for one chunk of positions at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mt.data.vocabulary import PAD
+
+CHUNK_LOGITS = 8 << 20  # elements: what a chunk's logits may take keeps their buffers small and reusable
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """The loss is the end of the graph, so its gradients are computed in the forward pass, chunk by chunk."""
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, dtype: torch.dtype):
+        vocabulary = weight.shape[0]
+        weight_low, hidden_low = weight.to(dtype), hidden.to(dtype)
+        smoothed = torch.zeros((), device=hidden.device)
+        nll = torch.zeros((), device=hidden.device)
+        wanted = any(ctx.needs_input_grad)
+        grad_hidden, grad_weight, grad_bias = (torch.zeros_like(x, dtype=torch.float32) if wanted else None for x in (hidden, weight, bias))
+        step = max(1, CHUNK_LOGITS // vocabulary)
+        for rows in torch.arange(hidden.shape[0], device="cpu").split(step):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            h, y = hidden_low[part], target[part]
+            real = y != PAD
+            logits = (h @ weight_low.T).float().add_(bias)
+            log_z = logits.logsumexp(-1)
+            chosen = log_z - logits.gather(1, y[:, None])[:, 0]
+            nll += (chosen * real).sum()
+            smoothed += ((1 - smoothing) * chosen + smoothing * (log_z - logits.mean(-1))).mul(real).sum()
+            if wanted:
+                # d loss / d logits = softmax - (1 - smoothing) * onehot - smoothing / V
+                grad = logits.sub_(log_z[:, None]).exp_().sub_(smoothing / vocabulary)
+                grad.scatter_add_(1, y[:, None], grad.new_full((len(y), 1), smoothing - 1))
+                grad.mul_(real[:, None])
+                grad_bias += grad.sum(0)
+                grad_low = grad.to(dtype)
+                grad_hidden[part] = (grad_low @ weight_low).float()
+                grad_weight += (grad_low.T @ h).float()
+        if wanted:
+            ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight, grad_bias)
+        ctx.mark_non_differentiable(nll)
+        return smoothed, nll
+
+    @staticmethod
+    def backward(ctx, grad: Tensor, _):
+        grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
+        return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None
+
+
+def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Sums over all real target tokens, in nats: (label-smoothed loss with gradient, plain negative log-likelihood without).
+
+    hidden [B, T, D], target [B, T] with PAD where nothing is to be predicted. Smoothing spreads that share of the
+    probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as torch's `label_smoothing` does.
+    """
+    hidden, target = hidden.flatten(0, 1), target.flatten()
+    if target.device.type == "cpu":  # the shapes that result depend on the data: on a GPU this would wait for it
+        real = (target != PAD).nonzero()[:, 0]
+        hidden, target = hidden[real], target[real]
+    device = hidden.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+    with torch.autocast(device, enabled=False):
+        return _LinearCrossEntropy.apply(hidden, output.weight, output.bias, target, smoothing, dtype)
