@@ -60,8 +60,8 @@ class TokenizerConfig:
     vocab_size: int = setting(8000, "pieces in the vocabulary (in each, when separate)")
     joint: bool = setting(True, "one vocabulary for both sides; false: one each")
     character_coverage: float = setting(0.9999, "share of characters that get a piece of their own; the rest is spelled in bytes")
-    train_lines: int = setting(2_000_000, "lines sampled to train it, at most")
-    sampling: float = setting(0.0, "subword regularisation (Kudo 2018): the smoothing of sampled segmentations, about 0.1 to 0.5; 0: off")
+    train_lines: int = setting(1_000_000, "lines sampled to train it, at most (a million lines of a usual length take about 4 GB of memory)")
+    sampling: float = setting(0.0, "subword sampling; unigram: smoothing, 0.1 (wild) to 0.5 (mild); bpe: share of merges skipped, about 0.1; 0: off")
 
 
 @dataclass
@@ -75,13 +75,17 @@ class DataConfig:
     train: SplitConfig = group(SplitConfig, "training pairs")
     val: SplitConfig = group(SplitConfig, "validation pairs; if not set, held out of train by a hash of the source")
     test: SplitConfig = group(SplitConfig, "test pairs; if not set, held out of train by a hash of the source")
-    mix: dict[str, SplitConfig] = setting(dict, "further training corpora by name, each with its weight: +data.mix.news.src=...")
+    mix: dict[str, Any] = setting(dict, "further training corpora by name, with the keys of data.train: +data.mix.news.src=a.en and so on")
     holdout: int = setting(1000, "pairs to hold out for each of val and test where they are not set (at most 5 % of the corpus each)")
     max_pieces: int = setting(256, "longest side in subword pieces; longer training pairs are dropped and counted, longer input is split")
     clean: CleanConfig = group(CleanConfig, "cleaning")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
-    cache: str = setting("${oc.env:MT_CACHE,~/.cache/mt}", "folder for prepared corpora, keyed by content and settings", resumable=True)
+    cache: str = setting("", "folder for prepared corpora, keyed by content and settings; default: $MT_CACHE, else ~/.cache/mt", resumable=True)
     offline: bool = setting(False, "never ask the network for hub data; use what is in the cache", resumable=True)
+
+    def languages(self) -> tuple[str, str]:
+        """Codes of the source and the target language, `reverse` taken into account."""
+        return (self.tgt_lang, self.src_lang) if self.reverse else (self.src_lang, self.tgt_lang)
 
 
 @dataclass
@@ -156,7 +160,6 @@ class TrainerConfig:
     device: str = setting("auto", "where to train", resumable=True, choices=("auto", "cpu", "cuda", "mps"))
     precision: str = setting("auto", "bf16: matrix products in bfloat16; auto: where the hardware has it", resumable=True, choices=("auto", "fp32", "bf16"))
     threads: int = setting(0, "CPU threads; 0: all cores", resumable=True)
-    compile: bool = setting(False, "compile the model with torch.compile; pays off in long runs on a GPU", resumable=True)
     log_every: int = setting(20, "steps between progress lines", resumable=True)
     val_every: int = setting(500, "steps between validations; 0: only at the end")
     val_minutes: float = setting(0.0, "minutes between validations, beside val_every; 0: off", resumable=True)

@@ -1,0 +1,59 @@
+# Needs: git, make, Python 3.11 or newer with its venv module (Debian, Ubuntu: apt install python3-venv).
+# Another Python: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes), test it, translate a few sentences
+	$(BIN)/mt-train experiment=demo
+	@echo; echo "A few sentences through: mt-translate runs/demo"
+	@set -e; for sentence in \
+	    "The old man sees the dog because it is hungry." \
+	    "I know that she knows the teacher." \
+	    "The woman bought a lamp, but it is heavy." \
+	    "When the child sleeps, the mother opens the window." \
+	    "When the child slept, the mother opened the window." \
+	    "Before the concert he called the friend whom we wanted to invite."; \
+	do printf '%s\n' "$$sentence"; done > runs/demo/sentences.txt; \
+	$(BIN)/mt-translate runs/demo < runs/demo/sentences.txt > runs/demo/sentences.out.txt; \
+	paste -d '\n' runs/demo/sentences.txt runs/demo/sentences.out.txt | sed 'n; s/^/    /'
+	@echo; echo "Your turn: $(BIN)/mt-translate runs/demo \"The cat sleeps in the garden.\""
+
+test: $(VENV)/.installed-dev  ## check style and run the tests
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## style and types only
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## remove the environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or name it: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $$($(PYTHON) --version) is too old: Python 3.11 or newer is needed; name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	    echo "error: $(PYTHON) has no venv module: apt install python3-venv" >&2; exit 1; }
+	@echo "creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what is needed into $(VENV): PyTorch is large, the first time takes some minutes"
+	$(PIP) install --quiet --progress-bar on -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing what is needed and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
+	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed

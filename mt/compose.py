@@ -1,0 +1,229 @@
+"""From YAML files and command-line overrides to a checked `Config`, with errors that name the nearest valid key.
+
+Hydra composes; the rest of the package only sees dataclasses. Hydra's own check lets `+optim.lrr=3` pass and its messages
+take several lines, so keys are checked here, before Hydra sees them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Iterator
+from dataclasses import MISSING, Field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mt.config import Config, SplitConfig
+from mt.errors import UsageError
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+def config_dir() -> Path:
+    """The folder of YAML files: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def groups() -> dict[str, list[str]]:
+    """Config groups and their options, from the folders and files that there are."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(config_dir().rglob("*.yaml")):
+        name = path.parent.relative_to(config_dir()).as_posix()
+        if name != ".":
+            found.setdefault(name, []).append(path.stem)
+    return found
+
+
+def fields(kind: type = Config, prefix: str = "") -> Iterator[tuple[str, Field, bool]]:
+    """All keys as (dotted name, dataclass field, whether it is a section with keys of its own), in order of definition."""
+    hints = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        name = prefix + field.name
+        section = dataclasses.is_dataclass(hints[field.name])
+        yield name, field, section
+        if section:
+            yield from fields(hints[field.name], name + ".")
+
+
+@functools.cache
+def keys() -> dict[str, Field]:
+    """Every key that can be set, by its dotted name."""
+    return {name: field for name, field, section in fields() if not section}
+
+
+def field_default(field: Field) -> Any:
+    """The default of a field of the schema."""
+    return field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
+
+
+def load_config(overrides: list[str]) -> Config:
+    """Compose `overrides` (such as ["model=rnn", "optim.lr=7e-4"]) over the YAML files and check the result."""
+    check_keys(overrides)
+    try:
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            return to_config(compose("train", overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(_one_line(error)) from error
+
+
+def to_config(composed: DictConfig) -> Config:
+    """Hydra's result as dataclasses, with interpolations resolved and values checked."""
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
+    except OmegaConfBaseException as error:
+        raise UsageError(_one_line(error)) from error
+    assert isinstance(config, Config)
+    config.data.mix = {name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()}
+    check_values(config)
+    return config
+
+
+def _split(key: str, entry: Any) -> SplitConfig:
+    """A mixed-in corpus: OmegaConf cannot add typed sections to a dict from the command line, so its type is checked here."""
+    try:
+        split = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SplitConfig), entry))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UsageError(f"{key}: {_one_line(error)}") from error
+    assert isinstance(split, SplitConfig)
+    return split
+
+
+def config_to_yaml(config: Config) -> str:
+    """All settings as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+
+
+def config_from_yaml(text: str) -> Config:
+    """The inverse of `config_to_yaml`; unknown keys and wrong types raise UsageError."""
+    composed = OmegaConf.create(text)
+    if not isinstance(composed, DictConfig):
+        raise UsageError("it holds no settings")
+    return to_config(composed)
+
+
+def check_keys(overrides: list[str]) -> None:
+    """Refuse overrides of keys and group options that do not exist, and name the nearest that do."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UsageError(f"cannot read the overrides: {_one_line(error)}; quote values with special characters: 'key=\"a,b\"'") from error
+    known_groups = groups()
+    for override in parsed:
+        key = override.key_or_group
+        if key.startswith("hydra."):
+            continue
+        if key.startswith("data.mix.") and not override.is_add():
+            raise UsageError(f"{key} adds a corpus: write +{key}=...")
+        if override.is_delete() and key in keys():
+            raise UsageError(f"~{key}: a setting cannot be removed, only set")
+        if key in known_groups:
+            if not override.is_sweep_override():
+                for option in [override.value()] if not isinstance(override.value(), list) else override.value():
+                    _check_known(str(option), known_groups[key], f"{key}=")
+        elif not _is_key(key):
+            _check_known(key, [*known_groups, *keys()], "")
+
+
+def _is_key(key: str) -> bool:
+    """Whether `key` is a setting or, under data.mix, a setting of a corpus with a name of the user's choice."""
+    parts = key.split(".")
+    if parts[:2] == ["data", "mix"]:
+        return len(parts) <= 3 or (len(parts) == 4 and parts[3] in {field.name for field in dataclasses.fields(SplitConfig)})
+    return key in keys()
+
+
+def _check_known(name: str, known: list[str], prefix: str) -> None:
+    if name in known:
+        return
+    # The part after the last dot is what people mistype; a key given without its section is found by it too.
+    near = difflib.get_close_matches(name, known, 1, 0.6) or [k for k in known if k.split(".")[-1] == name.split(".")[-1]]
+    near = near or difflib.get_close_matches(name.split(".")[-1], [k.split(".")[-1] for k in known], 1, 0.75)
+    hint = f"did you mean {prefix}{near[0]}?" if near else "mt-train --help lists what there is"
+    raise UsageError(f"unknown {'option' if prefix else 'key'} {prefix}{name}: {hint}")
+
+
+def check_values(config: Config) -> None:
+    """Refuse values outside a setting's choices, and numbers that cannot be meant."""
+    for name, field in keys().items():
+        value = functools.reduce(getattr, name.split("."), config)
+        choices = field.metadata["choices"]
+        if choices and value not in choices:
+            near = difflib.get_close_matches(str(value), choices, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
+            raise UsageError(f"{name}={value} is not possible: {hint}")
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            raise UsageError(f"{name}={value} is negative: give 0 or more")
+    for name in ("dropout", "transformer.attention_dropout", "transformer.activation_dropout"):
+        if functools.reduce(getattr, name.split("."), config.model) >= 1:
+            raise UsageError(f"model.{name} must be below 1")
+    if config.model.tie_embeddings == "all" and not config.data.tokenizer.joint:
+        raise UsageError("model.tie_embeddings=all needs one vocabulary: set model.tie_embeddings=target or data.tokenizer.joint=true")
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """Settings that may not differ when a run is continued and yet do, as readable phrases."""
+    found = []
+    for name, field in keys().items():
+        before, after = (functools.reduce(getattr, name.split("."), config) for config in (old, new))
+        if before != after and not field.metadata["resumable"]:
+            found.append(f"{name} is {_plain(before)} there and {_plain(after)} here")
+    return found
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return str({key: dataclasses.asdict(entry) for key, entry in value.items()})
+    return repr(value)
+
+
+def _one_line(error: Exception) -> str:
+    """The part of Hydra's and OmegaConf's messages that a person needs."""
+    # Hydra's own message only says that merging failed; why is in the error that it wraps.
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    noise = ("full_key:", "reference_type=", "object_type=", "See https")
+    key = next((line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")), "")
+    text = "; ".join(line for line in lines if not line.startswith(noise))
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def help_text() -> str:
+    """What `mt-train --help` prints: how to use it, the groups with their options, every key."""
+    lines = [
+        "mt-train: train a translation model and test it.",
+        "",
+        "usage: mt-train [group=option ...] [key=value ...]",
+        "",
+        "  mt-train experiment=demo                                     the embedded corpus, minutes on a CPU",
+        "  mt-train data=files data.train.src=a.en data.train.tgt=a.de trainer.max_minutes=30",
+        "  mt-train data=multi30k model=rnn optim.lr=7e-4 name=first    a corpus of the Hugging Face hub",
+        "  mt-train -m seed=1,2,3 name='seed-${seed}' trainer.max_steps=2000    three runs, one after the other",
+        "  torchrun --nproc-per-node 2 -m mt.train model/size=base      two processes, one model",
+        "",
+        "The run is written to runs/NAME: use it with mt-translate and mt-evaluate. The same command continues a run that",
+        "was interrupted (Ctrl-C saves first). `mt-train --cfg job` shows the settings that a command results in.",
+        "",
+        "Groups (each option is a file that sets some of the keys below)",
+    ]
+    lines += [f"  {name:12} {', '.join(options)}" for name, options in groups().items()]
+    lines += ["", "Keys, with their defaults before any group sets them (* may change when a run is continued)"]
+    for name, field, section in fields():
+        text = field.metadata["help"]
+        if section:
+            lines += ["", f"  {name}: {text}"]
+            continue
+        choices = f" [{'|'.join(field.metadata['choices'])}]" if field.metadata["choices"] else ""
+        default = field_default(field)
+        shown = "" if default is None or default == "" else f" = {default}"
+        lines.append(f"    {name}{shown}{'*' if field.metadata['resumable'] else ''}{choices}\n        {text}")
+    return "\n".join(lines)

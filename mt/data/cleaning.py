@@ -1,0 +1,124 @@
+"""Cleaning: one normalisation for all text, and the filters of the training pairs, each counted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from mt.config import CleanConfig
+from mt.data.scripts import count_units
+
+# Invisible, without meaning for the text: NUL, byte order mark, soft hyphen. The other format characters (Cf) stay, because
+# scripts need them: joiners in Persian, Indic scripts and emoji, direction marks, the zero-width space of Thai and Khmer.
+_REMOVED = "\x00\ufeff\u00ad"
+# Control characters (Cc: C0, DEL and C1, so tab and every kind of line end too) and Unicode's two line separators.
+_TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
+_TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+RATIO_FROM_BYTES = 50  # short pairs may differ in length as they like ("Ja." - "That is correct, of course.")
+
+
+def normalise(text: str, form: str = "NFC") -> str:
+    """The text that the model sees, in training and in translation alike. Total and idempotent.
+
+    Control characters and line separators become spaces; NUL, byte order marks and soft hyphens go; surrogates are paired
+    up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or none); white space at the ends is dropped.
+    """
+    if not text.isprintable():  # a fast test that most text passes: nothing to remove, replace or repair in it
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = text.translate(_TABLE)
+    if form != "none":
+        text = unicodedata.normalize(form, text)  # type: ignore[arg-type]  # the schema allows NFC and NFKC only
+    return text.strip()
+
+
+def text_hash(text: str) -> int:
+    """A 64-bit hash of well-formed text, the same in every process (unlike Python's own)."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+class Cleaner:
+    """Normalises and filters training pairs; duplicates are found across all corpora that one cleaner has read.
+
+    `held_out` are the validation and test pairs. Memory grows by a 64-bit hash for each different pair (about 70 bytes in a
+    Python set), not by text. `counts` holds, for each step, the pairs that it changed (normalised) or dropped (the others);
+    a pair counts for the first step that drops it, so read = kept + all dropped.
+    """
+
+    DROPPING = ("empty", "too long", "ratio", "overlap", "duplicate")
+
+    def __init__(self, config: CleanConfig, held_out: Iterable[tuple[str, str]]) -> None:
+        self.config = config
+        self.counts: dict[str, int] = dict.fromkeys(("read", "kept", "normalised", *self.DROPPING), 0)
+        self._seen: set[int] = set()
+        self._held_out_sources: set[int] = set()
+        self._held_out_targets: set[int] = set()
+        if config.drop_overlap:
+            for source, target in held_out:
+                self._held_out_sources.add(text_hash(normalise(source, config.unicode)))
+                self._held_out_targets.add(text_hash(normalise(target, config.unicode)))
+
+    def __call__(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """The cleaned pairs, in order."""
+        form, counts = self.config.unicode, self.counts
+        for raw_source, raw_target in pairs:
+            counts["read"] += 1
+            source, target = normalise(raw_source, form), normalise(raw_target, form)
+            counts["normalised"] += source != raw_source or target != raw_target
+            reason = self._reason_to_drop(source, target)
+            if reason:
+                counts[reason] += 1
+            else:
+                counts["kept"] += 1
+                yield source, target
+
+    def _reason_to_drop(self, source: str, target: str) -> str | None:
+        config = self.config
+        if not source or not target:
+            return "empty"
+        if config.max_chars and max(len(source), len(target)) > config.max_chars:
+            return "too long"
+        if config.max_words and max(count_units(source), count_units(target)) > config.max_words:
+            return "too long"
+        if config.max_ratio:
+            shortest, longest = sorted((len(source.encode()), len(target.encode())))
+            if longest > RATIO_FROM_BYTES and longest > config.max_ratio * shortest:
+                return "ratio"
+        if config.drop_overlap and (
+            text_hash(source) in self._held_out_sources or text_hash(target) in self._held_out_targets
+        ):
+            return "overlap"
+        if config.deduplicate:
+            key = text_hash(f"{source}\0{target}")  # normalised text has no NUL, so the border is unmistakable
+            if key in self._seen:
+                return "duplicate"
+            self._seen.add(key)
+        return None
+
+    def report(self) -> list[str]:
+        """What was done so far, one line a step; steps that are switched off say so."""
+        counts, config = self.counts, self.config
+        on = {
+            "empty": True,
+            "too long": bool(config.max_words or config.max_chars),
+            "ratio": bool(config.max_ratio),
+            "overlap": config.drop_overlap,
+            "duplicate": config.deduplicate,
+        }
+        meaning = {
+            "empty": "with an empty side",
+            "too long": f"longer than {config.max_words or 'any number of'} words or {config.max_chars or 'any number of'} characters",
+            "ratio": f"with one side over {config.max_ratio:g} times as long as the other",
+            "overlap": "whose source or target is in validation or test",
+            "duplicate": "seen before",
+        }
+        share = 100 * counts["kept"] / max(1, counts["read"])
+        lines = [f"pairs read: {counts['read']:,}; kept: {counts['kept']:,} ({share:.1f} %)"]
+        lines.append(f"normalised ({config.unicode}, control characters, white space at the ends): {counts['normalised']:,}")
+        for step in self.DROPPING:
+            lines.append(f"dropped, {meaning[step]}: {counts[step]:,}" if on[step] else f"{step}: step is off")
+        return lines

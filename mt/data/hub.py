@@ -1,0 +1,163 @@
+"""Sentence pairs from data sets of the Hugging Face hub, or from a local folder that is laid out like one.
+
+Parquet, JSON lines and CSV sets work, with a `translation` column (text by language) or one text column a language.
+`datasets` memory-maps what it has downloaded and converted to Arrow, so size does not matter here either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import datasets
+import huggingface_hub
+from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+from mt.errors import MTError
+
+CONVERTED = "refs/convert/parquet"  # where the hub keeps its own Parquet copy of a set, a folder for each subset
+BATCH = 1000  # rows decoded at a time
+
+
+class HubPairs:
+    """The pairs of one split. Re-iterable; `fingerprint` changes with the content and the columns."""
+
+    def __init__(self, table: datasets.Dataset, columns: tuple[str, str], nested: bool) -> None:
+        self._table = table
+        self._columns = columns
+        self._nested = nested
+        self.fingerprint = f"{table._fingerprint}-{'.'.join(columns)}"
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        source, target = self._columns
+        for batch in self._table.iter(BATCH):
+            if self._nested:
+                for record in batch["translation"]:
+                    yield record[source] or "", record[target] or ""  # missing: an empty side, which cleaning counts
+            else:
+                for left, right in zip(batch[source], batch[target], strict=True):
+                    yield left or "", right or ""
+
+
+def load_hub(
+    name: str,
+    subset: str,
+    split: str,
+    revision: str,
+    columns: list[str],
+    languages: tuple[str, str],
+    offline: bool,
+) -> HubPairs:
+    """Open one split of a data set.
+
+    name: repository (`wmt/wmt14`) or local folder. subset: its configuration, or a folder in it. columns: the two text
+    columns, or two keys of the `translation` column; default: the `languages`. offline: ask no network.
+    Raises MTError with what to do when the set cannot be had or has other splits or columns.
+    """
+    folder = Path(name).expanduser()
+    local = folder.is_dir()
+    if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
+        raise MTError(f"no such folder: {name} (a hub data set is named owner/name)")
+    path = str(folder) if local else name
+    with _hub_errors(name, revision, local), _network(allowed=not offline):
+        builder = _builder(path, subset, revision or None)
+        builder.download_and_prepare()
+        table = builder.as_dataset(split=split)
+    found, nested = find_columns(table.features, columns, languages, name)
+    return HubPairs(table.select_columns(["translation"] if nested else list(dict.fromkeys(found))), found, nested)
+
+
+def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBuilder:
+    """The builder of a subset, which the set's card declares or, as in the hub's converted copies, only a folder makes.
+
+    The folder is tried too where the card does not match the files: in a copy of a part of the repository.
+    """
+    try:
+        builder = datasets.load_dataset_builder(path, subset or None, revision=revision)
+    except (ValueError, FileNotFoundError) as unknown:
+        if not subset:
+            raise
+        try:
+            builder = datasets.load_dataset_builder(path, data_dir=subset, revision=revision)
+        except Exception:
+            raise unknown from None  # it lists the subsets
+    if hasattr(builder.config, "keep_default_na"):
+        # CSV: pandas would take sentences such as "None" or "NA" for missing values.
+        same = {"data_dir": subset} if builder.config.data_dir else {"name": subset or None}
+        builder = datasets.load_dataset_builder(path, revision=revision, keep_default_na=False, **same)
+    return builder
+
+
+def find_columns(
+    features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str
+) -> tuple[tuple[str, str], bool]:
+    """The source and target column, and whether they are keys of the `translation` column."""
+    wanted = (columns[0], columns[1]) if columns else languages
+    translation = features.get("translation")
+    keys: list[str] = []
+    if isinstance(translation, datasets.Translation):
+        keys = list(translation.languages)
+    elif isinstance(translation, dict):
+        keys = list(translation)
+    if all(key in keys for key in wanted):
+        return wanted, True
+    if all(column in features for column in wanted):
+        for column in wanted:
+            kind = getattr(features[column], "dtype", None)
+            if kind not in ("string", "large_string", "string_view"):
+                raise MTError(f"hub data set {name}: column {column} holds {kind or 'nested values'}, not text")
+        return wanted, False
+    found = ", ".join(features) + (f" (translation has {', '.join(keys)})" if keys else "")
+    raise MTError(
+        f"hub data set {name}: no columns {wanted[0]} and {wanted[1]}; it has: {found}; "
+        "set src_lang and tgt_lang, or columns=[source,target]"
+    )
+
+
+@contextmanager
+def _network(allowed: bool) -> Iterator[None]:
+    """Switch both libraries to offline mode, as HF_HUB_OFFLINE=1 does when set before they are imported."""
+    before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
+    if not allowed:
+        datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE = before
+
+
+@contextmanager
+def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
+    """Turn what `datasets` raises into one line that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error):
+            raise MTError(f"cannot load hub data set {name}: {error}") from error
+        raise MTError(
+            f"hub data set {name} has a loading script, which datasets no longer runs; read the hub's converted copy: "
+            f"set data.train.revision={CONVERTED} (and the same for val and test)"
+        ) from None
+    except DatasetNotFoundError as error:
+        raise MTError(f"hub data set {name}: {error}") from None
+    except DatasetGenerationError as error:
+        reason = error.__cause__ or error
+        raise MTError(f"cannot read hub data set {name}: {reason} (a set with several subsets needs subset=...)") from error
+    except (ValueError, HFValidationError) as error:  # unknown subset or split: the message lists those there are
+        raise MTError(f"hub data set {name}: {error}") from error
+    except (OSError, HfHubHTTPError) as error:
+        if local or isinstance(error, FileNotFoundError):
+            raise MTError(f"cannot read hub data set {name}: {error}") from error
+        short = name.rpartition("/")[2]
+        version = f"--revision {revision} " if revision else ""
+        raise MTError(
+            f"cannot reach hub data set {name} ({error}); without network: on a machine that has one run "
+            f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, copy the folder here and set data.train.hub={short} "
+            "(and the same for val and test), or use text files (data=files)"
+        ) from error

@@ -1,0 +1,240 @@
+"""Reading sentence pairs from files: plain text, TSV, JSON lines and TMX, each also compressed (.gz, .xz, .zst).
+
+Every reader streams, so size does not matter, and is strict: a line that is not UTF-8, a missing column, a truncated
+archive or two sides of different length end in one clear error that names file and line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import json
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree
+
+import pyarrow
+
+from mt.errors import MTError, UsageError
+
+Pairs = Iterator[tuple[str, str]]
+COMPRESSED = (".gz", ".xz", ".zst")
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+def check_file(path: Path) -> None:
+    """Raise MTError unless `path` is a regular file that can be read."""
+    with _file_errors(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise MTError(f"{path} is a pipe or device; give a regular file, which can be read more than once")
+        path.open("rb").close()
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn what can go wrong with a file into one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MTError(f"no such file: {path}") from None
+    except IsADirectoryError:
+        raise MTError(f"{path} is a folder; give the files in it") from None
+    except PermissionError:
+        raise MTError(f"no permission to read {path}") from None
+    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        hint = "; the file is damaged or cut short: fetch it again" if path.suffix in COMPRESSED else ""
+        raise MTError(f"cannot read {path}: {error}{hint}") from error
+
+
+@contextmanager
+def open_raw(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of `path` as they are stored."""
+    with _file_errors(path), path.open("rb") as stream:
+        yield stream
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """The decompressed bytes of `path`, by its ending."""
+    with _file_errors(path), _decompress(path) as stream:
+        yield stream
+
+
+def _decompress(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if path.suffix == ".xz":
+        return lzma.open(path, "rb")
+    if path.suffix == ".zst":
+        # Arrow's reader, because it tells a truncated archive from a whole one.
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"), 1 << 20)
+    return path.open("rb")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    r"""The lines of a UTF-8 text file. Only "\n" ends a line, after which one "\r" is dropped; a byte order mark is skipped.
+
+    So U+2028, U+0085 or a vertical tab inside a sentence do not shift the lines against the other side.
+    """
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise MTError(
+                    f"{path}, line {number}: not UTF-8 at byte {error.start + 1}; convert the file, e.g. with iconv -t utf-8"
+                ) from None
+            yield text.removesuffix("\n").removesuffix("\r")
+
+
+def read_text_pair(source: Path, target: Path) -> Pairs:
+    """Pairs of two text files, line by line."""
+    missing = object()
+    sources, targets = read_lines(source), read_lines(target)
+    for number, (left, right) in enumerate(itertools.zip_longest(sources, targets, fillvalue=missing)):
+        if left is missing or right is missing:
+            longer = number + 1 + sum(1 for _ in (targets if left is missing else sources))
+            counts = (number, longer) if left is missing else (longer, number)
+            raise MTError(
+                f"the two sides differ in length: {source} has {counts[0]:,} lines, {target} has {counts[1]:,}; "
+                "line i of one must be the translation of line i of the other"
+            )
+        yield left, right  # type: ignore[misc]
+
+
+def read_tsv(path: Path, columns: tuple[int, int]) -> Pairs:
+    """Pairs of a tab-separated file without quoting; `columns` count from 0."""
+    needed = max(columns) + 1
+    for number, line in enumerate(read_lines(path), start=1):
+        fields = line.split("\t")
+        if len(fields) < needed:
+            raise MTError(f"{path}, line {number}: {len(fields)} column(s), but column {needed - 1} (from 0) is asked for")
+        yield fields[columns[0]], fields[columns[1]]
+
+
+def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
+    """Pairs of a file with one JSON object a line: `{"en": ..., "de": ...}`, or the same under `translation`."""
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise MTError(f"{path}, line {number}: not a JSON object on one line ({error})") from None
+        if isinstance(record, dict) and isinstance(record.get("translation"), dict):
+            record = record["translation"]
+        if not isinstance(record, dict) or any(key not in record for key in keys):
+            found = ", ".join(record) if isinstance(record, dict) else type(record).__name__
+            raise MTError(f"{path}, line {number}: no keys {keys[0]} and {keys[1]}, found: {found}; name them with columns=[...]")
+        source, target = (record[key] for key in keys)
+        if not all(isinstance(side, str | None) for side in (source, target)):
+            raise MTError(f"{path}, line {number}: {keys[0]} and {keys[1]} must be text")
+        yield source or "", target or ""  # null: an empty side, which cleaning counts
+
+
+def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
+    """Pairs of a translation memory (TMX 1.4): of each unit the first variant in either language.
+
+    `en` finds en-US and en-GB too, `en-GB` finds en; an exact match comes first. Native codes of the inline elements are
+    left out, their surrounding text is kept. Units without one of the languages are skipped and reported.
+    """
+    used = skipped = 0
+    found: set[str] = set()
+    with open_bytes(path) as stream:
+        parents: list[ElementTree.Element] = []
+        try:
+            for event, element in ElementTree.iterparse(stream, events=("start", "end")):
+                if event == "start":
+                    parents.append(element)
+                    continue
+                parents.pop()
+                if _tag(element) != "tu":
+                    continue
+                variants = _variants(element)
+                source, target = (_choose(variants, language) for language in languages)
+                found.update(variants)
+                if parents:
+                    parents[-1].clear()  # the units read so far, or memory grows with the file
+                if source is None or target is None:
+                    skipped += 1
+                else:
+                    used += 1
+                    yield source, target
+        except ElementTree.ParseError as error:
+            raise MTError(f"{path}: not well-formed XML ({error})") from None
+    if skipped and not used:
+        raise MTError(f"{path}: no unit has both {languages[0]} and {languages[1]}; languages found: {', '.join(sorted(found))}")
+    if skipped:
+        warn(f"{path}: {skipped:,} of {used + skipped:,} units skipped, which lack {languages[0]} or {languages[1]}")
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _variants(unit: ElementTree.Element) -> dict[str, str]:
+    """Text by language code (lower case) of a translation unit."""
+    texts: dict[str, str] = {}
+    for variant in unit:
+        segment = next((child for child in variant if _tag(child) == "seg"), None)
+        if _tag(variant) == "tuv" and segment is not None:
+            language = variant.get(XML_LANG) or variant.get("lang") or ""
+            # A line break inside a segment is the file's layout, not the text's.
+            texts.setdefault(language.lower().replace("_", "-"), re.sub(r"\s*\n\s*", " ", _segment_text(segment)).strip())
+    return texts
+
+
+def _segment_text(segment: ElementTree.Element) -> str:
+    """Text without the native codes in <bpt>, <ept>, <ph>, <it>, <ut>; <hi> only marks text and keeps it."""
+    parts = [segment.text or ""]
+    for child in segment:
+        parts.append((_segment_text(child) if _tag(child) == "hi" else "") + (child.tail or ""))
+    return "".join(parts)
+
+
+def _choose(variants: dict[str, str], language: str) -> str | None:
+    wanted = language.lower().replace("_", "-")
+    if wanted in variants:
+        return variants[wanted]
+    for code, text in variants.items():
+        if code.startswith(wanted + "-") or wanted.startswith(code + "-"):
+            return text
+    return None
+
+
+def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
+    """Pairs of one file that holds both sides; its ending says how. `columns`: TSV column numbers or JSON keys."""
+    kind = file_kind(path)
+    if kind == ".tmx":
+        return read_tmx(path, languages, warn)
+    if kind == ".tsv":
+        return read_tsv(path, tsv_columns(columns))
+    return read_jsonl(path, (columns[0], columns[1]) if columns else languages)
+
+
+def file_kind(path: Path) -> str:
+    """The ending that decides how a file with both sides is read; raises UsageError for others."""
+    kind = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    if kind not in (".tsv", ".jsonl", ".tmx"):
+        raise UsageError(
+            f"cannot tell the format of {path}: a file with both sides ends in .tsv, .jsonl or .tmx (then .gz, .xz or .zst); "
+            "for one file a side use src and tgt"
+        )
+    return kind
+
+
+def tsv_columns(columns: list[str]) -> tuple[int, int]:
+    """Column numbers from the setting; default the first two."""
+    if not columns:
+        return 0, 1
+    if not all(column.isdecimal() for column in columns):
+        raise UsageError(f"columns of a TSV file are numbers from 0, such as [0,1], not [{','.join(columns)}]")
+    return int(columns[0]), int(columns[1])

@@ -1,0 +1,66 @@
+"""Work in batches of limited size, smaller ones where memory runs out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from mt.data.batching import batches_in_order
+from mt.errors import MTError
+
+Result = TypeVar("Result")
+
+
+class Budget:
+    """How many tokens a batch may have. Falls by itself when a batch does not fit, and stays there."""
+
+    def __init__(self, tokens: int, warn: Callable[[str], None]) -> None:
+        self.tokens, self.warn = tokens, warn
+
+    def map(self, rows: Sequence[Sequence[int]], width: int, work: Callable[[list[int]], Sequence[Result]]) -> list[Result]:
+        """`work(indices)` for batches of rows of about the same length; all results in the order of `rows`.
+
+        A batch has rows * longest * width <= tokens, at least one row. `width` is how many copies of a row `work` makes.
+        """
+        results: list[Result | None] = [None] * len(rows)
+        waiting = deque(self._cut(rows, range(len(rows)), width))
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                done = work(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                done = None
+            # Outside the handler, which keeps the failed batch's tensors alive through its traceback.
+            if done is None:
+                self._lower(rows, batch, width)
+                waiting = deque(self._cut(rows, [row for each in [batch, *waiting] for row in each], width))
+                continue
+            for row, result in zip(batch, done, strict=True):
+                results[row] = result
+        return results  # type: ignore[return-value]  # every row was in a batch
+
+    def _cut(self, rows: Sequence[Sequence[int]], chosen: Sequence[int], width: int) -> list[list[int]]:
+        return [[chosen[i] for i in batch] for batch in batches_in_order([rows[i] for i in chosen], max(1, self.tokens // width))]
+
+    def _lower(self, rows: Sequence[Sequence[int]], batch: list[int], width: int) -> None:
+        longest = max(len(rows[row]) for row in batch)
+        if len(batch) == 1:
+            raise MTError(f"out of memory with a single sentence of {longest} tokens: lower --beam or --nbest, or use --device cpu")
+        # Of what the batch really had: the budget may lie far above it.
+        self.tokens = len(batch) * longest * width // 2
+        self.warn(f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """GPUs have an exception of their own; elsewhere only the text tells."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory"))

@@ -1,0 +1,241 @@
+"""Text in, text out: everything between a line of text and its translation.
+
+A line is normalised as the training text was, split where it is too long, cut into pieces, searched together with lines
+of about its length, put together again, and given back at its place. N lines give N translations.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+import torch
+
+from mt.data.batching import make_batch
+from mt.data.cleaning import normalise
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.batches import Budget
+from mt.decoding.ensemble import Ensemble
+from mt.decoding.scoring import PairScore, score_pairs
+from mt.decoding.search import Hypothesis, SearchOptions, search
+from mt.decoding.splitting import join_parts, split_text
+from mt.errors import MTError, UsageError
+from mt.models.seq2seq import Seq2Seq
+from mt.training.checkpoint import Run, load_run
+from mt.training.device import autocast, pick_device
+
+BATCH_TOKENS = 4096
+WINDOW_LINES = 4096  # read ahead and sorted by length: enough for full batches, and what memory holds
+WINDOW_CHARS = 4_000_000
+
+
+@dataclass
+class Output:
+    """One translation of a line. For a line that was split, the sums over its parts."""
+
+    text: str  # one line: no line separators of any kind
+    score: float  # log_prob / tokens**length_penalty
+    log_prob: float  # natural logarithm
+    tokens: int  # EOS included
+    complete: bool  # False where the maximum length cut it off
+
+
+@dataclass
+class Translation:
+    """A line with its translations, best first, at least one."""
+
+    source: str  # normalised
+    outputs: list[Output]
+
+    @property
+    def text(self) -> str:
+        return self.outputs[0].text
+
+
+class Translator:
+    """One model, or several as an ensemble, with the tokenizer. `counts` sums up what needed special treatment.
+
+    The same line gives the same translation, to float tolerance, whatever stands beside it (samples aside).
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Seq2Seq],
+        tokenizer: Tokenizer,
+        *,
+        max_pieces: int = 256,
+        unicode: str = "NFC",
+        precision: str = "auto",
+        batch_tokens: int = BATCH_TOKENS,
+        options: SearchOptions | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
+
+        `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
+        calls; `warn` gets one-line warnings, by default on standard error.
+        """
+        if batch_tokens < 1:
+            raise UsageError(f"batch_tokens cannot be {batch_tokens}")
+        self.models, self.tokenizer = list(models), tokenizer
+        self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
+        self.options = options or SearchOptions()
+        self.budget = Budget(batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr)))
+        self.counts: Counter[str] = Counter()
+        self._searched = self.models[0] if len(self.models) == 1 else Ensemble(self.models)
+
+    @classmethod
+    def from_runs(cls, runs: Sequence[Run], **settings: Any) -> Translator:
+        """A Translator of one run, or an ensemble of several with the same vocabulary; `settings` as above."""
+        if not runs:
+            raise UsageError("no run directory given")
+        first = runs[0]
+        for other in runs[1:]:
+            if other.tokenizer.serialized() != first.tokenizer.serialized():
+                raise MTError(f"{first.path} and {other.path} have different vocabularies: an ensemble needs runs with the same tokenizer")
+            if other.config.data.clean.unicode != first.config.data.clean.unicode:
+                raise MTError(f"{first.path} and {other.path} differ in data.clean.unicode: they need different input")
+        max_pieces = min(run.config.data.max_pieces for run in runs)
+        return cls([run.model for run in runs], first.tokenizer, max_pieces=max_pieces, unicode=first.config.data.clean.unicode, **settings)
+
+    @overload
+    def translate(self, lines: str, **options: Any) -> str: ...
+    @overload
+    def translate(self, lines: Iterable[str], **options: Any) -> list[str]: ...
+    def translate(self, lines: str | Iterable[str], **options: Any) -> str | list[str]:
+        """Translate lines, or one line given as a string. `options`: fields of SearchOptions, or `seed`, for this call."""
+        if isinstance(lines, str):
+            return self.translate([lines], **options)[0]
+        return [translation.text for translation in self.translate_stream(lines, **options)]
+
+    def translate_nbest(self, lines: Iterable[str], nbest: int, **options: Any) -> list[Translation]:
+        """The `nbest` best translations of each line with their scores; fewer where there are no more."""
+        return list(self.translate_stream(lines, nbest=nbest, **options))
+
+    def translate_stream(
+        self,
+        lines: Iterable[str],
+        window: int = WINDOW_LINES,
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> Iterator[Translation]:
+        """Translate any number of lines in bounded memory, reading `window` lines ahead (1: each is answered at once).
+
+        `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished.
+        """
+        chosen = replace(self.options, **options)
+        generator = torch.Generator(self.models[0].device)
+        if seed is None:
+            generator.seed()
+        else:
+            generator.manual_seed(seed)
+        for chunk in windows(lines, window):
+            yield from self._translate_window(chunk, chosen, generator, progress or (lambda _: None))
+
+    def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
+        """Log-probability of each target text given its source text."""
+        cleaned = [(normalise(source, self.unicode), normalise(target, self.unicode)) for source, target in pairs]
+        return score_pairs(self.models, self.tokenizer, cleaned, self.budget, self.precision)
+
+    def report(self) -> list[str]:
+        """What was counted, one line each; nothing where nothing happened."""
+        meaning = {
+            "invalid": "with invalid UTF-8: replaced by U+FFFD",
+            "nul": "with NUL characters: removed",
+            "split": f"longer than {self.max_pieces} pieces: split, translated in parts, and joined",
+            "cut off": "whose translation reached the maximum length: cut off there (--max-ratio, --max-extra)",
+            "empty": "not blank, but translated as nothing",
+        }
+        return [f"lines {text}: {self.counts[name]:,}" for name, text in meaning.items() if self.counts[name]]
+
+    def _translate_window(
+        self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None]
+    ) -> Iterator[Translation]:
+        sources = [normalise(line, self.unicode) for line in lines]
+        self.counts["invalid"] += sum(map(has_surrogate, lines))
+        self.counts["nul"] += sum("\0" in line for line in lines)
+        parts, rows = self._parts(sources)
+
+        def work(batch: list[int]) -> list[list[Hypothesis]]:
+            found = self._search([rows[row] for row in batch], options, generator)
+            progress(len(batch))
+            return found
+
+        found = iter(self.budget.map(rows, options.width, work))
+        for source, count in zip(sources, parts, strict=True):
+            outputs = self._outputs([next(found) for _ in range(count)], options)
+            self.counts["cut off"] += not outputs[0].complete
+            self.counts["empty"] += bool(source) and not outputs[0].text
+            yield Translation(source, outputs)
+
+    def _parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
+        """How many parts each source has (none where it is blank), and the pieces of all parts."""
+        counts, rows = [], []
+        for source, pieces in zip(sources, self.tokenizer.encode_many(sources, "src"), strict=True):
+            parts = [pieces] if source else []
+            if len(pieces) > self.max_pieces:
+                texts = split_text(source, lambda text: len(self.tokenizer.encode(text, "src")), self.max_pieces)
+                parts = self.tokenizer.encode_many(texts, "src")
+                self.counts["split"] += 1
+            counts.append(len(parts))
+            rows += parts
+        return counts, rows
+
+    def _search(self, rows: list[list[int]], options: SearchOptions, generator: torch.Generator) -> list[list[Hypothesis]]:
+        device = self.models[0].device
+        batch = make_batch(rows, [()] * len(rows)).to(device)  # padded as in training
+        with autocast(device, self.precision):
+            return search(self._searched, batch.source, batch.source_mask, options, generator)
+
+    def _outputs(self, parts: list[list[Hypothesis]], options: SearchOptions) -> list[Output]:
+        """The hypotheses of a line's parts -> its translations: the best of each part, the second best of each, ..."""
+        if not parts:
+            return [Output("", 0.0, 0.0, 0, True)]
+        outputs = []
+        for rank in range(max(map(len, parts))):
+            chosen = [part[min(rank, len(part) - 1)] for part in parts]
+            texts = self.tokenizer.decode_many([hypothesis.tokens for hypothesis in chosen], "tgt")
+            log_prob, tokens = sum(h.log_prob for h in chosen), sum(h.length for h in chosen)
+            # Bytes may spell control characters and line separators: the same rule as for training text takes them out.
+            text = normalise(join_parts([normalise(text, "none") for text in texts]), "none")
+            complete = all(hypothesis.complete for hypothesis in chosen)
+            outputs.append(Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete))
+        return outputs
+
+
+def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Consecutive lists of up to `size` lines, fewer where the lines are very long."""
+    chunk: list[str] = []
+    characters = 0
+    for line in lines:
+        chunk.append(line)
+        characters += len(line)
+        if len(chunk) >= size or characters >= WINDOW_CHARS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether the text holds half a UTF-16 pair: what Python makes of invalid bytes decoded with `surrogateescape`."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def load(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], device: str = "auto", precision: str = "auto", **settings: Any
+) -> Translator:
+    """A Translator from a run directory, or from several with the same vocabulary as an ensemble.
+
+    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `settings`: batch_tokens, options, warn of Translator.
+    Raises MTError where a run directory is missing or damaged.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    place = pick_device(device)
+    return Translator.from_runs([load_run(path, place) for path in paths], precision=precision, **settings)

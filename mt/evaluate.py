@@ -1,0 +1,237 @@
+"""mt-evaluate: how good are translations, overall and by sentence length?
+
+Of a trained run, on its own test set or on files; or of any system's output, given as a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from mt.data.readers import read_lines
+from mt.errors import MTError, UsageError, run_command
+from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
+from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
+from mt.evaluation.report import text_table, to_dict
+
+BEAM = 5
+BATCH_TOKENS = 4096
+
+RUN_ONLY = ("split", "beam", "device", "batch_tokens", "threads")
+
+
+class Material(NamedTuple):
+    """What is scored: line i of each list belongs together."""
+
+    sources: list[str] | None
+    hypotheses: list[str]
+    references: list[list[str]]  # one list for each reference translation
+    tgt_lang: str
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the command."""
+    run_command(lambda: evaluate(parse(arguments)))
+
+
+def evaluate(options: argparse.Namespace) -> Evaluation:
+    """Collect the translations, score them, print the table, write what was asked for."""
+    # What can fail without the translations fails before them.
+    check_settings(options.edges, options.threshold, options.bootstrap)
+    build_metrics(options.lang or "", options.tokenize, options.lowercase)
+    material = translations_of_file(options) if options.hyp else translations_of_run(options)
+    if options.write_files:
+        write_files(Path(options.write_files), material)
+    say(f"scoring {len(material.hypotheses):,} translations")
+    length_by = options.length_by or ("reference" if material.sources is None else "source")
+    evaluation = evaluate_translations(
+        *material[:3],
+        tgt_lang=material.tgt_lang,
+        length_by=length_by,
+        edges=options.edges,
+        threshold=options.threshold,
+        tokenize=options.tokenize,
+        lowercase=options.lowercase,
+        bootstrap=options.bootstrap,
+        ter=not options.no_ter,
+    )
+    print(text_table(evaluation), flush=True)
+    if options.json:
+        save(Path(options.json), json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
+    return evaluation
+
+
+def translations_of_file(options: argparse.Namespace) -> Material:
+    """Any system's output, from files."""
+    paths = [options.hyp, *options.ref, *([options.src] if options.src else [])]
+    hypotheses, *others = read_parallel(paths)
+    references = others[: len(options.ref)]
+    return Material(others[-1] if options.src else None, hypotheses, references, options.lang or "")
+
+
+def read_parallel(paths: Sequence[str]) -> list[list[str]]:
+    """The lines of files that belong together line by line."""
+    files = [list(read_lines(Path(path))) for path in paths]
+    check_lines(dict(zip(paths, files, strict=True)))
+    return files
+
+
+def translations_of_run(options: argparse.Namespace) -> Material:
+    """A trained run's output on files, or on its own validation or test set."""
+    # Imported here so that scoring files need not wait for PyTorch.
+    import torch
+
+    from mt.data.corpus import load_corpus
+    from mt.decoding.search import SearchOptions
+    from mt.decoding.translator import load
+    from mt.training.checkpoint import load_config
+    from mt.translate import Progress
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = load_config(Path(options.run).expanduser())
+    beam = options.beam or BEAM
+    translator = load(
+        options.run, options.device or "auto", batch_tokens=options.batch_tokens or BATCH_TOKENS, options=SearchOptions(beam=beam)
+    )
+    if options.src:
+        sources, *references = read_parallel([options.src, *options.ref])
+    else:
+        corpus = load_corpus(config.data)
+        pairs = list((corpus.val if options.split == "val" else corpus.test).pairs())
+        for note in corpus.notes:
+            say(note)
+        sources, references = [source for source, _ in pairs], [[target for _, target in pairs]]
+        check_lines({f"the {options.split or 'test'} set of {options.run}": sources})
+    say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
+    started = time.perf_counter()
+    progress = Progress(sys.stderr, silent=False)
+    hypotheses = [translation.text for translation in translator.translate_stream(sources, progress=progress.add)]
+    progress.close()
+    seconds = time.perf_counter() - started
+    say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences a second")
+    for line in translator.report():
+        say(line)
+    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1])
+
+
+def say(message: str) -> None:
+    """Progress and notes: to standard error, since standard output carries results only."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def write_files(folder: Path, material: Material) -> None:
+    """sources.txt, hypotheses.txt, references.txt (references.2.txt, ...) for metrics that we do not compute."""
+    named = {"hypotheses.txt": material.hypotheses}
+    if material.sources is not None:
+        named["sources.txt"] = material.sources
+    for number, lines in enumerate(material.references, start=1):
+        named["references.txt" if number == 1 else f"references.{number}.txt"] = lines
+    for name, lines in named.items():
+        # A corpus of records may have line breaks within a sentence; in a file of lines they would shift all that follows.
+        save(folder / name, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
+
+
+def save(path: Path, text: str) -> None:
+    """Write a result file, as UTF-8 with LF on every system."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise MTError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, checked: all that can be wrong without reading a file is found here."""
+    options = build_parser().parse_args(arguments)
+    if bool(options.run) == bool(options.hyp):
+        raise UsageError("give either a run directory or --hyp FILE; see mt-evaluate --help")
+    if options.hyp:
+        if not options.ref:
+            raise UsageError("--hyp needs --ref FILE, the translations to compare with")
+        for name in RUN_ONLY:
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} goes with a run directory, not with --hyp: nothing is translated")
+        if options.length_by == "source" and not options.src:
+            raise UsageError("--length-by source needs --src FILE")
+    elif bool(options.src) != bool(options.ref):
+        raise UsageError("--src and --ref go together; with neither, the run's own test set is used")
+    elif options.src and options.split:
+        raise UsageError("--split chooses a part of the run's own data; it cannot be used with --src and --ref")
+    if options.json and not Path(options.json).resolve().parent.is_dir():
+        raise MTError(f"cannot write {options.json}: its folder does not exist")
+    if options.write_files:
+        try:
+            Path(options.write_files).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MTError(f"cannot make the folder {options.write_files}: {error.strerror or error}") from None
+    return options
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong call like every other error: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see mt-evaluate --help")
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="mt-evaluate",
+        description="BLEU, chrF and TER with 95 % intervals, for short against long sentences and by length.",
+        epilog="Examples: mt-evaluate runs/demo; mt-evaluate runs/demo --src news.en --ref news.de; "
+        "mt-evaluate --hyp theirs.de --src news.en --ref news.de. Files may be compressed (.gz, .xz, .zst).",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run directory of a trained model")
+    text = parser.add_argument_group("text")
+    text.add_argument("--hyp", metavar="FILE", help="score these translations instead of a run's")
+    text.add_argument("--src", metavar="FILE", help="sources, one a line (default: the run's own test set; with --hyp: none)")
+    text.add_argument("--ref", metavar="FILE", action="append", default=[], help="reference translations; repeat for several references")
+    text.add_argument("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
+    text.add_argument("--lang", metavar="CODE", help="target language, which decides how BLEU tokenises (default: the run's)")
+
+    scores = parser.add_argument_group("scores")
+    scores.add_argument("--tokenize", metavar="NAME", default="", help=f"BLEU's tokeniser: {', '.join(TOKENIZERS)} (default: by language)")
+    scores.add_argument("--lowercase", action="store_true", help="lower-case for BLEU and chrF (TER always does)")
+    scores.add_argument(
+        "--bootstrap", metavar="N", type=int, default=BOOTSTRAP, help=f"resamples for the intervals; 0: none (default: {BOOTSTRAP})"
+    )
+    scores.add_argument("--no-ter", action="store_true", help="leave out TER, which takes minutes on long, poor translations")
+    scores.add_argument("--edges", metavar="N,N", type=edges, help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)")
+    scores.add_argument("--threshold", metavar="N", type=positive, help="longest sentence that counts as short (default: 20 words)")
+    scores.add_argument("--length-by", choices=("source", "reference"), help="whose length counts (default: source, where it is known)")
+
+    translation = parser.add_argument_group("translation with a run")
+    translation.add_argument("--beam", metavar="N", type=positive, help=f"beam size; 1: greedy (default: {BEAM})")
+    translation.add_argument("--batch-tokens", metavar="N", type=positive, help=f"tokens a batch (default: {BATCH_TOKENS})")
+    translation.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where to translate (default: auto)")
+    translation.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: all cores)")
+
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", metavar="FILE", help="write all figures as JSON too")
+    output.add_argument(
+        "--write-files", metavar="DIR", help="write sources.txt, hypotheses.txt and references.txt, for other metrics such as COMET"
+    )
+    return parser
+
+
+def positive(text: str) -> int:
+    """A number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def edges(text: str) -> list[int]:
+    """Comma-separated numbers."""
+    return [int(part) for part in text.split(",")]
+
+
+if __name__ == "__main__":
+    main()

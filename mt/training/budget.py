@@ -1,0 +1,42 @@
+"""How long a run trains: limits in steps, epochs and minutes, whichever comes first."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mt.config import TrainerConfig
+from mt.errors import UsageError
+
+
+@dataclass
+class Budget:
+    """Limits, 0 meaning none. Minutes count the wall clock of training and validation, over all restarts."""
+
+    steps: int
+    epochs: float
+    minutes: float
+
+    @classmethod
+    def of(cls, config: TrainerConfig) -> Budget:
+        """The limits of a configuration, at least one of which must be set."""
+        if not (config.max_steps or config.max_epochs or config.max_minutes):
+            raise UsageError("training needs an end: set trainer.max_steps, trainer.max_epochs or trainer.max_minutes")
+        return cls(config.max_steps, config.max_epochs, config.max_minutes)
+
+    def progress(self, steps: int, epochs: float, minutes: float) -> float:
+        """The share of the nearest limit that is spent, 1 or more when training is over."""
+        spent = ((steps, self.steps), (epochs, self.epochs), (minutes, self.minutes))
+        return max(used / limit for used, limit in spent if limit)
+
+
+class Clock:
+    """Minutes of training, going on from `before` (those of earlier starts)."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self.before = before
+        self.start = time.monotonic()
+
+    @property
+    def minutes(self) -> float:
+        return self.before + (time.monotonic() - self.start) / 60

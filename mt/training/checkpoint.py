@@ -1,0 +1,178 @@
+"""The run directory: what is stored, how it is written without ever losing the old, how it is read with clear errors.
+
+Tensors are safetensors and everything else is JSON or YAML: nothing stored is a pickle or an import path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mt.compose import config_from_yaml, config_to_yaml
+from mt.config import Config
+from mt.data.tokenizer import Tokenizer
+from mt.errors import MTError
+from mt.models.build import build_model
+from mt.models.seq2seq import Seq2Seq
+
+FORMAT = 1  # of model and checkpoint files; a newer one is refused, an older one must stay readable
+CONFIG, MODEL, CHECKPOINT = "config.yaml", "model.safetensors", "last/checkpoint.safetensors"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block succeeds: a crash leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())  # the rename must not reach the disk before the content
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise MTError(f"could not save {path}: {error}; what was saved there before is unchanged") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Tensors and JSON facts in one safetensors file."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": str(FORMAT), "facts": json.dumps(facts)}
+    with replacing(path) as temporary:
+        save_file(contiguous, temporary, metadata)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_tensors` saved, on the CPU."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if "format" not in metadata:
+                raise MTError(f"{path} was not written by mt: it has no format number")
+            if int(metadata["format"]) > FORMAT:
+                raise MTError(f"{path} has format {metadata['format']}, this version of mt reads up to {FORMAT}: upgrade mt")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["facts"])  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise MTError(f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again") from error
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters by name; shared ones once."""
+    return dict(model.named_parameters())
+
+
+@torch.no_grad()
+def fill(model: nn.Module, tensors: dict[str, Tensor], origin: object) -> None:
+    """Copy tensors into the parameters of the same names; all must be there, in shape, and nothing else."""
+    parameters = model_tensors(model)
+    wrong = sorted(parameters.keys() ^ tensors.keys()) or [n for n, p in parameters.items() if p.shape != tensors[n].shape]
+    if wrong:
+        raise MTError(f"{origin} holds another model than its configuration describes: {len(wrong)} tensors differ, first {wrong[0]}")
+    for name, parameter in parameters.items():
+        parameter.copy_(tensors[name])
+
+
+def save_config(folder: Path, config: Config) -> None:
+    """The resolved configuration, as YAML."""
+    with replacing(folder / CONFIG) as temporary:
+        temporary.write_text(config_to_yaml(config), encoding="utf-8")
+
+
+def load_config(folder: Path) -> Config:
+    """The configuration of a run directory."""
+    if not folder.is_dir():
+        raise MTError(f"no run directory {folder}: give the folder that mt-train wrote, such as runs/demo")
+    if not (folder / CONFIG).is_file():
+        raise MTError(f"{folder} is no run directory: it has no {CONFIG}")
+    try:
+        return config_from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
+    except (MTError, UnicodeDecodeError, OSError) as error:
+        raise MTError(f"{folder / CONFIG} cannot be read ({error}): it may come from another version of mt") from error
+
+
+@dataclass
+class Run:
+    """A trained model with all that is needed to use it."""
+
+    model: Seq2Seq  # in evaluation mode
+    tokenizer: Tokenizer
+    config: Config
+    path: Path
+    facts: dict[str, Any]  # step, epoch, minutes and validation scores of the saved weights
+
+
+def load_run(path: str | os.PathLike[str], device: torch.device) -> Run:
+    """Read a run directory. Raises MTError, saying what to do, for whatever is missing, damaged, foreign or too new."""
+    folder = Path(path).expanduser()
+    config = load_config(folder)
+    if not (folder / MODEL).is_file():
+        raise MTError(f"{folder} has no {MODEL} yet: it is written at the first validation; start the same mt-train command again")
+    tensors, facts = load_tensors(folder / MODEL)
+    tokenizer = Tokenizer.load(folder)
+    model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
+    fill(model, tensors, folder / MODEL)
+    return Run(model.to(device).eval(), tokenizer, config, folder, facts)
+
+
+@dataclass
+class Progress:
+    """Where training stands: everything beside tensors that an exact continuation needs."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # micro-batches of the epoch that are done
+    minutes: float = 0.0
+    target_tokens: int = 0
+    skipped: int = 0  # steps without effect because a gradient was not finite
+    best: float | None = None  # validation metric of the saved model
+    best_step: int = 0
+    bad: int = 0  # validations since the best
+    validated: int = -1  # step of the last validation
+    data_hash: str = ""
+
+
+def save_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], progress: Progress
+) -> None:
+    """Everything needed to continue, in one file and so all or nothing."""
+    tensors = {f"model.{name}": p for name, p in model.named_parameters()}
+    tensors |= {f"average.{name}": p for name, p in average.items()}
+    for name, parameter in model.named_parameters():
+        tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state.get(parameter, {}).items()}
+    save_tensors(folder / CHECKPOINT, tensors, asdict(progress))
+
+
+@torch.no_grad()
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> Progress:
+    """Put everything back where `save_checkpoint` took it from; returns where training stood."""
+    path = folder / CHECKPOINT
+    tensors, facts = load_tensors(path)
+    fill(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}, path)
+    for name, shadow in average.items():
+        shadow.copy_(tensors[f"average.{name}"])
+    for name, parameter in model.named_parameters():
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
+                optimizer.state[parameter][key] = value.to(parameter.device)
+    return Progress(**facts)

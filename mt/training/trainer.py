@@ -1,0 +1,268 @@
+"""The training loop. `Trainer.fit` reads top to bottom; everything it decides is a function of the step, so that an
+interrupted run continues exactly: the order of the data and all random numbers come from (seed, epoch, batch)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mt.config import Config
+from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate, prefetch
+from mt.data.prepare import PreparedData
+from mt.data.tokenizer import Segmenter
+from mt.errors import MTError
+from mt.models.seq2seq import Seq2Seq
+from mt.training.budget import Budget, Clock
+from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
+from mt.training.device import autocast
+from mt.training.distributed import Ranks
+from mt.training.loss import cross_entropy
+from mt.training.optim import Average, build_optimizer, learning_rate, update
+from mt.training.progress import RunLog, duration
+from mt.training.validation import Validator
+
+
+class Trainer:
+    """Trains `model` in place on `data` as `config` says and leaves the best weights in the run directory."""
+
+    def __init__(self, config: Config, model: Seq2Seq, data: PreparedData, folder: Path, log: RunLog, ranks: Ranks, device: torch.device):
+        self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = config, model, data, folder, log, ranks, device
+        trainer = config.trainer
+        self.budget = Budget.of(trainer)
+        self.order = BatchOrder(data.train, trainer.batch_tokens, config.seed)
+        self.optimizer = build_optimizer(config.optim, model)
+        self.average = Average(model, config.optim.ema)
+        self.validator = Validator(config, data, ranks, device)
+        self.progress = Progress(data_hash=data.hash)
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)  # there from the start: a rank without a batch sends zeros
+        self.gradients: list[Tensor] = [p.grad for p in model.parameters() if p.grad is not None]
+
+    def resume(self) -> bool:
+        """Continue from the last save, if there is one. Says whether there was."""
+        if not (self.folder / CHECKPOINT).exists():
+            return False
+        progress = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
+        if progress.data_hash != self.data.hash:
+            raise MTError(f"the text of {self.folder} has changed since the run began: choose another name=..., or restore the text")
+        self.progress = progress
+        return True
+
+    def fit(self) -> Progress:
+        """Train until the budget is spent or patience runs out; validate and save on the way. A signal saves and leaves."""
+        progress, config = self.progress, self.config.trainer
+        self.clock = Clock(progress.minutes)
+        self.log.start_metrics(progress.step)
+        if self._over():
+            return progress
+        self.model.train()
+        self.meter = Meter(self.clock.minutes)
+        saved = validated = self.clock.minutes
+        with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
+            for step, batches in steps:
+                self._train_step(step, batches)
+                stop = self.ranks.any(bool(asked))
+                progress.minutes = self.ranks.agree(self.clock.minutes)
+                if progress.step % config.log_every == 0 or progress.step == 1:
+                    self._report()
+                due = self._over() or (config.val_every and progress.step % config.val_every == 0)
+                if due or (config.val_minutes and progress.minutes - validated >= config.val_minutes):
+                    self._validate()
+                    saved = validated = progress.minutes
+                elif stop or progress.minutes - saved >= config.save_minutes:
+                    self._save()
+                    saved = progress.minutes
+                if self._over():
+                    break
+                if stop:
+                    self.log.say(f"stopped by {signal.Signals(asked[0]).name if asked else 'another rank'} after step {progress.step} "
+                                 "and saved: the same command continues")
+                    raise SystemExit(130)
+        return progress
+
+    def _over(self) -> bool:
+        """Whether the budget is spent or validation has not improved for too long."""
+        patience = self.config.trainer.patience
+        return self._spent() >= 1 or bool(patience and self.progress.bad >= patience)
+
+    def _spent(self) -> float:
+        epochs = self.progress.epoch + self.progress.batch / len(self.order.epoch(self.progress.epoch))
+        return self.budget.progress(self.progress.step, epochs, self.progress.minutes)
+
+    def _steps(self) -> Iterator[tuple[Step, list[Batch]]]:
+        """Optimizer steps with this rank's batches as tensors, made ahead by another thread."""
+        group = self.ranks.world * self.config.trainer.accumulate
+        start = Position(self.progress.epoch, self.progress.batch)
+        sampling = self.config.data.tokenizer.sampling
+        stream = BatchStream(self.order, group, self.ranks.rank, self.ranks.world, start)
+
+        def load(step: Step) -> tuple[Step, list[Batch]]:
+            segment = Segmenter(self.data.tokenizer, sampling, self.config.seed, step.epoch, self.config.data.max_pieces) if sampling else None
+            return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
+
+        return prefetch(map(load, stream))
+
+    def _train_step(self, step: Step, batches: list[Batch]) -> None:
+        """Accumulate gradients over the micro-batches of all ranks, then update once. Nothing here waits for a GPU."""
+        progress, optim = self.progress, self.config.optim
+        rate = learning_rate(optim, progress.step + 1, self._spent())
+        torch._foreach_zero_(self.gradients)
+        sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
+        for (index, _), batch in zip(step.micro_batches, batches, strict=True):
+            seed_everything(self.config.seed, step.epoch, index)
+            with memory_advice(batch, self.config.trainer.batch_tokens):
+                loss, nll = self._loss(batch.to(self.device))
+                loss.backward()
+            sums[0] += loss.detach()
+            sums[1] += nll
+            sums[2] += batch.target_tokens
+        self.ranks.sum([*self.gradients, sums])
+        norm, skipped = update(self.optimizer, self.gradients, sums[2], optim.clip, rate)
+        progress.step += 1
+        progress.epoch, progress.batch = step.position.epoch, step.position.batch
+        self.average.update(progress.step)
+        self.meter.add(sums, norm, skipped, rate)
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        with autocast(self.device, self.config.trainer.precision):
+            hidden = self.model(batch.source, batch.source_mask, batch.target_input).hidden
+            return cross_entropy(hidden, self.model.output, batch.target, self.config.optim.label_smoothing)
+
+    def _report(self) -> None:
+        """A progress line and a record, with what was summed up since the last one."""
+        progress = self.progress
+        m = self.meter.read(progress.minutes)
+        progress.target_tokens += m.tokens
+        progress.skipped += m.skipped
+        if m.skipped:
+            self.log.say(f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing")
+        if m.skipped == m.steps and m.steps >= min(self.config.trainer.log_every, 10):
+            raise MTError(f"the last {m.steps} gradients were not finite: lower optim.lr, raise optim.warmup, or set trainer.precision=fp32")
+        spent = self._spent()
+        left = f"{duration(progress.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
+        epochs = progress.epoch + progress.batch / len(self.order.epoch(progress.epoch))
+        self.log.say(
+            f"step {progress.step:,}  epoch {epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
+            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {duration(progress.minutes)}, {left}"
+        )
+        self.log.record(
+            "train", progress.step, epoch=epochs, minutes=progress.minutes, loss=m.loss, nll=m.nll, lr=m.rate, gradient_norm=m.norm,
+            tokens_per_second=m.tokens_per_second, target_tokens=progress.target_tokens, skipped=progress.skipped,
+        )
+
+    def _validate(self) -> None:
+        """Validate the averaged weights, keep them if they are the best so far, save."""
+        progress, metric = self.progress, self.config.trainer.val_metric
+        with self.average.applied():
+            self.model.eval()
+            scores = self.validator(self.model)
+            self.model.train()
+            better = progress.best is None or (scores.bleu > progress.best if metric == "bleu" else scores.loss < progress.best)
+            progress.bad = 0 if better else progress.bad + 1
+            if better:
+                progress.best, progress.best_step = getattr(scores, metric), progress.step
+            progress.minutes = self.ranks.agree(self.clock.minutes)
+            for sample in scores.samples:
+                self.log.say(sample)
+            self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
+            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss)
+            if better and self.ranks.first:
+                save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
+        self._save()
+        progress.minutes = self.ranks.agree(self.clock.minutes)
+        self.meter = Meter(progress.minutes)
+
+    def _save(self) -> None:
+        if self.ranks.first:
+            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.progress)
+
+
+class Meter:
+    """Sums since the last progress line, on the device until they are read."""
+
+    def __init__(self, minutes: float) -> None:
+        self.since, self.steps, self.rate = minutes, 0, 0.0
+        self.sums: Tensor | None = None
+
+    def add(self, sums: Tensor, norm: Tensor, skipped: Tensor, rate: float) -> None:
+        """One step: sums [3] (loss, nll, tokens), gradient norm, 1 where it was skipped. A skipped step counts as nothing else."""
+        parts = torch.cat((sums, norm[None], 1 - skipped[None]))
+        parts = torch.where(skipped.bool(), 0.0, parts)
+        self.sums = parts if self.sums is None else self.sums + parts
+        self.steps, self.rate = self.steps + 1, rate
+
+    def read(self, minutes: float) -> Measured:
+        """Means since the last reading, which this one ends."""
+        assert self.sums is not None
+        loss, nll, tokens, norm, applied = self.sums.tolist()
+        seconds = max(1e-9, (minutes - self.since) * 60)
+        measured = Measured(
+            loss=loss / max(1, tokens), nll=nll / max(1, tokens), norm=norm / max(1, applied), rate=self.rate, tokens=int(tokens),
+            tokens_per_second=tokens / seconds, steps=self.steps, skipped=self.steps - int(applied),
+        )
+        self.since, self.steps, self.sums = minutes, 0, None
+        return measured
+
+
+@dataclass
+class Measured:
+    """Means over the steps of a progress line."""
+
+    loss: float  # label-smoothed, nats a target token
+    nll: float  # negative log-likelihood, nats a target token
+    norm: float  # of the gradient before clipping
+    rate: float
+    tokens: int
+    tokens_per_second: float
+    steps: int
+    skipped: int
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(self.nll, 700))
+
+
+def seed_everything(*numbers: int) -> None:
+    """Make what follows a function of these numbers: dropout is then the same on any rank and after any restart."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def memory_advice(batch: Batch, batch_tokens: int) -> Iterator[None]:
+    """Running out of memory says which setting to lower."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            rows, source, target = batch.source.shape[0], batch.source.shape[1], batch.target.shape[1]
+            raise MTError(
+                f"out of memory on a batch of {rows} pairs, {source} source and {target} target tokens wide: "
+                f"lower trainer.batch_tokens (now {batch_tokens}) and raise trainer.accumulate to make up for it"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying; a second one acts as usual."""
+    asked: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,76 @@
+"""Validation: loss and BLEU of the model as it stands, shared out over the ranks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from mt.config import Config
+from mt.data.batching import collate, validation_batches
+from mt.data.prepare import PreparedData
+from mt.decoding.search import SearchOptions
+from mt.decoding.translator import Translator
+from mt.evaluation.metrics import build_metrics
+from mt.models.seq2seq import Seq2Seq
+from mt.training.device import autocast
+from mt.training.distributed import Ranks
+from mt.training.loss import cross_entropy
+
+
+@dataclass
+class Scores:
+    """What a validation found, the same on every rank."""
+
+    loss: float  # negative log-likelihood, nats a target token, without label smoothing
+    bleu: float
+    samples: list[str]  # lines to show
+
+    def line(self) -> str:
+        return f"BLEU {self.bleu:.2f}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
+
+
+class Validator:
+    """Scores a model on the validation pairs; call it on every rank."""
+
+    def __init__(self, config: Config, data: PreparedData, ranks: Ranks, device: torch.device) -> None:
+        self.config, self.data, self.ranks, self.device = config, data, ranks, device
+        self.batches = validation_batches(data.val, config.trainer.batch_tokens)[ranks.rank :: ranks.world]
+        self.pairs = data.val_pairs[ranks.rank :: ranks.world]
+        self.bleu = build_metrics(config.data.languages()[1])[0]["bleu"]
+
+    def __call__(self, model: Seq2Seq) -> Scores:
+        """The model must be in evaluation mode."""
+        loss = self._loss(model)
+        translator = Translator(
+            [model], self.data.tokenizer, max_pieces=self.config.data.max_pieces, unicode=self.config.data.clean.unicode,
+            precision=self.config.trainer.precision, options=SearchOptions(beam=self.config.trainer.val_beam),
+        )
+        mine = translator.translate([source for source, _ in self.pairs])
+        hypotheses = [""] * len(self.data.val_pairs)
+        for rank, part in enumerate(self.ranks.gather(mine)):
+            hypotheses[rank :: self.ranks.world] = part
+        sources, references = zip(*self.data.val_pairs, strict=True)
+        bleu = self.bleu.corpus_score(hypotheses, [list(references)]).score
+        return Scores(loss, bleu, self._samples(sources, hypotheses, references))
+
+    @torch.no_grad()
+    def _loss(self, model: Seq2Seq) -> float:
+        sums = torch.zeros(2, dtype=torch.float64)
+        for rows in self.batches:
+            batch = collate([self.data.val], rows).to(self.device)
+            with autocast(self.device, self.config.trainer.precision):
+                hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
+                sums[0] += cross_entropy(hidden, model.output, batch.target)[1].item()
+            sums[1] += batch.target_tokens
+        self.ranks.sum([sums])
+        return float(sums[0] / sums[1])
+
+    def _samples(self, sources: tuple[str, ...], hypotheses: list[str], references: tuple[str, ...]) -> list[str]:
+        """The same few sentences each time, spread over the set, so that one can watch them improve."""
+        count = min(self.config.trainer.samples, len(sources))
+        lines = []
+        for index in (len(sources) * i // count for i in range(count)):
+            lines += [f"  source     {sources[index]}", f"  model      {hypotheses[index]}", f"  reference  {references[index]}"]
+        return lines

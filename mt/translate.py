@@ -1,0 +1,216 @@
+"""mt-translate: a filter from lines of text to lines of text."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from mt.errors import MTError, UsageError, run_command
+
+EXAMPLES = """\
+examples:
+  mt-translate runs/demo < in.txt > out.txt
+  mt-translate runs/demo "A sentence." "Another one."
+  mt-translate runs/demo --ensemble runs/demo2 --nbest 5 < in.txt
+  mt-translate runs/demo --score references.txt < in.txt
+  tail -f log.txt | mt-translate runs/demo --stream
+
+Every input line gives one output line (with --nbest N up to N), in order; a blank line stays blank. Input is UTF-8; lines
+end at LF, and a CR before it is dropped. Lines longer than the model can take are split, translated in parts and joined.
+What needed special treatment is counted on standard error at the end. Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+SEPARATORS_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")  # legal in JSON strings, but some tools end a line there
+
+
+def main() -> None:
+    """The console command."""
+    run_command(lambda: translate(parser().parse_intermixed_args()))
+
+
+def parser() -> argparse.ArgumentParser:
+    """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
+    arguments = argparse.ArgumentParser(
+        "mt-translate", description="Translate lines of text with a trained model.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = arguments.add_argument
+    add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
+    add("sentences", metavar="SENTENCE", nargs="*", help="text to translate; without any, lines are read from standard input")
+    add("--ensemble", metavar="RUN", action="append", default=[], help="one more run, to average probabilities with; repeatable")
+    add("--input", metavar="FILE", help="read lines from this file instead of standard input")
+    add("--output", metavar="FILE", help="write to this file, which appears when it is complete (until then: FILE.part)")
+    add("--format", choices=("text", "jsonl"), default="text", help="jsonl: one object a line, with scores (default: text)")
+    add("--nbest", type=int, default=1, metavar="N", help="best N translations; as text: line number from 0 ||| translation ||| score")
+    add("--scores", action="store_true", help="text: put the score (log-probability / length^alpha) and a tab before each translation")
+    add("--score", metavar="FILE", help="do not translate, but print the log-probability of each line of FILE as translation of its source line")
+    add("--stream", action="store_true", help="answer each line before reading the next (slower: nothing is batched)")
+    search = arguments.add_argument_group("search")
+    add = search.add_argument
+    add("--beam", type=int, default=5, metavar="K", help="beam size; 1: greedy search (default: 5)")
+    add("--length-penalty", type=float, default=1.0, metavar="ALPHA", help="0 favours short output, above 1 long (default: 1)")
+    add("--max-ratio", type=float, default=2.0, metavar="R", help="longest output: R * source tokens + E (default: 2)")
+    add("--max-extra", type=int, default=20, metavar="E", help="see --max-ratio (default: 20)")
+    add("--min-length", type=int, default=0, metavar="N", help="shortest output in tokens (default: 0)")
+    add("--sample", action="store_true", help="draw translations at random; with --nbest N, N independent ones")
+    add("--temperature", type=float, default=1.0, metavar="T", help="sampling: below 1 more likely, above 1 more varied (default: 1)")
+    add("--top-k", type=int, default=0, metavar="K", help="sampling: only from the K likeliest tokens; 0: all (default: 0)")
+    add("--top-p", type=float, default=1.0, metavar="P", help="sampling: only from the likeliest tokens that hold this share (default: 1)")
+    add("--seed", type=int, metavar="N", help="makes sampling repeatable")
+    machine = arguments.add_argument_group("machine")
+    add = machine.add_argument
+    add("--batch-tokens", type=int, default=4096, metavar="N", help="source tokens * beam a batch; lower it when memory is short (default: 4096)")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
+    add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")
+    add("--quiet", action="store_true", help="no progress, warnings and counts on standard error")
+    return arguments
+
+
+def translate(arguments: argparse.Namespace) -> None:
+    """The command after its flags are read."""
+    if arguments.sentences and arguments.input:
+        raise UsageError("give sentences or --input, not both")
+    if arguments.score and (arguments.nbest > 1 or arguments.scores or arguments.sample or arguments.format != "text"):
+        raise UsageError("--score prints one number a line: it does not go with --nbest, --scores, --sample or --format")
+    if arguments.threads < 0:
+        raise UsageError("--threads cannot be negative")
+
+    import torch  # takes seconds: after the flags are known to be right
+
+    from mt.decoding.search import SearchOptions
+    from mt.decoding.translator import WINDOW_LINES, Translator, load
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
+    log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
+    translator: Translator = load(
+        [arguments.run, *arguments.ensemble], arguments.device, arguments.precision,
+        options=options, batch_tokens=arguments.batch_tokens, warn=lambda message: log(f"warning: {message}"),
+    )
+    progress = Progress(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
+    window = 1 if arguments.stream else WINDOW_LINES
+    with open_input(arguments, log) as lines, open_output(arguments.output) as out:
+        if arguments.score:
+            results = score_lines(translator, lines, arguments.score, window)
+        else:
+            stream = translator.translate_stream(lines, window, arguments.seed, progress.add)
+            show = as_json if arguments.format == "jsonl" else as_text
+            results = (show(index, each, arguments.nbest, arguments.scores) for index, each in enumerate(stream))
+        for count, text in enumerate(results, start=1):
+            out.write(text)
+            if count % window == 0:
+                out.flush()
+    progress.close()
+    for line in translator.report():
+        log(line)
+
+
+def as_text(index: int, translation, nbest: int, scores: bool) -> str:
+    """One line, or the n-best list that Moses introduced: index ||| translation ||| score."""
+    if nbest > 1:
+        return "".join(f"{index} ||| {output.text} ||| {output.score:.6f}\n" for output in translation.outputs)
+    output = translation.outputs[0]
+    return f"{output.score:.6f}\t{output.text}\n" if scores else f"{output.text}\n"
+
+
+def as_json(index: int, translation, nbest: int, scores: bool) -> str:
+    """One object on one line. Scores are always there; `nbest` only where more than one was asked for."""
+    listed = [vars(output) for output in translation.outputs]
+    record = {"index": index, "source": translation.source, **listed[0]} | ({"nbest": listed} if nbest > 1 else {})
+    text = json.dumps(record, ensure_ascii=False)
+    return SEPARATORS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+
+
+def score_lines(translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:
+    """One log-probability a line."""
+    from mt.decoding.translator import windows
+
+    missing = object()
+    with open_file(path) as file:
+        targets = read_lines(file)
+        for chunk in windows(sources, window):
+            pairs = [(source, next(targets, missing)) for source in chunk]
+            if pairs[-1][1] is missing:
+                raise MTError(f"{path} has fewer lines than the input: they must be line by line translations")
+            yield from (f"{score.log_prob:.6f}\n" for score in translator.score(pairs))
+        if next(targets, missing) is not missing:
+            raise MTError(f"{path} has more lines than the input: they must be line by line translations")
+
+
+def read_lines(stream: BinaryIO) -> Iterator[str]:
+    """Lines end at LF and nowhere else. Invalid bytes come as surrogates, which the translator counts and replaces."""
+    for line in stream:
+        yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+
+
+def open_file(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise MTError(f"cannot read {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def open_input(arguments: argparse.Namespace, log: Callable[[str], None]) -> Iterator[Iterable[str]]:
+    """The sentences of the command line, or the lines of a file or of standard input."""
+    if arguments.sentences:
+        yield arguments.sentences
+    elif arguments.input:
+        with open_file(arguments.input) as file:
+            yield read_lines(file)
+    else:
+        if sys.stdin.isatty():
+            log("reading lines from the keyboard; end with Ctrl-D")
+        yield read_lines(sys.stdin.buffer)
+
+
+@contextlib.contextmanager
+def open_output(path: str | None) -> Iterator[TextIO]:
+    """Standard output, or a file that gets its name when it is complete; what an interrupted run wrote stays in FILE.part."""
+    if path is None:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]  # whatever the locale says
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    part = Path(f"{path}.part")
+    try:
+        with open(part, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+        os.replace(part, path)
+    except OSError as error:
+        raise MTError(f"cannot write {path}: {error.strerror}") from error
+
+
+class Progress:
+    """Sentences and their speed on standard error: every two seconds on a terminal, every minute elsewhere."""
+
+    def __init__(self, out: TextIO, silent: bool) -> None:
+        self.out, self.silent, self.terminal = out, silent, out.isatty()
+        self.done, self.began = 0, time.monotonic()
+        self.shown: float | None = None
+
+    def add(self, sentences: int) -> None:
+        self.done += sentences
+        now = time.monotonic()
+        if self.silent or now - (self.shown or self.began) < (2 if self.terminal else 60):
+            return
+        self.shown = now
+        text = f"{self.done:,} sentences, {self.done / (now - self.began):.1f} a second"
+        print(f"\r{text}" if self.terminal else text, end="" if self.terminal else "\n", file=self.out, flush=True)
+
+    def close(self) -> None:
+        if self.shown and self.terminal:
+            print(file=self.out)
+
+
+if __name__ == "__main__":
+    main()
