@@ -113,7 +113,7 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
     translator = load(folder, config.trainer.device, config.trainer.precision, options=SearchOptions(beam=config.trainer.test_beam))
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
     hypotheses = translator.translate(sources)
-    evaluation = evaluate_translations(sources, hypotheses, [references], tgt_lang=config.data.languages()[1])
+    evaluation = evaluate_translations(sources, hypotheses, [references], tgt_lang=config.data.languages()[1], ter=False)
     for name, text in {
         "test.hypotheses.txt": "".join(line + "\n" for line in hypotheses),
         "test.json": json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n",

@@ -11,9 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from mt.errors import MTError, UsageError, run_command
+
+if TYPE_CHECKING:
+    from mt.decoding.translator import Translation, Translator
 
 EXAMPLES = """\
 examples:
@@ -50,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add("--format", choices=("text", "jsonl"), default="text", help="jsonl: one object a line, with scores (default: text)")
     add("--nbest", type=int, default=1, metavar="N", help="best N translations; as text: line number from 0 ||| translation ||| score")
     add("--scores", action="store_true", help="text: put the score (log-probability / length^alpha) and a tab before each translation")
-    add("--score", metavar="FILE", help="do not translate, but print the log-probability of each line of FILE as translation of its source line")
+    add("--score", metavar="FILE", help="do not translate: print the log-probability of each line of FILE as translation of its input line")
     add("--stream", action="store_true", help="answer each line before reading the next (slower: nothing is batched)")
     search = arguments.add_argument_group("search")
     add = search.add_argument
@@ -66,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, metavar="N", help="makes sampling repeatable")
     machine = arguments.add_argument_group("machine")
     add = machine.add_argument
-    add("--batch-tokens", type=int, default=4096, metavar="N", help="source tokens * beam a batch; lower it when memory is short (default: 4096)")
+    add("--batch-tokens", type=int, default=4096, metavar="N", help="source tokens * beam a batch; less takes less memory (default: 4096)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")
@@ -86,13 +89,13 @@ def translate(arguments: argparse.Namespace) -> None:
     import torch  # takes seconds: after the flags are known to be right
 
     from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import WINDOW_LINES, Translator, load
+    from mt.decoding.translator import WINDOW_LINES, load
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
     log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
-    translator: Translator = load(
+    translator = load(
         [arguments.run, *arguments.ensemble], arguments.device, arguments.precision,
         options=options, batch_tokens=arguments.batch_tokens, warn=lambda message: log(f"warning: {message}"),
     )
@@ -114,7 +117,7 @@ def translate(arguments: argparse.Namespace) -> None:
         log(line)
 
 
-def as_text(index: int, translation, nbest: int, scores: bool) -> str:
+def as_text(index: int, translation: Translation, nbest: int, scores: bool) -> str:
     """One line, or the n-best list that Moses introduced: index ||| translation ||| score."""
     if nbest > 1:
         return "".join(f"{index} ||| {output.text} ||| {output.score:.6f}\n" for output in translation.outputs)
@@ -122,7 +125,7 @@ def as_text(index: int, translation, nbest: int, scores: bool) -> str:
     return f"{output.score:.6f}\t{output.text}\n" if scores else f"{output.text}\n"
 
 
-def as_json(index: int, translation, nbest: int, scores: bool) -> str:
+def as_json(index: int, translation: Translation, nbest: int, scores: bool) -> str:
     """One object on one line. Scores are always there; `nbest` only where more than one was asked for."""
     listed = [vars(output) for output in translation.outputs]
     record = {"index": index, "source": translation.source, **listed[0]} | ({"nbest": listed} if nbest > 1 else {})
@@ -130,19 +133,18 @@ def as_json(index: int, translation, nbest: int, scores: bool) -> str:
     return SEPARATORS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
-def score_lines(translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:
+def score_lines(translator: Translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:
     """One log-probability a line."""
     from mt.decoding.translator import windows
 
-    missing = object()
     with open_file(path) as file:
         targets = read_lines(file)
         for chunk in windows(sources, window):
-            pairs = [(source, next(targets, missing)) for source in chunk]
-            if pairs[-1][1] is missing:
+            pairs = list(zip(chunk, targets, strict=False))
+            if len(pairs) < len(chunk):
                 raise MTError(f"{path} has fewer lines than the input: they must be line by line translations")
             yield from (f"{score.log_prob:.6f}\n" for score in translator.score(pairs))
-        if next(targets, missing) is not missing:
+        if next(targets, None) is not None:
             raise MTError(f"{path} has more lines than the input: they must be line by line translations")
 
 

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
 
 ROOT = Path(__file__).resolve().parent.parent
 

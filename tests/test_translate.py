@@ -27,8 +27,17 @@ from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import MODEL, model_tensors, save_config, save_tensors
 
-WORDS = "the a cat dog house tree sees under over is red green big small and or not . , ?".split()
+WORDS = ["the", "a", "cat", "dog", "house", "tree", "sees", "under", "is", "red", "green", "and", "or", "not", ".", ",", "?"]
 FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The models are tiny: threads only cost time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
@@ -42,35 +51,32 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
 
 
-def tiny_model(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
-    torch.manual_seed(seed)
-    config = ModelConfig(
-        encoder=encoder, decoder=decoder, dim=16,
+def tiny_config(encoder: str, decoder: str) -> ModelConfig:
+    return ModelConfig(
+        encoder=encoder, decoder=decoder, dim=16, tie_embeddings="none",
         transformer=TransformerConfig(encoder_layers=1, decoder_layers=2, heads=2, ff_dim=32),
         rnn=RNNConfig(hidden=16, attention_dim=16),
     )
-    return build_model(config, vocab, vocab).eval()
+
+
+def tiny_model(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
+    torch.manual_seed(seed)
+    return build_model(tiny_config(encoder, decoder), vocab, vocab).eval()
 
 
 def liven(model: Seq2Seq) -> Seq2Seq:
-    """Outputs that depend on the history, and end: an untrained model otherwise repeats its last token for ever."""
+    """Outputs that depend on source and history, and end: an untrained model otherwise repeats its last token for ever."""
     with torch.no_grad():
         model.output.weight = torch.nn.Parameter(torch.randn_like(model.output.weight))
-        model.output.bias[EOS] += 5
+        model.output.bias[EOS] += 4
     return model
 
 
 def save_run(folder: Path, tokenizer: Tokenizer, seed: int = 0, encoder: str = "transformer", max_pieces: int = 40) -> Path:
     config = Config()
     config.name, config.data.max_pieces, config.data.cache = "tiny", max_pieces, "cache"
-    model = tiny_model(tokenizer.vocab_size(), encoder, seed=seed)
-    config.model = ModelConfig(
-        encoder=encoder, decoder="transformer", dim=16,
-        transformer=TransformerConfig(encoder_layers=1, decoder_layers=2, heads=2, ff_dim=32),
-        rnn=RNNConfig(hidden=16, attention_dim=16),
-    )
-    with torch.no_grad():
-        model.output.bias[EOS] += 2
+    config.model = tiny_config(encoder, "transformer")
+    model = liven(tiny_model(tokenizer.vocab_size(), encoder, seed=seed))
     folder.mkdir()
     save_config(folder, config)
     save_tensors(folder / MODEL, model_tensors(model), {})
@@ -96,13 +102,13 @@ def recomputed_beam(model: Seq2Seq, source: list[int], limit: int, beam: int) ->
     live: list[tuple[float, list[int]]] = [(0.0, [])]
     finished: list[tuple[float, float, list[int]]] = []
     for length in range(1, limit + 1):
-        candidates = []
-        for log_prob, tokens in live:
-            batch = make_batch([source], [tokens])
-            prefix = torch.tensor([[BOS, *tokens]])
-            logits = model.output(model(batch.source, batch.source_mask, prefix).hidden[0, -1])
-            step = logits.log_softmax(-1).tolist()
-            candidates += [(log_prob + step[token], [*tokens, token]) for token in range(EOS, len(step))]
+        batch = make_batch([source] * len(live), [()] * len(live))
+        prefixes = torch.tensor([[BOS, *tokens] for _, tokens in live])
+        steps = model.output(model(batch.source, batch.source_mask, prefixes).hidden[:, -1]).log_softmax(-1).tolist()
+        candidates = [
+            (log_prob + step[token], [*tokens, token])
+            for (log_prob, tokens), step in zip(live, steps, strict=True) for token in range(EOS, len(step))
+        ]
         candidates.sort(key=lambda candidate: -candidate[0])
         for log_prob, tokens in candidates[:beam]:
             if tokens[-1] == EOS or length == limit:
@@ -129,27 +135,24 @@ def test_cached_beam_is_the_recomputed_beam(encoder: str, decoder: str) -> None:
             assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
             assert [h.log_prob for h in found] == pytest.approx([log_prob for _, log_prob in expected], abs=1e-3)
             lengths.update(len(h.tokens) for h in found)
-    assert len(lengths) > 3  # they do not all run into the limit
+    assert len(lengths) > 2  # they do not all run into the limit
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
 def test_the_reported_score_is_that_of_teacher_forcing(encoder: str, decoder: str, tokenizer: Tokenizer) -> None:
     model = liven(tiny_model(tokenizer.vocab_size(), encoder, decoder))
-    options = SearchOptions(beam=3, nbest=3, max_extra=200)
+    options = SearchOptions(beam=3, nbest=3, max_ratio=0.5)
     sources = [tokenizer.encode(line) for line in sentences(8)]
     batch = make_batch(sources, [()] * 8)
-    checked = 0
-    for row, hypotheses in enumerate(search(model, batch.source, batch.source_mask, options)):
+    for source, hypotheses in zip(sources, search(model, batch.source, batch.source_mask, options), strict=True):
+        assert len(hypotheses) == 3
         for h in hypotheses:
-            if h.complete:
-                forced = make_batch([sources[row]], [h.tokens])
-                with torch.no_grad():
-                    log_probs = model.output(model(forced.source, forced.source_mask, forced.target_input).hidden).log_softmax(-1)
-                total = sum(float(log_probs[0, t, token]) for t, token in enumerate([*h.tokens, EOS]))
-                assert h.log_prob == pytest.approx(total, abs=1e-3)
-                assert h.score == pytest.approx(total / (len(h.tokens) + 1), abs=1e-3)
-                checked += 1
-    assert checked > 10
+            forced = make_batch([source], [h.tokens])
+            with torch.no_grad():
+                log_probs = model.output(model(forced.source, forced.source_mask, forced.target_input).hidden).log_softmax(-1)
+            total = sum(float(log_probs[0, t, token]) for t, token in enumerate([*h.tokens, EOS][: h.length]))
+            assert h.log_prob == pytest.approx(total, abs=1e-3)
+            assert h.score == pytest.approx(total / h.length, abs=1e-3)
 
 
 def test_scoring_pairs_agrees_with_the_translations(translator: Translator) -> None:
@@ -180,8 +183,8 @@ AWKWARD = [
     "emoji \U0001f469\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea".encode(),
     "\u10e5\u10d0\u10e0\u10d7\u10e3\u10da\u10d8 \u1c50\u1c51 \U00012000".encode(),
     b"x" * 100_000,
-    "\u732b" * 3000,
-    "e\u0301".encode() * 500,
+    ("\u732b" * 3000).encode(),
+    ("e\u0301" * 500).encode(),
     b"the cat sees the dog . " * 100,
     b"\r",
     "\ufeffthe cat".encode(),
@@ -190,15 +193,18 @@ AWKWARD = [
 ]
 
 
-def translate_bytes(run: Path, data: bytes, *flags: str) -> subprocess.CompletedProcess[bytes]:
+SHORT = ("--device", "cpu", "--threads", "1", "--beam", "2", "--max-ratio", "0.3", "--max-extra", "3")
+
+
+def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "mt.translate", str(run), "--device", "cpu", "--threads", "1", "--max-ratio", "0.3", "--max-extra", "3", *flags],
+        [sys.executable, "-m", "mt.translate", str(run), *SHORT],
         input=data, capture_output=True, timeout=100, env={"LC_ALL": "C", "PYTHONPATH": str(Path(mt.__file__).parent.parent)},
     )
 
 
-def test_n_lines_in_n_lines_out(run: Path) -> None:
-    result = translate_bytes(run, b"\n".join(AWKWARD), "--beam", "2")
+def test_n_lines_in_n_lines_out(run: Path, monkeypatch, capsys) -> None:
+    result = translate_bytes(run, b"\n".join(AWKWARD))
     assert result.returncode == 0, result.stderr.decode()
     text = result.stdout.decode("utf-8")
     assert text.endswith("\n")
@@ -212,9 +218,8 @@ def test_n_lines_in_n_lines_out(run: Path) -> None:
     assert "lines with NUL characters: removed: 1" in log
     assert "split, translated in parts, and joined: 4" in log
     assert "reached the maximum length" in log
-    quiet = translate_bytes(run, b"\n".join(AWKWARD[:9]), "--beam", "2", "--quiet")
-    assert quiet.stderr == b""
-    assert quiet.stdout.decode().split("\n")[:9] == lines[:9]
+    code, out, err = call(monkeypatch, capsys, str(run), *SHORT, "--quiet", stdin=b"\n".join(AWKWARD[:9]) + b"\n")
+    assert (code, out.split("\n"), err) == (0, [*lines[:9], ""], "")
 
 
 def test_bytes_that_spell_line_separators_do_not_break_lines(translator: Translator, tokenizer: Tokenizer) -> None:
@@ -226,7 +231,7 @@ def test_bytes_that_spell_line_separators_do_not_break_lines(translator: Transla
         assert len(text.splitlines()) == 1
 
 
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *flags: str, stdin: bytes = b"") -> tuple[int, str, str]:
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *flags: object, stdin: bytes = b"") -> tuple[int, str, str]:
     """Run the command in this process -> exit code, standard output, standard error."""
     out = io.BytesIO()
     monkeypatch.setattr(sys, "argv", ["mt-translate", *map(str, flags)])
@@ -348,7 +353,7 @@ def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pyt
     def limited(model, source, *rest):
         sizes.append(len(source))
         if len(source) > capacity:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
         return real(model, source, *rest)
 
     monkeypatch.setattr(translator_module, "search", limited)
@@ -408,11 +413,11 @@ def test_a_seed_repeats_samples(translator: Translator) -> None:
         ("Short. Text.", 20, ["Short. Text."]),
         ("One is here. Two is there! Three?", 15, ["One is here.", "Two is there!", "Three?"]),
         ("He said: \u201eStop!\u201c Then he went.", 20, ["He said: \u201eStop!\u201c", "Then he went."]),
-        ("On 3. may it was, e.g. here, at J. Smith and co. very nice", 30, ["On 3. may it was, e.g. here,", "at J. Smith and co. very nice"]),
+        ("On 3. may it was, e.g. here, at J. Smith and co. so", 30, ["On 3. may it was, e.g. here,", "at J. Smith and co. so"]),
         ("\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\uff01\u597d", 5, ["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\uff01", "\u597d"]),
-        ("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939 \u0939\u0948\u0964", 8, ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939 \u0939\u0948\u0964"]),
-        ("\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627", 7, ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"]),
-        ("\u732b\u3001\u72d7\u3001\u9e1f\u3001\u9c7c", 4, ["\u732b\u3001\u72d7\u3001", "\u9e1f\u3001\u9c7c"]),
+        ("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939\u0964", 8, ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939\u0964"]),
+        ("\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627", 6, ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"]),
+        ("\u6211\u4eec\u3001\u4f60\u4eec\u3001\u4ed6\u4eec", 5, ["\u6211\u4eec\u3001", "\u4f60\u4eec\u3001\u4ed6\u4eec"]),
         ("one two three four", 10, ["one two", "three four"]),
         ("1,000,000 2.5", 9, ["1,000,000", "2.5"]),
         ("abcdefgh", 2, ["ab", "cd", "ef", "gh"]),
@@ -444,8 +449,8 @@ def test_joining_with_and_without_spaces() -> None:
 
 
 def test_a_long_line_is_the_translation_of_its_parts(translator: Translator) -> None:
-    line = "the cat sees the dog . The house is red . " * 6
-    parts = ["the cat sees the dog .", "The house is red ."] * 6
+    line = "The cat sees the dog . The house is red . " * 6
+    parts = ["The cat sees the dog .", "The house is red ."] * 6
     before = translator.counts["split"]
     assert translator.translate(line) == " ".join(translator.translate(parts))
     assert translator.counts["split"] == before + 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from mt.data.scripts import is_unspaced
 

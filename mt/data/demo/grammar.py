@@ -57,7 +57,7 @@ class Grammar(Phrases):
             self.focus = self.mentioned[0] if len(self.mentioned) == 1 else None
         first = phrases[0]
         pair = (first.en_first, subject.en) if question else (subject.en, first.en_first)
-        en = words(en_front, *pair, first.en_rest, *(f"and {vp.en_first} {vp.en_rest}" for vp in phrases[1:]))
+        en = words(en_front, *pair, first.en_rest, *(words("and", vp.en_first, vp.en_rest) for vp in phrases[1:]))
         if order == "final":
             de = words(subject.de[0], " und ".join(self.verb_last(vp) for vp in phrases))
         else:

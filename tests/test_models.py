@@ -1,0 +1,267 @@
+"""Models and attention against slow references, and the equivalences that every variant must keep."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from mt.attention.kernels import attend_eager, attend_fused
+from mt.attention.masks import causal_mask, padding_mask
+from mt.attention.positions import SinusoidalPositions
+from mt.attention.scores import AdditiveScore, GlobalAttention
+from mt.config import ModelConfig, RNNConfig, TransformerConfig
+from mt.models.build import build_model
+from mt.models.dropout import dropout
+from mt.models.rnn import RNNEncoder, gru, lstm
+from mt.models.seq2seq import select_rows
+
+VOCAB = 40
+
+
+def tiny(encoder: str, decoder: str, **changes) -> ModelConfig:
+    rnn = {"hidden": 12, "attention_dim": 10, "encoder_layers": 2}
+    transformer = {"heads": 2, "ff_dim": 24, "encoder_layers": 2, "decoder_layers": 2}
+    for key, value in changes.items():
+        (rnn if key in ("cell", "readout") else transformer)[key] = value
+    return ModelConfig(encoder, decoder, dim=16, dropout=0.1, rnn=RNNConfig(**rnn), transformer=TransformerConfig(**transformer))
+
+
+VARIANTS = {
+    "transformer": tiny("transformer", "transformer"),
+    "transformer, post-norm, gelu, learned": tiny("transformer", "transformer", norm="post", activation="gelu", position="learned"),
+    "transformer, no positions": tiny("transformer", "transformer", position="none"),
+    "rnn, gru": tiny("rnn", "rnn"),
+    "rnn, lstm, plain": tiny("rnn", "rnn", cell="lstm", readout="plain"),
+    "transformer to rnn": tiny("transformer", "rnn"),
+    "rnn to transformer": tiny("rnn", "transformer"),
+}
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+def model(request):
+    torch.manual_seed(0)
+    return build_model(request.param, VOCAB, VOCAB).eval()
+
+
+@pytest.fixture
+def batch():
+    """Three sentences of lengths 7, 5 and 3, with targets of 6."""
+    torch.manual_seed(1)
+    source = torch.randint(4, VOCAB, (3, 7))
+    mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None]
+    return source * mask, mask, torch.randint(4, VOCAB, (3, 6))
+
+
+def logits(model, source, mask, target):
+    return model.output(model(source, mask, target).hidden)
+
+
+def test_step_by_step_equals_all_at_once(model, batch):
+    source, mask, target = batch
+    whole = model(source, mask, target, need_weights=True)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        got, state, attention = model.step(target[:, t], state, need_weights=True)
+        torch.testing.assert_close(got, model.output(whole.hidden)[:, t], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(attention["cross"][:, :, :, 0], whole.attention["cross"][:, :, :, t], atol=1e-5, rtol=1e-5)
+    assert state.step == target.shape[1]
+
+
+def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
+    """Three hypotheses a sentence, reordered on the way, equal the same prefixes decoded one by one."""
+    source, mask, _ = batch
+    beam, length = 3, 4
+    torch.manual_seed(2)
+    prefixes = torch.randint(4, VOCAB, (len(source) * beam, length))
+    state = model.init_state(model.encode(source, mask), beam)
+    for t in range(length):
+        got, state, _ = model.step(prefixes[:, t], state)
+        order = torch.cat([torch.randperm(beam) + beam * sentence for sentence in range(len(source))])
+        prefixes, got, state = prefixes[order], got[order], state.select(order)
+    expected = logits(model, source.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0), prefixes)[:, -1]
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_dropping_sentences_leaves_the_others_as_they_are(model, batch):
+    source, mask, target = batch
+    beam = 2
+    rows = target.repeat_interleave(beam, 0)
+    state = model.init_state(model.encode(source, mask), beam)
+    _, state, _ = model.step(rows[:, 0], state)
+    expected, *_ = model.step(rows[:, 1], state)
+    state = state.select_sentences(torch.tensor([0, 2]), torch.tensor([0, 1, 4, 5]))
+    got, *_ = model.step(rows[[0, 1, 4, 5], 1], state)
+    torch.testing.assert_close(got, expected[[0, 1, 4, 5]], atol=1e-5, rtol=1e-5)
+
+
+def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
+    source, mask, target = batch
+    together = logits(model, source, mask, target)
+    for row in range(len(source)):
+        length = int(mask[row].sum())
+        alone = logits(model, source[row : row + 1, :length], mask[row : row + 1, :length], target[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_padding_gets_no_attention(model, batch):
+    source, mask, target = batch
+    weights = model(source, mask, target, need_weights=True).attention["cross"]
+    assert weights[1, ..., 5:].abs().max() == 0
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+def test_no_position_sees_a_later_target(model, batch):
+    source, mask, target = batch
+    changed = target.clone()
+    changed[:, 4:] = 5
+    before, after = logits(model, source, mask, target), logits(model, source, mask, changed)
+    torch.testing.assert_close(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4], after[:, 4])
+
+
+def test_a_sentence_without_a_real_token_is_finite(model, batch):
+    source, mask, target = batch
+    mask = mask.clone()
+    mask[1] = False
+    output = logits(model, source, mask, target)
+    output.sum().backward()
+    assert output.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+# --- attention kernels ---------------------------------------------------------------------------------------------
+
+
+def slow_attention(query, key, value, mask):
+    """Equation 1 of Vaswani et al. 2017 in plain Python numbers, one query at a time."""
+    context = torch.zeros_like(query)
+    for b in range(query.shape[0]):
+        for h in range(query.shape[1]):
+            for t in range(query.shape[2]):
+                seen = [s for s in range(key.shape[2]) if mask[b, 0, t, s]]
+                scores = [sum(query[b, h, t, d].item() * key[b, h, s, d].item() for d in range(query.shape[3])) for s in seen]
+                exps = [math.exp(score / math.sqrt(query.shape[3])) for score in scores]
+                for s, e in zip(seen, exps, strict=True):
+                    context[b, h, t] += e / sum(exps) * value[b, h, s]
+    return context
+
+
+@pytest.fixture
+def attention_inputs():
+    torch.manual_seed(3)
+    query, key, value = (torch.randn(2, 3, 4, 5, requires_grad=True) for _ in range(3))
+    at = torch.arange(4)
+    mask = padding_mask(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()) & causal_mask(at, at)
+    return query, key, value, mask  # the second sentence's first query sees nothing
+
+
+def test_both_kernels_equal_the_slow_reference(attention_inputs):
+    query, key, value, mask = attention_inputs
+    expected = slow_attention(query, key, value, mask)
+    torch.testing.assert_close(attend_eager(query, key, value, mask)[0], expected)
+    torch.testing.assert_close(attend_fused(query, key, value, mask), expected)
+    assert expected[1, :, 0].abs().max() == 0
+
+
+def test_both_kernels_have_the_same_gradients(attention_inputs):
+    *inputs, mask = attention_inputs
+    eager = torch.autograd.grad(attend_eager(*inputs, mask)[0].square().sum(), inputs)
+    fused = torch.autograd.grad(attend_fused(*inputs, mask).square().sum(), inputs)
+    for one, other in zip(eager, fused, strict=True):
+        torch.testing.assert_close(one, other)
+        assert one.isfinite().all()
+
+
+def test_additive_attention_equals_the_slow_reference():
+    torch.manual_seed(4)
+    attention = GlobalAttention(AdditiveScore(3, 5, 4))
+    states, query = torch.randn(2, 6, 5), torch.randn(2, 2, 3)
+    mask = torch.arange(6) < torch.tensor([6, 4])[:, None]
+    context, weights = attention(query, attention.prepare(states, mask))
+    w, u, v = attention.score.query.weight, attention.score.key, attention.score.energy.weight[0]
+    for b in range(2):
+        for q in range(2):
+            scores = [v @ torch.tanh(w @ query[b, q] + u.weight @ states[b, s] + u.bias) for s in range(int(mask[b].sum()))]
+            expected = torch.stack(scores).softmax(0)
+            torch.testing.assert_close(weights[b, q, : len(scores)], expected)
+            torch.testing.assert_close(context[b, q], expected @ states[b, : len(scores)])
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+def test_sinusoids_are_those_of_the_paper():
+    dim = 8
+    added = SinusoidalPositions(dim).add(torch.zeros(1, 3, dim), torch.tensor([0, 5, 1000]))[0]
+    for row, position in enumerate((0, 5, 1000)):
+        for i in range(dim // 2):
+            angle = position / 10_000 ** (2 * i / dim)
+            assert added[row, i].item() == pytest.approx(math.sin(angle), abs=1e-4)
+            assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
+
+
+@pytest.mark.parametrize(("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"])
+def test_cells_equal_torch(update, cell):
+    torch.manual_seed(5)
+    reference = cell(4, 6)
+    x, state = torch.randn(3, 4), tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1))
+    expected = reference(x, state if cell is nn.LSTMCell else state[0])
+    got = update(x @ reference.weight_ih.T + reference.bias_ih, state[0] @ reference.weight_hh.T + reference.bias_hh, state)
+    for one, other in zip(got, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_bidirectional_encoder_equals_torch_with_packing():
+    torch.manual_seed(6)
+    config = tiny("rnn", "rnn")
+    config.rnn.encoder_layers = 1
+    encoder = RNNEncoder(config).eval()
+    reference = nn.GRU(config.dim, config.rnn.hidden, batch_first=True, bidirectional=True)
+    forward, backward = encoder.layers[0]
+    for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        getattr(reference, kind).data = getattr(forward, kind).data
+        getattr(reference, f"{kind}_reverse").data = getattr(backward, kind).data
+    x, lengths = torch.randn(3, 5, config.dim), torch.tensor([5, 2, 4])
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    states, last = reference(packed)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
+    mask = torch.arange(5) < lengths[:, None]
+    memory = encoder(x, mask)
+    torch.testing.assert_close(memory.states * mask[..., None], expected)
+    torch.testing.assert_close(memory.summary, last[1])  # the backward direction ends at the first token
+
+
+def test_dropout_has_its_rate_and_keeps_the_mean():
+    torch.manual_seed(7)
+    x = torch.ones(1000, 1001)
+    for p in (0.1, 0.5):
+        y = dropout(x, p)
+        kept = y != 0
+        assert kept.float().mean().item() == pytest.approx(1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel()))
+        torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
+        assert abs(torch.corrcoef(torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float())[0, 1]) < 0.005
+    assert dropout(x, 0.0) is x
+
+
+def test_base_has_the_size_of_the_paper():
+    """Vaswani et al. 2017, table 3: 65 million weights with a vocabulary of about 37,000."""
+    config = ModelConfig(dim=512, transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048))
+    with torch.device("meta"):
+        model = build_model(config, 37_000, 37_000)
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(65e6, rel=0.03)
+
+
+@pytest.mark.parametrize(("tie", "matrices"), [("all", 1), ("target", 2), ("none", 3)])
+def test_tied_embeddings_are_one_matrix(tie, matrices):
+    config = tiny("rnn", "rnn")
+    config.tie_embeddings = tie
+    model = build_model(config, VOCAB, VOCAB)
+    assert len({w.data_ptr() for w in (model.source_embedding.weight, model.target_embedding.weight, model.output.weight)}) == matrices
+
+
+def test_select_rows_refuses_what_it_cannot_reorder():
+    with pytest.raises(TypeError, match="float"):
+        select_rows({"a": [1.0]}, torch.tensor([0]))
