@@ -6,6 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 
+# pip's own words, only those that show how far it is. pipefail: its failure must not get lost in the filter.
+SHELL  := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+INSTALL = $(PIP) install -c constraints.txt
+STEPS   = awk '/^ *(Downloading|Building|Successfully)/ { print substr($$0, 1, 100) } /^Installing/ { print "Installing" } { fflush() }'
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint clean
 
@@ -15,7 +21,7 @@ help:  ## show this list
 demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes), test it, translate a few sentences
 	$(BIN)/mt-train experiment=demo
 	@echo; echo "A few sentences through: mt-translate runs/demo"
-	@set -e; for sentence in \
+	@for sentence in \
 	    "The old man sees the dog because it is hungry." \
 	    "I know that she knows the teacher." \
 	    "The woman bought a lamp, but it is heavy." \
@@ -23,7 +29,7 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 	    "When the child slept, the mother opened the window." \
 	    "Before the concert he called the friend whom we wanted to invite."; \
 	do printf '%s\n' "$$sentence"; done > runs/demo/sentences.txt; \
-	$(BIN)/mt-translate runs/demo < runs/demo/sentences.txt > runs/demo/sentences.out.txt; \
+	$(BIN)/mt-translate runs/demo --quiet < runs/demo/sentences.txt > runs/demo/sentences.out.txt && \
 	paste -d '\n' runs/demo/sentences.txt runs/demo/sentences.out.txt | sed 'n; s/^/    /'
 	@echo; echo "Your turn: $(BIN)/mt-translate runs/demo \"The cat sleeps in the garden.\""
 
@@ -50,10 +56,10 @@ $(BIN)/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what is needed into $(VENV): PyTorch is large, the first time takes some minutes"
-	$(PIP) install --quiet --progress-bar on -c constraints.txt -e .
+	@$(INSTALL) -e . | $(STEPS)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what is needed and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
-	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[dev]'
+	@$(INSTALL) -e '.[dev]' | $(STEPS)
 	@touch $@ $(VENV)/.installed

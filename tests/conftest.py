@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mt.data.demo import generate
+
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,3 +22,24 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real text at {folder}: set MT_REALDATA")
     return folder
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path):
+    """Overrides of a run that takes seconds: `tiny_run(pairs)` writes that many pairs of the embedded corpus as files."""
+
+    def overrides(pairs: int, write: bool = True) -> list[str]:
+        if write:
+            for split, size in (("train", pairs), ("val", 12), ("test", 12)):
+                # With few pairs the test is on the training text: whether a model can learn it by heart.
+                lines = list(generate("train" if pairs < 50 else split, pairs if pairs < 50 else size))
+                for side, column in (("src", 0), ("tgt", 1)):
+                    (tmp_path / f"{split}.{side}").write_text("".join(line[column] + "\n" for line in lines), encoding="utf-8")
+        files = [f"data.{split}.{side}={tmp_path}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
+        return [
+            "data=files", "data.name=tiny", "data.src_lang=en", "data.tgt_lang=de", "data.tokenizer.vocab_size=400", *files,
+            f"data.cache={tmp_path}/cache", f"runs_dir={tmp_path}/runs", "name=tiny",
+            "trainer.batch_tokens=256", "trainer.max_minutes=0", "trainer.threads=1", "trainer.device=cpu",
+        ]
+
+    return overrides

@@ -413,7 +413,7 @@ def test_a_seed_repeats_samples(translator: Translator) -> None:
         ("Short. Text.", 20, ["Short. Text."]),
         ("One is here. Two is there! Three?", 15, ["One is here.", "Two is there!", "Three?"]),
         ("He said: \u201eStop!\u201c Then he went.", 20, ["He said: \u201eStop!\u201c", "Then he went."]),
-        ("On 3. may it was, e.g. here, at J. Smith and co. so", 30, ["On 3. may it was, e.g. here,", "at J. Smith and co. so"]),
+        ("On 3. may it was, e.g. us, at J. Smith and co. or so", 30, ["On 3. may it was, e.g. us,", "at J. Smith and co. or so"]),
         ("\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\uff01\u597d", 5, ["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\uff01", "\u597d"]),
         ("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939\u0964", 8, ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939\u0964"]),
         ("\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627", 6, ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"]),

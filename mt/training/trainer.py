@@ -63,6 +63,8 @@ class Trainer:
         self.log.start_metrics(progress.step)
         if self._over():
             return progress
+        batches, padding = len(self.order.epoch(progress.epoch)), self.order.padding(progress.epoch)
+        self.log.say(f"an epoch has {batches:,} batches; {padding:.1%} of their positions are padding")
         self.model.train()
         self.meter = Meter(self.clock.minutes)
         saved = validated = self.clock.minutes

@@ -1,0 +1,334 @@
+"""The training loop: loss, optimizer, exact resume, ranks, limits, and what happens when things go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional as F
+
+from mt.compose import load_config
+from mt.config import OptimConfig
+from mt.errors import MTError, UsageError
+from mt.models.seq2seq import Seq2Seq
+from mt.train import train
+from mt.training import checkpoint, loss, trainer
+from mt.training.checkpoint import CHECKPOINT, MODEL, load_run, load_tensors
+from mt.training.optim import Average, build_optimizer, learning_rate, update
+
+
+def run(overrides: list[str]):
+    return train(load_config(overrides))
+
+
+def final_weights(folder):
+    return load_file(folder / CHECKPOINT)
+
+
+# --- loss and optimizer --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_chunked_loss_equals_torch(monkeypatch, smoothing):
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)  # several chunks, the last one short
+    torch.manual_seed(0)
+    output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
+    target = torch.randint(1, 20, (3, 5))
+    target[1, 3:] = 0
+    inputs = (hidden, output.weight, output.bias)
+    got, nll = loss.cross_entropy(hidden, output, target, smoothing)
+    flat = output(hidden).flatten(0, 1), target.flatten()
+    expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(nll, F.cross_entropy(*flat, ignore_index=0, reduction="sum"))
+    for one, other in zip(torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_learning_rate_schedules():
+    root = OptimConfig(lr=1.0, warmup=100, schedule="inverse_sqrt")
+    assert [learning_rate(root, step, 0) for step in (1, 50, 100, 400)] == pytest.approx([0.01, 0.5, 1.0, 0.5])
+    cosine = OptimConfig(lr=1.0, warmup=0, schedule="cosine")
+    assert [learning_rate(cosine, 9, progress) for progress in (0, 0.5, 1, 2)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert learning_rate(OptimConfig(lr=1.0, warmup=10, schedule="constant"), 99, 0.9) == 1.0
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_update_equals_torch_clipping_and_adamw(clip):
+    torch.manual_seed(0)
+    config = OptimConfig(weight_decay=0.1)
+    ours, theirs = (nn.Linear(4, 3) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    one, other = build_optimizer(config, ours), torch.optim.AdamW(
+        [{"params": [theirs.weight], "weight_decay": 0.1}, {"params": [theirs.bias], "weight_decay": 0.0}],
+        lr=0.01, betas=(0.9, 0.98), eps=1e-9,
+    )
+    for _ in range(3):
+        x = torch.randn(5, 4)
+        for model, scale in ((ours, 7.0), (theirs, 1.0)):  # ours: a sum over 7 tokens
+            model.zero_grad()
+            (scale * model(x).square().mean()).backward()
+        norm, skipped = update(one, [p.grad for p in ours.parameters()], torch.tensor(7.0), clip, 0.01)
+        expected = nn.utils.clip_grad_norm_(theirs.parameters(), clip or math.inf)
+        other.step()
+        torch.testing.assert_close(norm, expected)
+        assert not skipped
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = build_optimizer(OptimConfig(), model)
+    for bad in (1.0, math.nan, math.inf):
+        before = {name: p.clone() for name, p in model.named_parameters()}
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        model.weight.grad[0, 0] = bad
+        _, skipped = update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
+        assert bool(skipped) is (bad != 1.0)
+        for name, parameter in model.named_parameters():
+            assert torch.equal(parameter, before[name]) is bool(skipped)
+
+
+def test_average_is_the_moving_average():
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    average, expected = Average(model, 0.9), 0.0
+    for step in range(1, 200):
+        model.weight.data.fill_(float(step))
+        average.update(step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    with average.applied():
+        assert model.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert model.weight.item() == 199
+
+
+# --- whole runs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["transformer", "rnn"])
+def test_a_model_learns_its_corpus_by_heart(tiny_run, model):
+    """Thirty pairs, learned until greedy search repeats them: the whole path from text to text works."""
+    evaluation = run([*tiny_run(30), f"model={model}", "model/size=tiny", "model.dropout=0", "optim.lr=3e-3", "optim.warmup=50",
+                      "optim.label_smoothing=0", "optim.ema=0", "trainer.max_steps=250", "trainer.batch_tokens=512", "data.test.limit=30", "data.clean.drop_overlap=false"])
+    assert evaluation.scores["bleu"].value > 95
+
+
+@pytest.mark.parametrize("extra", [[], ["model=rnn", "data.tokenizer.sampling=0.3", "trainer.accumulate=2"]], ids=["transformer", "rnn, sampling"])
+def test_resume_is_exact(tiny_run, tmp_path, extra):
+    """5 steps and then 7 more equal 12, bit for bit, over the end of an epoch: weights, moments, average."""
+    base = [*tiny_run(60), "model/size=tiny", *extra]
+    run([*base, "name=whole", "trainer.max_steps=12"])
+    run([*base, "name=parts", "trainer.max_steps=5"])
+    run([*base, "name=parts", "trainer.max_steps=12"])
+    whole, parts = (final_weights(tmp_path / "runs" / name) for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    _, state = load_tensors(tmp_path / "runs" / "parts" / CHECKPOINT)
+    assert (state["step"], state["epoch"] > 0) == (12, True)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "runs" / "parts" / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+
+
+def start(arguments, tmp_path, **environment):
+    command = [sys.executable, *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_path, number):
+    base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.val_every=0"]
+    run([*base, "name=whole", "trainer.max_steps=60"])
+    process = start(["-m", "mt.train", *base, "name=parts", "trainer.max_steps=60"], tmp_path)
+    for line in process.stderr:
+        if line.startswith("step 3 "):
+            process.send_signal(number)
+            break
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "the same command continues" in said
+    _, state = load_tensors(tmp_path / "runs" / "parts" / CHECKPOINT)
+    assert 3 <= state["step"] < 60
+    run([*base, "name=parts", "trainer.max_steps=60"])
+    whole, parts = (final_weights(tmp_path / "runs" / name) for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_two_ranks_train_what_one_trains_with_twice_the_accumulation(tiny_run, tmp_path):
+    """With an odd number of batches an epoch, so that one rank has none in the last step of each."""
+    base = [*tiny_run(60), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
+    run([*base, "name=one", "trainer.accumulate=2"])
+    process = start(["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "mt.train", *base, "name=two"], tmp_path)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    one, two = (final_weights(tmp_path / "runs" / name) for name in ("one", "two"))
+    _, state = load_tensors(tmp_path / "runs" / "two" / CHECKPOINT)
+    batches = int(next(line for line in said.splitlines() if "batches;" in line).split()[3])
+    assert batches % 2 == 1 and state["step"] == 2 * (batches + 1) // 2
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], atol=2e-4, rtol=1e-3)
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tiny_run, tmp_path):
+    run([*tiny_run(60), "model/size=tiny", "optim.lr=0", "trainer.max_steps=50", "trainer.val_every=2", "trainer.patience=2"])
+    _, state = load_tensors(tmp_path / "runs" / "tiny" / CHECKPOINT)
+    assert (state["step"], state["best_step"], state["bad"]) == (6, 2, 2)
+
+
+def test_minutes_add_up_over_restarts(tiny_run, tmp_path):
+    base = [*tiny_run(60), "model/size=tiny"]
+    run([*base, "trainer.max_steps=3"])
+    _, before = load_tensors(tmp_path / "runs" / "tiny" / CHECKPOINT)
+    began = time.monotonic()
+    run([*base, f"trainer.max_minutes={before['minutes'] + 0.05}"])
+    assert time.monotonic() - began < 60
+    _, after = load_tensors(tmp_path / "runs" / "tiny" / CHECKPOINT)
+    assert after["minutes"] >= before["minutes"] + 0.05
+    assert after["step"] > before["step"]
+
+
+def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
+    """Against one sentence at a time through torch's own loss."""
+    run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=3", "trainer.precision=fp32"])
+    loaded = load_run(tmp_path / "runs" / "tiny", torch.device("cpu"))
+    record = [json.loads(line) for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()][-1]
+    total = count = 0
+    sources, targets = ((tmp_path / f"val.{side}").read_text().splitlines() for side in ("src", "tgt"))
+    for source, target in zip(sources, targets, strict=True):
+        src = torch.tensor([[*loaded.tokenizer.encode(source, "src"), 3]])
+        tgt = torch.tensor([loaded.tokenizer.encode(target, "tgt")])
+        hidden = loaded.model(src, torch.ones_like(src).bool(), F.pad(tgt, (1, 0), value=2)).hidden
+        wanted = F.pad(tgt, (0, 1), value=3)[0]
+        total += F.cross_entropy(loaded.model.output(hidden)[0], wanted, reduction="sum").item()
+        count += len(wanted)
+    assert (record["kind"], record["loss"]) == ("val", pytest.approx(total / count, abs=1e-4))
+
+
+def test_fine_tuning_starts_from_the_other_run(tiny_run, tmp_path):
+    run([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=3"])
+    run([*tiny_run(60), "model/size=tiny", "name=second", "trainer.max_steps=1", "optim.lr=0", f"trainer.init_from={tmp_path}/runs/first"])
+    first, second = (load_file(tmp_path / "runs" / name / MODEL) for name in ("first", "second"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+# --- what may go wrong ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(tiny_run, tmp_path):
+    run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
+    return tmp_path / "runs" / "tiny"
+
+
+def test_a_run_with_other_settings_is_not_continued(tiny_run, trained):
+    with pytest.raises(MTError, match=r"optim.lr is 0.001 there and 0.002 here"):
+        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=4", "optim.lr=0.002"])
+    with pytest.raises(MTError, match="the text of .* has changed"):
+        source = trained.parent.parent / "train.src"
+        source.write_text(source.read_text().replace("e", "i"))
+        run([*tiny_run(60, write=False), "model/size=tiny", "trainer.max_steps=4"])
+
+
+def test_a_foreign_folder_is_not_written_to(tiny_run, tmp_path):
+    folder = tmp_path / "runs" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("precious")
+    with pytest.raises(MTError, match="is no run directory"):
+        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
+    assert os.listdir(folder) == ["thesis.tex"]
+
+
+def spoil_truncate(folder):
+    data = (folder / MODEL).read_bytes()
+    (folder / MODEL).write_bytes(data[: len(data) // 2])
+
+
+def spoil_foreign(folder):
+    save_file({"x": torch.zeros(1)}, folder / MODEL)
+
+
+def spoil_newer(folder):
+    save_file(load_file(folder / MODEL), folder / MODEL, {"format": "99", "facts": "{}"})
+
+
+def spoil_other_model(folder):
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("ff_dim: 256", "ff_dim: 128"))
+
+
+def spoil_newer_config(folder):
+    with open(folder / "config.yaml", "a") as file:
+        file.write("quantum: true\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / MODEL).unlink(), "has no model.safetensors yet"),
+        (lambda folder: (folder / "config.yaml").unlink(), "has no config.yaml"),
+        (lambda folder: (folder / "tokenizer.model").unlink(), "tokenizer"),
+        (spoil_truncate, "is damaged"),
+        (spoil_foreign, "was not written by mt"),
+        (spoil_newer, "upgrade mt"),
+        (spoil_other_model, "another model than its configuration describes"),
+        (spoil_newer_config, "another version of mt"),
+    ],
+)
+def test_a_bad_run_directory_gets_a_clear_line(trained, spoil, message):
+    spoil(trained)
+    with pytest.raises(MTError, match=message) as error:
+        load_run(trained, torch.device("cpu"))
+    assert "\n" not in str(error.value)
+
+
+def test_no_space_while_saving_keeps_the_old_checkpoint(tiny_run, trained, monkeypatch):
+    old = (trained / CHECKPOINT).read_bytes()
+
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(MTError, match="No space left on device; what was saved there before is unchanged"):
+        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=4"])
+    assert (trained / CHECKPOINT).read_bytes() == old
+    assert [path.name for path in (trained / "last").iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
+    def fails(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Seq2Seq, "forward", fails)
+    with pytest.raises(MTError, match=r"lower trainer.batch_tokens \(now 256\)"):
+        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
+
+
+def test_divergence_ends_the_run(tiny_run, monkeypatch):
+    monkeypatch.setattr(trainer, "cross_entropy", lambda hidden, *_: (hidden.sum() * math.nan, hidden.sum().detach()))
+    with pytest.raises(MTError, match="lower optim.lr"):
+        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=30", "trainer.log_every=10", "trainer.val_every=0"])
+
+
+def test_training_needs_an_end(tiny_run):
+    with pytest.raises(UsageError, match="set trainer.max_steps"):
+        run([*tiny_run(60), "model/size=tiny"])
+
+
+def test_every_setting_of_a_run_survives_the_run_directory(trained):
+    assert dataclasses.asdict(checkpoint.load_config(trained)) == dataclasses.asdict(load_run(trained, torch.device("cpu")).config)
