@@ -77,7 +77,7 @@ def check_run_folder(folder: Path, config: Config) -> None:
 def prepare_data(config: Config, log: RunLog) -> PreparedData:
     """The corpus in training form; its report goes to the log. Fine-tuning keeps the tokenizer of the run it starts from."""
     given = Tokenizer.load(Path(config.trainer.init_from).expanduser()) if config.trainer.init_from else None
-    data = prepare(config.data, 0, log.say, given)
+    data = prepare(config.data, log.say, given)
     for line in data.report:
         log.say(line)
     return data

@@ -280,7 +280,6 @@ def test_limit_reverse_and_mix(tmp_path: Path) -> None:
     assert [(source.name, source.weight) for source in loaded.train] == [("train", 0.5), ("extra", 3.0)]
     assert list(loaded.train[0].pairs()) == [(target, source) for source, target in PAIRS[:2]]
     assert list(loaded.train[1].pairs()) == PAIRS
-    assert (loaded.src_lang, loaded.tgt_lang) == ("de", "en")
 
 
 def test_fingerprint_follows_content_and_selection(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> DataConfig:
 
 def run(config: DataConfig, **options: Tokenizer) -> tuple[PreparedData, list[str]]:
     log: list[str] = []
-    return prepare(config, 0, log.append, **options), log
+    return prepare(config, log.append, **options), log
 
 
 def rows(data: PreparedData, index: int = 0) -> list[tuple[str, str]]:
@@ -214,7 +214,7 @@ given = json.loads(sys.argv[1])
 splits = {part: SplitConfig(**given[part]) for part in ("train", "val", "test")}
 config = DataConfig(**splits, tokenizer=TokenizerConfig(**given["tokenizer"]), cache=given["cache"])
 log = []
-data = prepare(config, 0, log.append)
+data = prepare(config, log.append)
 print(data.hash, len(data.train[0]), any("once" in line for line in log))
 """
 

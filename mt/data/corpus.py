@@ -37,15 +37,12 @@ class PairSource:
 class RawCorpus:
     """All text of a run, as it was read: not normalised, not filtered.
 
-    `src_lang` and `tgt_lang` are those of the pairs (swapped by `reverse`). `notes` is what the user should be told; it is
-    complete when the pairs have been read.
+    `notes` is what the user should be told; it is complete when the pairs have been read.
     """
 
     train: list[PairSource]
     val: PairSource
     test: PairSource
-    src_lang: str
-    tgt_lang: str
     notes: list[str] = field(default_factory=list)
 
 
@@ -78,8 +75,7 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         held_out = HeldOut(train, unset, config.holdout, note)
         parts |= {part: held_out.part(part) for part in unset}
         train = held_out.rest()
-    languages = (config.tgt_lang, config.src_lang) if config.reverse else (config.src_lang, config.tgt_lang)
-    return RawCorpus([train, *mixed], parts["val"], parts["test"], *languages, notes)
+    return RawCorpus([train, *mixed], parts["val"], parts["test"], notes)
 
 
 def kinds(split: SplitConfig) -> list[str]:

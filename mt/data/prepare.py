@@ -55,14 +55,14 @@ class PreparedData:
     hash: str  # identifies content and settings
 
 
-def prepare(config: DataConfig, seed: int, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
+def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
     """Load the prepared corpus from the cache, or prepare it first.
 
-    `tokenizer`: use this one instead of training one (fine-tuning). `seed` decides which lines train the tokenizer where
-    there are more than `config.tokenizer.train_lines`. MTError for a corpus that cannot be read or has nothing left.
+    `tokenizer`: use this one instead of training one (fine-tuning). Nothing here depends on the seed of a run, so that runs
+    that differ in their seeds share vocabulary and cache. MTError for a corpus that cannot be read or has nothing left.
     """
     corpus = load_corpus(config)
-    key = cache_key(config, seed, corpus, tokenizer)
+    key = cache_key(config, corpus, tokenizer)
     folder = Path(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt").expanduser() / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def prepare(config: DataConfig, seed: int, log: Log, tokenizer: Tokenizer | None
                 shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
                 unfinished.mkdir()
                 try:
-                    Preparation(config, seed, log, unfinished).run(corpus, tokenizer)
+                    Preparation(config, log, unfinished).run(corpus, tokenizer)
                     os.replace(unfinished, folder)
                 finally:
                     shutil.rmtree(unfinished, ignore_errors=True)
@@ -99,7 +99,7 @@ def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
     )
 
 
-def cache_key(config: DataConfig, seed: int, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
+def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
     """A hash of all that decides what is written; neither weights nor names of the sources are among it."""
     given = [hashlib.sha256(model).hexdigest() for model in tokenizer.serialized()] if tokenizer else None
     parts = {
@@ -107,7 +107,7 @@ def cache_key(config: DataConfig, seed: int, corpus: RawCorpus, tokenizer: Token
         "versions": [sentencepiece.__version__, unicodedata.unidata_version],
         "text": [[source.fingerprint() for source in corpus.train], corpus.val.fingerprint(), corpus.test.fingerprint()],
         "clean": asdict(config.clean),
-        "tokenizer": [given, config.tokenizer.sampling] if given else [seed, asdict(config.tokenizer)],
+        "tokenizer": [given, config.tokenizer.sampling] if given else asdict(config.tokenizer),
         "max_pieces": config.max_pieces,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
@@ -131,8 +131,8 @@ def locked(path: Path, log: Log) -> Iterator[None]:
 class Preparation:
     """Writes one cache folder. Text goes through in chunks: memory does not grow with the corpus."""
 
-    def __init__(self, config: DataConfig, seed: int, log: Log, folder: Path) -> None:
-        self.config, self.seed, self.log, self.folder = config, seed, log, folder
+    def __init__(self, config: DataConfig, log: Log, folder: Path) -> None:
+        self.config, self.log, self.folder = config, log, folder
         self.report: list[str] = []
 
     def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> None:
@@ -185,7 +185,7 @@ class Preparation:
         def lines(side: str) -> Iterator[str]:
             return (line for path in texts for table in read_chunks(path) for line in table.column(side).to_pylist())
 
-        return Tokenizer.train(lambda: lines("src"), lambda: lines("tgt"), self.config.tokenizer, self.seed)
+        return Tokenizer.train(lambda: lines("src"), lambda: lines("tgt"), self.config.tokenizer)
 
     def describe(self, tokenizer: Tokenizer) -> None:
         sides = ("src",) if tokenizer.joint else ("src", "tgt")
