@@ -1,7 +1,7 @@
 """mt: train, run and evaluate translation models.
 
-    import mt
-    mt.load("runs/demo").translate(["A sentence.", "Another one."])
+import mt
+mt.load("runs/demo").translate(["A sentence.", "Another one."])
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field
 from pathlib import Path
@@ -153,20 +154,26 @@ def _check_known(name: str, known: list[str], prefix: str) -> None:
 
 
 def check_values(config: Config) -> None:
-    """Refuse values outside a setting's choices, and numbers that cannot be meant."""
+    """Refuse values outside a setting's choices or range, and settings that contradict each other."""
     for name, field in keys().items():
-        value = functools.reduce(getattr, name.split("."), config)
-        choices = field.metadata["choices"]
-        if choices and value not in choices:
-            near = difflib.get_close_matches(str(value), choices, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
+        value, rules = functools.reduce(getattr, name.split("."), config), field.metadata
+        if rules["choices"] and value not in rules["choices"]:
+            near = difflib.get_close_matches(str(value), rules["choices"], 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(rules['choices'])}"
             raise UsageError(f"{name}={value} is not possible: {hint}")
-        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-            raise UsageError(f"{name}={value} is negative: give 0 or more")
-    for name in ("dropout", "transformer.attention_dropout", "transformer.activation_dropout"):
-        if functools.reduce(getattr, name.split("."), config.model) >= 1:
-            raise UsageError(f"model.{name} must be below 1")
-    if config.model.tie_embeddings == "all" and not config.data.tokenizer.joint:
+        if isinstance(value, int | float) and not (rules["least"] <= value < rules["below"] and math.isfinite(value)):
+            limit = f" and below {rules['below']:g}" if math.isfinite(rules["below"]) else ""
+            raise UsageError(f"{name}={value} is not possible: give {rules['least']:g} or more{limit}")
+    if not config.name or Path(config.name).is_absolute() or ".." in Path(config.name).parts:
+        raise UsageError(f"name={config.name!r} is not possible: give the name of a folder inside runs_dir")
+    if len(config.optim.betas) != 2 or not all(0 <= beta < 1 for beta in config.optim.betas):
+        raise UsageError(f"optim.betas={config.optim.betas} is not possible: give two numbers from 0 to below 1")
+    model = config.model
+    if model.dim % 2:
+        raise UsageError(f"model.dim={model.dim} is not possible: it must be even")
+    if "transformer" in (model.encoder, model.decoder) and model.dim % model.transformer.heads:
+        raise UsageError(f"model.dim={model.dim} is not divisible by model.transformer.heads={model.transformer.heads}")
+    if model.tie_embeddings == "all" and not config.data.tokenizer.joint:
         raise UsageError("model.tie_embeddings=all needs one vocabulary: set model.tie_embeddings=target or data.tokenizer.joint=true")
 
 
@@ -191,9 +198,10 @@ def _one_line(error: Exception) -> str:
     # Hydra's own message only says that merging failed; why is in the error that it wraps.
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    noise = ("full_key:", "reference_type=", "object_type=", "See https")
+    noise = ("full_key:", "reference_type=", "object_type=", "See https", "^")
     key = next((line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")), "")
     text = "; ".join(line for line in lines if not line.startswith(noise))
+    text = text.replace("LexerNoViableAltException: ", "unexpected character after: ")
     return f"{key}: {text}" if key and key not in text else text
 
 

@@ -6,13 +6,16 @@ prints these definitions. Composing and checking is in `mt.compose`; nothing bel
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 
-def setting(default: Any, help: str, *, resumable: bool = False, choices: tuple[str, ...] = ()) -> Any:
-    """A documented field. `resumable`: may differ when a run is continued; `choices`: the values allowed."""
-    metadata = {"help": help, "resumable": resumable, "choices": choices}
+def setting(
+    default: Any, help: str, *, resumable: bool = False, choices: tuple[str, ...] = (), least: float = 0, below: float = math.inf
+) -> Any:
+    """A documented field. `resumable`: may differ when a run is continued; allowed are `choices`, or least <= value < below."""
+    metadata = {"help": help, "resumable": resumable, "choices": choices, "least": least, "below": below}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -20,7 +23,7 @@ def setting(default: Any, help: str, *, resumable: bool = False, choices: tuple[
 
 def group(kind: type, help: str) -> Any:
     """A nested section of the configuration."""
-    return field(default_factory=kind, metadata={"help": help, "resumable": False, "choices": ()})
+    return field(default_factory=kind, metadata={"help": help})
 
 
 @dataclass
@@ -57,11 +60,15 @@ class TokenizerConfig:
     """SentencePiece, trained on the cleaned training text. Bytes stand in for unknown characters, so any text round-trips."""
 
     type: str = setting("unigram", "subword model", choices=("unigram", "bpe"))
-    vocab_size: int = setting(8000, "pieces in the vocabulary (in each, when separate)")
+    vocab_size: int = setting(8000, "pieces in the vocabulary (in each, when separate)", least=1)
     joint: bool = setting(True, "one vocabulary for both sides; false: one each")
     character_coverage: float = setting(0.9999, "share of characters that get a piece of their own; the rest is spelled in bytes")
-    train_lines: int = setting(1_000_000, "lines sampled to train it, at most (a million lines of a usual length take about 4 GB of memory)")
-    sampling: float = setting(0.0, "subword sampling; unigram: smoothing, 0.1 (wild) to 0.5 (mild); bpe: share of merges skipped, about 0.1; 0: off")
+    train_lines: int = setting(
+        1_000_000, "lines sampled to train it, at most (a million lines of a usual length take about 4 GB of memory)", least=1
+    )
+    sampling: float = setting(
+        0.0, "subword sampling; unigram: smoothing, 0.1 (wild) to 0.5 (mild); bpe: share of merges skipped, about 0.1; 0: off"
+    )
 
 
 @dataclass
@@ -77,10 +84,14 @@ class DataConfig:
     test: SplitConfig = group(SplitConfig, "test pairs; if not set, held out of train by a hash of the source")
     mix: dict[str, Any] = setting(dict, "further training corpora by name, with the keys of data.train: +data.mix.news.src=a.en and so on")
     holdout: int = setting(1000, "pairs to hold out for each of val and test where they are not set (at most 5 % of the corpus each)")
-    max_pieces: int = setting(256, "longest side in subword pieces; longer training pairs are dropped and counted, longer input is split")
-    clean: CleanConfig = group(CleanConfig, "cleaning")
+    max_pieces: int = setting(
+        256, "longest side in subword pieces; longer training pairs are dropped and counted, longer input is split", least=1
+    )
+    clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
-    cache: str = setting("", "folder for prepared corpora, keyed by content and settings; default: $MT_CACHE, else ~/.cache/mt", resumable=True)
+    cache: str = setting(
+        "", "folder for prepared corpora, keyed by content and settings; default: $MT_CACHE, else ~/.cache/mt", resumable=True
+    )
     offline: bool = setting(False, "never ask the network for hub data; use what is in the cache", resumable=True)
 
     def languages(self) -> tuple[str, str]:
@@ -92,15 +103,15 @@ class DataConfig:
 class TransformerConfig:
     """Transformer encoder and decoder (Vaswani et al. 2017)."""
 
-    encoder_layers: int = setting(3, "encoder layers")
-    decoder_layers: int = setting(3, "decoder layers")
-    heads: int = setting(4, "attention heads; divides model.dim")
-    ff_dim: int = setting(1024, "inner width of the feed-forward layers")
+    encoder_layers: int = setting(3, "encoder layers", least=1)
+    decoder_layers: int = setting(3, "decoder layers", least=1)
+    heads: int = setting(4, "attention heads; divides model.dim", least=1)
+    ff_dim: int = setting(1024, "inner width of the feed-forward layers", least=1)
     norm: str = setting("pre", "layer norm before (pre) or after (post) each sublayer", choices=("pre", "post"))
     activation: str = setting("relu", "feed-forward non-linearity", choices=("relu", "gelu"))
     position: str = setting("sinusoidal", "position scheme", choices=("none", "sinusoidal", "learned"))
-    attention_dropout: float = setting(0.0, "dropout of attention weights")
-    activation_dropout: float = setting(0.0, "dropout after the feed-forward non-linearity")
+    attention_dropout: float = setting(0.0, "dropout of attention weights", below=1)
+    activation_dropout: float = setting(0.0, "dropout after the feed-forward non-linearity", below=1)
 
 
 @dataclass
@@ -108,9 +119,9 @@ class RNNConfig:
     """Recurrent encoder and decoder (Bahdanau et al. 2014)."""
 
     cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
-    encoder_layers: int = setting(1, "bidirectional encoder layers")
-    hidden: int = setting(512, "state size of the decoder, and of each direction of the encoder")
-    attention_dim: int = setting(512, "inner width of the additive attention score")
+    encoder_layers: int = setting(1, "bidirectional encoder layers", least=1)
+    hidden: int = setting(512, "state size of the decoder, and of each direction of the encoder", least=1)
+    attention_dim: int = setting(512, "inner width of the additive attention score", least=1)
     readout: str = setting("maxout", "what joins state, word and context before the output layer", choices=("maxout", "plain"))
 
 
@@ -120,10 +131,11 @@ class ModelConfig:
 
     encoder: str = setting("transformer", "encoder family", choices=("transformer", "rnn"))
     decoder: str = setting("transformer", "decoder family", choices=("transformer", "rnn"))
-    dim: int = setting(256, "width of embeddings and of the Transformer")
-    dropout: float = setting(0.1, "dropout of embeddings and of each sublayer's output")
+    dim: int = setting(256, "width of embeddings and of the Transformer", least=1)
+    dropout: float = setting(0.1, "dropout of embeddings and of each sublayer's output", below=1)
     tie_embeddings: str = setting(
-        "all", "share weights: all (source, target, output; needs a joint vocabulary), target (target and output), none",
+        "all",
+        "share weights: all (source, target, output; needs a joint vocabulary), target (target and output), none",
         choices=("all", "target", "none"),
     )
     transformer: TransformerConfig = group(TransformerConfig, "settings of Transformer parts")
@@ -137,15 +149,16 @@ class OptimConfig:
     lr: float = setting(1e-3, "peak learning rate")
     warmup: int = setting(1000, "steps of linear warm-up")
     schedule: str = setting(
-        "inverse_sqrt", "after warm-up: inverse_sqrt (lr * sqrt(warmup / step)), cosine (to zero at the nearest limit), constant",
+        "inverse_sqrt",
+        "after warm-up: inverse_sqrt (lr * sqrt(warmup / step)), cosine (to zero at the nearest limit), constant",
         choices=("inverse_sqrt", "cosine", "constant"),
     )
     betas: list[float] = setting(lambda: [0.9, 0.98], "decay of AdamW's two moments")
     eps: float = setting(1e-9, "AdamW's epsilon")
     weight_decay: float = setting(0.01, "decoupled weight decay of matrices; vectors and embeddings have none")
     clip: float = setting(1.0, "largest gradient norm; 0: no clipping")
-    label_smoothing: float = setting(0.1, "share of the target's probability spread over the vocabulary (Szegedy et al. 2015)")
-    ema: float = setting(0.999, "decay of the averaged weights that are validated and saved as the model; 0: no average")
+    label_smoothing: float = setting(0.1, "share of the target's probability spread over the vocabulary (Szegedy et al. 2015)", below=1)
+    ema: float = setting(0.999, "decay of the averaged weights that are validated and saved as the model; 0: no average", below=1)
 
 
 @dataclass
@@ -154,22 +167,28 @@ class TrainerConfig:
 
     max_steps: int = setting(0, "stop after so many optimizer steps; 0: no limit", resumable=True)
     max_epochs: float = setting(0.0, "stop after so many passes over the corpus; 0: no limit", resumable=True)
-    max_minutes: float = setting(0.0, "stop after so many minutes, validation included, added up over restarts; 0: no limit", resumable=True)
-    batch_tokens: int = setting(4096, "tokens a batch and device, padding included, on the longer side")
-    accumulate: int = setting(1, "batches a device adds up before each optimizer step")
+    max_minutes: float = setting(
+        0.0,
+        "stop after so many minutes, validation included, added up over restarts; 0: no limit; without any of the three limits: 30",
+        resumable=True,
+    )
+    batch_tokens: int = setting(4096, "tokens a batch and device, padding included, on the longer side", least=1)
+    accumulate: int = setting(1, "batches a device adds up before each optimizer step", least=1)
     device: str = setting("auto", "where to train", resumable=True, choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = setting("auto", "bf16: matrix products in bfloat16; auto: where the hardware has it", resumable=True, choices=("auto", "fp32", "bf16"))
+    precision: str = setting(
+        "auto", "bf16: matrix products in bfloat16; auto: where the hardware has it", resumable=True, choices=("auto", "fp32", "bf16")
+    )
     threads: int = setting(0, "CPU threads; 0: all cores", resumable=True)
-    log_every: int = setting(20, "steps between progress lines", resumable=True)
+    log_every: int = setting(20, "steps between progress lines", resumable=True, least=1)
     val_every: int = setting(500, "steps between validations; 0: only at the end")
     val_minutes: float = setting(0.0, "minutes between validations, beside val_every; 0: off", resumable=True)
     val_metric: str = setting("bleu", "what chooses the best model", choices=("bleu", "loss"))
-    val_beam: int = setting(1, "beam size of validation")
+    val_beam: int = setting(1, "beam size of validation", least=1)
     patience: int = setting(0, "stop after so many validations without a better one; 0: never", resumable=True)
     samples: int = setting(2, "validation sentences shown with their translation", resumable=True)
     save_minutes: float = setting(5.0, "minutes between saves for resuming; every validation saves too", resumable=True)
     init_from: str = setting("", "run directory whose weights and tokenizer to start from (fine-tuning)")
-    test_beam: int = setting(5, "beam size of the test after training", resumable=True)
+    test_beam: int = setting(5, "beam size of the test after training", resumable=True, least=1)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from mt.errors import MTError, UsageError, run_command
 from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
 from mt.evaluation.report import text_table, to_dict
+from mt.files import write_text
 
 BEAM = 5
 BATCH_TOKENS = 4096
@@ -62,7 +63,7 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
     )
     print(text_table(evaluation), flush=True)
     if options.json:
-        save(Path(options.json), json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
+        write_text(Path(options.json), json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
     return evaluation
 
 
@@ -72,6 +73,12 @@ def translations_of_file(options: argparse.Namespace) -> Material:
     hypotheses, *others = read_parallel(paths)
     references = others[: len(options.ref)]
     return Material(others[-1] if options.src else None, hypotheses, references, options.lang or "")
+
+
+def stored_test(run: Path) -> list[list[str]]:
+    """Sources and references that mt-train left in the run, so that a run is tested on the same text wherever it is moved."""
+    paths = [run / "test.sources.txt", run / "test.references.txt"]
+    return read_parallel(list(map(str, paths))) if all(path.is_file() for path in paths) else []
 
 
 def read_parallel(paths: Sequence[str]) -> list[list[str]]:
@@ -101,6 +108,8 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     )
     if options.src:
         sources, *references = read_parallel([options.src, *options.ref])
+    elif (stored := stored_test(Path(options.run).expanduser())) and (options.split or "test") == "test":
+        sources, *references = stored
     else:
         corpus = load_corpus(config.data)
         pairs = list((corpus.val if options.split == "val" else corpus.test).pairs())
@@ -134,15 +143,7 @@ def write_files(folder: Path, material: Material) -> None:
         named["references.txt" if number == 1 else f"references.{number}.txt"] = lines
     for name, lines in named.items():
         # A corpus of records may have line breaks within a sentence; in a file of lines they would shift all that follows.
-        save(folder / name, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
-
-
-def save(path: Path, text: str) -> None:
-    """Write a result file, as UTF-8 with LF on every system."""
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise MTError(f"cannot write {path}: {error.strerror or error}") from None
+        write_text(folder / name, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -9,10 +10,12 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
 import torch
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from mt.compose import check_keys, config_dir, differences, help_text, load_config, to_config
@@ -24,11 +27,12 @@ from mt.decoding.translator import load
 from mt.errors import MTError, fail, run_command
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.report import text_table, to_dict
+from mt.files import write_text
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
-from mt.training.checkpoint import CONFIG, MODEL, fill, load_run, load_tensors, replacing, save_config
+from mt.training.checkpoint import CONFIG, MODEL, fill, load_tensors, save_config
 from mt.training.checkpoint import load_config as load_run_config
-from mt.training.device import keep_freed_memory, pick_device, resolve_precision
+from mt.training.device import keep_freed_memory, pick_device, resolve_precision, set_threads
 from mt.training.distributed import Ranks
 from mt.training.progress import RunLog
 from mt.training.trainer import Trainer, seed_everything
@@ -36,33 +40,51 @@ from mt.training.trainer import Trainer, seed_everything
 
 def train(config: Config) -> Evaluation | None:
     """Train as configured, or go on where an earlier start ended; test the best model. The result is None on further ranks."""
-    start = time.monotonic()
-    ranks = Ranks()
     device = pick_device(config.trainer.device)
+    set_threads(config.trainer.threads)
+    ranks = Ranks()
     folder = Path(config.runs_dir).expanduser() / config.name
     check_run_folder(folder, config)
-    log = RunLog(folder, ranks.first)
-    try:
+    with contextlib.closing(RunLog(folder, ranks.first)) as log, sole_owner(folder, ranks):
         data = prepare_data(config, log)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, ranks, device)
+        resumed = trainer.resume()
         if ranks.first:
             save_config(folder, config)
-            data.tokenizer.save(folder)
+            if not resumed:
+                data.tokenizer.save(folder)
             save_environment(folder, data, device, ranks)
         log.say(describe(config, model, device, ranks))
-        if trainer.resume():
+        if resumed:
             log.say(f"continuing {folder} after step {trainer.progress.step:,}")
         progress = trainer.fit()
-        log.say(f"best validation at step {progress.best_step:,}; the whole took {(time.monotonic() - start) / 60:.1f} minutes; model in {folder}")
-        return test(config, data, folder, log) if ranks.first else None
-    finally:
-        log.close()
+        log.say(f"best validation at step {progress.best_step:,} of {progress.step:,}; model in {folder}")
         ranks.close()
+        return test(config, data, folder, log) if ranks.first else None
+
+
+@contextlib.contextmanager
+def sole_owner(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """Keep a second start of the same run from writing into it."""
+    if not ranks.first:
+        yield
+        return
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise MTError(f"{folder} is being trained by another process: wait for it, or choose another name=...") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_run_folder(folder: Path, config: Config) -> None:
     """Refuse to continue a run with other settings, or to write into a folder that is something else."""
+    if folder.exists() and not folder.is_dir():
+        raise MTError(f"{folder} is a file: choose another name=... or runs_dir=...")
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / CONFIG).exists() and not (folder / "train.log").exists():
@@ -85,8 +107,6 @@ def prepare_data(config: Config, log: RunLog) -> PreparedData:
 
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
     """A model with fresh weights, a function of the seed; or with those of trainer.init_from."""
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
     if device.type == "cpu":
         keep_freed_memory()
     seed_everything(config.seed)
@@ -112,38 +132,52 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
     log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
     translator = load(folder, config.trainer.device, config.trainer.precision, options=SearchOptions(beam=config.trainer.test_beam))
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
+    started = time.monotonic()
     hypotheses = translator.translate(sources)
+    log.say(f"translated in {time.monotonic() - started:.1f} s; scoring")
+    for line in translator.report():
+        log.say(line)
+    # TER takes minutes where a model is poor, and mt-evaluate has it.
     evaluation = evaluate_translations(sources, hypotheses, [references], tgt_lang=config.data.languages()[1], ter=False)
-    for name, text in {
-        "test.hypotheses.txt": "".join(line + "\n" for line in hypotheses),
-        "test.json": json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n",
-    }.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    for name, lines in {"sources": sources, "references": references, "hypotheses": hypotheses}.items():
+        write_text(folder / f"test.{name}.txt", "".join(line + "\n" for line in lines))
+    write_text(folder / "test.json", json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
     print(text_table(evaluation), flush=True)
     return evaluation
 
 
 def save_environment(folder: Path, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
-    """What one needs to know to repeat the run elsewhere."""
+    """What one needs to know to repeat the run elsewhere: one object for each start."""
+    path = folder / "environment.json"
     packages = ("mt-attention", "torch", "sentencepiece", "datasets", "sacrebleu", "hydra-core", "numpy")
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     facts = {
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
-        "commit": commit or None,
+        "commit": commit(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "ranks": ranks.world,
         "data_hash": data.hash,
     }
-    with replacing(folder / "environment.json") as temporary:
-        temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    with contextlib.suppress(OSError, ValueError):
+        starts = json.loads(path.read_text(encoding="utf-8"))["starts"]
+        facts = {"starts": [*starts, facts]}
+    write_text(path, json.dumps(facts if "starts" in facts else {"starts": [facts]}, indent=1) + "\n")
+
+
+def commit() -> str | None:
+    """The commit of a checkout; None for an installed package, or without git."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return asked.stdout.strip() or None
 
 
 def _version(package: str) -> str | None:
@@ -160,6 +194,8 @@ def job(composed: DictConfig) -> float | None:
         evaluation = train(to_config(composed))
     except MTError as error:  # Hydra would print a traceback
         fail(error)
+    except OSError as error:
+        fail(MTError(f"{error.filename or 'input or output'}: {error.strerror or error}"))
     return evaluation.scores["bleu"].value if evaluation else None
 
 
@@ -167,7 +203,7 @@ def main() -> None:
     """Entry point of the command."""
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
-        print(help_text())
+        run_command(lambda: print(help_text(), flush=True))
         return
     # Hydra composes again; this first time is for errors in one line and with the right exit code. Flags of Hydra's own
     # (-m for sweeps, --cfg, --config-dir) change what is composed, so with them only the keys are checked here.

@@ -41,7 +41,9 @@ def main() -> None:
 def parser() -> argparse.ArgumentParser:
     """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
     arguments = argparse.ArgumentParser(
-        "mt-translate", description="Translate lines of text with a trained model.", epilog=EXAMPLES,
+        "mt-translate",
+        description="Translate lines of text with a trained model.",
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = arguments.add_argument
@@ -96,8 +98,12 @@ def translate(arguments: argparse.Namespace) -> None:
     options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
     log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
     translator = load(
-        [arguments.run, *arguments.ensemble], arguments.device, arguments.precision,
-        options=options, batch_tokens=arguments.batch_tokens, warn=lambda message: log(f"warning: {message}"),
+        [arguments.run, *arguments.ensemble],
+        arguments.device,
+        arguments.precision,
+        options=options,
+        batch_tokens=arguments.batch_tokens,
+        warn=lambda message: log(f"warning: {message}"),
     )
     progress = Progress(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
     window = 1 if arguments.stream else WINDOW_LINES

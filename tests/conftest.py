@@ -37,9 +37,19 @@ def tiny_run(tmp_path: Path):
                     (tmp_path / f"{split}.{side}").write_text("".join(line[column] + "\n" for line in lines), encoding="utf-8")
         files = [f"data.{split}.{side}={tmp_path}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
         return [
-            "data=files", "data.name=tiny", "data.src_lang=en", "data.tgt_lang=de", "data.tokenizer.vocab_size=400", *files,
-            f"data.cache={tmp_path}/cache", f"runs_dir={tmp_path}/runs", "name=tiny",
-            "trainer.batch_tokens=256", "trainer.max_minutes=0", "trainer.threads=1", "trainer.device=cpu",
+            "data=files",
+            "data.name=tiny",
+            "data.src_lang=en",
+            "data.tgt_lang=de",
+            "data.tokenizer.vocab_size=400",
+            *files,
+            f"data.cache={tmp_path}/cache",
+            f"runs_dir={tmp_path}/runs",
+            "name=tiny",
+            "trainer.batch_tokens=256",
+            "trainer.max_minutes=0",
+            "trainer.threads=1",
+            "trainer.device=cpu",
         ]
 
     return overrides

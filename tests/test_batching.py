@@ -225,8 +225,9 @@ def test_batches_to_translate_hold_every_sentence_once_longest_first() -> None:
 
 def test_validation_takes_pairs_over_the_budget_too() -> None:
     table = pieces_table([([5] * 3, [5]), ([5], [5] * 300), ([5], [5])])
-    assert sorted(rows.tolist() for rows in validation_batches(table, 64)) == [[1], [2, 0]]
-    assert validation_batches(pieces_table([]), 64) == []
+    assert sorted(rows.tolist() for rows in validation_batches(table, 64, 1000)) == [[1], [2, 0]]
+    assert sorted(rows.tolist() for rows in validation_batches(table, 64, 20)) == [[2, 0]]
+    assert validation_batches(pieces_table([]), 64, 1000) == []
 
 
 def test_prefetch_keeps_order_raises_in_place_and_ends_its_thread() -> None:

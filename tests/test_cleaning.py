@@ -90,7 +90,14 @@ def test_each_step_counts_what_it_drops() -> None:
     kept = list(cleaner(pairs))
     assert kept == [("a plain pair", "ein Paar"), ("a plain pair", "ein anderes Paar")]
     assert cleaner.counts == {
-        "read": 10, "kept": 2, "normalised": 2, "empty": 2, "too long": 3, "ratio": 0, "overlap": 2, "duplicate": 1,
+        "read": 10,
+        "kept": 2,
+        "normalised": 2,
+        "empty": 2,
+        "too long": 3,
+        "ratio": 0,
+        "overlap": 2,
+        "duplicate": 1,
     }
     assert list(cleaner([("a plain pair", "ein Paar")])) == []  # also across corpora
     assert cleaner.counts["duplicate"] == 2

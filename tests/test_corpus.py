@@ -141,7 +141,10 @@ def test_json_lines(tmp_path: Path) -> None:
     assert read(SplitConfig(file=lines({"x": 1, "b": "B", "a": "A"}).file, columns=["a", "b"])) == [("A", "B")]
     assert read(lines({"en": None, "de": "x"})) == [("", "x")]
     for bad, message in (
-        ("{", "line 2: not a JSON object"), ("[1]", "found: list"), ({"en": "x"}, "found: en"), ({"en": 1, "de": "x"}, "must be text"),
+        ("{", "line 2: not a JSON object"),
+        ("[1]", "found: list"),
+        ({"en": "x"}, "found: en"),
+        ({"en": 1, "de": "x"}, "must be text"),
     ):
         with pytest.raises(MTError, match=message):
             read(lines(flat[0], bad))
@@ -210,7 +213,8 @@ def test_hub_repository_with_translations(tmp_path: Path) -> None:
     assert list(loaded.val.pairs()) == PAIRS[:2] and list(loaded.test.pairs()) == PAIRS[1:3]
     assert read(split, test=SplitConfig(hub=folder, subset="de-en", split="train"), reverse=True) == [p[::-1] for p in PAIRS]
     for settings, message in (
-        ({"subset": "xx"}, r"fr-en"), ({"subset": "de-en", "split": "dev"}, r"dev.*train.*validation"),
+        ({"subset": "xx"}, r"fr-en"),
+        ({"subset": "de-en", "split": "dev"}, r"dev.*train.*validation"),
         ({"subset": "de-en", "columns": ["en", "fr"]}, r"no columns en and fr; it has: id, translation \(translation has de, en\)"),
     ):
         with pytest.raises(MTError, match=message):
@@ -290,8 +294,11 @@ def test_fingerprint_follows_content_and_selection(tmp_path: Path) -> None:
     split, copy = write_sides(tmp_path, PAIRS), write_sides(tmp_path / "copy", PAIRS)
     first = fingerprint(split)
     assert first == fingerprint(split) == fingerprint(copy)  # content, not place or time
-    others = [fingerprint(SplitConfig(src=split.src, tgt=split.tgt, limit=2)), fingerprint(split, reverse=True),
-              fingerprint(write_sides(tmp_path / "copy", PAIRS[::-1]))]
+    others = [
+        fingerprint(SplitConfig(src=split.src, tgt=split.tgt, limit=2)),
+        fingerprint(split, reverse=True),
+        fingerprint(write_sides(tmp_path / "copy", PAIRS[::-1])),
+    ]
     assert len({first, *others}) == 4
     hub = str(hub_folder(tmp_path / "copy"))
     prints = {fingerprint(SplitConfig(hub=hub, subset="de-en", split=part)) for part in ("train", "train", "validation")}

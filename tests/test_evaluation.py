@@ -107,7 +107,7 @@ def test_resamples_are_draws_with_replacement() -> None:
 
 @pytest.mark.parametrize(
     "lang, name",
-    [("de", "13a"), ("zh", "zh"), ("zho_Hans", "zh"), ("zh-TW", "zh"), ("ja", "ja-mecab"), ("ko-KR", "ko-mecab"), ("th", "char")]
+    [("de", "13a"), ("zh", "zh"), ("zho_Hans", "zh"), ("zh-TW", "zh"), ("ja", "ja-mecab"), ("ko-KR", "ko-mecab"), ("th", "char")],
 )
 def test_tokeniser_by_language(lang: str, name: str) -> None:
     assert bleu_tokenizer(lang) == name

@@ -265,3 +265,22 @@ def test_tied_embeddings_are_one_matrix(tie, matrices):
 def test_select_rows_refuses_what_it_cannot_reorder():
     with pytest.raises(TypeError, match="float"):
         select_rows({"a": [1.0]}, torch.tensor([0]))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cpu_and_gpu_agree(model, batch):
+    """All outputs, step by step too; on the GPU attention is fused."""
+    source, mask, target = batch
+    expected = logits(model, source, mask, target)
+    model.cuda()
+    source, mask, target = source.cuda(), mask.cuda(), target.cuda()
+    torch.testing.assert_close(logits(model, source, mask, target).cpu(), expected, atol=1e-4, rtol=1e-4)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        got, state, _ = model.step(target[:, t], state)
+        torch.testing.assert_close(got.cpu(), expected[:, t], atol=1e-4, rtol=1e-4)
+    model.train()
+    with torch.autocast("cuda", torch.bfloat16):
+        model.output(model(source, mask, target).hidden).float().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

@@ -108,9 +108,7 @@ def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> N
     config.cache = str(tmp_path / "other")
     second, _ = run(config)
     assert first.hash == second.hash
-    contents = [
-        {path.name: path.read_bytes() for path in (tmp_path / cache / first.hash).iterdir()} for cache in ("cache", "other")
-    ]
+    contents = [{path.name: path.read_bytes() for path in (tmp_path / cache / first.hash).iterdir()} for cache in ("cache", "other")]
     assert contents[0] == contents[1] and len(contents[0]) == 6
 
 

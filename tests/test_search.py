@@ -226,8 +226,16 @@ def test_not_a_number_is_an_error(value: float) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        {"beam": 0}, {"nbest": 0}, {"max_ratio": -1}, {"max_extra": 0}, {"min_length": -1}, {"nbest": 6},
-        {"sample": True, "temperature": 0.0}, {"sample": True, "top_p": 0.0}, {"sample": True, "top_k": -1}, {"top_k": 5},
+        {"beam": 0},
+        {"nbest": 0},
+        {"max_ratio": -1},
+        {"max_extra": 0},
+        {"min_length": -1},
+        {"nbest": 6},
+        {"sample": True, "temperature": 0.0},
+        {"sample": True, "top_p": 0.0},
+        {"sample": True, "top_k": -1},
+        {"top_k": 5},
         {"temperature": 0.5},
     ],
 )

@@ -23,8 +23,22 @@ from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
 
 STEMS = [
-    "see", "hear", "find", "lose", "read", "write", "open", "close",
-    "carry", "bring", "watch", "follow", "answer", "question", "letter", "garden",
+    "see",
+    "hear",
+    "find",
+    "lose",
+    "read",
+    "write",
+    "open",
+    "close",
+    "carry",
+    "bring",
+    "watch",
+    "follow",
+    "answer",
+    "question",
+    "letter",
+    "garden",
 ]
 LINES = [f"we {a}{suffix} the {b}s, and  they {b}ed {a}ing" for a in STEMS for b in STEMS for suffix in ("", "er", "able")]
 TARGET = [line.upper().replace("E", "É") for line in LINES]

@@ -53,7 +53,10 @@ def tokenizer() -> Tokenizer:
 
 def tiny_config(encoder: str, decoder: str) -> ModelConfig:
     return ModelConfig(
-        encoder=encoder, decoder=decoder, dim=16, tie_embeddings="none",
+        encoder=encoder,
+        decoder=decoder,
+        dim=16,
+        tie_embeddings="none",
         transformer=TransformerConfig(encoder_layers=1, decoder_layers=2, heads=2, ff_dim=32),
         rnn=RNNConfig(hidden=16, attention_dim=16),
     )
@@ -107,7 +110,8 @@ def recomputed_beam(model: Seq2Seq, source: list[int], limit: int, beam: int) ->
         steps = model.output(model(batch.source, batch.source_mask, prefixes).hidden[:, -1]).log_softmax(-1).tolist()
         candidates = [
             (log_prob + step[token], [*tokens, token])
-            for (log_prob, tokens), step in zip(live, steps, strict=True) for token in range(EOS, len(step))
+            for (log_prob, tokens), step in zip(live, steps, strict=True)
+            for token in range(EOS, len(step))
         ]
         candidates.sort(key=lambda candidate: -candidate[0])
         for log_prob, tokens in candidates[:beam]:
@@ -160,7 +164,8 @@ def test_scoring_pairs_agrees_with_the_translations(translator: Translator) -> N
     found = translator.translate_nbest(lines, 1, min_length=3, beam=1)
     # Only texts whose usual segmentation is what the model produced can be compared.
     same = [
-        (each.source, each.outputs[0]) for each in found
+        (each.source, each.outputs[0])
+        for each in found
         if each.outputs[0].complete and len(translator.tokenizer.encode(each.text, "tgt")) + 1 == each.outputs[0].tokens
     ]
     scores = translator.score([(source, output.text) for source, output in same])
@@ -199,7 +204,10 @@ SHORT = ("--device", "cpu", "--threads", "1", "--beam", "2", "--max-ratio", "0.3
 def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "mt.translate", str(run), *SHORT],
-        input=data, capture_output=True, timeout=100, env={"LC_ALL": "C", "PYTHONPATH": str(Path(mt.__file__).parent.parent)},
+        input=data,
+        capture_output=True,
+        timeout=100,
+        env={"LC_ALL": "C", "PYTHONPATH": str(Path(mt.__file__).parent.parent)},
     )
 
 
@@ -299,11 +307,18 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (["--nbest", "9"], 2, "raise beam"), (["--beam", "0"], 2, "beam"), (["--top-k", "3"], 2, "sampling"),
-        (["--batch-tokens", "0"], 2, "batch_tokens"), (["--threads", "-1"], 2, "threads"), (["--beam", "x"], 2, "invalid int"),
-        (["x", "--input", "y"], 2, "not both"), (["--score", "r", "--nbest", "2"], 2, "--score"),
-        (["--input", "/nowhere/in.txt"], 1, "cannot read /nowhere/in.txt"), (["x", "--output", "/nowhere/o"], 1, "cannot write /nowhere/o"),
-        (["--input", "."], 1, "cannot read"), (["--ensemble", "/nowhere"], 1, "/nowhere"),
+        (["--nbest", "9"], 2, "raise beam"),
+        (["--beam", "0"], 2, "beam"),
+        (["--top-k", "3"], 2, "sampling"),
+        (["--batch-tokens", "0"], 2, "batch_tokens"),
+        (["--threads", "-1"], 2, "threads"),
+        (["--beam", "x"], 2, "invalid int"),
+        (["x", "--input", "y"], 2, "not both"),
+        (["--score", "r", "--nbest", "2"], 2, "--score"),
+        (["--input", "/nowhere/in.txt"], 1, "cannot read /nowhere/in.txt"),
+        (["x", "--output", "/nowhere/o"], 1, "cannot write /nowhere/o"),
+        (["--input", "."], 1, "cannot read"),
+        (["--ensemble", "/nowhere"], 1, "/nowhere"),
     ],
 )
 def test_wrong_calls_end_with_one_clear_line(flags, code, message, run, monkeypatch, capsys) -> None:

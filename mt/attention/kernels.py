@@ -30,9 +30,7 @@ def attend(
     return attend_fused(query, key, value, mask, dropout_p), None
 
 
-def attend_eager(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0
-) -> tuple[Tensor, Tensor]:
+def attend_eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> tuple[Tensor, Tensor]:
     """`attend` as two matrix products, with the weights."""
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if mask is not None:

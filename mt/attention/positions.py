@@ -36,12 +36,14 @@ class SinusoidalPositions(NoPositions):
 
 
 class LearnedPositions(NoPositions):
-    """One trained vector a position (Gehring et al. 2017); positions past the last share its vector."""
+    """One trained vector a position (Gehring et al. 2017); positions past the last share its vector.
+
+    They begin with unit variance, as torch does and as the token embeddings have that they are added to.
+    """
 
     def __init__(self, dim: int, longest: int = 1024) -> None:
         super().__init__()
         self.embedding = nn.Embedding(longest, dim)
-        nn.init.normal_(self.embedding.weight, std=dim**-0.5)
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
         return x + self.embedding(positions.clamp(max=self.embedding.num_embeddings - 1)).to(x.dtype)

@@ -18,6 +18,7 @@ class AdditiveScore(nn.Module):
         self.energy = nn.Linear(inner_dim, 1, bias=False)
         nn.init.xavier_uniform_(self.query.weight)
         nn.init.xavier_uniform_(self.key.weight)
+        nn.init.xavier_uniform_(self.energy.weight)
         nn.init.zeros_(self.key.bias)
 
     def prepare(self, states: Tensor) -> Tensor:

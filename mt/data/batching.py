@@ -197,9 +197,10 @@ def batches_in_order(sources: Sequence[Sequence[int]], batch_tokens: int) -> lis
     return [rows.tolist() for rows in np.split(order, ends[:-1])] if len(order) else []
 
 
-def validation_batches(table: PairTable, batch_tokens: int) -> list[np.ndarray]:
-    """Every pair once, in batches by length; a pair over the budget, which training refuses, makes a batch of its own."""
+def validation_batches(table: PairTable, batch_tokens: int, longest: int) -> list[np.ndarray]:
+    """Every pair of at most `longest` tokens a side once, in batches by length; one over the budget is a batch of its own."""
     order = np.lexsort((table.src_lengths, pad_width(table.tgt_lengths)))
+    order = order[np.maximum(table.src_lengths, table.tgt_lengths)[order] <= longest]
     ends = cut(table.src_lengths[order], table.tgt_lengths[order], batch_tokens)
     return np.split(order, ends[:-1]) if len(order) else []
 

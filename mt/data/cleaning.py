@@ -88,9 +88,7 @@ class Cleaner:
             shortest, longest = sorted((len(source.encode()), len(target.encode())))
             if longest > RATIO_FROM_BYTES and longest > config.max_ratio * shortest:
                 return "ratio"
-        if config.drop_overlap and (
-            text_hash(source) in self._held_out_sources or text_hash(target) in self._held_out_targets
-        ):
+        if config.drop_overlap and (text_hash(source) in self._held_out_sources or text_hash(target) in self._held_out_targets):
             return "overlap"
         if config.deduplicate:
             key = text_hash(f"{source}\0{target}")  # normalised text has no NUL, so the border is unmistakable

@@ -150,9 +150,7 @@ def _both_sides(paths: list[Path], columns: list[str], languages: tuple[str, str
 def _hub(role: str, split: SplitConfig, columns: list[str], languages: tuple[str, str], offline: bool) -> Opened:
     from mt.data.hub import load_hub  # takes a second to import
 
-    table = load_hub(
-        split.hub, split.subset, split.split or HUB_SPLITS[role], split.revision, columns, languages, offline
-    )
+    table = load_hub(split.hub, split.subset, split.split or HUB_SPLITS[role], split.revision, columns, languages, offline)
     return lambda: iter(table), lambda: _digest("hub", table.fingerprint)
 
 

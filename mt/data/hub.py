@@ -94,9 +94,7 @@ def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBu
     return builder
 
 
-def find_columns(
-    features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str
-) -> tuple[tuple[str, str], bool]:
+def find_columns(features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str) -> tuple[tuple[str, str], bool]:
     """The source and target column, and whether they are keys of the `translation` column."""
     wanted = (columns[0], columns[1]) if columns else languages
     translation = features.get("translation")

@@ -63,7 +63,7 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
     """
     corpus = load_corpus(config)
     key = cache_key(config, corpus, tokenizer)
-    folder = Path(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt").expanduser() / key
+    folder = cache_folder(config) / key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.with_suffix(".lock"), log):
@@ -83,6 +83,7 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
 
 
 def cache_folder(config: DataConfig) -> Path:
+    """Where prepared corpora are kept."""
     return Path(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt").expanduser()
 
 

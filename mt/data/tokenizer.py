@@ -21,6 +21,7 @@ from mt.config import TokenizerConfig
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
+from mt.files import replacing
 
 SIDES = ("src", "tgt")
 THREADS = 8  # for training: sums are split by thread, so another number gives another vocabulary
@@ -36,9 +37,7 @@ class Tokenizer:
         self.models = {"src": source, "tgt": source if tgt is None else Model(tgt)}
 
     @classmethod
-    def train(
-        cls, src: Callable[[], Iterable[str]], tgt: Callable[[], Iterable[str]], config: TokenizerConfig, seed: int = 1
-    ) -> Tokenizer:
+    def train(cls, src: Callable[[], Iterable[str]], tgt: Callable[[], Iterable[str]], config: TokenizerConfig, seed: int = 1) -> Tokenizer:
         """Train on the lines of both sides; at most `config.train_lines` (of both together) are sampled and held in memory.
 
         `src` and `tgt` give the lines anew at each call. MTError when the text does not support the vocabulary.
@@ -85,7 +84,8 @@ class Tokenizer:
     def save(self, folder: Path) -> None:
         """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, into the folder."""
         for name, side in self._files().items():
-            (Path(folder) / name).write_bytes(self.models[side].serialized)
+            with replacing(Path(folder) / name) as temporary:
+                temporary.write_bytes(self.models[side].serialized)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:

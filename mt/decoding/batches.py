@@ -10,6 +10,7 @@ import torch
 
 from mt.data.batching import batches_in_order
 from mt.errors import MTError
+from mt.training.device import is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -56,11 +57,3 @@ class Budget:
         self.warn(f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}")
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """GPUs have an exception of their own; elsewhere only the text tells."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory"))

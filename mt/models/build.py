@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mt.config import ModelConfig
-from mt.errors import UsageError
 from mt.models.rnn import RNNDecoder, RNNEncoder
 from mt.models.seq2seq import Seq2Seq
 from mt.models.transformer import TransformerDecoder, TransformerEncoder
@@ -34,10 +33,6 @@ class Embedding(nn.Embedding):
 
 def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Seq2Seq:
     """The encoder-decoder that `config` describes, with fresh weights; vocabulary sizes in pieces."""
-    if "transformer" in (config.encoder, config.decoder) and config.dim % config.transformer.heads:
-        raise UsageError(f"model.dim={config.dim} is not divisible by model.transformer.heads={config.transformer.heads}")
-    if config.dim % 2:
-        raise UsageError(f"model.dim must be even, not {config.dim}")
     source_embedding = Embedding(source_vocab, config.dim)
     target_embedding = source_embedding if config.tie_embeddings == "all" else Embedding(target_vocab, config.dim)
     encoder = ENCODERS[config.encoder](config)

@@ -38,11 +38,18 @@ class RNNEncoder(Encoder):
         reverse = reversal(mask)
         x = self.dropout(embedded)
         for forward, backward in self.layers:
-            left, _ = forward(x)
-            right, _ = backward(reorder(x, reverse))
-            right = reorder(right, reverse)
+            left = run(forward, x)
+            right = reorder(run(backward, reorder(x, reverse)), reverse)
             x = self.dropout(torch.cat((left, right), dim=-1))
         return Memory(x, mask, right[:, 0])
+
+
+def run(rnn: nn.RNNBase, x: Tensor) -> Tensor:
+    """All states of one direction. Under autocast cuDNN would compute in float16, which overflows: there it stays in float32."""
+    if x.device.type != "cuda":
+        return rnn(x)[0]
+    with torch.autocast("cuda", enabled=False):
+        return rnn(x.float())[0]
 
 
 def reversal(mask: Tensor) -> Tensor:
@@ -98,8 +105,9 @@ class AttentionCell(nn.Module):
         sentences = memory.mask.shape[0]
         context, weights = self.attention(state[0].unflatten(0, (sentences, -1)), memory)
         context, weights = context.flatten(0, 1), weights.flatten(0, 1)
-        gates_input = gates_word + self.context(context)
-        gates_state = self.state(state[0])
+        # The state is kept in float32 under autocast too: it adds up small changes over the whole sentence.
+        gates_input = (gates_word + self.context(context)).float()
+        gates_state = self.state(state[0]).float()
         update = gru if self.kind == "gru" else lstm
         return update(gates_input, gates_state, state), context, weights
 
@@ -177,7 +185,7 @@ class RNNDecoder(Decoder):
         return DecoderOutput(hidden, _named(weights[:, None]) if need_weights else {}), DecodingState(state.memory, cache, state.step + 1)
 
     def _start(self, summary: Tensor) -> tuple[Tensor, ...]:
-        hidden = self.start(summary).tanh()
+        hidden = self.start(summary).tanh().float()
         return (hidden,) if self.cell.kind == "gru" else (hidden, torch.zeros_like(hidden))
 
 

@@ -101,7 +101,9 @@ class Decoder(nn.Module):
 class Seq2Seq(nn.Module):
     """Encoder-decoder over token ids."""
 
-    def __init__(self, source_embedding: nn.Module, target_embedding: nn.Module, encoder: Encoder, decoder: Decoder, output: nn.Linear) -> None:
+    def __init__(
+        self, source_embedding: nn.Module, target_embedding: nn.Module, encoder: Encoder, decoder: Decoder, output: nn.Linear
+    ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from mt.config import TrainerConfig
-from mt.errors import UsageError
+
+DEFAULT_MINUTES = 30.0
 
 
 @dataclass
@@ -19,15 +20,22 @@ class Budget:
 
     @classmethod
     def of(cls, config: TrainerConfig) -> Budget:
-        """The limits of a configuration, at least one of which must be set."""
-        if not (config.max_steps or config.max_epochs or config.max_minutes):
-            raise UsageError("training needs an end: set trainer.max_steps, trainer.max_epochs or trainer.max_minutes")
-        return cls(config.max_steps, config.max_epochs, config.max_minutes)
+        """The limits of a configuration; half an hour where it has none."""
+        unlimited = not (config.max_steps or config.max_epochs or config.max_minutes)
+        return cls(config.max_steps, config.max_epochs, DEFAULT_MINUTES if unlimited else config.max_minutes)
 
     def progress(self, steps: int, epochs: float, minutes: float) -> float:
         """The share of the nearest limit that is spent, 1 or more when training is over."""
         spent = ((steps, self.steps), (epochs, self.epochs), (minutes, self.minutes))
         return max(used / limit for used, limit in spent if limit)
+
+    def reached(self, steps: int, epochs: float) -> str:
+        """Which limit ended training, in words."""
+        if self.steps and steps >= self.steps:
+            return f"trainer.max_steps={self.steps} is reached"
+        if self.epochs and epochs >= self.epochs:
+            return f"trainer.max_epochs={self.epochs:g} is reached"
+        return f"trainer.max_minutes={self.minutes:g} is reached"
 
 
 class Clock:

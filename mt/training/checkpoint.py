@@ -5,12 +5,9 @@ Tensors are safetensors and everything else is JSON or YAML: nothing stored is a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from mt.compose import config_from_yaml, config_to_yaml
 from mt.config import Config
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
+from mt.files import replacing, write_text
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 
@@ -30,35 +28,10 @@ FORMAT = 1  # of model and checkpoint files; a newer one is refused, an older on
 CONFIG, MODEL, CHECKPOINT = "config.yaml", "model.safetensors", "last/checkpoint.safetensors"
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block succeeds: a crash leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())  # the rename must not reach the disk before the content
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        raise MTError(f"could not save {path}: {error}; what was saved there before is unchanged") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Tensors and JSON facts in one safetensors file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": str(FORMAT), "facts": json.dumps(facts)}
+    metadata = {"mt_format": str(FORMAT), "facts": json.dumps(facts)}
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata)
 
@@ -68,10 +41,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            if "format" not in metadata:
+            if "mt_format" not in metadata:
                 raise MTError(f"{path} was not written by mt: it has no format number")
-            if int(metadata["format"]) > FORMAT:
-                raise MTError(f"{path} has format {metadata['format']}, this version of mt reads up to {FORMAT}: upgrade mt")
+            if int(metadata["mt_format"]) > FORMAT:
+                raise MTError(f"{path} has format {metadata['mt_format']}, this version of mt reads up to {FORMAT}: upgrade mt")
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["facts"])  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise MTError(f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again") from error
@@ -88,15 +61,14 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], origin: object) -> None:
     parameters = model_tensors(model)
     wrong = sorted(parameters.keys() ^ tensors.keys()) or [n for n, p in parameters.items() if p.shape != tensors[n].shape]
     if wrong:
-        raise MTError(f"{origin} holds another model than its configuration describes: {len(wrong)} tensors differ, first {wrong[0]}")
+        raise MTError(f"{origin} holds another model than the configuration describes: {len(wrong)} tensors differ, first {wrong[0]}")
     for name, parameter in parameters.items():
         parameter.copy_(tensors[name])
 
 
 def save_config(folder: Path, config: Config) -> None:
     """The resolved configuration, as YAML."""
-    with replacing(folder / CONFIG) as temporary:
-        temporary.write_text(config_to_yaml(config), encoding="utf-8")
+    write_text(folder / CONFIG, config_to_yaml(config))
 
 
 def load_config(folder: Path) -> Config:
@@ -142,6 +114,7 @@ class Progress:
     step: int = 0
     epoch: int = 0
     batch: int = 0  # micro-batches of the epoch that are done
+    epochs: float = 0.0  # the same as a number
     minutes: float = 0.0
     target_tokens: int = 0
     skipped: int = 0  # steps without effect because a gradient was not finite
@@ -169,6 +142,12 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     path = folder / CHECKPOINT
     tensors, facts = load_tensors(path)
     fill(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}, path)
+    known = {field.name for field in fields(Progress)}
+    missing = sorted({f"average.{name}" for name in average} - tensors.keys()) + sorted(facts.keys() ^ known)
+    if missing:
+        raise MTError(
+            f"{path} is not of this version of mt ({missing[0]}): delete {path.parent} to begin again, or use the version that wrote it"
+        )
     for name, shadow in average.items():
         shadow.copy_(tensors[f"average.{name}"])
     for name, parameter in model.named_parameters():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import sys
 
 import torch
@@ -16,9 +17,23 @@ def pick_device(name: str = "auto") -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
-    if not available.get(torch.device(name).type, False):
+    if not available.get(name, False):
         raise MTError(f"device {name} is not available here; found: {', '.join(k for k, there in available.items() if there)}")
-    return torch.device(name)
+    if name != "cuda":
+        return torch.device(name)
+    index = int(os.environ.get("LOCAL_RANK", 0))
+    if index >= torch.cuda.device_count():
+        raise MTError(
+            f"there is no GPU for process {index + 1} of this machine: --nproc-per-node may be at most {torch.cuda.device_count()}"
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
+
+
+def set_threads(threads: int) -> None:
+    """Use so many CPU threads; 0: all cores, shared out where torchrun started several processes on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
 def has_fast_bf16(device: torch.device) -> bool:
@@ -26,7 +41,9 @@ def has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        # Private, so it may go: then "auto" means fp32 and trainer.precision=bf16 still works.
+        checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        return any(check is not None and check() for check in checks)
     return False
 
 
@@ -42,6 +59,14 @@ def autocast(device: torch.device, precision: str = "auto") -> contextlib.Abstra
     if resolve_precision(device, precision) == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """GPUs have an exception of their own; elsewhere only the text tells."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def keep_freed_memory() -> None:

@@ -19,12 +19,12 @@ class Ranks:
     """This process's place among `world` processes started by torchrun; rank 0 of 1 without it."""
 
     def __init__(self) -> None:
-        self.world = int(os.environ.get("WORLD_SIZE", 1))
-        self.rank = int(os.environ.get("RANK", 0))
-        self.local_rank = int(os.environ.get("LOCAL_RANK", 0))
+        started = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()  # a cluster may set some of them on its own
+        self.world = int(os.environ["WORLD_SIZE"]) if started else 1
+        self.rank = int(os.environ["RANK"]) if started else 0
         self.first = self.rank == 0
         if self.world > 1 and not dist.is_initialized():
-            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
             dist.init_process_group(backend)
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
@@ -35,22 +35,6 @@ class Ranks:
         dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
-
-    def agree(self, value: Any) -> Any:
-        """Rank 0's value (any small object), so that all ranks decide alike."""
-        if self.world == 1:
-            return value
-        box = [value]
-        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-        return box[0]
-
-    def any(self, flag: bool) -> bool:
-        """Whether any rank says so."""
-        if self.world == 1:
-            return flag
-        votes = torch.tensor(int(flag))
-        dist.all_reduce(votes)
-        return bool(votes.item())
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, in the order of ranks."""

@@ -7,23 +7,22 @@ from torch import Tensor
 
 from mt.data.vocabulary import PAD
 
-CHUNK_LOGITS = 8 << 20  # elements: what a chunk's logits may take keeps their buffers small and reusable
+CHUNK_LOGITS = 8 << 20  # elements of a chunk's logits: small enough for buffers to be reused, large enough for full products
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     """The loss is the end of the graph, so its gradients are computed in the forward pass, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, dtype: torch.dtype):
+    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, dtype: torch.dtype, wanted: bool):
         vocabulary = weight.shape[0]
         weight_low, hidden_low = weight.to(dtype), hidden.to(dtype)
         smoothed = torch.zeros((), device=hidden.device)
         nll = torch.zeros((), device=hidden.device)
-        wanted = any(ctx.needs_input_grad)
         grad_hidden, grad_weight, grad_bias = (torch.zeros_like(x, dtype=torch.float32) if wanted else None for x in (hidden, weight, bias))
         step = max(1, CHUNK_LOGITS // vocabulary)
-        for rows in torch.arange(hidden.shape[0], device="cpu").split(step):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
+        for start in range(0, hidden.shape[0], step):
+            part = slice(start, start + step)
             h, y = hidden_low[part], target[part]
             real = y != PAD
             logits = (h @ weight_low.T).float().add_(bias)
@@ -48,7 +47,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor, _):
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None
+        return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None, None
 
 
 def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -64,4 +63,4 @@ def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoot
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
-        return _LinearCrossEntropy.apply(hidden, output.weight, output.bias, target, smoothing, dtype)
+        return _LinearCrossEntropy.apply(hidden, output.weight, output.bias, target, smoothing, dtype, torch.is_grad_enabled())

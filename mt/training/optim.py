@@ -57,7 +57,7 @@ def update(optimizer: torch.optim.AdamW, gradients: list[Tensor], tokens: Tensor
 
 
 class Average:
-    """Exponential moving average of the weights, for validation and as the saved model (Polyak and Juditsky 1992).
+    """Exponential moving average of the weights, for validation and as the saved model (Kingma and Ba 2015, section 7.2).
 
     The decay grows with the steps, min(decay, (1 + t) / (10 + t)), so that early averages forget the initial weights.
     With decay 0 the average is the weights themselves.
@@ -78,13 +78,15 @@ class Average:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """The model has the averaged weights inside the block and its own after it."""
-        self._swap()
+        own = [parameter.detach().clone() for parameter in self.live.values()] if self.shadow else []
+        self._set(list(self.shadow.values()))
         try:
             yield
         finally:
-            self._swap()
+            self._set(own)
 
-    def _swap(self) -> None:
-        for name, shadow in self.shadow.items():
-            live = self.live[name]
-            live.data, self.shadow[name] = shadow, live.data
+    @torch.no_grad()
+    def _set(self, values: list[Tensor]) -> None:
+        # Copied, not swapped: cuDNN keeps the weights of a recurrent network in one block.
+        if self.shadow:
+            torch._foreach_copy_(list(self.live.values()), values)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
+
+from mt.files import write_text
 
 METRICS = "metrics.jsonl"
 
@@ -37,8 +41,8 @@ class RunLog:
         kept = []
         if path.exists():
             with open(path, encoding="utf-8") as file:
-                kept = [line for line in file if line.endswith("\n") and json.loads(line)["step"] <= step]
-            path.write_text("".join(kept), encoding="utf-8")
+                kept = [line for line in file if _step(line) <= step]
+            write_text(path, "".join(kept))
         self._metrics = open(path, "a", encoding="utf-8")  # noqa: SIM115
         self._board = SummaryWriter(self.folder / "tensorboard", purge_step=step + 1)
 
@@ -46,7 +50,7 @@ class RunLog:
         """One object in metrics.jsonl: {"kind": "train" or "val", "step": ..., ...}; numbers go to TensorBoard too."""
         if not self.active or self._metrics is None:
             return
-        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()}
+        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
         print(json.dumps({"kind": kind, "step": step, **rounded}), file=self._metrics, flush=True)
         for key, value in values.items():
             if isinstance(value, int | float):
@@ -55,7 +59,16 @@ class RunLog:
     def close(self) -> None:
         for file in (self._text, self._metrics, self._board):
             if file is not None:
-                file.close()
+                with contextlib.suppress(OSError):  # a full disk has been reported already
+                    file.close()
+
+
+def _step(line: str) -> float:
+    """The step of a record; infinite for a line that was cut off."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def duration(minutes: float) -> str:

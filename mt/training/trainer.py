@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,12 +23,14 @@ from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.budget import Budget, Clock
 from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
-from mt.training.device import autocast
+from mt.training.device import autocast, is_out_of_memory
 from mt.training.distributed import Ranks
 from mt.training.loss import cross_entropy
 from mt.training.optim import Average, build_optimizer, learning_rate, update
 from mt.training.progress import RunLog, duration
 from mt.training.validation import Validator
+
+MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently failed
 
 
 class Trainer:
@@ -42,53 +45,69 @@ class Trainer:
         self.average = Average(model, config.optim.ema)
         self.validator = Validator(config, data, ranks, device)
         self.progress = Progress(data_hash=data.hash)
+        self.skipped_in_a_row = 0
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)  # there from the start: a rank without a batch sends zeros
         self.gradients: list[Tensor] = [p.grad for p in model.parameters() if p.grad is not None]
 
     def resume(self) -> bool:
         """Continue from the last save, if there is one. Says whether there was."""
-        if not (self.folder / CHECKPOINT).exists():
-            return False
-        progress = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
-        if progress.data_hash != self.data.hash:
-            raise MTError(f"the text of {self.folder} has changed since the run began: choose another name=..., or restore the text")
-        self.progress = progress
-        return True
+        found = (self.folder / CHECKPOINT).exists()
+        if found:
+            progress = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
+            if progress.data_hash != self.data.hash:
+                raise MTError(
+                    f"the prepared text is not what {self.folder} was trained on: its files, or the versions of sentencepiece or Python, "
+                    "have changed; restore them, or choose another name=..."
+                )
+            self.progress = progress
+        if len(set(self.ranks.gather((self.progress.step, self.data.hash)))) > 1:
+            raise MTError("the processes see different runs or different text: they need one shared folder for runs_dir and data.cache")
+        return found
 
     def fit(self) -> Progress:
         """Train until the budget is spent or patience runs out; validate and save on the way. A signal saves and leaves."""
         progress, config = self.progress, self.config.trainer
         self.clock = Clock(progress.minutes)
+        self.meter = Meter(progress.minutes)
         self.log.start_metrics(progress.step)
-        if self._over():
-            return progress
-        batches, padding = len(self.order.epoch(progress.epoch)), self.order.padding(progress.epoch)
-        self.log.say(f"an epoch has {batches:,} batches; {padding:.1%} of their positions are padding")
         self.model.train()
-        self.meter = Meter(self.clock.minutes)
-        saved = validated = self.clock.minutes
+        self._introduce()
+        saved = validated = progress.minutes
         with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
-            for step, batches in steps:
-                self._train_step(step, batches)
-                stop = self.ranks.any(bool(asked))
-                progress.minutes = self.ranks.agree(self.clock.minutes)
-                if progress.step % config.log_every == 0 or progress.step == 1:
-                    self._report()
-                due = self._over() or (config.val_every and progress.step % config.val_every == 0)
-                if due or (config.val_minutes and progress.minutes - validated >= config.val_minutes):
+            while True:
+                # At the top, so that a run that stopped between a step and its validation goes on with that validation.
+                late = config.val_minutes and progress.minutes - validated >= config.val_minutes
+                due = self._over() or late or self._at(config.val_every)
+                if due and progress.step and progress.validated != progress.step:
                     self._validate()
                     saved = validated = progress.minutes
-                elif stop or progress.minutes - saved >= config.save_minutes:
-                    self._save()
-                    saved = progress.minutes
                 if self._over():
                     break
+                step, batches = next(steps)
+                with memory_advice(batches, config.batch_tokens):
+                    self._train_step(step, batches)
+                stop = self._synchronise(bool(asked))
+                saving = stop or progress.minutes - saved >= config.save_minutes
+                if saving or self._at(config.log_every) or progress.step == 1:
+                    self._report()
+                if saving:
+                    self._save()
+                    saved = progress.minutes
                 if stop:
-                    self.log.say(f"stopped by {signal.Signals(asked[0]).name if asked else 'another rank'} after step {progress.step} "
-                                 "and saved: the same command continues")
+                    self.log.say(f"stopped by a signal and saved after step {progress.step:,}: the same command continues")
                     raise SystemExit(130)
+        self.log.say(f"training ends: {self._reason()}")
         return progress
+
+    def _introduce(self) -> None:
+        count, padding = len(self.order.epoch(self.progress.epoch)), self.order.padding(self.progress.epoch)
+        self.log.say(f"an epoch has {count:,} batches; {padding:.1%} of their positions are padding")
+        for note in self.validator.notes:
+            self.log.say(f"note: {note}")
+
+    def _at(self, every: int) -> bool:
+        return every > 0 and self.progress.step % every == 0
 
     def _over(self) -> bool:
         """Whether the budget is spent or validation has not improved for too long."""
@@ -96,8 +115,20 @@ class Trainer:
         return self._spent() >= 1 or bool(patience and self.progress.bad >= patience)
 
     def _spent(self) -> float:
-        epochs = self.progress.epoch + self.progress.batch / len(self.order.epoch(self.progress.epoch))
-        return self.budget.progress(self.progress.step, epochs, self.progress.minutes)
+        return self.budget.progress(self.progress.step, self.progress.epochs, self.progress.minutes)
+
+    def _reason(self) -> str:
+        progress = self.progress
+        if self._spent() < 1:
+            return f"no better validation {progress.bad} times in a row (trainer.patience)"
+        return self.budget.reached(progress.step, progress.epochs)
+
+    def _synchronise(self, asked: bool) -> bool:
+        """One message a step between ranks: whether any was asked to stop, and rank 0's clock for all."""
+        message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0], dtype=torch.float64)
+        self.ranks.sum([message])
+        stop, self.progress.minutes = message.tolist()
+        return stop > 0
 
     def _steps(self) -> Iterator[tuple[Step, list[Batch]]]:
         """Optimizer steps with this rank's batches as tensors, made ahead by another thread."""
@@ -107,7 +138,9 @@ class Trainer:
         stream = BatchStream(self.order, group, self.ranks.rank, self.ranks.world, start)
 
         def load(step: Step) -> tuple[Step, list[Batch]]:
-            segment = Segmenter(self.data.tokenizer, sampling, self.config.seed, step.epoch, self.config.data.max_pieces) if sampling else None
+            segment = (
+                Segmenter(self.data.tokenizer, sampling, self.config.seed, step.epoch, self.config.data.max_pieces) if sampling else None
+            )
             return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
 
         return prefetch(map(load, stream))
@@ -120,16 +153,15 @@ class Trainer:
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
         for (index, _), batch in zip(step.micro_batches, batches, strict=True):
             seed_everything(self.config.seed, step.epoch, index)
-            with memory_advice(batch, self.config.trainer.batch_tokens):
-                loss, nll = self._loss(batch.to(self.device))
-                loss.backward()
+            loss, nll = self._loss(batch.to(self.device))
+            loss.backward()
             sums[0] += loss.detach()
             sums[1] += nll
             sums[2] += batch.target_tokens
         self.ranks.sum([*self.gradients, sums])
         norm, skipped = update(self.optimizer, self.gradients, sums[2], optim.clip, rate)
         progress.step += 1
-        progress.epoch, progress.batch = step.position.epoch, step.position.batch
+        progress.epoch, progress.batch, progress.epochs = step.position.epoch, step.position.batch, step.progress
         self.average.update(progress.step)
         self.meter.add(sums, norm, skipped, rate)
 
@@ -142,26 +174,41 @@ class Trainer:
         """A progress line and a record, with what was summed up since the last one."""
         progress = self.progress
         m = self.meter.read(progress.minutes)
+        if not m.steps:
+            return
         progress.target_tokens += m.tokens
         progress.skipped += m.skipped
+        self.skipped_in_a_row = self.skipped_in_a_row + m.steps if m.skipped == m.steps else 0
         if m.skipped:
             self.log.say(f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing")
-        if m.skipped == m.steps and m.steps >= min(self.config.trainer.log_every, 10):
-            raise MTError(f"the last {m.steps} gradients were not finite: lower optim.lr, raise optim.warmup, or set trainer.precision=fp32")
+        if self.skipped_in_a_row >= MAX_SKIPPED:
+            raise MTError(
+                f"the last {self.skipped_in_a_row} gradients were not finite: "
+                "lower optim.lr, raise optim.warmup, or set trainer.precision=fp32"
+            )
         spent = self._spent()
         left = f"{duration(progress.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
-        epochs = progress.epoch + progress.batch / len(self.order.epoch(progress.epoch))
         self.log.say(
-            f"step {progress.step:,}  epoch {epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
+            f"step {progress.step:,}  epoch {progress.epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
             f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {duration(progress.minutes)}, {left}"
         )
         self.log.record(
-            "train", progress.step, epoch=epochs, minutes=progress.minutes, loss=m.loss, nll=m.nll, lr=m.rate, gradient_norm=m.norm,
-            tokens_per_second=m.tokens_per_second, target_tokens=progress.target_tokens, skipped=progress.skipped,
+            "train",
+            progress.step,
+            epoch=progress.epochs,
+            minutes=progress.minutes,
+            loss=m.loss,
+            nll=m.nll,
+            lr=m.rate,
+            gradient_norm=m.norm,
+            tokens_per_second=m.tokens_per_second,
+            target_tokens=progress.target_tokens,
+            skipped=progress.skipped,
         )
 
     def _validate(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, save."""
+        self._report()
         progress, metric = self.progress, self.config.trainer.val_metric
         with self.average.applied():
             self.model.eval()
@@ -169,9 +216,10 @@ class Trainer:
             self.model.train()
             better = progress.best is None or (scores.bleu > progress.best if metric == "bleu" else scores.loss < progress.best)
             progress.bad = 0 if better else progress.bad + 1
+            progress.validated = progress.step
             if better:
                 progress.best, progress.best_step = getattr(scores, metric), progress.step
-            progress.minutes = self.ranks.agree(self.clock.minutes)
+            self._synchronise(False)
             for sample in scores.samples:
                 self.log.say(sample)
             self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
@@ -179,7 +227,7 @@ class Trainer:
             if better and self.ranks.first:
                 save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
         self._save()
-        progress.minutes = self.ranks.agree(self.clock.minutes)
+        self._synchronise(False)
         self.meter = Meter(progress.minutes)
 
     def _save(self) -> None:
@@ -203,12 +251,18 @@ class Meter:
 
     def read(self, minutes: float) -> Measured:
         """Means since the last reading, which this one ends."""
-        assert self.sums is not None
-        loss, nll, tokens, norm, applied = self.sums.tolist()
+        sums = self.sums if self.sums is not None else torch.zeros(5)
+        loss, nll, tokens, norm, applied = sums.tolist()
         seconds = max(1e-9, (minutes - self.since) * 60)
         measured = Measured(
-            loss=loss / max(1, tokens), nll=nll / max(1, tokens), norm=norm / max(1, applied), rate=self.rate, tokens=int(tokens),
-            tokens_per_second=tokens / seconds, steps=self.steps, skipped=self.steps - int(applied),
+            loss=loss / max(1, tokens),
+            nll=nll / max(1, tokens),
+            norm=norm / max(1, applied),
+            rate=self.rate,
+            tokens=int(tokens),
+            tokens_per_second=tokens / seconds,
+            steps=self.steps,
+            skipped=self.steps - int(applied),
         )
         self.since, self.steps, self.sums = minutes, 0, None
         return measured
@@ -239,24 +293,27 @@ def seed_everything(*numbers: int) -> None:
 
 
 @contextlib.contextmanager
-def memory_advice(batch: Batch, batch_tokens: int) -> Iterator[None]:
+def memory_advice(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
     """Running out of memory says which setting to lower."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            rows, source, target = batch.source.shape[0], batch.source.shape[1], batch.target.shape[1]
-            raise MTError(
-                f"out of memory on a batch of {rows} pairs, {source} source and {target} target tokens wide: "
-                f"lower trainer.batch_tokens (now {batch_tokens}) and raise trainer.accumulate to make up for it"
-            ) from error
-        raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        shapes = ", ".join(f"{len(b.source)} pairs of {b.source.shape[1]} and {b.target.shape[1]} tokens" for b in batches)
+        raise MTError(
+            f"out of memory in a step on {shapes or 'no batch'}: lower trainer.batch_tokens (now {batch_tokens}) "
+            "and raise trainer.accumulate to make up for it"
+        ) from error
 
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying; a second one acts as usual."""
+    """Collect SIGINT and SIGTERM instead of dying; a second one acts as usual. Only the main thread can be asked."""
     asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
 
     def note(number: int, _: object) -> None:
         asked.append(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mt.config import Config
@@ -36,16 +37,26 @@ class Validator:
 
     def __init__(self, config: Config, data: PreparedData, ranks: Ranks, device: torch.device) -> None:
         self.config, self.data, self.ranks, self.device = config, data, ranks, device
-        self.batches = validation_batches(data.val, config.trainer.batch_tokens)[ranks.rank :: ranks.world]
+        self.batches = validation_batches(data.val, config.trainer.batch_tokens, config.data.max_pieces + 1)[ranks.rank :: ranks.world]
         self.pairs = data.val_pairs[ranks.rank :: ranks.world]
-        self.bleu = build_metrics(config.data.languages()[1])[0]["bleu"]
+        left_out = int((np.maximum(data.val.src_lengths, data.val.tgt_lengths) > config.data.max_pieces + 1).sum())
+        metrics, self.notes = build_metrics(config.data.languages()[1])  # notes: what a reader of the scores must know
+        if left_out:
+            self.notes.append(
+                f"{left_out} validation pairs are over data.max_pieces and count in BLEU, where they are split, but not in the loss"
+            )
+        self.bleu = metrics["bleu"]
 
     def __call__(self, model: Seq2Seq) -> Scores:
         """The model must be in evaluation mode."""
         loss = self._loss(model)
         translator = Translator(
-            [model], self.data.tokenizer, max_pieces=self.config.data.max_pieces, unicode=self.config.data.clean.unicode,
-            precision=self.config.trainer.precision, options=SearchOptions(beam=self.config.trainer.val_beam),
+            [model],
+            self.data.tokenizer,
+            max_pieces=self.config.data.max_pieces,
+            unicode=self.config.data.clean.unicode,
+            precision=self.config.trainer.precision,
+            options=SearchOptions(beam=self.config.trainer.val_beam),
         )
         mine = translator.translate([source for source, _ in self.pairs])
         hypotheses = [""] * len(self.data.val_pairs)

@@ -314,4 +314,3 @@ class Phrases:
     @staticmethod
     def verb_last(vp: VerbPhrase) -> str:
         return words(vp.middle, vp.right, vp.prefix + vp.finite, vp.tail)
-
