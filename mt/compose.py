@@ -64,7 +64,10 @@ def keys() -> dict[str, Field]:
 
 def field_default(field: Field) -> Any:
     """The default of a field of the schema."""
-    return field.default if field.default is not MISSING else field.default_factory()  # type: ignore[misc]
+    if field.default is not MISSING:
+        return field.default
+    assert field.default_factory is not MISSING
+    return field.default_factory()
 
 
 def load_config(overrides: list[str]) -> Config:
@@ -129,7 +132,8 @@ def check_keys(overrides: list[str]) -> None:
             raise UsageError(f"~{key}: a setting cannot be removed, only set")
         if key in known_groups:
             if not override.is_sweep_override():
-                for option in [override.value()] if not isinstance(override.value(), list) else override.value():
+                value = override.value()
+                for option in value if isinstance(value, list) else [value]:
                     _check_known(str(option), known_groups[key], f"{key}=")
         elif not _is_key(key):
             _check_known(key, [*known_groups, *keys()], "")

@@ -162,10 +162,10 @@ def save_environment(folder: Path, data: PreparedData, device: torch.device, ran
         "ranks": ranks.world,
         "data_hash": data.hash,
     }
-    with contextlib.suppress(OSError, ValueError):
+    starts = []
+    with contextlib.suppress(OSError, ValueError, KeyError):
         starts = json.loads(path.read_text(encoding="utf-8"))["starts"]
-        facts = {"starts": [*starts, facts]}
-    write_text(path, json.dumps(facts if "starts" in facts else {"starts": [facts]}, indent=1) + "\n")
+    write_text(path, json.dumps({"starts": [*starts, facts]}, indent=1) + "\n")
 
 
 def commit() -> str | None:

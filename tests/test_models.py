@@ -220,7 +220,7 @@ def test_bidirectional_encoder_equals_torch_with_packing():
     config.rnn.encoder_layers = 1
     encoder = RNNEncoder(config).eval()
     reference = nn.GRU(config.dim, config.rnn.hidden, batch_first=True, bidirectional=True)
-    forward, backward = encoder.layers[0]
+    forward, backward = encoder.layers[0].rightward, encoder.layers[0].leftward
     for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
         getattr(reference, kind).data = getattr(forward, kind).data
         getattr(reference, f"{kind}_reverse").data = getattr(backward, kind).data

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from mt.compose import load_config
 from mt.config import OptimConfig, TrainerConfig
 from mt.errors import MTError
+from mt.evaluate import main as evaluate
 from mt.models.seq2seq import Seq2Seq
 from mt.train import train
 from mt.training import checkpoint, loss, trainer
@@ -366,3 +367,20 @@ def test_a_refused_start_leaves_the_run_as_it_was(tiny_run, trained):
 
 def test_every_setting_of_a_run_survives_the_run_directory(trained):
     assert dataclasses.asdict(checkpoint.load_config(trained)) == dataclasses.asdict(load_run(trained, torch.device("cpu")).config)
+
+
+def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, capsys):
+    """The folder is the whole model: mt-evaluate gives the figures of mt-train elsewhere, with the text gone."""
+    moved = trained.rename(tmp_path / "moved")
+    for file in tmp_path.glob("*.???"):
+        file.unlink()
+    evaluate([str(moved), "--no-ter", "--device", "cpu", "--json", str(tmp_path / "again.json")])
+    capsys.readouterr()
+    first, again = (json.loads(path.read_text()) for path in (moved / "test.json", tmp_path / "again.json"))
+    assert first["scores"] == again["scores"]
+
+
+def test_every_start_of_a_run_is_on_record(tiny_run, trained):
+    run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=3"])
+    starts = json.loads((trained / "environment.json").read_text())["starts"]
+    assert len(starts) == 2 and all(start["versions"]["torch"] for start in starts)

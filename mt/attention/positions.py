@@ -23,6 +23,8 @@ class SinusoidalPositions(NoPositions):
     computed from the positions at each call, so there is no longest length.
     """
 
+    frequencies: Tensor  # [D / 2]
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         if dim % 2:

@@ -48,7 +48,7 @@ class GlobalAttention(nn.Module):
     A sentence without a single real token gives a context of zero.
     """
 
-    def __init__(self, score: nn.Module) -> None:
+    def __init__(self, score: AdditiveScore) -> None:
         super().__init__()
         self.score = score
 

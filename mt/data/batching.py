@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -276,7 +276,7 @@ def collate(tables: Sequence[PairTable], rows: np.ndarray, segment: Segment | No
     return make_batch(sources, targets)
 
 
-def prefetch(items: Iterator[Item], depth: int = 8) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], depth: int = 8) -> Generator[Item, None, None]:
     """The same items, worked out up to `depth` ahead by one thread, so that batches are made beside the training.
 
     An exception of `items` is raised at its place in the order. The thread ends with the iterator: when it is used up,

@@ -14,34 +14,43 @@ GATES = {"gru": 3, "lstm": 4}
 
 
 class RNNEncoder(Encoder):
-    """Bidirectional GRU or LSTM. Its summary is the backward state of the first token, which has read the whole sentence.
-
-    Both directions run left to right, the second over the sentence reversed within its length: padding then always comes
-    last, after everything that counts, so that neither packing nor a host read of the lengths is needed.
-    """
+    """Bidirectional GRU or LSTM. Its summary is the backward state of the first token, which has read the whole sentence."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        rnn = config.rnn
-        kind = {"gru": nn.GRU, "lstm": nn.LSTM}[rnn.cell]
-        self.dim, self.summary_dim = 2 * rnn.hidden, rnn.hidden
+        hidden = config.rnn.hidden
+        self.dim, self.summary_dim = 2 * hidden, hidden
         self.dropout = Dropout(config.dropout)
-        self.layers = nn.ModuleList()
-        for layer in range(rnn.encoder_layers):
-            width = config.dim if layer == 0 else self.dim
-            self.layers.append(nn.ModuleList(kind(width, rnn.hidden, batch_first=True) for _ in range(2)))
-        for direction in (direction for pair in self.layers for direction in pair):
-            init_input_gates(direction.weight_ih_l0, direction.bias_ih_l0)
-            init_state_gates(direction.weight_hh_l0, direction.bias_hh_l0)
+        widths = [config.dim] + [self.dim] * (config.rnn.encoder_layers - 1)
+        self.layers = nn.ModuleList(BidirectionalLayer(config.rnn.cell, width, hidden) for width in widths)
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
         reverse = reversal(mask)
         x = self.dropout(embedded)
-        for forward, backward in self.layers:
-            left = run(forward, x)
-            right = reorder(run(backward, reorder(x, reverse)), reverse)
-            x = self.dropout(torch.cat((left, right), dim=-1))
-        return Memory(x, mask, right[:, 0])
+        for layer in self.layers:
+            states = layer(x, reverse)
+            x = self.dropout(states)
+        return Memory(x, mask, states[:, 0, self.summary_dim :])
+
+
+class BidirectionalLayer(nn.Module):
+    """One recurrent layer in both directions; states [B, S, 2 * H], the forward half first.
+
+    Both run left to right, the second over the sentence reversed within its length: padding then always comes last, after
+    everything that counts, so that neither packing nor a host read of the lengths is needed.
+    """
+
+    def __init__(self, cell: str, width: int, hidden: int) -> None:
+        super().__init__()
+        kind = {"gru": nn.GRU, "lstm": nn.LSTM}[cell]
+        self.rightward, self.leftward = (kind(width, hidden, batch_first=True) for _ in range(2))
+        for direction in (self.rightward, self.leftward):
+            init_input_gates(direction.weight_ih_l0, direction.bias_ih_l0)
+            init_state_gates(direction.weight_hh_l0, direction.bias_hh_l0)
+
+    def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
+        """x [B, S, D], `reverse` [B, S] as `reversal` gives it."""
+        return torch.cat((run(self.rightward, x), reorder(run(self.leftward, reorder(x, reverse)), reverse)), dim=-1)
 
 
 def run(rnn: nn.RNNBase, x: Tensor) -> Tensor:

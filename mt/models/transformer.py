@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mt.attention.masks import causal_mask, padding_mask, positions
-from mt.attention.multihead import MultiHeadAttention, append
+from mt.attention.multihead import KeyValue, MultiHeadAttention, append
 from mt.attention.positions import build_positions
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
@@ -120,6 +121,10 @@ class DecoderLayer(nn.Module):
         self.around_cross = Sublayer(config)
         self.around_feed_forward = Sublayer(config)
 
+    def project(self, states: Tensor) -> KeyValue:
+        """What cross-attention needs of the memory's states [B, S, M]: once a sentence."""
+        return self.cross_attention.project(states)
+
     def forward(self, x, cache, causal, memory, memory_mask, need_weights):
         """x [B, T, D] -> x, the self-attention cache, the weights of both attentions.
 
@@ -158,11 +163,11 @@ class TransformerDecoder(Decoder):
 
     def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
         at = positions(0, embedded.shape[1], embedded.device)
-        projected = [layer.cross_attention.project(memory.states) for layer in self.layers]
+        projected = self._project(memory)
         return self._run(embedded, at, causal_mask(at, at), [None] * len(projected), projected, memory.mask, need_weights)[0]
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        projected = [layer.cross_attention.project(memory.states) for layer in self.layers]
+        projected = self._project(memory)
         return DecodingState((projected, memory.mask), [None] * len(projected))
 
     def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
@@ -171,6 +176,9 @@ class TransformerDecoder(Decoder):
         # The one query is the newest position and may see the whole cache: no causal mask.
         output, cache = self._run(embedded[:, None], at, None, state.cache, projected, mask, need_weights)
         return output, DecodingState(state.memory, cache, state.step + 1)
+
+    def _project(self, memory: Memory) -> list[KeyValue]:
+        return [layer.project(memory.states) for layer in cast(Sequence[DecoderLayer], self.layers)]
 
     def _run(self, embedded, at, causal, caches, projected, memory_mask, need_weights):
         x = self.stack.enter(embedded, at)

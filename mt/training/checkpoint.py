@@ -129,7 +129,7 @@ def save_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], progress: Progress
 ) -> None:
     """Everything needed to continue, in one file and so all or nothing."""
-    tensors = {f"model.{name}": p for name, p in model.named_parameters()}
+    tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
     for name, parameter in model.named_parameters():
         tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state.get(parameter, {}).items()}

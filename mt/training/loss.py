@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,12 +16,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """The loss is the end of the graph, so its gradients are computed in the forward pass, chunk by chunk."""
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, dtype: torch.dtype, wanted: bool):
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, dtype: torch.dtype, wanted: bool
+    ) -> tuple[Tensor, Tensor]:
         vocabulary = weight.shape[0]
         weight_low, hidden_low = weight.to(dtype), hidden.to(dtype)
         smoothed = torch.zeros((), device=hidden.device)
         nll = torch.zeros((), device=hidden.device)
-        grad_hidden, grad_weight, grad_bias = (torch.zeros_like(x, dtype=torch.float32) if wanted else None for x in (hidden, weight, bias))
+        # In float32, because they are sums; empty where nobody asks for them.
+        shapes = [x.shape if wanted else (0,) for x in (hidden, weight, bias)]
+        grad_hidden, grad_weight, grad_bias = (torch.zeros(shape, device=hidden.device) for shape in shapes)
         step = max(1, CHUNK_LOGITS // vocabulary)
         for start in range(0, hidden.shape[0], step):
             part = slice(start, start + step)
@@ -45,7 +51,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return smoothed, nll
 
     @staticmethod
-    def backward(ctx, grad: Tensor, _):
+    def backward(ctx: Any, *grads: Any) -> Any:
+        grad = grads[0]  # of the smoothed loss; the other output has no gradient
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None, None
 

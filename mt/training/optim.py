@@ -29,11 +29,12 @@ def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
 def build_optimizer(config: OptimConfig, model: nn.Module) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019) in one fused call; only matrices decay, not embeddings, biases and norms."""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for parameter in model.parameters():
         (matrices if parameter.dim() > 1 and id(parameter) not in embeddings else others).append(parameter)
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), eps=config.eps, fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.betas[0], config.betas[1]), eps=config.eps, fused=True)
 
 
 @torch.no_grad()

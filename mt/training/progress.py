@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,7 +22,9 @@ class RunLog:
 
     def __init__(self, folder: Path, active: bool) -> None:
         self.folder, self.active = folder, active
-        self._text = self._metrics = self._board = None
+        self._text: TextIO | None = None
+        self._metrics: TextIO | None = None
+        self._board: SummaryWriter | None = None
         if active:
             folder.mkdir(parents=True, exist_ok=True)
             self._text = open(folder / "train.log", "a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
@@ -48,7 +50,7 @@ class RunLog:
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """One object in metrics.jsonl: {"kind": "train" or "val", "step": ..., ...}; numbers go to TensorBoard too."""
-        if not self.active or self._metrics is None:
+        if self._metrics is None or self._board is None:
             return
         rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
         print(json.dumps({"kind": kind, "step": step, **rounded}), file=self._metrics, flush=True)

@@ -4,11 +4,8 @@ interrupted run continues exactly: the order of the data and all random numbers 
 from __future__ import annotations
 
 import contextlib
-import math
-import signal
-import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +20,11 @@ from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.budget import Budget, Clock
 from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
-from mt.training.device import autocast, is_out_of_memory
+from mt.training.device import autocast
 from mt.training.distributed import Ranks
+from mt.training.guards import memory_advice, stop_signals
 from mt.training.loss import cross_entropy
+from mt.training.meter import Meter
 from mt.training.optim import Average, build_optimizer, learning_rate, update
 from mt.training.progress import RunLog, duration
 from mt.training.validation import Validator
@@ -130,7 +129,7 @@ class Trainer:
         stop, self.progress.minutes = message.tolist()
         return stop > 0
 
-    def _steps(self) -> Iterator[tuple[Step, list[Batch]]]:
+    def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
         """Optimizer steps with this rank's batches as tensors, made ahead by another thread."""
         group = self.ranks.world * self.config.trainer.accumulate
         start = Position(self.progress.epoch, self.progress.batch)
@@ -235,93 +234,7 @@ class Trainer:
             save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.progress)
 
 
-class Meter:
-    """Sums since the last progress line, on the device until they are read."""
-
-    def __init__(self, minutes: float) -> None:
-        self.since, self.steps, self.rate = minutes, 0, 0.0
-        self.sums: Tensor | None = None
-
-    def add(self, sums: Tensor, norm: Tensor, skipped: Tensor, rate: float) -> None:
-        """One step: sums [3] (loss, nll, tokens), gradient norm, 1 where it was skipped. A skipped step counts as nothing else."""
-        parts = torch.cat((sums, norm[None], 1 - skipped[None]))
-        parts = torch.where(skipped.bool(), 0.0, parts)
-        self.sums = parts if self.sums is None else self.sums + parts
-        self.steps, self.rate = self.steps + 1, rate
-
-    def read(self, minutes: float) -> Measured:
-        """Means since the last reading, which this one ends."""
-        sums = self.sums if self.sums is not None else torch.zeros(5)
-        loss, nll, tokens, norm, applied = sums.tolist()
-        seconds = max(1e-9, (minutes - self.since) * 60)
-        measured = Measured(
-            loss=loss / max(1, tokens),
-            nll=nll / max(1, tokens),
-            norm=norm / max(1, applied),
-            rate=self.rate,
-            tokens=int(tokens),
-            tokens_per_second=tokens / seconds,
-            steps=self.steps,
-            skipped=self.steps - int(applied),
-        )
-        self.since, self.steps, self.sums = minutes, 0, None
-        return measured
-
-
-@dataclass
-class Measured:
-    """Means over the steps of a progress line."""
-
-    loss: float  # label-smoothed, nats a target token
-    nll: float  # negative log-likelihood, nats a target token
-    norm: float  # of the gradient before clipping
-    rate: float
-    tokens: int
-    tokens_per_second: float
-    steps: int
-    skipped: int
-
-    @property
-    def perplexity(self) -> float:
-        return math.exp(min(self.nll, 700))
-
-
 def seed_everything(*numbers: int) -> None:
     """Make what follows a function of these numbers: dropout is then the same on any rank and after any restart."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     torch.manual_seed(seed)
-
-
-@contextlib.contextmanager
-def memory_advice(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
-    """Running out of memory says which setting to lower."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        shapes = ", ".join(f"{len(b.source)} pairs of {b.source.shape[1]} and {b.target.shape[1]} tokens" for b in batches)
-        raise MTError(
-            f"out of memory in a step on {shapes or 'no batch'}: lower trainer.batch_tokens (now {batch_tokens}) "
-            "and raise trainer.accumulate to make up for it"
-        ) from error
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying; a second one acts as usual. Only the main thread can be asked."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def note(number: int, _: object) -> None:
-        asked.append(number)
-        signal.signal(number, before[number])
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
