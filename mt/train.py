@@ -30,7 +30,7 @@ from mt.evaluation.report import text_table, to_dict
 from mt.files import write_text
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
-from mt.training.checkpoint import CONFIG, MODEL, fill, load_tensors, save_config
+from mt.training.checkpoint import CHECKPOINT, CONFIG, MODEL, fill, load_tensors, save_config
 from mt.training.checkpoint import load_config as load_run_config
 from mt.training.device import keep_freed_memory, pick_device, resolve_precision, set_threads
 from mt.training.distributed import Ranks
@@ -89,7 +89,9 @@ def check_run_folder(folder: Path, config: Config) -> None:
         return
     if not (folder / CONFIG).exists() and not (folder / "train.log").exists():
         raise MTError(f"{folder} exists and is no run directory: choose another name=... or runs_dir=...")
-    if (folder / CONFIG).exists() and (changed := differences(load_run_config(folder), config)):
+    if not any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
+        return  # it failed before anything was saved, perhaps because of the very setting that is different now
+    if changed := differences(load_run_config(folder), config):
         raise MTError(
             f"{folder} holds a run with other settings: {'; '.join(changed[:6])}{' and more' if len(changed) > 6 else ''}. "
             "Choose another name=..., or delete the folder"

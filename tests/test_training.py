@@ -339,6 +339,15 @@ def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
 
 
+def test_a_run_that_failed_before_its_first_save_may_begin_anew_with_other_settings(tiny_run, monkeypatch, tmp_path):
+    with monkeypatch.context() as patched:
+        patched.setattr(Seq2Seq, "forward", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
+        with pytest.raises(MTError, match="lower trainer.batch_tokens"):
+            run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
+    run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.batch_tokens=200"])
+    assert (tmp_path / "runs" / "tiny" / MODEL).exists()
+
+
 def test_divergence_ends_the_run(tiny_run, monkeypatch):
     monkeypatch.setattr(trainer, "cross_entropy", lambda hidden, *_: (hidden.sum() * math.nan, hidden.sum().detach()))
     with pytest.raises(MTError, match="lower optim.lr"):
