@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -20,11 +21,11 @@ class UsageError(MTError):
     exit_code = 2
 
 
-def fail(error: MTError) -> NoReturn:
+def fail(error: MTError | OSError) -> NoReturn:
     """Print `error` as one line on standard error and exit with its code."""
-    message = " ".join(str(error).split())
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(error.exit_code)
+    text = f"{error.filename or 'input or output'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
 
 
 def run_command(command: Callable[[], object]) -> None:
@@ -40,7 +41,10 @@ def run_command(command: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes standard output at exit; point it elsewhere so that this does not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        with contextlib.suppress(OSError):  # no file behind it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(0) from None
+        fail(error)

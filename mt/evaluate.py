@@ -11,15 +11,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
+from mt.command import Parser
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError, run_command
 from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
 from mt.evaluation.report import text_table, to_dict
-from mt.files import write_text
+from mt.files import write_lines, write_text
 
+EXAMPLES = """\
+examples:
+  mt-evaluate runs/demo
+  mt-evaluate runs/demo --src news.en --ref news.de
+  mt-evaluate --hyp theirs.de --src news.en --ref news.de --lang de
+
+Files may be compressed (.gz, .xz, .zst). Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
 BEAM = 5
 BATCH_TOKENS = 4096
 
@@ -91,16 +100,14 @@ def read_parallel(paths: Sequence[str]) -> list[list[str]]:
 def translations_of_run(options: argparse.Namespace) -> Material:
     """A trained run's output on files, or on its own validation or test set."""
     # Imported here so that scoring files need not wait for PyTorch.
-    import torch
-
     from mt.data.corpus import load_corpus
     from mt.decoding.search import SearchOptions
     from mt.decoding.translator import load
     from mt.training.checkpoint import load_config
+    from mt.training.device import set_threads
     from mt.translate import Progress
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    set_threads(options.threads or 0)
     config = load_config(Path(options.run).expanduser())
     beam = options.beam or BEAM
     translator = load(
@@ -142,8 +149,7 @@ def write_files(folder: Path, material: Material) -> None:
     for number, lines in enumerate(material.references, start=1):
         named["references.txt" if number == 1 else f"references.{number}.txt"] = lines
     for name, lines in named.items():
-        # A corpus of records may have line breaks within a sentence; in a file of lines they would shift all that follows.
-        write_text(folder / name, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
+        write_lines(folder / name, lines)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -173,20 +179,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-class Parser(argparse.ArgumentParser):
-    """Reports a wrong call like every other error: one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see mt-evaluate --help")
-
-
 def build_parser() -> Parser:
     parser = Parser(
-        prog="mt-evaluate",
+        "mt-evaluate",
         description="BLEU, chrF and TER with 95 % intervals, for short against long sentences and by length.",
-        epilog="Examples: mt-evaluate runs/demo; mt-evaluate runs/demo --src news.en --ref news.de; "
-        "mt-evaluate --hyp theirs.de --src news.en --ref news.de. Files may be compressed (.gz, .xz, .zst).",
-        allow_abbrev=False,
+        epilog=EXAMPLES,
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="run directory of a trained model")
     text = parser.add_argument_group("text")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -30,6 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Replace a file of one line for each string: line breaks inside a string, which would shift all that follows, become spaces."""
+    write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -27,7 +27,7 @@ from mt.decoding.translator import load
 from mt.errors import MTError, fail, run_command
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.report import text_table, to_dict
-from mt.files import write_text
+from mt.files import write_lines, write_text
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import CHECKPOINT, CONFIG, MODEL, fill, load_tensors, save_config
@@ -142,7 +142,7 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
     # TER takes minutes where a model is poor, and mt-evaluate has it.
     evaluation = evaluate_translations(sources, hypotheses, [references], tgt_lang=config.data.languages()[1], ter=False)
     for name, lines in {"sources": sources, "references": references, "hypotheses": hypotheses}.items():
-        write_text(folder / f"test.{name}.txt", "".join(line + "\n" for line in lines))
+        write_lines(folder / f"test.{name}.txt", lines)
     write_text(folder / "test.json", json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
     print(text_table(evaluation), flush=True)
     return evaluation
@@ -194,10 +194,8 @@ def job(composed: DictConfig) -> float | None:
     """One run, as Hydra starts it (several, one after the other, with -m). Returns test BLEU, for sweepers."""
     try:
         evaluation = train(to_config(composed))
-    except MTError as error:  # Hydra would print a traceback
+    except (MTError, OSError) as error:  # Hydra would print a traceback
         fail(error)
-    except OSError as error:
-        fail(MTError(f"{error.filename or 'input or output'}: {error.strerror or error}"))
     return evaluation.scores["bleu"].value if evaluation else None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from mt.command import Parser
+from mt.data.readers import open_bytes
 from mt.errors import MTError, UsageError, run_command
 
 if TYPE_CHECKING:
@@ -38,19 +40,14 @@ def main() -> None:
     run_command(lambda: translate(parser().parse_intermixed_args()))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
-    arguments = argparse.ArgumentParser(
-        "mt-translate",
-        description="Translate lines of text with a trained model.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    arguments = Parser("mt-translate", "Translate lines of text with a trained model.", EXAMPLES)
     add = arguments.add_argument
     add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
     add("sentences", metavar="SENTENCE", nargs="*", help="text to translate; without any, lines are read from standard input")
     add("--ensemble", metavar="RUN", action="append", default=[], help="one more run, to average probabilities with; repeatable")
-    add("--input", metavar="FILE", help="read lines from this file instead of standard input")
+    add("--input", metavar="FILE", help="read lines from this file (.gz, .xz, .zst too) instead of standard input")
     add("--output", metavar="FILE", help="write to this file, which appears when it is complete (until then: FILE.part)")
     add("--format", choices=("text", "jsonl"), default="text", help="jsonl: one object a line, with scores (default: text)")
     add("--nbest", type=int, default=1, metavar="N", help="best N translations; as text: line number from 0 ||| translation ||| score")
@@ -88,13 +85,12 @@ def translate(arguments: argparse.Namespace) -> None:
     if arguments.threads < 0:
         raise UsageError("--threads cannot be negative")
 
-    import torch  # takes seconds: after the flags are known to be right
-
+    # Importing torch takes seconds: after the flags are known to be right.
     from mt.decoding.search import SearchOptions
     from mt.decoding.translator import WINDOW_LINES, load
+    from mt.training.device import set_threads
 
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    set_threads(arguments.threads)
     options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
     log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
     translator = load(
@@ -143,15 +139,18 @@ def score_lines(translator: Translator, sources: Iterable[str], path: str, windo
     """One log-probability a line."""
     from mt.decoding.translator import windows
 
-    with open_file(path) as file:
+    sources, read = iter(sources), 0
+    with open_bytes(Path(path)) as file:
         targets = read_lines(file)
         for chunk in windows(sources, window):
             pairs = list(zip(chunk, targets, strict=False))
+            read += len(pairs)
             if len(pairs) < len(chunk):
-                raise MTError(f"{path} has fewer lines than the input: they must be line by line translations")
+                total = read + len(chunk) - len(pairs) + sum(1 for _ in sources)
+                raise MTError(f"{path} has {read:,} lines and the input {total:,}: they must belong together line by line")
             yield from (f"{score.log_prob:.6f}\n" for score in translator.score(pairs))
-        if next(targets, None) is not None:
-            raise MTError(f"{path} has more lines than the input: they must be line by line translations")
+        if more := sum(1 for _ in targets):
+            raise MTError(f"{path} has {read + more:,} lines and the input {read:,}: they must belong together line by line")
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
@@ -160,20 +159,13 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
 
 
-def open_file(path: str) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise MTError(f"cannot read {path}: {error.strerror}") from error
-
-
 @contextlib.contextmanager
 def open_input(arguments: argparse.Namespace, log: Callable[[str], None]) -> Iterator[Iterable[str]]:
     """The sentences of the command line, or the lines of a file or of standard input."""
     if arguments.sentences:
         yield arguments.sentences
     elif arguments.input:
-        with open_file(arguments.input) as file:
+        with open_bytes(Path(arguments.input)) as file:
             yield read_lines(file)
     else:
         if sys.stdin.isatty():
@@ -189,13 +181,14 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
+    if Path(path).is_dir():
+        raise MTError(f"cannot write {path}: it is a folder")
     part = Path(f"{path}.part")
-    try:
-        with open(part, "w", encoding="utf-8", newline="\n") as file:
-            yield file
-        os.replace(part, path)
-    except OSError as error:
-        raise MTError(f"cannot write {path}: {error.strerror}") from error
+    if not part.parent.is_dir():
+        raise MTError(f"cannot write {path}: there is no folder {part.parent}")
+    with open(part, "w", encoding="utf-8", newline="\n") as file:
+        yield file
+    os.replace(part, path)
 
 
 class Progress:

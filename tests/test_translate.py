@@ -301,7 +301,7 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
     for text in ("one\n", "1\n2\n3\n4\n5\n"):
         reference.write_text(text, encoding="utf-8")
         code, _, err = call(monkeypatch, capsys, *flags, "--score", reference, stdin=data)
-        assert code == 1 and "lines than the input" in err
+        assert code == 1 and "they must belong together line by line" in err
 
 
 @pytest.mark.parametrize(
@@ -315,9 +315,9 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
         (["--beam", "x"], 2, "invalid int"),
         (["x", "--input", "y"], 2, "not both"),
         (["--score", "r", "--nbest", "2"], 2, "--score"),
-        (["--input", "/nowhere/in.txt"], 1, "cannot read /nowhere/in.txt"),
+        (["--input", "/nowhere/in.txt"], 1, "no such file: /nowhere/in.txt"),
         (["x", "--output", "/nowhere/o"], 1, "cannot write /nowhere/o"),
-        (["--input", "."], 1, "cannot read"),
+        (["--input", "."], 1, "is a folder"),
         (["--ensemble", "/nowhere"], 1, "/nowhere"),
     ],
 )

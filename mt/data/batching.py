@@ -181,7 +181,7 @@ class BatchOrder:
             source, target = self.src_lengths[rows], self.tgt_lengths[rows]
             real += int(source.sum()) + int(target.sum())
             padded += len(rows) * int(pad_width(source.max()) + pad_width(target.max()))
-        return 1 - real / padded
+        return 1 - real / max(1, padded)
 
 
 def table_starts(tables: Sequence[PairTable]) -> np.ndarray:

@@ -16,7 +16,7 @@ _REMOVED = "\x00\ufeff\u00ad"
 # Control characters (Cc: C0, DEL and C1, so tab and every kind of line end too) and Unicode's two line separators.
 _TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
 _TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 RATIO_FROM_BYTES = 50  # short pairs may differ in length as they like ("Ja." - "That is correct, of course.")
 
@@ -28,7 +28,7 @@ def normalise(text: str, form: str = "NFC") -> str:
     up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or none); white space at the ends is dropped.
     """
     if not text.isprintable():  # a fast test that most text passes: nothing to remove, replace or repair in it
-        if _SURROGATE.search(text):
+        if SURROGATE.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = text.translate(_TABLE)
     if form != "none":

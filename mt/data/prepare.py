@@ -79,7 +79,9 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
                     shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise MTError(f"cannot keep the prepared corpus in {folder.parent}: {error}; make room there or set data.cache") from error
-    return load_prepared(folder, [source.weight for source in corpus.train])
+    data = load_prepared(folder, [source.weight for source in corpus.train])
+    data.report += [f"{source.name}: each pair is seen {source.weight:g} times an epoch" for source in corpus.train if source.weight != 1]
+    return data
 
 
 def cache_folder(config: DataConfig) -> Path:
@@ -170,7 +172,7 @@ class Preparation:
             tables = (text_table(chunk) for chunk in chunked(cleaner(source.pairs())))
             write(self.folder / f"train.{index}.text.arrow", RAW, self.progress("cleaned", tables))
             read, kept = (cleaner.counts[step] - before[step] for step in ("read", "kept"))
-            self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning, weight {source.weight:g}")
+            self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning")
         self.report += cleaner.report()
         counts = cleaner.counts
         if not counts["kept"]:

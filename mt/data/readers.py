@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 import pyarrow
 
+from mt.data.cleaning import SURROGATE
 from mt.errors import MTError, UsageError
 
 Pairs = Iterator[tuple[str, str]]
@@ -127,7 +128,7 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
             continue
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise MTError(f"{path}, line {number}: not a JSON object on one line ({error})") from None
         if isinstance(record, dict) and isinstance(record.get("translation"), dict):
             record = record["translation"]
@@ -137,7 +138,8 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
         source, target = (record[key] for key in keys)
         if not all(isinstance(side, str | None) for side in (source, target)):
             raise MTError(f"{path}, line {number}: {keys[0]} and {keys[1]} must be text")
-        yield source or "", target or ""  # null: an empty side, which cleaning counts
+        # null: an empty side, which cleaning counts. An escape may spell half a surrogate pair, which no file can hold.
+        yield SURROGATE.sub("\ufffd", source or ""), SURROGATE.sub("\ufffd", target or "")
 
 
 def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
@@ -170,6 +172,8 @@ def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]
                     yield source, target
         except ElementTree.ParseError as error:
             raise MTError(f"{path}: not well-formed XML ({error})") from None
+        except (ValueError, LookupError) as error:
+            raise MTError(f"{path}: cannot be read as XML ({error}); convert it to UTF-8") from None
     if skipped and not used:
         raise MTError(f"{path}: no unit has both {languages[0]} and {languages[1]}; languages found: {', '.join(sorted(found))}")
     if skipped:

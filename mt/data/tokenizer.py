@@ -44,7 +44,7 @@ class Tokenizer:
         """
         if config.joint:
             return cls(train_model(reservoir(chain(src(), tgt()), config.train_lines, seed), config))
-        return cls(*(train_model(reservoir(lines(), config.train_lines // 2, seed), config) for lines in (src, tgt)))
+        return cls(*(train_model(reservoir(lines(), max(1, config.train_lines // 2), seed), config) for lines in (src, tgt)))
 
     def encode(self, text: str, side: str = "src") -> list[int]:
         return self.models[side].processor.encode(text)
@@ -86,6 +86,8 @@ class Tokenizer:
         for name, side in self._files().items():
             with replacing(Path(folder) / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
+        for name in {"tokenizer.model", "tokenizer.src.model", "tokenizer.tgt.model"} - self._files().keys():
+            (Path(folder) / name).unlink(missing_ok=True)  # of the other layout, which `load` would take
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:

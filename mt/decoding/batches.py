@@ -51,7 +51,9 @@ class Budget:
     def _lower(self, rows: Sequence[Sequence[int]], batch: list[int], width: int) -> None:
         longest = max(len(rows[row]) for row in batch)
         if len(batch) == 1:
-            raise MTError(f"out of memory with a single sentence of {longest} tokens: lower --beam or --nbest, or use --device cpu")
+            raise MTError(
+                f"out of memory with a single sentence of {longest} tokens: lower the beam size (--beam, trainer.val_beam) or use the CPU"
+            )
         # Of what the batch really had: the budget may lie far above it.
         self.tokens = len(batch) * longest * width // 2
         self.warn(f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}")

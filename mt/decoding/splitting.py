@@ -11,13 +11,14 @@ import regex  # type: ignore[import-untyped]
 
 from mt.data.scripts import is_unspaced
 
-CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"']*"
+# All runs are possessive, and begin where no run of the like is: 100,000 dots must not be tried from each of them.
+CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
 # A full stop is ambiguous (abbreviations, initials, ordinals): it ends a sentence before a blank and no lower-case letter,
 # and not after a single capital. Marks of scripts without blanks need none after them.
 SENTENCE_END = regex.compile(
-    rf"(?:[\p{{Sentence_Break=STerm}}…]+{CLOSING}(?=\s)"
-    rf"|(?<!\b\p{{Lu}})\p{{Sentence_Break=ATerm}}+{CLOSING}(?=\s+[^\s\p{{Ll}}])"
-    rf"|[。！？｡︒]+{CLOSING})\s*"
+    rf"(?:(?<![\p{{Sentence_Break=STerm}}…])[\p{{Sentence_Break=STerm}}…]++{CLOSING}(?=\s)"
+    rf"|(?<!\b\p{{Lu}}|\p{{Sentence_Break=ATerm}})\p{{Sentence_Break=ATerm}}++{CLOSING}(?=\s+[^\s\p{{Ll}}])"
+    rf"|(?<![。！？｡︒])[。！？｡︒]++{CLOSING})\s*"
 )
 CLAUSE_END = regex.compile(rf"(?:[\p{{Terminal_Punctuation}}–—]{CLOSING}(?=\s)|[、，；：､﹐﹑]{CLOSING})\s*")
 BLANK = regex.compile(r"\s+")

@@ -16,7 +16,7 @@ from typing import Any, overload
 import torch
 
 from mt.data.batching import make_batch
-from mt.data.cleaning import normalise
+from mt.data.cleaning import SURROGATE, normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import Budget
 from mt.decoding.ensemble import Ensemble
@@ -139,7 +139,9 @@ class Translator:
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Log-probability of each target text given its source text."""
-        cleaned = [(normalise(source, self.unicode), normalise(target, self.unicode)) for source, target in pairs]
+        pairs = list(pairs)
+        sources, targets = (self._normalise([pair[side] for pair in pairs]) for side in (0, 1))
+        cleaned = list(zip(sources, targets, strict=True))
         return score_pairs(self.models, self.tokenizer, cleaned, self.budget, self.precision)
 
     def report(self) -> list[str]:
@@ -156,9 +158,7 @@ class Translator:
     def _translate_window(
         self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None]
     ) -> Iterator[Translation]:
-        sources = [normalise(line, self.unicode) for line in lines]
-        self.counts["invalid"] += sum(map(has_surrogate, lines))
-        self.counts["nul"] += sum("\0" in line for line in lines)
+        sources = self._normalise(lines)
         parts, rows = self._parts(sources)
 
         def work(batch: list[int]) -> list[list[Hypothesis]]:
@@ -172,6 +172,12 @@ class Translator:
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(source) and not outputs[0].text
             yield Translation(source, outputs)
+
+    def _normalise(self, lines: Sequence[str]) -> list[str]:
+        # Surrogates are what Python makes of invalid bytes decoded with `surrogateescape`.
+        self.counts["invalid"] += sum(SURROGATE.search(line) is not None for line in lines)
+        self.counts["nul"] += sum("\0" in line for line in lines)
+        return [normalise(line, self.unicode) for line in lines]
 
     def _parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
         """How many parts each source has (none where it is blank), and the pieces of all parts."""
@@ -220,11 +226,6 @@ def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def has_surrogate(text: str) -> bool:
-    """Whether the text holds half a UTF-16 pair: what Python makes of invalid bytes decoded with `surrogateescape`."""
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def load(
