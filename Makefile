@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 SHELL  := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 INSTALL = $(PIP) install -c constraints.txt
-STEPS   = awk '/^ *(Downloading|Building|Successfully)/ { print substr($$0, 1, 100) } /^Installing/ { print "Installing" } { fflush() }'
+STEPS   = sed -unE 's/^ *((Downloading|Building|Installing|Successfully).{0,90}).*/\1/p'
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint clean

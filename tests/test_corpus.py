@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import lzma
@@ -17,7 +18,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from mt.config import Config, DataConfig, SplitConfig
-from mt.data import readers
+from mt.data import hub, readers
 from mt.data.corpus import RawCorpus, kinds, load_corpus, source_key
 from mt.errors import MTError, UsageError
 
@@ -381,3 +382,20 @@ def test_multi30k_has_its_published_size(realdata: Path) -> None:
     loaded = corpus(split("train"), val=split("val"), test=split("test2016"))
     sizes = [sum(1 for _ in source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)]
     assert sizes == [29_000, 1_014, 1_000]
+
+
+def test_a_broken_connection_and_a_full_disk_are_told_apart() -> None:
+    class ConnectError(Exception):
+        """As the hub's client raises it: no OSError."""
+
+        __module__ = "httpx2._exceptions"
+
+    for error, message in (
+        (ConnectError("reset"), "without network"),
+        (ConnectionResetError("reset"), "without network"),
+        (OSError(errno.ENOSPC, "full"), "no disk space left"),
+    ):
+        with pytest.raises(MTError, match=message), hub._hub_errors("owner/name", "", local=False):
+            raise error
+    with pytest.raises(ZeroDivisionError), hub._hub_errors("owner/name", "", local=False):
+        raise ZeroDivisionError

@@ -6,6 +6,7 @@ Parquet, JSON lines and CSV sets work, with a `translation` column (text by lang
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,16 +147,37 @@ def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
         raise MTError(f"hub data set {name}: {error}") from None
     except DatasetGenerationError as error:
         reason = error.__cause__ or error
+        if _disk_is_full(reason):
+            raise _no_space(name) from error
         raise MTError(f"cannot read hub data set {name}: {reason} (a set with several subsets needs subset=...)") from error
     except (ValueError, HFValidationError) as error:  # unknown subset or split: the message lists those there are
         raise MTError(f"hub data set {name}: {error}") from error
     except (OSError, HfHubHTTPError) as error:
+        if _disk_is_full(error):
+            raise _no_space(name) from error
         if local or isinstance(error, FileNotFoundError):
             raise MTError(f"cannot read hub data set {name}: {error}") from error
-        short = name.rpartition("/")[2]
-        version = f"--revision {revision} " if revision else ""
-        raise MTError(
-            f"cannot reach hub data set {name} ({error}); without network: on a machine that has one run "
-            f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, copy the folder here and set data.train.hub={short} "
-            "(and the same for val and test), or use text files (data=files)"
-        ) from error
+        raise _unreachable(name, revision, error) from error
+    except Exception as error:
+        # The hub's client does not turn every broken connection into an error of its own.
+        if not type(error).__module__.startswith("http"):
+            raise
+        raise _unreachable(name, revision, error) from error
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    return getattr(error, "errno", None) == errno.ENOSPC
+
+
+def _no_space(name: str) -> MTError:
+    return MTError(f"no disk space left to convert hub data set {name}: make room, or set HF_HOME to a larger disk")
+
+
+def _unreachable(name: str, revision: str, error: Exception) -> MTError:
+    short = name.rpartition("/")[2]
+    version = f"--revision {revision} " if revision else ""
+    return MTError(
+        f"cannot reach hub data set {name} ({error}); without network: on a machine that has one run "
+        f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, copy the folder here and set data.train.hub={short} "
+        "(and the same for val and test), or use text files (data=files)"
+    )
