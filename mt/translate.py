@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
 from mt.command import Parser
 from mt.data.readers import open_bytes
@@ -153,7 +153,7 @@ def score_lines(translator: Translator, sources: Iterable[str], path: str, windo
             raise MTError(f"{path} has {read + more:,} lines and the input {read:,}: they must belong together line by line")
 
 
-def read_lines(stream: BinaryIO) -> Iterator[str]:
+def read_lines(stream: IO[bytes]) -> Iterator[str]:
     """Lines end at LF and nowhere else. Invalid bytes come as surrogates, which the translator counts and replaces."""
     for line in stream:
         yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")

@@ -25,9 +25,9 @@ from mt.data.batching import (
     batches_in_order,
     collate,
     pad_width,
-    prefetch,
     validation_batches,
 )
+from mt.data.prefetch import prefetch
 from mt.data.table import PIECES, TEXT, PairTable, list_array
 from mt.data.vocabulary import BOS, EOS, PAD
 from mt.errors import MTError, UsageError

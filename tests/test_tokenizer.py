@@ -112,6 +112,12 @@ def test_joint_or_separate_saved_and_loaded(tmp_path: Path) -> None:
         assert len(loaded.encode(TARGET[0], "tgt")) < len(TARGET[0])
 
 
+def test_the_tokenizer_saved_last_is_loaded(tmp_path: Path) -> None:
+    for joint in (True, False, True):
+        Tokenizer.train(lambda: LINES, lambda: TARGET, config(joint=joint)).save(tmp_path)
+        assert Tokenizer.load(tmp_path).joint == joint
+
+
 def test_missing_foreign_or_damaged_model(tmp_path: Path) -> None:
     with pytest.raises(MTError, match="no tokenizer.model"):
         Tokenizer.load(tmp_path)

@@ -7,12 +7,14 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 import torch
 
 import mt
+from mt import evaluate
 from mt import translate as command
 from mt.config import Config, ModelConfig, RNNConfig, TokenizerConfig, TransformerConfig
 from mt.data.batching import make_batch
@@ -440,6 +442,21 @@ def test_a_seed_repeats_samples(translator: Translator) -> None:
 )
 def test_splitting_at_the_best_place(text: str, limit: int, parts: list[str]) -> None:
     assert split_text(text, len, limit) == parts
+
+
+def test_flags_have_the_defaults_of_the_library() -> None:
+    """They are written twice so that --help need not wait for PyTorch."""
+    flags = command.parser()
+    assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(SearchOptions())
+    assert flags.get_default("batch_tokens") == translator_module.BATCH_TOKENS == evaluate.BATCH_TOKENS
+    assert SearchOptions().beam == evaluate.BEAM
+
+
+@pytest.mark.parametrize("character", "!.…。,?) ")
+def test_long_runs_of_punctuation_are_split_at_once(character: str) -> None:
+    """In time linear in their length: tried from every position, these would take minutes."""
+    text = "a" + 100_000 * character + "b"
+    assert "".join("".join(split_text(text, len, 1000)).split()) == "".join(text.split())
 
 
 def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:

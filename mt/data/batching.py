@@ -1,16 +1,15 @@
 """Batches by token budget: which pairs go together, in which order, and the tensors that are made of them.
 
 `BatchOrder` decides the order of an epoch from seed and epoch alone, `BatchStream` deals it out to ranks and optimizer
-steps and can begin at any `Position`, `collate` makes tensors, `prefetch` does that beside the training.
+steps and can begin at any `Position`, `collate` makes tensors.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +25,6 @@ PAIRS, ORDER = 1, 2  # random streams of an epoch order that must not be alike
 
 OVERFLOW = 1.5  # sampled pieces in a batch over those it was made for, at most
 
-Item = TypeVar("Item")
 Segment = Callable[[str, str, int, int], Sequence[int]]
 
 
@@ -274,44 +272,3 @@ def collate(tables: Sequence[PairTable], rows: np.ndarray, segment: Segment | No
         sources += [segment(text, "src", row, longest[0]) for text, row in zip(source_text, picked.tolist(), strict=True)]
         targets += [segment(text, "tgt", row, longest[1]) for text, row in zip(target_text, picked.tolist(), strict=True)]
     return make_batch(sources, targets)
-
-
-def prefetch(items: Iterator[Item], depth: int = 8) -> Generator[Item, None, None]:
-    """The same items, worked out up to `depth` ahead by one thread, so that batches are made beside the training.
-
-    An exception of `items` is raised at its place in the order. The thread ends with the iterator: when it is used up,
-    closed, or forgotten.
-    """
-    results: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: Item | None, error: BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                return results.put((item, error), timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for item in items:
-                put(item, None)
-                if stopped.is_set():
-                    return
-            put(None, StopIteration())
-        except BaseException as error:  # whatever it is, it belongs to the consumer
-            put(None, error)
-
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = results.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield cast(Item, item)
-    finally:
-        stopped.set()
-        thread.join()

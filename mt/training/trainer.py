@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from mt.config import Config
-from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate, prefetch
+from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate
+from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
 from mt.errors import MTError
