@@ -53,10 +53,7 @@ def count(order: BatchOrder, epoch: int) -> Counter[int]:
 
 def plain(steps: list[Step]) -> list[tuple]:
     """Steps as comparable values."""
-    return [
-        (step.epoch, step.index, step.progress, step.position, [(number, rows.tolist()) for number, rows in step.micro_batches])
-        for step in steps
-    ]
+    return [(step.epoch, step.progress, step.position, [(number, rows.tolist()) for number, rows in step.micro_batches]) for step in steps]
 
 
 def test_table_gives_rows_across_chunks_and_slices() -> None:

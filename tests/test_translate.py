@@ -22,7 +22,6 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
 from mt.decoding import translator as translator_module
 from mt.decoding.search import SearchOptions, search
-from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.models.build import build_model
@@ -421,63 +420,12 @@ def test_a_seed_repeats_samples(translator: Translator) -> None:
     assert one == same != other
 
 
-# Splitting
-
-
-@pytest.mark.parametrize(
-    ("text", "limit", "parts"),
-    [
-        ("Short. Text.", 20, ["Short. Text."]),
-        ("One is here. Two is there! Three?", 15, ["One is here.", "Two is there!", "Three?"]),
-        ("He said: \u201eStop!\u201c Then he went.", 20, ["He said: \u201eStop!\u201c", "Then he went."]),
-        ("On 3. may it was, e.g. us, at J. Smith and co. or so", 30, ["On 3. may it was, e.g. us,", "at J. Smith and co. or so"]),
-        ("\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\uff01\u597d", 5, ["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\uff01", "\u597d"]),
-        ("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939\u0964", 8, ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939\u0964"]),
-        ("\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627", 6, ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"]),
-        ("\u6211\u4eec\u3001\u4f60\u4eec\u3001\u4ed6\u4eec", 5, ["\u6211\u4eec\u3001", "\u4f60\u4eec\u3001\u4ed6\u4eec"]),
-        ("one two three four", 10, ["one two", "three four"]),
-        ("1,000,000 2.5", 9, ["1,000,000", "2.5"]),
-        ("abcdefgh", 2, ["ab", "cd", "ef", "gh"]),
-    ],
-)
-def test_splitting_at_the_best_place(text: str, limit: int, parts: list[str]) -> None:
-    assert split_text(text, len, limit) == parts
-
-
 def test_flags_have_the_defaults_of_the_library() -> None:
     """They are written twice so that --help need not wait for PyTorch."""
     flags = command.parser()
     assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(SearchOptions())
     assert flags.get_default("batch_tokens") == translator_module.BATCH_TOKENS == evaluate.BATCH_TOKENS
     assert SearchOptions().beam == evaluate.BEAM
-
-
-@pytest.mark.parametrize("character", "!.…。,?) ")
-def test_long_runs_of_punctuation_are_split_at_once(character: str) -> None:
-    """In time linear in their length: tried from every position, these would take minutes."""
-    text = "a" + 100_000 * character + "b"
-    assert "".join("".join(split_text(text, len, 1000)).split()) == "".join(text.split())
-
-
-def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
-    family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
-    parts = split_text(family * 50, len, 13)
-    assert "".join(parts) == family * 50 and all(part == family * (len(part) // 5) for part in parts)
-    accents = "e" + "\u0301" * 5000  # one character to a reader, but it has to be cut
-    assert "".join(split_text(accents, len, 100)) == accents
-    assert split_text("\U0001f469", lambda text: 4 * len(text), 2) == ["\U0001f469"]
-    choose = random.Random(0)
-    for _ in range(200):
-        text = "".join(choose.choices("ab .,;!\u3002\u3001\u0301", k=choose.randint(1, 200))).strip()
-        parts = split_text(text, len, 10)
-        assert "".join("".join(parts).split()) == "".join(text.split())
-        assert all(part and len(part) <= 10 for part in parts) or len(text) <= 10
-
-
-def test_joining_with_and_without_spaces() -> None:
-    assert join_parts(["One.", "", "Two."]) == "One. Two."
-    assert join_parts(["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\u3002"]) == "\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\u3002"
-    assert join_parts([]) == ""
 
 
 def test_a_long_line_is_the_translation_of_its_parts(translator: Translator) -> None:

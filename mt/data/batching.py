@@ -216,7 +216,6 @@ class Step:
     """What one rank does in one optimizer step."""
 
     epoch: int  # from 0
-    index: int  # of the step's first micro-batch in the epoch
     progress: float  # epochs done after this step
     position: Position  # where a run continues after this step
     micro_batches: list[tuple[int, np.ndarray]]  # number in the epoch, rows; may be empty in an epoch's last step
@@ -240,7 +239,7 @@ class BatchStream:
                 end = min(first + self.group, len(batches))
                 after = Position(epoch, end) if end < len(batches) else Position(epoch + 1)
                 mine = [(index, batches[index]) for index in range(first + self.rank, end, self.world)]
-                yield Step(epoch, first, epoch + end / len(batches), after, mine)
+                yield Step(epoch, epoch + end / len(batches), after, mine)
                 first = end
             epoch, first = epoch + 1, 0
 
