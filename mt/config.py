@@ -34,11 +34,12 @@ class SplitConfig:
     tgt: Any = setting(None, "text file(s) of the target side, line by line the translations of src")
     file: Any = setting(None, "file(s) with both sides: .tsv, .jsonl or .tmx (compressed too): a path or a list of paths")
     hub: str = setting("", "Hugging Face data set: a repository name, or a local folder laid out like one")
-    subset: str = setting("", "configuration (subset) of the hub data set, such as de-en")
-    split: str = setting("", "split of the hub data set, such as train or validation")
+    subset: str = setting("", "configuration (subset) of the hub data set, such as de-en; of the embedded corpus: full or core")
+    split: str = setting("", "split of the hub data set, such as train; of the embedded corpus: train, val, test, long or compose")
     revision: str = setting("", "revision of the hub data set; refs/convert/parquet reads sets that still have a loading script")
     columns: list[str] = setting(list, "source and target column, TSV column number (from 0) or JSON key; default: the languages")
     demo: int = setting(0, "number of generated pairs of the embedded corpus")
+    links: Any = setting(None, "test only: file(s) with word alignments of its pairs (Pharaoh: 0-0 1-2), for the alignment error rate")
     limit: int = setting(0, "use only the first so many pairs; 0: all")
     weight: float = setting(1.0, "training only: how often each pair is seen an epoch (0.5: a new half every epoch; 3: three times)")
 
@@ -121,6 +122,9 @@ class RNNConfig:
     cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
     encoder_layers: int = setting(1, "bidirectional encoder layers", least=1)
     hidden: int = setting(512, "state size of the decoder, and of each direction of the encoder", least=1)
+    attention: str = setting(
+        "additive", "additive (Bahdanau et al. 2014), or none: the source only sets the initial state", choices=("additive", "none")
+    )
     attention_dim: int = setting(512, "inner width of the additive attention score", least=1)
     readout: str = setting("maxout", "what joins state, word and context before the output layer", choices=("maxout", "plain"))
 

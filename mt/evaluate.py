@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mt.command import Parser
+from mt.config import Config
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError, run_command
+from mt.evaluation.alignment import parse_links
+from mt.evaluation.attention import AttentionScores, score_attention
 from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
 from mt.evaluation.report import text_table, to_dict
@@ -42,6 +45,17 @@ class Material(NamedTuple):
     hypotheses: list[str]
     references: list[list[str]]  # one list for each reference translation
     tgt_lang: str
+    constructions: list[list[str]] | None = None
+    alignment: AttentionScores | None = None
+
+
+class TestSet(NamedTuple):
+    """What a run translates: line i of each list belongs together. Lines of `links` and `constructions` are as mt-train stores them."""
+
+    sources: list[str]
+    references: list[list[str]]
+    links: list[str] | None
+    constructions: list[str] | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,6 +83,8 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
         lowercase=options.lowercase,
         bootstrap=options.bootstrap,
         ter=not options.no_ter,
+        constructions=material.constructions,
+        alignment=material.alignment,
     )
     print(text_table(evaluation), flush=True)
     if options.json:
@@ -84,10 +100,36 @@ def translations_of_file(options: argparse.Namespace) -> Material:
     return Material(others[-1] if options.src else None, hypotheses, references, options.lang or "")
 
 
-def stored_test(run: Path) -> list[list[str]]:
-    """Sources and references that mt-train left in the run, so that a run is tested on the same text wherever it is moved."""
-    paths = [run / "test.sources.txt", run / "test.references.txt"]
-    return read_parallel(list(map(str, paths))) if all(path.is_file() for path in paths) else []
+def test_set(options: argparse.Namespace, config: Config) -> TestSet:
+    """The text that the options name, else what mt-train left in the run (so that a run is tested on the same text wherever it
+    is moved), else the corpus of its configuration."""
+    run = Path(options.run).expanduser()
+    if options.src:
+        names = [options.src, *options.ref, *([options.links] if options.links else [])]
+        sources, *others = read_parallel(names)
+        return TestSet(sources, others[: len(options.ref)], others[-1] if options.links else None, None)
+    paths = {name: run / f"test.{name}.txt" for name in ("sources", "references", "links", "constructions")}
+    if options.split != "val" and paths["sources"].is_file() and paths["references"].is_file():
+        found = [name for name, path in paths.items() if path.is_file()]
+        files = dict(zip(found, read_parallel([str(paths[name]) for name in found]), strict=True))
+        return TestSet(files["sources"], [files["references"]], files.get("links"), files.get("constructions"))
+    return corpus_part(config, options.split or "test", str(run))
+
+
+def corpus_part(config: Config, split: str, run: str) -> TestSet:
+    """Validation or test set of a run's configuration, from where it was read in training."""
+    from mt.data.corpus import load_corpus
+
+    corpus = load_corpus(config.data)
+    part = corpus.val if split == "val" else corpus.test
+    pairs = list(part.pairs())
+    for note in corpus.notes:
+        say(note)
+    check_lines({f"the {split} set of {run}": pairs})
+    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
+    annotations = list(part.annotations()) if part.annotations else []
+    columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)] or [None, None]
+    return TestSet(sources, [references], *columns)
 
 
 def read_parallel(paths: Sequence[str]) -> list[list[str]]:
@@ -100,7 +142,6 @@ def read_parallel(paths: Sequence[str]) -> list[list[str]]:
 def translations_of_run(options: argparse.Namespace) -> Material:
     """A trained run's output on files, or on its own validation or test set."""
     # Imported here so that scoring files need not wait for PyTorch.
-    from mt.data.corpus import load_corpus
     from mt.decoding.search import SearchOptions
     from mt.decoding.translator import load
     from mt.training.checkpoint import load_config
@@ -113,17 +154,8 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     translator = load(
         options.run, options.device or "auto", batch_tokens=options.batch_tokens or BATCH_TOKENS, options=SearchOptions(beam=beam)
     )
-    if options.src:
-        sources, *references = read_parallel([options.src, *options.ref])
-    elif (stored := stored_test(Path(options.run).expanduser())) and (options.split or "test") == "test":
-        sources, *references = stored
-    else:
-        corpus = load_corpus(config.data)
-        pairs = list((corpus.val if options.split == "val" else corpus.test).pairs())
-        for note in corpus.notes:
-            say(note)
-        sources, references = [source for source, _ in pairs], [[target for _, target in pairs]]
-        check_lines({f"the {options.split or 'test'} set of {options.run}": sources})
+    sources, references, links, constructions = test_set(options, config)
+    golds = [parse_links(line) for line in links] if links else None
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
     progress = Progress(sys.stderr, silent=False)
@@ -133,7 +165,12 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences a second")
     for line in translator.report():
         say(line)
-    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1])
+    alignment = None
+    if golds and translator.attends:
+        say("aligning the references")
+        alignment = score_attention(translator.attention(zip(sources, references[0], strict=True)), golds)
+    names = [line.split() for line in constructions] if constructions else None
+    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1], names, alignment)
 
 
 def say(message: str) -> None:
@@ -165,8 +202,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 raise UsageError(f"--{name.replace('_', '-')} goes with a run directory, not with --hyp: nothing is translated")
         if options.length_by == "source" and not options.src:
             raise UsageError("--length-by source needs --src FILE")
+        if options.links:
+            raise UsageError("--links goes with a run directory: links are read from a model's attention")
     elif bool(options.src) != bool(options.ref):
         raise UsageError("--src and --ref go together; with neither, the run's own test set is used")
+    elif options.links and not options.src:
+        raise UsageError("--links goes with --src and --ref; links of the run's own test set are found with it")
     elif options.src and options.split:
         raise UsageError("--split chooses a part of the run's own data; it cannot be used with --src and --ref")
     if options.json and not Path(options.json).resolve().parent.is_dir():
@@ -190,6 +231,9 @@ def build_parser() -> Parser:
     text.add_argument("--hyp", metavar="FILE", help="score these translations instead of a run's")
     text.add_argument("--src", metavar="FILE", help="sources, one a line (default: the run's own test set; with --hyp: none)")
     text.add_argument("--ref", metavar="FILE", action="append", default=[], help="reference translations; repeat for several references")
+    text.add_argument(
+        "--links", metavar="FILE", help="gold word alignments of --src and --ref (Pharaoh: 0-0 1p2), for the alignment error rate"
+    )
     text.add_argument("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
     text.add_argument("--lang", metavar="CODE", help="target language, which decides how BLEU tokenises (default: the run's)")
 

@@ -25,6 +25,8 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
 from mt.errors import MTError, fail, run_command
+from mt.evaluation.alignment import parse_links
+from mt.evaluation.attention import score_attention
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.report import text_table, to_dict
 from mt.files import write_lines, write_text
@@ -139,9 +141,23 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
     log.say(f"translated in {time.monotonic() - started:.1f} s; scoring")
     for line in translator.report():
         log.say(line)
+    stored = {"sources": sources, "references": references, "hypotheses": hypotheses}
+    constructions, alignment = None, None
+    if data.test_annotations:
+        links, names = (list(column) for column in zip(*data.test_annotations, strict=True))
+        if any(links):
+            stored["links"] = links
+            golds = list(map(parse_links, links))
+            alignment = score_attention(translator.attention(data.test_pairs), golds) if translator.attends else None
+        if any(names):
+            stored["constructions"] = names
+            constructions = [line.split() for line in names]
     # TER takes minutes where a model is poor, and mt-evaluate has it.
-    evaluation = evaluate_translations(sources, hypotheses, [references], tgt_lang=config.data.languages()[1], ter=False)
-    for name, lines in {"sources": sources, "references": references, "hypotheses": hypotheses}.items():
+    language = config.data.languages()[1]
+    evaluation = evaluate_translations(
+        sources, hypotheses, [references], tgt_lang=language, ter=False, constructions=constructions, alignment=alignment
+    )
+    for name, lines in stored.items():
         write_lines(folder / f"test.{name}.txt", lines)
     write_text(folder / "test.json", json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
     print(text_table(evaluation), flush=True)

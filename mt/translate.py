@@ -11,14 +11,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from mt.command import Parser
 from mt.data.readers import open_bytes
 from mt.errors import MTError, UsageError, run_command
+from mt.evaluation.alignment import format_links
 
 if TYPE_CHECKING:
-    from mt.decoding.translator import Translation, Translator
+    from mt.decoding.translator import Output, Translation, Translator
 
 EXAMPLES = """\
 examples:
@@ -26,11 +27,17 @@ examples:
   mt-translate runs/demo "A sentence." "Another one."
   mt-translate runs/demo --ensemble runs/demo2 --nbest 5 < in.txt
   mt-translate runs/demo --score references.txt < in.txt
+  mt-translate runs/demo --alignments "The dog sleeps."
   tail -f log.txt | mt-translate runs/demo --stream
 
 Every input line gives one output line (with --nbest N up to N), in order; a blank line stays blank. Input is UTF-8; lines
 end at LF, and a CR before it is dropped. Lines longer than the model can take are split, translated in parts and joined.
 What needed special treatment is counted on standard error at the end. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+--alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": for each word of the translation the source word that attention
+looks at most, as source word-target word. Words are what spaces separate, counted from 0. With --nbest the links are a
+fourth field, with --format jsonl the key "alignment". The field of a blank line, and of one whose words cannot be told from
+its pieces, is empty.
 """
 SEPARATORS_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")  # legal in JSON strings, but some tools end a line there
 
@@ -52,6 +59,7 @@ def parser() -> Parser:
     add("--format", choices=("text", "jsonl"), default="text", help="jsonl: one object a line, with scores (default: text)")
     add("--nbest", type=int, default=1, metavar="N", help="best N translations; as text: line number from 0 ||| translation ||| score")
     add("--scores", action="store_true", help="text: put the score (log-probability / length^alpha) and a tab before each translation")
+    add("--alignments", action="store_true", help="put word alignments after each translation: translation ||| 0-0 1-1 (see below)")
     add("--score", metavar="FILE", help="do not translate: print the log-probability of each line of FILE as translation of its input line")
     add("--stream", action="store_true", help="answer each line before reading the next (slower: nothing is batched)")
     search = arguments.add_argument_group("search")
@@ -80,8 +88,9 @@ def translate(arguments: argparse.Namespace) -> None:
     """The command after its flags are read."""
     if arguments.sentences and arguments.input:
         raise UsageError("give sentences or --input, not both")
-    if arguments.score and (arguments.nbest > 1 or arguments.scores or arguments.sample or arguments.format != "text"):
-        raise UsageError("--score prints one number a line: it does not go with --nbest, --scores, --sample or --format")
+    others = arguments.nbest > 1 or arguments.scores or arguments.sample or arguments.alignments or arguments.format != "text"
+    if arguments.score and others:
+        raise UsageError("--score prints one number a line: it does not go with --nbest, --scores, --sample, --alignments or --format")
     if arguments.threads < 0:
         raise UsageError("--threads cannot be negative")
 
@@ -107,7 +116,7 @@ def translate(arguments: argparse.Namespace) -> None:
         if arguments.score:
             results = score_lines(translator, lines, arguments.score, window)
         else:
-            stream = translator.translate_stream(lines, window, arguments.seed, progress.add)
+            stream = translator.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments)
             show = as_json if arguments.format == "jsonl" else as_text
             results = (show(index, each, arguments.nbest, arguments.scores) for index, each in enumerate(stream))
         for count, text in enumerate(results, start=1):
@@ -120,19 +129,30 @@ def translate(arguments: argparse.Namespace) -> None:
 
 
 def as_text(index: int, translation: Translation, nbest: int, scores: bool) -> str:
-    """One line, or the n-best list that Moses introduced: index ||| translation ||| score."""
+    """One line, or the n-best list that Moses introduced: index ||| translation ||| score; links come last, as from Marian."""
     if nbest > 1:
-        return "".join(f"{index} ||| {output.text} ||| {output.score:.6f}\n" for output in translation.outputs)
+        return "".join(f"{index} ||| {output.text} ||| {output.score:.6f}{links_field(output)}\n" for output in translation.outputs)
     output = translation.outputs[0]
-    return f"{output.score:.6f}\t{output.text}\n" if scores else f"{output.text}\n"
+    return (f"{output.score:.6f}\t" if scores else "") + f"{output.text}{links_field(output)}\n"
+
+
+def links_field(output: Output) -> str:
+    """The last field, also where there are no links, so that every line has as many fields; nothing unless asked for."""
+    return "" if output.links is None else f" ||| {format_links(output.links)}"
 
 
 def as_json(index: int, translation: Translation, nbest: int, scores: bool) -> str:
     """One object on one line. Scores are always there; `nbest` only where more than one was asked for."""
-    listed = [vars(output) for output in translation.outputs]
+    listed = [as_record(output) for output in translation.outputs]
     record = {"index": index, "source": translation.source, **listed[0]} | ({"nbest": listed} if nbest > 1 else {})
     text = json.dumps(record, ensure_ascii=False)
     return SEPARATORS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+
+
+def as_record(output: Output) -> dict[str, Any]:
+    """Of an output, what JSON can hold; the key `alignment` only where links were asked for."""
+    record = {name: value for name, value in vars(output).items() if name != "links"}
+    return record if output.links is None else {**record, "alignment": format_links(output.links)}
 
 
 def score_lines(translator: Translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:

@@ -33,8 +33,8 @@ def tiny_run(tmp_path: Path):
             for split, size in (("train", pairs), ("val", 12), ("test", 12)):
                 # With few pairs the test is on the training text: whether a model can learn it by heart.
                 lines = list(generate("train" if pairs < 50 else split, pairs if pairs < 50 else size))
-                for side, column in (("src", 0), ("tgt", 1)):
-                    (tmp_path / f"{split}.{side}").write_text("".join(line[column] + "\n" for line in lines), encoding="utf-8")
+                for side, text in (("src", "source"), ("tgt", "target")):
+                    (tmp_path / f"{split}.{side}").write_text("".join(getattr(line, text) + "\n" for line in lines), encoding="utf-8")
         files = [f"data.{split}.{side}={tmp_path}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
         return [
             "data=files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -25,7 +26,7 @@ def tiny(encoder: str, decoder: str, **changes) -> ModelConfig:
     rnn = {"hidden": 12, "attention_dim": 10, "encoder_layers": 2}
     transformer = {"heads": 2, "ff_dim": 24, "encoder_layers": 2, "decoder_layers": 2}
     for key, value in changes.items():
-        (rnn if key in ("cell", "readout") else transformer)[key] = value
+        (rnn if key in ("cell", "readout", "attention") else transformer)[key] = value
     return ModelConfig(encoder, decoder, dim=16, dropout=0.1, rnn=RNNConfig(**rnn), transformer=TransformerConfig(**transformer))
 
 
@@ -35,6 +36,7 @@ VARIANTS = {
     "transformer, no positions": tiny("transformer", "transformer", position="none"),
     "rnn, gru": tiny("rnn", "rnn"),
     "rnn, lstm, plain": tiny("rnn", "rnn", cell="lstm", readout="plain"),
+    "rnn without attention": tiny("rnn", "rnn", attention="none"),
     "transformer to rnn": tiny("transformer", "rnn"),
     "rnn to transformer": tiny("rnn", "transformer"),
 }
@@ -66,7 +68,9 @@ def test_step_by_step_equals_all_at_once(model, batch):
     for t in range(target.shape[1]):
         got, state, attention = model.step(target[:, t], state, need_weights=True)
         torch.testing.assert_close(got, model.output(whole.hidden)[:, t], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(attention["cross"][:, :, :, 0], whole.attention["cross"][:, :, :, t], atol=1e-5, rtol=1e-5)
+        assert ("cross" in attention) == ("cross" in whole.attention) == model.decoder.attends
+        if model.decoder.attends:
+            torch.testing.assert_close(attention["cross"][:, :, :, 0], whole.attention["cross"][:, :, :, t], atol=1e-5, rtol=1e-5)
     assert state.step == target.shape[1]
 
 
@@ -107,10 +111,24 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
 
 
 def test_padding_gets_no_attention(model, batch):
+    if not model.decoder.attends:
+        pytest.skip("it has none at all")
     source, mask, target = batch
     weights = model(source, mask, target, need_weights=True).attention["cross"]
     assert weights[1, ..., 5:].abs().max() == 0
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+def test_without_attention_the_summary_is_all_that_counts(batch):
+    torch.manual_seed(0)
+    model = build_model(tiny("rnn", "rnn", attention="none"), VOCAB, VOCAB).eval()
+    source, mask, target = batch
+    memory = model.encode(source, mask)
+    embedded = model.target_embedding(target)
+    expected = model.decoder(embedded, memory).hidden
+    got = model.decoder(embedded, dataclasses.replace(memory, states=torch.randn_like(memory.states))).hidden
+    torch.testing.assert_close(got, expected, atol=0, rtol=0)
+    assert not torch.allclose(model.decoder(embedded, dataclasses.replace(memory, summary=memory.summary.flip(0))).hidden, expected)
 
 
 def test_no_position_sees_a_later_target(model, batch):

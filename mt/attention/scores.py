@@ -62,3 +62,19 @@ class GlobalAttention(nn.Module):
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1) * mask.any(-1, keepdim=True)
         return weights.to(memory.states.dtype) @ memory.states, weights
+
+
+class NoAttention(nn.Module):
+    """Nothing is looked up: a context of width 0. The decoder knows of the source what its initial state holds (Sutskever et
+    al. 2014; Cho et al. 2014), which is what attention was invented to get away from.
+
+    The interface of GlobalAttention, for a decoder that takes either.
+    """
+
+    def prepare(self, states: Tensor, mask: Tensor) -> PreparedMemory:
+        nothing = states[..., :0]
+        return PreparedMemory(nothing, nothing, mask)
+
+    def forward(self, query: Tensor, memory: PreparedMemory) -> tuple[Tensor, Tensor]:
+        """query [B, Q, D] -> context [B, Q, 0], weights [B, Q, S] of zeros."""
+        return query[..., :0], query.new_zeros(*query.shape[:2], memory.mask.shape[1])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from mt.config import DataConfig, SplitConfig
 from mt.data import readers
@@ -20,9 +22,18 @@ HOLDOUT_SHARE = 0.05  # of the training corpus, at most, for each held-out part
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
+class Annotation(NamedTuple):
+    """What is known about a pair beside its text."""
+
+    links: str  # word alignment in Pharaoh's format, on the words between spaces; empty: not known
+    constructions: str  # names of what the sentence is an example of, between spaces
+
+
 @dataclass
 class PairSource:
     """A corpus. `pairs()` starts a new stream of (source, target); `fingerprint()` changes when what it gives changes.
+
+    `annotations`, where there are any, gives one for each pair, in the same order.
 
     A fingerprint reads the files' bytes once, but decodes nothing: seconds for tens of millions of lines.
     """
@@ -31,6 +42,7 @@ class PairSource:
     weight: float
     pairs: Callable[[], Iterator[tuple[str, str]]]
     fingerprint: Callable[[], str]
+    annotations: Callable[[], Iterator[Annotation]] | None = None
 
 
 @dataclass
@@ -99,24 +111,35 @@ def _open(name: str, key: str, split: SplitConfig, config: DataConfig, note: Cal
         raise UsageError(f"{key}: limit and demo count pairs, they cannot be negative")
     columns = [str(column) for column in split.columns]
     languages = (config.src_lang, config.tgt_lang)
+    annotations: Callable[[], Iterator[Annotation]] | None = None
     if split.demo:
-        pairs, fingerprint = _demo(role, split.demo)
+        pairs, fingerprint, annotations = _demo(split, split.split or role)
     elif split.hub:
         pairs, fingerprint = _hub(role, split, columns, languages, config.offline)
     elif split.file:
         pairs, fingerprint = _both_sides(_paths(split.file), columns, languages, note)
     else:
         pairs, fingerprint = _text(key, _paths(split.src), _paths(split.tgt))
+    parts = [fingerprint]
+    if split.links:
+        annotations = _links(key, split, _paths(split.links))
+        parts += [functools.partial(file_digest, path) for path in _paths(split.links)]
+
+    def limited(stream: Iterator[Item]) -> Iterator[Item]:
+        return itertools.islice(stream, split.limit) if split.limit else stream
 
     def selected() -> Iterator[tuple[str, str]]:
-        stream: Iterable[tuple[str, str]] = pairs()
-        if split.limit:
-            stream = itertools.islice(stream, split.limit)
-        return ((target, source) for source, target in stream) if config.reverse else iter(stream)
+        return ((target, source) for source, target in limited(pairs())) if config.reverse else limited(pairs())
 
-    return PairSource(name, split.weight, selected, cache(lambda: _digest(fingerprint(), split.limit, config.reverse)))
+    def annotated() -> Iterator[Annotation]:
+        assert annotations is not None
+        return map(_turned, limited(annotations())) if config.reverse else limited(annotations())
+
+    digest = cache(lambda: _digest(*(part() for part in parts), split.limit, config.reverse))
+    return PairSource(name, split.weight, selected, digest, annotated if annotations else None)
 
 
+Item = TypeVar("Item")
 Opened = tuple[Callable[[], Iterator[tuple[str, str]]], Callable[[], str]]
 
 
@@ -154,10 +177,34 @@ def _hub(role: str, split: SplitConfig, columns: list[str], languages: tuple[str
     return lambda: iter(table), lambda: _digest("hub", table.fingerprint)
 
 
-def _demo(role: str, size: int) -> Opened:
+def _demo(
+    split: SplitConfig, part: str
+) -> tuple[Callable[[], Iterator[tuple[str, str]]], Callable[[], str], Callable[[], Iterator[Annotation]]]:
     from mt.data import demo
 
-    return lambda: demo.generate(role, size), lambda: _digest("demo", demo.VERSION, role, size)
+    def generate() -> Iterator[demo.Pair]:
+        return demo.generate(part, split.demo, subset=split.subset or demo.SUBSETS[0])
+
+    generate()  # a wrong name fails here
+    return (
+        lambda: ((pair.source, pair.target) for pair in generate()),
+        lambda: _digest("demo", demo.VERSION, part, split.demo, split.subset),
+        lambda: (Annotation(pair.pharaoh, " ".join(sorted(pair.constructions))) for pair in generate()),
+    )
+
+
+def _links(key: str, split: SplitConfig, paths: list[Path]) -> Callable[[], Iterator[Annotation]]:
+    """Word alignments from files, one line a pair."""
+    if key != "data.test" or split.demo:
+        raise UsageError(f"{key}.links is not used: alignments are for a test set of your own (data.test.links)")
+    for path in paths:
+        readers.check_file(path)
+    return lambda: (Annotation(line, "") for path in paths for line in readers.read_lines(path))
+
+
+def _turned(annotation: Annotation) -> Annotation:
+    """For the other direction: 0-2 becomes 2-0."""
+    return annotation._replace(links=re.sub(r"(\d+)([-p])(\d+)", r"\3\2\1", annotation.links))
 
 
 def _paths(value: Any) -> list[Path]:

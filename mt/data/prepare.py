@@ -27,12 +27,13 @@ from filelock import FileLock, Timeout
 
 from mt.config import DataConfig
 from mt.data.cleaning import Cleaner, normalise
-from mt.data.corpus import PairSource, RawCorpus, load_corpus
+from mt.data.corpus import Annotation, PairSource, RawCorpus, load_corpus
 from mt.data.table import PIECES, TEXT, PairTable, list_array, open_arrow
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 
-FORMAT = 1  # of the cache folder; raise it whenever the code would write something else for the same settings
+FORMAT = 2  # of the cache folder; raise it whenever the code would write something else for the same settings
+ANNOTATIONS = "test.annotations.json"
 CHUNK = 20_000  # pairs encoded at once
 PROBE = 20  # one pair in so many is sampled to learn how long sampled segmentations are
 PROGRESS_SECONDS = 15.0
@@ -51,6 +52,7 @@ class PreparedData:
     val: PairTable  # every validation pair, normalised, in pieces
     val_pairs: list[Pair]  # raw text, never filtered
     test_pairs: list[Pair]
+    test_annotations: list[Annotation]  # one for each test pair, or none at all
     report: list[str]  # what was read, dropped and made, for a person
     hash: str  # identifies content and settings
 
@@ -97,6 +99,7 @@ def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
         val=PairTable.load(folder / "val.arrow"),
         val_pairs=read_pairs(folder / "val.text.arrow"),
         test_pairs=read_pairs(folder / "test.text.arrow"),
+        test_annotations=[Annotation(*each) for each in json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))],
         report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
         hash=folder.name,
     )
@@ -144,6 +147,7 @@ class Preparation:
             if not pairs:
                 raise MTError(f"the {'validation' if split == 'val' else 'test'} corpus is empty: check data.{split}")
             write(self.folder / f"{split}.text.arrow", RAW, (text_table(chunk) for chunk in chunked(pairs)))
+        self.annotate(corpus.test, len(held_out["test"]))
         self.clean(corpus.train, held_out["val"] + held_out["test"])
         texts = [self.folder / f"train.{index}.text.arrow" for index in range(len(corpus.train))]
         tokenizer = tokenizer or self.train_tokenizer(texts)
@@ -163,6 +167,14 @@ class Preparation:
         self.report += corpus.notes
         self.report.append(f"validation pairs: {len(held_out['val']):,}; test pairs: {len(held_out['test']):,}")
         (self.folder / "report.json").write_text(json.dumps(self.report, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def annotate(self, test: PairSource, pairs: int) -> None:
+        annotations = list(test.annotations()) if test.annotations else []
+        if annotations and len(annotations) != pairs:
+            raise MTError(
+                f"the test set has {pairs:,} pairs, but data.test.links {len(annotations):,} lines: line i of each must belong together"
+            )
+        (self.folder / ANNOTATIONS).write_text(json.dumps(annotations, ensure_ascii=False), encoding="utf-8")
 
     def clean(self, sources: Sequence[PairSource], held_out: list[Pair]) -> None:
         """Write the cleaned text of each source; duplicates are found across sources."""

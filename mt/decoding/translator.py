@@ -11,19 +11,21 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import torch
 
 from mt.data.batching import make_batch
 from mt.data.cleaning import SURROGATE, normalise
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.attention import PairAttention, PairLinks, Text, attention_weights, join_links, link_pairs, require_attention
 from mt.decoding.batches import Budget
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.scoring import PairScore, score_pairs
 from mt.decoding.search import Hypothesis, SearchOptions, search
 from mt.decoding.splitting import join_parts, split_text
 from mt.errors import MTError, UsageError
+from mt.evaluation.alignment import Links
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import Run, load_run
 from mt.training.device import autocast, pick_device
@@ -31,6 +33,8 @@ from mt.training.device import autocast, pick_device
 BATCH_TOKENS = 4096
 WINDOW_LINES = 4096  # read ahead and sorted by length: enough for full batches, and what memory holds
 WINDOW_CHARS = 4_000_000
+
+Part = TypeVar("Part")
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Output:
     log_prob: float  # natural logarithm
     tokens: int  # EOS included
     complete: bool  # False where the maximum length cut it off
+    links: Links | None = None  # between the words of source and text; None unless alignments were asked for
 
 
 @dataclass
@@ -122,12 +127,16 @@ class Translator:
         window: int = WINDOW_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
+        alignments: bool = False,
         **options: Any,
     ) -> Iterator[Translation]:
         """Translate any number of lines in bounded memory, reading `window` lines ahead (1: each is answered at once).
 
-        `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished.
+        `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished. `alignments`: outputs
+        carry links, which cost a pass of the model over each pair.
         """
+        if alignments:
+            require_attention(self.models)  # before the search, which takes its time
         chosen = replace(self.options, **options)
         generator = torch.Generator(self.models[0].device)
         if seed is None:
@@ -135,14 +144,29 @@ class Translator:
         else:
             generator.manual_seed(seed)
         for chunk in windows(lines, window):
-            yield from self._translate_window(chunk, chosen, generator, progress or (lambda _: None))
+            yield from self._translate_window(chunk, chosen, generator, progress or (lambda _: None), alignments)
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Log-probability of each target text given its source text."""
-        pairs = list(pairs)
-        sources, targets = (self._normalise([pair[side] for pair in pairs]) for side in (0, 1))
-        cleaned = list(zip(sources, targets, strict=True))
-        return score_pairs(self.models, self.tokenizer, cleaned, self.budget, self.precision)
+        return score_pairs(self.models, self.tokenizer, self._normalise_pairs(pairs), self.budget, self.precision)
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is attention to the source to look at."""
+        return all(model.decoder.attends for model in self.models)
+
+    def attention(self, pairs: Iterable[tuple[str, str]]) -> list[PairAttention]:
+        """The attention of the model (of an ensemble: of its first member) in each pair of a source and its translation."""
+        return attention_weights(self.models[0], self.tokenizer, self._normalise_pairs(pairs), self.budget, self.precision)
+
+    def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
+        """Links between the words of each source text and those of its translation, from attention. Nothing is split or cut.
+
+        Indices count the words of the normalised texts, as `mt.data.words` does. A blank text has no links.
+        """
+        cleaned = self._normalise_pairs(pairs)
+        found = self._link(cleaned)
+        return [self._line_links([[links]], source, [target])[0] for links, (source, target) in zip(found, cleaned, strict=True)]
 
     def report(self) -> list[str]:
         """What was counted, one line each; nothing where nothing happened."""
@@ -152,11 +176,12 @@ class Translator:
             "split": f"longer than {self.max_pieces} pieces: split, translated in parts, and joined",
             "cut off": "whose translation reached the maximum length: cut off there (--max-ratio, --max-extra)",
             "empty": "not blank, but translated as nothing",
+            "unaligned": "without links, because their words are not those of their pieces (as where a word was split)",
         }
         return [f"lines {text}: {self.counts[name]:,}" for name, text in meaning.items() if self.counts[name]]
 
     def _translate_window(
-        self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None]
+        self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None], alignments: bool
     ) -> Iterator[Translation]:
         sources = self._normalise(lines)
         parts, rows = self._parts(sources)
@@ -166,9 +191,15 @@ class Translator:
             progress(len(batch))
             return found
 
-        found = iter(self.budget.map(rows, options.width, work))
+        found = self.budget.map(rows, options.width, work)
+        linked = self._link_found(rows, found) if alignments else []
+        end = 0
         for source, count in zip(sources, parts, strict=True):
-            outputs = self._outputs([next(found) for _ in range(count)], options)
+            start, end = end, end + count
+            outputs = self._outputs(found[start:end], options)
+            if alignments:
+                links = self._line_links(linked[start:end], source, [output.text for output in outputs])
+                outputs = [replace(output, links=each) for output, each in zip(outputs, links, strict=True)]
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(source) and not outputs[0].text
             yield Translation(source, outputs)
@@ -178,6 +209,11 @@ class Translator:
         self.counts["invalid"] += sum(SURROGATE.search(line) is not None for line in lines)
         self.counts["nul"] += sum("\0" in line for line in lines)
         return [normalise(line, self.unicode) for line in lines]
+
+    def _normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        pairs = list(pairs)
+        sources, targets = (self._normalise([pair[side] for pair in pairs]) for side in (0, 1))
+        return list(zip(sources, targets, strict=True))
 
     def _parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
         """How many parts each source has (none where it is blank), and the pieces of all parts."""
@@ -204,7 +240,7 @@ class Translator:
             return [Output("", 0.0, 0.0, 0, True)]
         outputs = []
         for rank in range(max(map(len, parts))):
-            chosen = [part[min(rank, len(part) - 1)] for part in parts]
+            chosen = at_rank(parts, rank)
             texts = self.tokenizer.decode_many([hypothesis.tokens for hypothesis in chosen], "tgt")
             log_prob, tokens = sum(h.log_prob for h in chosen), sum(h.length for h in chosen)
             # Bytes may spell control characters and line separators: the same rule as for training text takes them out.
@@ -212,6 +248,25 @@ class Translator:
             complete = all(hypothesis.complete for hypothesis in chosen)
             outputs.append(Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete))
         return outputs
+
+    def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
+        return link_pairs(self.models, self.tokenizer, pairs, self.budget, self.precision)
+
+    def _link_found(self, rows: list[list[int]], found: list[list[Hypothesis]]) -> list[list[PairLinks]]:
+        """Links of each hypothesis of each row."""
+        links = iter(self._link([(row, each.tokens) for row, hypotheses in zip(rows, found, strict=True) for each in hypotheses]))
+        return [[next(links) for _ in hypotheses] for hypotheses in found]
+
+    def _line_links(self, parts: list[list[PairLinks]], source: str, texts: list[str]) -> list[Links]:
+        """Links of each translation of a line, of whose parts `parts` has those of each hypothesis."""
+        found = [join_links(at_rank(parts, rank), source, text) for rank, text in enumerate(texts)]
+        self.counts["unaligned"] += None in found
+        return [links or Links() for links in found]
+
+
+def at_rank(parts: list[list[Part]], rank: int) -> list[Part]:
+    """Of each part of a line its hypothesis of this rank, or its last."""
+    return [part[min(rank, len(part) - 1)] for part in parts]
 
 
 def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:

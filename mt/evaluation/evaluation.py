@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
-from mt.evaluation.lengths import Bucket
+from mt.evaluation.attention import AttentionScores
+from mt.evaluation.lengths import Bucket, Group
 from mt.evaluation.metrics import BOOTSTRAP, Score, SentenceStatistics, bleu_tokenizer, build_metrics
 
 
@@ -26,6 +27,8 @@ class Evaluation:
     buckets: list[Bucket]
     lowercase: bool
     notes: list[str]  # what a reader of the scores must know
+    constructions: list[Group]  # none where they are not known
+    alignment: AttentionScores | None  # of the model's attention; None without gold links, or without a model
 
 
 def evaluate_translations(
@@ -41,18 +44,25 @@ def evaluate_translations(
     lowercase: bool = False,
     bootstrap: int = BOOTSTRAP,
     ter: bool = True,
+    constructions: Sequence[Collection[str]] | None = None,
+    alignment: AttentionScores | None = None,
 ) -> Evaluation:
     """Score translations. `references` holds one list of lines for each reference translation there is.
 
     Line i of each list belongs together. `edges` and `threshold` are in words, or in characters where the text whose
     length counts is in an unspaced script; with several references the first one's length counts. `bootstrap` is the number of
     resamples for the intervals, 0 for none. `ter` may be left out: a poor translation of 50 words costs it 0.1 seconds
-    and more, a good one a millisecond. Settings as in `build_metrics`.
+    and more, a good one a millisecond. `constructions` names for each sentence what it is an example of; `alignment` is carried
+    along into the report. Settings as in `build_metrics`.
 
     Raises MTError where there are no sentences or the lists differ in length, UsageError for settings out of range.
     """
-    named = {"hypotheses": hypotheses, **{f"references {i}": lines for i, lines in enumerate(references, start=1)}}
-    check_lines(named if sources is None else {**named, "sources": sources})
+    named: dict[str, Sequence[object]] = {
+        "hypotheses": hypotheses,
+        **{f"references {i}": lines for i, lines in enumerate(references, start=1)},
+    }
+    named |= {} if sources is None else {"sources": sources}
+    check_lines(named if constructions is None else {**named, "constructions": constructions})
     check_settings(edges, threshold, bootstrap)
     if length_by not in ("source", "reference"):
         raise UsageError(f"lengths are by source or by reference, not by {length_by!r}")
@@ -87,10 +97,12 @@ def evaluate_translations(
         buckets=lengths.score_buckets(counts, edges, statistics, bootstrap),
         lowercase=lowercase,
         notes=notes,
+        constructions=[] if constructions is None else lengths.score_constructions(constructions, statistics, bootstrap),
+        alignment=alignment,
     )
 
 
-def check_lines(sides: dict[str, Sequence[str]]) -> None:
+def check_lines(sides: Mapping[str, Sequence[object]]) -> None:
     """Raise MTError unless all sides (name -> lines) have the same number of lines, at least one."""
     first, *others = sides
     if not sides[first]:

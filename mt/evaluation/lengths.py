@@ -6,8 +6,8 @@ A length counts words, or characters where the script writes no spaces. An edge 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,17 +25,12 @@ SMALL = 100
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """The sentences whose length is from `low` to `high`, both included."""
+class Group:
+    """Some of the sentences of a test set."""
 
-    low: int
-    high: int | None  # None: no upper end
+    label: str
     count: int
-    scores: dict[str, Score] = field(default_factory=dict)  # as in Evaluation; empty where count is 0
-
-    @property
-    def label(self) -> str:
-        return f"{self.low}+" if self.high is None else f"{self.low}-{self.high}"
+    scores: dict[str, Score]  # as in Evaluation; empty where count is 0
 
     @property
     def small(self) -> bool:
@@ -51,6 +46,14 @@ class Bucket:
     def brevity_penalty(self) -> float | None:
         """BLEU's factor for output that is too short: apart from the precisions, it shows a system that stops early."""
         return self.scores["bleu"].extra["brevity_penalty"] if self.scores else None
+
+
+@dataclass(frozen=True)
+class Bucket(Group):
+    """The sentences whose length is from `low` to `high`, both included."""
+
+    low: int
+    high: int | None  # None: no upper end
 
 
 def length_unit(texts: Sequence[str]) -> str:
@@ -86,6 +89,22 @@ def score_buckets(lengths: np.ndarray, edges: Sequence[int], statistics: dict[st
     buckets = []
     for index, (low, high) in enumerate(zip(lows, [*edges, None], strict=True)):
         sentences = np.flatnonzero(membership == index)
-        scores = {name: s.score(sentences, bootstrap) for name, s in statistics.items()} if len(sentences) else {}
-        buckets.append(Bucket(low, high, len(sentences), scores))
+        label = f"{low}+" if high is None else f"{low}-{high}"
+        buckets.append(Bucket(label, len(sentences), score_group(sentences, statistics, bootstrap), low, high))
     return buckets
+
+
+def score_group(sentences: np.ndarray, statistics: dict[str, SentenceStatistics], bootstrap: int) -> dict[str, Score]:
+    """Scores of some sentences, given by their rows in `statistics`; none where there are none."""
+    return {name: s.score(sentences, bootstrap) for name, s in statistics.items()} if len(sentences) else {}
+
+
+def score_constructions(
+    constructions: Sequence[Collection[str]], statistics: dict[str, SentenceStatistics], bootstrap: int = 0
+) -> list[Group]:
+    """Scores of the sentences that show each construction (a sentence counts for each that it shows), in alphabetical order."""
+    groups = []
+    for name in sorted(set().union(*constructions)):
+        sentences = np.flatnonzero([name in shown for shown in constructions])
+        groups.append(Group(name, len(sentences), score_group(sentences, statistics, bootstrap)))
+    return groups

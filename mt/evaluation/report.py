@@ -6,11 +6,13 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
+from mt.evaluation.attention import AttentionScores
 from mt.evaluation.evaluation import Evaluation
-from mt.evaluation.lengths import SMALL, Bucket
+from mt.evaluation.lengths import SMALL, Group
 from mt.evaluation.metrics import Score
 
 WIDTH = 80
+LABEL = 18  # width of the first column
 FORMAT = 1  # raised when the meaning of a key in the JSON form changes
 
 
@@ -23,12 +25,18 @@ def text_table(evaluation: Evaluation) -> str:
     lines += [f"{'':8}{'score':>7}  {_interval_title(e.scores['bleu'])}".rstrip()]
     lines += [f"{s.name:8}{s.value:7.2f}  {_interval(s, 2):15}{_made_of(s)}".rstrip() for s in e.scores.values()]
     lines += ["", f"by {e.length_by} length in {e.unit}"]
-    lines += [f"{'':14}{'count':>7}{'BLEU':>7}  {_interval_title(e.scores['bleu']):15}{'chrF2':>6}{'TER':>8}{'ratio':>8}{'BP':>7}"]
-    lines += [_row(f"short {e.short.label}", e.short), _row(f"long {e.long.label}", e.long), ""]
-    lines += [_row(bucket.label, bucket) for bucket in e.buckets]
-    if any(bucket.small for bucket in [e.short, e.long, *e.buckets]):
+    title = f"{'count':>7}{'BLEU':>7}  {_interval_title(e.scores['bleu']):15}{'chrF2':>6}{_ter_column('TER', e)}{'ratio':>8}{'BP':>7}"
+    lines += [f"{'':{LABEL}}{title}"]
+    lines += [_row(f"short {e.short.label}", e.short, e), _row(f"long {e.long.label}", e.long, e), ""]
+    lines += [_row(bucket.label, bucket, e) for bucket in e.buckets]
+    if e.constructions:
+        lines += ["", f"{'by construction':{LABEL}}{title}"]
+        lines += [_row(group.label, group, e) for group in e.constructions]
+    if any(group.small for group in [e.short, e.long, *e.buckets, *e.constructions]):
         lines += [f"* fewer than {SMALL} sentences: too few for the scores to mean much"]
     lines += ["ratio: output over reference length in BLEU's tokens; BP: brevity penalty", ""]
+    if e.alignment:
+        lines += [*_alignment(e.alignment), ""]
     for note in e.notes:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
     lines += [f"{s.name:6}{s.short_signature}" for s in e.scores.values()]
@@ -40,26 +48,48 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **asdict(evaluation),
-        "short": _bucket_dict(evaluation.short),
-        "long": _bucket_dict(evaluation.long),
-        "buckets": [_bucket_dict(bucket) for bucket in evaluation.buckets],
+        "short": _group_dict(evaluation.short),
+        "long": _group_dict(evaluation.long),
+        "buckets": [_group_dict(bucket) for bucket in evaluation.buckets],
+        "constructions": [_group_dict(group) for group in evaluation.constructions],
     }
 
 
-def _bucket_dict(bucket: Bucket) -> dict[str, Any]:
-    derived = {"label": bucket.label, "small": bucket.small, "length_ratio": bucket.length_ratio, "brevity_penalty": bucket.brevity_penalty}
-    return {**asdict(bucket), **derived}
+def _group_dict(group: Group) -> dict[str, Any]:
+    return {**asdict(group), "small": group.small, "length_ratio": group.length_ratio, "brevity_penalty": group.brevity_penalty}
 
 
-def _row(label: str, bucket: Bucket) -> str:
-    count = f"{label:14}{bucket.count:7}"
-    if not bucket.scores:
+def _row(label: str, group: Group, e: Evaluation) -> str:
+    count = f"{label:{LABEL}}{group.count:7}"
+    if not group.scores:
         return count + f"{'-':>7}"
-    bleu, chrf = bucket.scores["bleu"], bucket.scores["chrf"]
-    ter = f"{bucket.scores['ter'].value:8.1f}" if "ter" in bucket.scores else f"{'-':>8}"
-    mark = "*" if bucket.small else " "
+    bleu, chrf = group.scores["bleu"], group.scores["chrf"]
+    ter = _ter_column(f"{group.scores['ter'].value:.1f}" if "ter" in group.scores else "", e)
+    mark = "*" if group.small else " "
     scores = f"{bleu.value:7.1f}{mark} {_interval(bleu, 1):15}{chrf.value:6.1f}{ter}"
-    return count + scores + f"{bucket.length_ratio:8.2f}{bucket.brevity_penalty:7.2f}"
+    return count + scores + f"{group.length_ratio:8.2f}{group.brevity_penalty:7.2f}"
+
+
+def _ter_column(text: str, e: Evaluation) -> str:
+    return f"{text:>8}" if "ter" in e.scores else ""
+
+
+def _alignment(scores: AttentionScores) -> list[str]:
+    """Error rates of word alignments that are read from the attention, by layer."""
+    s = scores.default
+    lines = [
+        f"word alignment from attention: AER {s.aer:.1f}, precision {s.precision:.1f}, recall {s.recall:.1f}",
+        f"{'AER by layer':{LABEL}}" + "".join(f"{f'{reading}: mean':>15}{'best head':>15}" for reading in scores.readings),
+    ]
+    for layer in range(scores.layers):
+        line = f"{layer + 1:<{LABEL}}"
+        for reading in scores.readings:
+            best = scores.best_head(layer, reading)
+            line += f"{scores.at(layer, None, reading).aer:15.1f}{f'{best.score.aer:.1f} ({best.head + 1})':>15}"  # type: ignore[operator]
+        lines.append(line)
+    if len(scores.readings) > 1:
+        lines.append("output: read where a word is predicted; input: one step later, where it is read")
+    return lines
 
 
 def _interval_title(score: Score) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.scores import AdditiveScore, GlobalAttention, PreparedMemory
+from mt.attention.scores import AdditiveScore, GlobalAttention, NoAttention, PreparedMemory
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
 from mt.models.seq2seq import Decoder, DecoderOutput, DecodingState, Encoder, Memory
@@ -98,12 +98,17 @@ class AttentionCell(nn.Module):
         super().__init__()
         rnn = config.rnn
         self.kind, self.hidden = rnn.cell, rnn.hidden
-        self.attention = GlobalAttention(AdditiveScore(rnn.hidden, memory_dim, rnn.attention_dim))
+        self.attention: GlobalAttention | NoAttention
+        if rnn.attention == "none":
+            self.attention, self.context_dim = NoAttention(), 0
+        else:
+            self.attention, self.context_dim = GlobalAttention(AdditiveScore(rnn.hidden, memory_dim, rnn.attention_dim)), memory_dim
         self.word = nn.Linear(config.dim, GATES[rnn.cell] * rnn.hidden)
-        self.context = nn.Linear(memory_dim, GATES[rnn.cell] * rnn.hidden, bias=False)
+        self.context = nn.Linear(memory_dim, GATES[rnn.cell] * rnn.hidden, bias=False) if self.context_dim else None
         self.state = nn.Linear(rnn.hidden, GATES[rnn.cell] * rnn.hidden)
         init_input_gates(self.word.weight, self.word.bias)
-        init_input_gates(self.context.weight)
+        if self.context is not None:
+            init_input_gates(self.context.weight)
         init_state_gates(self.state.weight, self.state.bias)
 
     def forward(self, gates_word: Tensor, state: tuple[Tensor, ...], memory: PreparedMemory) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
@@ -115,7 +120,7 @@ class AttentionCell(nn.Module):
         context, weights = self.attention(state[0].unflatten(0, (sentences, -1)), memory)
         context, weights = context.flatten(0, 1), weights.flatten(0, 1)
         # The state is kept in float32 under autocast too: it adds up small changes over the whole sentence.
-        gates_input = (gates_word + self.context(context)).float()
+        gates_input = (gates_word if self.context is None else gates_word + self.context(context)).float()
         gates_state = self.state(state[0]).float()
         update = gru if self.kind == "gru" else lstm
         return update(gates_input, gates_state, state), context, weights
@@ -156,13 +161,19 @@ class Readout(nn.Module):
 
 
 class RNNDecoder(Decoder):
-    """GRU or LSTM whose previous state queries the memory and whose context enters the recurrence."""
+    """GRU or LSTM whose previous state queries the memory and whose context enters the recurrence.
+
+    Without attention, the initial state is all that it knows of the source.
+    """
+
+    query_reads_input = False
 
     def __init__(self, config: ModelConfig, memory_dim: int, summary_dim: int) -> None:
         super().__init__()
         self.dim = config.dim
         self.cell = AttentionCell(config, memory_dim)
-        self.readout = Readout(config, memory_dim)
+        self.readout = Readout(config, self.cell.context_dim)
+        self.attends = self.cell.context_dim > 0
         self.start = nn.Linear(summary_dim, config.rnn.hidden)  # s_0 = tanh(W_s summary)
         self.dropout = Dropout(config.dropout)
         nn.init.xavier_uniform_(self.start.weight)
@@ -180,7 +191,7 @@ class RNNDecoder(Decoder):
             contexts.append(context)
             weights.append(weight)
         hidden = self.readout(torch.stack(states, 1), words, torch.stack(contexts, 1))
-        return DecoderOutput(hidden, _named(torch.stack(weights, 1)) if need_weights else {})
+        return DecoderOutput(hidden, self._weights(torch.stack(weights, 1), need_weights))
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         prepared = self.cell.attention.prepare(memory.states, memory.mask)
@@ -191,13 +202,12 @@ class RNNDecoder(Decoder):
         words = self.dropout(embedded)
         cache, context, weights = self.cell(self.cell.word(words), state.cache, PreparedMemory(*state.memory))
         hidden = self.readout(cache[0], words, context)[:, None]
-        return DecoderOutput(hidden, _named(weights[:, None]) if need_weights else {}), DecodingState(state.memory, cache, state.step + 1)
+        return DecoderOutput(hidden, self._weights(weights[:, None], need_weights)), DecodingState(state.memory, cache, state.step + 1)
+
+    def _weights(self, weights: Tensor, wanted: bool) -> dict[str, Tensor]:
+        """[N, T, S] -> the form of all models: one layer, one head."""
+        return {"cross": weights[:, None, None]} if wanted and self.attends else {}
 
     def _start(self, summary: Tensor) -> tuple[Tensor, ...]:
         hidden = self.start(summary).tanh().float()
         return (hidden,) if self.cell.kind == "gru" else (hidden, torch.zeros_like(hidden))
-
-
-def _named(weights: Tensor) -> dict[str, Tensor]:
-    """[N, T, S] -> the form of all models: one layer, one head."""
-    return {"cross": weights[:, None, None]}

@@ -81,6 +81,10 @@ class Decoder(nn.Module):
     """Embedded target prefix and memory -> hidden states that the output layer projects (`dim` wide)."""
 
     dim: int
+    # Whether the query that makes row t of the cross weights has read the decoder's input at step t, or only those before
+    # it. Where it has, alignments of a word may be read from the step at which it is the input (`mt/decoding/attention.py`).
+    query_reads_input: bool
+    attends: bool = True  # False: it gives no cross weights
 
     def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
         """embedded [B, T, E] (target shifted right, begins with BOS) -> DecoderOutput with hidden [B, T, dim].

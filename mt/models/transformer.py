@@ -155,6 +155,8 @@ class DecoderLayer(nn.Module):
 class TransformerDecoder(Decoder):
     """A stack of causal layers. State: keys and values, of the memory once and of the target token by token."""
 
+    query_reads_input = True
+
     def __init__(self, config: ModelConfig, memory_dim: int) -> None:
         super().__init__()
         self.dim = config.dim

@@ -1,7 +1,6 @@
-"""The embedded corpus: generated English-German sentence pairs, so that everything runs offline and in minutes.
+"""The embedded corpus: generated English-German sentence pairs with word alignments, so that everything runs offline and in minutes.
 
-This is all that the rest of the package knows of it. The sentences come from `grammar.py`, which uses `phrases.py`,
-`words.py` (inflection) and `lexicon.py` (tables of words).
+This is all that the rest of the package knows of it. The sentences come from the rules in `rules/` and the words in `lexicon/`.
 """
 
 from __future__ import annotations
@@ -10,42 +9,59 @@ import random
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from mt.data.demo.grammar import Grammar
+from mt.data.demo.grammar import Grammar, Pair
+from mt.data.demo.words import Lexicon, rows
 from mt.errors import UsageError
 
-VERSION = 1  # raise it whenever the same call gives other sentences: prepared corpora are keyed by it
-SPLITS = ("train", "val", "test")
+VERSION = 2  # raise it whenever the same call gives other sentences: prepared corpora are keyed by it
+SPLITS = ("train", "val", "test", "long", "compose")
+SUBSETS = ("full", "core")
+SHORTEST, LONGEST = 3, 40  # words of a source sentence, but for the split `long`
+TEST_BUCKETS = ((3, 10), (11, 20), (21, 30), (31, 40))
+LONG_BUCKETS = ((41, 60), (61, 80), (81, 120))
 
 
-def generate(split: str, size: int, seed: int = 0) -> Iterator[tuple[str, str]]:
+def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iterator[Pair]:
     """The first `size` English-German pairs of a split, each source once: the same on every machine and Python version.
 
-    A larger size continues a smaller one. A hash of the source decides which split a sentence belongs to (validation and
-    test get a tenth each), so no sentence is in two, whatever the sizes and seeds. The grammar holds far over 10^12
-    sentences: no size that a machine can store exhausts it, only the shortest ones become rare. Memory: about 60 bytes a
-    pair, to keep sources apart.
+    Splits: `train` and `val` lean to short sentences (3 to 40 words, about 11 on average); `test` has equally many of each
+    length bucket; `long` has sentences of 41 to 120 words, equally many in three buckets; `compose` has combinations of
+    constructions (rules/held-out.txt) that no other split has. `subset`: `core` uses a part of the lexicon only.
+
+    A larger size continues a smaller one. A hash of the source decides whether a sentence belongs to train, val or test
+    (the last two get a tenth each), so no sentence is in two, whatever the sizes and seeds. Memory: about 60 bytes a pair.
     """
     if split not in SPLITS:
         raise UsageError(f"the embedded corpus has no split {split!r}: choose one of {', '.join(SPLITS)}")
+    if subset not in SUBSETS:
+        raise UsageError(f"the embedded corpus has no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
     if size < 0:
         raise UsageError(f"the embedded corpus cannot give {size} pairs: the number must not be negative")
-    return _generate(split, size, seed)
+    return _generate(split, size, seed, subset)
 
 
-def _generate(split: str, size: int, seed: int) -> Iterator[tuple[str, str]]:
-    grammar = Grammar(random.Random(_hash(f"{split} {seed}")))
+def _generate(split: str, size: int, seed: int, subset: str) -> Iterator[Pair]:
+    rng = random.Random(_hash(f"{split} {seed}"))
+    grammar = Grammar(rng, Lexicon(core=subset == "core"))
+    held_out = [frozenset(tags.split()) for (tags,) in rows("rules/held-out.txt")]
+    buckets = {"test": TEST_BUCKETS, "long": LONG_BUCKETS}.get(split)
     seen: set[int] = set()
     while len(seen) < size:
-        source, target = grammar.sentence()
-        key = _hash(source)
-        if key not in seen and split == _split(key):
+        low, high = buckets[len(seen) % len(buckets)] if buckets else (SHORTEST, LONGEST)
+        wanted = low + (high - low) * rng.random() ** (1 if buckets else 3.4)
+        pair = grammar.sentence(wanted)
+        composed = any(tags <= clause for clause in pair.clauses for tags in held_out)
+        if composed != (split == "compose") or not low <= pair.source.count(" ") + 1 <= high:
+            continue
+        key = _hash(pair.source)
+        if key not in seen and (split in ("long", "compose") or split == _part(key)):
             seen.add(key)
-            yield source, target
+            yield pair
 
 
 def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _split(key: int) -> str:
+def _part(key: int) -> str:
     return {0: "val", 1: "test"}.get(key % 10, "train")

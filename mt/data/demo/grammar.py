@@ -1,148 +1,293 @@
-"""A compact synchronous grammar of English and German: every phrase is built in both languages at once.
+"""Sentence pairs from the rules in `rules/` and the words in `lexicon/`, with their word alignment.
 
-The German follows from the English alone, so that every source has one translation; what would be ambiguous is not built:
-- a relative clause stands only where the English clause ends, or on its subject: nothing after it could belong to either;
-- two verb phrases share a subject only if the first has no clause inside; main clauses are joined with a comma;
-- `it` means the only animal or thing (singular) of the latest clause that mentions any, and takes that noun's gender.
+The rules call for words: `word_noun` is what they name `noun`. It gets the features that the rule hands down, draws an entry,
+inflects it in both languages, and gives back tokens (see `spelling.py`) and features.
 """
 
 from __future__ import annotations
 
-from mt.data.demo import lexicon
-from mt.data.demo.phrases import OPENERS, NounPhrase, Phrases, VerbPhrase, verbs_for, words
-from mt.data.demo.words import IT, WEATHER, Noun
+import random
+from bisect import bisect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-SHORTEST, LONGEST = 3, 40  # words of a source sentence
+from mt.data.demo import inflection
+from mt.data.demo.choices import Choices
+from mt.data.demo.compiler import Compiler, Features, Node, parse
+from mt.data.demo.inflection import GENDERS
+from mt.data.demo.spelling import Token, links, spell
+from mt.data.demo.verb_groups import bare_forms, verb_forms
+from mt.data.demo.words import FOLDER, Adjective, Complement, Determiner, Lexicon, Noun, Verb, spaced
+
+NO_OBJECT = Complement("", "", frozenset())
 
 
-class Grammar(Phrases):
-    """Clauses and sentences."""
+@dataclass(frozen=True)
+class Pair:
+    """A sentence pair. `links`: (source word, target word, sure), words being what stands between spaces.
 
-    def clause(self, order: str, past: bool, *, tense: str = "", matrix: bool = False) -> tuple[str, str, str]:
-        """English, German, and the kind of clause that must follow. order: of the German verb, or `question`.
+    `constructions` are the tags of the rules that built it, `clauses` the same by clause.
+    """
 
-        main: subject, verb, rest (or a fronted adverbial, verb, subject, rest); inverted: verb first, after a fronted
-        clause; final: verb last; question: verb first in both languages.
-        """
-        tense = tense or self.tense(past)
-        question, self.mentioned = order == "question", []
-        en_front, de_front, what = "", "", ""
-        if order == "main" and self.left > 4 and self.chance(0.2):
-            order, (en_front, de_front, what) = "inverted", self.front(tense)
-        elif question and self.chance(0.35):
-            en_front, de_front, what = self.pick(lexicon.WH_WORDS)
-        time, place = what != "time", what != "place"
-        phrases: list[VerbPhrase]
-        if self.chance(0.02):
-            subject = NounPhrase("it", IT["n"], "3")
-            phrases = [self.predicate(self.pick(WEATHER), "3", tense, False, "", "", question=question)]
-        elif self.focus and self.chance(0.3):
-            subject, phrases = self.about_it(self.focus, tense, question)
+    source: str
+    target: str
+    links: tuple[tuple[int, int, bool], ...]
+    constructions: frozenset[str]
+    clauses: tuple[frozenset[str], ...]
+
+    @property
+    def pharaoh(self) -> str:
+        """The links as `0-0 1p2`: sure and possible."""
+        return " ".join(f"{i}{'-' if sure else 'p'}{j}" for i, j, sure in self.links)
+
+
+class Grammar:
+    """Draws sentence pairs. Uses nothing of its random source but `random()`, which is the same in all versions of Python."""
+
+    def __init__(self, rng: random.Random, lexicon: Lexicon) -> None:
+        self.random = rng.random
+        self.left = 0.0  # words that the sentence may still take
+        self.focus: Noun | None = None  # what `it` means in the next clause
+        self.mentioned: list[Noun] = []  # in this sentence, all that `it` might mean
+        self.concept = 0
+        self.tags: list[set[str]] = []  # of each clause
+        self.open: list[set[str]] = []  # the clauses that are being built, innermost last
+        self.choices = Choices(lexicon)
+        rules = [rule for path in sorted((FOLDER / "rules").glob("*.rules")) for rule in parse(path.read_text(encoding="utf-8"), path.name)]
+        leaves = {name.removeprefix("word_").replace("_", "-"): getattr(self, name) for name in dir(self) if name.startswith("word_")}
+        self.expand = Compiler(rules, self, leaves).categories["sentence"]
+
+    def sentence(self, length: float) -> Pair:
+        """A sentence pair whose source has about `length` words."""
+        self.left, self.concept, self.focus, self.mentioned = length, 0, None, []
+        self.tags, self.open = [set()], []
+        self.open.append(self.tags[0])
+        node = self.expand({"names": "yes"})
+        source, target = spell(node["en"], "en"), spell(node["de"], "de")
+        tags = frozenset().union(*self.tags)
+        return Pair(source[0], target[0], links(source[1], target[1]), tags, tuple(map(frozenset, self.tags)))
+
+    # --- what the rules ask for
+
+    def it(self, features: Features) -> bool:
+        """Could a pronoun stand for the thing in focus here?"""
+        return self.focus is not None and self.focus.sort in features.get("sorts", (self.focus.sort,))
+
+    def tag(self, name: str) -> None:
+        self.open[-1].add(name)
+
+    def open_scope(self) -> None:
+        self.tags.append(set())
+        self.open.append(self.tags[-1])
+
+    def close_scope(self) -> None:
+        self.open.pop()
+
+    def pair(self, english: str, german: str) -> Node:
+        """Two texts as one concept; word by word, where they have equally many words."""
+        en, de = ([] if text == "-" else text.split() for text in (english, german))
+        self.left -= len(en)
+        if len(en) == len(de):
+            ids = [self.new() for _ in en]
+            return {
+                "en": [(spaced(w), (i,)) for w, i in zip(en, ids, strict=True)],
+                "de": [(spaced(w), (i,)) for w, i in zip(de, ids, strict=True)],
+            }
+        concept = (self.new(),)
+        return {"en": [(spaced(word), concept) for word in en], "de": [(spaced(word), concept) for word in de]}
+
+    def new(self) -> int:
+        self.concept += 1
+        return self.concept
+
+    def pick(self, items: Sequence[Any]) -> Any:
+        return items[int(self.random() * len(items))]
+
+    def weighted(self, sums: Sequence[float], items: Sequence[Any]) -> Any:
+        return items[bisect(sums, self.random() * sums[-1])]
+
+    # --- clauses and what `it` refers to
+
+    def word_clause_end(self, e: Features) -> Node:
+        """After a clause `it` may mean what was mentioned last, if all that it could mean has one gender in German."""
+        genders = {noun.gender for noun in self.mentioned}
+        self.focus = self.mentioned[-1] if len(genders) == 1 else None
+        return {}
+
+    # --- nouns and what goes with them
+
+    def word_noun(self, e: Features) -> Node:
+        sorts = e["sorts"] if isinstance(e["sorts"], frozenset) else frozenset((e["sorts"],))
+        readings = e["readings"] if isinstance(e.get("readings"), frozenset) else sorts
+        inside = e.get("inside", "") if sorts == {"place"} else ""
+        noun = self.pick(self.choices.nouns(sorts, readings if e.get("ambiguous") == "yes" else None, inside))
+        countable = not noun.mass and noun.sort not in ("place", "event") and e.get("singular") != "yes" and e["case"] != "gen"
+        plural = countable and self.random() < 0.22
+        number = "mass" if noun.mass else "plural" if plural else "singular"
+        gender = "p" if plural else noun.gender
+        if noun.sort != "person" and not plural:
+            self.mentioned.append(noun)
+        if noun.rival:
+            self.tag("ambiguous-noun")
+        concept = (self.new(),)
+        self.left -= 1
+        return {
+            "en": [(noun.en[plural], concept)], "de": [(german_noun(noun, gender, e["case"]), concept)], "entry": noun, "sort": noun.sort,
+            "rival": noun.rival, "number": number, "gender": gender, "agr": "p" if plural else "3",
+            "prep": noun.preposition[0], "en-prep": noun.preposition[1],
+        }  # fmt: skip
+
+    def word_it(self, e: Features) -> Node:
+        noun = self.focus
+        assert noun is not None
+        self.mentioned.append(noun)
+        concept = (self.new(),)
+        self.left -= 1
+        forms = {"m": ("er", "ihn", "ihm"), "f": ("sie", "sie", "ihr"), "n": ("es", "es", "ihm")}[noun.gender]
+        return {"en": [("it", concept)], "de": [(forms[inflection.CASES.index(e["case"])], concept)], "sort": noun.sort}
+
+    def word_pronoun(self, e: Features) -> Node:
+        barred = {"I": ("I", "we"), "we": ("I", "we")}.get(e.get("bar"), (e.get("bar"),))  # type: ignore[arg-type]
+        english, german, agreement = self.pick(self.choices.pronouns((*barred, "she") if e.get("her") == "no" else barred))
+        concept = (self.new(),)
+        self.left -= 1
+        word = english[0] if e["case"] == "nom" else english[1]
+        return {"en": [(word, concept)], "de": [(german[inflection.CASES.index(e["case"])], concept)], "agr": agreement, "word": english[0]}
+
+    def word_name(self, e: Features) -> Node:
+        kind = e.get("names")
+        german = self.pick(self.choices.names("city" if kind == "city" else "person", kind == "owner"))
+        concept = (self.new(),)
+        self.left -= 1
+        english, german = german
+        return {"en": [(english, concept)], "de": [(german, concept)], "de gen": [(f"{german}s", concept)]}
+
+    def word_determiner(self, e: Features) -> Node:
+        negates = e.get("neg") == "yes"
+        sums, choices = self.choices.determiners(e["number"], e.get("only"), negates, e.get("definite") == "yes" or e["case"] == "gen")
+        d: Determiner = self.weighted(sums, choices)
+        concept = self.new()
+        column, case = GENDERS.index(e["gender"]), e["case"]
+        kein = negates and e.get("kein") == "yes" and d.kind == "indef"
+        stem, declension = ("kein", "ein") if kein else (d.de, d.declension)
+        german = german_determiner(stem, declension, case, column)
+        self.left -= d.en != "-"
+        return {
+            "en": [] if d.en == "-" else [(word, (concept,)) for word in d.en.split()], "de": [(german, (concept,))] if german else [],
+            "de full": [(german.removeprefix("~"), (concept,))] if german else [], "kind": d.kind, "kein": concept if kein else None,
+            "decl": {"der": "weak", "dies": "weak", "ein": "mixed"}.get(declension, "strong"),
+        }  # fmt: skip
+
+    def word_adjective(self, e: Features) -> Node:
+        comparative, graded = e["degree"] == "comparative", e["degree"] != "positive"
+        adjective: Adjective = self.pick(
+            self.choices.adjectives(e["sort"], e.get("rival") if e.get("position") == "predicate" else None, graded, e.get("but"))
+        )
+        concept = (self.new(),)
+        english, german = adjective.en[comparative], adjective.de[comparative]
+        if e.get("position") != "predicate":
+            stem = german if comparative else adjective.stem
+            german = stem + inflection.ADJECTIVE[e["decl"]][e["case"]][GENDERS.index(e["gender"])]
+        self.left -= 1
+        return {"en": [(word, concept) for word in english.split()], "de": [(german, concept)], "entry": adjective}
+
+    def word_relative_pronoun(self, e: Features) -> Node:
+        case = e["case"]
+        english = ("who" if case == "nom" else "whom") if e["sort"] == "person" else "that"
+        concept = (self.new(),)
+        self.left -= 1
+        return {"en": [(english, concept)], "de": [(inflection.RELATIVE[case][GENDERS.index(e["gender"])], concept)]}
+
+    # --- verbs
+
+    def word_verb(self, e: Features) -> Node:
+        """A verb and its forms; with `form` (infinitive, imperative) the bare ones, else those of a tense."""
+        passive = e.get("voice") == "passive"
+        may = e.get("embed") != "no" and self.left > 4, e.get("place") != "no", e.get("particle") != "no", e.get("single") != "yes"
+        wanted = (e.get("frame"), e.get("subject"), e.get("rival"), e.get("object"), e.get("object-rival"), passive)
+        verb: Verb = self.weighted(*self.choices.verbs((*wanted, *may)))
+        concepts = {role: (self.new(),) for role in "vab"}
+        concepts |= {"d": (-concepts["v"][0],), "m": (-concepts["a"][0],)}
+
+        def tokens(words: Iterable[tuple[str, str]]) -> list[Token]:
+            return [(word, concepts[role]) for word, role in words]
+
+        if verb.prefix:
+            self.tag("separable")
+        if self.choices.lexicon.has_readings(verb):
+            self.tag("ambiguous-verb")
+        self.left -= 1 + bool(verb.particle) + bool(verb.en_preposition)
+        objects = [*verb.objects, NO_OBJECT, NO_OBJECT]
+        node: Node = {
+            "frame": verb.frame, "sorts1": objects[0].sorts, "sorts2": objects[1].sorts, "case1": objects[0].case,
+            "readings1": self.choices.lexicon.objects(verb, 0), "readings2": self.choices.lexicon.objects(verb, 1),
+            "parted": "yes" if verb.particle else "no", "gift": verb.gift,
+            "en particle": tokens([(verb.particle, "v")] if verb.particle else []), **self.verb_prepositions(verb, concepts["v"]),
+        }  # fmt: skip
+        if e.get("form"):
+            words = bare_forms(verb)
         else:
-            if self.focus and self.chance(0.5):
-                kind, subject = self.focus.kind, NounPhrase("it", IT[self.focus.gender], "3")
-                self.mentioned.append(self.focus)
-            else:
-                kind, subject = self.subject()
-            two = not question and self.left > 5 and self.chance(0.1)
-            phrases = [
-                self.verb_phrase(
-                    kind, subject.agreement, tense, subject=subject.en, question=question, time=time, place=place,
-                    negative=not subject.quantified and not question and self.chance(0.14),
-                    end=end, matrix=matrix and end and not (question and en_front),
-                )
-                for end in ((False, True) if two else (True,))
-            ]  # fmt: skip
-        if self.mentioned:
-            self.focus = self.mentioned[0] if len(self.mentioned) == 1 else None
-        first = phrases[0]
-        pair = (first.en_first, subject.en) if question else (subject.en, first.en_first)
-        en = words(en_front, *pair, first.en_rest, *(words("and", vp.en_first, vp.en_rest) for vp in phrases[1:]))
-        if order == "final":
-            de = words(subject.de[0], " und ".join(self.verb_last(vp) for vp in phrases))
-        else:
-            rests = [words(vp.middle, vp.right, vp.prefix, vp.tail) for vp in phrases]
-            pair = (subject.de[0], first.finite) if order == "main" else (first.finite, subject.de[0])
-            de = words(de_front, *pair, rests[0], *(words("und", vp.finite, rest) for vp, rest in zip(phrases[1:], rests[1:], strict=True)))
-        return en, de, phrases[-1].opens
+            tense = e["tense"]
+            self.tag(tense.removesuffix("-past"))
+            voice, negated, question = "passive" if passive else "active", e.get("neg") == "yes", e.get("order") == "question"
+            modal = self.pick(self.choices.modals(tense, e.get("subject", ""), negated and question)) if tense.startswith("modal") else None
+            forms = verb_forms(verb, tense, voice, e.get("agr", "3"), negated, question, modal)
+            self.left -= len(forms.words["en first"]) + len(forms.words["en rest"]) - 1
+            words = forms.words
+            node["aux"] = "yes" if forms.has_auxiliary else "no"
+        return node | {name: tokens(group) for name, group in words.items()}
 
-    def front(self, tense: str) -> tuple[str, str, str]:
-        """What opens a main clause before the verb: English, German, what it says (time, place, other)."""
-        point = self.random()
-        if point < 0.55:
-            return *self.pick(lexicon.TIMES[tense]), "time"
-        if point < 0.8:
-            return *self.place(False), "place"
-        return *self.pick(lexicon.SENTENCE_ADVERBS), "other"
+    def verb_prepositions(self, verb: Verb, concept: tuple[int, ...]) -> Node:
+        """Prepositions of the object, linked to each other; where only one language has one, it belongs to the verb."""
+        german = verb.objects[0].preposition if verb.objects else ""
+        if german and verb.en_preposition:
+            concept = (self.new(),)
+        english = [(word, concept) for word in verb.en_preposition.split()]
+        return {"en preposition": english, "de preposition": [(german, concept)] if german else []}
 
-    def about_it(self, focus: Noun, tense: str, question: bool) -> tuple[NounPhrase, list[VerbPhrase]]:
-        """A person does something to `it`, the thing or animal of an earlier clause."""
-        self.mentioned.append(focus)
-        subject = self.pronoun() if self.chance(0.7) else self.noun_phrase("P")
-        verb = self.pick([verb for verb in verbs_for("P", "acc", focus.kind) if not verb.particle])
-        negative = not question and not subject.quantified and self.chance(0.14)
-        middle = words(IT[focus.gender][1], "nicht" if negative else "")
-        en = words(verb.en_preposition, "it")
-        return subject, [self.predicate(verb, subject.agreement, tense, negative, en, middle, question=question)]
+    def word_not(self, e: Features) -> Node:
+        """Negation: `nicht`, unless a determiner has become `kein`."""
+        absorbed = e.get("absorbed")
+        concept = (absorbed or self.new(),)
+        self.left -= 1
+        return {"en": [("not", concept)], "de": [] if absorbed else [("nicht", concept)]}
 
-    def subordinate(self, past: bool, *, matrix: bool) -> tuple[str, str, str]:
-        """Conjunction and clause; German comma left to the caller."""
-        en, now, then = self.pick(lexicon.CONJUNCTIONS)
-        tense = ""
-        if en == "after":
-            tense = "pluperfect" if past else "perfect"
-        elif en not in ("because", "although"):
-            tense = "past" if past else "present"
-        en_clause, de_clause, opens = self.clause("final", past, tense=tense, matrix=matrix)
-        return f"{en} {en_clause}", f"{then if past else now} {de_clause}", opens
+    # --- small words
 
-    def draft(self) -> tuple[str, str]:
-        """A sentence of about the length that is drawn first: clauses are added until it is reached."""
-        target = SHORTEST + (LONGEST - SHORTEST) * self.random() ** 3.4
-        self.left, self.focus = target, None
-        past, question = self.chance(0.42), self.chance(0.1)
-        if not question and target > 9 and self.chance(0.22):
-            en, de, _ = self.subordinate(past, matrix=False)
-            self.left = target - len(en.split())
-            en_main, de_main, opens = self.clause("inverted", past, matrix=True)
-            en, de = f"{en}, {en_main}", f"{de} , {de_main}"
-        else:
-            en, de, opens = self.clause("question" if question else "main", past, matrix=True)
-        depth = 0  # subordinate clauses since the last main clause
-        while True:
-            self.left = target - len(en.split())
-            if opens:
-                en_clause, de_clause, following = self.clause("final", past, matrix=True)
-                en, de = f"{en} {opens} {en_clause}", f"{de} , {OPENERS[opens]} {de_clause}"
-            elif self.left < 4 or (question and depth):
-                return en, f"{de} {'?' if question else '.'}"
-            elif question or (depth < 2 and self.chance(0.6)):
-                en_clause, de_clause, following = self.subordinate(past, matrix=True)
-                en, de = f"{en} {en_clause}", f"{de} , {de_clause}"
-            else:
-                en_link, de_link = self.pick(lexicon.COORDINATORS)
-                en_clause, de_clause, following = self.clause("main", past, matrix=True)
-                en, de, depth = f"{en}, {en_link} {en_clause}", f"{de} , {de_link} {de_clause}", -1
-            depth, opens = depth + 1, following
+    def word_adverb(self, e: Features) -> Node:
+        tense = e.get("tense", "") if e["kind"] == "time" else ""
+        return self.pair(*self.pick(self.choices.adverbs(e["kind"], tense, e.get("neg") == "yes")))
 
-    def sentence(self) -> tuple[str, str]:
-        """An English sentence of SHORTEST to LONGEST words and its German translation."""
-        while True:
-            en, de = self.draft()
-            if SHORTEST <= len(en.split()) <= LONGEST:
-                return capital(en) + de[-1], capital(punctuate(de))
+    def word_number_word(self, e: Features) -> Node:
+        kind = e["kind"]
+        english, german = self.pick(self.choices.numbers(kind))
+        return self.pair(english, german + "en" if kind == "ordinal" else german)
+
+    def word_preposition(self, e: Features) -> Node:
+        english, german, case, sorts = self.pick(self.choices.prepositions(e["kind"]))
+        return self.pair(english, german) | {"case": case, "sorts": sorts}
+
+    def word_place_preposition(self, e: Features) -> Node:
+        return self.pair(e["en-prep"], e["prep"])
+
+    def word_conjunction(self, e: Features) -> Node:
+        when = e.get("when", "now")
+        english, now, then, restriction = self.pick(self.choices.conjunctions(e["kind"], when, e.get("main") == "perfect"))
+        return self.pair(english, now if when == "now" else then) | {"restriction": restriction, "word": english}
 
 
-def punctuate(text: str) -> str:
-    """From phrases that each bring their own commas as words: one comma where several meet, none before the end."""
-    kept: list[str] = []
-    for word in text.split():
-        if word in ",.?" and kept:
-            kept[-1] = kept[-1].rstrip(",") + word
-        else:
-            kept.append(word)
-    return " ".join(kept)
+@cache
+def german_noun(noun: Noun, gender: str, case: str) -> str:
+    return inflection.german_noun(*noun.de, gender, noun.weak, case)
 
 
-def capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+@cache
+def german_determiner(stem: str, declension: str, case: str, column: int) -> str:
+    """`~` marks the article that may contract with a preposition."""
+    if declension == "der":
+        return "~" + inflection.DER[case][column]
+    if declension == "strong":
+        return "" if stem == "-" else stem
+    return stem + (inflection.EIN if declension == "ein" else inflection.DIES)[case][column]
