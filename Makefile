@@ -22,12 +22,14 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 	$(BIN)/mt-train experiment=demo
 	@echo; echo "A few sentences through: mt-translate runs/demo"
 	@for sentence in \
-	    "The old man sees the dog because it is hungry." \
+	    "The woman bought a lamp, but it is expensive." \
+	    "The woman bought a key, but it is expensive." \
 	    "I know that she knows the teacher." \
-	    "The woman bought a lamp, but it is heavy." \
-	    "When the child sleeps, the mother opens the window." \
+	    "The child eats the cheese because the mouse eats the bread." \
 	    "When the child slept, the mother opened the window." \
-	    "Before the concert he called the friend whom we wanted to invite."; \
+	    "When the child sleeps, the mother opens the window." \
+	    "The boy must not eat the cake before the concert." \
+	    "The friend whom we wanted to visit got up before the meal."; \
 	do printf '%s\n' "$$sentence"; done > runs/demo/sentences.txt; \
 	$(BIN)/mt-translate runs/demo --quiet < runs/demo/sentences.txt > runs/demo/sentences.out.txt && \
 	paste -d '\n' runs/demo/sentences.txt runs/demo/sentences.out.txt | sed 'n; s/^/    /'

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from mt.command import Parser
 from mt.config import Config
+from mt.data.cleaning import normalise
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError, run_command
-from mt.evaluation.alignment import parse_links
+from mt.evaluation.alignment import check_gold, parse_lines
 from mt.evaluation.attention import AttentionScores, score_attention
 from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
@@ -155,7 +156,15 @@ def translations_of_run(options: argparse.Namespace) -> Material:
         options.run, options.device or "auto", batch_tokens=options.batch_tokens or BATCH_TOKENS, options=SearchOptions(beam=beam)
     )
     sources, references, links, constructions = test_set(options, config)
-    golds = [parse_links(line) for line in links] if links else None
+    golds = parse_lines(links, options.links or "test.links.txt") if links else None
+    if golds:  # before the translation, which takes longer
+        pairs = [
+            (normalise(src, translator.unicode), normalise(ref, translator.unicode))
+            for src, ref in zip(sources, references[0], strict=True)
+        ]
+        check_gold(golds, pairs, options.links or "test.links.txt")
+    if options.links and not translator.attends:
+        raise UsageError(f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with")
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
     progress = Progress(sys.stderr, silent=False)
@@ -232,7 +241,7 @@ def build_parser() -> Parser:
     text.add_argument("--src", metavar="FILE", help="sources, one a line (default: the run's own test set; with --hyp: none)")
     text.add_argument("--ref", metavar="FILE", action="append", default=[], help="reference translations; repeat for several references")
     text.add_argument(
-        "--links", metavar="FILE", help="gold word alignments of --src and --ref (Pharaoh: 0-0 1p2), for the alignment error rate"
+        "--links", metavar="FILE", help="gold word alignments of --src and the first --ref (Pharaoh: 0-0 1p2): prints the error rate"
     )
     text.add_argument("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
     text.add_argument("--lang", metavar="CODE", help="target language, which decides how BLEU tokenises (default: the run's)")

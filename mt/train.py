@@ -25,7 +25,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
 from mt.errors import MTError, fail, run_command
-from mt.evaluation.alignment import parse_links
+from mt.evaluation.alignment import parse_lines
 from mt.evaluation.attention import score_attention
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.report import text_table, to_dict
@@ -147,7 +147,7 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
         links, names = (list(column) for column in zip(*data.test_annotations, strict=True))
         if any(links):
             stored["links"] = links
-            golds = list(map(parse_links, links))
+            golds = parse_lines(links, "test.links.txt")
             alignment = score_attention(translator.attention(data.test_pairs), golds) if translator.attends else None
         if any(names):
             stored["constructions"] = names

@@ -13,12 +13,13 @@ from typing import Any
 from mt.command import Parser
 from mt.errors import MTError, run_command
 
+SETTINGS = ("unit", "length_by", "lowercase")  # must agree for scores to be comparable
+
 
 def main() -> None:
     parser = Parser("by_length.py", "BLEU by sentence length of several runs, side by side.", "")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run directory, or a file that mt-evaluate --json wrote")
-    arguments = parser.parse_args()
-    run_command(lambda: print(side_by_side(arguments.runs)))
+    run_command(lambda: print(side_by_side(parser.parse_args().runs)))
 
 
 def side_by_side(runs: Sequence[str]) -> str:
@@ -26,7 +27,9 @@ def side_by_side(runs: Sequence[str]) -> str:
     evaluations = [read(Path(run)) for run in runs]
     tables = [{bucket["label"]: bucket for bucket in evaluation["buckets"]} for evaluation in evaluations]
     labels = [label for label in tables[0] if any(table[label]["count"] for table in tables if label in table)]
-    for run, table in zip(runs[1:], tables[1:], strict=True):
+    for run, table, evaluation in zip(runs[1:], tables[1:], evaluations[1:], strict=True):
+        if any(evaluation[name] != evaluations[0][name] for name in SETTINGS):
+            raise MTError(f"{run} and {runs[0]} were scored with other settings ({', '.join(SETTINGS)}): their scores cannot be compared")
         if {label: table.get(label, {}).get("count") for label in labels} != {label: tables[0][label]["count"] for label in labels}:
             raise MTError(f"{run} and {runs[0]} were tested on other sentences or by other lengths: their scores cannot be compared")
     names = [Path(run).name for run in runs]
@@ -54,6 +57,8 @@ def read(path: Path) -> dict[str, Any]:
         raise MTError(f"there is no {path}: it is written when mt-train has tested the model") from None
     except ValueError as error:
         raise MTError(f"{path} is no evaluation: {error}") from error
+    if not isinstance(found, dict) or not {"buckets", "scores", *SETTINGS} <= found.keys():
+        raise MTError(f"{path} is no evaluation: give a run directory, or a file that mt-evaluate --json wrote")
     return found
 
 

@@ -13,7 +13,8 @@ from sacrebleu.metrics import BLEU
 
 from mt.compose import load_config
 from mt.config import DataConfig, SplitConfig
-from mt.data.corpus import Annotation, load_corpus
+from mt.data.annotations import Annotation
+from mt.data.corpus import load_corpus
 from mt.data.prepare import prepare
 from mt.decoding.attention import PairAttention
 from mt.errors import MTError, UsageError
@@ -79,10 +80,20 @@ def test_links_of_ones_own_test_set(tmp_path: Path) -> None:
     assert first.test_annotations == [Annotation("0-0 1-1 2p2", ""), Annotation("0-0", "")]
     again = prepare(files(tmp_path, "0-0\n0-0\n"), lambda _: None)  # other links are another corpus
     assert again.test_annotations[0].links == "0-0" and again.hash != first.hash
-    with pytest.raises(MTError, match="2 pairs, but data.test.links 1 lines"):
-        prepare(files(tmp_path, "0-0\n"), lambda _: None)
+    for text, reason in {
+        "0-0\n": "data.test.links has 1 lines for 2 sentence pairs",
+        "": "data.test.links has 0 lines for 2",
+        "0-0\n0-1\n": "data.test.links, line 2 links words 0 and 1, but the pair has 1 and 1",
+        "0-0\nx\n": "data.test.links, line 2: 'x' is no link",
+        "0p0\n\n": "no sure link",
+    }.items():
+        with pytest.raises(MTError, match=reason):
+            prepare(files(tmp_path, text), lambda _: None)
     config.train.links = "x"
     with pytest.raises(UsageError, match="data.train.links is not used"):
+        load_corpus(config)
+    config.train.links, config.test = None, SplitConfig(links=config.test.links)
+    with pytest.raises(UsageError, match="data.test.links needs the text"):
         load_corpus(config)
 
 
@@ -126,8 +137,10 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
     assert THRESHOLD < 0.5 and scores.at(0, None, "input", "threshold").links == 3
     unread = score_attention([attention(weights, reads=False)], [gold])
     assert unread.readings == ["output"] and unread.default == unread.at(0, None, "output")
-    with pytest.raises(MTError, match="line 1 .* words 5 and 0, but the pair has 2 and 2"):
-        score_attention([attention(weights)], [Links(frozenset({(5, 0)}))])
+    # A pair whose links are not known counts for nothing.
+    assert score_attention([attention(weights)] * 2, [gold, Links()]) == scores
+    with pytest.raises(MTError, match="no pairs with gold links"):
+        score_attention([attention(weights)], [Links()])
 
 
 def overrides(folder: Path, model: str) -> list[str]:
@@ -153,12 +166,24 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(tmp
     again = json.loads((tmp_path / "again.json").read_text("utf-8"))
     assert again["alignment"] == found["alignment"]
     assert [group["label"] for group in again["constructions"]] == [group["label"] for group in found["constructions"]]
+    # The same as files of one's own.
+    files = ["--src", f"{run}/test.sources.txt", "--ref", f"{run}/test.references.txt", "--links", f"{run}/test.links.txt"]
+    main([str(run), *files, "--bootstrap", "0", "--no-ter", "--device", "cpu", "--json", str(tmp_path / "files.json")])
+    own = json.loads((tmp_path / "files.json").read_text("utf-8"))
+    assert own["alignment"] == found["alignment"] and own["constructions"] == []
 
 
 def test_without_attention_there_is_nothing_to_align(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(load_config(overrides(tmp_path, "rnn-without-attention")))
     out = capsys.readouterr().out
     assert "by construction" in out and "AER" not in out
+    run = tmp_path / "runs" / "x"
+    files = ["--src", f"{run}/test.sources.txt", "--ref", f"{run}/test.references.txt", "--links", f"{run}/test.links.txt"]
+    from mt.evaluate import main
+
+    with pytest.raises(SystemExit):
+        main([str(run), *files, "--device", "cpu"])
+    assert "no attention to the source" in capsys.readouterr().err
 
 
 def test_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,3 +206,7 @@ def test_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     with pytest.raises(SystemExit):
         by_length("one.json", "short.json")
     assert "tested on other sentences" in capsys.readouterr().err
+    (tmp_path / "odd.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        by_length("odd.json")
+    assert "is no evaluation" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from functools import cache
 
-from test_demo_corpus import pairs
+from test_demo_corpus import pairs, said
 
 SPLITS = ("train", "test", "compose")
 
@@ -77,14 +77,13 @@ def test_determiners_and_adjectives_fit_the_gender() -> None:
 
 def test_adjectives_without_determiner_show_the_case() -> None:
     """Before the names of substances; after many, two and the like."""
-    adjective = (
-        "(?:kalt|warm|frisch|gut|heiß|teur|billig|köstlich|süß|gesund|ungesund|deutsch|französisch|italienisch|spanisch|russisch|hart)"
-    )
+    adjective = "(?:seltsam|ungewöhnlich|lecker|kalt|warm|frisch|gut|heiß|teur|billig|köstlich|süß|gesund|deutsch)"
     gender = {"n": "Wasser Fleisch Brot Bier Obst Salz", "f": "Milch Butter Suppe Schokolade", "m": "Kaffee Wein Tee Saft Käse Reis Zucker"}
     endings = {"n": "es em", "f": "e er", "m": "er en em"}
     allowed = {noun: endings[key].split() for key, nouns in gender.items() for noun in nouns.split()}
     seen: Counter[str] = Counter()
-    for target in targets():
+    more = said(("drink", "buy", "order"), 1, 2500, nouns=["Mann", "Frau", "Kind", *allowed])
+    for target in [*targets(), *(pair.target for pair in more)]:
         for before, found, noun in re.findall(rf"(\S+) {adjective}(er|es|en|em|e) ({'|'.join(allowed)})\b", target):
             if not re.fullmatch(rf"{DETERMINER}|sehr|und", before, re.IGNORECASE):
                 assert found in allowed[noun], target
@@ -95,7 +94,7 @@ def test_adjectives_without_determiner_show_the_case() -> None:
             assert found == "en" if numeral.startswith("alle") or numeral.endswith("en") else found in ("e", "en"), target
             assert numeral not in ("viele", "einige") or found == "e", target
             seen["plural"] += 1
-    assert seen["none"] >= 5 and seen["plural"] > 30, seen
+    assert seen["none"] > 20 and seen["plural"] > 30, seen
 
 
 def test_prepositions_govern_their_case() -> None:
@@ -193,7 +192,7 @@ def test_the_finite_verb_is_second_in_main_clauses() -> None:
             if set(words) & FINITE and "," not in target and " und " not in target:
                 assert sum(word in FINITE for word in words) == 1 and match[1] in FINITE, target
                 seen += 1
-    assert seen > 50, seen
+    assert seen > 25, seen
 
 
 def test_separable_verbs() -> None:
@@ -203,7 +202,8 @@ def test_separable_verbs() -> None:
     )
     seen: Counter[str] = Counter()
     assert not [words for words in clauses() if words[-1] in prefixes]
-    for target in targets():
+    more = said(("invite", "get", "wake"), 1, 1500, longest=10)
+    for target in [*targets(), *(pair.target for pair in more)]:
         for match in together.finditer(target):
             assert re.match(r"[,.?!]| und | als | wie ", target[match.end() :]), target
             assert "," in target or re.match("Weil|Ob|Wenn|Als|Während", target), target  # not in a main clause

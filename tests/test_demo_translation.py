@@ -105,7 +105,7 @@ PATTERNS = [
 
 
 def test_links_of_simple_sentences() -> None:
-    simple = [pair for seed in range(3) for pair in said(("sleep", "get", "live", "buy"), seed, 5000, longest=5)]
+    simple = [pair for seed in range(3) for pair in said(("sleep", "get", "live", "buy"), seed, 4000, longest=5)]
     seen: Counter[str] = Counter()
     for english, german, expected in PATTERNS:
         source = re.compile(re.escape(english).replace("_", r"\w+"))
@@ -163,11 +163,15 @@ def forms(text: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{text.replace(' ', '|')})\b", re.IGNORECASE)
 
 
+NOUNS = (
+    "Mann Frau Kind Junge Hund Katze Pferd Löwe Kuh Vogel Apfel Brot Käse Wasser Haus Garten Buch Frage Film Konzert Krieg Reise Auto Tisch"
+)
+
+
 @cache
 def varied() -> list[Pair]:
-    return [pair for split in ("train", "test", "compose") for pair in pairs(split)] + [
-        pair for seed in range(4) for pair in said(("know", "eat", "drink"), seed, 1500)
-    ]
+    found = [pair for split in ("train", "test", "compose") for pair in pairs(split)]
+    return found + [pair for seed in range(3) for pair in said(("know", "eat", "sleep"), seed, 2500, nouns=NOUNS.split())]
 
 
 def test_know_is_wissen_or_kennen() -> None:
@@ -209,23 +213,20 @@ def test_before_is_vor_or_bevor() -> None:
             elif re.search(rf"\bbefore \w+ (?:\w+ )?{event}[,.?!]", pair.source, re.IGNORECASE):
                 seen["vor"] += 1
                 assert re.search(r"\bvor\b", pair.target, re.IGNORECASE) and not re.search(r"\bbevor\b", pair.target, re.IGNORECASE), pair
-    assert min(seen["bevor"], seen["vor"]) > 10, seen
+    assert min(seen["bevor"], seen["vor"]) > 3, seen
 
 
 def test_when_is_wenn_or_als() -> None:
-    now, then = (
-        r"(?:is|has|sleeps|works|laughs|comes|cries|sings|runs|buys|gives)",
-        r"(?:was|were|slept|worked|laughed|came|cried|sang|ran|bought|gave)",
-    )
+    tenses = {
+        "wenn": forms("is has sleeps works laughs comes cries sings runs buys gives eats"),
+        "als": forms("was were slept worked laughed came cried sang ran bought gave ate"),
+    }
     seen: Counter[str] = Counter()
     for pair in varied():
-        if len(re.findall(r"\bwhen\b", pair.source, re.IGNORECASE)) == 1 and "?" not in pair.source:
-            for verb, german, other in ((now, "wenn", "als"), (then, "als", "wenn")):
-                if re.search(rf"\bwhen (?:\w+ ){{1,3}}{verb}\b", pair.source, re.IGNORECASE) and not re.search(
-                    "than|who|that|if|whenever", pair.source
-                ):
-                    words = pair.target.lower().split()
-                    assert german in words and other not in words, pair
+        if len(re.findall(r"\bwhen\b", pair.source, re.IGNORECASE)) == 1 and not re.search("\\?|ever|than|who|that|if", pair.source):
+            for german, verb in tenses.items():
+                if re.search(rf"\bwhen (?:\w+ ){{1,3}}{verb.pattern}", pair.source, re.IGNORECASE):
+                    assert {"wenn", "als"} & set(pair.target.lower().split()) == {german}, pair
                     seen[german] += 1
     assert min(seen["wenn"], seen["als"]) > 5, seen
 
@@ -235,9 +236,7 @@ GENDERS = {
     "f": "Frau Mutter Königin Tochter Katze Kuh Lampe Zeitung Tür Tasche Fähre Bluse Jacke Birne Küche Schule",
     "n": "Kind Pferd Schwein Bild Messer Buch Gedicht Fenster Auto Schiff Hemd Kleid Ei Haus Dorf",
 }
-PEOPLE = set(
-    "Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Königinnen Tochter Töchter Kind Kinder".split()
-)
+PEOPLE = set("Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Tochter Töchter Kind Kinder".split())
 
 
 def test_it_takes_the_gender_of_what_was_spoken_of() -> None:

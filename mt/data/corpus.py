@@ -6,27 +6,20 @@ import functools
 import hashlib
 import heapq
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from mt.config import DataConfig, SplitConfig
 from mt.data import readers
+from mt.data.annotations import Annotation, turned
 from mt.data.cleaning import normalise, text_hash
 from mt.errors import MTError, UsageError
 
 HOLDOUT_SHARE = 0.05  # of the training corpus, at most, for each held-out part
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
-
-
-class Annotation(NamedTuple):
-    """What is known about a pair beside its text."""
-
-    links: str  # word alignment in Pharaoh's format, on the words between spaces; empty: not known
-    constructions: str  # names of what the sentence is an example of, between spaces
 
 
 @dataclass
@@ -80,6 +73,11 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         if not split.weight > 0:
             raise UsageError(f"weight of training corpus {name} is {split.weight}; it must be over 0 (leave the corpus out instead)")
 
+    for part in ("val", "test"):
+        if getattr(config, part).links and not kinds(getattr(config, part)):
+            raise UsageError(
+                f"data.{part}.links needs the text that it belongs to: set data.{part}.src and data.{part}.tgt, or file, or hub"
+            )
     given = {part: getattr(config, part) for part in ("val", "test") if kinds(getattr(config, part))}
     parts = {part: _open(part, part, split, config, note) for part, split in given.items()}
     unset = tuple(part for part in ("val", "test") if part not in given)
@@ -133,7 +131,7 @@ def _open(name: str, key: str, split: SplitConfig, config: DataConfig, note: Cal
 
     def annotated() -> Iterator[Annotation]:
         assert annotations is not None
-        return map(_turned, limited(annotations())) if config.reverse else limited(annotations())
+        return map(turned, limited(annotations())) if config.reverse else limited(annotations())
 
     digest = cache(lambda: _digest(*(part() for part in parts), split.limit, config.reverse))
     return PairSource(name, split.weight, selected, digest, annotated if annotations else None)
@@ -188,7 +186,7 @@ def _demo(
     generate()  # a wrong name fails here
     return (
         lambda: ((pair.source, pair.target) for pair in generate()),
-        lambda: _digest("demo", demo.VERSION, part, split.demo, split.subset),
+        lambda: _digest("demo", demo.fingerprint(), part, split.demo, split.subset or demo.SUBSETS[0]),
         lambda: (Annotation(pair.pharaoh, " ".join(sorted(pair.constructions))) for pair in generate()),
     )
 
@@ -200,11 +198,6 @@ def _links(key: str, split: SplitConfig, paths: list[Path]) -> Callable[[], Iter
     for path in paths:
         readers.check_file(path)
     return lambda: (Annotation(line, "") for path in paths for line in readers.read_lines(path))
-
-
-def _turned(annotation: Annotation) -> Annotation:
-    """For the other direction: 0-2 becomes 2-0."""
-    return annotation._replace(links=re.sub(r"(\d+)([-p])(\d+)", r"\3\2\1", annotation.links))
 
 
 def _paths(value: Any) -> list[Path]:

@@ -154,7 +154,7 @@ def _attend(
     def describe(row: int, weights: list[np.ndarray]) -> list[PairAttention]:
         source, target = tokenizer.pieces(sources[row], "src"), tokenizer.pieces(targets[row], "tgt")
         words = piece_words(source), piece_words(target)
-        real = [each[:, :, : len(target) + 1, : len(source) + 1] for each in weights]
+        real = [each[:, :, : len(target) + 1, : len(source) + 1].copy() for each in weights]  # a view would keep the batch
         return [PairAttention(source, target, *words, *each) for each in zip(real, reads, strict=True)]
 
     longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mt.data.readers import open_bytes
+from mt.data.words import count_words
 from mt.errors import MTError
 
 Link = tuple[int, int]
@@ -60,14 +61,33 @@ def format_links(links: Links) -> str:
 
 def read_links(path: Path) -> list[Links]:
     """The links of each line of a file (.gz, .xz, .zst too). MTError names the file and the line."""
-    lines = []
     with open_bytes(path) as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                lines.append(parse_links(line.decode("utf-8", "replace")))
-            except MTError as error:
-                raise MTError(f"{path}, line {number}: {error}") from None
-    return lines
+        return parse_lines((line.decode("utf-8", "replace") for line in file), str(path))
+
+
+def parse_lines(lines: Iterable[str], name: str) -> list[Links]:
+    """The links of each line of what is called `name`. MTError names it and the line."""
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(parse_links(line))
+        except MTError as error:
+            raise MTError(f"{name}, line {number}: {error}") from None
+    return found
+
+
+def check_gold(golds: Sequence[Links], pairs: Sequence[tuple[str, str]], name: str) -> None:
+    """Raise MTError unless each line of gold links, of what is called `name`, can belong to its pair of normalised texts, and
+    there is something to score against."""
+    if len(golds) != len(pairs):
+        raise MTError(f"{name} has {len(golds):,} lines for {len(pairs):,} sentence pairs: line i of each must belong together")
+    for number, (gold, (source, target)) in enumerate(zip(golds, pairs, strict=True), start=1):
+        words = count_words(source), count_words(target)
+        for i, j in gold.possible:
+            if i >= words[0] or j >= words[1]:
+                raise MTError(f"{name}, line {number} links words {i} and {j}, but the pair has {words[0]} and {words[1]} (counted from 0)")
+    if not any(gold.sure for gold in golds):
+        raise MTError(f"{name} has no sure link (such as 0-0): there is nothing to score against")
 
 
 def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> AlignmentScore:

@@ -57,17 +57,13 @@ class AttentionScores:
 def score_attention(pairs: Sequence[PairAttention], golds: Sequence[Links]) -> AttentionScores:
     """Score the attention in pairs of sources and references against gold links of the same pairs.
 
-    MTError where there are none, or where gold links name words that a pair does not have.
+    Pairs without gold links are left out: their alignment is not known. MTError where no pair is left. The gold links fit
+    their pairs (see `check_gold`).
     """
-    if not pairs:
-        raise MTError("no pairs to score alignments of")
-    for number, (pair, gold) in enumerate(zip(pairs, golds, strict=True), start=1):
-        words = 1 + max(pair.source_words, default=-1), 1 + max(pair.target_words, default=-1)
-        for i, j in gold.possible:
-            if i >= words[0] or j >= words[1]:
-                raise MTError(
-                    f"line {number} of the gold alignments links words {i} and {j}, but the pair has {words[0]} and {words[1]} words"
-                )
+    known = [(pair, gold) for pair, gold in zip(pairs, golds, strict=True) if gold.possible]
+    if not known:
+        raise MTError("no pairs with gold links to score alignments of")
+    pairs, golds = [pair for pair, _ in known], [gold for _, gold in known]
     layers, heads = pairs[0].weights.shape[:2]
     readings = READINGS if pairs[0].query_reads_input else READINGS[:1]
     scores = []

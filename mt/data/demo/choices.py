@@ -38,12 +38,24 @@ class Choices:
 
         `inside`: yes for places that one is in, no for those that one is on or at; empty for all.
         """
-        found = [n for n in self.lexicon.nouns if n.sort in sorts and (not n.rival or (readings is not None and n.rival not in readings))]
+        found = [n for n in self.lexicon.nouns if n.sort in sorts]
+        found = [n for n in found if not n.rival or (readings is not None and n.rival not in readings and self._told_apart(n))]
         if inside:
             found = [n for n in found if (n.preposition[0] == "in") == (inside == "yes")]
         if not found:
             raise ValueError(f"no noun for {sorted(sorts)}")
         return found
+
+    def _told_apart(self, noun: Noun) -> bool:
+        """Whether there are verbs for every place where one must tell the readings of an ambiguous noun apart: as its subject, in the
+        passive, and in a relative clause. (The core has too few for some nouns.)"""
+        subject = passive = relative = False
+        for verb in self.lexicon.verbs:
+            subject |= verb.frame in SIMPLE and noun.sort in verb.subjects and noun.rival not in self.lexicon.subjects(verb)
+            if verb.frame in ONE_OBJECT and noun.sort in verb.objects[0].sorts and noun.rival not in self.lexicon.objects(verb, 0):
+                relative |= not verb.particle and "person" in verb.subjects
+                passive |= verb.frame == "acc" and verb.passive and "person" in verb.subjects
+        return subject and passive and relative
 
     def _pronouns(self, barred: tuple[str, ...]) -> list[tuple[list[str], list[str], str]]:
         table = [(en.split(), de.split(), agreement) for en, de, agreement in self.tables["pronouns"]]

@@ -132,12 +132,12 @@ class Lexicon:
                 raise ValueError(f"lexicon/nouns.txt: {english} needs one reading, or two of different sorts")
         pairs = {noun: other.sort for same in readings.values() if len(same) == 2 for noun, other in (same, same[::-1])}
         complete = [Noun(n.en, n.de, n.gender, n.sort, n.weak, n.mass, n.preposition, pairs.get(n, "")) for n in table]
-        return self._part(complete, lambda noun: noun.sort, 0.25)
+        return self._part(complete, lambda noun: "ambiguous" if noun.rival else noun.sort, 0.2)
 
     @cached_property
     def verbs(self) -> list[Verb]:
         table = [_verb(columns) for columns in rows("lexicon/verbs.txt")]
-        return self._part(table, lambda verb: verb.frame, 0.4)
+        return self._part(table, lambda verb: verb.frame, 0.3)
 
     def _part(self, table: list[Entry], group: Callable[[Entry], str], share: float) -> list[Entry]:
         """The whole table or, for the core, the first entries of each group: this share of them, at least eight."""
@@ -184,7 +184,7 @@ class Lexicon:
     @cached_property
     def adjectives(self) -> list[Adjective]:
         table = [_adjective(columns) for columns in rows("lexicon/adjectives.txt")]
-        return self._part(table, lambda adjective: min(adjective.sorts), 0.4)
+        return self._part(table, lambda adjective: min(adjective.sorts), 0.3)
 
     @cached_property
     def determiners(self) -> list[Determiner]:
