@@ -96,7 +96,8 @@ def translate(arguments: argparse.Namespace) -> None:
 
     # Importing torch takes seconds: after the flags are known to be right.
     from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import WINDOW_LINES, load
+    from mt.decoding.translator import load
+    from mt.decoding.windows import WINDOW_LINES
     from mt.training.device import set_threads
 
     set_threads(arguments.threads)
@@ -157,7 +158,7 @@ def as_record(output: Output) -> dict[str, Any]:
 
 def score_lines(translator: Translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:
     """One log-probability a line."""
-    from mt.decoding.translator import windows
+    from mt.decoding.windows import windows
 
     sources, read = iter(sources), 0
     with open_bytes(Path(path)) as file:
