@@ -28,6 +28,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.data.words import count_words, piece_words
 from mt.decoding.batches import Budget
+from mt.decoding.kinds import KINDS, default_layer
 from mt.errors import UsageError
 from mt.evaluation.alignment import READINGS, Links, argmax_links, merge_pieces
 from mt.models.seq2seq import Seq2Seq
@@ -36,7 +37,6 @@ from mt.training.device import autocast
 Text = str | Sequence[int]  # normalised text, or its pieces
 Result = TypeVar("Result")
 
-KINDS = {"cross": "attention to the source", "encoder": "self-attention of the encoder", "decoder": "self-attention of the decoder"}
 CELLS = 2**25  # most weights of a batch: 128 MiB, of which there are a few copies for a while
 
 
@@ -101,12 +101,6 @@ class PairAttention:
         inputs = [-1, *self.target_words]
         rows = [*self.target_words, -1] if reading == "output" else inputs
         return merge_pieces(weights, source if kind == "cross" else inputs, rows)
-
-
-def default_layer(layers: int) -> int:
-    """The layer that links are made from: the last but one, whose weights are most like alignments (Garg et al. 2019, "Jointly
-    Learning to Align and Translate with Transformer Models"), or the only one."""
-    return max(0, layers - 2)
 
 
 @dataclass(frozen=True)
