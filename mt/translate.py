@@ -123,13 +123,13 @@ def translate(arguments: argparse.Namespace) -> None:
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),
     )
-    kinds = drawing.kinds(translator) if drawing else ()
+    kinds = drawing.kinds(translator) if drawing else None
     progress = Progress(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
     window = 1 if arguments.stream else WINDOW_LINES
     with open_input(arguments, log) as lines, open_output(arguments.output) as out:
         lines = drawing.limit(lines) if drawing else lines
         if arguments.score:
-            look = (lambda pairs: drawing.add_pairs(translator, pairs, kinds)) if drawing else None
+            look = (lambda pairs: drawing.add_pairs(translator, pairs, kinds or ())) if drawing else None
             results = score_lines(translator, lines, arguments.score, window, look)
         else:
             stream = translator.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments, kinds)

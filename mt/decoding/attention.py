@@ -16,7 +16,7 @@ and predicts piece t. Two readings tell which row belongs to piece t:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -175,6 +175,27 @@ def require_attention(models: Sequence[Seq2Seq]) -> None:
     """Raise UsageError where there are no weights to look at."""
     if not all(model.decoder.attends for model in models):
         raise UsageError("this model's decoder has no attention to the source, so there is nothing to align words by")
+
+
+def in_groups(pairs: Sequence[tuple[Text, Text]], model: Seq2Seq, kinds: Sequence[str]) -> Iterator[list[tuple[Text, Text]]]:
+    """Consecutive pairs, in pieces, whose weights of these kinds are up to CELLS together; at least one.
+
+    UsageError where the model has not all `kinds`.
+    """
+    require_kinds([model], kinds)
+    shapes = attention_shapes(model)
+    planes = sum(shapes[kind][0] * shapes[kind][1] for kind in kinds)
+    group: list[tuple[Text, Text]] = []
+    cells = 0
+    for pair in pairs:
+        more = planes * (max(map(len, pair)) + 1) ** 2
+        if group and cells + more > CELLS:
+            yield group
+            group, cells = [], 0
+        group.append(pair)
+        cells += more
+    if group:
+        yield group
 
 
 def require_kinds(models: Sequence[Seq2Seq], kinds: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from mt.decoding.attention import (
     Text,
     attention_shapes,
     attention_weights,
+    in_groups,
     join_links,
     link_pairs,
     require_attention,
@@ -44,7 +45,6 @@ from mt.training.checkpoint import Run, load_run
 from mt.training.device import autocast, pick_device
 
 BATCH_TOKENS = 4096
-ATTENTION_PAIRS = 64  # whose weights are computed ahead of the line that is given out: they may take megabytes each
 
 
 class Translator:
@@ -110,7 +110,6 @@ class Translator:
         if isinstance(lines, str):
             return self.translate([lines], return_attention=return_attention, **options)[0]
         if return_attention:
-            require_kinds(self.models[:1], ())
             return list(self.translate_stream(lines, attention=tuple(self.attention_shapes()), **options))
         return [translation.text for translation in self.translate_stream(lines, **options)]
 
@@ -125,7 +124,7 @@ class Translator:
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
-        attention: Sequence[str] = (),
+        attention: Sequence[str] | None = None,
         **options: Any,
     ) -> Iterator[Translation]:
         """Translate any number of lines in bounded memory, reading `window` lines ahead (1: each is answered at once).
@@ -135,7 +134,7 @@ class Translator:
         """
         if alignments:
             require_attention(self.models)  # before the search, which takes its time
-        if attention:
+        if attention is not None:
             require_kinds(self.models[:1], attention)
         chosen = replace(self.options, **options)
         generator = torch.Generator(self.models[0].device)
@@ -161,7 +160,13 @@ class Translator:
 
     def attention(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> list[PairAttention]:
         """The attention of the model (of an ensemble: of its first member) in each pair of a source and its translation."""
-        return self._attend(self._normalise_pairs(pairs), kinds)
+        return list(self.attention_stream(pairs, kinds))
+
+    def attention_stream(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> Iterator[PairAttention]:
+        """`attention` for those who look at one pair at a time: the weights of a few are in memory."""
+        cleaned = self._normalise_pairs(pairs)
+        sides = [self.tokenizer.encode_many([pair[side] for pair in cleaned], name) for side, name in enumerate(("src", "tgt"))]
+        return self._attend(list(zip(*sides, strict=True)), kinds)
 
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
         """Links between the words of each source text and those of its translation, from attention. Nothing is split or cut.
@@ -191,7 +196,7 @@ class Translator:
         generator: torch.Generator,
         progress: Callable[[int], None],
         alignments: bool,
-        attention: Sequence[str],
+        attention: Sequence[str] | None,
     ) -> Iterator[Translation]:
         sources = self._normalise(lines)
         parts, rows = self._parts(sources)
@@ -203,7 +208,8 @@ class Translator:
 
         found = self.budget.map(rows, options.width, work)
         linked = self._link_found(rows, found) if alignments else []
-        attended = self._attend_found(rows, found, attention)
+        best = [(row, hypotheses[0].tokens) for row, hypotheses in zip(rows, found, strict=True)]
+        attended = self._attend(best, attention or ())  # as it is asked for
         end = 0
         for source, count in zip(sources, parts, strict=True):
             start, end = end, end + count
@@ -213,7 +219,7 @@ class Translator:
                 outputs = [replace(output, links=each) for output, each in zip(outputs, links, strict=True)]
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(source) and not outputs[0].text
-            yield Translation(source, outputs, list(islice(attended, count)) if attention else None)
+            yield Translation(source, outputs, None if attention is None else list(islice(attended, count)))
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
         # Surrogates are what Python makes of invalid bytes decoded with `surrogateescape`.
@@ -260,15 +266,9 @@ class Translator:
             outputs.append(Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete))
         return outputs
 
-    def _attend(self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]) -> list[PairAttention]:
-        return attention_weights(self.models[0], self.tokenizer, pairs, self.budget, self.precision, kinds)
-
-    def _attend_found(self, rows: list[list[int]], found: list[list[Hypothesis]], kinds: Sequence[str]) -> Iterator[PairAttention]:
-        """Attention in the best hypothesis of each row, computed as it is asked for."""
-        for start in range(0, len(rows), ATTENTION_PAIRS):
-            end = start + ATTENTION_PAIRS
-            pairs = zip(rows[start:end], found[start:end], strict=True)
-            yield from self._attend([(row, hypotheses[0].tokens) for row, hypotheses in pairs], kinds)
+    def _attend(self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]) -> Iterator[PairAttention]:
+        for group in in_groups(pairs, self.models[0], kinds):
+            yield from attention_weights(self.models[0], self.tokenizer, group, self.budget, self.precision, kinds)
 
     def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
         return link_pairs(self.models, self.tokenizer, pairs, self.budget, self.precision)

@@ -40,9 +40,10 @@
     const state = { sentence: 0, ...data.start };
 
     const controls = element("div", section, "", "controls");
-    const back = element("button", controls, "\u2039");
-    const which = choice(controls, "Sentence", (value) => { state.sentence = Number(value); draw(); });
-    const forth = element("button", controls, "\u203a");
+    const walk = element("div", controls, "", "walk");
+    const back = element("button", walk, "\u2039");
+    const which = choice(walk, "Sentence", (value) => { state.sentence = Number(value); draw(); });
+    const forth = element("button", walk, "\u203a");
     const kind = choice(controls, "Attention", (value) => { state.kind = value; draw(); });
     const layer = choice(controls, "Layer", (value) => { state.layer = Number(value); draw(); });
     const head = choice(controls, "Head", (value) => { state.head = Number(value); draw(); });

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".svg", ".html")
 MAX_LINES = 20  # of a picture
-AT_ONCE = 32  # pairs whose weights are held before they are made small
 
 
 def add_flags(arguments: argparse.ArgumentParser) -> None:
@@ -127,9 +126,8 @@ class Drawing:
 
     def add_pairs(self, translator: Translator, pairs: Sequence[tuple[str, str]], kinds: Sequence[str]) -> None:
         """The next lines, whose translations are given."""
-        for start in range(0, len(pairs), AT_ONCE):
-            for each in translator.attention(pairs[start : start + AT_ONCE], kinds):
-                self.add([each])
+        for each in translator.attention_stream(pairs, kinds):
+            self.add([each])
 
     def write(self, title: str, log: Callable[[str], None]) -> None:
         """Write the file; `log` gets warnings."""
