@@ -151,6 +151,13 @@ def test_what_the_model_has_not_is_told_before_it_translates(run: Path, tokenize
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
 
 
+def test_a_page_that_would_be_too_large(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
+    monkeypatch.setattr("mt.report.drawing.MAX_CELLS", 100)
+    lines = ("the cat sees a dog", "a dog", "red")
+    code, _, err = call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", *lines)
+    assert code == 1 and "more than the 100 weights" in err and not (tmp_path / "map.html").exists()
+
+
 def test_nothing_to_draw(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", stdin=b"\n\n")
     assert (code, out) == (1, "\n\n") and "no words to draw" in err

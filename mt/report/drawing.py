@@ -115,7 +115,7 @@ class Drawing:
                 self.maps.append(made)
                 self.cells += made.cells
         if self.cells > MAX_CELLS:
-            raise MTError(f"{self.lines:,} lines have more weights than a page can hold: draw fewer lines")
+            raise MTError(f"{self.lines:,} lines have more than the {MAX_CELLS:,} weights that one file can hold: draw fewer lines")
 
     def watch(self, translations: Iterable[Translation]) -> Iterator[Translation]:
         """Translations that carry their attention, as they pass by; it is dropped behind."""
