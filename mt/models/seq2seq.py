@@ -6,11 +6,16 @@ and True marks a real token, everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# A term of the training loss beside the cross-entropy: from the negative log-likelihood of each target token and which are
+# real ([B, T] float without gradient, and bool) to a sum over those tokens, as the cross-entropy is one.
+ExtraLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -21,6 +26,7 @@ class Memory:
     mask: Tensor  # [B, S] bool
     summary: Tensor  # [B, D']: one vector a sentence, for decoders that start from one
     attention: dict[str, Tensor] = field(default_factory=dict)  # name -> weights, only where asked for
+    losses: list[ExtraLoss] = field(default_factory=list)  # what this encoder adds to the training loss
 
 
 @dataclass
@@ -29,6 +35,7 @@ class DecoderOutput:
 
     hidden: Tensor  # [B, T, D]
     attention: dict[str, Tensor] = field(default_factory=dict)  # name -> [B, layers or 1, heads, T, S or T]
+    losses: list[ExtraLoss] = field(default_factory=list)  # what this decoder adds to the training loss, in training
 
 
 @dataclass
@@ -127,6 +134,7 @@ class Seq2Seq(nn.Module):
         memory = self.encode(source, mask, need_weights)
         output = self.decoder(self.target_embedding(target_input), memory, need_weights)
         output.attention.update(memory.attention)
+        output.losses.extend(memory.losses)
         return output
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
