@@ -99,6 +99,8 @@ def test_pairs_that_are_left_out(run: Path) -> None:
     assert (plain.left_out, more.left_out, more.sentences) == (0, 4, 20)
     assert more.kinds["cross"]["evenness"].heads.mean == pytest.approx(plain.kinds["cross"]["evenness"].heads.mean)
     assert more.short == sum(len(line.split()) <= 10 for line in sources)
+    low = diagnose(mt.load(run, device="cpu", precision="bf16"), sources, references, threshold=10)
+    assert low.loss == plain.loss, "measured in float32, whatever the translation is in"
     with pytest.raises(MTError, match="blank or too long"):
         diagnose(translator, [""], ["a"])
 
@@ -122,7 +124,7 @@ def test_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert out.startswith(plain + "\nattention in 15 pairs") and "short 1-8" in out
     found = data.pop("diagnostics")
     assert data == without and found["threshold"] == 8
-    translator = mt.load(run, device="cpu", precision="bf16")  # the measurement is in float32 anyway
+    translator = mt.load(run, device="cpu", precision="fp32")
     expected = diagnose(translator, sentences(15), sentences(15, 1), 8)
     for kind, (layers, heads) in {"encoder": (1, 2), "decoder": (2, 2), "cross": (2, 2)}.items():
         assert (found["kinds"][kind]["layers"], found["kinds"][kind]["heads"]) == (layers, heads)

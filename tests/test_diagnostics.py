@@ -10,7 +10,6 @@ import pytest
 
 from mt.errors import MTError
 from mt.evaluation import diagnostics as module
-from mt.evaluation.correlation import partial, ranks, spearman
 from mt.evaluation.diagnostics import Diagnostics, SentenceFigures, head_pairs, measure, similarity, summarise
 from mt.evaluation.diagnostics_report import diagnostics_dict, diagnostics_table, findings
 
@@ -171,37 +170,6 @@ def test_shapes_that_do_not_fit() -> None:
         measure(np.ones((1, 1, 3, 4)), "cross", np.zeros(3, bool))
 
 
-# Rank correlation
-
-
-def test_ranks_share_ties() -> None:
-    assert ranks(np.array([10.0, 5, 10, 7, 10])).tolist() == [4, 1, 4, 2, 4]
-
-
-def test_spearman_by_hand() -> None:
-    x, y = np.array([1.0, 2, 2, 4]), np.array([10.0, 30, 20, 40])  # ranks 1 2.5 2.5 4 and 1 3 2 4
-    assert spearman(x, y) == close(4.5 / math.sqrt(4.5 * 5))
-    five = np.array([86.0, 97, 99, 100, 101]), np.array([2.0, 20, 28, 27, 50])  # one swap: 1 - 6 * 2 / (5 * 24)
-    assert spearman(*five) == close(0.9)
-    assert spearman(five[0], -np.exp(-five[0])) == close(1) and spearman(five[0], -five[0]) == close(-1)
-    many = np.stack([five[0], five[1], -five[1], np.ones(5)], 1).reshape(5, 2, 2)
-    found = spearman(many, five[1])
-    assert found.ravel()[:3] == pytest.approx([0.9, 1, -1]) and np.isnan(found[1, 1])
-    assert np.isnan(spearman(np.array([1.0, 2]), np.array([1.0, 2])))
-    assert np.isnan(spearman(np.array([1.0, np.nan, 3]), np.array([1.0, 2, 3])))
-
-
-def test_partial_correlation_is_that_of_residuals() -> None:
-    assert partial(np.array(0.5), np.array(0.5), 0.5) == close(1 / 3)
-    assert np.isnan(partial(np.array(0.5), np.array(1.0), 0.5))
-    random = np.random.default_rng(0)
-    z = random.permutation(50.0 + np.arange(50))
-    x, y = ranks(z + random.normal(0, 20, 50)), ranks(z + random.normal(0, 20, 50))
-    rest = [side - np.polyval(np.polyfit(z, side, 1), z) for side in (x, y)]
-    expected = np.corrcoef(*rest)[0, 1]
-    assert partial(spearman(x, y), spearman(x, z), spearman(y, z)) == close(expected)
-
-
 # A test set
 
 
@@ -217,7 +185,8 @@ def blend(share: float, keys: int = 6) -> np.ndarray:
 def test_summaries_over_sentences() -> None:
     shares, losses = [0.1, 0.2, 0.3, 0.4, 0.5], [1.0, 2, 4, 3, 5]
     lengths = np.array([5, 4, 3, 2, 1])
-    maps = [stack([blend(share), blend(1 - share), even(6, 6)]) for share in shares]
+    noise = 1 + 1e-7 * np.arange(5)  # the order of the shares
+    maps = [stack([blend(share), blend(1 - share), even(6, 6) * more]) for share, more in zip(shares, noise, strict=True)]
     found = summarise([sentence(*each) for each in zip(maps, losses, strict=True)], lengths, threshold=2, left_out=3)
     evenness = found.kinds["encoder"]["evenness"]
     single = [one(blend(share), "encoder")["evenness"] for share in shares]
@@ -279,12 +248,15 @@ def test_punctuation_stands_out() -> None:
 
 
 def test_the_table() -> None:
-    table = diagnostics_table(planted([np.eye(5), even(5, 5)], [BACK, AHEAD], kind="cross")).splitlines()
+    table = diagnostics_table(planted([np.eye(5), even(5, 5)], [pointing([0] * 5, 5), pointing([1] * 5, 5)], kind="cross")).splitlines()
     assert table[0] == "attention in 3 pairs of source and reference"
     rows = {line.split()[0]: line.split() for line in table[3:7]}
     assert rows["cross"] == ["cross", "evenness", "distance", "EOS", "punctuation", "alike"]
     assert rows["1"][1:3] == ["0.50", "(0.00-1.00)"] and rows["1"][5:7] == ["0.20", "(0.20-0.20)"]
     assert rows["even"][1] == "1.00"
+    at = next(number for number, line in enumerate(table) if line.startswith("coverage"))
+    assert table[at + 2].split() == ["1", "1.00", "0.00", "0", "%", "0", "%"]
+    assert table[at + 3].split() == ["2", "1.25", "1.25", "50", "%", "50", "%"]  # 2.5, 2.5, 0 and 0
     assert max(map(len, table)) < 110
 
 
