@@ -243,6 +243,15 @@ def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
     assert (record["kind"], record["loss"]) == ("val", pytest.approx(total / count, abs=1e-4))
 
 
+def test_spans_are_reported_and_shrink_at_their_price(tiny_run, tmp_path):
+    spans = ["attention=adaptive_span", "model.transformer.window=20", "model.transformer.span_cost=0.1", "optim.ema=0", "optim.warmup=1"]
+    run([*tiny_run(60), "model/size=tiny", *spans, "optim.lr=0.01", "trainer.max_steps=20", "trainer.val_every=10"])
+    records = [json.loads(line) for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()]
+    found = [r["encoder layer 1 mean span"] for r in records if r["kind"] == "val"]
+    assert 20 > found[0] > found[1] > 0
+    assert "decoder layer 0 longest span" in (tmp_path / "runs" / "tiny" / "train.log").read_text()
+
+
 def test_fine_tuning_starts_from_the_other_run(tiny_run, tmp_path):
     run([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=3"])
     run([*tiny_run(60), "model/size=tiny", "name=second", "trainer.max_steps=1", "optim.lr=0", f"trainer.init_from={tmp_path}/runs/first"])

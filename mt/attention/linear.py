@@ -43,6 +43,9 @@ class LinearAttention(nn.Module):
     def losses(self) -> None:
         return None
 
+    def figures(self) -> dict[str, float]:
+        return {}
+
 
 def features(x: Tensor) -> Tensor:
     """phi: positive."""

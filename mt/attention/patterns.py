@@ -53,6 +53,10 @@ class Pattern(nn.Module):
         """What it adds to the training loss, per target token."""
         return None
 
+    def figures(self) -> dict[str, float]:
+        """What is worth watching in training, by name."""
+        return {}
+
 
 class AdaptiveSpan(Pattern):
     """Each head learns how far it looks (Sukhbaatar et al. 2019, equations 4 and 5).
@@ -87,6 +91,9 @@ class AdaptiveSpan(Pattern):
 
     def losses(self) -> Tensor:
         return self.cost * self.span.mean()
+
+    def figures(self) -> dict[str, float]:
+        return {"mean span": self.span.mean().item(), "longest span": self.span.max().item()}
 
 
 def repeat_heads(x: Tensor, heads: int) -> Tensor:

@@ -83,6 +83,10 @@ class Encoder(nn.Module):
         """embedded [B, S, E], mask [B, S] bool -> Memory."""
         raise NotImplementedError
 
+    def figures(self) -> dict[str, float]:
+        """What is worth watching in training, by name; reported at each validation."""
+        return {}
+
 
 class Decoder(nn.Module):
     """Embedded target prefix and memory -> hidden states that the output layer projects (`dim` wide)."""
@@ -99,6 +103,10 @@ class Decoder(nn.Module):
         Target padding is on the right, where a left-to-right decoder cannot see it: no target mask is needed.
         """
         raise NotImplementedError
+
+    def figures(self) -> dict[str, float]:
+        """As `Encoder.figures`."""
+        return {}
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         """State before the first token, for `beam` hypotheses a sentence; memory projections are computed here, once."""
@@ -148,6 +156,11 @@ class Seq2Seq(nn.Module):
         """
         output, state = self.decoder.step(self.target_embedding(tokens), state, need_weights)
         return self.output(output.hidden[:, 0]).float(), state, output.attention
+
+    def figures(self) -> dict[str, float]:
+        """What is worth watching in training: name -> value."""
+        sides = {"encoder": self.encoder.figures(), "decoder": self.decoder.figures()}
+        return {f"{side} {name}": value for side, found in sides.items() for name, value in found.items()}
 
     @property
     def device(self) -> torch.device:

@@ -54,6 +54,11 @@ def pattern_losses(attentions: Sequence[MultiHeadAttention]) -> list[ExtraLoss]:
     return [lambda nll, real: mean * real.sum()]
 
 
+def pattern_figures(attentions: Sequence[MultiHeadAttention]) -> dict[str, float]:
+    """What the patterns of a stack report, by layer from 0."""
+    return {f"layer {n} {name}": value for n, a in enumerate(attentions) for name, value in a.pattern.figures().items()}
+
+
 class EncoderLayer(nn.Module):
     """Self-attention, then feed-forward."""
 
@@ -101,6 +106,9 @@ class TransformerEncoder(Encoder):
         summary = (x * real).sum(1) / real.sum(1).clamp(min=1)
         attention = {"encoder": torch.stack(collected, 1)} if need_weights else {}
         return Memory(x, mask, summary, attention, pattern_losses([layer.attention for layer in layers]) if self.training else [])
+
+    def figures(self) -> dict[str, float]:
+        return pattern_figures([layer.attention for layer in cast(Sequence[EncoderLayer], self.layers)])
 
 
 class DecoderLayer(nn.Module):
@@ -192,6 +200,9 @@ class TransformerDecoder(Decoder):
             collected.append(weights)
         losses = pattern_losses([layer.self_attention for layer in self._layers]) if self.training else []
         return DecoderOutput(self.stack.norm(x), stacked(collected), losses)
+
+    def figures(self) -> dict[str, float]:
+        return pattern_figures([layer.self_attention for layer in self._layers])
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         return DecodingState((self._project(memory), memory.mask), [None] * len(self.layers))

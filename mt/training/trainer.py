@@ -228,7 +228,10 @@ class Trainer:
             for sample in scores.samples:
                 self.log.say(sample)
             self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
-            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss)
+            figures = self.model.figures()
+            if figures:
+                self.log.say("  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss, **figures)
             if better and self.ranks.first:
                 save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
         self._save()
