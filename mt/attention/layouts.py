@@ -116,7 +116,7 @@ class Window(FullLayout):
 
     @property
     def _block(self) -> int:
-        return max(8, self.reach)  # matrix products of less cost more than they save
+        return max(16, self.reach)  # smaller matrix products cost more than they save
 
     def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
         """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
