@@ -317,8 +317,8 @@ def test_linear_attention_equals_the_slow_sum(causal):
     for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
         real = length if causal else (length, length - 3)[b]
         seen = range(t + 1) if causal else range(real)
-        products = [float((phi(query[b, h, t]) + 1) @ (phi(key[b, h, s]) + 1)) for s in seen]
-        expected = sum(p * value[b, h, s] for p, s in zip(products, seen, strict=True)) / sum(products)
+        products = [((phi(query[b, h, t]) + 1) @ (phi(key[b, h, s]) + 1)).item() for s in seen]
+        expected = sum(p * value[b, h, s].detach() for p, s in zip(products, seen, strict=True)) / sum(products)
         torch.testing.assert_close(context[b, h, t], expected, atol=1e-5, rtol=1e-4)
         assert weights[b, h, t, : len(seen)].tolist() == pytest.approx([p / sum(products) for p in products], abs=1e-6)
     torch.testing.assert_close(context, dense, atol=1e-5, rtol=1e-4)

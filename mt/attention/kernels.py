@@ -43,7 +43,8 @@ def attend(
     plain = values is None and select is masked_softmax and not softcap
     if plain and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
-    return attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    context, weights = attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    return context, weights if need_weights else None
 
 
 def attend_eager(

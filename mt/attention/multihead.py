@@ -49,13 +49,13 @@ class MultiHeadAttention(nn.Module):
     def forward(self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
         context, weights = self.pattern.attend(self._queries(x), *memory, sight, self._scoring(NoPositions(), need_weights))
-        return self._join(context), weights if need_weights else None
+        return self._join(context), weights
 
     def to_itself(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
         query, key, value = self._rotated(x, sight.query_at, scheme)
         context, weights = self.pattern.attend(query, key, value, sight, self._scoring(scheme, need_weights))
-        return self._join(context), weights if need_weights else None
+        return self._join(context), weights
 
     def step(
         self, x: Tensor, cache: Cache | None, at: Tensor, scheme: NoPositions, need_weights: bool = False
@@ -63,7 +63,7 @@ class MultiHeadAttention(nn.Module):
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
         query, key, value = self._rotated(x, at, scheme)
         context, weights, cache = self.pattern.step(query, key, value, cache, at, self._scoring(scheme, need_weights))
-        return self._join(context), weights if need_weights else None, cache
+        return self._join(context), weights, cache
 
     def _queries(self, x: Tensor) -> Tensor:
         query = split(self.query(x), self.heads)
