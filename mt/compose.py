@@ -9,11 +9,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import math
-from collections.abc import Iterator
-from dataclasses import MISSING, Field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -22,7 +19,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config import Config, SplitConfig
+from mt.checks import check_values
+from mt.config import Config, SplitConfig, field_default, fields, keys
 from mt.errors import UsageError
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -43,31 +41,6 @@ def groups() -> dict[str, list[str]]:
         if name != ".":
             found.setdefault(name, []).append(path.stem)
     return found
-
-
-def fields(kind: type = Config, prefix: str = "") -> Iterator[tuple[str, Field, bool]]:
-    """All keys as (dotted name, dataclass field, whether it is a section with keys of its own), in order of definition."""
-    hints = get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        name = prefix + field.name
-        section = dataclasses.is_dataclass(hints[field.name])
-        yield name, field, section
-        if section:
-            yield from fields(hints[field.name], name + ".")
-
-
-@functools.cache
-def keys() -> dict[str, Field]:
-    """Every key that can be set, by its dotted name."""
-    return {name: field for name, field, section in fields() if not section}
-
-
-def field_default(field: Field) -> Any:
-    """The default of a field of the schema."""
-    if field.default is not MISSING:
-        return field.default
-    assert field.default_factory is not MISSING
-    return field.default_factory()
 
 
 def load_config(overrides: list[str]) -> Config:
@@ -155,30 +128,6 @@ def _check_known(name: str, known: list[str], prefix: str) -> None:
     near = near or difflib.get_close_matches(name.split(".")[-1], [k.split(".")[-1] for k in known], 1, 0.75)
     hint = f"did you mean {prefix}{near[0]}?" if near else "mt-train --help lists what there is"
     raise UsageError(f"unknown {'option' if prefix else 'key'} {prefix}{name}: {hint}")
-
-
-def check_values(config: Config) -> None:
-    """Refuse values outside a setting's choices or range, and settings that contradict each other."""
-    for name, field in keys().items():
-        value, rules = functools.reduce(getattr, name.split("."), config), field.metadata
-        if rules["choices"] and value not in rules["choices"]:
-            near = difflib.get_close_matches(str(value), rules["choices"], 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(rules['choices'])}"
-            raise UsageError(f"{name}={value} is not possible: {hint}")
-        if isinstance(value, int | float) and not (rules["least"] <= value < rules["below"] and math.isfinite(value)):
-            limit = f" and below {rules['below']:g}" if math.isfinite(rules["below"]) else ""
-            raise UsageError(f"{name}={value} is not possible: give {rules['least']:g} or more{limit}")
-    if not config.name or Path(config.name).is_absolute() or ".." in Path(config.name).parts:
-        raise UsageError(f"name={config.name!r} is not possible: give the name of a folder inside runs_dir")
-    if len(config.optim.betas) != 2 or not all(0 <= beta < 1 for beta in config.optim.betas):
-        raise UsageError(f"optim.betas={config.optim.betas} is not possible: give two numbers from 0 to below 1")
-    model = config.model
-    if model.dim % 2:
-        raise UsageError(f"model.dim={model.dim} is not possible: it must be even")
-    if "transformer" in (model.encoder, model.decoder) and model.dim % model.transformer.heads:
-        raise UsageError(f"model.dim={model.dim} is not divisible by model.transformer.heads={model.transformer.heads}")
-    if model.tie_embeddings == "all" and not config.data.tokenizer.joint:
-        raise UsageError("model.tie_embeddings=all needs one vocabulary: set model.tie_embeddings=target or data.tokenizer.joint=true")
 
 
 def differences(old: Config, new: Config) -> list[str]:

@@ -6,9 +6,12 @@ prints these definitions. Composing and checking is in `mt.compose`; nothing bel
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field
+from typing import Any, get_type_hints
 
 
 def setting(
@@ -100,6 +103,11 @@ class DataConfig:
         return (self.tgt_lang, self.src_lang) if self.reverse else (self.src_lang, self.tgt_lang)
 
 
+POSITION_NAMES = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
+RELATIVE_POSITION_NAMES = ("shaw", "t5", "alibi")  # those that change the scores of a query for a key
+PATTERN_NAMES = ("full", "window", "strided", "multiscale", "adaptive_span", "linear")
+
+
 @dataclass
 class TransformerConfig:
     """Transformer encoder and decoder (Vaswani et al. 2017)."""
@@ -108,9 +116,25 @@ class TransformerConfig:
     decoder_layers: int = setting(3, "decoder layers", least=1)
     heads: int = setting(4, "attention heads; divides model.dim", least=1)
     ff_dim: int = setting(1024, "inner width of the feed-forward layers", least=1)
-    norm: str = setting("pre", "layer norm before (pre) or after (post) each sublayer", choices=("pre", "post"))
-    activation: str = setting("relu", "feed-forward non-linearity", choices=("relu", "gelu"))
-    position: str = setting("sinusoidal", "position scheme", choices=("none", "sinusoidal", "learned"))
+    kv_heads: int = setting(0, "heads of keys and values; 1: multi-query, a divisor of heads: grouped-query; 0: as many as heads")
+    position: str = setting("sinusoidal", "position scheme of both sides", choices=POSITION_NAMES)
+    encoder_position: str = setting("", "position scheme of the encoder; empty: position", choices=("", *POSITION_NAMES))
+    decoder_position: str = setting("", "position scheme of the decoder; empty: position", choices=("", *POSITION_NAMES))
+    pattern: str = setting("full", "what self-attention looks at, on both sides", choices=PATTERN_NAMES)
+    encoder_pattern: str = setting("", "pattern of the encoder; empty: pattern", choices=("", *PATTERN_NAMES))
+    decoder_pattern: str = setting("", "pattern of the decoder; empty: pattern", choices=("", *PATTERN_NAMES))
+    window: int = setting(16, "reach of windows to either side, in pieces: of all heads, the widest head, the longest span", least=1)
+    stride: int = setting(8, "of the pattern strided: window of half of the heads, step of the others", least=2)
+    span_cost: float = setting(1e-3, "of the pattern adaptive_span: what a piece of mean span adds to the loss of each token")
+    select: str = setting("softmax", "how scores become weights", choices=("softmax", "sparsemax", "entmax15"))
+    softcap: float = setting(0.0, "limit of attention scores: c tanh(s / c); 0: none")
+    qk_norm: bool = setting(False, "normalise queries and keys of each head")
+    norm: str = setting("pre", "where the norm of a sublayer stands (mt/models/layers.py)", choices=("pre", "post", "sandwich", "deepnorm"))
+    norm_kind: str = setting("layer", "kind of norm: layer norm, or root mean square", choices=("layer", "rms"))
+    activation: str = setting(
+        "relu", "feed-forward non-linearity; swiglu has a gate, with two thirds of ff_dim", choices=("relu", "gelu", "swiglu")
+    )
+    recompute: bool = setting(False, "make inner results of layers again in the backward pass: less memory, more time", resumable=True)
     attention_dropout: float = setting(0.0, "dropout of attention weights", below=1)
     activation_dropout: float = setting(0.0, "dropout after the feed-forward non-linearity", below=1)
 
@@ -206,3 +230,28 @@ class Config:
     model: ModelConfig = group(ModelConfig, "encoder and decoder")
     optim: OptimConfig = group(OptimConfig, "optimizer and loss")
     trainer: TrainerConfig = group(TrainerConfig, "training loop")
+
+
+def fields(kind: type = Config, prefix: str = "") -> Iterator[tuple[str, Field, bool]]:
+    """All keys as (dotted name, dataclass field, whether it is a section with keys of its own), in order of definition."""
+    hints = get_type_hints(kind)
+    for each in dataclasses.fields(kind):
+        name = prefix + each.name
+        section = dataclasses.is_dataclass(hints[each.name])
+        yield name, each, section
+        if section:
+            yield from fields(hints[each.name], name + ".")
+
+
+@functools.cache
+def keys() -> dict[str, Field]:
+    """Every key that can be set, by its dotted name."""
+    return {name: each for name, each, section in fields() if not section}
+
+
+def field_default(each: Field) -> Any:
+    """The default of a field of the schema."""
+    if each.default is not MISSING:
+        return each.default
+    assert each.default_factory is not MISSING
+    return each.default_factory()

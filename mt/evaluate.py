@@ -20,6 +20,8 @@ from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError, run_command
 from mt.evaluation.alignment import check_gold, parse_lines
 from mt.evaluation.attention import AttentionScores, score_attention
+from mt.evaluation.diagnostics import Diagnostics
+from mt.evaluation.diagnostics_report import diagnostics_dict, diagnostics_table
 from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
 from mt.evaluation.report import text_table, to_dict
@@ -36,7 +38,7 @@ Files may be compressed (.gz, .xz, .zst). Exit codes: 0 done, 1 failed, 2 wrong 
 BEAM = 5
 BATCH_TOKENS = 4096
 
-RUN_ONLY = ("split", "beam", "device", "batch_tokens", "threads")
+RUN_ONLY = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
 
 
 class Material(NamedTuple):
@@ -48,6 +50,7 @@ class Material(NamedTuple):
     tgt_lang: str
     constructions: list[list[str]] | None = None
     alignment: AttentionScores | None = None
+    diagnostics: Diagnostics | None = None
 
 
 class TestSet(NamedTuple):
@@ -88,8 +91,12 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
         alignment=material.alignment,
     )
     print(text_table(evaluation), flush=True)
+    found = to_dict(evaluation)
+    if material.diagnostics:
+        print("\n" + diagnostics_table(material.diagnostics), flush=True)
+        found["diagnostics"] = diagnostics_dict(material.diagnostics)
     if options.json:
-        write_text(Path(options.json), json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
+        write_text(Path(options.json), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     return evaluation
 
 
@@ -143,6 +150,7 @@ def read_parallel(paths: Sequence[str]) -> list[list[str]]:
 def translations_of_run(options: argparse.Namespace) -> Material:
     """A trained run's output on files, or on its own validation or test set."""
     # Imported here so that scoring files need not wait for PyTorch.
+    from mt.decoding.diagnosis import diagnose
     from mt.decoding.search import SearchOptions
     from mt.decoding.translator import load
     from mt.training.checkpoint import load_config
@@ -165,6 +173,8 @@ def translations_of_run(options: argparse.Namespace) -> Material:
         check_gold(golds, pairs, options.links or "test.links.txt")
     if options.links and not translator.attends:
         raise UsageError(f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with")
+    # Before the translation, which takes longer: it fails where there is no attention.
+    diagnostics = diagnose(translator, sources, references[0], options.threshold) if options.diagnostics else None
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
     progress = Progress(sys.stderr, silent=False)
@@ -179,7 +189,7 @@ def translations_of_run(options: argparse.Namespace) -> Material:
         say("aligning the references")
         alignment = score_attention(translator.attention(zip(sources, references[0], strict=True)), golds)
     names = [line.split() for line in constructions] if constructions else None
-    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1], names, alignment)
+    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1], names, alignment, diagnostics)
 
 
 def say(message: str) -> None:
@@ -255,6 +265,7 @@ def build_parser() -> Parser:
     scores.add_argument("--no-ter", action="store_true", help="leave out TER, which takes minutes on long, poor translations")
     scores.add_argument("--edges", metavar="N,N", type=edges, help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)")
     scores.add_argument("--threshold", metavar="N", type=positive, help="longest sentence that counts as short (default: 20 words)")
+    scores.add_argument("--diagnostics", action="store_true", default=None, help="measure the attention of each layer and head of a run")
     scores.add_argument("--length-by", choices=("source", "reference"), help="whose length counts (default: source, where it is known)")
 
     translation = parser.add_argument_group("translation with a run")

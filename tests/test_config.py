@@ -99,6 +99,34 @@ def test_paths_with_odd_characters_arrive_as_they_are():
     assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == ["a.txt", "b c.txt"]
 
 
+BAD_COMBINATIONS = {
+    "model.transformer.kv_heads=3": "kv_heads=3 does not divide model.transformer.heads=4",
+    "position=rope model.dim=12": "model.dim / model.transformer.heads = 3 must be even",
+    "position=alibi model.transformer.heads=1": "heads to 2 or more",
+    "attention=window model.transformer.window=300": "give at most data.max_pieces=256, or take encoder_pattern=full",
+    "model.transformer.encoder_pattern=adaptive_span model.transformer.window=300": "give at most data.max_pieces=256",
+    "attention=strided model.transformer.heads=1 model.dim=4": "model.transformer.heads=1 must be even",
+    "attention=strided model.transformer.stride=300": "stride=300 is more than data.max_pieces=256",
+    "attention=adaptive_span model.transformer.select=entmax15": "set model.transformer.select=softmax",
+    "attention=linear position=t5": "choose none, sinusoidal, learned, rope",
+    "attention=linear model.transformer.softcap=30": "set model.transformer.softcap=0.0",
+    "attention=linear model.transformer.attention_dropout=0.1": "set model.transformer.attention_dropout=0.0",
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), BAD_COMBINATIONS.items(), ids=BAD_COMBINATIONS.keys())
+def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, message):
+    with pytest.raises(UsageError) as error:
+        compose.load_config(overrides.split())
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_only_what_is_used_is_checked():
+    compose.load_config(["model=rnn", "attention=linear", "position=t5"])  # an encoder and a decoder without either
+    compose.load_config(["attention=linear", "model.transformer.decoder_position=rope", "model.encoder=rnn", "position=t5"])
+
+
 def test_mixed_corpora_have_the_settings_of_train():
     mix = compose.load_config(["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]).data.mix
     assert (mix["news"].src, mix["news"].weight, mix["web"].file) == ("x", 0.5, "z.tsv")

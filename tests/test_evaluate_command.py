@@ -164,6 +164,7 @@ def test_files_for_other_metrics_keep_one_sentence_a_line(files: Path) -> None:
         ("--hyp hyp", "--hyp needs --ref"),
         ("--hyp hyp --ref ref --links ref", "--links goes with a run"),
         ("runs/x --links ref", "--links goes with --src and --ref"),
+        ("--hyp hyp --ref ref --diagnostics", "--diagnostics goes with a run"),
         ("--hyp hyp --ref ref --beam 3", "--beam goes with a run"),
         ("--hyp hyp --ref ref --batch-tokens 3", "--batch-tokens goes with a run"),
         ("--hyp hyp --ref ref --length-by source", "needs --src"),

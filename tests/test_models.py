@@ -9,15 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from mt.attention.kernels import attend_eager, attend_fused
-from mt.attention.masks import causal_mask, padding_mask
-from mt.attention.positions import SinusoidalPositions
 from mt.attention.scores import AdditiveScore, GlobalAttention
 from mt.config import ModelConfig, RNNConfig, TransformerConfig
+from mt.decoding.search import SearchOptions, search
 from mt.models.build import build_model
 from mt.models.dropout import dropout
 from mt.models.rnn import RNNEncoder, gru, lstm
-from mt.models.seq2seq import select_rows
+from mt.models.seq2seq import DecodingState, select_rows
 
 VOCAB = 40
 
@@ -34,6 +32,24 @@ VARIANTS = {
     "transformer": tiny("transformer", "transformer"),
     "transformer, post-norm, gelu, learned": tiny("transformer", "transformer", norm="post", activation="gelu", position="learned"),
     "transformer, no positions": tiny("transformer", "transformer", position="none"),
+    "shaw": tiny("transformer", "transformer", position="shaw"),
+    "t5": tiny("transformer", "transformer", position="t5"),
+    "alibi": tiny("transformer", "transformer", position="alibi"),
+    "rope": tiny("transformer", "transformer", position="rope"),
+    "sinusoidal to rope": tiny("transformer", "transformer", decoder_position="rope"),
+    "multi-query": tiny("transformer", "transformer", kv_heads=1),
+    "grouped-query, alibi": tiny("transformer", "transformer", heads=4, kv_heads=2, position="alibi"),
+    "window": tiny("transformer", "transformer", pattern="window", window=1),
+    "strided, t5": tiny("transformer", "transformer", pattern="strided", stride=2, position="t5"),
+    "multi-scale, shaw": tiny("transformer", "transformer", pattern="multiscale", window=2, position="shaw"),
+    "adaptive span": tiny("transformer", "transformer", pattern="adaptive_span", window=1),
+    "linear": tiny("transformer", "transformer", pattern="linear"),
+    "linear to full": tiny("transformer", "transformer", encoder_pattern="linear", position="rope"),
+    "sparsemax": tiny("transformer", "transformer", select="sparsemax"),
+    "entmax15": tiny("transformer", "transformer", select="entmax15"),
+    "softcap, qk-norm, multi-query": tiny("transformer", "transformer", softcap=2.0, qk_norm=True, kv_heads=1),
+    "sandwich, rms, swiglu": tiny("transformer", "transformer", norm="sandwich", norm_kind="rms", activation="swiglu"),
+    "deepnorm": tiny("transformer", "transformer", norm="deepnorm"),
     "rnn, gru": tiny("rnn", "rnn"),
     "rnn, lstm, plain": tiny("rnn", "rnn", cell="lstm", readout="plain"),
     "rnn without attention": tiny("rnn", "rnn", attention="none"),
@@ -87,6 +103,35 @@ def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
         prefixes, got, state = prefixes[order], got[order], state.select(order)
     expected = logits(model, source.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0), prefixes)[:, -1]
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+class Recomputed:
+    """A model without a cache: every step reads the whole prefix again."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def encode(self, source, mask):
+        return source, mask
+
+    def init_state(self, memory, beam):
+        source, mask = memory
+        return DecodingState((source, mask), torch.zeros(len(source) * beam, 0, dtype=torch.long))
+
+    def step(self, tokens, state):
+        prefix = torch.cat([state.cache, tokens[:, None]], 1)
+        beam = len(prefix) // len(state.memory[0])
+        source, mask = (x.repeat_interleave(beam, 0) for x in state.memory)
+        return logits(self.model, source, mask, prefix)[:, -1], DecodingState(state.memory, prefix, state.step + 1), {}
+
+
+@torch.no_grad()
+def test_beam_search_with_a_cache_equals_beam_search_without(model, batch):
+    source, mask, _ = batch
+    options = SearchOptions(beam=4, nbest=4, max_ratio=0.0, max_extra=6)
+    for found, expected in zip(search(model, source, mask, options), search(Recomputed(model), source, mask, options), strict=True):
+        assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in expected]
+        assert [h.log_prob for h in found] == pytest.approx([h.log_prob for h in expected], abs=1e-4)
 
 
 def test_dropping_sentences_leaves_the_others_as_they_are(model, batch):
@@ -150,47 +195,7 @@ def test_a_sentence_without_a_real_token_is_finite(model, batch):
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-# --- attention kernels ---------------------------------------------------------------------------------------------
-
-
-def slow_attention(query, key, value, mask):
-    """Equation 1 of Vaswani et al. 2017 in plain Python numbers, one query at a time."""
-    context = torch.zeros_like(query)
-    for b in range(query.shape[0]):
-        for h in range(query.shape[1]):
-            for t in range(query.shape[2]):
-                seen = [s for s in range(key.shape[2]) if mask[b, 0, t, s]]
-                scores = [sum(query[b, h, t, d].item() * key[b, h, s, d].item() for d in range(query.shape[3])) for s in seen]
-                exps = [math.exp(score / math.sqrt(query.shape[3])) for score in scores]
-                for s, e in zip(seen, exps, strict=True):
-                    context[b, h, t] += e / sum(exps) * value[b, h, s]
-    return context
-
-
-@pytest.fixture
-def attention_inputs():
-    torch.manual_seed(3)
-    query, key, value = (torch.randn(2, 3, 4, 5, requires_grad=True) for _ in range(3))
-    at = torch.arange(4)
-    mask = padding_mask(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()) & causal_mask(at, at)
-    return query, key, value, mask  # the second sentence's first query sees nothing
-
-
-def test_both_kernels_equal_the_slow_reference(attention_inputs):
-    query, key, value, mask = attention_inputs
-    expected = slow_attention(query, key, value, mask)
-    torch.testing.assert_close(attend_eager(query, key, value, mask)[0], expected)
-    torch.testing.assert_close(attend_fused(query, key, value, mask), expected)
-    assert expected[1, :, 0].abs().max() == 0
-
-
-def test_both_kernels_have_the_same_gradients(attention_inputs):
-    *inputs, mask = attention_inputs
-    eager = torch.autograd.grad(attend_eager(*inputs, mask)[0].square().sum(), inputs)
-    fused = torch.autograd.grad(attend_fused(*inputs, mask).square().sum(), inputs)
-    for one, other in zip(eager, fused, strict=True):
-        torch.testing.assert_close(one, other)
-        assert one.isfinite().all()
+# --- parts ---------------------------------------------------------------------------------------------------------
 
 
 def test_additive_attention_equals_the_slow_reference():
@@ -206,19 +211,6 @@ def test_additive_attention_equals_the_slow_reference():
             expected = torch.stack(scores).softmax(0)
             torch.testing.assert_close(weights[b, q, : len(scores)], expected)
             torch.testing.assert_close(context[b, q], expected @ states[b, : len(scores)])
-
-
-# --- parts ---------------------------------------------------------------------------------------------------------
-
-
-def test_sinusoids_are_those_of_the_paper():
-    dim = 8
-    added = SinusoidalPositions(dim).add(torch.zeros(1, 3, dim), torch.tensor([0, 5, 1000]))[0]
-    for row, position in enumerate((0, 5, 1000)):
-        for i in range(dim // 2):
-            angle = position / 10_000 ** (2 * i / dim)
-            assert added[row, i].item() == pytest.approx(math.sin(angle), abs=1e-4)
-            assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
 
 
 @pytest.mark.parametrize(("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"])

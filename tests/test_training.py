@@ -54,7 +54,7 @@ def test_chunked_loss_equals_torch(monkeypatch, smoothing):
     flat = output(hidden).flatten(0, 1), target.flatten()
     expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
     torch.testing.assert_close(got, expected)
-    torch.testing.assert_close(nll, F.cross_entropy(*flat, ignore_index=0, reduction="sum"))
+    torch.testing.assert_close(nll, F.cross_entropy(*flat, ignore_index=0, reduction="none").view(target.shape))
     for one, other in zip(torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True):
         torch.testing.assert_close(one, other)
 
@@ -241,6 +241,15 @@ def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
         total += F.cross_entropy(loaded.model.output(hidden)[0], wanted, reduction="sum").item()
         count += len(wanted)
     assert (record["kind"], record["loss"]) == ("val", pytest.approx(total / count, abs=1e-4))
+
+
+def test_spans_are_reported_and_shrink_at_their_price(tiny_run, tmp_path):
+    spans = ["attention=adaptive_span", "model.transformer.window=20", "model.transformer.span_cost=0.1", "optim.ema=0", "optim.warmup=1"]
+    run([*tiny_run(60), "model/size=tiny", *spans, "optim.lr=0.01", "trainer.max_steps=20", "trainer.val_every=10"])
+    records = [json.loads(line) for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()]
+    found = [r["encoder layer 1 mean span"] for r in records if r["kind"] == "val"]
+    assert 20 > found[0] > found[1] > 0
+    assert "decoder layer 0 longest span" in (tmp_path / "runs" / "tiny" / "train.log").read_text()
 
 
 def test_fine_tuning_starts_from_the_other_run(tiny_run, tmp_path):

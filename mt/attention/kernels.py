@@ -1,50 +1,85 @@
 """Scaled dot-product attention, as one function with two implementations that agree.
 
 `attend` picks by device: PyTorch's fused kernel on a GPU, two matrix products on a CPU, where the backward pass of the
-fused kernel is many times slower than its forward on sentences of usual length. A query whose keys are all masked
-attends to nothing: its output is zero in either.
+fused kernel is many times slower than its forward on sentences of usual length. What the fused kernel cannot do (weights to
+look at, a selection other than softmax, a cap on the scores, values that depend on positions) takes the two products on any
+device. A query whose keys are all masked attends to nothing: its output is zero in either.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mt.attention.select import Selection, masked_softmax
 from mt.models.dropout import dropout
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0, need_weights: bool = False
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    values: Callable[[Tensor], Tensor] | None = None,
+    select: Selection = masked_softmax,
+    softcap: float = 0.0,
+    dropout_p: float = 0.0,
+    need_weights: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """softmax(Q K^T / sqrt(D)) V (Vaswani et al. 2017, equation 1).
+    """select(cap(Q K^T / sqrt(D)) + bias) V (Vaswani et al. 2017, equation 1).
 
-    query [B, H, T, D], key and value [B, H, S, D], mask bool broadcastable to [B, 1, T, S] with True where a query may
-    look -> context [B, H, T, D] and, where asked for, weights [B, H, T, S]. `dropout_p` applies whatever the mode of the
-    module: the caller passes 0 outside training.
+    query [..., H, T, D], key and value [..., H, S, D]; mask bool, True where a query may look, and bias, both broadcastable
+    to [..., H, T, S] -> context [..., H, T, D] and, where asked for, weights [..., H, T, S].
+
+    `values` gives what is added to the context for weights (Shaw et al. 2018); `softcap` c > 0 keeps scores within c by
+    c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies whatever the mode of the module: the caller passes 0 outside training.
     """
-    if need_weights or query.device.type == "cpu":
-        return attend_eager(query, key, value, mask, dropout_p)
-    return attend_fused(query, key, value, mask, dropout_p), None
+    plain = values is None and select is masked_softmax and not softcap
+    if plain and not need_weights and query.device.type != "cpu":
+        return attend_fused(query, key, value, mask, bias, dropout_p), None
+    context, weights = attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    return context, weights if need_weights else None
 
 
-def attend_eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> tuple[Tensor, Tensor]:
+def attend_eager(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    values: Callable[[Tensor], Tensor] | None = None,
+    select: Selection = masked_softmax,
+    softcap: float = 0.0,
+    dropout_p: float = 0.0,
+) -> tuple[Tensor, Tensor]:
     """`attend` as two matrix products, with the weights."""
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
-    if mask is not None:
-        # A finite fill: with -inf a row that is masked entirely would be NaN, and NaN times zero stays NaN.
-        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    weights = scores.softmax(-1)
-    if mask is not None:
-        weights = weights * mask.any(-1, keepdim=True)
-    return dropout(weights, dropout_p) @ value, weights
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
+    weights = select(scores, mask)
+    dropped = dropout(weights, dropout_p)
+    context = dropped @ value
+    if values is not None:
+        context = context + values(dropped).to(context.dtype)
+    return context, weights
 
 
-def attend_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0) -> Tensor:
+def attend_fused(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
+) -> Tensor:
     """`attend` through PyTorch's fused kernels, without the weights."""
-    context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout_p)
+    added = mask
+    if bias is not None:
+        added = bias.to(query.dtype) if mask is None else bias.to(query.dtype).masked_fill(~mask, -torch.inf)
+    context = F.scaled_dot_product_attention(query, key, value, attn_mask=added, dropout_p=dropout_p)
     if mask is not None:
         # Backends differ on rows that are masked entirely (NaN, mean or zero); `where` also stops a NaN's gradient.
         context = torch.where(mask.any(-1, keepdim=True), context, 0.0)

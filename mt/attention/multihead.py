@@ -1,27 +1,40 @@
-"""Multi-head attention: projections and heads. Kernels, masks and positions come from their own files."""
+"""Multi-head attention: projections and heads. Kernels, patterns, masks and positions come from their own files."""
 
 from __future__ import annotations
 
-import torch
+from typing import cast
+
 from torch import Tensor, nn
 
-from mt.attention.kernels import attend
+from mt.attention.layouts import Scoring
+from mt.attention.masks import Sight
+from mt.attention.patterns import Cache, Pattern, build_pattern
+from mt.attention.positions import NoPositions
+from mt.attention.select import SELECTIONS
+from mt.config import TransformerConfig
 
-KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, H, S, D / H] each
+KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, G, S, D / H] each
 
 
 class MultiHeadAttention(nn.Module):
-    """Queries of width `dim` look into a memory of width `memory_dim` with `heads` heads (Vaswani et al. 2017, section 3.2.2)."""
+    """Queries of width `dim` look into a memory of width `memory_dim` with H heads (Vaswani et al. 2017, section 3.2.2).
 
-    def __init__(self, dim: int, heads: int, memory_dim: int | None = None, dropout: float = 0.0) -> None:
+    Keys and values may have G heads that H / G query heads share: one for all (Shazeer 2019, multi-query) or some (Ainslie et
+    al. 2023, grouped-query). With `qk_norm` both sides of the product are normalised first (Henry et al. 2020).
+    """
+
+    def __init__(self, config: TransformerConfig, dim: int, memory_dim: int | None = None, pattern: str = "full") -> None:
         super().__init__()
-        self.heads = heads
-        self.dropout = dropout
+        self.heads, self.shared = config.heads, config.kv_heads or config.heads
+        self.dropout, self.softcap, self.select = config.attention_dropout, config.softcap, SELECTIONS[config.select]
+        self.pattern = cast(Pattern, build_pattern(pattern, config))
+        head_dim = dim // self.heads
         self.query = nn.Linear(dim, dim)
-        self.key_value = nn.Linear(memory_dim or dim, 2 * dim)
+        self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.shared)
         self.out = nn.Linear(dim, dim)
+        self.norms = nn.ModuleList(nn.RMSNorm(head_dim) for _ in range(2)) if config.qk_norm else None
         nn.init.xavier_uniform_(self.query.weight)
-        # Each half is a matrix of its own: fan-out is dim, not 2 * dim.
+        # Each half is a matrix of its own: fan-out is not that of both.
         for half in self.key_value.weight.chunk(2):
             nn.init.xavier_uniform_(half)
         nn.init.xavier_uniform_(self.out.weight)
@@ -29,24 +42,45 @@ class MultiHeadAttention(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def project(self, memory: Tensor) -> KeyValue:
-        """Keys and values of a memory [B, S, memory_dim]: once a sentence, or once a new token."""
-        key, value = self.key_value(memory).chunk(2, dim=-1)
-        return self._split(key), self._split(value)
+        """Keys and values of a memory [B, S, memory_dim] in another sequence: once a sentence."""
+        key, value = (split(x, self.shared) for x in self.key_value(memory).chunk(2, dim=-1))
+        return (key if self.norms is None else self.norms[1](key)), value
 
-    def forward(self, x: Tensor, memory: KeyValue, mask: Tensor | None = None, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
-        """x [B, T, dim], projected memory, mask broadcastable to [B, 1, T, S] -> output [B, T, dim], weights [B, H, T, S] or None."""
+    def forward(self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
+        context, weights = self.pattern.attend(self._queries(x), *memory, sight, self._scoring(NoPositions(), need_weights))
+        return self._join(context), weights
+
+    def to_itself(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
+        query, key, value = self._rotated(x, sight.query_at, scheme)
+        context, weights = self.pattern.attend(query, key, value, sight, self._scoring(scheme, need_weights))
+        return self._join(context), weights
+
+    def step(
+        self, x: Tensor, cache: Cache | None, at: Tensor, scheme: NoPositions, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, Cache]:
+        """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
+        query, key, value = self._rotated(x, at, scheme)
+        context, weights, cache = self.pattern.step(query, key, value, cache, at, self._scoring(scheme, need_weights))
+        return self._join(context), weights, cache
+
+    def _queries(self, x: Tensor) -> Tensor:
+        query = split(self.query(x), self.heads)
+        return query if self.norms is None else self.norms[0](query)
+
+    def _rotated(self, x: Tensor, at: Tensor, scheme: NoPositions) -> tuple[Tensor, Tensor, Tensor]:
+        key, value = self.project(x)
+        return scheme.rotate(self._queries(x), at), scheme.rotate(key, at), value
+
+    def _scoring(self, scheme: NoPositions, need_weights: bool) -> Scoring:
         dropout_p = self.dropout if self.training else 0.0
-        context, weights = attend(self._split(self.query(x)), *memory, mask, dropout_p, need_weights)
-        output = self.out(context.transpose(1, 2).flatten(2))
-        return output, weights if need_weights else None
+        return Scoring(scheme, select=self.select, softcap=self.softcap, dropout_p=dropout_p, need_weights=need_weights)
 
-    def _split(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, H, T, D / H]"""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+    def _join(self, context: Tensor) -> Tensor:
+        return self.out(context.transpose(1, 2).flatten(2))
 
 
-def append(cache: KeyValue | None, new: KeyValue) -> KeyValue:
-    """A cache of keys and values with those of the newest token at its end."""
-    if cache is None:
-        return new
-    return torch.cat((cache[0], new[0]), dim=2), torch.cat((cache[1], new[1]), dim=2)
+def split(x: Tensor, heads: int) -> Tensor:
+    """[B, T, D] -> [B, H, T, D / H]"""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -6,11 +6,16 @@ and True marks a real token, everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# A term of the training loss beside the cross-entropy: from the negative log-likelihood of each target token and which are
+# real ([B, T] float without gradient, and bool) to a sum over those tokens, as the cross-entropy is one.
+ExtraLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -21,6 +26,7 @@ class Memory:
     mask: Tensor  # [B, S] bool
     summary: Tensor  # [B, D']: one vector a sentence, for decoders that start from one
     attention: dict[str, Tensor] = field(default_factory=dict)  # name -> weights, only where asked for
+    losses: list[ExtraLoss] = field(default_factory=list)  # what this encoder adds to the training loss
 
 
 @dataclass
@@ -29,6 +35,7 @@ class DecoderOutput:
 
     hidden: Tensor  # [B, T, D]
     attention: dict[str, Tensor] = field(default_factory=dict)  # name -> [B, layers or 1, heads, T, S or T]
+    losses: list[ExtraLoss] = field(default_factory=list)  # what this decoder adds to the training loss, in training
 
 
 @dataclass
@@ -76,6 +83,10 @@ class Encoder(nn.Module):
         """embedded [B, S, E], mask [B, S] bool -> Memory."""
         raise NotImplementedError
 
+    def figures(self) -> dict[str, float]:
+        """What is worth watching in training, by name; reported at each validation."""
+        return {}
+
 
 class Decoder(nn.Module):
     """Embedded target prefix and memory -> hidden states that the output layer projects (`dim` wide)."""
@@ -92,6 +103,10 @@ class Decoder(nn.Module):
         Target padding is on the right, where a left-to-right decoder cannot see it: no target mask is needed.
         """
         raise NotImplementedError
+
+    def figures(self) -> dict[str, float]:
+        """As `Encoder.figures`."""
+        return {}
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         """State before the first token, for `beam` hypotheses a sentence; memory projections are computed here, once."""
@@ -127,6 +142,7 @@ class Seq2Seq(nn.Module):
         memory = self.encode(source, mask, need_weights)
         output = self.decoder(self.target_embedding(target_input), memory, need_weights)
         output.attention.update(memory.attention)
+        output.losses.extend(memory.losses)
         return output
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
@@ -140,6 +156,11 @@ class Seq2Seq(nn.Module):
         """
         output, state = self.decoder.step(self.target_embedding(tokens), state, need_weights)
         return self.output(output.hidden[:, 0]).float(), state, output.attention
+
+    def figures(self) -> dict[str, float]:
+        """What is worth watching in training: name -> value."""
+        sides = {"encoder": self.encoder.figures(), "decoder": self.decoder.figures()}
+        return {f"{side} {name}": value for side, found in sides.items() for name, value in found.items()}
 
     @property
     def device(self) -> torch.device:

@@ -22,7 +22,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         vocabulary = weight.shape[0]
         weight_low, hidden_low = weight.to(dtype), hidden.to(dtype)
         smoothed = torch.zeros((), device=hidden.device)
-        nll = torch.zeros((), device=hidden.device)
+        nll = torch.zeros(hidden.shape[0], device=hidden.device)
         # In float32, because they are sums; empty where nobody asks for them.
         shapes = [x.shape if wanted else (0,) for x in (hidden, weight, bias)]
         grad_hidden, grad_weight, grad_bias = (torch.zeros(shape, device=hidden.device) for shape in shapes)
@@ -34,7 +34,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logits = (h @ weight_low.T).float().add_(bias)
             log_z = logits.logsumexp(-1)
             chosen = log_z - logits.gather(1, y[:, None])[:, 0]
-            nll += (chosen * real).sum()
+            nll[part] = chosen * real
             smoothed += ((1 - smoothing) * chosen + smoothing * (log_z - logits.mean(-1))).mul(real).sum()
             if wanted:
                 # d loss / d logits = softmax - (1 - smoothing) * onehot - smoothing / V
@@ -58,11 +58,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Sums over all real target tokens, in nats: (label-smoothed loss with gradient, plain negative log-likelihood without).
+    """In nats: the label-smoothed loss, summed over all real target tokens, with gradient; and the plain negative
+    log-likelihood of each token [B, T], 0 where there is none, without gradient.
 
     hidden [B, T, D], target [B, T] with PAD where nothing is to be predicted. Smoothing spreads that share of the
     probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as torch's `label_smoothing` does.
     """
+    shape, real = target.shape, None
     hidden, target = hidden.flatten(0, 1), target.flatten()
     if target.device.type == "cpu":  # the shapes that result depend on the data: on a GPU this would wait for it
         real = (target != PAD).nonzero()[:, 0]
@@ -70,4 +72,7 @@ def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoot
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
-        return _LinearCrossEntropy.apply(hidden, output.weight, output.bias, target, smoothing, dtype, torch.is_grad_enabled())
+        loss, nll = _LinearCrossEntropy.apply(hidden, output.weight, output.bias, target, smoothing, dtype, torch.is_grad_enabled())
+    if real is not None:
+        nll = nll.new_zeros(shape.numel()).index_copy_(0, real, nll)
+    return loss, nll.view(shape)

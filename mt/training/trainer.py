@@ -17,6 +17,7 @@ from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, col
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
+from mt.data.vocabulary import PAD
 from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.budget import Budget, Clock
@@ -166,9 +167,13 @@ class Trainer:
         self.meter.add(sums, norm, skipped, rate)
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is minimised, and the negative log-likelihood: sums over the batch's target tokens."""
         with autocast(self.device, self.config.trainer.precision):
-            hidden = self.model(batch.source, batch.source_mask, batch.target_input).hidden
-            return cross_entropy(hidden, self.model.output, batch.target, self.config.optim.label_smoothing)
+            output = self.model(batch.source, batch.source_mask, batch.target_input)
+            loss, nll = cross_entropy(output.hidden, self.model.output, batch.target, self.config.optim.label_smoothing)
+        for term in output.losses:
+            loss = loss + term(nll, batch.target != PAD)
+        return loss, nll.sum()
 
     def _report(self) -> None:
         """A progress line and a record, with what was summed up since the last one."""
@@ -223,7 +228,10 @@ class Trainer:
             for sample in scores.samples:
                 self.log.say(sample)
             self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
-            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss)
+            figures = self.model.figures()
+            if figures:
+                self.log.say("  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss, **figures)
             if better and self.ranks.first:
                 save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
         self._save()

@@ -73,7 +73,7 @@ class Validator:
             batch = collate([self.data.val], rows).to(self.device)
             with autocast(self.device, self.config.trainer.precision):
                 hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
-                sums[0] += cross_entropy(hidden, model.output, batch.target)[1].item()
+                sums[0] += cross_entropy(hidden, model.output, batch.target)[1].sum().item()
             sums[1] += batch.target_tokens
         self.ranks.sum([sums])
         return float(sums[0] / sums[1])

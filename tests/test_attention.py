@@ -1,0 +1,389 @@
+"""Attention of Transformers against slow references: kernels, selections, positions, patterns. One row a mechanism.
+
+`reference_scores` and `reference_weights` are written from the papers, one query and one key at a time, in Python numbers.
+That models with these mechanisms decode step by step as they train is tested in test_models.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from mt.attention import layouts
+from mt.attention.kernels import attend_eager, attend_fused
+from mt.attention.layouts import FullLayout, Scoring, Strided, Window
+from mt.attention.linear import LinearAttention
+from mt.attention.masks import Sight, causal_mask, padding_mask
+from mt.attention.multihead import MultiHeadAttention
+from mt.attention.patterns import AdaptiveSpan, Pattern, build_pattern
+from mt.attention.positions import NoPositions, SinusoidalPositions, T5Buckets, alibi_rates, build_positions
+from mt.attention.select import SELECTIONS
+from mt.config import TransformerConfig
+
+HEADS, WIDTH = 4, 6
+
+
+def inputs(length: int, heads: int = HEADS, batch: int = 2, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    torch.manual_seed(length)
+    return [torch.randn(batch, heads, length, WIDTH, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+
+def sight_of(length: int, causal: bool) -> Sight:
+    """Two sentences, the second of them shorter; the causal side has no padding mask, as in the decoder."""
+    at = torch.arange(length)
+    return Sight(at, at, None if causal else at < torch.tensor([[length], [length - 3]]), causal)
+
+
+# --- kernels and selections ----------------------------------------------------------------------------------------
+
+
+def slow_attention(query, key, value, mask):
+    """Equation 1 of Vaswani et al. 2017 in plain Python numbers, one query at a time."""
+    context = torch.zeros_like(query)
+    for b in range(query.shape[0]):
+        for h in range(query.shape[1]):
+            for t in range(query.shape[2]):
+                seen = [s for s in range(key.shape[2]) if mask[b, 0, t, s]]
+                scores = [sum(query[b, h, t, d].item() * key[b, h, s, d].item() for d in range(query.shape[3])) for s in seen]
+                exps = [math.exp(score / math.sqrt(query.shape[3])) for score in scores]
+                for s, e in zip(seen, exps, strict=True):
+                    context[b, h, t] += e / sum(exps) * value[b, h, s]
+    return context
+
+
+@pytest.fixture
+def blind_row():
+    """Inputs and a mask under which the second sentence's first query sees nothing."""
+    at = torch.arange(4)
+    return inputs(4, heads=3), padding_mask(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()) & causal_mask(at, at)
+
+
+def test_both_kernels_equal_the_slow_reference(blind_row):
+    qkv, mask = blind_row
+    expected = slow_attention(*qkv, mask)
+    torch.testing.assert_close(attend_eager(*qkv, mask)[0], expected)
+    torch.testing.assert_close(attend_fused(*qkv, mask), expected)
+    assert expected[1, :, 0].abs().max() == 0
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_both_kernels_have_the_same_gradients(blind_row, biased):
+    qkv, mask = blind_row
+    bias = torch.randn(3, 4, 4, requires_grad=True)
+    wanted = [*qkv, bias] if biased else qkv
+    eager = torch.autograd.grad(attend_eager(*qkv, mask, bias if biased else None)[0].square().sum(), wanted)
+    fused = torch.autograd.grad(attend_fused(*qkv, mask, bias if biased else None).square().sum(), wanted)
+    for one, other in zip(eager, fused, strict=True):
+        torch.testing.assert_close(one, other)
+        assert one.isfinite().all()
+
+
+def slow_entmax(scores: list[float], alpha: float) -> list[float]:
+    """The threshold by bisection (Peters et al. 2019, equation 9); alpha = 2 is sparsemax."""
+    scaled = [(alpha - 1) * score for score in scores]
+    low, high = max(scaled) - 1, max(scaled)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if sum(max(0.0, x - middle) ** (1 / (alpha - 1)) for x in scaled) > 1:
+            low = middle
+        else:
+            high = middle
+    return [max(0.0, x - low) ** (1 / (alpha - 1)) for x in scaled]
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_selections_equal_slow_ones_and_never_take_what_is_masked(name):
+    torch.manual_seed(0)
+    scores = torch.randn(5, 7) * 2
+    mask = torch.rand(5, 7) < 0.7
+    mask[2] = False
+    found = SELECTIONS[name](scores, mask)
+    for row in range(5):
+        seen = [s for s in range(7) if mask[row, s]]
+        kept = [scores[row, s].item() for s in seen]
+        if name == "softmax":
+            expected = [math.exp(x) / sum(map(math.exp, kept)) for x in kept]
+        else:
+            expected = slow_entmax(kept, 2 if name == "sparsemax" else 1.5) if kept else []
+        assert found[row, seen].tolist() == pytest.approx(expected, abs=1e-5)
+        assert found[row].sum().item() == pytest.approx(float(bool(kept)), abs=1e-5)
+    assert (found[~mask] == 0).all()
+    if name == "sparsemax":
+        assert (found[mask] == 0).any()
+
+
+def test_a_cap_keeps_scores_within_it():
+    query, key, value = inputs(5)
+    weights = attend_eager(100 * query, key, value, softcap=2.0)[1]
+    scores = 100 * query @ key.transpose(-2, -1) / math.sqrt(WIDTH)
+    torch.testing.assert_close(weights, (2 * torch.tanh(scores / 2)).softmax(-1))
+    assert weights.min() > math.exp(-4) / 5  # scores are within -2 and 2
+
+
+# --- positions -----------------------------------------------------------------------------------------------------
+
+
+def shaw(scheme, q, k, h, offset):
+    row = max(-16, min(16, offset)) + 16
+    return q @ (k + scheme.at(0).key.weight[row]) / math.sqrt(len(q))
+
+
+def t5(scheme, q, k, h, offset):
+    """Raffel et al. 2020 in words: half of the buckets for each side; of those, half for one distance each."""
+    each = 32 if scheme.causal else 16
+    distance = abs(offset)
+    bucket = (
+        distance if distance < each // 2 else each // 2 + int(math.log(distance / (each // 2)) / math.log(128 / (each // 2)) * (each // 2))
+    )
+    bucket = min(bucket, each - 1) + (each if offset > 0 else 0)
+    return q @ k / math.sqrt(len(q)) + scheme.table.weight[bucket, h]
+
+
+def alibi(scheme, q, k, h, offset):
+    rates = [2.0 ** (-2 * (head + 1)) for head in range(HEADS)]  # 2^(-8/4), 2^(-16/4), ...
+    return q @ k / math.sqrt(len(q)) - (rates[h] if offset <= 0 else rates[HEADS - 1 - h]) * abs(offset)
+
+
+def rope(scheme, q, k, h, offset):
+    """Only the difference of positions counts: the key alone is turned by it, pair by pair."""
+    total = 0.0
+    for i in range(WIDTH // 2):
+        angle = offset * 10_000 ** (-2 * i / WIDTH)
+        a, b = k[i], k[i + WIDTH // 2]
+        total += q[i] * (a * math.cos(angle) - b * math.sin(angle)) + q[i + WIDTH // 2] * (b * math.cos(angle) + a * math.sin(angle))
+    return total / math.sqrt(len(q))
+
+
+SCORES = {"shaw": shaw, "t5": t5, "alibi": alibi, "rope": rope}
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("name", SCORES)
+def test_relative_positions_equal_slow_ones(name, causal):
+    length, shift = 40, 100  # far enough for the clip of Shaw's and the wide buckets of T5's
+    query, key, value = inputs(length)
+    scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
+    at = torch.arange(shift, shift + length)
+    sight = Sight(at, at, causal=causal)
+    layer, scoring = FullLayout(), Scoring(scheme.at(0), need_weights=True)
+    context, weights = layer.attend(scheme.at(0).rotate(query, at), scheme.at(0).rotate(key, at), value, sight, scoring)
+    for t in (0, 7, length - 1):
+        for h in range(HEADS):
+            seen = range(t + 1 if causal else length)
+            scores = torch.stack([SCORES[name](scheme, query[0, h, t], key[0, h, s], h, s - t) for s in seen])
+            expected = scores.softmax(0)
+            torch.testing.assert_close(weights[0, h, t, : len(seen)], expected, atol=1e-5, rtol=1e-4)
+            values = value[0, h, : len(seen)]
+            if name == "shaw":
+                values = values + scheme.at(0).value.weight[[max(-16, min(16, s - t)) + 16 for s in seen]]
+            torch.testing.assert_close(context[0, h, t], expected @ values, atol=1e-5, rtol=1e-4)
+
+
+def test_sinusoids_are_those_of_the_paper():
+    dim = 8
+    added = SinusoidalPositions(dim).add(torch.zeros(1, 3, dim), torch.tensor([0, 5, 1000]))[0]
+    for row, position in enumerate((0, 5, 1000)):
+        for i in range(dim // 2):
+            angle = position / 10_000 ** (2 * i / dim)
+            assert added[row, i].item() == pytest.approx(math.sin(angle), abs=1e-4)
+            assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
+
+
+def test_rates_of_alibi_are_those_of_the_authors():
+    assert alibi_rates(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
+    assert alibi_rates(6) == pytest.approx([0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125])  # of 4, then every second of 8
+
+
+def test_buckets_are_those_of_t5():
+    """Values of the reference implementation for distances on both sides and, causal, on one."""
+    both = T5Buckets(8, 2, causal=False)
+    assert both.bucket(torch.tensor([0, -1, 1, -7, 7, -8, 8, -127, 127, -500, 500])).tolist() == [0, 1, 17, 7, 23, 8, 24, 15, 31, 15, 31]
+    one = T5Buckets(8, 2, causal=True)
+    assert one.bucket(torch.tensor([0, -1, -15, -16, -31, -64, -128, -500, 5])).tolist() == [0, 1, 15, 16, 21, 26, 31, 31, 0]
+
+
+# --- layouts and patterns ------------------------------------------------------------------------------------------
+
+LAYOUTS = {
+    "window": (Window(9), lambda t, s: abs(t - s) <= 9),
+    "small window": (Window(2), lambda t, s: abs(t - s) <= 2),
+    "strided": (Strided(4), lambda t, s: (t - s) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_allow_what_they_say(layout):
+    found = LAYOUTS[layout][0].allowed(torch.arange(3, 23), torch.arange(20))
+    assert found.tolist() == [[LAYOUTS[layout][1](t, s) for s in range(20)] for t in range(3, 23)]
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("length", [80, 81, 95])
+@pytest.mark.parametrize("position", ["none", "shaw", "t5", "alibi"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sparse_computing_equals_everything_with_a_mask(layout, position, length, causal):
+    """The context and every gradient, with padding and lengths that blocks do not divide."""
+    chosen = LAYOUTS[layout][0]
+    assert chosen.worthwhile(length)
+    qkv, sight = inputs(length), sight_of(length, causal)
+    scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
+    scoring = Scoring(scheme.at(0))
+    wanted = [*qkv, *scheme.parameters()]
+    sparse = chosen.attend(*qkv, sight, scoring)[0]
+    dense = chosen.attend(*qkv, sight, replace(scoring, need_weights=True))[0]
+    torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-4)
+    gradients = [torch.autograd.grad(x.square().sum(), wanted) for x in (sparse, dense)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def config(**changes) -> TransformerConfig:
+    return TransformerConfig(heads=HEADS, **changes)
+
+
+PATTERNS = {
+    "full": (config(), lambda h, t, s: True),
+    "window": (config(window=3), lambda h, t, s: abs(t - s) <= 3),
+    "multiscale": (config(window=8), lambda h, t, s: abs(t - s) <= (1, 2, 4, 8)[h]),
+    "strided": (config(stride=4), lambda h, t, s: abs(t - s) <= 4 if h < 2 else (t - s) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("length", [9, 80])
+@pytest.mark.parametrize("name", PATTERNS)
+def test_patterns_are_attention_to_what_they_allow(name, length, causal):
+    settings, allowed = PATTERNS[name]
+    query, key, value = inputs(length)
+    sight = sight_of(length, causal)
+    mask = torch.tensor([[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)])
+    everything = sight.mask()
+    expected, weights = attend_eager(query, key, value, mask if everything is None else mask & everything)
+    pattern = build_pattern(name, settings)
+    torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected, atol=1e-5, rtol=1e-4)
+    found = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
+
+
+def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
+    length, ramp = 70, AdaptiveSpan.RAMP
+    query, key, value = inputs(length)
+    pattern = AdaptiveSpan(HEADS, longest=10, cost=0.5)
+    with torch.no_grad():
+        pattern.share.copy_(torch.tensor([0.0, 0.25, 0.8, 1.5]))  # spans of 0, 2.5, 8 and, clamped, 10 tokens
+    spans = [0.0, 2.5, 8.0, 10.0]
+    context, weights = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions(), need_weights=True))
+    for h, span in enumerate(spans):
+        for t in (0, 30):
+            parts = []
+            for s in range(t + 1):
+                m = max(0.0, min(1.0, (ramp + span - (t - s)) / ramp))
+                parts.append(m * math.exp((query[0, h, t] @ key[0, h, s]).item() / math.sqrt(WIDTH)))
+            assert weights[0, h, t, : t + 1].tolist() == pytest.approx([part / sum(parts) for part in parts], abs=1e-5)
+    without = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions()))[0]
+    torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
+    assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
+
+
+def test_the_gradient_of_a_span_is_that_of_finite_differences():
+    query, key, value = (x.detach() for x in inputs(20))
+    pattern, step = AdaptiveSpan(HEADS, longest=8, cost=0.1), 1e-2
+
+    def loss(share: list[float]) -> torch.Tensor:
+        with torch.no_grad():
+            pattern.share.copy_(torch.tensor(share))
+        return pattern.attend(query, key, value, sight_of(20, True), Scoring(NoPositions()))[0].square().sum()
+
+    at = [0.11, 0.33, 0.54, 0.72]  # spans whose ramps end between two tokens
+    gradient = torch.autograd.grad(loss(at), pattern.share)[0].tolist()
+    for h in range(HEADS):
+        above, below = (loss([x + sign * step * (i == h) for i, x in enumerate(at)]).item() for sign in (1, -1))
+        assert gradient[h] == pytest.approx((above - below) / (2 * step), rel=0.02)
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_linear_attention_equals_the_slow_sum(causal):
+    length = 150  # more than two blocks
+    query, key, value = inputs(length)
+    sight = sight_of(length, causal)
+    pattern = LinearAttention()
+    context = pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0]
+    dense, weights = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    phi = nn.functional.elu
+    for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
+        real = length if causal else (length, length - 3)[b]
+        seen = range(t + 1) if causal else range(real)
+        products = [((phi(query[b, h, t]) + 1) @ (phi(key[b, h, s]) + 1)).item() for s in seen]
+        expected = sum(p * value[b, h, s].detach() for p, s in zip(products, seen, strict=True)) / sum(products)
+        torch.testing.assert_close(context[b, h, t], expected, atol=1e-5, rtol=1e-4)
+        assert weights[b, h, t, : len(seen)].tolist() == pytest.approx([p / sum(products) for p in products], abs=1e-6)
+    torch.testing.assert_close(context, dense, atol=1e-5, rtol=1e-4)
+    gradients = [torch.autograd.grad(x.square().sum(), (query, key, value)) for x in (context, dense)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+def test_grouped_queries_share_keys_as_in_torch(name):
+    """Two heads of keys for four of queries: as with each key head given twice."""
+    query, key, value = inputs(40)
+    key, value = key[:, :2], value[:, :2]
+    pattern = build_pattern(name, config(window=4, stride=4))
+    twice = [x[:, [0, 0, 1, 1]] for x in (key, value)]
+    sight = sight_of(40, True)
+    torch.testing.assert_close(
+        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], pattern.attend(query, *twice, sight, Scoring(NoPositions()))[0]
+    )
+    if name == "full":
+        expected = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected)
+
+
+def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
+    """The same numbers, and never more scores at once than the limit."""
+    query, key, value = inputs(33)
+    scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).at(0)
+    sight, scoring = sight_of(33, False), Scoring(scheme, need_weights=True)
+    expected = FullLayout().attend(query, key, value, sight, scoring)
+    sizes = []
+
+    def watched(query, key, *rest, **options):
+        sizes.append(query[..., 0].numel() * key.shape[-2])
+        return attend(query, key, *rest, **options)
+
+    attend = layouts.attend
+    monkeypatch.setattr(layouts, "attend", watched)
+    monkeypatch.setattr(layouts, "LARGEST_SCORES", 2000)
+    found = FullLayout().attend(query, key, value, sight, scoring)
+    torch.testing.assert_close(found, expected)
+    assert len(sizes) > 1 and max(sizes) <= 2000
+
+
+@pytest.mark.parametrize("pattern", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+def test_dropout_of_weights_happens_in_training_only(pattern):
+    settings = config(attention_dropout=0.0 if pattern == "linear" else 0.5, window=4, stride=4)
+    torch.manual_seed(0)
+    layer = MultiHeadAttention(settings, HEADS * WIDTH, pattern=pattern)
+    x, sight = torch.randn(2, 50, HEADS * WIDTH), sight_of(50, True)
+    calm = layer.eval().to_itself(x, sight, NoPositions())[0]
+    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions())[0], calm)
+    if pattern != "linear":
+        assert not torch.allclose(layer.train().to_itself(x, sight, NoPositions())[0], calm)
+
+
+def test_normalised_queries_and_keys_bound_the_scores():
+    torch.manual_seed(0)
+    layer = MultiHeadAttention(config(qk_norm=True), HEADS * WIDTH)
+    x, sight = torch.randn(1, 5, HEADS * WIDTH), sight_of(5, True)
+    once = layer.to_itself(x, sight, NoPositions(), need_weights=True)[1]
+    with torch.no_grad():
+        layer.query.weight.mul_(50)
+    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions(), need_weights=True)[1], once, atol=1e-4, rtol=1e-3)
+
+
+def test_a_pattern_without_a_cost_adds_nothing_to_the_loss():
+    assert Pattern((slice(None), FullLayout())).losses() is None and LinearAttention().losses() is None
