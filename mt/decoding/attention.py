@@ -22,10 +22,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
-from mt.data.vocabulary import EOS
+from mt.data.vocabulary import EOS, PAD
 from mt.data.words import count_words, piece_words
 from mt.decoding.batches import Budget
 from mt.decoding.kinds import KINDS, default_layer
@@ -33,6 +34,7 @@ from mt.errors import UsageError
 from mt.evaluation.alignment import READINGS, Links, argmax_links, merge_pieces
 from mt.models.seq2seq import Seq2Seq
 from mt.training.device import autocast
+from mt.training.loss import cross_entropy
 
 Text = str | Sequence[int]  # normalised text, or its pieces
 Result = TypeVar("Result")
@@ -52,6 +54,7 @@ class PairAttention:
     query_reads_input: bool  # of the decoder: whether the reading "input" is defined
     encoder: np.ndarray | None = None  # [layers, heads, S + 1, S + 1] float32; None where absent or not asked for
     decoder: np.ndarray | None = None  # [layers, heads, T + 1, T + 1]; column t is what step t reads: BOS, then piece t - 1
+    loss: float | None = None  # negative log-likelihood of the target, nats a piece, EOS included; None unless asked for
 
     def of(self, kind: str) -> np.ndarray | None:
         """The weights of this kind of attention, of pieces; None where they are absent or were not asked for."""
@@ -138,7 +141,7 @@ def attention_weights(
     the model has not all `kinds`.
     """
     require_kinds([model], kinds)
-    return _attend([model], tokenizer, pairs, budget, precision, kinds, lambda members: members[0])
+    return attend_pairs([model], tokenizer, pairs, budget, lambda members: members[0], precision, kinds)
 
 
 def link_pairs(
@@ -154,7 +157,7 @@ def link_pairs(
         return PairLinks(argmax_links(weights), weights.shape[1], weights.shape[0])
 
     require_attention(models)
-    return _attend(models, tokenizer, pairs, budget, precision, ("cross",), link)
+    return attend_pairs(models, tokenizer, pairs, budget, link, precision)
 
 
 def join_links(parts: Sequence[PairLinks], source: str, target: str) -> Links | None:
@@ -209,16 +212,21 @@ def require_kinds(models: Sequence[Seq2Seq], kinds: Sequence[str]) -> None:
 
 
 @torch.no_grad()
-def _attend(
+def attend_pairs(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[Text, Text]],
     budget: Budget,
-    precision: str,
-    kinds: Sequence[str],
     use: Callable[[list[PairAttention]], Result],
+    precision: str = "fp32",
+    kinds: Sequence[str] = ("cross",),
+    loss: bool = False,
 ) -> list[Result]:
-    """`use` of each pair's attention of these kinds in every model, which has them. `budget` counts the longer side."""
+    """`use` of each pair's attention of these kinds in every model, which has them; weights are held for one batch only.
+
+    `budget` counts the longer side; where a batch does not fit into memory, `use` is called again for its pairs. `loss`: each
+    pair's loss comes with it.
+    """
 
     def encode(text: Text, side: str) -> list[int]:
         return tokenizer.encode(text, side) if isinstance(text, str) else list(text)
@@ -232,11 +240,13 @@ def _attend(
         found = []
         for model in models:
             with autocast(device, precision):
-                attention = model(batch.source, batch.source_mask, batch.target_input, need_weights=True).attention
-            found.append({kind: attention[kind].float().cpu().numpy() for kind in kinds})
+                output = model(batch.source, batch.source_mask, batch.target_input, need_weights=True)
+                losses = pair_losses(model, output.hidden, batch.target) if loss else [None] * len(rows)
+            found.append(({kind: output.attention[kind].float().cpu().numpy() for kind in kinds}, losses))
         return [use([describe(row, place, *each) for each in zip(models, found, strict=True)]) for place, row in enumerate(rows)]
 
-    def describe(row: int, place: int, model: Seq2Seq, weights: dict[str, np.ndarray]) -> PairAttention:
+    def describe(row: int, place: int, model: Seq2Seq, collected: tuple[dict[str, np.ndarray], list]) -> PairAttention:
+        weights, losses = collected
         source, target = tokenizer.pieces(sources[row], "src"), tokenizer.pieces(targets[row], "tgt")
         s, t = len(source) + 1, len(target) + 1
         sizes = {"cross": (t, s), "encoder": (s, s), "decoder": (t, t)}
@@ -245,7 +255,7 @@ def _attend(
         cross = real.pop("cross") if "cross" in real else np.zeros((0, 0, t, s), np.float32)
         words = piece_words(source), piece_words(target)
         reads = model.decoder.query_reads_input
-        return PairAttention(source, target, *words, cross, reads, real.get("encoder"), real.get("decoder"))
+        return PairAttention(source, target, *words, cross, reads, real.get("encoder"), real.get("decoder"), losses[place])
 
     longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
     area = None
@@ -253,3 +263,9 @@ def _attend(
         # Models compute all kinds at once, whatever is looked at afterwards.
         area = CELLS // max(1, sum(layers * heads for model in models for layers, heads in attention_shapes(model).values()))
     return budget.map(longer, 1, work, area)
+
+
+def pair_losses(model: Seq2Seq, hidden: Tensor, target: Tensor) -> list[float]:
+    """hidden [B, T, D], target [B, T] -> the mean negative log-likelihood of each row's tokens, in nats."""
+    nll = cross_entropy(hidden, model.output, target)[1]
+    return (nll.sum(1) / (target != PAD).sum(1)).tolist()
