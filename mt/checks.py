@@ -11,7 +11,7 @@ import functools
 import math
 from pathlib import Path
 
-from mt.config import POSITION_NAMES, RELATIVE_POSITION_NAMES, Config, keys
+from mt.config import MULTI_HEAD_SCORES, POSITION_NAMES, RELATIVE_POSITION_NAMES, Config, keys
 from mt.errors import UsageError
 
 
@@ -35,6 +35,8 @@ def check_values(config: Config) -> None:
         raise UsageError(f"model.dim={model.dim} is not possible: it must be even")
     if "transformer" in (model.encoder, model.decoder):
         check_transformer(config)
+    if "rnn" in (model.encoder, model.decoder):
+        check_rnn(config)
     if model.tie_embeddings == "all" and not config.data.tokenizer.joint:
         raise UsageError("model.tie_embeddings=all needs one vocabulary: set model.tie_embeddings=target or data.tokenizer.joint=true")
 
@@ -70,6 +72,46 @@ def check_transformer(config: Config) -> None:
             raise UsageError(f"{where} is a weight within softmax: set model.transformer.select=softmax")
         if pattern == "linear":
             check_linear(config, where, position)
+
+
+def check_rnn(config: Config) -> None:
+    """Refuse settings of recurrent parts that cannot go together; only what the chosen encoder and decoder use counts."""
+    model, rnn = config.model, config.model.rnn
+    if model.encoder == "rnn" and rnn.reverse_source and rnn.bidirectional:
+        raise UsageError("model.rnn.reverse_source=true turns an encoder of one direction round: set model.rnn.bidirectional=false")
+    if model.decoder != "rnn":
+        return
+    if rnn.placement == "bahdanau" and not rnn.input_feeding:
+        raise UsageError("model.rnn.input_feeding=false is for model.rnn.placement=luong: in bahdanau's the context always enters")
+    if rnn.coverage_loss and not rnn.coverage:
+        raise UsageError(f"model.rnn.coverage_loss={rnn.coverage_loss} needs coverage: set model.rnn.coverage=true")
+    if rnn.attention == "none":
+        for key, neutral in (("scope", "global"), ("select", "softmax"), ("coverage", False), ("attention_heads", 1)):
+            if getattr(rnn, key) != neutral:
+                raise UsageError(f"model.rnn.attention=none has no use for model.rnn.{key}: set it to {str(neutral).lower()}")
+        return
+    score = f"model.rnn.attention={rnn.attention}"
+    width = model.dim if model.encoder == "transformer" else rnn.hidden * (2 if rnn.bidirectional else 1)
+    if rnn.attention_heads > 1:
+        if rnn.attention not in MULTI_HEAD_SCORES:
+            possible = ", ".join(MULTI_HEAD_SCORES)
+            raise UsageError(f"{score} has one head: set model.rnn.attention_heads=1, or model.rnn.attention to one of {possible}")
+        for name, value in ((f"model.rnn.attention_dim={rnn.attention_dim}", rnn.attention_dim), (f"the encoder's width {width}", width)):
+            if value % rnn.attention_heads:
+                raise UsageError(f"{name} is not divisible by model.rnn.attention_heads={rnn.attention_heads}")
+    elif rnn.attention in ("dot", "scaled_dot") and width != rnn.hidden:
+        remedy = f"model.rnn.hidden={width}" if model.encoder == "transformer" else "model.rnn.bidirectional=false"
+        raise UsageError(
+            f"{score} needs encoder states ({width}) as wide as the decoder's ({rnn.hidden}): set {remedy}, or model.rnn.attention=general"
+        )
+    if rnn.attention == "location":
+        if rnn.coverage:
+            raise UsageError(f"{score} has no keys for coverage to act on: set model.rnn.coverage=false, or another model.rnn.attention")
+        if rnn.longest_source <= config.data.max_pieces:
+            raise UsageError(
+                f"model.rnn.longest_source={rnn.longest_source} is too short for {score}: give at least data.max_pieces + 1 = "
+                f"{config.data.max_pieces + 1}"
+            )
 
 
 def check_linear(config: Config, where: str, position: str) -> None:

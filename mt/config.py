@@ -139,18 +139,42 @@ class TransformerConfig:
     activation_dropout: float = setting(0.0, "dropout after the feed-forward non-linearity", below=1)
 
 
+SCORE_NAMES = ("additive", "concat", "dot", "scaled_dot", "general", "location", "none")
+MULTI_HEAD_SCORES = ("additive", "concat", "dot", "scaled_dot")
+
+
 @dataclass
 class RNNConfig:
-    """Recurrent encoder and decoder (Bahdanau et al. 2014)."""
+    """Recurrent encoder and decoder (Bahdanau et al. 2014; Luong et al. 2015). Attention is score x scope x select."""
 
     cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
-    encoder_layers: int = setting(1, "bidirectional encoder layers", least=1)
+    encoder_layers: int = setting(1, "encoder layers", least=1)
     hidden: int = setting(512, "state size of the decoder, and of each direction of the encoder", least=1)
-    attention: str = setting(
-        "additive", "additive (Bahdanau et al. 2014), or none: the source only sets the initial state", choices=("additive", "none")
+    bidirectional: bool = setting(True, "the encoder reads in both directions; false: left to right")
+    reverse_source: bool = setting(False, "an encoder of one direction reads from right to left (Sutskever et al. 2014)")
+    placement: str = setting(
+        "bahdanau",
+        "bahdanau: the previous state queries, the context enters the recurrence; luong: the current one, the context joins the output",
+        choices=("bahdanau", "luong"),
     )
-    attention_dim: int = setting(512, "inner width of the additive attention score", least=1)
-    readout: str = setting("maxout", "what joins state, word and context before the output layer", choices=("maxout", "plain"))
+    input_feeding: bool = setting(True, "of the placement luong: what attention made of a step is an input of the next")
+    attention: str = setting(
+        "additive", "score of a source state for a query; none: the source only sets the initial state", choices=SCORE_NAMES
+    )
+    attention_dim: int = setting(512, "inner width of the additive score; of queries and keys with several heads", least=1)
+    attention_heads: int = setting(1, f"heads, of {', '.join(MULTI_HEAD_SCORES)}; 1: the papers' plain form", least=1)
+    longest_source: int = setting(257, "of the score location: positions it knows; at least data.max_pieces + 1", least=1)
+    scope: str = setting(
+        "global", "where a query may look: all over, or near step t or a learned place", choices=("global", "local_m", "local_p")
+    )
+    window: int = setting(10, "of the local scopes: positions to either side of the centre", least=1)
+    select: str = setting("softmax", "how scores become weights; hard: one position", choices=("softmax", "sparsemax", "entmax15", "hard"))
+    hard_estimator: str = setting("reinforce", "of hard: how it is trained; gumbel: straight-through", choices=("reinforce", "gumbel"))
+    hard_entropy: float = setting(0.01, "of hard with reinforce: reward for each nat of entropy, against choosing too early")
+    hard_temperature: float = setting(1.0, "of hard with gumbel: temperature of the gradient's softmax", least=1e-3)
+    coverage: bool = setting(False, "keys know how much attention their position has had")
+    coverage_loss: float = setting(0.0, "of coverage: cost of looking again where attention has been (See et al. 2017 take 1)")
+    readout: str = setting("maxout", "of the placement bahdanau: what joins state, word and context", choices=("maxout", "plain"))
 
 
 @dataclass

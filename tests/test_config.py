@@ -13,7 +13,7 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from mt import compose
-from mt.config import Config, DataConfig
+from mt.config import Config, DataConfig, RNNConfig
 from mt.errors import MTError, UsageError
 from mt.models.build import build_model
 from mt.train import main
@@ -111,6 +111,19 @@ BAD_COMBINATIONS = {
     "attention=linear position=t5": "choose none, sinusoidal, learned, rope",
     "attention=linear model.transformer.softcap=30": "set model.transformer.softcap=0.0",
     "attention=linear model.transformer.attention_dropout=0.1": "set model.transformer.attention_dropout=0.0",
+    "model=rnn model.rnn.attention=dot": "needs encoder states (1024) as wide as the decoder's (512): set model.rnn.bidirectional=false",
+    "model=rnn model.rnn.attention=scaled_dot": "or model.rnn.attention=general",
+    "model.decoder=rnn model.rnn.attention=dot": "(256) as wide as the decoder's (512): set model.rnn.hidden=256",
+    "model=rnn model.rnn.attention_heads=3": "model.rnn.attention_dim=512 is not divisible by model.rnn.attention_heads=3",
+    "model=rnn attention=multihead_dot model.rnn.hidden=257": "the encoder's width 514 is not divisible by model.rnn.attention_heads=4",
+    "model=rnn attention=general model.rnn.attention_heads=2": "to one of additive, concat, dot, scaled_dot",
+    "model=rnn attention=location data.max_pieces=300": "give at least data.max_pieces + 1 = 301",
+    "model=rnn attention=location model.rnn.coverage=true": "no keys for coverage to act on: set model.rnn.coverage=false",
+    "model=rnn model.rnn.coverage_loss=1": "set model.rnn.coverage=true",
+    "model=rnn attention=no-attention model.rnn.select=hard": "no use for model.rnn.select: set it to softmax",
+    "model=rnn attention=[no-attention,coverage]": "no use for model.rnn.coverage: set it to false",
+    "model=rnn model.rnn.input_feeding=false": "is for model.rnn.placement=luong",
+    "model=rnn model.rnn.reverse_source=true": "set model.rnn.bidirectional=false",
 }
 
 
@@ -122,9 +135,31 @@ def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, m
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("option", compose.groups()["attention"])
+def test_every_attention_goes_with_a_recurrent_model(option):
+    config = compose.load_config(["model=rnn", f"attention={option}"])
+    with torch.device("meta"):
+        build_model(config.model, 100, 100)
+
+
+def test_attentions_combine():
+    rnn = compose.load_config(["model=rnn", "attention=[luong,local_p,sparsemax]"]).model.rnn
+    assert (rnn.bidirectional, rnn.scope, rnn.select) == (False, "local_p", "sparsemax")
+
+
+def test_a_run_from_before_the_family_has_the_attention_that_it_had():
+    old = "model: {encoder: rnn, decoder: rnn, rnn: {cell: gru, encoder_layers: 1, hidden: 64, attention: additive, attention_dim: 64}}"
+    rnn = compose.config_from_yaml(old).model.rnn
+    assert rnn == RNNConfig(hidden=64, attention_dim=64)
+    assert (rnn.placement, rnn.scope, rnn.select, rnn.attention_heads, rnn.bidirectional) == ("bahdanau", "global", "softmax", 1, True)
+    assert (rnn.coverage, rnn.reverse_source) == (False, False)
+
+
 def test_only_what_is_used_is_checked():
     compose.load_config(["model=rnn", "attention=linear", "position=t5"])  # an encoder and a decoder without either
     compose.load_config(["attention=linear", "model.transformer.decoder_position=rope", "model.encoder=rnn", "position=t5"])
+    compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
+    compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
 
 
 def test_mixed_corpora_have_the_settings_of_train():

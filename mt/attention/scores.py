@@ -1,80 +1,115 @@
-"""Attention of recurrent decoders: a score of each source state for a query, then a weighted sum of the states."""
+"""Scores of recurrent decoders: how well each source state suits a query.
+
+Shapes: B sentences, Q queries of width D, S source states of width M, H heads, A the width of keys. Keys are made once a
+sentence. All queries have the same, or each has keys of its own (coverage).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mt.errors import MTError
 
 
-class AdditiveScore(nn.Module):
-    """e_ij = v^T tanh(W s_i + U h_j) (Bahdanau et al. 2014, appendix A.1.2)."""
+class Score(nn.Module):
+    """How well each state suits each query."""
 
-    def __init__(self, query_dim: int, memory_dim: int, inner_dim: int) -> None:
+    key_dim: int  # A
+
+    def prepare(self, states: Tensor) -> Tensor:
+        """states [B, S, M] -> keys [B, S, A]."""
+        raise NotImplementedError
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        """query [B, Q, D], keys [B, 1 or Q, S, A] -> scores [B, H, Q, S]."""
+        raise NotImplementedError
+
+
+class AdditiveScore(Score):
+    """e_ij = v^T tanh(W s_i + U h_j) (Bahdanau et al. 2014, appendix A.1.2).
+
+    Luong et al. 2015 call v^T tanh(W [s; h]) "concat": the same, W split in two. Several heads share out the rows of W and
+    U, and each has its own v.
+    """
+
+    def __init__(self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1) -> None:
         super().__init__()
+        self.key_dim = inner_dim
         self.query = nn.Linear(query_dim, inner_dim, bias=False)
         self.key = nn.Linear(memory_dim, inner_dim)
-        self.energy = nn.Linear(inner_dim, 1, bias=False)
+        self.energy = nn.Linear(inner_dim // heads, heads, bias=False)  # row h is the v of head h
         nn.init.xavier_uniform_(self.query.weight)
         nn.init.xavier_uniform_(self.key.weight)
         nn.init.xavier_uniform_(self.energy.weight)
         nn.init.zeros_(self.key.bias)
 
     def prepare(self, states: Tensor) -> Tensor:
-        """states [B, S, M] -> keys [B, S, A]: once a sentence."""
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """query [B, Q, D], keys [B, S, A] -> scores [B, Q, S]."""
-        return self.energy(torch.tanh(self.query(query)[:, :, None] + keys[:, None])).squeeze(-1)
+        # One product for all heads: v of each beside the others' zeros.
+        energies = F.linear(torch.tanh(self.query(query)[:, :, None] + keys), torch.block_diag(*self.energy.weight.split(1)))
+        return energies.movedim(-1, 1)
 
 
-@dataclass
-class PreparedMemory:
-    """A memory with everything that does not depend on the query."""
+class DotScore(Score):
+    """e_ij = s_i^T h_j (Luong et al. 2015, equation 8), with `scaled` divided by the root of its width (Vaswani et al. 2017).
 
-    states: Tensor  # [B, S, M]
-    keys: Tensor  # [B, S, A]
-    mask: Tensor  # [B, S] bool
-
-    def rows(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.states, self.keys, self.mask
-
-
-class GlobalAttention(nn.Module):
-    """c_i = sum_j softmax_j(e_ij) h_j over all source states (Bahdanau et al. 2014, equations 5 and 6).
-
-    A sentence without a single real token gives a context of zero.
+    One head takes query and states as they are, which must be equally wide. Several project both and share out the result.
     """
 
-    def __init__(self, score: AdditiveScore) -> None:
+    def __init__(self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1, scaled: bool = False) -> None:
         super().__init__()
-        self.score = score
+        self.heads, self.key_dim = heads, memory_dim if heads == 1 else inner_dim
+        self.scale = (self.key_dim // heads) ** -0.5 if scaled else 1.0
+        self.query, self.key = (nn.Identity() if heads == 1 else projection(width, inner_dim) for width in (query_dim, memory_dim))
 
-    def prepare(self, states: Tensor, mask: Tensor) -> PreparedMemory:
-        return PreparedMemory(states, self.score.prepare(states), mask)
+    def prepare(self, states: Tensor) -> Tensor:
+        return self.key(states)
 
-    def forward(self, query: Tensor, memory: PreparedMemory) -> tuple[Tensor, Tensor]:
-        """query [B, Q, D] -> context [B, Q, M], weights [B, Q, S]."""
-        scores = self.score(query, memory.keys)
-        mask = memory.mask[:, None]
-        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-        weights = scores.softmax(-1) * mask.any(-1, keepdim=True)
-        return weights.to(memory.states.dtype) @ memory.states, weights
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        query, keys = (x.unflatten(-1, (self.heads, -1)).movedim(-2, 1) for x in (self.query(query) * self.scale, keys))
+        if keys.shape[2] == 1:  # the same for all queries: one product a sentence
+            return query @ keys[:, :, 0].mT
+        return (keys @ query[..., None]).squeeze(-1)
 
 
-class NoAttention(nn.Module):
-    """Nothing is looked up: a context of width 0. The decoder knows of the source what its initial state holds (Sutskever et
-    al. 2014; Cho et al. 2014), which is what attention was invented to get away from.
+class GeneralScore(DotScore):
+    """e_ij = s_i^T W h_j (Luong et al. 2015, equation 8)."""
 
-    The interface of GlobalAttention, for a decoder that takes either.
+    def __init__(self, query_dim: int, memory_dim: int) -> None:
+        super().__init__(query_dim, query_dim, query_dim)
+        self.key = projection(memory_dim, query_dim)
+
+
+class LocationScore(Score):
+    """e_i = W s_i, of which entry j scores position j, whatever stands there (Luong et al. 2015, section 3.1).
+
+    W has a row for each position up to the `longest` source. A longer one raises MTError.
     """
 
-    def prepare(self, states: Tensor, mask: Tensor) -> PreparedMemory:
-        nothing = states[..., :0]
-        return PreparedMemory(nothing, nothing, mask)
+    key_dim = 0  # the keys only tell how many there are
 
-    def forward(self, query: Tensor, memory: PreparedMemory) -> tuple[Tensor, Tensor]:
-        """query [B, Q, D] -> context [B, Q, 0], weights [B, Q, S] of zeros."""
-        return query[..., :0], query.new_zeros(*query.shape[:2], memory.mask.shape[1])
+    def __init__(self, query_dim: int, longest: int) -> None:
+        super().__init__()
+        self.position = projection(query_dim, longest)
+
+    def prepare(self, states: Tensor) -> Tensor:
+        if states.shape[1] > self.position.out_features:
+            raise MTError(
+                f"a source of {states.shape[1]} pieces is longer than what attention by location was trained for: split it, or train "
+                f"with model.rnn.longest_source over {self.position.out_features}"
+            )
+        return states[..., :0]
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        return self.position(query)[:, None, :, : keys.shape[2]]
+
+
+def projection(width: int, to: int) -> nn.Linear:
+    """A matrix without a bias, Xavier's initial weights."""
+    linear = nn.Linear(width, to, bias=False)
+    nn.init.xavier_uniform_(linear.weight)
+    return linear

@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 import torch
 from entmax import entmax15, sparsemax
-from torch import Tensor
+from torch import Tensor, nn
+
+from mt.models.seq2seq import ExtraLoss
 
 Selection = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -39,3 +41,26 @@ def _masked(function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor |
         return function(scores)
     # A finite fill: with -inf a row that is masked entirely would be NaN, and NaN times zero stays NaN.
     return function(scores.masked_fill(~mask, fill)) * mask.any(-1, keepdim=True)
+
+
+class Select(nn.Module):
+    """A selection that may learn in ways of its own; of recurrent decoders."""
+
+    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """scores [B, H, Q, S], mask broadcastable, query [B, Q, D] -> weights; terms [B, Q] for `losses`, in training only."""
+        raise NotImplementedError
+
+    def losses(self, terms: dict[str, Tensor], later: bool) -> list[ExtraLoss]:
+        """From the terms of all steps [B, T]. `later`: whether the weights of a step bear on the tokens after its own too."""
+        return []
+
+
+class Soft(Select):
+    """One of the functions above."""
+
+    def __init__(self, select: Selection) -> None:
+        super().__init__()
+        self.select = select
+
+    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.select(scores, mask), {}

@@ -5,15 +5,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mt.config import ModelConfig
-from mt.models.rnn import RNNDecoder, RNNEncoder
+from mt.models.bahdanau import BahdanauDecoder
+from mt.models.luong import LuongDecoder
+from mt.models.rnn import RNNEncoder
 from mt.models.seq2seq import Seq2Seq
 from mt.models.transformer import TransformerDecoder, TransformerEncoder
 
 ENCODERS = {"transformer": TransformerEncoder, "rnn": RNNEncoder}
 DECODERS = {
     "transformer": lambda config, encoder: TransformerDecoder(config, encoder.dim),
-    "rnn": lambda config, encoder: RNNDecoder(config, encoder.dim, encoder.summary_dim),
+    "rnn": lambda config, encoder: PLACEMENTS[config.rnn.placement](config, encoder.dim, encoder.summary_dim),
 }
+PLACEMENTS: dict[str, type[BahdanauDecoder | LuongDecoder]] = {"bahdanau": BahdanauDecoder, "luong": LuongDecoder}
 
 
 class Embedding(nn.Embedding):
