@@ -34,22 +34,22 @@ from mt.training.device import set_threads
 RESULT, SPEED = "mechanism.json", "speed.json"
 TRANSFORMER = ["model=transformer", "model/size=tiny", "position=rope", "optim.lr=3e-3"]
 RNN = ["model=rnn", "model/size=tiny", "optim.lr=3e-3"]
-HYBRID = {
-    "transformer-rnn": [*TRANSFORMER, "model.decoder=rnn"],
-    "rnn-transformer": [*TRANSFORMER, "model.encoder=rnn"],
-}
 POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
+RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot location multihead_additive
+    multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel coverage""".split()
 SHORT = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
     **{name: [*TRANSFORMER, f"attention={name}"] for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span", "linear")},
-    **{f"transformer {name}": [*TRANSFORMER, f"model.transformer.select={name}"] for name in ("sparsemax", "entmax15")},
+    **{f"transformer {name}": [*TRANSFORMER, f"attention={name}"] for name in ("sparsemax", "entmax15")},
     **{f"{name} norm": [*TRANSFORMER, f"model.transformer.norm={name}"] for name in ("post", "sandwich", "deepnorm")},
     "rms norm": [*TRANSFORMER, "model.transformer.norm_kind=rms"],
     "qk-norm": [*TRANSFORMER, "model.transformer.qk_norm=true"],
     "softcap": [*TRANSFORMER, "model.transformer.softcap=20"],
     "gelu": [*TRANSFORMER, "model.transformer.activation=gelu"],
     "swiglu": [*TRANSFORMER, "model.transformer.activation=swiglu"],
-    **HYBRID,
+    **{f"rnn {name}": [*RNN, f"attention={name}"] for name in RECURRENT},
+    "transformer to rnn": [*TRANSFORMER, "model.decoder=rnn"],
+    "rnn to transformer": [*TRANSFORMER, "model.encoder=rnn"],
 }
 LONG = {name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS}
 COMMON = [
