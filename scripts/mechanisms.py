@@ -39,7 +39,8 @@ RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot genera
     multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel coverage""".split()
 SHORT = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
-    **{name: [*TRANSFORMER, f"attention={name}"] for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span", "linear")},
+    **{name: [*TRANSFORMER, f"attention={name}"] for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span")},
+    "linear": [*TRANSFORMER, "attention=linear", "position=sinusoidal"],
     **{f"transformer {name}": [*TRANSFORMER, f"attention={name}"] for name in ("sparsemax", "entmax15")},
     **{f"{name} norm": [*TRANSFORMER, f"model.transformer.norm={name}"] for name in ("post", "sandwich", "deepnorm")},
     "rms norm": [*TRANSFORMER, "model.transformer.norm_kind=rms"],

@@ -108,9 +108,8 @@ BAD_COMBINATIONS = {
     "attention=strided model.transformer.heads=1 model.dim=4": "model.transformer.heads=1 must be even",
     "attention=strided model.transformer.stride=300": "stride=300 is more than data.max_pieces=256",
     "attention=adaptive_span model.transformer.select=entmax15": "set model.transformer.select=softmax",
-    "attention=linear position=t5": "choose none, sinusoidal, learned, rope",
-    "attention=linear model.transformer.softcap=30": "set model.transformer.softcap=0.0",
-    "attention=linear model.transformer.attention_dropout=0.1": "set model.transformer.attention_dropout=0.0",
+    "attention=linear position=t5": "choose none, sinusoidal, learned",
+    "model.transformer.decoder_pattern=linear position=rope": "decoder_pattern=linear has no scores",
     "model=rnn model.rnn.attention=dot": "needs encoder states (1024) as wide as the decoder's (512): set model.rnn.bidirectional=false",
     "model=rnn model.rnn.attention=scaled_dot": "or model.rnn.attention=general",
     "model.decoder=rnn model.rnn.attention=dot": "(256) as wide as the decoder's (512): set model.rnn.hidden=256",
@@ -157,7 +156,7 @@ def test_a_run_from_before_the_family_has_the_attention_that_it_had():
 
 def test_only_what_is_used_is_checked():
     compose.load_config(["model=rnn", "attention=linear", "position=t5"])  # an encoder and a decoder without either
-    compose.load_config(["attention=linear", "model.transformer.decoder_position=rope", "model.encoder=rnn", "position=t5"])
+    compose.load_config(["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"])
     compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
     compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
 
