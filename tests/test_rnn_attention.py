@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import mt.attention.hard as hard
 from mt import config as schema
 from mt.attention.hard import Reinforce, StraightThrough
-from mt.attention.recurrent import HARD_ESTIMATORS, SCOPES, SCORES, SELECTS, Attention, build_attention
+from mt.attention.recurrent import HARD_ESTIMATORS, SCOPES, SCORES, SELECTS, build_attention
 from mt.config import ModelConfig, RNNConfig
 from mt.errors import MTError
 from mt.models.build import PLACEMENTS, build_model
@@ -462,4 +462,8 @@ def test_hard_terms_are_those_of_the_choice():
         assert terms["entropy"][row, t].item() == pytest.approx(-sum(x * math.log(x) for p in shares for x in p), abs=1e-4)
     terms["baseline"].sum().backward()
     assert query.grad is None  # the baseline's loss does not reach the decoder
-    assert isinstance(build_attention(RNNConfig(select="hard"), 3, 4), Attention)
+
+
+def test_settings_of_hard_attention_arrive():
+    assert SELECTS["hard"](RNNConfig(hard_entropy=0.3), 4).entropy == 0.3
+    assert SELECTS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature == 0.4
