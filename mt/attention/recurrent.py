@@ -90,9 +90,9 @@ class Attention(nn.Module):
     def forward(self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past) -> tuple[Attended, Past]:
         """query [N, Q, D], the decoder's step `at` of each [Q] -> what they find, the past of the next."""
         rows, length = query.shape[:2]
-        sentences = memory.mask.shape[0]
-        query = query.reshape(sentences, -1, query.shape[-1])  # hypotheses of a sentence are queries to its one memory
-        mask, factor = self.scope(query, at.repeat(rows // sentences), memory.mask)
+        # Hypotheses of a sentence are queries to its one memory; with several, all are of one step.
+        query = query.reshape(memory.mask.shape[0], -1, query.shape[-1])
+        mask, factor = self.scope(query, at, memory.mask)
         scores = self.score(query, self._keys(memory, past))
         weights, terms = self.select(scores, mask[:, None], query)
         if factor is not None:

@@ -1,7 +1,7 @@
 """Scopes of recurrent decoders: which source positions a query may look at (Luong et al. 2015, sections 3.1 and 3.2).
 
-All take queries [B, Q, D], the decoder's step of each [Q] and which source tokens are real [B, S], and give a mask
-[B, 1 or Q, S] and a factor of the weights [B, Q, S], None where there is none. Positions count from 0.
+All take queries [B, Q, D], the decoder's step of each [Q], or [1] of all, and which source tokens are real [B, S]. They give
+a mask [B, 1 or Q, S] and a factor of the weights [B, Q, S], None where there is none. Positions count from 0.
 """
 
 from __future__ import annotations

@@ -49,9 +49,10 @@ class AdditiveScore(Score):
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        # One product for all heads: v of each beside the others' zeros.
-        energies = F.linear(torch.tanh(self.query(query)[:, :, None] + keys), torch.block_diag(*self.energy.weight.split(1)))
-        return energies.movedim(-1, 1)
+        energy = self.energy.weight
+        if len(energy) > 1:  # one product for all heads: the v of each beside zeros
+            energy = torch.block_diag(*energy.split(1))
+        return F.linear(torch.tanh(self.query(query)[:, :, None] + keys), energy).movedim(-1, 1)
 
 
 class DotScore(Score):
