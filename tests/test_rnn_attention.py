@@ -99,12 +99,12 @@ def by_threshold(weight, scores):
 
 
 def sparsemax(scores):
-    """max(0, z - tau) (Martins and Astudillo 2016, equation 3)."""
+    """max(0, z - tau) (Martins and Astudillo 2016, proposition 1)."""
     return by_threshold(lambda z, tau: max(0.0, z - tau), scores)
 
 
 def entmax15(scores):
-    """max(0, z / 2 - tau)^2 (Peters et al. 2019, equation 7)."""
+    """max(0, z / 2 - tau)^2 (Peters et al. 2019)."""
     return by_threshold(lambda z, tau: max(0.0, z / 2 - tau) ** 2, scores)
 
 

@@ -59,7 +59,7 @@ class Attention(nn.Module):
     their contexts stand side by side.
 
     With coverage, V c_ij is added to the key of position j, where c_ij is the sum of the weights that it got from earlier
-    queries: with the additive score the attention of See et al. 2017, equation 11 (Tu et al. 2016, equation 7). Queries
+    queries: with the additive score the attention of See et al. 2017, equation 11 (after Tu et al. 2016). Queries
     must then come one by one.
     """
 

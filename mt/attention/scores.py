@@ -56,7 +56,7 @@ class AdditiveScore(Score):
 
 
 class DotScore(Score):
-    """e_ij = s_i^T h_j (Luong et al. 2015, equation 8), with `scaled` divided by the root of its width (Vaswani et al. 2017).
+    """e_ij = s_i^T h_j (Luong et al. 2015, section 3.1), with `scaled` divided by the root of its width (Vaswani et al. 2017).
 
     One head takes query and states as they are, which must be equally wide. Several project both and share out the result.
     """
@@ -78,7 +78,7 @@ class DotScore(Score):
 
 
 class GeneralScore(DotScore):
-    """e_ij = s_i^T W h_j (Luong et al. 2015, equation 8)."""
+    """e_ij = s_i^T W h_j (Luong et al. 2015, section 3.1)."""
 
     def __init__(self, query_dim: int, memory_dim: int) -> None:
         super().__init__(query_dim, query_dim, query_dim)
@@ -86,7 +86,7 @@ class GeneralScore(DotScore):
 
 
 class LocationScore(Score):
-    """e_i = W s_i, of which entry j scores position j, whatever stands there (Luong et al. 2015, section 3.1).
+    """e_i = W s_i, of which entry j scores position j, whatever stands there (Luong et al. 2015, equation 8).
 
     W has a row for each position up to the `longest` source. A longer one raises MTError.
     """
