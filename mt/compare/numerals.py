@@ -8,7 +8,7 @@ import regex  # type: ignore[import-untyped]
 
 _SPACES = " \u00a0\u202f\u2009"
 _NUMBER = regex.compile(
-    rf"(?<!\d)(?:(?P<whole>[1-9]\d{{0,2}}(?P<by>[.,'\u2019{_SPACES}])\d{{3}}(?:(?P=by)\d{{3}})*)(?!\d)(?:(?!(?P=by))[.,](?P<rest>\d+))?"
+    rf"(?<!\d)(?:(?<!\d[.,])(?P<whole>[1-9]\d{{0,2}}(?P<by>[.,'\u2019{_SPACES}])\d{{3}}(?:(?P=by)\d{{3}})*)(?!\d)(?:(?!(?P=by))[.,](?P<rest>\d+))?"
     r"|(?<!\d[.,])(?P<units>\d+)[.,](?P<fraction>\d+)(?![.,]?\d)"
     r"|(?P<plain>\d+))"
 )

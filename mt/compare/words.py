@@ -3,7 +3,7 @@
 A word is a run of letters, marks and digits. A hyphen, an apostrophe or (between digits) a point or comma inside it belongs to
 it, as in BLEU's 13a: `don't`, `l'homme`, `EU-Kommission`, `1.000,5` are one word each. Punctuation is no word, so that quotes of
 any language („so“, «so», "so") change nothing. In scripts without spaces each character is a word, as it is for lengths
-(`mt.data.scripts`). Text is brought to NFC, typographic apostrophes to ', non-breaking hyphens to -, soft hyphens are dropped; case is kept.
+(`mt.data.scripts`). Text is brought to NFC, typographic apostrophes to ', non-breaking hyphens to -; soft hyphens go; case is kept.
 
 Not `mt.data.words`: alignments count what stands between spaces, with the punctuation that clings to it.
 """
