@@ -36,7 +36,7 @@ class Dropping:
     """Both in a content word of the references."""
 
     missing: Ratio  # the hypothesis lacks the word, or has it fewer times: dropped or translated otherwise
-    dropped: Ratio  # of these, the ones with nothing at all in their place: the part that is no paraphrase
+    dropped: Ratio  # of these, the ones with nothing in their place: the part that is no paraphrase
 
 
 def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int = 2) -> Repetition:
@@ -64,8 +64,9 @@ def dropped_words(hypotheses: Sequence[str], references: Sequence[str], counts: 
 
     `counts`: of the target side of the training text; None takes the references, which makes the figures depend a little on the
     test set. Words are paired one to one: first what stands in common order (difflib, as `diff_words`), then equal words anywhere
-    else in the sentence. A word without partner is missing; it is dropped where the stretch that it stands in has no counterpart, so that
-    its neighbours on both sides meet in the hypothesis. MTError where the lists differ in length.
+    else in the sentence. A content word without partner is missing. Where a stretch of the reference is d words longer than what the
+    hypothesis has between the same neighbours, up to d of its missing words are dropped: all of them where the neighbours meet.
+    MTError where the lists differ in length.
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     function = frequent_words(count_words_of_training(references) if counts is None else counts, FUNCTION_WORDS)
@@ -76,15 +77,16 @@ def dropped_words(hypotheses: Sequence[str], references: Sequence[str], counts: 
         moved = Counter(word for tag, a, b, _, _ in opcodes if tag != "equal" for word in ours[a:b])
         total = sum(word not in function for word in theirs)
         lost = gone = 0
-        # Those with nothing in their place claim the words that moved first: they may well have moved from there.
-        for tag, _, _, c, d in sorted(opcodes, key=lambda opcode: opcode[0] != "insert"):
-            if tag == "equal":
-                continue
+        surplus = {c: max(0, (d - c) - (b - a)) for tag, a, b, c, d in opcodes if tag != "equal"}
+        # Stretches that lack most claim the words that stand elsewhere first: those may well have moved from there.
+        for _, _, _, c, d in sorted((o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]):
+            without = 0
             for word in theirs[c:d]:
                 if moved[word]:
                     moved[word] -= 1
-                elif word not in function:
-                    lost, gone = lost + 1, gone + (tag == "insert")  # difflib's view: to insert into the hypothesis
+                else:
+                    without += word not in function
+            lost, gone = lost + without, gone + min(without, surplus[c])
         missing.append((lost, total))
         dropped.append((gone, total))
     return Dropping(Ratio.of(missing), Ratio.of(dropped))
