@@ -120,7 +120,7 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
     p is twice the share of draws on the far side of no difference, which is Koehn's (2004) count of the resamples that
     the weaker system wins, made two-sided; with the usual + 1 for the observed sample, and ties on both sides. p < 0.05 goes with an
     interval without 0. sacreBLEU's formula, the share of (|d_r| - mean |d|) > |d|, counts one end only, so that it finds a difference
-    in 12 % of comparisons of equals at p < 0.05; it is there to be checked against, as `p_sacrebleu`.
+    in 8 to 12 % of comparisons of equals at p < 0.05; it is there to be checked against, as `p_sacrebleu`.
 
     Both sides must come from one call of `resample_scores`, or calls with the same sentences and number of resamples: raises
     UsageError where these differ.
