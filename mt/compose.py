@@ -122,10 +122,12 @@ def check_mechanisms(overrides: list[str], config: Config) -> None:
             continue
         value = override.value()
         for option in value if isinstance(value, list) else [value]:
-            settings = OmegaConf.load(config_dir() / override.key_or_group / f"{option}.yaml") if option else {}
-            if settings and not families & set(settings):
+            if not option:
+                continue
+            settings = {str(family) for family in OmegaConf.load(config_dir() / override.key_or_group / f"{option}.yaml")}
+            if not families & settings:
                 raise UsageError(
-                    f"{override.key_or_group}={option} is for {' and '.join(sorted(map(str, settings)))} models, and this one is "
+                    f"{override.key_or_group}={option} is for {' and '.join(sorted(settings))} models, and this one is "
                     f"{config.model.encoder} to {config.model.decoder}: choose another, or another model="
                 )
 

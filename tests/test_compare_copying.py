@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
-from mt.compare.copying import find_names, names_kept, numbers_copied, numbers_kept, untranslated_words
-from mt.compare.differences import diff_words, most_different, sentence_chrf
-from mt.compare.numerals import find_numbers
-from mt.compare.ratio import Ratio
-from mt.compare.words import plain
+from mt.comparison.copying import find_names, names_kept, numbers_copied, numbers_kept, untranslated_words
+from mt.comparison.differences import diff_words, most_different, sentence_chrf
+from mt.comparison.numerals import find_numbers
+from mt.comparison.ratio import Ratio
+from mt.comparison.words import plain
 from mt.errors import MTError
 
 

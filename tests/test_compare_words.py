@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt.compare.accuracy import word_accuracy
-from mt.compare.coverage import dropped_words, repeated_words, unlinked_words
-from mt.compare.ratio import SMALL, Ratio
-from mt.compare.words import count_words_of_training, frequent_words, load_counts, save_counts, split_words
+from mt.comparison.accuracy import word_accuracy
+from mt.comparison.coverage import dropped_words, repeated_words, unlinked_words
+from mt.comparison.ratio import SMALL, Ratio
+from mt.comparison.words import count_words_of_training, frequent_words, load_counts, save_counts, split_words
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import parse_links
 from mt.evaluation.metrics import resamples

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.compare.ratio import Ratio
-from mt.compare.words import split_words
+from mt.comparison.ratio import Ratio
+from mt.comparison.words import split_words
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_lines
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import regex  # type: ignore[import-untyped]
 
-from mt.compare.numerals import find_numbers
-from mt.compare.ratio import Ratio
-from mt.compare.words import WORD, plain, split_words
+from mt.comparison.numerals import find_numbers
+from mt.comparison.ratio import Ratio
+from mt.comparison.words import WORD, plain, split_words
 from mt.evaluation.evaluation import check_lines
 
 # A word that the target text has a tenth as often as the source text is taken for a word of both languages (German and English

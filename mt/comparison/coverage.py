@@ -4,7 +4,7 @@ Attention can return to what is translated already and never reach what is not: 
 repeating and dropping (Mi et al. 2016). They counted by hand or by alignment; counting against the reference instead, and against
 the source words that the reference does translate, follows Malaviya et al. 2018 (REP-score, DROP-score).
 
-Words as in `mt.compare.words`, case-folded: the second word of "The the" is a repeat.
+Words as in `mt.comparison.words`, case-folded: the second word of "The the" is a repeat.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from mt.compare.ratio import Ratio
-from mt.compare.words import count_words_of_training, frequent_words, split_words
+from mt.comparison.ratio import Ratio
+from mt.comparison.words import count_words_of_training, frequent_words, split_words
 from mt.errors import UsageError
 from mt.evaluation.alignment import Links
 from mt.evaluation.evaluation import check_lines

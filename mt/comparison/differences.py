@@ -10,7 +10,7 @@ import numpy as np
 import regex  # type: ignore[import-untyped]
 from sacrebleu.metrics import CHRF
 
-from mt.compare.words import WORD, plain
+from mt.comparison.words import WORD, plain
 from mt.errors import MTError
 from mt.evaluation.metrics import SentenceStatistics
 
@@ -32,7 +32,7 @@ class Segment:
 def diff_words(hypothesis: str, reference: str) -> list[Segment]:
     """The alternation of equal and differing stretches; a space belongs to what it follows.
 
-    Words and punctuation marks are compared in the form of `mt.compare.words.plain`, with case. The matching is Ratcliff and
+    Words and punctuation marks are compared in the form of `mt.comparison.words.plain`, with case. The matching is Ratcliff and
     Obershelp's (difflib): the longest common run first, then left and right of it. It may match fewer words than a longest
     common subsequence, and reads better, since that picks up stray articles and commas.
     """
