@@ -159,6 +159,7 @@ def test_only_what_is_used_is_checked():
     compose.load_config(["model=rnn", "attention=linear", "position=t5"])  # an encoder and a decoder without either
     compose.load_config(["attention=linear", "model.transformer.decoder_position=rope", "model.encoder=rnn", "position=t5"])
     compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
+    compose.load_config(["model.decoder=rnn", "model.rnn.reverse_source=true"])  # its encoder
     compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
 
 
