@@ -11,7 +11,7 @@ import functools
 import math
 from pathlib import Path
 
-from mt.config import MULTI_HEAD_SCORES, POSITION_NAMES, RELATIVE_POSITION_NAMES, Config, keys
+from mt.config import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES, Config, keys
 from mt.errors import UsageError
 
 
@@ -70,8 +70,8 @@ def check_transformer(config: Config) -> None:
             )
         if pattern == "adaptive_span" and transformer.select != "softmax":
             raise UsageError(f"{where} is a weight within softmax: set model.transformer.select=softmax")
-        if pattern == "linear":
-            check_linear(config, where, position)
+        if pattern == "linear" and position not in ADDED_POSITION_NAMES:
+            raise UsageError(f"{where} has no scores that position={position} could change: choose {', '.join(ADDED_POSITION_NAMES)}")
 
 
 def check_rnn(config: Config) -> None:
@@ -112,14 +112,3 @@ def check_rnn(config: Config) -> None:
                 f"model.rnn.longest_source={rnn.longest_source} is too short for {score}: give at least data.max_pieces + 1 = "
                 f"{config.data.max_pieces + 1}"
             )
-
-
-def check_linear(config: Config, where: str, position: str) -> None:
-    """Linear attention has no scores: nothing that acts on scores or weights goes with it."""
-    transformer = config.model.transformer
-    if position in RELATIVE_POSITION_NAMES:
-        possible = ", ".join(name for name in POSITION_NAMES if name not in RELATIVE_POSITION_NAMES)
-        raise UsageError(f"{where} has no scores that position={position} could change: choose {possible}")
-    for key, neutral in (("select", "softmax"), ("softcap", 0.0), ("attention_dropout", 0.0)):
-        if getattr(transformer, key) != neutral:
-            raise UsageError(f"{where} has no weights for {key} to act on: set model.transformer.{key}={neutral}")

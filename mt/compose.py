@@ -48,9 +48,11 @@ def load_config(overrides: list[str]) -> Config:
     check_keys(overrides)
     try:
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            return to_config(compose("train", overrides))
+            config = to_config(compose("train", overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(_one_line(error)) from error
+    check_mechanisms(overrides, config)
+    return config
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -110,6 +112,24 @@ def check_keys(overrides: list[str]) -> None:
                     _check_known(str(option), known_groups[key], f"{key}=")
         elif not _is_key(key):
             _check_known(key, [*known_groups, *keys()], "")
+
+
+def check_mechanisms(overrides: list[str], config: Config) -> None:
+    """Refuse a choice of attention or positions that sets nothing which this model has."""
+    families = {config.model.encoder, config.model.decoder}
+    for override in OverridesParser.create().parse_overrides(overrides):
+        if override.key_or_group not in ("attention", "position") or override.is_delete():
+            continue
+        value = override.value()
+        for option in value if isinstance(value, list) else [value]:
+            if not option:
+                continue
+            settings = {str(family) for family in OmegaConf.load(config_dir() / override.key_or_group / f"{option}.yaml")}
+            if not families & settings:
+                raise UsageError(
+                    f"{override.key_or_group}={option} is for {' and '.join(sorted(settings))} models, and this one is "
+                    f"{config.model.encoder} to {config.model.decoder}: choose another, or another model="
+                )
 
 
 def _is_key(key: str) -> bool:

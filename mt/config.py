@@ -103,8 +103,8 @@ class DataConfig:
         return (self.tgt_lang, self.src_lang) if self.reverse else (self.src_lang, self.tgt_lang)
 
 
-POSITION_NAMES = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
-RELATIVE_POSITION_NAMES = ("shaw", "t5", "alibi")  # those that change the scores of a query for a key
+ADDED_POSITION_NAMES = ("none", "sinusoidal", "learned")  # those that leave the scores of a query for a key alone
+POSITION_NAMES = (*ADDED_POSITION_NAMES, "shaw", "t5", "alibi", "rope")
 PATTERN_NAMES = ("full", "window", "strided", "multiscale", "adaptive_span", "linear")
 
 
@@ -126,8 +126,8 @@ class TransformerConfig:
     window: int = setting(16, "reach of windows to either side, in pieces: of all heads, the widest head, the longest span", least=1)
     stride: int = setting(8, "of the pattern strided: window of half of the heads, step of the others", least=2)
     span_cost: float = setting(1e-3, "of the pattern adaptive_span: what a piece of mean span adds to the loss of each token")
-    select: str = setting("softmax", "how scores become weights", choices=("softmax", "sparsemax", "entmax15"))
-    softcap: float = setting(0.0, "limit of attention scores: c tanh(s / c); 0: none")
+    select: str = setting("softmax", "how scores become weights (linear has none)", choices=("softmax", "sparsemax", "entmax15"))
+    softcap: float = setting(0.0, "limit c of the products of queries and keys: c tanh(s / c); 0: none")
     qk_norm: bool = setting(False, "normalise queries and keys of each head")
     norm: str = setting("pre", "where the norm of a sublayer stands (mt/models/layers.py)", choices=("pre", "post", "sandwich", "deepnorm"))
     norm_kind: str = setting("layer", "kind of norm: layer norm, or root mean square", choices=("layer", "rms"))

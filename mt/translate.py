@@ -17,6 +17,7 @@ from mt.command import Parser
 from mt.data.readers import open_bytes
 from mt.errors import MTError, UsageError, run_command
 from mt.evaluation.alignment import format_links
+from mt.report.drawing import Drawing, add_flags
 
 if TYPE_CHECKING:
     from mt.decoding.translator import Output, Translation, Translator
@@ -28,6 +29,9 @@ examples:
   mt-translate runs/demo --ensemble runs/demo2 --nbest 5 < in.txt
   mt-translate runs/demo --score references.txt < in.txt
   mt-translate runs/demo --alignments "The dog sleeps."
+  mt-translate runs/demo --attention map.html < in.txt
+  mt-translate runs/demo --attention map.png --attention-layer all "The dog sleeps."
+  mt-translate runs/demo --attention map.html --score references.txt --links gold.txt < in.txt
   tail -f log.txt | mt-translate runs/demo --stream
 
 Every input line gives one output line (with --nbest N up to N), in order; a blank line stays blank. Input is UTF-8; lines
@@ -38,6 +42,12 @@ What needed special treatment is counted on standard error at the end. Exit code
 looks at most, as source word-target word. Words are what spaces separate, counted from 0. With --nbest the links are a
 fourth field, with --format jsonl the key "alignment". The field of a blank line, and of one whose words cannot be told from
 its pieces, is empty.
+
+--attention draws the words of the source along the top, those of the translation down the side, and the darker a cell the
+more attention; what goes to the marks of start and end is left out. Without more flags it is the attention that alignments are
+read from; of an ensemble, of its first run. A .html file holds all kinds, layers and heads to choose from in a browser, and the
+flags say what it opens with; .png and .svg need matplotlib (pip install 'mt-attention[plot]') and show up to 20 lines. With
+--score FILE it is the attention in these translations instead of the model's own, and --links FILE outlines known links.
 """
 SEPARATORS_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")  # legal in JSON strings, but some tools end a line there
 
@@ -62,6 +72,7 @@ def parser() -> Parser:
     add("--alignments", action="store_true", help="put word alignments after each translation: translation ||| 0-0 1-1 (see below)")
     add("--score", metavar="FILE", help="do not translate: print the log-probability of each line of FILE as translation of its input line")
     add("--stream", action="store_true", help="answer each line before reading the next (slower: nothing is batched)")
+    add_flags(arguments)
     search = arguments.add_argument_group("search")
     add = search.add_argument
     add("--beam", type=int, default=5, metavar="K", help="beam size; 1: greedy search (default: 5)")
@@ -93,10 +104,12 @@ def translate(arguments: argparse.Namespace) -> None:
         raise UsageError("--score prints one number a line: it does not go with --nbest, --scores, --sample, --alignments or --format")
     if arguments.threads < 0:
         raise UsageError("--threads cannot be negative")
+    drawing = Drawing.from_flags(arguments)
 
     # Importing torch takes seconds: after the flags are known to be right.
     from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import WINDOW_LINES, load
+    from mt.decoding.translator import load
+    from mt.decoding.windows import WINDOW_LINES
     from mt.training.device import set_threads
 
     set_threads(arguments.threads)
@@ -110,13 +123,18 @@ def translate(arguments: argparse.Namespace) -> None:
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),
     )
+    kinds = drawing.kinds(translator) if drawing else None
     progress = Progress(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
     window = 1 if arguments.stream else WINDOW_LINES
     with open_input(arguments, log) as lines, open_output(arguments.output) as out:
+        lines = drawing.limit(lines) if drawing else lines
         if arguments.score:
-            results = score_lines(translator, lines, arguments.score, window)
+            look = (lambda pairs: drawing.add_pairs(translator, pairs, kinds or ())) if drawing else None
+            results = score_lines(translator, lines, arguments.score, window, look)
         else:
-            stream = translator.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments)
+            stream = translator.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments, kinds)
+            if drawing:
+                stream = drawing.watch(stream)
             show = as_json if arguments.format == "jsonl" else as_text
             results = (show(index, each, arguments.nbest, arguments.scores) for index, each in enumerate(stream))
         for count, text in enumerate(results, start=1):
@@ -124,6 +142,8 @@ def translate(arguments: argparse.Namespace) -> None:
             if count % window == 0:
                 out.flush()
     progress.close()
+    if drawing:
+        drawing.write(f"Attention of {Path(arguments.run).resolve().name}", log)
     for line in translator.report():
         log(line)
 
@@ -155,9 +175,11 @@ def as_record(output: Output) -> dict[str, Any]:
     return record if output.links is None else {**record, "alignment": format_links(output.links)}
 
 
-def score_lines(translator: Translator, sources: Iterable[str], path: str, window: int) -> Iterator[str]:
-    """One log-probability a line."""
-    from mt.decoding.translator import windows
+def score_lines(
+    translator: Translator, sources: Iterable[str], path: str, window: int, look: Callable[[list[tuple[str, str]]], None] | None = None
+) -> Iterator[str]:
+    """One log-probability a line. `look` is shown the pairs."""
+    from mt.decoding.windows import windows
 
     sources, read = iter(sources), 0
     with open_bytes(Path(path)) as file:
@@ -168,6 +190,8 @@ def score_lines(translator: Translator, sources: Iterable[str], path: str, windo
             if len(pairs) < len(chunk):
                 total = read + len(chunk) - len(pairs) + sum(1 for _ in sources)
                 raise MTError(f"{path} has {read:,} lines and the input {total:,}: they must belong together line by line")
+            if look:
+                look(pairs)
             yield from (f"{score.log_prob:.6f}\n" for score in translator.score(pairs))
         if more := sum(1 for _ in targets):
             raise MTError(f"{path} has {read + more:,} lines and the input {read:,}: they must belong together line by line")

@@ -16,9 +16,11 @@ import mt
 from mt.config import ModelConfig, RNNConfig, TokenizerConfig
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.attention import PairAttention, attend_pairs
 from mt.decoding.batches import Budget
-from mt.decoding.diagnosis import PairMaps, diagnose, is_punctuation, map_pairs, measure_pair
+from mt.decoding.diagnosis import diagnose, is_punctuation, measure_pair
 from mt.decoding.scoring import score_pairs
+from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.evaluate import main
 from mt.evaluation.diagnostics import COVERAGE, FIGURES, Summary
@@ -42,10 +44,6 @@ def budget(tokens: int = 4096) -> Budget:
     return Budget(tokens, print)
 
 
-def keep(pair: PairMaps) -> PairMaps:
-    return PairMaps(pair.source_pieces, pair.target_pieces, {kind: each.copy() for kind, each in pair.maps.items()}, pair.loss)
-
-
 @pytest.mark.parametrize("encoder", ["transformer", "rnn"])
 @pytest.mark.parametrize("decoder", ["transformer", "rnn"])
 @torch.no_grad()
@@ -53,19 +51,21 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
     model = tiny_model(tokenizer.vocab_size(), encoder, decoder)
     texts = list(zip(sentences(12), sentences(12, 1), strict=True))
     pairs = [(tokenizer.encode(source, "src"), tokenizer.encode(target, "tgt")) for source, target in texts]
-    found = map_pairs(model, tokenizer, pairs, budget(), keep)
-    small = map_pairs(model, tokenizer, pairs, budget(40), keep)
+    kinds = [kind for kind in ("cross", "encoder", "decoder") if kind in KINDS[0][encoder] | KINDS[1][decoder]]
+    found, small = (
+        attend_pairs([model], tokenizer, pairs, b, lambda each: each[0], kinds=kinds, loss=True) for b in (budget(), budget(40))
+    )
     scores = score_pairs([model], tokenizer, texts, budget())
     for pair, one, other, score in zip(pairs, found, small, scores, strict=True):
         alone = make_batch([pair[0]], [pair[1]])
         expected = model(alone.source[:, : len(pair[0]) + 1], alone.source_mask[:, : len(pair[0]) + 1],
                          alone.target_input[:, : len(pair[1]) + 1], need_weights=True).attention  # fmt: skip
-        assert one.maps.keys() == expected.keys() == KINDS[0][encoder] | KINDS[1][decoder]
+        assert set(kinds) == expected.keys()
         for kind in expected:
-            assert one.maps[kind].shape == tuple(expected[kind].shape[1:])
-            np.testing.assert_allclose(one.maps[kind], expected[kind][0], atol=1e-5)
-            np.testing.assert_allclose(other.maps[kind], expected[kind][0], atol=1e-5)
-            np.testing.assert_allclose(one.maps[kind].sum(-1), 1, atol=1e-5)
+            assert one.of(kind).shape == tuple(expected[kind].shape[1:])
+            np.testing.assert_allclose(one.of(kind), expected[kind][0], atol=1e-5)
+            np.testing.assert_allclose(other.of(kind), expected[kind][0], atol=1e-5)
+            np.testing.assert_allclose(one.of(kind).sum(-1), 1, atol=1e-5)
         assert one.loss == pytest.approx(-score.log_prob / score.tokens, abs=1e-4)
         assert one.source_pieces == tokenizer.pieces(pair[0], "src") and one.target_pieces == tokenizer.pieces(pair[1], "tgt")
 
@@ -78,7 +78,8 @@ def test_keys_are_the_right_pieces() -> None:
 
     decoder = on(2, 4, 4)
     decoder[0, 0, :2] = np.eye(4)[0]  # rows 0 and 1 do not see key 2
-    pair = PairMaps(["a", "b", "▁,"], ["▁c", "...", "d"], {"encoder": on(2, 4, 4), "decoder": decoder, "cross": on(2, 4, 4)}, 1.0)
+    pieces = ["a", "b", "▁,"], ["▁c", "...", "d"], [0, 0, 1], [0, 0, 0]
+    pair = PairAttention(*pieces, on(2, 4, 4), True, encoder=on(2, 4, 4), decoder=decoder, loss=1.0)
     found = measure_pair(pair).kinds
     assert found["encoder"].heads["punctuation"] == found["cross"].heads["punctuation"] == 1
     assert found["decoder"].heads["punctuation"] == pytest.approx(2 / 3)
@@ -109,7 +110,7 @@ def test_models_without_attention(tokenizer: Tokenizer) -> None:
     config = ModelConfig(encoder="rnn", decoder="rnn", dim=16, tie_embeddings="none", rnn=RNNConfig(hidden=16, attention="none"))
     model = build_model(config, *[tokenizer.vocab_size()] * 2).eval()
     with pytest.raises(UsageError, match="no attention.*--diagnostics"):
-        map_pairs(model, tokenizer, [([5], [6])], budget(), keep)
+        diagnose(Translator([model], tokenizer), ["a"], ["b"])
 
 
 def test_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

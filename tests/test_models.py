@@ -48,7 +48,7 @@ VARIANTS = {
     "multi-scale, shaw": tiny("transformer", "transformer", pattern="multiscale", window=2, position="shaw"),
     "adaptive span": tiny("transformer", "transformer", pattern="adaptive_span", window=1),
     "linear": tiny("transformer", "transformer", pattern="linear"),
-    "linear to full": tiny("transformer", "transformer", encoder_pattern="linear", position="rope"),
+    "linear to full": tiny("transformer", "transformer", encoder_pattern="linear", decoder_position="rope"),
     "sparsemax": tiny("transformer", "transformer", select="sparsemax"),
     "entmax15": tiny("transformer", "transformer", select="entmax15"),
     "softcap, qk-norm, multi-query": tiny("transformer", "transformer", softcap=2.0, qk_norm=True, kv_heads=1),
@@ -103,6 +103,36 @@ def batch():
     source = torch.randint(4, VOCAB, (3, 7))
     mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None]
     return source * mask, mask, torch.randint(4, VOCAB, (3, 6))
+
+
+PATTERNS = ("window", "strided", "multiscale", "adaptive_span", "linear")
+
+
+@pytest.fixture(
+    params=[(pattern, position) for pattern in PATTERNS for position in ("sinusoidal", "t5") if (pattern, position) != ("linear", "t5")]
+)
+def long_model(request):
+    """A model whose patterns leave most out, and with it a batch that is long enough for that."""
+    pattern, position = request.param
+    torch.manual_seed(0)
+    model = build_model(tiny("transformer", "transformer", pattern=pattern, position=position, window=4, stride=4), VOCAB, VOCAB).eval()
+    source = torch.randint(4, VOCAB, (2, 95))
+    mask = torch.arange(95) < torch.tensor([95, 81])[:, None]
+    return model, source * mask, mask, torch.randint(4, VOCAB, (2, 90))
+
+
+@torch.no_grad()
+def test_long_sentences_are_decoded_step_by_step_as_all_at_once(long_model):
+    """Here all at once does not look at what a pattern leaves out, and step by step does so in its own way."""
+    model, source, mask, target = long_model
+    whole = logits(model, source, mask, target)
+    torch.testing.assert_close(model.output(model(source, mask, target, need_weights=True).hidden), whole, atol=1e-4, rtol=1e-4)
+    alone = logits(model, source[1:, :81], mask[1:, :81], target[1:])
+    torch.testing.assert_close(whole[1:], alone, atol=1e-4, rtol=1e-4)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        got, state, _ = model.step(target[:, t], state)
+        torch.testing.assert_close(got, whole[:, t], atol=1e-4, rtol=1e-4)
 
 
 def logits(model, source, mask, target):
@@ -304,20 +334,36 @@ def test_select_rows_refuses_what_it_cannot_reorder():
         select_rows({"a": [1.0]}, torch.tensor([0]))
 
 
+def agree_on_gpu(model, source, mask, target):
+    """Outputs, step by step too, and all gradients; on the GPU attention is fused."""
+    expected = logits(model, source, mask, target)
+    gradients = torch.autograd.grad(expected.square().mean(), list(model.parameters()), allow_unused=True)
+    model.cuda()
+    source, mask, target = source.cuda(), mask.cuda(), target.cuda()
+    got = logits(model, source, mask, target)
+    torch.testing.assert_close(got.cpu(), expected, atol=1e-4, rtol=1e-4)
+    found = torch.autograd.grad(got.square().mean(), list(model.parameters()), allow_unused=True)
+    for one, other in zip(found, gradients, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one.cpu(), other, atol=1e-4, rtol=1e-3)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        step, state, _ = model.step(target[:, t], state)
+        torch.testing.assert_close(step.cpu(), expected[:, t], atol=1e-4, rtol=1e-4)
+    model.train()
+    with torch.autocast("cuda", torch.bfloat16):
+        model.output(model(source, mask, target).hidden).float().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_cpu_and_gpu_agree(model, batch):
-    """All outputs, step by step too; on the GPU attention is fused."""
-    source, mask, target = batch
-    expected = logits(model, source, mask, target)
-    model.cuda()
-    source, mask, target = source.cuda(), mask.cuda(), target.cuda()
-    torch.testing.assert_close(logits(model, source, mask, target).cpu(), expected, atol=1e-4, rtol=1e-4)
-    state = model.init_state(model.encode(source, mask))
-    for t in range(target.shape[1]):
-        got, state, _ = model.step(target[:, t], state)
-        torch.testing.assert_close(got.cpu(), expected[:, t], atol=1e-4, rtol=1e-4)
-    model.train()
-    with torch.autocast("cuda", torch.bfloat16):
-        some_loss(model, source, mask, target).backward()
-    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    agree_on_gpu(model, *batch)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cpu_and_gpu_agree_on_long_sentences(long_model):
+    agree_on_gpu(*long_model)

@@ -36,7 +36,8 @@ def test_rms_norm_is_the_formula():
     x = torch.randn(2, 8)
     sublayer = Sublayer(config(norm="post", norm_kind="rms"))
     y = 2 * x
-    torch.testing.assert_close(sublayer(x, lambda x: x), y / (y.square().mean(-1, keepdim=True) + torch.finfo(y.dtype).eps).sqrt())
+    torch.testing.assert_close(sublayer(x, lambda x: x), y / (y.square().mean(-1, keepdim=True) + 1e-6).sqrt())
+    assert sublayer(x.bfloat16(), lambda x: x).dtype == torch.bfloat16
 
 
 def test_swiglu_is_the_formula_and_has_as_many_weights():
@@ -56,6 +57,9 @@ def test_deepnorm_has_the_constants_of_the_paper():
     encoder, decoder = DeepNorm(deep, decoder=False), DeepNorm(deep, decoder=True)
     assert (encoder.residual, encoder.gain) == pytest.approx((1.9985, 0.3526), abs=1e-3)
     assert (decoder.residual, decoder.gain) == pytest.approx((2.7108, 0.2608), abs=1e-3)
+    deep.decoder = "rnn"  # the encoder alone: (2 * 18)^(1/4), (8 * 18)^(-1/4)
+    alone = DeepNorm(deep, decoder=False)
+    assert (alone.residual, alone.gain) == pytest.approx((2.4495, 0.2887), abs=1e-3)
 
 
 def test_deepnorm_shrinks_values_and_outputs_but_not_queries_and_keys():
@@ -84,7 +88,11 @@ def test_making_results_again_changes_no_gradient(changes):
         torch.manual_seed(1)
         output = model(source, source > 0, target)
         loss = output.hidden.square().sum() + sum(term(torch.zeros(3, 6), target > 0) for term in output.losses)
+        calls = []
+        for layer in (*model.encoder.layers, *model.decoder.layers):
+            layer.feed_forward.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         found.append(torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True))
+        assert len(calls) == (6 if recompute else 0)  # again, in the backward pass
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
 

@@ -21,6 +21,7 @@ from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
 from mt.decoding import translator as translator_module
+from mt.decoding import windows as windows_module
 from mt.decoding.search import SearchOptions, search
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
@@ -356,8 +357,8 @@ def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(translator:
 
 
 def test_windows_are_bounded_in_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translator_module, "WINDOW_CHARS", 10)
-    assert list(translator_module.windows(["aaaa"] * 5 + ["b"], 4)) == [["aaaa"] * 3, ["aaaa", "aaaa", "b"]]
+    monkeypatch.setattr(windows_module, "WINDOW_CHARS", 10)
+    assert list(windows_module.windows(["aaaa"] * 5 + ["b"], 4)) == [["aaaa"] * 3, ["aaaa", "aaaa", "b"]]
 
 
 def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:

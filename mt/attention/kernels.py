@@ -43,7 +43,8 @@ def attend(
     plain = values is None and select is masked_softmax and not softcap
     if plain and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
-    return attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    context, weights = attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    return context, weights if need_weights else None
 
 
 def attend_eager(
@@ -74,12 +75,21 @@ def attend_eager(
 def attend_fused(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
-    """`attend` through PyTorch's fused kernels, without the weights."""
+    """`attend` through PyTorch's fused kernels, without the weights.
+
+    They take four dimensions and no other: further leading ones are folded into the batch.
+    """
+    lead, heads = query.shape[:-3], query.shape[-3]
+    sees = None if mask is None else mask.any(-1, keepdim=True)
     added = mask
+    if mask is not None and sees is not None:
+        added = mask | ~sees  # kernels differ on rows that are masked entirely, and a NaN there would reach the values' gradient
     if bias is not None:
-        added = bias.to(query.dtype) if mask is None else bias.to(query.dtype).masked_fill(~mask, -torch.inf)
-    context = F.scaled_dot_product_attention(query, key, value, attn_mask=added, dropout_p=dropout_p)
-    if mask is not None:
-        # Backends differ on rows that are masked entirely (NaN, mean or zero); `where` also stops a NaN's gradient.
-        context = torch.where(mask.any(-1, keepdim=True), context, 0.0)
-    return context
+        bias = bias.to(query.dtype)
+        added = bias if added is None else bias.masked_fill(~added, -torch.inf)
+    if added is not None:
+        added = added[(None,) * (query.dim() - added.dim())]
+        added = added.expand(*lead, *added.shape[-3:]).flatten(0, -4).contiguous() if len(lead) > 1 else added.contiguous()
+    q, k, v = (x.reshape(-1, heads, *x.shape[-2:]) for x in (query, key, value))
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout_p).view(query.shape)
+    return context if sees is None else torch.where(sees, context, 0.0)

@@ -8,7 +8,7 @@ themselves. What scores are made of, and how weights come from them, is in `Scor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -116,7 +116,7 @@ class Window(FullLayout):
 
     @property
     def _block(self) -> int:
-        return max(8, self.reach)  # matrix products of less cost more than they save
+        return max(16, self.reach)  # smaller matrix products cost more than they save
 
     def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
         """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
@@ -131,6 +131,15 @@ class Window(FullLayout):
         mask = Sight(query_at, key_at, causal=sight.causal).mask(allowed)
         context, _ = scoring(queries, keys, values, mask, query_at, key_at)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+        if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not scoring.need_weights:
+            # Step by step, the newest token is the query: what lies further back need not be read.
+            near = slice(-self.reach - 1, None)
+            valid = None if sight.valid is None else sight.valid[:, near]
+            sight = replace(sight, key_at=sight.key_at[near], valid=valid)
+            key, value = key[:, :, near], value[:, :, near]
+        return super().attend(query, key, value, sight, scoring)
 
 
 class Strided(FullLayout):
@@ -176,3 +185,8 @@ def with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
 def into_columns(x: Tensor, stride: int) -> Tensor:
     """[B, H, T, D] -> [B, stride, H, rows, D], the last row filled up with zeros."""
     return F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride)).permute(0, 3, 1, 2, 4)
+
+
+def repeat_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, G, S, D] -> [B, H, S, D]: neighbouring query heads share a key head, the order of torch's `enable_gqa`."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor, nn
 
 from mt.attention.layouts import Scoring
 from mt.attention.masks import Sight
-from mt.attention.patterns import Cache, Pattern, build_pattern
+from mt.attention.patterns import Cache, build_pattern
 from mt.attention.positions import NoPositions
 from mt.attention.select import SELECTIONS
 from mt.config import TransformerConfig
+from mt.models.norm import RMSNorm
 
 KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, G, S, D / H] each
 
@@ -27,12 +26,12 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.heads, self.shared = config.heads, config.kv_heads or config.heads
         self.dropout, self.softcap, self.select = config.attention_dropout, config.softcap, SELECTIONS[config.select]
-        self.pattern = cast(Pattern, build_pattern(pattern, config))
+        self.pattern = build_pattern(pattern, config)
         head_dim = dim // self.heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.shared)
         self.out = nn.Linear(dim, dim)
-        self.norms = nn.ModuleList(nn.RMSNorm(head_dim) for _ in range(2)) if config.qk_norm else None
+        self.norms = nn.ModuleList(RMSNorm(head_dim) for _ in range(2)) if config.qk_norm else None
         nn.init.xavier_uniform_(self.query.weight)
         # Each half is a matrix of its own: fan-out is not that of both.
         for half in self.key_value.weight.chunk(2):
@@ -49,13 +48,13 @@ class MultiHeadAttention(nn.Module):
     def forward(self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
         context, weights = self.pattern.attend(self._queries(x), *memory, sight, self._scoring(NoPositions(), need_weights))
-        return self._join(context), weights if need_weights else None
+        return self._join(context), weights
 
     def to_itself(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
         query, key, value = self._rotated(x, sight.query_at, scheme)
         context, weights = self.pattern.attend(query, key, value, sight, self._scoring(scheme, need_weights))
-        return self._join(context), weights if need_weights else None
+        return self._join(context), weights
 
     def step(
         self, x: Tensor, cache: Cache | None, at: Tensor, scheme: NoPositions, need_weights: bool = False
@@ -63,7 +62,7 @@ class MultiHeadAttention(nn.Module):
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
         query, key, value = self._rotated(x, at, scheme)
         context, weights, cache = self.pattern.step(query, key, value, cache, at, self._scoring(scheme, need_weights))
-        return self._join(context), weights if need_weights else None, cache
+        return self._join(context), weights, cache
 
     def _queries(self, x: Tensor) -> Tensor:
         query = split(self.query(x), self.heads)

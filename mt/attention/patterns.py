@@ -7,12 +7,13 @@ cache that it defines itself (`step`).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from mt.attention.layouts import FullLayout, Scoring, Strided, Window
-from mt.attention.linear import LinearAttention
+from mt.attention import linear
+from mt.attention.layouts import FullLayout, Scoring, Strided, Window, repeat_heads
 from mt.attention.masks import Sight
 from mt.attention.positions import EVERY
 from mt.config import TransformerConfig
@@ -75,12 +76,13 @@ class AdaptiveSpan(Pattern):
     @property
     def span(self) -> Tensor:
         """z [H] in tokens."""
-        return self.longest * self.share.clamp(0, 1)
+        return self.longest * cast(Tensor, ClampWithin.apply(self.share))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
-        # Only what a head can see is computed: one host read a layer, of the longest span.
-        layout = Window(int(self.span.max()) + self.RAMP)
+        layout: FullLayout = Window(self.longest + self.RAMP)
+        if query.shape[2] > 1 and query.device.type == "cpu":  # where reading the spans waits for nothing: only what they reach
+            layout = Window(int(self.span.max()) + self.RAMP)
         return layout.attend(query, key, value, sight, replace(scoring, span=self.bias))
 
     def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
@@ -96,15 +98,58 @@ class AdaptiveSpan(Pattern):
         return {"mean span": self.span.mean().item(), "longest span": self.span.max().item()}
 
 
-def repeat_heads(x: Tensor, heads: int) -> Tensor:
-    """[B, G, S, D] -> [B, H, S, D]: neighbouring query heads share a key head, the order of torch's `enable_gqa`."""
-    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)
+class ClampWithin(torch.autograd.Function):
+    """clamp(x, 0, 1), with the gradient of clamp except that it can always lead back: a plain clamp would hold for good what
+    has once stepped over an end."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,), grad = ctx.saved_tensors, grads[0]
+        outward = ((x >= 1) & (grad < 0)) | ((x <= 0) & (grad > 0))
+        return grad.masked_fill(outward, 0)
+
+
+class LinearAttention(Pattern):
+    """Time linear in the length, and a cache that does not grow (Katharopoulos et al. 2020; see `linear.py`).
+
+    All in float32, because of sums over a whole sentence. There are no scores: no bias, selection, cap or dropout acts on them.
+    """
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+        with torch.autocast(query.device.type, enabled=False):
+            query, key, value = self._features(query, key, value)
+            if sight.valid is not None:
+                key = key * sight.valid[:, None, :, None]
+            if scoring.need_weights:
+                return linear.pairwise(query, key, value, sight)
+            return (linear.causal if sight.causal else linear.bidirectional)(query, key, value), None
+
+    def step(
+        self, query: Tensor, key: Tensor, value: Tensor, cache: Cache | None, at: Tensor, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None, Cache]:
+        """The cache is the two sums, so there are no weights of single tokens to give."""
+        with torch.autocast(query.device.type, enabled=False):
+            query, key, value = self._features(query, key, value)
+            states, norms = key.mT @ value, key.sum(-2)
+            if cache is not None:
+                states, norms = cache[0] + states, cache[1] + norms
+            return linear.divide(query @ states, query @ norms[..., None]), None, (states, norms)
+
+    def _features(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        heads = query.shape[1]
+        return linear.features(query), linear.features(repeat_heads(key, heads)), repeat_heads(value, heads).float()
 
 
 def multiscale(config: TransformerConfig) -> Pattern:
-    """A window for each head, each half as far as the next, up to `window` (after Guo et al. 2020)."""
-    heads = range(config.heads)
-    return Pattern(*((slice(h, h + 1), Window(max(1, config.window >> (config.heads - 1 - h)))) for h in heads))
+    """A window for each head, their reaches growing by one factor from 1 to `window` (after Guo et al. 2020)."""
+    last = max(1, config.heads - 1)
+    reaches = [round(config.window ** (h / last)) for h in range(config.heads)] if config.heads > 1 else [config.window]
+    return Pattern(*((slice(h, h + 1), Window(reach)) for h, reach in enumerate(reaches)))
 
 
 def strided(config: TransformerConfig) -> Pattern:
@@ -124,6 +169,6 @@ PATTERNS = {
 }
 
 
-def build_pattern(name: str, config: TransformerConfig) -> nn.Module:
+def build_pattern(name: str, config: TransformerConfig) -> Pattern:
     """The attention pattern of that name."""
     return PATTERNS[name](config)

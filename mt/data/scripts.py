@@ -6,7 +6,7 @@ import re
 
 # Letters and marks of Han, kana, bopomofo, Thai, Lao, Tibetan, Burmese, Khmer and Tai Lue. Hangul is not among them:
 # Korean puts spaces between words.
-_UNSPACED = re.compile(
+UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\ua9e0-\ua9ff\uaa60-\uaa7f"
     "\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\uff66-\uff9f\U00016fe0-\U00018dff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
@@ -20,14 +20,14 @@ def is_unspaced(text: str) -> bool:
     if text.isascii():
         return False
     visible = len("".join(_WIDE_PUNCTUATION.sub("", text).split()))
-    return 2 * len(_UNSPACED.findall(text)) > visible
+    return 2 * len(UNSPACED.findall(text)) > visible
 
 
 def count_units(text: str) -> int:
     """Length in words: what white space separates; in writing systems without spaces every character counts as one."""
     if text.isascii():
         return len(text.split())
-    rest, characters = _UNSPACED.subn(" ", text)
+    rest, characters = UNSPACED.subn(" ", text)
     if characters:
         rest = _WIDE_PUNCTUATION.sub(" ", rest)
     return characters + len(rest.split())

@@ -10,20 +10,34 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar, overload
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Literal, overload
 
 import torch
 
 from mt.data.batching import make_batch
 from mt.data.cleaning import SURROGATE, normalise
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.attention import PairAttention, PairLinks, Text, attention_weights, join_links, link_pairs, require_attention
+from mt.decoding.attention import (
+    PairAttention,
+    PairLinks,
+    Text,
+    attention_shapes,
+    attention_weights,
+    in_groups,
+    join_links,
+    link_pairs,
+    require_attention,
+    require_kinds,
+)
 from mt.decoding.batches import Budget
 from mt.decoding.ensemble import Ensemble
+from mt.decoding.outputs import Output, Translation, at_rank
 from mt.decoding.scoring import PairScore, score_pairs
 from mt.decoding.search import Hypothesis, SearchOptions, search
 from mt.decoding.splitting import join_parts, split_text
+from mt.decoding.windows import WINDOW_LINES, windows
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
 from mt.models.seq2seq import Seq2Seq
@@ -31,34 +45,6 @@ from mt.training.checkpoint import Run, load_run
 from mt.training.device import autocast, pick_device
 
 BATCH_TOKENS = 4096
-WINDOW_LINES = 4096  # read ahead and sorted by length: enough for full batches, and what memory holds
-WINDOW_CHARS = 4_000_000
-
-Part = TypeVar("Part")
-
-
-@dataclass
-class Output:
-    """One translation of a line. For a line that was split, the sums over its parts."""
-
-    text: str  # one line: no line separators of any kind
-    score: float  # log_prob / tokens**length_penalty
-    log_prob: float  # natural logarithm
-    tokens: int  # EOS included
-    complete: bool  # False where the maximum length cut it off
-    links: Links | None = None  # between the words of source and text; None unless alignments were asked for
-
-
-@dataclass
-class Translation:
-    """A line with its translations, best first, at least one."""
-
-    source: str  # normalised
-    outputs: list[Output]
-
-    @property
-    def text(self) -> str:
-        return self.outputs[0].text
 
 
 class Translator:
@@ -108,13 +94,23 @@ class Translator:
         return cls([run.model for run in runs], first.tokenizer, max_pieces=max_pieces, unicode=first.config.data.clean.unicode, **settings)
 
     @overload
+    def translate(self, lines: str, *, return_attention: Literal[True], **options: Any) -> Translation: ...
+    @overload
+    def translate(self, lines: Iterable[str], *, return_attention: Literal[True], **options: Any) -> list[Translation]: ...
+    @overload
     def translate(self, lines: str, **options: Any) -> str: ...
     @overload
     def translate(self, lines: Iterable[str], **options: Any) -> list[str]: ...
-    def translate(self, lines: str | Iterable[str], **options: Any) -> str | list[str]:
-        """Translate lines, or one line given as a string. `options`: fields of SearchOptions, or `seed`, for this call."""
+    def translate(self, lines: str | Iterable[str], return_attention: bool = False, **options: Any) -> Any:
+        """Translate lines, or one line given as a string. `options`: fields of SearchOptions, or `seed`, for this call.
+
+        With `return_attention` the translations are `Translation` objects, whose `text` is the same as otherwise and whose
+        `attention` has all weights that the model has (of an ensemble: its first member). UsageError where it has none.
+        """
         if isinstance(lines, str):
-            return self.translate([lines], **options)[0]
+            return self.translate([lines], return_attention=return_attention, **options)[0]
+        if return_attention:
+            return list(self.translate_stream(lines, attention=tuple(self.attention_shapes()), **options))
         return [translation.text for translation in self.translate_stream(lines, **options)]
 
     def translate_nbest(self, lines: Iterable[str], nbest: int, **options: Any) -> list[Translation]:
@@ -128,15 +124,18 @@ class Translator:
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
+        attention: Sequence[str] | None = None,
         **options: Any,
     ) -> Iterator[Translation]:
         """Translate any number of lines in bounded memory, reading `window` lines ahead (1: each is answered at once).
 
         `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished. `alignments`: outputs
-        carry links, which cost a pass of the model over each pair.
+        carry links, which cost a pass of the model over each pair. `attention`: translations carry weights of these kinds.
         """
         if alignments:
             require_attention(self.models)  # before the search, which takes its time
+        if attention is not None:
+            require_kinds(self.models[:1], attention)
         chosen = replace(self.options, **options)
         generator = torch.Generator(self.models[0].device)
         if seed is None:
@@ -144,7 +143,7 @@ class Translator:
         else:
             generator.manual_seed(seed)
         for chunk in windows(lines, window):
-            yield from self._translate_window(chunk, chosen, generator, progress or (lambda _: None), alignments)
+            yield from self._translate_window(chunk, chosen, generator, progress or (lambda _: None), alignments, attention)
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Log-probability of each target text given its source text."""
@@ -155,9 +154,19 @@ class Translator:
         """Whether there is attention to the source to look at."""
         return all(model.decoder.attends for model in self.models)
 
-    def attention(self, pairs: Iterable[tuple[str, str]]) -> list[PairAttention]:
+    def attention_shapes(self) -> dict[str, tuple[int, int]]:
+        """The kinds of attention that the model (of an ensemble: its first member) has, with their (layers, heads)."""
+        return attention_shapes(self.models[0])
+
+    def attention(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> list[PairAttention]:
         """The attention of the model (of an ensemble: of its first member) in each pair of a source and its translation."""
-        return attention_weights(self.models[0], self.tokenizer, self._normalise_pairs(pairs), self.budget, self.precision)
+        return list(self.attention_stream(pairs, kinds))
+
+    def attention_stream(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> Iterator[PairAttention]:
+        """`attention` for those who look at one pair at a time: the weights of a few are in memory."""
+        cleaned = self._normalise_pairs(pairs)
+        sides = [self.tokenizer.encode_many([pair[side] for pair in cleaned], name) for side, name in enumerate(("src", "tgt"))]
+        return self._attend(list(zip(*sides, strict=True)), kinds)
 
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
         """Links between the words of each source text and those of its translation, from attention. Nothing is split or cut.
@@ -181,7 +190,13 @@ class Translator:
         return [f"lines {text}: {self.counts[name]:,}" for name, text in meaning.items() if self.counts[name]]
 
     def _translate_window(
-        self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None], alignments: bool
+        self,
+        lines: list[str],
+        options: SearchOptions,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
+        alignments: bool,
+        attention: Sequence[str] | None,
     ) -> Iterator[Translation]:
         sources = self._normalise(lines)
         parts, rows = self._parts(sources)
@@ -193,6 +208,8 @@ class Translator:
 
         found = self.budget.map(rows, options.width, work)
         linked = self._link_found(rows, found) if alignments else []
+        best = [(row, hypotheses[0].tokens) for row, hypotheses in zip(rows, found, strict=True)]
+        attended = self._attend(best, attention or ())  # as it is asked for
         end = 0
         for source, count in zip(sources, parts, strict=True):
             start, end = end, end + count
@@ -202,7 +219,7 @@ class Translator:
                 outputs = [replace(output, links=each) for output, each in zip(outputs, links, strict=True)]
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(source) and not outputs[0].text
-            yield Translation(source, outputs)
+            yield Translation(source, outputs, None if attention is None else list(islice(attended, count)))
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
         # Surrogates are what Python makes of invalid bytes decoded with `surrogateescape`.
@@ -249,6 +266,10 @@ class Translator:
             outputs.append(Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete))
         return outputs
 
+    def _attend(self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]) -> Iterator[PairAttention]:
+        for group in in_groups(pairs, self.models[0], kinds):
+            yield from attention_weights(self.models[0], self.tokenizer, group, self.budget, self.precision, kinds)
+
     def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
         return link_pairs(self.models, self.tokenizer, pairs, self.budget, self.precision)
 
@@ -262,25 +283,6 @@ class Translator:
         found = [join_links(at_rank(parts, rank), source, text) for rank, text in enumerate(texts)]
         self.counts["unaligned"] += None in found
         return [links or Links() for links in found]
-
-
-def at_rank(parts: list[list[Part]], rank: int) -> list[Part]:
-    """Of each part of a line its hypothesis of this rank, or its last."""
-    return [part[min(rank, len(part) - 1)] for part in parts]
-
-
-def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Consecutive lists of up to `size` lines, fewer where the lines are very long."""
-    chunk: list[str] = []
-    characters = 0
-    for line in lines:
-        chunk.append(line)
-        characters += len(line)
-        if len(chunk) >= size or characters >= WINDOW_CHARS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
 
 
 def load(

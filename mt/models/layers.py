@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
+from mt.models.norm import RMSNorm
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swiglu": F.silu}
-NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}  # rms: Zhang and Sennrich 2019
+NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm}
 
 
 def build_norm(config: ModelConfig) -> nn.Module:
@@ -43,14 +44,20 @@ class Sublayer(nn.Module):
 
 
 class DeepNorm:
-    """The two constants of a stack (Wang et al. 2022, figure 2, encoder-decoder): `residual` scales x, `gain` initial weights."""
+    """The two constants of a stack (Wang et al. 2022, figure 2): `residual` scales x, `gain` initial weights.
+
+    Those of an encoder-decoder; in a hybrid, of a stack that stands alone.
+    """
 
     def __init__(self, config: ModelConfig, decoder: bool) -> None:
         encoder_layers, decoder_layers = config.transformer.encoder_layers, config.transformer.decoder_layers
         self.residual = self.gain = 1.0
         if config.transformer.norm != "deepnorm":
             return
-        if decoder:
+        if config.encoder != config.decoder:
+            layers = decoder_layers if decoder else encoder_layers
+            self.residual, self.gain = (2 * layers) ** 0.25, (8 * layers) ** -0.25
+        elif decoder:
             self.residual, self.gain = (3 * decoder_layers) ** 0.25, (12 * decoder_layers) ** -0.25
         else:
             depth = (encoder_layers**4 * decoder_layers) ** (1 / 16)

@@ -1,0 +1,21 @@
+"""RMSNorm, in float32 whatever it is given."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RMSNorm(nn.Module):
+    """x / root mean square of x, with a trained scale (Zhang and Sennrich 2019).
+
+    Unlike torch's module it takes bfloat16 from autocast, and its epsilon bounds the gradient of a vector of zeros.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), self.weight.shape, self.weight, 1e-6).to(x.dtype)
