@@ -170,7 +170,7 @@ class RNNConfig:
     window: int = setting(10, "of the local scopes: positions to either side of the centre", least=1)
     select: str = setting("softmax", "how scores become weights; hard: one position", choices=("softmax", "sparsemax", "entmax15", "hard"))
     hard_estimator: str = setting("reinforce", "of hard: how it is trained; gumbel: straight-through", choices=("reinforce", "gumbel"))
-    hard_entropy: float = setting(0.01, "of hard with reinforce: reward for each nat of entropy, against choosing too early")
+    hard_entropy: float = setting(0.1, "of hard with reinforce: reward for each nat of entropy, against choosing too early")
     hard_temperature: float = setting(1.0, "of hard with gumbel: temperature of the gradient's softmax", least=1e-3)
     coverage: bool = setting(False, "keys know how much attention their position has had")
     coverage_loss: float = setting(0.0, "of coverage: cost of looking again where attention has been (See et al. 2017 take 1)")

@@ -140,6 +140,16 @@ def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, m
     assert "\n" not in str(error.value)
 
 
+RNN_ATTENTION = [path.stem for path in sorted((compose.config_dir() / "attention").glob("*.yaml")) if "\nrnn:" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("option", RNN_ATTENTION)
+def test_every_attention_of_recurrent_models_builds_one(option):
+    config = compose.load_config(["model=rnn", f"attention={option}"])
+    with torch.device("meta"):
+        build_model(config.model, 100, 100)
+
+
 def test_attentions_combine():
     rnn = compose.load_config(["model=rnn", "attention=[luong,local_p,sparsemax]"]).model.rnn
     assert (rnn.bidirectional, rnn.scope, rnn.select) == (False, "local_p", "sparsemax")
@@ -157,6 +167,7 @@ def test_only_what_is_used_is_checked():
     compose.load_config(["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"])  # neither side has either
     compose.load_config(["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"])
     compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
+    compose.load_config(["model.decoder=rnn", "model.rnn.reverse_source=true"])  # its encoder
     compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
 
 

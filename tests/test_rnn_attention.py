@@ -448,6 +448,9 @@ def test_the_loss_of_reinforce_written_out(later):
     # The baseline moves towards the cost; the choices do not move it, and padding moves nothing.
     assert all((terms[name].grad[~real] == 0).all() for name in terms)
     torch.testing.assert_close(terms["entropy"].grad[real], torch.full((6,), -0.3))
+    counts = torch.tensor([[4.0, 3.0, 2.0, 1.0], [2.0, 1.0, 0.0, 0.0]]) if later else real.float()
+    mean = (nll.flip(1).cumsum(1).flip(1) if later else nll) / counts.clamp(min=1)
+    torch.testing.assert_close(terms["baseline"].grad, -2 * (mean - terms["baseline"].detach()) * real)
 
 
 def test_hard_terms_are_those_of_the_choice():
