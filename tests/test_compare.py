@@ -65,7 +65,7 @@ def test_groups_by_length_are_those_of_the_source() -> None:
 
 
 def test_what_is_said_is_what_was_planted() -> None:
-    results = compare(system_set(base=[damaged(3)], same=[damaged(3)], worse=[damaged(2)], better=[REFERENCES]), bootstrap=500)
+    results = compare(system_set(base=[damaged(3)], same=[damaged(3)], worse=[damaged(1)], better=[REFERENCES]), bootstrap=500)
     verdicts = {name: found(results["overall"]["differences"], name)["verdict"] for name in ("same", "worse", "better")}
     assert verdicts == {"same": "not distinguishable", "worse": "worse", "better": "better"}
     assert found(results["overall"]["differences"], "same")["effect"] == 0

@@ -65,7 +65,7 @@ class Chance:
         """Satterthwaite's degrees of freedom, with the runs there are or with so many; infinite where only sentences count."""
         variance = self.total if runs is None else self.variance(runs)
         below = sum((between / (runs or k)) ** 2 / ((runs or k) - 1) for between, k in self.tail)
-        return variance**2 / below if below > 0 else np.inf
+        return max(1.0, variance**2 / below) if below > 0 else np.inf  # below 1 only by rounding, of runs that are all the same
 
 
 @dataclass(frozen=True)

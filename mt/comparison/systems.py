@@ -42,8 +42,9 @@ class System:
 
 @dataclass(frozen=True)
 class TestSet:
-    __test__ = False  # for pytest, which would take it for a test
     """Line i of each list belongs together, and to line i of every run's translations."""
+
+    __test__ = False  # for pytest, which would take it for a test
 
     sources: list[str] | None
     references: list[str]
