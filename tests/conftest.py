@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import save_run, sentences
 
+import mt
+from mt.config import TokenizerConfig
 from mt.data.demo import generate
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.translator import Translator
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
 
@@ -56,3 +61,19 @@ def tiny_run(tmp_path: Path):
         ]
 
     return overrides
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    lines = sentences(300)
+    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
+
+
+@pytest.fixture(scope="module")
+def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_run(tmp_path_factory.mktemp("runs") / "a run, with spaces", tokenizer)
+
+
+@pytest.fixture(scope="module")
+def translator(run: Path) -> Translator:
+    return mt.load(run, device="cpu", precision="fp32")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_translate import sentences
+from tiny_models import sentences
 
 from mt.config import TokenizerConfig
 from mt.data.tokenizer import Tokenizer

@@ -11,33 +11,15 @@ import numpy as np
 import pytest
 from test_report import Scripts
 from test_seeing import KINDS, LONG, tiny
-from test_translate import call, save_run, sentences
+from test_translate import call
 
-import mt
 from mt import translate as command
-from mt.config import TokenizerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 from mt.evaluation.alignment import format_links
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", "1")
 picture = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_run(tmp_path_factory.mktemp("runs") / "tiny", tokenizer)
-
-
-@pytest.fixture(scope="module")
-def translator(run: Path) -> Translator:
-    return mt.load(run, device="cpu", precision="fp32")
 
 
 def data_of(path: Path) -> dict:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from test_alignment import slow_merge
-from test_translate import call, save_run, sentences
+from test_translate import call
+from tiny_models import sentences
 
 import mt
-from mt.config import ModelConfig, RNNConfig, TokenizerConfig, TransformerConfig
+from mt.config import ModelConfig, RNNConfig, TransformerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
 from mt.data.words import count_words
@@ -37,12 +38,6 @@ FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder
 
 def links(text: str) -> Links:
     return parse_links(text)
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
 
 
 def tiny(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
@@ -167,11 +162,6 @@ def test_links_of_parts_count_through_the_line() -> None:
 
 
 # Links of translations
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_run(tmp_path_factory.mktemp("runs") / "tiny", tokenizer)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from test_translate import save_run, sentences, tiny_model
+from tiny_models import sentences, tiny_model
 
 import mt
-from mt.config import ModelConfig, RNNConfig, TokenizerConfig
+from mt.config import ModelConfig, RNNConfig
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.attention import PairAttention, attend_pairs
@@ -27,17 +27,6 @@ from mt.evaluation.diagnostics import COVERAGE, FIGURES, Summary
 from mt.models.build import build_model
 
 KINDS = {"transformer": {"encoder"}, "rnn": set()}, {"transformer": {"decoder", "cross"}, "rnn": {"cross"}}
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_run(tmp_path_factory.mktemp("runs") / "tiny", tokenizer)
 
 
 def budget(tokens: int = 4096) -> Budget:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from test_translate import liven, save_run, sentences
+from tiny_models import liven, sentences
 
-import mt
-from mt.config import ModelConfig, RNNConfig, TokenizerConfig, TransformerConfig
+from mt.config import ModelConfig, RNNConfig, TransformerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
 from mt.data.words import count_words
@@ -26,22 +23,6 @@ from mt.report.maps import sentence_map
 
 LONG = "The cat sees the dog . The house is red . " * 3
 KINDS = ("cross", "encoder", "decoder")
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_run(tmp_path_factory.mktemp("runs") / "tiny", tokenizer)
-
-
-@pytest.fixture(scope="module")
-def translator(run: Path) -> Translator:
-    return mt.load(run, device="cpu", precision="fp32")
 
 
 def tiny(vocab: int, encoder: str, decoder: str, attention: str = "additive") -> Seq2Seq:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import liven, save_run, sentences, tiny_model
 
 import mt
 from mt import evaluate
 from mt import translate as command
-from mt.config import Config, ModelConfig, RNNConfig, TokenizerConfig, TransformerConfig
+from mt.config import TokenizerConfig
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
@@ -25,11 +26,8 @@ from mt.decoding import windows as windows_module
 from mt.decoding.search import SearchOptions, search
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
-from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
-from mt.training.checkpoint import MODEL, model_tensors, save_config, save_tensors
 
-WORDS = ["the", "a", "cat", "dog", "house", "tree", "sees", "under", "is", "red", "green", "and", "or", "not", ".", ",", "?"]
 FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")]
 
 
@@ -40,63 +38,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def sentences(count: int, seed: int = 0) -> list[str]:
-    choose = random.Random(seed)
-    return [" ".join(choose.choices(WORDS, k=choose.randint(1, 20))) for _ in range(count)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
-
-
-def tiny_config(encoder: str, decoder: str) -> ModelConfig:
-    return ModelConfig(
-        encoder=encoder,
-        decoder=decoder,
-        dim=16,
-        tie_embeddings="none",
-        transformer=TransformerConfig(encoder_layers=1, decoder_layers=2, heads=2, ff_dim=32),
-        rnn=RNNConfig(hidden=16, attention_dim=16),
-    )
-
-
-def tiny_model(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
-    torch.manual_seed(seed)
-    return build_model(tiny_config(encoder, decoder), vocab, vocab).eval()
-
-
-def liven(model: Seq2Seq) -> Seq2Seq:
-    """Outputs that depend on source and history, and end: an untrained model otherwise repeats its last token for ever."""
-    with torch.no_grad():
-        model.output.weight = torch.nn.Parameter(torch.randn_like(model.output.weight))
-        model.output.bias[EOS] += 4
-    return model
-
-
-def save_run(folder: Path, tokenizer: Tokenizer, seed: int = 0, encoder: str = "transformer", max_pieces: int = 40) -> Path:
-    config = Config()
-    config.name, config.data.max_pieces, config.data.cache = "tiny", max_pieces, "cache"
-    config.model = tiny_config(encoder, "transformer")
-    model = liven(tiny_model(tokenizer.vocab_size(), encoder, seed=seed))
-    folder.mkdir()
-    save_config(folder, config)
-    save_tensors(folder / MODEL, model_tensors(model), {})
-    tokenizer.save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_run(tmp_path_factory.mktemp("runs") / "a run, with spaces", tokenizer)
-
-
-@pytest.fixture(scope="module")
-def translator(run: Path) -> Translator:
-    return mt.load(run, device="cpu", precision="fp32")
 
 
 # Search on real models
