@@ -196,8 +196,11 @@ class ModelConfig:
 
 @dataclass
 class OptimConfig:
-    """AdamW and its learning rate."""
+    """The optimizer and its learning rate."""
 
+    optimizer: str = setting(
+        "adamw", "muon: steps of weight matrices made orthogonal (Jordan et al. 2024); the rest AdamW's", choices=("adamw", "muon")
+    )
     lr: float = setting(1e-3, "peak learning rate")
     warmup: int = setting(1000, "steps of linear warm-up")
     schedule: str = setting(
@@ -207,6 +210,7 @@ class OptimConfig:
     )
     betas: list[float] = setting(lambda: [0.9, 0.98], "decay of AdamW's two moments")
     eps: float = setting(1e-9, "AdamW's epsilon")
+    momentum: float = setting(0.95, "of muon: decay of the momentum", below=1)
     weight_decay: float = setting(0.01, "decoupled weight decay of matrices; vectors and embeddings have none")
     clip: float = setting(1.0, "largest gradient norm; 0: no clipping")
     label_smoothing: float = setting(0.1, "share of the target's probability spread over the vocabulary (Szegedy et al. 2015)", below=1)

@@ -151,7 +151,9 @@ def test_a_model_learns_its_corpus_by_heart(tiny_run, model):
 
 
 @pytest.mark.parametrize(
-    "extra", [[], ["model=rnn", "data.tokenizer.sampling=0.3", "trainer.accumulate=2"]], ids=["transformer", "rnn, sampling"]
+    "extra",
+    [[], ["model=rnn", "optim.optimizer=muon", "data.tokenizer.sampling=0.3", "trainer.accumulate=2"]],
+    ids=["transformer", "rnn, muon, sampling"],
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
     """5 steps and then 21 more equal 26, bit for bit, over the end of an epoch: weights, moments, average."""

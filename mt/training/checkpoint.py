@@ -23,6 +23,7 @@ from mt.errors import MTError
 from mt.files import replacing, write_text
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
+from mt.training.optim import Optimizers
 
 FORMAT = 1  # of model and checkpoint files; a newer one is refused, an older one must stay readable
 CONFIG, MODEL, CHECKPOINT = "config.yaml", "model.safetensors", "last/checkpoint.safetensors"
@@ -125,19 +126,17 @@ class Progress:
     data_hash: str = ""
 
 
-def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor], progress: Progress
-) -> None:
+def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor], progress: Progress) -> None:
     """Everything needed to continue, in one file and so all or nothing."""
     tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state.get(parameter, {}).items()}
+        tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state(parameter).items()}
     save_tensors(folder / CHECKPOINT, tensors, asdict(progress))
 
 
 @torch.no_grad()
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]) -> Progress:
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor]) -> Progress:
     """Put everything back where `save_checkpoint` took it from; returns where training stood."""
     path = folder / CHECKPOINT
     tensors, facts = load_tensors(path)
@@ -151,7 +150,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     for name, shadow in average.items():
         shadow.copy_(tensors[f"average.{name}"])
     for name, parameter in model.named_parameters():
-        for key in ("step", "exp_avg", "exp_avg_sq"):
+        for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
             if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
-                optimizer.state[parameter][key] = value.to(parameter.device)
+                optimizer.state(parameter)[key] = value.to(parameter.device)
     return Progress(**facts)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.config import OptimConfig
+from mt.training.muon import Muon
 
 
 def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
@@ -26,22 +27,52 @@ def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
     return config.lr * warm
 
 
-def build_optimizer(config: OptimConfig, model: nn.Module) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) in one fused call; only matrices decay, not embeddings, biases and norms."""
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
+class Optimizers:
+    """The optimizers of a model's parameters, each of which belongs to one of them, as one."""
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+        self._of = {p: part for part in parts for group in part.param_groups for p in group["params"]}
+
+    def state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """What its optimizer remembers of a parameter, by name; to be read and to be set."""
+        return self._of[parameter].state[parameter]
+
+    def step(self, rate: float, skipped: Tensor) -> None:
+        """One step at learning rate `rate`; where `skipped` (on the device) is 1.0, one that changes nothing."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.found_inf = skipped  # type: ignore[attr-defined]  # the switch that GradScaler uses
+            part.step()
+
+
+def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizers:
+    """AdamW (Loshchilov and Hutter 2019) in one fused call, for all parameters or beside Muon, which takes the weight matrices.
+
+    Only matrices decay: not biases and norms, nor the vectors of words and of positions. Muon leaves the output layer to AdamW,
+    as Jordan et al. do: its rows are vectors of words too.
+    """
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    head = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
+    kinds: dict[str, list[nn.Parameter]] = {"muon": [], "matrices": [], "others": []}
     for parameter in model.parameters():
-        (matrices if parameter.dim() > 1 and id(parameter) not in embeddings else others).append(parameter)
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.betas[0], config.betas[1]), eps=config.eps, fused=True)
+        matrix = parameter.dim() > 1 and id(parameter) not in tables
+        muon = config.optimizer == "muon" and matrix and parameter.dim() == 2 and id(parameter) not in head
+        kinds["muon" if muon else "matrices" if matrix else "others"].append(parameter)
+    adam = [{"params": kinds["matrices"], "weight_decay": config.weight_decay}, {"params": kinds["others"], "weight_decay": 0.0}]
+    betas = config.betas[0], config.betas[1]
+    parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(adam, lr=config.lr, betas=betas, eps=config.eps, fused=True)]
+    if kinds["muon"]:
+        parts.append(Muon(kinds["muon"], config.lr, config.momentum, config.weight_decay))
+    return Optimizers(parts)
 
 
 @torch.no_grad()
-def update(optimizer: torch.optim.AdamW, gradients: list[Tensor], tokens: Tensor, clip: float, rate: float) -> tuple[Tensor, Tensor]:
+def update(optimizer: Optimizers, gradients: list[Tensor], tokens: Tensor, clip: float, rate: float) -> tuple[Tensor, Tensor]:
     """One step with gradients that are sums over `tokens`: average, clip to norm `clip` (0: no limit), apply.
 
-    A gradient that is not finite changes nothing: the fused kernel itself skips the step, without the host having to
+    A gradient that is not finite changes nothing: the optimizers themselves skip the step, without the host having to
     look. Returns (gradient norm before clipping, 1.0 where the step was skipped), both on the device.
     """
     scale = 1.0 / tokens.clamp(min=1)
@@ -50,10 +81,7 @@ def update(optimizer: torch.optim.AdamW, gradients: list[Tensor], tokens: Tensor
         scale = scale * (clip / (norm + 1e-6)).clamp(max=1.0)
     skipped = (~torch.isfinite(norm)).to(torch.float32)
     torch._foreach_mul_(gradients, scale)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.found_inf = skipped  # type: ignore[attr-defined]  # the switch that GradScaler uses
-    optimizer.step()
+    optimizer.step(rate, skipped)
     return norm, skipped
 
 

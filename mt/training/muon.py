@@ -1,0 +1,70 @@
+"""Muon: the momentum of each matrix, made orthogonal, as its step (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Of the quintic a x + b x^3 + c x^5, chosen by Jordan et al. so that small singular values grow as fast as they can: five
+# rounds bring those above 0.001 of the norm to between about 0.7 and 1.2, which is near enough to 1.
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+ROUNDS = 5
+RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then serves both (Liu et al. 2025, section 2.2)
+
+
+class Muon(torch.optim.Optimizer):
+    """For weight matrices that are applied to vectors. Embeddings, output layers, biases and norms are AdamW's.
+
+    The step of a matrix of r x c is the nearest orthogonal matrix to its momentum (Nesterov's), times 0.2 sqrt(max(r, c)). All
+    directions of a matrix so learn at the same speed, not only those in which gradients are large. Matrices of the same shape are
+    orthogonalised together. torch.optim.Muon computes the same, one matrix after the other, and cannot skip a step.
+    """
+
+    found_inf: Tensor | None = None  # 1.0 where the next step must change nothing; the switch that fused AdamW has
+
+    def __init__(self, matrices: Iterable[Tensor] | list[dict[str, Any]], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+        super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step with the gradients that the matrices have."""
+        for group in self.param_groups:
+            alike: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
+            for matrix in group["params"]:
+                alike[matrix.shape, matrix.device].append(matrix)
+            for matrices in alike.values():
+                self._step(matrices, group["lr"], group["momentum"], group["weight_decay"])
+
+    def _step(self, matrices: list[Tensor], lr: float, decay: float, weight_decay: float) -> None:
+        gradients = torch.stack([matrix.grad for matrix in matrices if matrix.grad is not None])
+        moving: Tensor | float = 1.0
+        if self.found_inf is not None:
+            gradients = torch.where(self.found_inf > 0, 0.0, gradients)
+            moving = 1.0 - self.found_inf
+        momenta = [self.state[matrix].setdefault("momentum", torch.zeros_like(matrix)) for matrix in matrices]
+        momentum = torch.stack(momenta)
+        momentum.lerp_(gradients, torch.as_tensor((1 - decay) * moving, device=gradients.device))
+        torch._foreach_copy_(momenta, list(momentum))
+        steps = orthogonalise(gradients.lerp_(momentum, decay)) * (RMS * max(matrices[0].shape) ** 0.5)
+        torch._foreach_mul_(matrices, 1 - lr * weight_decay * moving)
+        torch._foreach_add_(matrices, list(steps * (-lr * moving)))
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """U V' of each matrix U S V', nearly: singular values come out between about 0.7 and 1.2. [N, R, C] -> [N, R, C].
+
+    By Newton and Schulz's iteration, which needs products only. They are made in bfloat16: it rounds far less than the
+    iteration leaves open.
+    """
+    wide = matrices.size(1) <= matrices.size(2)
+    x = (matrices if wide else matrices.mT).bfloat16()
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-7)
+    a, b, c = COEFFICIENTS
+    for _ in range(ROUNDS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x if wide else x.mT).to(matrices.dtype)

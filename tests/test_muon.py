@@ -1,0 +1,71 @@
+"""Muon: orthogonal steps, the same as torch's own, for weight matrices only."""
+
+import math
+
+import pytest
+import torch
+from tiny_models import tiny_config
+from torch import nn
+
+from mt.config import OptimConfig
+from mt.models.build import build_model
+from mt.training.muon import Muon, orthogonalise
+from mt.training.optim import build_optimizer, update
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 48, 16), (2, 16, 48), (1, 1, 8)])
+def test_steps_are_nearly_orthogonal_and_point_where_the_matrix_does(shape):
+    torch.manual_seed(0)
+    matrices = torch.randn(shape)
+    found = orthogonalise(matrices)
+    singular = torch.linalg.svdvals(found)
+    assert singular.min() > 0.6 and singular.max() < 1.3
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    nearest = left @ right
+    cosine = (found * nearest).sum((1, 2)) / (found.norm(dim=(1, 2)) * nearest.norm(dim=(1, 2)))
+    assert cosine.min() > 0.97
+    assert torch.equal(orthogonalise(torch.zeros(shape)), torch.zeros(shape))
+
+
+def test_equals_the_muon_of_torch():
+    torch.manual_seed(0)
+    ours = [nn.Parameter(torch.randn(shape)) for shape in ((8, 8), (8, 8), (24, 8), (8, 24))]
+    theirs = [nn.Parameter(matrix.detach().clone()) for matrix in ours]
+    one = Muon(ours, lr=0.02, momentum=0.9, weight_decay=0.1)
+    other = torch.optim.Muon(theirs, lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        one.step()
+        other.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)  # products in bfloat16, batched or not; steps are of 0.02
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 4))
+    optimizer = build_optimizer(OptimConfig(optimizer="muon"), model)
+    for bad in (1.0, math.nan, 1.0):
+        state = [p.clone() for p in model.parameters()] + [optimizer.state(m.weight)["momentum"].clone() for m in model if bad != 1.0]
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        model[0].weight.grad[0, 0] = bad
+        update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
+        after = [*model.parameters(), *(optimizer.state(m.weight)["momentum"] for m in model if bad != 1.0)]
+        assert all(torch.isfinite(tensor).all() for tensor in after)
+        assert all(torch.equal(a, b) is (bad != 1.0) for a, b in zip(state, after, strict=True))
+
+
+@pytest.mark.parametrize("family", ["transformer", "rnn"])
+@pytest.mark.parametrize("tie", ["all", "none"])
+def test_muon_takes_the_weight_matrices_and_adamw_the_rest(family, tie):
+    config = tiny_config(family, family)
+    config.tie_embeddings = tie
+    model = build_model(config, 40, 40)
+    adam, muon = build_optimizer(OptimConfig(optimizer="muon"), model).parts
+    names = {id(p): name for name, p in model.named_parameters()}
+    by_muon, by_adam = ({names[id(p)] for group in part.param_groups for p in group["params"]} for part in (muon, adam))
+    assert by_muon | by_adam == set(names.values()) and not by_muon & by_adam
+    assert by_adam == {name for name in names.values() if "embedding" in name or "output." in name or model.get_parameter(name).dim() < 2}
