@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from mt.compose import check_keys, config_dir, differences, help_text, load_config, to_config
 from mt.config import Config
-from mt.data.prepare import PreparedData, prepare
+from mt.data.prepare import Log, PreparedData, prepare
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
@@ -49,7 +49,9 @@ def train(config: Config) -> Evaluation | None:
     folder = Path(config.runs_dir).expanduser() / config.name
     check_run_folder(folder, config)
     with contextlib.closing(RunLog(folder, ranks.first)) as log, sole_owner(folder, ranks):
-        data = prepare_data(config, log)
+        data = prepare_data(config, log.say)
+        for line in data.report:
+            log.say(line)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, ranks, device)
         resumed = trainer.resume()
@@ -105,13 +107,10 @@ def check_run_folder(folder: Path, config: Config) -> None:
         )
 
 
-def prepare_data(config: Config, log: RunLog) -> PreparedData:
-    """The corpus in training form; its report goes to the log. Fine-tuning keeps the tokenizer of the run it starts from."""
+def prepare_data(config: Config, log: Log) -> PreparedData:
+    """The corpus in training form. Fine-tuning keeps the tokenizer of the run it starts from."""
     given = Tokenizer.load(Path(config.trainer.init_from).expanduser()) if config.trainer.init_from else None
-    data = prepare(config.data, log.say, given)
-    for line in data.report:
-        log.say(line)
-    return data
+    return prepare(config.data, log, given)
 
 
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:

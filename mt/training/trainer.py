@@ -136,7 +136,7 @@ class Trainer:
         """One message a step between ranks: whether any was asked to stop, rank 0's clock for all, what their batches cost."""
         progress = self.progress
         tokens = sum(batch.target_tokens for batch in batches)
-        flops = sum(self.cost(*batch.source.shape, batch.target.shape[1]) for batch in batches)
+        flops = sum(self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1]) for batch in batches)
         message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops], dtype=torch.float64)
         self.ranks.sum([message])
         stop, progress.minutes, tokens, flops = message.tolist()
