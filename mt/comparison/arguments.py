@@ -51,13 +51,13 @@ class CompareConfig:
     """The settings of a comparison. Those that are None are the file's."""
 
     compare: str = setting("default", "comparison to train for: a file of configs/compare, or the path of a YAML file of one's own")
-    variants: Any = setting(None, "with compare: other variants, as '{NAME: [key=value,...], ...}'")
+    variants: Any = setting(None, "with compare: other variants, as \"{NAME: ['key=value', ...], ...}\"")
     seeds: Any = setting(None, "with compare: number of seeds, or a list of them")
     budget: Limits | None = setting(
         None, f"with compare: what each run may spend; set one of {', '.join(f'budget.{each.name}' for each in dataclasses.fields(Limits))}"
     )
     match_parameters: Any = setting(None, "with compare: true: choose widths so that all have as many parameters as the baseline")
-    tests: Any = setting(None, "with compare: further test sets, as '{NAME: [data.test.KEY=VALUE], ...}'")
+    tests: Any = setting(None, "with compare: further test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\"")
     plan: bool = setting(False, "with compare: show what would be trained, check it, and stop")
     runs: list[str] = setting(list, "instead: run directories, by the tests that mt-train left in them")
     hyp: dict[str, Any] = setting(dict, "instead: files of translations, by the name of the system; a list of files for several seeds")
@@ -134,6 +134,9 @@ def _parse(argument: str) -> Override:
     try:
         return OverridesParser.create().parse_overrides([argument])[0]
     except HydraException as error:
+        if argument.startswith(("variants=", "tests=")):
+            example = "variants=\"{a: ['model=rnn'], b: ['model=transformer']}\""
+            raise UsageError(f"cannot read {argument}: quote every setting and then the whole, as in {example}") from error
         raise UsageError(f"cannot read {argument}: quote lists and names, as in runs='[runs/a,runs/b]'") from error
 
 

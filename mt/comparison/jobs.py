@@ -34,6 +34,7 @@ from mt.comparison.progress import Shortened
 from mt.compose import config_dir
 from mt.errors import UsageError
 
+COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL = 60  # lines of a failed run that are kept for its log
 
 
@@ -81,7 +82,7 @@ def train_one(config: DictConfig, total: int) -> str:
     job = HydraConfig.get()
     folder = Path(str(config.runs_dir)).expanduser() / str(config.name)
     say = Shortened(f"[{job.job.num + 1}/{total}] {str(config.name).rsplit('-', 1)[0]}", sys.stderr)
-    command = [sys.executable, "-m", "mt.train", *job.overrides.task]
+    command = [*COMMAND, *job.overrides.task]
     # In a session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on once.
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", start_new_session=True
