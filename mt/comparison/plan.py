@@ -26,7 +26,10 @@ from mt.training.checkpoint import load_config as load_run_config
 from mt.training.cost import COST
 
 # What does not change what a run learns, beside the seed, which is in the name of its folder.
-NEUTRAL = ("name", "runs_dir", "seed", "data.cache", "data.offline", "trainer.log_every", "trainer.samples", "trainer.save_minutes")
+NEUTRAL = (
+    *("name", "runs_dir", "seed", "data.cache", "data.offline"),
+    *("trainer.threads", "trainer.log_every", "trainer.samples", "trainer.save_minutes"),
+)
 TESTING = "trainer.test_beam"  # changes the test only, so that the same training serves
 
 
