@@ -17,6 +17,7 @@ from mt.comparison.parameters import parameters
 from mt.comparison.plan import Plan, make_plan, plan_run
 from mt.comparison.question import comparisons, load_question
 from mt.compose import groups, load_config
+from mt.data.demo import generate
 from mt.errors import MTError, UsageError
 from mt.models.build import build_model
 from mt.train import prepare_data
@@ -24,10 +25,23 @@ from mt.train import prepare_data
 TWO = "variants: {rnn: [model=rnn], tr: [model=transformer, position=rope]}\nbudget: {steps: 3}\n"
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny text files, prepared once for all tests."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for split, size in (("train", 60), ("val", 12), ("test", 12)):
+        pairs = list(generate(split, size))
+        for side, text in (("src", "source"), ("tgt", "target")):
+            (folder / f"{split}.{side}").write_text("".join(getattr(pair, text) + "\n" for pair in pairs), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def ask(tiny_run, tmp_path: Path):
-    """`ask(text, arguments)`: the plan of a comparison with this YAML, on a tiny corpus."""
-    settings = [each for each in tiny_run(60) if not each.startswith(("name=", "trainer.max_"))]
+def ask(corpus: Path, tmp_path: Path):
+    """`ask(text, arguments)`: the plan of a comparison with this YAML, on the tiny corpus."""
+    files = [f"data.{split}.{side}={corpus}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
+    settings = ["data=files", "data.src_lang=en", "data.tgt_lang=de", "data.tokenizer.vocab_size=400", *files]
+    settings += [f"data.cache={corpus}/cache", f"runs_dir={tmp_path}/runs"]
 
     def plan(text: str = TWO, *arguments: str) -> Plan:
         every = json.dumps(["model/size=tiny", *settings])
@@ -155,14 +169,18 @@ def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: P
     assert plan.variants[1].parameters == sum(p.numel() for p in built.parameters())
 
 
-def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(ask, tmp_path: Path) -> None:
+def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(ask, corpus: Path) -> None:
     folders = [each.folder for each in ask().runs()]
     for same in ("trainer.log_every=7", "trainer.test_beam=2"):
         assert [each.folder for each in ask(TWO, same).runs()] == folders, same
     for other in ("optim.lr=2e-3", "budget.target_tokens=50", "data.test.limit=4"):
         assert not set(folders) & {each.folder for each in ask(TWO, other).runs()}, other
-    (tmp_path / "train.src").write_text((tmp_path / "train.src").read_text("utf-8").replace("the", "thee"), encoding="utf-8")
-    assert not set(folders) & {each.folder for each in ask().runs()}  # other text
+    text = (corpus / "train.src").read_text("utf-8")
+    (corpus / "train.src").write_text(text.replace("the", "thee"), encoding="utf-8")
+    try:
+        assert not set(folders) & {each.folder for each in ask().runs()}
+    finally:
+        (corpus / "train.src").write_text(text, encoding="utf-8")
 
 
 def test_paths_with_spaces_and_quotes(ask, tmp_path: Path) -> None:
