@@ -1,67 +1,26 @@
 """mt-compare: which system is better, and how surely?
 
-Of runs that are trained, or of any systems' output, given as files.
+Of variants that it trains first; of runs that are trained; or of any systems' output, given as files.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
+from mt.comparison.arguments import CompareConfig, Request, help_text, parse
+from mt.comparison.jobs import hydra_launcher, train_all
+from mt.comparison.overview import overview
+from mt.comparison.plan import Planned, make_plan, outcome
+from mt.comparison.question import load_question
 from mt.comparison.results import compare
 from mt.comparison.systems import TestSet, of_files, of_runs
 from mt.comparison.tables import markdown
-from mt.config import setting
-from mt.errors import UsageError, run_command
-from mt.evaluation.evaluation import check_settings
+from mt.errors import MTError, run_command
 from mt.files import write_text
-
-HEADER = """\
-mt-compare: which system is better, and how surely?
-
-usage: mt-compare runs='[RUN,RUN,...]' [key=value ...]
-       mt-compare hyp='{NAME: FILE, ...}' ref=FILE [src=FILE] [key=value ...]
-
-  mt-compare runs='[runs/rnn,runs/transformer]'
-  mt-compare runs='[runs/a-1,runs/a-2,runs/a-3,runs/b-1,runs/b-2,runs/b-3]' baseline=a-1     three seeds of two systems
-  mt-compare hyp='{ours: ours.de, theirs: theirs.de}' ref=news.de src=news.en lang=de
-  mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref=news.de
-
-Each system is compared with the baseline on the same sentences: the difference with a 95 % interval over sentences and seeds, a
-p-value corrected for the number of systems, and what that means in words. Runs that differ in nothing but their seed are one system.
-The tables are printed, and written to out/report.md; out/results.json has every figure.
-
-Keys, with their defaults"""
-
-
-@dataclass
-class CompareConfig:
-    """The settings of a comparison."""
-
-    runs: list[str] = setting(list, "run directories, by the tests that mt-train left in them")
-    hyp: dict[str, Any] = setting(dict, "instead: files of translations, by the name of the system; a list of files for several seeds")
-    ref: str = setting("", "with hyp: file of reference translations")
-    src: str = setting("", "with hyp: file of sources, whose length then counts")
-    lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
-    baseline: str = setting("", "name of the system that the others are compared with; default: the first")
-    out: str = setting("comparison", "folder of report.md and results.json")
-    edges: list[int] = setting(list, "upper ends of the length buckets; default: 10,20,30,40,50,60 words")
-    threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
-    tokenize: str = setting("", "BLEU's tokeniser; default: by language")
-    lowercase: bool = setting(False, "lower-case for BLEU and chrF")
-    ter: bool = setting(False, "TER too, which takes minutes on long, poor translations")
-    bootstrap: int = setting(1000, "resamples of the sentences")
 
 
 def main() -> None:
@@ -73,11 +32,15 @@ def main() -> None:
     run_command(lambda: run(parse(arguments)))
 
 
-def run(config: CompareConfig) -> dict[str, Any]:
-    """Compare, print and write."""
+def run(request: Request) -> dict[str, Any] | None:
+    """Train what is missing, compare, print and write. None where only the plan was asked for."""
+    config = request.config
+    planned = train_missing(request) if request.trains else None
+    if request.trains and planned is None:
+        return None
     results = compare(
-        test_set(config),
-        config.baseline,
+        of_planned(planned) if planned else test_set(config),
+        planned.baseline if planned else config.baseline,
         edges=config.edges or None,
         threshold=config.threshold or None,
         tokenize=config.tokenize,
@@ -89,7 +52,33 @@ def run(config: CompareConfig) -> dict[str, Any]:
     write_text(folder / "results.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
     write_text(folder / "report.md", f"# Comparison\n\n{report}\n")
     print(report, flush=True)
+    if planned and planned.failed:
+        raise MTError(f"{len(planned.failed)} runs are not in this comparison: {failures(planned)}; the same command tries them again")
     return results
+
+
+def train_missing(request: Request) -> Planned | None:
+    """Plan, say what is planned, train what is not there yet. None where only the plan was asked for."""
+    with hydra_launcher(request.launcher):
+        pass  # it is there: better known before text is prepared
+    question, notes = load_question(request.config.compare, request.changes, request.train)
+    plan = make_plan(question, request.train, say, notes)
+    if request.config.plan:
+        print(overview(plan), flush=True)
+        return None
+    say(overview(plan))
+    planned = outcome(plan, train_all(plan.missing(), request.launcher))
+    if planned.baseline not in planned.systems:
+        raise MTError(f"no run of the baseline {planned.baseline} is finished: {failures(planned)}; the same command goes on from here")
+    return planned
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def failures(planned: Planned) -> str:
+    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({each['path']}/train.log)" for each in planned.failed)
 
 
 def test_set(config: CompareConfig) -> TestSet:
@@ -99,42 +88,11 @@ def test_set(config: CompareConfig) -> TestSet:
     return of_files(config.hyp, config.ref, config.src, config.lang)
 
 
-def parse(arguments: Sequence[str]) -> CompareConfig:
-    """key=value arguments as settings. UsageError for what is wrong with them as far as it shows without reading a file."""
-    known = [each.name for each in dataclasses.fields(CompareConfig)]
-    given: dict[str, Any] = {}
-    try:
-        for override in OverridesParser.create().parse_overrides(list(arguments)):
-            key = override.key_or_group
-            if key not in known or override.is_add() or override.is_delete():
-                near = difflib.get_close_matches(key, known, 1, 0.5)
-                raise UsageError(f"unknown key {key}: {f'did you mean {near[0]}?' if near else 'mt-compare --help lists what there is'}")
-            given[key] = override.value()
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CompareConfig), given))
-    except HydraException as error:
-        raise UsageError(f"cannot read {' '.join(arguments)}: quote lists and names, as in runs='[runs/a,runs/b]'") from error
-    except OmegaConfBaseException as error:
-        raise UsageError(str(error).splitlines()[0]) from error
-    assert isinstance(config, CompareConfig)
-    if bool(config.runs) == bool(config.hyp):
-        raise UsageError("give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; see mt-compare --help")
-    if config.hyp and not config.ref:
-        raise UsageError("hyp needs ref=FILE, the translations to compare with")
-    for name in ("ref", "src", "lang"):
-        if config.runs and getattr(config, name):
-            raise UsageError(f"{name} goes with hyp: runs are compared on the tests that are stored with them")
-    check_settings(config.edges or None, config.threshold or None, config.bootstrap)
-    return config
-
-
-def help_text() -> str:
-    """What `mt-compare --help` prints."""
-    defaults = CompareConfig()
-    lines = [HEADER]
-    for each in dataclasses.fields(CompareConfig):
-        default = getattr(defaults, each.name)
-        lines.append(f"  {each.name}{f' = {default}' if default not in ('', [], {}) else ''}\n      {each.metadata['help']}")
-    return "\n".join(lines)
+def of_planned(planned: Planned) -> TestSet:
+    """The finished runs of a plan, each variant a system of its name."""
+    test = of_runs([path for paths in planned.systems.values() for path in paths])
+    names = {path: name for name, paths in planned.systems.items() for path in paths}
+    return dataclasses.replace(test, systems=[dataclasses.replace(system, name=names[system.runs[0].path]) for system in test.systems])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def groups() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(config_dir().rglob("*.yaml")):
         name = path.parent.relative_to(config_dir()).as_posix()
-        if name != ".":
+        if name not in (".", "compare"):  # the latter are mt-compare's
             found.setdefault(name, []).append(path.stem)
     return found
 

@@ -225,7 +225,17 @@ class TrainerConfig:
     max_epochs: float = setting(0.0, "stop after so many passes over the corpus; 0: no limit", resumable=True)
     max_minutes: float = setting(
         0.0,
-        "stop after so many minutes, validation included, added up over restarts; 0: no limit; without any of the three limits: 30",
+        "stop after so many minutes, validation included, added up over restarts; 0: no limit; without any of the five limits: 30",
+        resumable=True,
+    )
+    max_target_tokens: int = setting(
+        0,
+        "stop after so many target tokens, end of sentence counted, padding not, in the step that reaches them; 0: no limit",
+        resumable=True,
+    )
+    max_flops: float = setting(
+        0.0,
+        "stop after so many floating-point operations, such as 1e15 (mt/training/flops.py says which count); 0: no limit",
         resumable=True,
     )
     batch_tokens: int = setting(4096, "tokens a batch and device, padding included, on the longer side", least=1)

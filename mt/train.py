@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from mt.compose import check_keys, config_dir, differences, help_text, load_config, to_config
 from mt.config import Config
-from mt.data.prepare import PreparedData, prepare
+from mt.data.prepare import Log, PreparedData, prepare
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
@@ -34,7 +34,8 @@ from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import CHECKPOINT, CONFIG, MODEL, fill, load_tensors, save_config
 from mt.training.checkpoint import load_config as load_run_config
-from mt.training.device import keep_freed_memory, pick_device, resolve_precision, set_threads
+from mt.training.cost import save_cost
+from mt.training.device import device_name, keep_freed_memory, pick_device, resolve_precision, set_threads
 from mt.training.distributed import Ranks
 from mt.training.progress import RunLog
 from mt.training.trainer import Trainer, seed_everything
@@ -48,7 +49,9 @@ def train(config: Config) -> Evaluation | None:
     folder = Path(config.runs_dir).expanduser() / config.name
     check_run_folder(folder, config)
     with contextlib.closing(RunLog(folder, ranks.first)) as log, sole_owner(folder, ranks):
-        data = prepare_data(config, log)
+        data = prepare_data(config, log.say)
+        for line in data.report:
+            log.say(line)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, ranks, device)
         resumed = trainer.resume()
@@ -63,7 +66,11 @@ def train(config: Config) -> Evaluation | None:
         progress = trainer.fit()
         log.say(f"best validation at step {progress.best_step:,} of {progress.step:,}; model in {folder}")
         ranks.close()
-        return test(config, data, folder, log) if ranks.first else None
+        if not ranks.first:
+            return None
+        evaluation, seconds = test(config, data, folder, log)
+        save_cost(folder, model, progress, device, len(data.test_pairs), seconds, config.trainer.test_beam)
+        return evaluation
 
 
 @contextlib.contextmanager
@@ -100,13 +107,10 @@ def check_run_folder(folder: Path, config: Config) -> None:
         )
 
 
-def prepare_data(config: Config, log: RunLog) -> PreparedData:
-    """The corpus in training form; its report goes to the log. Fine-tuning keeps the tokenizer of the run it starts from."""
+def prepare_data(config: Config, log: Log) -> PreparedData:
+    """The corpus in training form. Fine-tuning keeps the tokenizer of the run it starts from."""
     given = Tokenizer.load(Path(config.trainer.init_from).expanduser()) if config.trainer.init_from else None
-    data = prepare(config.data, log.say, given)
-    for line in data.report:
-        log.say(line)
-    return data
+    return prepare(config.data, log, given)
 
 
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
@@ -124,21 +128,25 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
 def describe(config: Config, model: Seq2Seq, device: torch.device, ranks: Ranks) -> str:
     """One line about what is going to be trained where."""
     weights = sum(parameter.numel() for parameter in model.parameters())
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} with {torch.get_num_threads()} threads"
+    where = device_name(device) if device.type == "cuda" else f"{device.type} with {torch.get_num_threads()} threads"
     return (
         f"{config.model.encoder} to {config.model.decoder}, {weights:,} weights, on {where}"
         f"{f', {ranks.world} ranks' if ranks.world > 1 else ''}, {resolve_precision(device, config.trainer.precision)}"
     )
 
 
-def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evaluation:
-    """Translate the test set with the best model, print the table, keep the outputs beside the model."""
+def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple[Evaluation, float]:
+    """Translate the test set with the best model, print the table, keep the outputs beside the model.
+
+    Returns the scores, and the seconds that translating took.
+    """
     log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
     translator = load(folder, config.trainer.device, config.trainer.precision, options=SearchOptions(beam=config.trainer.test_beam))
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
     started = time.monotonic()
     hypotheses = translator.translate(sources)
-    log.say(f"translated in {time.monotonic() - started:.1f} s; scoring")
+    seconds = time.monotonic() - started
+    log.say(f"translated in {seconds:.1f} s; scoring")
     for line in translator.report():
         log.say(line)
     stored = {"sources": sources, "references": references, "hypotheses": hypotheses}
@@ -161,7 +169,7 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> Evalu
         write_lines(folder / f"test.{name}.txt", lines)
     write_text(folder / "test.json", json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
     print(text_table(evaluation), flush=True)
-    return evaluation
+    return evaluation, seconds
 
 
 def save_environment(folder: Path, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
@@ -176,7 +184,7 @@ def save_environment(folder: Path, data: PreparedData, device: torch.device, ran
         "commit": commit(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "ranks": ranks.world,
         "data_hash": data.hash,
     }

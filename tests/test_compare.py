@@ -164,7 +164,6 @@ def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either runs="),
         (["runs=[a]", "hyp={b: c}"], "give either runs="),
         (["hyp={b: c}"], "hyp needs ref=FILE"),
         (["runs=[a]", "ref=x"], "ref goes with hyp"),

@@ -23,7 +23,6 @@ from mt.compose import load_config
 from mt.config import OptimConfig, TrainerConfig
 from mt.errors import MTError
 from mt.evaluate import main as evaluate
-from mt.models.seq2seq import Seq2Seq
 from mt.train import train
 from mt.training import checkpoint, loss, trainer
 from mt.training.budget import Budget
@@ -345,14 +344,14 @@ def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
     def fails(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Seq2Seq, "forward", fails)
+    monkeypatch.setattr(trainer.Trainer, "_loss", fails)
     with pytest.raises(MTError, match=r"lower trainer.batch_tokens \(now 256\)"):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
 
 
 def test_a_run_that_failed_before_its_first_save_may_begin_anew_with_other_settings(tiny_run, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
-        patched.setattr(Seq2Seq, "forward", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
+        patched.setattr(trainer.Trainer, "_loss", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
         with pytest.raises(MTError, match="lower trainer.batch_tokens"):
             run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
     run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.batch_tokens=200"])

@@ -1,41 +1,51 @@
-"""How long a run trains: limits in steps, epochs and minutes, whichever comes first."""
+"""How long a run trains: limits in steps, epochs, minutes, target tokens and operations, whichever comes first."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 
 from mt.config import TrainerConfig
+from mt.training.checkpoint import Progress
 
 DEFAULT_MINUTES = 30.0
 
 
 @dataclass
 class Budget:
-    """Limits, 0 meaning none. Minutes count the wall clock of training and validation, over all restarts."""
+    """Limits, 0 meaning none, each named as what of `Progress` it limits, over all restarts.
 
-    steps: int
-    epochs: float
-    minutes: float
+    Minutes count the wall clock of training and validation; the others are the same on any machine.
+    """
+
+    steps: int = 0
+    epochs: float = 0.0
+    minutes: float = 0.0
+    target_tokens: int = 0
+    flops: float = 0.0
 
     @classmethod
     def of(cls, config: TrainerConfig) -> Budget:
         """The limits of a configuration; half an hour where it has none."""
-        unlimited = not (config.max_steps or config.max_epochs or config.max_minutes)
-        return cls(config.max_steps, config.max_epochs, DEFAULT_MINUTES if unlimited else config.max_minutes)
+        budget = cls(**{each.name: getattr(config, f"max_{each.name}") for each in fields(cls)})
+        if not any(astuple(budget)):
+            budget.minutes = DEFAULT_MINUTES
+        return budget
 
-    def progress(self, steps: int, epochs: float, minutes: float) -> float:
+    def progress(self, spent: Progress) -> float:
         """The share of the nearest limit that is spent, 1 or more when training is over."""
-        spent = ((steps, self.steps), (epochs, self.epochs), (minutes, self.minutes))
-        return max(used / limit for used, limit in spent if limit)
+        return max(self._shares(spent).values())
 
-    def reached(self, steps: int, epochs: float) -> str:
+    def reached(self, spent: Progress) -> str:
         """Which limit ended training, in words."""
-        if self.steps and steps >= self.steps:
-            return f"trainer.max_steps={self.steps} is reached"
-        if self.epochs and epochs >= self.epochs:
-            return f"trainer.max_epochs={self.epochs:g} is reached"
-        return f"trainer.max_minutes={self.minutes:g} is reached"
+        shares = self._shares(spent)
+        name = max(shares, key=lambda each: shares[each])
+        return f"trainer.max_{name}={getattr(self, name):.10g} is reached"
+
+    def _shares(self, spent: Progress) -> dict[str, float]:
+        used = {"steps": spent.step, "epochs": spent.epochs, "minutes": spent.minutes}
+        used |= {"target_tokens": spent.target_tokens, "flops": spent.flops}
+        return {name: used[name] / limit for name, limit in asdict(self).items() if limit}
 
 
 class Clock:

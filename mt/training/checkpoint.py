@@ -6,6 +6,7 @@ Tensors are safetensors and everything else is JSON or YAML: nothing stored is a
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -108,6 +109,10 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> Run:
     return Run(model.to(device).eval(), tokenizer, config, folder, facts)
 
 
+# What earlier versions did not note, so that it is not known of a run that began with one: not a number.
+UNKNOWN: dict[str, Any] = {"training_minutes": math.nan, "flops": math.nan, "peak_memory": 0}
+
+
 @dataclass
 class Progress:
     """Where training stands: everything beside tensors that an exact continuation needs."""
@@ -117,7 +122,10 @@ class Progress:
     batch: int = 0  # micro-batches of the epoch that are done
     epochs: float = 0.0  # the same as a number
     minutes: float = 0.0
-    target_tokens: int = 0
+    training_minutes: float = 0.0  # of `minutes`, without validation
+    target_tokens: int = 0  # of all steps, those without effect included
+    flops: float = 0.0  # as mt/training/flops.py counts them
+    peak_memory: int = 0  # bytes, as mt/training/cost.py measures them
     skipped: int = 0  # steps without effect because a gradient was not finite
     best: float | None = None  # validation metric of the saved model
     best_step: int = 0
@@ -141,6 +149,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizers, avera
     path = folder / CHECKPOINT
     tensors, facts = load_tensors(path)
     fill(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}, path)
+    facts = UNKNOWN | facts
     known = {field.name for field in fields(Progress)}
     missing = sorted({f"average.{name}" for name in average} - tensors.keys()) + sorted(facts.keys() ^ known)
     if missing:

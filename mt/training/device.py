@@ -30,6 +30,11 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device("cuda", index)
 
 
+def device_name(device: torch.device) -> str:
+    """The name of a GPU, or the kind of device: what a person needs to judge a speed."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def set_threads(threads: int) -> None:
     """Use so many CPU threads; 0: all cores, shared out where torchrun started several processes on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,8 @@ interrupted run continues exactly: the order of the data and all random numbers 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.budget import Budget, Clock
 from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
+from mt.training.cost import peak_memory
 from mt.training.device import autocast
 from mt.training.distributed import Ranks
+from mt.training.flops import StepCost
 from mt.training.guards import memory_advice, stop_signals
 from mt.training.loss import cross_entropy
 from mt.training.meter import Meter
@@ -44,6 +47,7 @@ class Trainer:
         self.order = BatchOrder(data.train, trainer.batch_tokens, config.seed)
         self.optimizer = build_optimizer(config.optim, model)
         self.average = Average(model, config.optim.ema)
+        self.cost = StepCost(model)
         self.validator = Validator(config, data, ranks, device)
         self.progress = Progress(data_hash=data.hash)
         self.skipped_in_a_row = 0
@@ -61,6 +65,8 @@ class Trainer:
                     f"the prepared text is not what {self.folder} was trained on: its files, or the versions of sentencepiece or Python, "
                     "have changed; restore them, or choose another name=..."
                 )
+            if self.budget.flops and math.isnan(progress.flops):
+                raise MTError(f"{self.folder} began with a version of mt that did not count operations: limit it by something else")
             self.progress = progress
         if len(set(self.ranks.gather((self.progress.step, self.data.hash)))) > 1:
             raise MTError("the processes see different runs or different text: they need one shared folder for runs_dir and data.cache")
@@ -86,9 +92,11 @@ class Trainer:
                 if self._over():
                     break
                 step, batches = next(steps)
+                before = progress.minutes
                 with memory_advice(batches, config.batch_tokens):
                     self._train_step(step, batches)
-                stop = self._synchronise(bool(asked))
+                stop = self._synchronise(bool(asked), batches)
+                progress.training_minutes += progress.minutes - before
                 saving = stop or progress.minutes - saved >= config.save_minutes
                 if saving or self._at(config.log_every) or progress.step == 1:
                     self._report()
@@ -116,19 +124,24 @@ class Trainer:
         return self._spent() >= 1 or bool(patience and self.progress.bad >= patience)
 
     def _spent(self) -> float:
-        return self.budget.progress(self.progress.step, self.progress.epochs, self.progress.minutes)
+        return self.budget.progress(self.progress)
 
     def _reason(self) -> str:
         progress = self.progress
         if self._spent() < 1:
             return f"no better validation {progress.bad} times in a row (trainer.patience)"
-        return self.budget.reached(progress.step, progress.epochs)
+        return self.budget.reached(progress)
 
-    def _synchronise(self, asked: bool) -> bool:
-        """One message a step between ranks: whether any was asked to stop, and rank 0's clock for all."""
-        message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0], dtype=torch.float64)
+    def _synchronise(self, asked: bool = False, batches: Sequence[Batch] = ()) -> bool:
+        """One message a step between ranks: whether any was asked to stop, rank 0's clock for all, what their batches cost."""
+        progress = self.progress
+        tokens = sum(batch.target_tokens for batch in batches)
+        flops = sum(self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1]) for batch in batches)
+        message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops], dtype=torch.float64)
         self.ranks.sum([message])
-        stop, self.progress.minutes = message.tolist()
+        stop, progress.minutes, tokens, flops = message.tolist()
+        progress.target_tokens += int(tokens)
+        progress.flops += flops
         return stop > 0
 
     def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
@@ -181,7 +194,6 @@ class Trainer:
         m = self.meter.read(progress.minutes)
         if not m.steps:
             return
-        progress.target_tokens += m.tokens
         progress.skipped += m.skipped
         self.skipped_in_a_row = self.skipped_in_a_row + m.steps if m.skipped == m.steps else 0
         if m.skipped:
@@ -224,21 +236,23 @@ class Trainer:
             progress.validated = progress.step
             if better:
                 progress.best, progress.best_step = getattr(scores, metric), progress.step
-            self._synchronise(False)
+            self._synchronise()
             for sample in scores.samples:
                 self.log.say(sample)
             self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
             figures = self.model.figures()
             if figures:
                 self.log.say("  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
-            self.log.record("val", progress.step, minutes=progress.minutes, bleu=scores.bleu, loss=scores.loss, **figures)
+            spent = {name: getattr(progress, name) for name in ("minutes", "training_minutes", "target_tokens", "flops")}
+            self.log.record("val", progress.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures)
             if better and self.ranks.first:
                 save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
         self._save()
-        self._synchronise(False)
+        self._synchronise()
         self.meter = Meter(progress.minutes)
 
     def _save(self) -> None:
+        self.progress.peak_memory = max(self.progress.peak_memory, peak_memory(self.device))
         if self.ranks.first:
             save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.progress)
 
