@@ -1,0 +1,131 @@
+"""The comparison in words: the answer in three sentences, a clause for each variant, and what to be wary of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mt.evaluation.lengths import SMALL
+from mt.report.comparison.facts import NAMES, Results, counted, find, groups, headline, listed, seeds_tested, system_names
+
+
+def answer(results: Results) -> list[str]:
+    """Who is better; what length does; how sure that is. Fewer where there is nothing to say."""
+    said = [_who(results), _length(results), _surety(results)]
+    return [sentence for sentence in said if sentence]
+
+
+def clauses(results: Results) -> list[tuple[str, str]]:
+    """(variant, what is known of it against the baseline by BLEU), with what other metrics and its training say against that."""
+    found = []
+    differences = headline(results)["overall"]["differences"]
+    for name in system_names(results):
+        bleu = find(differences, name)
+        if bleu is None:
+            continue
+        others = [d for d in differences if d["system"] == name and d["metric"] != "bleu"]
+        against = [NAMES[d["metric"]] for d in others if {d["verdict"], bleu["verdict"]} == {"better", "worse"}]
+        dissent = f" But {listed(against)} {'say' if len(against) > 1 else 'says'} the opposite." if against else ""
+        unfinished = _unfinished(results, {name, results["baseline"]})
+        caveat = f" {listed(unfinished)} still improved when training ended: not worse, but not done." if unfinished else ""
+        found.append((name, f"{bleu['text']}.{dissent}{caveat}"))
+    return found
+
+
+def warnings(results: Results) -> list[str]:
+    """What a reader must know before believing a figure, the gravest first."""
+    found = []
+    if failed := results.get("failed"):
+        runs = listed([f"{run['system']} (seed {run['seed']}): {run['reason']}" for run in failed])
+        found.append(f"{counted(len(failed), 'run')} failed and {'is' if len(failed) == 1 else 'are'} in no figure: {runs}.")
+    if floor := [system["name"] for system in results["systems"] if system.get("floor")]:
+        found.append(f"{listed(floor)} never left the floor: what it does with length or seeds says nothing about the method.")
+    if unfinished := _unfinished(results, set(system_names(results))):
+        plural = len(unfinished) > 1
+        found.append(
+            f"{listed(unfinished)} {'were' if plural else 'was'} still improving when the budget ended: "
+            f"{'unfinished variants are' if plural else 'an unfinished variant is'} not {'' if plural else 'a '}worse {'ones' if plural else 'one'}."
+        )
+    if single := [system["name"] for system in results["systems"] if len(system["runs"]) == 1]:
+        whose = "every system" if len(single) == len(results["systems"]) else listed(single)
+        found.append(f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only.")
+    for test in results["tests"]:
+        small = [group["label"] for group in groups(test) if group["sentences"] < SMALL]
+        if small:
+            where = f" of the test set {test['name']}" if len(results["tests"]) > 1 else ""
+            found.append(f"Fewer than {SMALL} sentences, too few to mean much (greyed){where}: {', '.join(small)}.")
+    return found
+
+
+def _who(results: Results) -> str:
+    names, test = system_names(results), headline(results)
+    overall, baseline = test["overall"], results["baseline"]
+
+    def score(name: str) -> str:
+        entry = find(overall["scores"], name)
+        return "no score" if entry is None else f"{entry['mean']:.1f}"
+
+    if len(names) == 1:
+        return f"{names[0]} reaches {score(names[0])} BLEU on {counted(overall['sentences'], 'sentence')}, with nothing to compare it with."
+    by_verdict: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
+    for name in names:
+        difference = find(overall["differences"], name)
+        if difference is not None:
+            by_verdict[difference["verdict"]].append(f"{name} ({difference['effect']:+.1f})")
+    parts = []
+    for verdict, said in (("better", "better than"), ("worse", "worse than"), ("not distinguishable", "not distinguishable from")):
+        if found := by_verdict[verdict]:
+            tail = f" {said} {'it' if parts else f'{baseline} ({score(baseline)})'}"
+            parts.append(f"{listed(found)} {'are' if len(found) > 1 else 'is'}{tail}")
+    return f"By BLEU on {counted(overall['sentences'], 'sentence')}, {'; '.join(parts)}."
+
+
+def _length(results: Results) -> str:
+    """From short to long sentences: who loses most and least, and whether by stopping early."""
+    test, falls = headline(results), []
+    if not (test["short"]["sentences"] and test["long"]["sentences"]):
+        return ""
+    for system in results["systems"]:
+        short, long = find(test["short"]["scores"], system["name"]), find(test["long"]["scores"], system["name"])
+        if short and long and not system.get("floor"):
+            falls.append((long["mean"] - short["mean"], system["name"], short, long))
+    if not falls:
+        return ""
+    falls.sort(key=lambda fall: fall[0])
+    change, name, short, long = falls[0]
+    how = test["length"]
+    limit = f"{how['threshold']} {how['unit']}"
+    verb = "loses most" if len(falls) > 1 else "goes"
+    first = f"From sentences of up to {limit} to longer ones {name} {verb} ({short['mean']:.1f} to {long['mean']:.1f} BLEU"
+    first += f", {_why(short, long)})" if change < 0 else ")"
+    if len(falls) == 1:
+        return f"{first}."
+    _, best, short, long = falls[-1]
+    return f"{first}, {best} least ({short['mean']:.1f} to {long['mean']:.1f})."
+
+
+def _why(short: dict[str, Any], long: dict[str, Any]) -> str:
+    """Precision or brevity: which of BLEU's two factors falls by more."""
+    precision = long["precision"] / max(short["precision"], 1e-9)
+    brevity = long["brevity_penalty"] / max(short["brevity_penalty"], 1e-9)
+    if brevity < precision:
+        return f"mostly because it stops early: brevity penalty {long['brevity_penalty']:.2f}"
+    return f"mostly because it is wrong: brevity penalty {long['brevity_penalty']:.2f}"
+
+
+def _surety(results: Results) -> str:
+    systems = results["systems"]
+    runs = sorted({len(system["runs"]) for system in systems})
+    if runs == [1]:
+        said = "One run of each was tested, so that this holds for these runs: another seed may say otherwise"
+    else:
+        number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+        said = f"Intervals are over sentences and {number} seeds of each" + ("" if seeds_tested(results) else ", where there are several")
+    variants = len(systems) - 1
+    said += f"; p-values are corrected for {counted(variants, 'variant')}" if variants > 1 else ""
+    unfinished = _unfinished(results, set(system_names(results)))
+    said += f"; {listed(unfinished)} had not finished learning" if unfinished else ""
+    return f"{said}."
+
+
+def _unfinished(results: Results, among: set[str]) -> list[str]:
+    return [system["name"] for system in results["systems"] if system["unfinished"] and system["name"] in among]

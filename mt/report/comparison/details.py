@@ -1,0 +1,156 @@
+"""The tables beside the scores: cost, curves, words, attention, and how it was all made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mt.report.comparison.chart import Chart, Forest
+from mt.report.comparison.charts import few
+from mt.report.comparison.facts import Results, flags, label, large, plain, signed_span, span
+from mt.report.comparison.table import Cell, Table
+
+
+def cost_table(results: Results) -> Table:
+    """Means over runs: what each system took to train and to use."""
+    rows = []
+    for system in results["systems"]:
+        cost = system.get("cost")
+        if cost is None:
+            continue
+        seconds, sentences = cost.get("test_seconds"), cost.get("test_sentences")
+        memory = cost.get("peak_memory")
+        rows.append(
+            [
+                label(system),
+                large(system.get("parameters") or cost.get("parameters")),
+                plain(cost.get("minutes")),
+                large(cost.get("steps")),
+                large(cost.get("target_tokens")),
+                large(cost.get("flops")),
+                plain(cost.get("tokens_per_second"), 0),
+                plain(None if memory is None else memory / 2**20, 0),
+                plain(sentences / seconds if sentences and seconds else None),
+            ]
+        )
+    header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "translates, sentences/s"]
+    used = [column for column in range(len(header)) if column == 0 or any(row[column] for row in rows)]
+    return Table([header[i] for i in used], [[row[i] for i in used] for row in rows])
+
+
+def reach_table(results: Results) -> Table:
+    """Minutes until validation BLEU first came to each value, by run; and what it came to."""
+    goals: dict[str, None] = {}
+    for system in results["systems"]:
+        for run in system["runs"]:
+            goals |= dict.fromkeys(run.get("reaches") or {})
+    rows = []
+    for system in results["systems"]:
+        for run in system["runs"]:
+            curve = [each for each in run.get("curve") or [] if each.get("bleu") is not None]
+            if not curve:
+                continue
+            reaches = run.get("reaches") or {}
+            best = max(curve, key=lambda each: each["bleu"])
+            figures = [f"{best['bleu']:.1f}", plain(best.get("minutes")), *(plain(reaches.get(goal)) or "-" for goal in goals)]
+            rows.append([label({**system, "unfinished": run["unfinished"]}), "" if run["seed"] is None else str(run["seed"]), *figures])
+    return Table(["system", "seed", "best BLEU", "after minutes", *(f"minutes to {goal}" for goal in goals)], rows)
+
+
+def frequency_table(results: Results) -> Table:
+    """F1 of words by how often the training text has them, with precision and recall."""
+    known = [words for words in results.get("words") or [] if words.get("accuracy")]
+    if not known:
+        return Table([], [])
+    rows = []
+    for at, band in enumerate(known[0]["accuracy"]):
+        cells = []
+        for words in known:
+            own = words["accuracy"][at]
+            aside = "" if own["precision"] is None or own["recall"] is None else f"{_percent(own['precision'])} / {_percent(own['recall'])}"
+            cells.append(Cell(_percent(own["f1"]), aside))
+        rows.append([band["label"], f"{band['count']:,}", *cells])
+    faint = frozenset(at for at, band in enumerate(known[0]["accuracy"]) if few(band))
+    note = "F1 in per cent (precision / recall), of words matched sentence by sentence."
+    return Table(["times in training", "words", *(words["system"] for words in known)], rows, faint=faint, note=note)
+
+
+WORDS = {
+    "repeated": "repeated bigrams, per 1,000 words",
+    "immediate": "words said twice in a row, per 1,000",
+    "missing": "missing content words, %",
+    "dropped": "dropped content words, %",
+    "untranslated": "untranslated source words, %",
+    "numbers": "numbers kept, %",
+    "names": "names kept, %",
+}
+PER_THOUSAND = ("repeated", "immediate")
+
+
+def words_table(results: Results) -> Table:
+    """What is repeated, dropped, left untranslated and kept: a row for each, a column for each system."""
+    known = results.get("words") or []
+    rows = []
+    for key, title in WORDS.items():
+        values = [words.get(key) for words in known]
+        if any(value is not None for value in values):
+            scale = 1000 if key in PER_THOUSAND else 100
+            rows.append([title, *("" if value is None else f"{scale * value:.1f}" for value in values)])
+    return Table(["", *(words["system"] for words in known)], rows)
+
+
+def run_table(results: Results) -> Table:
+    """Every run there is, failed ones too."""
+    rows = [
+        [system["name"], "" if run["seed"] is None else str(run["seed"]), ", ".join(flags({**system, "unfinished": run["unfinished"]})) or "done", run["path"]]
+        for system in results["systems"]
+        for run in system["runs"]
+    ]
+    rows += [[run["system"], str(run["seed"]), f"failed: {run['reason']}", run["path"]] for run in results.get("failed") or []]
+    return Table(["system", "seed", "state", "path"], rows, labels=4)
+
+
+def settings_table(results: Results) -> Table:
+    """The settings in which systems differ."""
+    systems = results["systems"]
+    keys = list(dict.fromkeys(key for system in systems for key in system.get("settings") or {}))
+    rows = [[key, *(str((system.get("settings") or {}).get(key, "-")) for system in systems)] for key in keys]
+    return Table(["setting", *(system["name"] for system in systems)], rows, labels=1 + len(systems))
+
+
+def versions_table(results: Results) -> Table:
+    """What made it: software, hardware, budget."""
+    made: dict[str, Any] = results.get("made") or {}
+    rows = [[name, str(version)] for name, version in (made.get("versions") or {}).items()]
+    rows += [[name, str(value)] for name, value in (made.get("hardware") or {}).items()]
+    for name in ("commit", "date", "budget"):
+        if made.get(name):
+            rows.append([name, str(made[name])])
+    return Table(["", ""], rows, labels=2)
+
+
+def figure_table(figure: Chart | Forest) -> Table:
+    """The numbers of a figure, point by point."""
+    if isinstance(figure, Forest):
+        rows = [
+            [bar.group, bar.label, f"{bar.point.x:+.2f}", signed_span(bar.point.low or 0.0, bar.point.high or 0.0)] for bar in figure.bars
+        ]
+        return Table(["system", "sentences", "difference", "95 % interval"], rows, labels=2)
+    if figure.categories:
+        cells: dict[tuple[int, str], Cell] = {}
+        for line in figure.lines:
+            for point in line.points:
+                digits = 2 if max(abs(p.y) for each in figure.lines for p in each.points) < 2 else 1
+                aside = "" if point.low is None or point.high is None else span(point.low, point.high)
+                cells[int(point.x), line.name] = Cell(f"{point.y:.{digits}f}", aside)
+        rows = []
+        for at, name in enumerate(figure.categories):
+            own = [cells.get((at, line.name), Cell("")) for line in figure.lines]
+            rows.append([name, *([figure.under[at]] if figure.under else []), *own])
+        count = ["number"] if figure.under else []
+        return Table([figure.x_label.split(";")[0], *count, *(line.name for line in figure.lines)], rows, faint=figure.faint)
+    rows = [[line.name, plain(point.x) if point.x < 10_000 else large(point.x), f"{point.y:.1f}"] for line in figure.lines for point in line.points]
+    return Table(["system", figure.x_label, figure.y_label], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
