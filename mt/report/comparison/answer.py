@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mt.evaluation.lengths import SMALL
-from mt.report.comparison.facts import NAMES, Results, counted, find, groups, headline, listed, seeds_tested, system_names
+from mt.report.comparison.facts import NAMES, Results, counted, find, groups, headline, is_small, listed, seeds_tested, system_names, test_title
 
 
 def answer(results: Results) -> list[str]:
@@ -48,11 +48,13 @@ def warnings(results: Results) -> list[str]:
     if single := [system["name"] for system in results["systems"] if len(system["runs"]) == 1]:
         whose = "every system" if len(single) == len(results["systems"]) else listed(single)
         found.append(f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only.")
+    few = []
     for test in results["tests"]:
-        small = [group["label"] for group in groups(test) if group["sentences"] < SMALL]
-        if small:
-            where = f" of the test set {test['name']}" if len(results["tests"]) > 1 else ""
-            found.append(f"Fewer than {SMALL} sentences, too few to mean much (greyed){where}: {', '.join(small)}.")
+        small = [group["label"] for group in groups(test) if is_small(group)]
+        where = f" of the {test_title(test, results)}" if len(results["tests"]) > 1 else ""
+        few += [f"{listed(small)}{where}"] if small else []
+    if few:
+        found.append(f"Too few sentences to mean much (under {SMALL}, greyed): {'; '.join(few)}.")
     return found
 
 

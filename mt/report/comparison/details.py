@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import Any
 
 from mt.report.comparison.chart import Chart, Forest
@@ -38,22 +39,24 @@ def cost_table(results: Results) -> Table:
 
 
 def reach_table(results: Results) -> Table:
-    """Minutes until validation BLEU first came to each value, by run; and what it came to."""
+    """Best validation BLEU, and minutes until it first came to each value: means over the runs that came to it, and how many did."""
     goals: dict[str, None] = {}
     for system in results["systems"]:
         for run in system["runs"]:
             goals |= dict.fromkeys(run.get("reaches") or {})
     rows = []
     for system in results["systems"]:
-        for run in system["runs"]:
-            curve = [each for each in run.get("curve") or [] if each.get("bleu") is not None]
-            if not curve:
-                continue
-            reaches = run.get("reaches") or {}
-            best = max(curve, key=lambda each: each["bleu"])
-            figures = [f"{best['bleu']:.1f}", plain(best.get("minutes")), *(plain(reaches.get(goal)) or "-" for goal in goals)]
-            rows.append([label({**system, "unfinished": run["unfinished"]}), "" if run["seed"] is None else str(run["seed"]), *figures])
-    return Table(["system", "seed", "best BLEU", "after minutes", *(f"minutes to {goal}" for goal in goals)], rows)
+        runs = [run for run in system["runs"] if run.get("curve")]
+        best = [max(each["bleu"] for each in run["curve"] if each.get("bleu") is not None) for run in runs]
+        if not runs:
+            continue
+        cells: list[Cell] = [Cell(f"{mean(best):.1f}", span(min(best), max(best)) if len(best) > 1 else "")]
+        for goal in goals:
+            took = [minutes for run in runs if (minutes := (run.get("reaches") or {}).get(goal)) is not None]
+            some = f"{len(took)} of {len(runs)} runs" if 0 < len(took) < len(runs) else ""
+            cells.append(Cell(plain(mean(took)), some) if took else Cell("-"))
+        rows.append([label(system), *cells])
+    return Table(["system", "best BLEU (range of runs)", *(f"minutes to {goal}" for goal in goals)], rows)
 
 
 def frequency_table(results: Results) -> Table:

@@ -63,7 +63,7 @@ def seeds_tested(results: Results) -> bool:
 
 def test_title(test: dict[str, Any], results: Results) -> str:
     """How a heading names it; nothing where there is one test set."""
-    return f"test set {test['name']}" if len(results["tests"]) > 1 else ""
+    return f"test set \u201c{test['name']}\u201d" if len(results["tests"]) > 1 else ""
 
 
 def listed(words: list[str]) -> str:
@@ -85,14 +85,16 @@ def p_value(p: float | None) -> str:
 
 
 def large(number: float | None) -> str:
-    """Three digits and a unit: 5.9 M."""
+    """Three digits and a unit: 5.90 M; what is below 10,000 in full."""
     if number is None:
         return ""
+    if abs(number) < 9_999.5:
+        return f"{number:,.0f}" if abs(number) >= 100 or number == round(number) else f"{number:.3g}"
     for power, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * power:
             value = number / power
-            return f"{value:.{max(0, 2 - len(str(int(abs(value) + 0.0005))) + 1)}f} {unit}"
-    return f"{number:.3g}"
+            return f"{value:.{2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0}f} {unit}"
+    raise AssertionError("no unit fits")
 
 
 def plain(number: float | None, digits: int = 1) -> str:

@@ -22,14 +22,15 @@ def html_table(table: Table, styles: dict[str, int] | None = None) -> str:
     if not table.rows:
         return ""
     head = "".join(f'<th scope="col"{"" if i < table.labels else " class=num"}>{escape(text)}</th>' for i, text in enumerate(table.header))
+    titles = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     rows = []
     for number, row in enumerate(table.cells()):
         cells = "".join(_cell(cell, i, table.labels, styles or {}) for i, cell in enumerate(row))
         rows.append(f"<tr{' class=few' if number in table.faint else ''}>{cells}</tr>")
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="table"><table class="figures"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{note}"
+        f'<div class="scroll" tabindex="0" role="group" aria-label="table"><table class="figures">'
+        f"{titles}<tbody>{''.join(rows)}</tbody></table></div>{note}"
     )
 
 

@@ -69,13 +69,14 @@ def _chart(axes: Axes, chart: Chart) -> None:
     axes.set_ylabel(chart.y_label, color=DIM, fontsize=9)
     handles = {line.name: handle for handle, line in zip(axes.lines, chart.lines, strict=True)}
     labels = [line.name + (f" ({line.caveat})" if line.caveat else "") for line in chart.legend]
-    axes.legend([handles[line.name] for line in chart.legend], labels, frameon=False, fontsize=9, handlelength=3.4)
+    shown = [handles[line.name] for line in chart.legend]
+    axes.figure.legend(shown, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=9, handlelength=3.4)  # type: ignore[union-attr]
 
 
 def _line(axes: Axes, chart: Chart, line: Line) -> None:
     xs, ys = [point.x for point in line.points], [point.y for point in line.points]
     every = None if chart.markers == "all" else [len(xs) - 1]
-    style: Any = (0, tuple(map(float, DASHES[line.style % len(DASHES)].split()))) if DASHES[line.style % len(DASHES)] else "-"
+    style: Any = (0, tuple(0.55 * float(length) for length in DASHES[line.style % len(DASHES)].split())) if DASHES[line.style % len(DASHES)] else "-"
     axes.plot(
         xs,
         ys,
@@ -88,6 +89,9 @@ def _line(axes: Axes, chart: Chart, line: Line) -> None:
         markevery=every,
         clip_on=False,
     )
+    few = [point for point in line.points if point.faint]
+    marker, colour = SHAPES[MARKERS[line.style % len(MARKERS)]], COLOURS[line.style % len(COLOURS)]
+    axes.scatter([p.x for p in few], [p.y for p in few], marker=marker, s=36, facecolor="white", edgecolor=colour, zorder=3, clip_on=False)
     known = [point for point in line.points if point.low is not None]
     if known:
         lows, highs = [point.low for point in known], [point.high for point in known]

@@ -23,7 +23,7 @@ from mt.report.comparison.details import (
     versions_table,
     words_table,
 )
-from mt.report.comparison.facts import NAMES, Results, headline, test_title
+from mt.report.comparison.facts import NAMES, Results, counted, headline, test_title
 from mt.report.comparison.html import bullets, html_figure, html_table, numbers, paragraphs, section
 from mt.report.comparison.seeing import attention_tables, maps
 from mt.report.comparison.sentences import browser
@@ -59,9 +59,8 @@ def differences(results: Results) -> str:
     said = bullets([f"{name}: {text}" for name, text in clauses(results)], "clauses")
     parts = [html_figure(chart), said]
     for test in results["tests"]:
-        title = test_title(test, results)
-        parts.append(f"<h3>{escape(title[0].upper() + title[1:])}</h3>" if title else "")
-        parts.append(html_table(differences_table(results, test), styles(results)))
+        title, table = test_title(test, results), html_table(differences_table(results, test), styles(results))
+        parts.append(table if test is headline(results) else numbers(table, f"The same on the {title}"))
     how = (
         "p (Holm): paired bootstrap over sentences and seeds, corrected for the number of variants. p (these runs): approximate "
         "randomisation, which says nothing of other seeds. Needed: what would tell, were the true difference the one seen."
@@ -135,7 +134,7 @@ def made(results: Results) -> str:
         again,
         f"<h3>Settings in which the systems differ</h3>{settings}" if settings else "",
         matched,
-        f"<h3>Runs</h3>{html_table(run_table(results))}",
+        numbers(html_table(run_table(results)), f"Every run: {counted(len(run_table(results).rows), 'run')} with their seeds and folders"),
         f'<h3>Scores</h3><dl class="signatures">{signatures}</dl>',
         f'<p class="note">{results["bootstrap"]:,} resamples of the sentences for each interval.</p>',
         bullets(results["notes"], "notes"),

@@ -64,5 +64,6 @@ def difference(sentence: dict[str, Any], name: str) -> str:
             title = f' title="reference: {escape(theirs.strip())}"' if theirs.strip() else ' title="not in the reference"'
             parts.append(f"<mark{title}>{escape(ours.rstrip())}</mark>{space}")
         elif theirs.strip():
-            parts.append(f"<del>{escape(theirs.strip())}</del> ")
+            before = "" if not parts or parts[-1].endswith(" ") else " "
+            parts.append(f"{before}<del>{escape(theirs.strip())}</del> ")
     return "".join(parts) or '<em class="nothing">nothing</em>'

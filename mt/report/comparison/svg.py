@@ -48,8 +48,9 @@ def lines(chart: Chart, size: Size) -> str:
     """Lines with bands over categories or a scale from 0."""
     y_ticks = chart.y_ticks()
     x_ticks = [] if chart.categories else chart.x_ticks()
-    bottom, right = size.height - BOTTOM, size.width - RIGHT
     count = len(chart.categories)
+    height = size.height - (0 if chart.under else 16)
+    bottom, right = height - (BOTTOM if chart.under else BOTTOM - 16), size.width - RIGHT
 
     def at_x(x: float) -> float:
         share = (x + 0.5) / count if count else x / x_ticks[-1]
@@ -75,12 +76,12 @@ def lines(chart: Chart, size: Size) -> str:
         step = 1 if size is WIDE or len(texts) < 7 else 2
         parts += [_text(at_x(value), bottom + 17, text, "middle") for value, text in list(zip(x_ticks, texts, strict=True))[::step]]
     label = chart.x_label if size is WIDE else chart.x_label.split(";")[0]
-    parts.append(_text((size.left + right) / 2, size.height - 8, label, "middle", " axis"))
+    parts.append(_text((size.left + right) / 2, height - 8, label, "middle", " axis"))
     for line in chart.lines:
         parts.append(_band(line, at_x, at_y))
     for line in chart.lines:
         parts.append(_line(line, chart, at_x, at_y))
-    return _svg(size.name, size.width, size.height, f"{chart.title}: {chart.y_label} by {chart.x_label}", parts)
+    return _svg(size.name, size.width, height, f"{chart.title}: {chart.y_label} by {chart.x_label}", parts)
 
 
 def forest(figure: Forest, size: Size) -> str:
