@@ -90,7 +90,7 @@
     // A line of words, each by itself: those that look can be pointed at, those looked at are shaded by their weight.
     function line(title, words, point) {
       const made = element("p", pair, "", point ? "looks" : "seen");
-      element("span", made, title + " ", "who");
+      element("span", made, title, "who");
       return words.map((word, index) => {
         const each = element("span", made, word, "word");
         each.dir = "auto";
