@@ -11,7 +11,10 @@ REFERENCES = ("Die Katze , die schlief , sah den alten Hund .", "Wir kauften Bro
 EVIL = "</script><script>alert(1)</script>"
 
 
-def results(systems: tuple[str, ...] = ("none", "bahdanau", "luong", "transformer"), seeds: int = 3, tests: tuple[str, ...] = ("test", "long")) -> dict[str, Any]:
+SYSTEMS = ("none", "bahdanau", "luong", "transformer")
+
+
+def results(systems: tuple[str, ...] = SYSTEMS, seeds: int = 3, tests: tuple[str, ...] = ("test", "long")) -> dict[str, Any]:
     """Each system 6 BLEU above the one before it, the first the baseline, all of them worse on long sentences."""
     return {
         "version": 2,
@@ -97,7 +100,11 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
                         "seeds_tested": seeds > 1,
                         "small": sentences < 100,
                     }
-                    | ({"precision": mean + 2, "brevity_penalty": 1 - 0.08 * position / (1 + at), "length_ratio": 0.97} if metric == "bleu" else {})
+                    | (
+                        {"precision": mean + 2, "brevity_penalty": 1 - 0.08 * position / (1 + at), "length_ratio": 0.97}
+                        if metric == "bleu"
+                        else {}
+                    )
                 )
                 if at:
                     effect = mean - scores[0 if metric == "bleu" else 1]["mean"] if at > 1 else 0.2
@@ -126,7 +133,10 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
         "overall": group("all", 785, 1.0),
         "short": group("short 1-20", 530, 0.5),
         "long": group("long 21+", 255, 2.0),
-        "buckets": [*(group(label, count, at) for at, (label, count) in enumerate(LABELS)), {"label": "51+", "sentences": 0, "scores": [], "differences": []}],
+        "buckets": [
+            *(group(label, count, at) for at, (label, count) in enumerate(LABELS)),
+            {"label": "51+", "sentences": 0, "scores": [], "differences": []},
+        ],
     }
 
 
@@ -136,7 +146,15 @@ def _words(name: str, at: int) -> dict[str, Any]:
     for place, (label, count) in enumerate(bands):
         f1 = min(0.95, 0.1 + 0.14 * place + 0.06 * at)
         accuracy.append({"label": label, "count": count, "precision": f1 + 0.02, "recall": f1 - 0.02, "f1": f1})
-    return {"system": name, "accuracy": accuracy, "repeated": 0.012 / (1 + at), "dropped": 0.05, "untranslated": 0.01, "numbers": 0.9, "names": None}
+    return {
+        "system": name,
+        "accuracy": accuracy,
+        "repeated": 0.012 / (1 + at),
+        "dropped": 0.05,
+        "untranslated": 0.01,
+        "numbers": 0.9,
+        "names": None,
+    }
 
 
 def _attention(name: str, at: int) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def open_report(browser, report: Path) -> Iterator:
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: said.append(request.url) if request.url != path.as_uri() and request.url[:5] != "data:" else None)
+        page.on("request", lambda request: said.append(request.url) if request.url not in (path.as_uri(), "data:,") else None)
         page.goto(path.as_uri())
         pages.append(page)
         return page

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from mt.evaluation.lengths import SMALL
-from mt.report.comparison.facts import NAMES, Results, counted, find, groups, headline, is_small, listed, seeds_tested, system_names, test_title
+from mt.report.comparison.facts import (
+    NAMES,
+    Results,
+    counted,
+    find,
+    groups,
+    headline,
+    is_small,
+    listed,
+    seeds_tested,
+    system_names,
+    test_title,
+)
 
 
 def answer(results: Results) -> list[str]:
@@ -40,11 +52,8 @@ def warnings(results: Results) -> list[str]:
     if floor := [system["name"] for system in results["systems"] if system.get("floor")]:
         found.append(f"{listed(floor)} never left the floor: what it does with length or seeds says nothing about the method.")
     if unfinished := _unfinished(results, set(system_names(results))):
-        plural = len(unfinished) > 1
-        found.append(
-            f"{listed(unfinished)} {'were' if plural else 'was'} still improving when the budget ended: "
-            f"{'unfinished variants are' if plural else 'an unfinished variant is'} not {'' if plural else 'a '}worse {'ones' if plural else 'one'}."
-        )
+        verb = "were" if len(unfinished) > 1 else "was"
+        found.append(f"{listed(unfinished)} {verb} still improving when the budget ended: an unfinished variant is not a worse one.")
     if single := [system["name"] for system in results["systems"] if len(system["runs"]) == 1]:
         whose = "every system" if len(single) == len(results["systems"]) else listed(single)
         found.append(f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only.")
@@ -73,7 +82,7 @@ def _who(results: Results) -> str:
         difference = find(overall["differences"], name)
         if difference is not None:
             by_verdict[difference["verdict"]].append(f"{name} ({difference['effect']:+.1f})")
-    parts = []
+    parts: list[str] = []
     for verdict, said in (("better", "better than"), ("worse", "worse than"), ("not distinguishable", "not distinguishable from")):
         if found := by_verdict[verdict]:
             tail = f" {said} {'it' if parts else f'{baseline} ({score(baseline)})'}"

@@ -82,7 +82,7 @@ def curve_charts(results: Results) -> list[Chart]:
 
 def frequency_charts(results: Results) -> list[Chart]:
     """F1 of words by how often the training text has them."""
-    bands = next((words["accuracy"] for words in results.get("words") or [] if words.get("accuracy")), [])
+    bands: list[dict[str, Any]] = next((words["accuracy"] for words in results.get("words") or [] if words.get("accuracy")), [])
     lines = []
     for words in results.get("words") or []:
         points = [

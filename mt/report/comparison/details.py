@@ -33,18 +33,19 @@ def cost_table(results: Results) -> Table:
                 plain(sentences / seconds if sentences and seconds else None),
             ]
         )
-    header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "translates, sentences/s"]
+    header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "sentences/s"]
     used = [column for column in range(len(header)) if column == 0 or any(row[column] for row in rows)]
-    return Table([header[i] for i in used], [[row[i] for i in used] for row in rows])
+    note = "Tokens/s: target tokens in training. Sentences/s: in translation." if rows else ""
+    return Table([header[i] for i in used], [[row[i] for i in used] for row in rows], note=note)
 
 
 def reach_table(results: Results) -> Table:
     """Best validation BLEU, and minutes until it first came to each value: means over the runs that came to it, and how many did."""
     goals: dict[str, None] = {}
+    rows: list[list[Cell | str]] = []
     for system in results["systems"]:
         for run in system["runs"]:
             goals |= dict.fromkeys(run.get("reaches") or {})
-    rows = []
     for system in results["systems"]:
         runs = [run for run in system["runs"] if run.get("curve")]
         best = [max(each["bleu"] for each in run["curve"] if each.get("bleu") is not None) for run in runs]
@@ -64,7 +65,7 @@ def frequency_table(results: Results) -> Table:
     known = [words for words in results.get("words") or [] if words.get("accuracy")]
     if not known:
         return Table([], [])
-    rows = []
+    rows: list[list[Cell | str]] = []
     for at, band in enumerate(known[0]["accuracy"]):
         cells = []
         for words in known:
@@ -103,11 +104,11 @@ def words_table(results: Results) -> Table:
 
 def run_table(results: Results) -> Table:
     """Every run there is, failed ones too."""
-    rows = [
-        [system["name"], "" if run["seed"] is None else str(run["seed"]), ", ".join(flags({**system, "unfinished": run["unfinished"]})) or "done", run["path"]]
-        for system in results["systems"]
-        for run in system["runs"]
-    ]
+    rows = []
+    for system in results["systems"]:
+        for run in system["runs"]:
+            state = ", ".join(flags({**system, "unfinished": run["unfinished"]})) or "done"
+            rows.append([system["name"], "" if run["seed"] is None else str(run["seed"]), state, run["path"]])
     rows += [[run["system"], str(run["seed"]), f"failed: {run['reason']}", run["path"]] for run in results.get("failed") or []]
     return Table(["system", "seed", "state", "path"], rows, labels=4)
 
@@ -133,10 +134,10 @@ def versions_table(results: Results) -> Table:
 
 def figure_table(figure: Chart | Forest) -> Table:
     """The numbers of a figure, point by point."""
+    rows: list[list[Cell | str]] = []
     if isinstance(figure, Forest):
-        rows = [
-            [bar.group, bar.label, f"{bar.point.x:+.2f}", signed_span(bar.point.low or 0.0, bar.point.high or 0.0)] for bar in figure.bars
-        ]
+        for bar in figure.bars:
+            rows.append([bar.group, bar.label, f"{bar.point.x:+.2f}", signed_span(bar.point.low or 0.0, bar.point.high or 0.0)])
         return Table(["system", "sentences", "difference", "95 % interval"], rows, labels=2)
     if figure.categories:
         cells: dict[tuple[int, str], Cell] = {}
@@ -145,13 +146,14 @@ def figure_table(figure: Chart | Forest) -> Table:
                 digits = 2 if max(abs(p.y) for each in figure.lines for p in each.points) < 2 else 1
                 aside = "" if point.low is None or point.high is None else span(point.low, point.high)
                 cells[int(point.x), line.name] = Cell(f"{point.y:.{digits}f}", aside)
-        rows = []
         for at, name in enumerate(figure.categories):
             own = [cells.get((at, line.name), Cell("")) for line in figure.lines]
             rows.append([name, *([figure.under[at]] if figure.under else []), *own])
         count = ["number"] if figure.under else []
         return Table([figure.x_label.split(";")[0], *count, *(line.name for line in figure.lines)], rows, faint=figure.faint)
-    rows = [[line.name, plain(point.x) if point.x < 10_000 else large(point.x), f"{point.y:.1f}"] for line in figure.lines for point in line.points]
+    for line in figure.lines:
+        for point in line.points:
+            rows.append([line.name, plain(point.x) if point.x < 10_000 else large(point.x), f"{point.y:.1f}"])
     return Table(["system", figure.x_label, figure.y_label], rows)
 
 

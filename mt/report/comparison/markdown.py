@@ -21,8 +21,9 @@ from mt.report.comparison.table import markdown_table
 from mt.report.comparison.tables import differences_table, lengths_table, scores_table, short_outputs_table
 
 FOOT = (
-    "Intervals are 95 %, over sentences and, where there are several runs, over seeds. p (Holm): paired bootstrap, corrected for the number "
-    "of variants. p (these runs): approximate randomisation, which says nothing of other seeds. BP: brevity penalty. \\* too few to mean much."
+    "Intervals are 95 %, over sentences and, where there are several runs, over seeds. p (Holm): paired bootstrap, corrected for the "
+    "number of variants. p (these runs): approximate randomisation, which says nothing of other seeds. BP: brevity penalty. "
+    "\\* too few to mean much."
 )
 
 

@@ -70,32 +70,33 @@ def _chart(axes: Axes, chart: Chart) -> None:
     handles = {line.name: handle for handle, line in zip(axes.lines, chart.lines, strict=True)}
     labels = [line.name + (f" ({line.caveat})" if line.caveat else "") for line in chart.legend]
     shown = [handles[line.name] for line in chart.legend]
-    axes.figure.legend(shown, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=9, handlelength=3.4)  # type: ignore[union-attr]
+    axes.figure.legend(shown, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=9, handlelength=3.4)
 
 
 def _line(axes: Axes, chart: Chart, line: Line) -> None:
     xs, ys = [point.x for point in line.points], [point.y for point in line.points]
     every = None if chart.markers == "all" else [len(xs) - 1]
-    style: Any = (0, tuple(0.55 * float(length) for length in DASHES[line.style % len(DASHES)].split())) if DASHES[line.style % len(DASHES)] else "-"
+    dash = tuple(0.55 * float(length) for length in DASHES[line.style % len(DASHES)].split())
+    style: Any = (0, dash) if dash else "-"
+    marker, colour = SHAPES[MARKERS[line.style % len(MARKERS)]], COLOURS[line.style % len(COLOURS)]
     axes.plot(
         xs,
         ys,
-        color=COLOURS[line.style % len(COLOURS)],
+        color=colour,
         linewidth=1.8 if every is None else 1.1,
         linestyle=style,
-        marker=SHAPES[MARKERS[line.style % len(MARKERS)]],
+        marker=marker,
         markersize=6,
         markeredgecolor="white",
         markevery=every,
         clip_on=False,
     )
     few = [point for point in line.points if point.faint]
-    marker, colour = SHAPES[MARKERS[line.style % len(MARKERS)]], COLOURS[line.style % len(COLOURS)]
     axes.scatter([p.x for p in few], [p.y for p in few], marker=marker, s=36, facecolor="white", edgecolor=colour, zorder=3, clip_on=False)
-    known = [point for point in line.points if point.low is not None]
+    known = [(point.x, point.low, point.high) for point in line.points if point.low is not None and point.high is not None]
     if known:
-        lows, highs = [point.low for point in known], [point.high for point in known]
-        axes.fill_between([point.x for point in known], lows, highs, color=COLOURS[line.style % len(COLOURS)], alpha=0.13, linewidth=0)
+        places, lows, highs = zip(*known, strict=True)
+        axes.fill_between(places, lows, highs, color=colour, alpha=0.13, linewidth=0)
 
 
 def _forest(axes: Axes, forest: Forest) -> None:
@@ -106,7 +107,8 @@ def _forest(axes: Axes, forest: Forest) -> None:
         y += 1
         for bar in (bar for bar in forest.bars if bar.group == name):
             point, colour = bar.point, COLOURS[bar.style % len(COLOURS)]
-            axes.plot([point.low, point.high], [y, y], color=colour, linewidth=1.8, alpha=0.5 if point.faint else 1)  # type: ignore[list-item]
+            if point.low is not None and point.high is not None:
+                axes.plot([point.low, point.high], [y, y], color=colour, linewidth=1.8, alpha=0.5 if point.faint else 1)
             axes.plot([point.x], [y], color=colour, marker=SHAPES[MARKERS[bar.style % len(MARKERS)]], markersize=7, markeredgecolor="white")
             axes.text(1.01, y, f"{point.x:+.1f}".replace("-", "\u2212"), transform=axes.get_yaxis_transform(), va="center", fontsize=9)
             places.append(y)
@@ -118,7 +120,7 @@ def _forest(axes: Axes, forest: Forest) -> None:
     axes.set_yticks(places, labels)
     for tick in axes.get_yticklabels():
         if tick.get_text() in {bar.group for bar in forest.bars}:
-            tick.set_weight("bold")
+            tick.set_fontweight("bold")
     axes.set_ylim(y - 0.4, -0.6)
     axes.axvline(0, color=COLOURS[0], linewidth=1, zorder=0)
     axes.grid(axis="x", color=LIGHT, linewidth=0.7)

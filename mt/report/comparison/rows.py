@@ -9,8 +9,20 @@ from typing import Any
 from mt.report.comparison.facts import Results, find, is_small
 
 COLUMNS = (
-    *("test", "group", "sentences", "small", "system", "metric", "runs", "mean", "low", "high", "deviation", "precision", "brevity_penalty"),
-    *("length_ratio", "baseline", "difference", "difference_low", "difference_high", "p", "p_holm", "verdict", "seeds_tested"),
+    *("test", "group", "sentences", "small", "system", "metric", "runs", "mean", "low", "high", "deviation"),
+    *(
+        "precision",
+        "brevity_penalty",
+        "length_ratio",
+        "baseline",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p",
+        "p_holm",
+        "verdict",
+        "seeds_tested",
+    ),
     *("still_improving", "floor"),
 )
 

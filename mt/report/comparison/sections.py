@@ -79,9 +79,7 @@ def lengths(results: Results) -> str:
         apart = short_outputs_table(results, test)
         parts.append(numbers(html_table(apart), f"Brevity penalty (precision, length ratio){name}"))
         parts.append(numbers(html_table(gaps_table(results, test)), f"Difference from {results['baseline']} by length{name}"))
-    intro = (
-        "Does a model fail on long sentences because it stops early, or because it is wrong? Stopping early shows as a brevity penalty below 1."
-    )
+    intro = "Does a model fail on long sentences because it stops early, or because it is wrong? Stopping early lowers the brevity penalty."
     return section("length", "By sentence length", f"<p>{escape(intro)}</p>", *parts)
 
 
@@ -92,10 +90,10 @@ def training(results: Results) -> str:
         return ""
     switch = ""
     if len(charts) > 1:
-        buttons = "".join(
-            f'<input type="radio" name="curve" id="curve-{i}"{" checked" if i == 0 else ""}><label for="curve-{i}">{escape(chart.x_label)}</label>'
-            for i, chart in enumerate(charts)
-        )
+        buttons = ""
+        for i, chart in enumerate(charts):
+            checked = " checked" if i == 0 else ""
+            buttons += f'<input type="radio" name="curve" id="curve-{i}"{checked}><label for="curve-{i}">{escape(chart.x_label)}</label>'
         switch = f'<fieldset class="switch"><legend>Over</legend>{buttons}</fieldset>'
     panels = "".join(f'<div class="panel panel-{i}">{html_figure(chart)}</div>' for i, chart in enumerate(charts))
     return section(

@@ -23,7 +23,8 @@ def browser(results: Results) -> str:
     return (
         '<div class="browser"><div class="tools" hidden>'
         f'<label>Sort by<select class="order">{options}</select></label>'
-        '<label>Order<select class="direction"><option value="-1">highest first</option><option value="1">lowest first</option></select></label>'
+        '<label>Order<select class="direction"><option value="-1">highest first</option><option value="1">lowest first</option>'
+        "</select></label>"
         '<label class="wide">Find<input class="find" type="search" placeholder="a word"></label>'
         '<p class="count" role="status"></p></div>'
         '<p class="note">Scores are chrF2 of the sentence. <mark>Marked</mark>: not as in the reference; '
@@ -35,10 +36,11 @@ def browser(results: Results) -> str:
 def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> str:
     text = sentence["source"] if sentence["source"] is not None else sentence["reference"]
     scores = " ".join(f'data-score{i}="{sentence["scores"][name]:.2f}"' for i, name in enumerate(names) if name in sentence["scores"])
-    rows = []
-    if sentence["source"] is not None:
-        rows.append(f'<p class="line"><span class="who">source</span><span class="text" dir="auto">{escape(sentence["source"])}</span></p>')
-    rows.append(f'<p class="line"><span class="who">reference</span><span class="text" dir="auto">{escape(sentence["reference"])}</span></p>')
+    given = {name: sentence[name] for name in ("source", "reference") if sentence[name] is not None}
+    rows = [
+        f'<p class="line"><span class="who">{name}</span><span class="text" dir="auto">{escape(each)}</span></p>'
+        for name, each in given.items()
+    ]
     for name in names:
         if name in sentence["outputs"]:
             score = sentence["scores"].get(name)
@@ -47,8 +49,9 @@ def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> 
                 f'<p class="line output s{signs[name] % 7}"><span class="who">{swatch(signs[name])}{escape(name)}{said}</span>'
                 f'<span class="text" dir="auto">{difference(sentence, name)}</span></p>'
             )
+    orders = f'data-index="{sentence["index"]}" data-spread="{sentence["spread"]:.2f}" data-length="{len(text.split())}" {scores}'
     return (
-        f'<li class="card" data-index="{sentence["index"]}" data-spread="{sentence["spread"]:.2f}" data-length="{len(text.split())}" {scores}>'
+        f'<li class="card" {orders}>'
         f'<p class="where">sentence {sentence["index"] + 1} <span>differ by {sentence["spread"]:.0f}</span></p>{"".join(rows)}</li>'
     )
 

@@ -115,7 +115,8 @@ def _bar(bar: Bar, at_x: _Scale, y: float, left: float, right: float) -> str:
     point = bar.point
     low, high = (at_x(point.x if end is None else end) for end in (point.low, point.high))
     x, faint = at_x(point.x), " faint" if point.faint else ""
-    mark = f'<path class="stroke" d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"/>{_marker(bar.style, x, y, 4.6, "dot")}'
+    mark = f'<path class="stroke" d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"/>'
+    mark += _marker(bar.style, x, y, 4.6, "dot")
     texts = _text(left - 12, y + 4, bar.label, "end") + _text(right + 8, y + 4, f"{point.x:+.1f}".replace("-", "\u2212"), "start", " value")
     return f'<g class="line s{bar.style % len(COLOURS)}{faint}" {_data([(x, y, point.text)])}>{mark}</g>{texts}'
 
@@ -151,7 +152,10 @@ def _marker(style: int, x: float, y: float, r: float, names: str) -> str:
         "triangle": [(0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
         "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
         "down": [(0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
-        "cross": [(-1, -0.6), (-0.6, -1), (0, -0.4), (0.6, -1), (1, -0.6), (0.4, 0), (1, 0.6), (0.6, 1), (0, 0.4), (-0.6, 1), (-1, 0.6), (-0.4, 0)],
+        "cross": [
+            *((-1, -0.6), (-0.6, -1), (0, -0.4), (0.6, -1), (1, -0.6), (0.4, 0)),
+            *((1, 0.6), (0.6, 1), (0, 0.4), (-0.6, 1), (-1, 0.6), (-0.4, 0)),
+        ],
         "plus": [
             *((-0.3, -1.2), (0.3, -1.2), (0.3, -0.3), (1.2, -0.3), (1.2, 0.3), (0.3, 0.3)),
             *((0.3, 1.2), (-0.3, 1.2), (-0.3, 0.3), (-1.2, 0.3), (-1.2, -0.3), (-0.3, -0.3)),

@@ -25,12 +25,14 @@ Test = dict[str, Any]
 
 def scores_table(results: Results, test: Test) -> Table:
     """Each system on the whole test set."""
-    rows = []
+    rows: list[list[Cell | str]] = []
     for system in results["systems"]:
         scores = [find(test["overall"]["scores"], system["name"], metric) for metric in metrics(results)]
         bleu = find(test["overall"]["scores"], system["name"])
         deviation = "" if bleu is None or bleu["deviation"] is None else f"{bleu['deviation']:.2f}"
-        made_of = ("", "", "") if bleu is None else (f"{bleu['precision']:.1f}", f"{bleu['brevity_penalty']:.3f}", f"{bleu['length_ratio']:.3f}")
+        made_of = ["", "", ""]
+        if bleu is not None:
+            made_of = [f"{bleu['precision']:.1f}", f"{bleu['brevity_penalty']:.3f}", f"{bleu['length_ratio']:.3f}"]
         rows.append([label(system), str(len(system["runs"])), *map(score_cell, scores), deviation, *made_of])
     titles = [NAMES[metric] for metric in metrics(results)]
     return Table(["system", "runs", *titles, "sd of runs", "precision", "BP", "length ratio"], rows)
@@ -41,8 +43,9 @@ def differences_table(results: Results, test: Test) -> Table:
     rows = []
     for name in system_names(results):
         for found in (d for d in test["overall"]["differences"] if d["system"] == name):
-            cells = [f"{found['effect']:+.2f}", signed_span(*found["interval"]), p_value(found["p_holm"]), p_value(found.get("p_randomisation"))]
-            rows.append([name, NAMES[found["metric"]], found["verdict"], *cells, needed(found)])
+            chances = [p_value(found["p_holm"]), p_value(found.get("p_randomisation"))]
+            effect = [f"{found['effect']:+.2f}", signed_span(*found["interval"])]
+            rows.append([name, NAMES[found["metric"]], found["verdict"], *effect, *chances, needed(found)])
     header = [f"against {results['baseline']}", "metric", "verdict", "difference", "95 % interval", "p (Holm)", "p (these runs)", "needed"]
     return Table(header, rows, labels=3)
 
@@ -67,7 +70,10 @@ def gaps_table(results: Results, test: Test) -> Table:
     """Each variant minus the baseline in BLEU, by length."""
 
     def cell(difference: dict[str, Any] | None) -> Cell:
-        return Cell("") if difference is None else Cell(f"{difference['effect']:+.1f}", f"{signed_span(*difference['interval'], 1)}")
+        if difference is None:
+            return Cell("")
+        low, high = difference["interval"]
+        return Cell(f"{difference['effect']:+.1f}", signed_span(low, high, 1))
 
     names = [name for name in system_names(results) if name != results["baseline"]]
     shown = [test["overall"], test["short"], test["long"], *buckets(test)]
@@ -97,4 +103,6 @@ def needed(difference: dict[str, Any]) -> str:
         return ""
     if wanted["seeds"] is not None:
         return f"{wanted['seeds']} seeds"
-    return f"{wanted['sentences']:,} sentences" if wanted["sentences"] is not None else "more than 1,000 seeds" if wanted.get("seeds_tested") else ""
+    if wanted["sentences"] is not None:
+        return f"{wanted['sentences']:,} sentences"
+    return "more than 1,000 seeds" if wanted.get("seeds_tested") else ""
