@@ -14,6 +14,7 @@ from mt.report.comparison.facts import (
     headline,
     is_small,
     listed,
+    named,
     seeds_tested,
     system_names,
     test_title,
@@ -47,14 +48,14 @@ def warnings(results: Results) -> list[str]:
     """What a reader must know before believing a figure, the gravest first."""
     found = []
     if failed := results.get("failed"):
-        runs = listed([f"{run['system']} (seed {run['seed']}): {run['reason']}" for run in failed])
+        runs = listed([f"{named(run['system'])} (seed {run['seed']}): {run['reason']}" for run in failed])
         found.append(f"{counted(len(failed), 'run')} failed and {'is' if len(failed) == 1 else 'are'} in no figure: {runs}.")
-    if floor := [system["name"] for system in results["systems"] if system.get("floor")]:
+    if floor := [named(system["name"]) for system in results["systems"] if system.get("floor")]:
         found.append(f"{listed(floor)} never left the floor: what it does with length or seeds says nothing about the method.")
     if unfinished := _unfinished(results, set(system_names(results))):
         verb = "were" if len(unfinished) > 1 else "was"
         found.append(f"{listed(unfinished)} {verb} still improving when the budget ended: an unfinished variant is not a worse one.")
-    if single := [system["name"] for system in results["systems"] if len(system["runs"]) == 1]:
+    if single := [named(system["name"]) for system in results["systems"] if len(system["runs"]) == 1]:
         whose = "every system" if len(single) == len(results["systems"]) else listed(single)
         found.append(f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only.")
     few = []
@@ -76,16 +77,17 @@ def _who(results: Results) -> str:
         return "no score" if entry is None else f"{entry['mean']:.1f}"
 
     if len(names) == 1:
-        return f"{names[0]} reaches {score(names[0])} BLEU on {counted(overall['sentences'], 'sentence')}, with nothing to compare it with."
+        sentences = counted(overall["sentences"], "sentence")
+        return f"{named(names[0])} reaches {score(names[0])} BLEU on {sentences}, with nothing to compare it with."
     by_verdict: dict[str, list[str]] = {"better": [], "worse": [], "not distinguishable": []}
     for name in names:
         difference = find(overall["differences"], name)
         if difference is not None:
-            by_verdict[difference["verdict"]].append(f"{name} ({difference['effect']:+.1f})")
+            by_verdict[difference["verdict"]].append(f"{named(name)} ({difference['effect']:+.1f})")
     parts: list[str] = []
     for verdict, said in (("better", "better than"), ("worse", "worse than"), ("not distinguishable", "not distinguishable from")):
         if found := by_verdict[verdict]:
-            tail = f" {said} {'it' if parts else f'{baseline} ({score(baseline)})'}"
+            tail = f" {said} {'it' if parts else f'the baseline {named(baseline)} ({score(baseline)})'}"
             parts.append(f"{listed(found)} {'are' if len(found) > 1 else 'is'}{tail}")
     return f"By BLEU on {counted(overall['sentences'], 'sentence')}, {'; '.join(parts)}."
 
@@ -106,12 +108,12 @@ def _length(results: Results) -> str:
     how = test["length"]
     limit = f"{how['threshold']} {how['unit']}"
     verb = "loses most" if len(falls) > 1 else "goes"
-    first = f"From sentences of up to {limit} to longer ones {name} {verb} ({short['mean']:.1f} to {long['mean']:.1f} BLEU"
+    first = f"From sentences of up to {limit} to longer ones {named(name)} {verb} ({short['mean']:.1f} to {long['mean']:.1f} BLEU"
     first += f", {_why(short, long)})" if change < 0 else ")"
     if len(falls) == 1:
         return f"{first}."
     _, best, short, long = falls[-1]
-    return f"{first}, {best} least ({short['mean']:.1f} to {long['mean']:.1f})."
+    return f"{first}, {named(best)} least ({short['mean']:.1f} to {long['mean']:.1f})."
 
 
 def _why(short: dict[str, Any], long: dict[str, Any]) -> str:
@@ -139,4 +141,4 @@ def _surety(results: Results) -> str:
 
 
 def _unfinished(results: Results, among: set[str]) -> list[str]:
-    return [system["name"] for system in results["systems"] if system["unfinished"] and system["name"] in among]
+    return [named(system["name"]) for system in results["systems"] if system["unfinished"] and system["name"] in among]

@@ -13,6 +13,20 @@ DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "5 2", "1 4")  # lengths of line
 MARKERS = ("circle", "square", "triangle", "diamond", "down", "cross", "plus")
 
 
+def colour(style: int) -> int:
+    """Which of the colours: they come again after seven."""
+    return style % len(COLOURS)
+
+
+def dash(style: int) -> str:
+    """Another one when the colour comes again; none that is beside it in a list is the same."""
+    return DASHES[(style + style // len(COLOURS)) % len(DASHES)]
+
+
+def marker(style: int) -> str:
+    return MARKERS[(style + 2 * (style // len(COLOURS))) % len(MARKERS)]
+
+
 @dataclass(frozen=True)
 class Point:
     """A value, its interval if it has one, and what is said of it when it is pointed at."""

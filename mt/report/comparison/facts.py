@@ -66,6 +66,11 @@ def test_title(test: dict[str, Any], results: Results) -> str:
     return f"test set \u201c{test['name']}\u201d" if len(results["tests"]) > 1 else ""
 
 
+def named(system: str) -> str:
+    """A system's name in running text, where "none" could be taken for a word."""
+    return f"`{system}`"
+
+
 def listed(words: list[str]) -> str:
     """a, b and c"""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -12,6 +12,7 @@ from mt.report.comparison.table import Cell, Table
 
 _MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _RANGE = re.compile(r"(?<=\d) - (?=\d)")
+_NAME = re.compile(r"`([^`]+)`")
 
 
 def html_table(table: Table, styles: dict[str, int] | None = None) -> str:
@@ -37,23 +38,24 @@ def html_table(table: Table, styles: dict[str, int] | None = None) -> str:
 def _cell(cell: Cell, column: int, labels: int, styles: dict[str, int]) -> str:
     text = escape(cell.text)
     if column < labels:
-        sign = swatch(styles[_bare(cell.text)]) if column == 0 and _bare(cell.text) in styles else ""
-        if " (" in cell.text and sign:  # a name with its flags
-            name, _, flag = cell.text.partition(" (")
-            text = f'{escape(name)} <span class="flag">{escape(flag.rstrip(")"))}</span>'
+        name, flag = (cell.text, "") if cell.text in styles else cell.text.rpartition(" (")[::2]  # as facts.label writes them
+        sign = swatch(styles[name]) if column == 0 and name in styles else ""
+        if sign and flag:
+            text = f'{escape(name)} <span class="flag">{escape(flag.removesuffix(")"))}</span>'
         tag, scope = ("th", ' scope="row"') if column == 0 else ("td", "")
         return f"<{tag}{scope}>{sign}{text}</{tag}>"
     aside = f" <small>{number(cell.aside)}</small>" if cell.aside else ""
     return f"<td class=num>{number(cell.text)}{aside}</td>"
 
 
-def _bare(name: str) -> str:
-    return name.partition(" (")[0]
-
-
 def number(text: str) -> str:
     """Escaped, with real minus signs and dashes between the ends of a range."""
     return _RANGE.sub("\u2009\u2013\u2009", _MINUS.sub("\u2212", escape(text)))
+
+
+def prose(text: str) -> str:
+    """The same of sentences, in which names of systems stand out."""
+    return _NAME.sub(r'<span class="name">\1</span>', number(text))
 
 
 def html_figure(figure: Figure) -> str:
@@ -84,8 +86,8 @@ def section(name: str, title: str, *parts: str) -> str:
 
 
 def paragraphs(texts: list[str], name: str = "") -> str:
-    return "".join(f"<p{f' class={name}' if name else ''}>{number(text)}</p>" for text in texts)
+    return "".join(f"<p{f' class={name}' if name else ''}>{prose(text)}</p>" for text in texts)
 
 
 def bullets(texts: list[str], name: str) -> str:
-    return f'<ul class="{name}">{"".join(f"<li>{number(text)}</li>" for text in texts)}</ul>' if texts else ""
+    return f'<ul class="{name}">{"".join(f"<li>{prose(text)}</li>" for text in texts)}</ul>' if texts else ""

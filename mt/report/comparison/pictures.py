@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from mt.report.comparison.chart import COLOURS, DASHES, MARKERS, Chart, Figure, Forest, Line, tick_text
+from mt.report.comparison.chart import COLOURS, Chart, Figure, Forest, Line, colour, dash, marker, tick_text
 from mt.report.figure import PLAIN, settings
 
 if TYPE_CHECKING:
@@ -76,27 +76,27 @@ def _chart(axes: Axes, chart: Chart) -> None:
 def _line(axes: Axes, chart: Chart, line: Line) -> None:
     xs, ys = [point.x for point in line.points], [point.y for point in line.points]
     every = None if chart.markers == "all" else [len(xs) - 1]
-    dash = tuple(0.55 * float(length) for length in DASHES[line.style % len(DASHES)].split())
-    style: Any = (0, dash) if dash else "-"
-    marker, colour = SHAPES[MARKERS[line.style % len(MARKERS)]], COLOURS[line.style % len(COLOURS)]
+    pattern = tuple(0.55 * float(length) for length in dash(line.style).split())
+    style: Any = (0, pattern) if pattern else "-"
+    shape, ink = SHAPES[marker(line.style)], COLOURS[colour(line.style)]
     axes.plot(
         xs,
         ys,
-        color=colour,
+        color=ink,
         linewidth=1.8 if every is None else 1.1,
         linestyle=style,
-        marker=marker,
+        marker=shape,
         markersize=6,
         markeredgecolor="white",
         markevery=every,
         clip_on=False,
     )
     few = [point for point in line.points if point.faint]
-    axes.scatter([p.x for p in few], [p.y for p in few], marker=marker, s=36, facecolor="white", edgecolor=colour, zorder=3, clip_on=False)
+    axes.scatter([p.x for p in few], [p.y for p in few], marker=shape, s=36, facecolor="white", edgecolor=ink, zorder=3, clip_on=False)
     known = [(point.x, point.low, point.high) for point in line.points if point.low is not None and point.high is not None]
     if known:
         places, lows, highs = zip(*known, strict=True)
-        axes.fill_between(places, lows, highs, color=colour, alpha=0.13, linewidth=0)
+        axes.fill_between(places, lows, highs, color=ink, alpha=0.13, linewidth=0)
 
 
 def _forest(axes: Axes, forest: Forest) -> None:
@@ -106,10 +106,10 @@ def _forest(axes: Axes, forest: Forest) -> None:
         labels.append(name)
         y += 1
         for bar in (bar for bar in forest.bars if bar.group == name):
-            point, colour = bar.point, COLOURS[bar.style % len(COLOURS)]
+            point, ink = bar.point, COLOURS[colour(bar.style)]
             if point.low is not None and point.high is not None:
-                axes.plot([point.low, point.high], [y, y], color=colour, linewidth=1.8, alpha=0.5 if point.faint else 1)
-            axes.plot([point.x], [y], color=colour, marker=SHAPES[MARKERS[bar.style % len(MARKERS)]], markersize=7, markeredgecolor="white")
+                axes.plot([point.low, point.high], [y, y], color=ink, linewidth=1.8, alpha=0.5 if point.faint else 1)
+            axes.plot([point.x], [y], color=ink, marker=SHAPES[marker(bar.style)], markersize=7, markeredgecolor="white")
             axes.text(1.01, y, f"{point.x:+.1f}".replace("-", "\u2212"), transform=axes.get_yaxis_transform(), va="center", fontsize=9)
             places.append(y)
             labels.append(bar.label)

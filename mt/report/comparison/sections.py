@@ -56,7 +56,7 @@ def differences(results: Results) -> str:
     chart = differences_chart(results)
     if chart is None:
         return ""
-    said = bullets([f"{name}: {text}" for name, text in clauses(results)], "clauses")
+    said = bullets([f"`{name}`: {text}" for name, text in clauses(results)], "clauses")
     parts = [html_figure(chart), said]
     for test in results["tests"]:
         title, table = test_title(test, results), html_table(differences_table(results, test), styles(results))

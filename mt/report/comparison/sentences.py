@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from mt.report.comparison.chart import colour
 from mt.report.comparison.charts import styles
 from mt.report.comparison.facts import Results, system_names
 from mt.report.comparison.svg import swatch
@@ -46,7 +47,7 @@ def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> 
             score = sentence["scores"].get(name)
             said = "" if score is None else f'<span class="score">{score:.0f}</span>'
             rows.append(
-                f'<p class="line output s{signs[name] % 7}"><span class="who">{swatch(signs[name])}{escape(name)}{said}</span>'
+                f'<p class="line output s{colour(signs[name])}"><span class="who">{swatch(signs[name])}{escape(name)}{said}</span>'
                 f'<span class="text" dir="auto">{difference(sentence, name)}</span></p>'
             )
     orders = f'data-index="{sentence["index"]}" data-spread="{sentence["spread"]:.2f}" data-length="{len(text.split())}" {scores}'

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mt.report.comparison.chart import COLOURS, DASHES, MARKERS, Bar, Chart, Figure, Forest, Line, tick_text
+from mt.report.comparison.chart import Bar, Chart, Figure, Forest, Line, colour, dash, marker, tick_text
 
 _Scale = Callable[[float], float]
 
@@ -39,7 +39,7 @@ def inline(figure: Figure) -> str:
 def swatch(style: int) -> str:
     """A piece of line with its marker, for a legend."""
     return (
-        f'<svg class="swatch s{style % len(COLOURS)}" viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">'
+        f'<svg class="swatch s{colour(style)}" viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">'
         f'<path class="stroke" d="M1 7H33"{_dash(style)}/>{_marker(style, 17, 7, 3.6, "dot")}</svg>'
     )
 
@@ -81,7 +81,7 @@ def lines(chart: Chart, size: Size) -> str:
         parts.append(_band(line, at_x, at_y))
     for line in chart.lines:
         parts.append(_line(line, chart, at_x, at_y))
-    return _svg(size.name, size.width, height, f"{chart.title}: {chart.y_label} by {chart.x_label}", parts)
+    return _svg(size.name, size.width, height, chart.title, parts)
 
 
 def forest(figure: Forest, size: Size) -> str:
@@ -118,7 +118,7 @@ def _bar(bar: Bar, at_x: _Scale, y: float, left: float, right: float) -> str:
     mark = f'<path class="stroke" d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"/>'
     mark += _marker(bar.style, x, y, 4.6, "dot")
     texts = _text(left - 12, y + 4, bar.label, "end") + _text(right + 8, y + 4, f"{point.x:+.1f}".replace("-", "\u2212"), "start", " value")
-    return f'<g class="line s{bar.style % len(COLOURS)}{faint}" {_data([(x, y, point.text)])}>{mark}</g>{texts}'
+    return f'<g class="line s{colour(bar.style)}{faint}" {_data([(x, y, point.text)])}>{mark}</g>{texts}'
 
 
 def _band(line: Line, at_x: _Scale, at_y: _Scale) -> str:
@@ -127,7 +127,7 @@ def _band(line: Line, at_x: _Scale, at_y: _Scale) -> str:
         return ""
     top = [(at_x(point.x), at_y(point.high or 0.0)) for point in known]
     below = [(at_x(point.x), at_y(point.low or 0.0)) for point in reversed(known)]
-    return f'<path class="band s{line.style % len(COLOURS)}" d="{_path(top + below)}Z"/>'
+    return f'<path class="band s{colour(line.style)}" d="{_path(top + below)}Z"/>'
 
 
 def _line(line: Line, chart: Chart, at_x: _Scale, at_y: _Scale) -> str:
@@ -137,14 +137,14 @@ def _line(line: Line, chart: Chart, at_x: _Scale, at_y: _Scale) -> str:
     data = _data([(x, y, point.text) for (x, y), point in zip(at, line.points, strict=True)])
     thin = "" if chart.markers == "all" else " thin"
     return (
-        f'<g class="line s{line.style % len(COLOURS)}{thin}" data-name="{escape(line.name)}" {data}>'
+        f'<g class="line s{colour(line.style)}{thin}" data-name="{escape(line.name)}" {data}>'
         f'<path class="stroke" d="{_path(at)}"{_dash(line.style)}/>{marks}</g>'
     )
 
 
 def _marker(style: int, x: float, y: float, r: float, names: str) -> str:
     """In the shape of a style, of about the size of a circle of radius `r`."""
-    shape = MARKERS[style % len(MARKERS)]
+    shape = marker(style)
     if shape == "circle":
         return f'<circle class="{names}" cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>'
     corners = {
@@ -165,7 +165,7 @@ def _marker(style: int, x: float, y: float, r: float, names: str) -> str:
 
 
 def _dash(style: int) -> str:
-    pattern = DASHES[style % len(DASHES)]
+    pattern = dash(style)
     return f' stroke-dasharray="{pattern}"' if pattern else ""
 
 
@@ -186,6 +186,7 @@ def _text(x: float, y: float, text: str, anchor: str, names: str = "") -> str:
 def _svg(name: str, width: float, height: float, title: str, parts: Iterable[str]) -> str:
     """`role` and label are for those who hear the page; the keys of charts.js need the focus."""
     return (
-        f'<svg class="chart {name}" viewBox="0 0 {width} {height}" role="img" tabindex="0" aria-label="{escape(title)}">'
+        f'<svg class="chart {name}" viewBox="0 0 {width} {height}" role="img" tabindex="0" '
+        f'aria-label="{escape(title)}; arrow keys read its points">'
         f"{''.join(parts)}</svg>"
     )
