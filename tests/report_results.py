@@ -73,6 +73,7 @@ def _system(name: str, at: int, seeds: int) -> dict[str, Any]:
             "memory_of": "process",
             "test_sentences": 785,
             "test_seconds": 12.0 + at,
+            "sentences_per_second": 785 / (12.0 + at),
             "test_beam": 4,
             "device": "cpu",
         },

@@ -18,7 +18,6 @@ def cost_table(results: Results) -> Table:
         cost = system.get("cost")
         if cost is None:
             continue
-        seconds, sentences = cost.get("test_seconds"), cost.get("test_sentences")
         memory = cost.get("peak_memory")
         rows.append(
             [
@@ -30,7 +29,7 @@ def cost_table(results: Results) -> Table:
                 large(cost.get("flops")),
                 plain(cost.get("tokens_per_second"), 0),
                 plain(None if memory is None else memory / 2**20, 0),
-                plain(sentences / seconds if sentences and seconds else None),
+                plain(cost.get("sentences_per_second")),
             ]
         )
     header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "sentences/s"]

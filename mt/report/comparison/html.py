@@ -58,8 +58,8 @@ def prose(text: str) -> str:
     return _NAME.sub(r'<span class="name">\1</span>', number(text))
 
 
-def html_figure(figure: Figure) -> str:
-    """A drawing with its title, legend and numbers."""
+def html_figure(figure: Figure, table: Table | None = None) -> str:
+    """A drawing with its title, legend and numbers: those of `table`, if it has more to say than the drawing's own."""
     legend, few = "", ""
     if isinstance(figure, Chart):
         items = "".join(
@@ -70,7 +70,7 @@ def html_figure(figure: Figure) -> str:
         few = '<p class="note">Grey: too few to mean much.</p>' if figure.faint else ""
     return (
         f'<figure id="{escape(figure.name)}"><figcaption>{escape(figure.title)}</figcaption>{legend}'
-        f'<div class="drawing">{inline(figure)}</div>{few}{numbers(html_table(figure_table(figure)))}</figure>'
+        f'<div class="drawing">{inline(figure)}</div>{few}{numbers(html_table(table or figure_table(figure)))}</figure>'
     )
 
 

@@ -46,8 +46,6 @@ def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
     parts += [f"![{picture.rpartition('/')[2].removesuffix('.png')}]({picture})" for picture in pictures]
     for test in results["tests"]:
         parts += _part(f"Does it stop early, or err? {test_title(test, results)}".strip(), [short_outputs_table(results, test)])
-        if parts and parts[-1]:
-            parts.append("Brevity penalty (precision, length ratio).")
     parts += _part("Training", [reach_table(results)])
     parts += _part("Cost", [cost_table(results)])
     parts += _part("Words", [frequency_table(results), words_table(results)])

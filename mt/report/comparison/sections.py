@@ -57,7 +57,7 @@ def differences(results: Results) -> str:
     if chart is None:
         return ""
     said = bullets([f"`{name}`: {text}" for name, text in clauses(results)], "clauses")
-    parts = [html_figure(chart), said]
+    parts = [html_figure(chart, gaps_table(results, headline(results))), said]
     for test in results["tests"]:
         title, table = test_title(test, results), html_table(differences_table(results, test), styles(results))
         parts.append(table if test is headline(results) else numbers(table, f"The same on the {title}"))
@@ -71,16 +71,11 @@ def differences(results: Results) -> str:
 def lengths(results: Results) -> str:
     parts = []
     for test in results["tests"]:
-        for chart in (length_chart(results, test), brevity_chart(results, test)):
-            parts.append(html_figure(chart) if chart else "")
-        title = test_title(test, results)
-        name = f" ({title})" if title else ""
-        parts.append(numbers(html_table(lengths_table(results, test)), f"BLEU of short, long and every length{name}"))
-        apart = short_outputs_table(results, test)
-        parts.append(numbers(html_table(apart), f"Brevity penalty (precision, length ratio){name}"))
-        parts.append(numbers(html_table(gaps_table(results, test)), f"Difference from {results['baseline']} by length{name}"))
+        for make, table in ((length_chart, lengths_table), (brevity_chart, short_outputs_table)):
+            chart = make(results, test)
+            parts.append(html_figure(chart, table(results, test)) if chart else "")
     intro = "Does a model fail on long sentences because it stops early, or because it is wrong? Stopping early lowers the brevity penalty."
-    return section("length", "By sentence length", f"<p>{escape(intro)}</p>", *parts)
+    return section("length", "By sentence length", f"<p>{escape(intro)}</p>" if any(parts) else "", *parts)
 
 
 def training(results: Results) -> str:
@@ -106,9 +101,8 @@ def cost(results: Results) -> str:
 
 
 def words(results: Results) -> str:
-    figure = "".join(html_figure(chart) for chart in frequency_charts(results))
-    bands = numbers(html_table(frequency_table(results)), "Precision and recall by frequency")
-    return section("words", "Words", figure, bands, html_table(words_table(results)))
+    figure = "".join(html_figure(chart, frequency_table(results)) for chart in frequency_charts(results))
+    return section("words", "Words", figure, html_table(words_table(results)))
 
 
 def attention(results: Results) -> str:

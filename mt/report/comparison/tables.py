@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mt.report.comparison.facts import (
@@ -63,7 +64,8 @@ def short_outputs_table(results: Results, test: Test) -> Table:
             return Cell("")
         return Cell(f"{score['brevity_penalty']:.2f}", f"{score['precision']:.1f}, {score['length_ratio']:.2f}")
 
-    return _by_group(results, test, groups(test), cell)
+    note = "Brevity penalty (precision, length ratio)."
+    return replace(_by_group(results, test, groups(test), cell), note=note)
 
 
 def gaps_table(results: Results, test: Test) -> Table:
