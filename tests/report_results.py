@@ -142,20 +142,18 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
 
 
 def _words(name: str, at: int) -> dict[str, Any]:
-    bands = (("0", 40), ("1", 120), ("2-9", 480), ("10-99", 1800), ("100+", 5200))
-    accuracy = []
-    for place, (label, count) in enumerate(bands):
-        f1 = min(0.95, 0.1 + 0.14 * place + 0.06 * at)
-        accuracy.append({"label": label, "count": count, "precision": f1 + 0.02, "recall": f1 - 0.02, "f1": f1})
-    return {
-        "system": name,
-        "accuracy": accuracy,
-        "repeated": 0.012 / (1 + at),
-        "dropped": 0.05,
-        "untranslated": 0.01,
-        "numbers": 0.9,
-        "names": None,
-    }
+    def figure(value: float, cases: int) -> dict[str, Any]:
+        difference = {"effect": 2.0 * at, "interval": [2.0 * at - 1, 2.0 * at + 1], "p_holm": 0.01, "verdict": "better", "text": "better"}
+        made = {"value": value, "values": [value] * 3, "interval": [value - 1, value + 1], "cases": cases, "small": cases < 100}
+        return made | {"difference": difference if at else None}
+
+    bands = []
+    for place, (label, words) in enumerate((("0", 40), ("1", 120), ("2-9", 480), ("10-99", 1800), ("100+", 5200))):
+        f1 = min(95.0, 10 + 14 * place + 6 * at)
+        figures = {part: figure(f1 + by, words) for part, by in (("precision", 2), ("recall", -2), ("f1", 0))}
+        bands.append({"label": label, "low": place, "high": None, "words": words, **figures})
+    measures = {"repeated": 4.0 / (1 + at), "immediate": 0.5, "missing": 30.0, "dropped": 5.0, "untranslated": 1.0, "numbers": 90.0}
+    return {"system": name, "bands": bands, "names": None, **{key: figure(value, 400) for key, value in measures.items()}}
 
 
 def _attention(name: str, at: int) -> dict[str, Any]:

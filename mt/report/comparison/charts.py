@@ -82,26 +82,33 @@ def curve_charts(results: Results) -> list[Chart]:
 
 def frequency_charts(results: Results) -> list[Chart]:
     """F1 of words by how often the training text has them."""
-    bands: list[dict[str, Any]] = next((words["accuracy"] for words in results.get("words") or [] if words.get("accuracy")), [])
-    lines = []
-    for words in results.get("words") or []:
-        points = [
-            Point(at, 100 * band["f1"], text=f"{words['system']}, seen {band['label']} times: F1 {100 * band['f1']:.1f} %", faint=few(band))
-            for at, band in enumerate(words.get("accuracy") or [])
-            if band["f1"] is not None
-        ]
-        if points:
-            lines.append(Line(words["system"], styles(results)[words["system"]], points))
-    if not lines:
+    known = [words for words in results.get("words") or [] if words["bands"]]
+    if not known:
         return []
+    lines = []
+    for words in known:
+        points = []
+        for at, band in enumerate(words["bands"]):
+            f1 = band["f1"]
+            if f1["value"] is None:
+                continue
+            said = f"{words['system']}, seen {band['label']} times: F1 {f1['value']:.1f} %"
+            low = high = None
+            if f1["interval"] is not None:
+                low, high = f1["interval"]
+                said += f" ({span(low, high)})"
+            points.append(Point(at, f1["value"], low, high, said, few(band)))
+        lines.append(Line(words["system"], styles(results)[words["system"]], points))
+    bands = known[0]["bands"]
     faint = frozenset(at for at, band in enumerate(bands) if few(band))
-    labels, counts = [band["label"] for band in bands], [f"{band['count']:,}" for band in bands]
-    return [Chart("words-by-frequency", "Words right, by frequency", "times in the training text", "F1, %", lines, labels, counts, faint)]
+    labels, counts = [band["label"] for band in bands], [f"{band['words']:,}" for band in bands]
+    x_label = "times in the training text; below it the number of words in the references"
+    return [Chart("words-by-frequency", "Words right, by frequency", x_label, "F1, %", lines, labels, counts, faint)]
 
 
 def few(band: dict[str, Any]) -> bool:
     """Whether the references have too few words of a frequency band for its figures to mean much."""
-    return band["count"] < 100
+    return band["recall"]["small"]
 
 
 def _by_length(results: Results, test: dict[str, Any], name: str, title: str, y_label: str, point: Any) -> Chart | None:

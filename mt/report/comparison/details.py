@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import mean
 from typing import Any
 
@@ -61,44 +62,65 @@ def reach_table(results: Results) -> Table:
 
 def frequency_table(results: Results) -> Table:
     """F1 of words by how often the training text has them, with precision and recall."""
-    known = [words for words in results.get("words") or [] if words.get("accuracy")]
+    known = [words for words in results.get("words") or [] if words["bands"]]
     if not known:
         return Table([], [])
     rows: list[list[Cell | str]] = []
-    for at, band in enumerate(known[0]["accuracy"]):
+    for at, band in enumerate(known[0]["bands"]):
         cells = []
-        for words in known:
-            own = words["accuracy"][at]
-            aside = "" if own["precision"] is None or own["recall"] is None else f"{_percent(own['precision'])} / {_percent(own['recall'])}"
-            cells.append(Cell(_percent(own["f1"]), aside))
-        rows.append([band["label"], f"{band['count']:,}", *cells])
-    faint = frozenset(at for at, band in enumerate(known[0]["accuracy"]) if few(band))
+        for own in (words["bands"][at] for words in known):
+            cells.append(Cell(plain(own["f1"]["value"]), f"{plain(own['precision']['value'])} / {plain(own['recall']['value'])}"))
+        rows.append([band["label"], f"{band['words']:,}", *cells])
+    faint = frozenset(at for at, band in enumerate(known[0]["bands"]) if few(band))
     note = "F1 in per cent (precision / recall), of words matched sentence by sentence."
     return Table(["times in training", "words", *(words["system"] for words in known)], rows, faint=faint, note=note)
 
 
 WORDS = {
-    "repeated": "repeated bigrams, per 1,000 words",
-    "immediate": "words said twice in a row, per 1,000",
-    "missing": "missing content words, %",
-    "dropped": "dropped content words, %",
-    "untranslated": "untranslated source words, %",
+    "repeated": "repeated bigrams, % of words",
+    "immediate": "words said twice in a row, % of words",
+    "missing": "content words missing, %",
+    "dropped": "content words dropped, %",
+    "untranslated": "source words left untranslated, %",
     "numbers": "numbers kept, %",
     "names": "names kept, %",
 }
-PER_THOUSAND = ("repeated", "immediate")
 
 
 def words_table(results: Results) -> Table:
     """What is repeated, dropped, left untranslated and kept: a row for each, a column for each system."""
-    known = results.get("words") or []
-    rows = []
+
+    def cell(figure: dict[str, Any]) -> Cell:
+        aside = span(*figure["interval"]) if figure["interval"] else ""
+        return Cell(plain(figure["value"]), aside)
+
+    return _words(results, [words["system"] for words in results.get("words") or []], cell)
+
+
+def word_gaps_table(results: Results) -> Table:
+    """Each variant minus the baseline, in points of per cent, and what that means."""
+
+    def cell(figure: dict[str, Any]) -> Cell:
+        found = figure["difference"]
+        if found is None:
+            return Cell("")
+        low, high = found["interval"]
+        return Cell(f"{found['effect']:+.1f}", f"{signed_span(low, high, 1)}; {found['verdict']}")
+
+    names = [words["system"] for words in results.get("words") or [] if words["system"] != results["baseline"]]
+    return _words(results, names, cell)
+
+
+def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], Cell]) -> Table:
+    known = [words for words in results.get("words") or [] if words["system"] in names]
+    rows: list[list[Cell | str]] = []
+    faint = []
     for key, title in WORDS.items():
-        values = [words.get(key) for words in known]
-        if any(value is not None for value in values):
-            scale = 1000 if key in PER_THOUSAND else 100
-            rows.append([title, *("" if value is None else f"{scale * value:.1f}" for value in values)])
-    return Table(["", *(words["system"] for words in known)], rows)
+        figures = [words.get(key) for words in known]
+        if any(figure is not None and figure["value"] is not None for figure in figures):
+            faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
+            rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
+    return Table(["", *names], rows, faint=frozenset(faint))
 
 
 def run_table(results: Results) -> Table:
@@ -154,7 +176,3 @@ def figure_table(figure: Chart | Forest) -> Table:
         for point in line.points:
             rows.append([line.name, plain(point.x) if point.x < 10_000 else large(point.x), f"{point.y:.1f}"])
     return Table(["system", figure.x_label, figure.y_label], rows)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}"

@@ -21,6 +21,7 @@ from mt.report.comparison.details import (
     run_table,
     settings_table,
     versions_table,
+    word_gaps_table,
     words_table,
 )
 from mt.report.comparison.facts import NAMES, Results, counted, headline, test_title
@@ -102,7 +103,8 @@ def cost(results: Results) -> str:
 
 def words(results: Results) -> str:
     figure = "".join(html_figure(chart, frequency_table(results)) for chart in frequency_charts(results))
-    return section("words", "Words", figure, html_table(words_table(results)))
+    gaps = numbers(html_table(word_gaps_table(results)), f"Differences from {results['baseline']}")
+    return section("words", "Words", figure, html_table(words_table(results)), gaps)
 
 
 def attention(results: Results) -> str:
