@@ -157,9 +157,33 @@ def _words(name: str, at: int) -> dict[str, Any]:
 
 
 def _attention(name: str, at: int) -> dict[str, Any]:
+    """The first system does not attend; the fourth has two layers."""
     if not at:
         return {"system": name, "attends": False, "aer": None, "diagnostics": None}
-    return {"system": name, "attends": True, "aer": {"aer": 40.0 - at}, "diagnostics": None}
+    layers = 2 if at == 3 else 1
+    aer = {"value": 40.0 - at, "values": [40.0 - at], "interval": [39.0 - at, 41.0 - at], "cases": 900, "small": False, "difference": None}
+
+    def figure(value: float) -> dict[str, Any]:
+        summary = {part: [value + by] * layers for part, by in (("mean", 0.0), ("short", -0.1), ("long", 0.1))}
+        return {"heads": summary, "layer": summary, "mean_map": summary, "even": 1.0}
+
+    figures = {key: figure(value) for key, value in (("evenness", 0.5), ("distance", 0.2), ("special", 0.3), ("under", 0.1), ("over", 0.0))}
+    by_length = [
+        {
+            "label": label,
+            "sentences": count,
+            "kinds": {"cross": {"evenness": [0.2 + 0.1 * place] * layers, "under": [0.05 * place] * layers}},
+        }
+        for place, (label, count) in enumerate(LABELS)
+    ]
+    by_length.append({"label": "51+", "sentences": 0, "kinds": {}})
+    diagnostics = {
+        "kinds": {"cross": {"layers": layers, "heads": 2, "special": "EOS", "figures": figures}},
+        "findings": ["cross layer 1 is close to uniform (0.96 evenness)"] if at == 1 else [],
+        "by_length": by_length,
+        "run": "runs/x",
+    }
+    return {"system": name, "attends": True, "aer": {"overall": aer, "short": aer, "long": None}, "diagnostics": diagnostics}
 
 
 def _sentence(at: int, systems: tuple[str, ...]) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from report_results import EVIL, LABELS, SYSTEMS, results
 from mt.errors import MTError
 from mt.report.comparison.answer import answer, clauses, warnings
 from mt.report.comparison.chart import Chart, dash, marker, tick_text, ticks
-from mt.report.comparison.charts import figures, length_chart, styles
+from mt.report.comparison.charts import figures, length_chart
 from mt.report.comparison.details import cost_table, figure_table, reach_table
-from mt.report.comparison.facts import large, listed
+from mt.report.comparison.facts import large, listed, styles
 from mt.report.comparison.markdown import markdown, summary
 from mt.report.comparison.page import SCRIPTS, STYLES, report_page
 from mt.report.comparison.rows import csv_text
@@ -140,7 +140,7 @@ def test_every_figure_has_its_numbers_and_they_are_in_the_page() -> None:
         assert part.count('<svg class="chart') == 2
         numbers = Counter(re.findall(r"(?<=class=num>)[+-]?[\d.,]+", part[part.index("<table") :].replace("\u2212", "-")))
         if isinstance(figure, Chart):
-            digits = 2 if figure.y_label == "brevity penalty" else 1
+            digits = 2 if figure.name.startswith(("brevity", "attention")) else 1
             values = Counter(f"{point.y:.{digits}f}" for line in figure.lines for point in line.points)
         else:
             values = Counter(f"{bar.point.x:+.1f}" for bar in figure.bars)

@@ -22,11 +22,11 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
 
     It needs `style()` once on its page, and `script()` once after all fragments. At least one sentence.
     """
-    return records_fragment([map_record(sentence) for sentence in sentences], view)
+    return records_fragment([record(sentence) for sentence in sentences], view)
 
 
 def records_fragment(records: Sequence[dict[str, Any]], view: View = View(), label: str = "") -> str:  # noqa: B008
-    """The same of what `map_record` made of each sentence; `label` is how those who hear the page know it from others."""
+    """The same of what `record` made of each sentence; `label` is how those who hear the page know it from others."""
     shapes = {kind: weights["shape"] for kind, weights in records[0]["weights"].items()}
     kind = view.kind if view.kind in shapes else next(iter(shapes))
     data = {
@@ -42,7 +42,7 @@ def records_fragment(records: Sequence[dict[str, Any]], view: View = View(), lab
     return f'<section class="mt-attention"{named}><script type="application/json">{script_json(data)}</script></section>'
 
 
-def map_record(sentence: SentenceMap) -> dict[str, Any]:
+def record(sentence: SentenceMap) -> dict[str, Any]:
     """As JSON types. Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
     gold = sentence.gold
     return {

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from mt.report.comparison.attention import attention_charts
 from mt.report.comparison.chart import Bar, Chart, Figure, Forest, Line, Point
-from mt.report.comparison.facts import Results, buckets, find, flags, headline, is_small, large, signed_span, span, system_names, test_title
+from mt.report.comparison.facts import (
+    Results,
+    buckets,
+    find,
+    flags,
+    headline,
+    is_small,
+    large,
+    signed_span,
+    span,
+    styles,
+    system_names,
+    test_title,
+)
 
 
 def figures(results: Results) -> list[Figure]:
@@ -13,14 +27,8 @@ def figures(results: Results) -> list[Figure]:
     made: list[Figure | None] = [differences_chart(results)]
     for test in results["tests"]:
         made += [length_chart(results, test), brevity_chart(results, test)]
-    made += [*curve_charts(results), *frequency_charts(results)]
+    made += [*curve_charts(results), *frequency_charts(results), *attention_charts(results)]
     return [figure for figure in made if figure is not None]
-
-
-def styles(results: Results) -> dict[str, int]:
-    """Which colour, dash and marker a system has: the baseline the neutral first."""
-    others = [name for name in system_names(results) if name != results["baseline"]]
-    return {name: number for number, name in enumerate([results["baseline"], *others])}
 
 
 def differences_chart(results: Results) -> Forest | None:

@@ -17,6 +17,12 @@ def system_names(results: Results) -> list[str]:
     return [system["name"] for system in results["systems"]]
 
 
+def styles(results: Results) -> dict[str, int]:
+    """Which colour, dash and marker a system has: the baseline the neutral first."""
+    others = [name for name in system_names(results) if name != results["baseline"]]
+    return {name: number for number, name in enumerate([results["baseline"], *others])}
+
+
 def metrics(results: Results) -> list[str]:
     """In the order of the signatures; BLEU is always one."""
     return list(results["signatures"])

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from mt.report.comparison.answer import answer, clauses, warnings
+from mt.report.comparison.attention import aer_table, layers_table
 from mt.report.comparison.details import (
     cost_table,
     frequency_table,
@@ -16,7 +17,6 @@ from mt.report.comparison.details import (
     words_table,
 )
 from mt.report.comparison.facts import NAMES, Results, test_title
-from mt.report.comparison.seeing import attention_tables
 from mt.report.comparison.table import markdown_table
 from mt.report.comparison.tables import differences_table, lengths_table, scores_table, short_outputs_table
 
@@ -49,7 +49,7 @@ def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
     parts += _part("Training", [reach_table(results)])
     parts += _part("Cost", [cost_table(results)])
     parts += _part("Words", [frequency_table(results), words_table(results)])
-    parts += _part("Attention", attention_tables(results))
+    parts += _part("Attention", [aer_table(results), layers_table(results)])
     command = (results.get("made") or {}).get("command") or []
     parts += ["## How it was made", f"    {shlex.join(command)}" if command else ""]
     parts += [markdown_table(make(results)) for make in (settings_table, run_table, versions_table)]

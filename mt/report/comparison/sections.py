@@ -6,13 +6,13 @@ import shlex
 from html import escape
 
 from mt.report.comparison.answer import answer, clauses, warnings
+from mt.report.comparison.attention import aer_table, attention_charts, findings, layers_table
 from mt.report.comparison.charts import (
     brevity_chart,
     curve_charts,
     differences_chart,
     frequency_charts,
     length_chart,
-    styles,
 )
 from mt.report.comparison.details import (
     cost_table,
@@ -24,9 +24,9 @@ from mt.report.comparison.details import (
     word_gaps_table,
     words_table,
 )
-from mt.report.comparison.facts import NAMES, Results, counted, headline, test_title
+from mt.report.comparison.facts import NAMES, Results, counted, headline, styles, test_title
 from mt.report.comparison.html import bullets, html_figure, html_table, numbers, paragraphs, section
-from mt.report.comparison.seeing import attention_tables, maps
+from mt.report.comparison.seeing import maps
 from mt.report.comparison.sentences import browser
 from mt.report.comparison.tables import differences_table, gaps_table, lengths_table, scores_table, short_outputs_table
 
@@ -108,7 +108,12 @@ def words(results: Results) -> str:
 
 
 def attention(results: Results) -> str:
-    return section("attention", "Attention", *(html_table(table, styles(results)) for table in attention_tables(results)), maps(results))
+    """How well it aligns, what it is like by length, what stands out; and the maps."""
+    charts = "".join(map(html_figure, attention_charts(results)))
+    layers = numbers(html_table(layers_table(results)), "Every layer: mean, and of short / long sentences")
+    found = findings(results)
+    stands_out = numbers(bullets(found, "clauses"), f"What stands out: {counted(len(found), 'finding')}") if found else ""
+    return section("attention", "Attention", html_table(aer_table(results), styles(results)), charts, layers, stands_out, maps(results))
 
 
 def sentences(results: Results) -> str:

@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 from mt.report.comparison.facts import Results, system_names
-from mt.report.comparison.table import Table
 from mt.report.page import records_fragment
 
 
@@ -41,7 +40,3 @@ def maps(results: Results) -> str:
 
 def _named(sentence: dict[str, Any], name: str) -> dict[str, Any]:
     return {**sentence["attention"][name], "name": str(sentence["index"] + 1)}
-
-
-def attention_tables(results: Results) -> list[Table]:
-    return []

@@ -6,8 +6,7 @@ from html import escape
 from typing import Any
 
 from mt.report.comparison.chart import colour
-from mt.report.comparison.charts import styles
-from mt.report.comparison.facts import Results, system_names
+from mt.report.comparison.facts import Results, styles, system_names
 from mt.report.comparison.svg import swatch
 
 
