@@ -7,7 +7,7 @@ from typing import Any
 
 from mt.evaluation.lengths import SMALL
 from mt.report.comparison.chart import Chart, Line, Point
-from mt.report.comparison.facts import Results, headline, plain, signed_span, span, styles
+from mt.report.comparison.facts import Results, caveat, headline, plain, signed_span, span, styles
 from mt.report.comparison.table import Cell, Table
 
 # Of attention to the source, a chart each: figure -> title, and what its axis says (docs/diagnostics.md defines them).
@@ -56,7 +56,7 @@ def attention_charts(results: Results) -> list[Chart]:
                     said = f"{entry['system']}, {each['label']}: {figure} {mean(values):.2f}, {each['sentences']:,} sentences"
                     points.append(Point(at, mean(values), text=said, faint=at in faint))
             if points:
-                lines.append(Line(entry["system"], styles(results)[entry["system"]], points))
+                lines.append(Line(entry["system"], styles(results)[entry["system"]], points, caveat(results, entry["system"])))
         if lines:
             x_label = f"{how['by']} length in {how['unit']}; below it the number of sentences"
             made.append(Chart(f"attention-{figure}-by-length", title, x_label, y_label, lines, labels, counts, faint))

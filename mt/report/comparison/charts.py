@@ -9,8 +9,8 @@ from mt.report.comparison.chart import Bar, Chart, Figure, Forest, Line, Point
 from mt.report.comparison.facts import (
     Results,
     buckets,
+    caveat,
     find,
-    flags,
     headline,
     is_small,
     large,
@@ -81,7 +81,7 @@ def curve_charts(results: Results) -> list[Chart]:
                 who = system["name"] + ("" if run["seed"] is None else f", seed {run['seed']}")
                 points = [Point(each[key], each["bleu"], text=f"{who}: {each['bleu']:.1f} BLEU after {form(each[key])}") for each in curve]
                 if points:
-                    lines.append(Line(system["name"], styles(results)[system["name"]], points, ", ".join(flags(system))))
+                    lines.append(Line(system["name"], styles(results)[system["name"]], points, caveat(results, system["name"])))
         if lines:
             name = f"bleu-by-{key.replace('_', '-')}"
             made.append(Chart(name, f"BLEU over {title}", title, "validation BLEU", lines, markers="last"))
@@ -106,7 +106,7 @@ def frequency_charts(results: Results) -> list[Chart]:
                 low, high = f1["interval"]
                 said += f" ({span(low, high)})"
             points.append(Point(at, f1["value"], low, high, said, few(band)))
-        lines.append(Line(words["system"], styles(results)[words["system"]], points))
+        lines.append(Line(words["system"], styles(results)[words["system"]], points, caveat(results, words["system"])))
     bands = known[0]["bands"]
     faint = frozenset(at for at, band in enumerate(bands) if few(band))
     labels, counts = [band["label"] for band in bands], [f"{band['words']:,}" for band in bands]
@@ -126,7 +126,7 @@ def _by_length(results: Results, test: dict[str, Any], name: str, title: str, y_
         scores = [(at, group, find(group["scores"], system["name"])) for at, group in enumerate(shown)]
         points = [point(at, group, score) for at, group, score in scores if score is not None]
         if points:
-            lines.append(Line(system["name"], styles(results)[system["name"]], points, ", ".join(flags(system))))
+            lines.append(Line(system["name"], styles(results)[system["name"]], points, caveat(results, system["name"])))
     if not lines:
         return None
     how, where = test["length"], test_title(test, results)

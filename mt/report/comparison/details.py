@@ -8,7 +8,7 @@ from typing import Any
 
 from mt.report.comparison.chart import Chart, Forest
 from mt.report.comparison.charts import few
-from mt.report.comparison.facts import Results, flags, label, large, plain, signed_span, span
+from mt.report.comparison.facts import Results, flags, label, large, plain, signed_span, span, titles
 from mt.report.comparison.table import Cell, Table
 
 
@@ -73,7 +73,7 @@ def frequency_table(results: Results) -> Table:
         rows.append([band["label"], f"{band['words']:,}", *cells])
     faint = frozenset(at for at, band in enumerate(known[0]["bands"]) if few(band))
     note = "F1 in per cent (precision / recall), of words matched sentence by sentence."
-    return Table(["times in training", "words", *(words["system"] for words in known)], rows, faint=faint, note=note)
+    return Table(["times in training", "words", *titles(results, [words["system"] for words in known])], rows, faint=faint, note=note)
 
 
 WORDS = {
@@ -120,7 +120,7 @@ def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], 
         if any(figure is not None and figure["value"] is not None for figure in figures):
             faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
             rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
-    return Table(["", *names], rows, faint=frozenset(faint))
+    return Table(["", *titles(results, names)], rows, faint=frozenset(faint))
 
 
 def run_table(results: Results) -> Table:

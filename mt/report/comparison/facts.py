@@ -62,6 +62,17 @@ def label(system: dict[str, Any]) -> str:
     return system["name"] + (f" ({', '.join(flags(system))})" if flags(system) else "")
 
 
+def caveat(results: Results, name: str) -> str:
+    """The flags of a system, for a legend."""
+    return ", ".join(next((flags(system) for system in results["systems"] if system["name"] == name), []))
+
+
+def titles(results: Results, names: list[str]) -> list[str]:
+    """Names with their flags, for the columns of a table."""
+    labels = {system["name"]: label(system) for system in results["systems"]}
+    return [labels[name] for name in names]
+
+
 def seeds_tested(results: Results) -> bool:
     """Whether every system has several runs."""
     return all(len(system["runs"]) > 1 for system in results["systems"])

@@ -18,6 +18,7 @@ from mt.report.comparison.facts import (
     signed_span,
     span,
     system_names,
+    titles,
 )
 from mt.report.comparison.table import Cell, Table
 
@@ -79,18 +80,18 @@ def gaps_table(results: Results, test: Test) -> Table:
 
     names = [name for name in system_names(results) if name != results["baseline"]]
     shown = [test["overall"], test["short"], test["long"], *buckets(test)]
-    return _table(test, names, [group for group in shown if group["sentences"]], "differences", cell)
+    return _table(results, test, names, [group for group in shown if group["sentences"]], "differences", cell)
 
 
 def _by_group(results: Results, test: Test, shown: list[Test], cell: Any) -> Table:
-    return _table(test, system_names(results), shown, "scores", cell)
+    return _table(results, test, system_names(results), shown, "scores", cell)
 
 
-def _table(test: Test, names: list[str], shown: list[Test], entries: str, cell: Any) -> Table:
+def _table(results: Results, test: Test, names: list[str], shown: list[Test], entries: str, cell: Any) -> Table:
     rows = [[group["label"], f"{group['sentences']:,}", *(cell(find(group[entries], name)) for name in names)] for group in shown]
     how = test["length"]
     faint = frozenset(number for number, group in enumerate(shown) if is_small(group))
-    return Table([f"{how['by']} {how['unit']}", "sentences", *names], rows, faint=faint)
+    return Table([f"{how['by']} {how['unit']}", "sentences", *titles(results, names)], rows, faint=faint)
 
 
 def score_cell(score: dict[str, Any] | None) -> Cell:

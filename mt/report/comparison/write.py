@@ -39,7 +39,7 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     texts = {
         "report.html": report_page(shown),
         "report.md": markdown(shown, [name for name in files if name.endswith(".png")]),
-        "results.json": json.dumps(results, ensure_ascii=False, indent=1) + "\n",
+        "results.json": json.dumps(results, ensure_ascii=False) + "\n",
         "results.csv": csv_text(results),
     }
     for name, text in texts.items():
