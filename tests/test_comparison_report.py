@@ -59,10 +59,20 @@ def test_the_answer_in_three_sentences() -> None:
         "By BLEU on 785 sentences, `luong` (+16.0) and `transformer` (+22.5) are better than the baseline `none` (14.0); "
     )
     assert first.endswith("; `bahdanau` (+0.2) is not distinguishable from it.")
-    loses = "From sentences of up to 20 words to longer ones `none` loses most (17.0 to 8.0 BLEU, mostly because it is wrong"
+    loses = (
+        "From sentences of up to 20 words to longer ones `none` keeps the smallest share of its BLEU (17.0 to 8.0 BLEU, mostly because it"
+    )
     assert second.startswith(loses)
-    assert second.endswith("`transformer` least (37.2 to 35.0).")
+    assert second.endswith("`transformer` the largest (37.2 to 35.0).")
     assert "3 seeds of each" in third and "`transformer` had not finished learning" in third
+
+
+def test_the_poorest_system_is_not_said_to_lose_least() -> None:
+    made = results(("weak", "strong"))
+    for group, weak, strong in (("short", 8.6, 69.7), ("long", 1.5, 23.1)):
+        for entry, mean in zip([s for s in made["tests"][0][group]["scores"] if s["metric"] == "bleu"], (weak, strong), strict=True):
+            entry["mean"] = mean
+    assert "`weak` keeps the smallest share" in answer(made)[1]
 
 
 def test_a_system_that_stops_early_is_said_to() -> None:
@@ -164,6 +174,14 @@ def test_differences_say_what_would_tell() -> None:
     table = differences_table(made, made["tests"][0])
     assert len(table.rows) == 6 and table.rows[0][-1] == "14 seeds" and table.rows[2][-1] == ""
     assert table.rows[2][5] == "< 0.001"
+
+
+def test_columns_without_a_number_are_left_out() -> None:
+    made = of_files()
+    assert "sd of runs" not in scores_table(made, made["tests"][0]).header
+    assert "sd of runs" in scores_table(results(), results()["tests"][0]).header
+    table = Table(["a", "b", "c"], [["x", "", Cell("")], ["y", "", "1"]]).compact()
+    assert (table.header, table.rows) == (["a", "c"], [["x", Cell("")], ["y", "1"]])
 
 
 # Drawings

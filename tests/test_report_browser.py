@@ -148,7 +148,9 @@ def test_sorting_sorts_and_finding_finds(open_report) -> None:
     def values(name: str) -> list[float]:
         return cards.evaluate_all(f"cards => cards.map(card => Number(card.dataset.{name}))")
 
-    assert values("spread") == sorted(values("spread"), reverse=True) and cards.count() == 9
+    assert values("spread") == sorted(values("spread"), reverse=True) and cards.count() == 8
+    page.get_by_role("button", name="Show more").click()
+    assert cards.count() == 9 and page.locator(".more").is_hidden()
     page.locator(".order").select_option("score0")
     assert values("score0") == sorted(values("score0")) and values("score0")[0] == 20
     page.locator(".direction").select_option("-1")

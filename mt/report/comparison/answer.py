@@ -93,27 +93,27 @@ def _who(results: Results) -> str:
 
 
 def _length(results: Results) -> str:
-    """From short to long sentences: who loses most and least, and whether by stopping early."""
-    test, falls = headline(results), []
-    if not (test["short"]["sentences"] and test["long"]["sentences"]):
-        return ""
+    """Who keeps least and most of its BLEU from short to long sentences, and whether it stops early or errs.
+
+    As a share: in points the poorest system loses least, for want of anything to lose.
+    """
+    test, kept = headline(results), []
     for system in results["systems"]:
         short, long = find(test["short"]["scores"], system["name"]), find(test["long"]["scores"], system["name"])
-        if short and long and not system.get("floor"):
-            falls.append((long["mean"] - short["mean"], system["name"], short, long))
-    if not falls:
+        if short and long and short["mean"] > 0 and not system.get("floor"):
+            kept.append((long["mean"] / short["mean"], named(system["name"]), short, long))
+    if not kept:
         return ""
-    falls.sort(key=lambda fall: fall[0])
-    change, name, short, long = falls[0]
-    how = test["length"]
-    limit = f"{how['threshold']} {how['unit']}"
-    verb = "loses most" if len(falls) > 1 else "goes"
-    first = f"From sentences of up to {limit} to longer ones {named(name)} {verb} ({short['mean']:.1f} to {long['mean']:.1f} BLEU"
-    first += f", {_why(short, long)})" if change < 0 else ")"
-    if len(falls) == 1:
-        return f"{first}."
-    _, best, short, long = falls[-1]
-    return f"{first}, {named(best)} least ({short['mean']:.1f} to {long['mean']:.1f})."
+    kept.sort(key=lambda each: each[0])
+    share, name, short, long = kept[0]
+    limit = f"{test['length']['threshold']} {test['length']['unit']}"
+    cause = f", {_why(short, long)}" if share < 1 else ""
+    first = f"{short['mean']:.1f} to {long['mean']:.1f} BLEU{cause}"
+    if len(kept) == 1:
+        return f"From sentences of up to {limit} to longer ones {name} goes from {first}."
+    _, best, short, long = kept[-1]
+    least = f"{name} keeps the smallest share of its BLEU ({first})"
+    return f"From sentences of up to {limit} to longer ones {least}, {best} the largest ({short['mean']:.1f} to {long['mean']:.1f})."
 
 
 def _why(short: dict[str, Any], long: dict[str, Any]) -> str:

@@ -34,9 +34,8 @@ def cost_table(results: Results) -> Table:
             ]
         )
     header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "sentences/s"]
-    used = [column for column in range(len(header)) if column == 0 or any(row[column] for row in rows)]
     note = "Tokens/s: target tokens in training. Sentences/s: in translation." if rows else ""
-    return Table([header[i] for i in used], [[row[i] for i in used] for row in rows], note=note)
+    return Table(header, rows, note=note).compact()
 
 
 def reach_table(results: Results) -> Table:
@@ -120,7 +119,7 @@ def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], 
         if any(figure is not None and figure["value"] is not None for figure in figures):
             faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
             rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
-    return Table(["", *titles(results, names)], rows, faint=frozenset(faint))
+    return Table(["", *titles(results, names)], rows, faint=frozenset(faint), note="Grey: too few cases to mean much." if faint else "")
 
 
 def run_table(results: Results) -> Table:

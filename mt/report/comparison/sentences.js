@@ -2,28 +2,35 @@
 (function () {
   "use strict";
 
+  const STEP = 8; // cards shown at first, and more at a click
+
   function prepare(browser) {
     const list = browser.querySelector(".cards");
     const cards = [...list.children].map((card) => ({ card, text: card.textContent.toLocaleLowerCase() }));
     const [order, direction, find] = [".order", ".direction", ".find"].map((name) => browser.querySelector(name));
     const count = browser.querySelector(".count");
+    const more = browser.querySelector(".more");
+    let limit = STEP;
 
     function sort() {
       const sign = Number(direction.value);
       const value = ({ card }) => Number(card.dataset[order.value] ?? -1);
       cards.sort((one, other) => sign * (value(one) - value(other)) || one.card.dataset.index - other.card.dataset.index);
       list.append(...cards.map(({ card }) => card));
-      list.scrollTop = 0;
+      limit = STEP;
+      filter();
     }
 
     function filter() {
       const wanted = find.value.trim().toLocaleLowerCase();
-      let shown = 0;
+      let found = 0;
       for (const { card, text } of cards) {
-        card.hidden = !text.includes(wanted);
-        shown += !card.hidden;
+        const fits = text.includes(wanted);
+        card.hidden = !fits || found >= limit;
+        found += fits;
       }
-      count.textContent = shown + " of " + cards.length;
+      count.textContent = found + " of " + cards.length;
+      more.hidden = found <= limit;
     }
 
     order.addEventListener("change", () => {
@@ -32,10 +39,10 @@
       sort();
     });
     direction.addEventListener("change", sort);
-    find.addEventListener("input", filter);
+    find.addEventListener("input", () => { limit = STEP; filter(); });
+    more.addEventListener("click", () => { limit += STEP; filter(); });
     browser.querySelector(".tools").hidden = false;
     sort();
-    filter();
   }
 
   for (const browser of document.querySelectorAll(".browser")) prepare(browser);

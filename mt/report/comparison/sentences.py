@@ -29,7 +29,7 @@ def browser(results: Results) -> str:
         '<p class="count" role="status"></p></div>'
         '<p class="note">Scores are chrF2 of the sentence. <mark>Marked</mark>: not as in the reference; '
         "<del>struck</del>: in the reference, and missing here.</p>"
-        f'<ol class="cards">{cards}</ol></div>'
+        f'<ol class="cards">{cards}</ol><button class="more" type="button" hidden>Show more</button></div>'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -23,6 +23,12 @@ class Table:
     labels: int = 1
     faint: frozenset[int] = field(default_factory=frozenset)  # rows that mean little
     note: str = ""
+
+    def compact(self) -> Table:
+        """Without the columns of numbers that are empty in every row."""
+        used = [at for at in range(len(self.header)) if at < self.labels or any(row[at].text for row in self.cells())]
+        rows = [[row[at] for at in used] for row in self.rows]
+        return replace(self, header=[self.header[at] for at in used], rows=rows)
 
     def cells(self) -> list[list[Cell]]:
         return [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows]

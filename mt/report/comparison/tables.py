@@ -37,7 +37,7 @@ def scores_table(results: Results, test: Test) -> Table:
             made_of = [f"{bleu['precision']:.1f}", f"{bleu['brevity_penalty']:.3f}", f"{bleu['length_ratio']:.3f}"]
         rows.append([label(system), str(len(system["runs"])), *map(score_cell, scores), deviation, *made_of])
     titles = [NAMES[metric] for metric in metrics(results)]
-    return Table(["system", "runs", *titles, "sd of runs", "precision", "BP", "length ratio"], rows)
+    return Table(["system", "runs", *titles, "sd of runs", "precision", "BP", "length ratio"], rows).compact()
 
 
 def differences_table(results: Results, test: Test) -> Table:
@@ -49,7 +49,7 @@ def differences_table(results: Results, test: Test) -> Table:
             effect = [f"{found['effect']:+.2f}", signed_span(*found["interval"])]
             rows.append([name, NAMES[found["metric"]], found["verdict"], *effect, *chances, needed(found)])
     header = [f"against {results['baseline']}", "metric", "verdict", "difference", "95 % interval", "p (Holm)", "p (these runs)", "needed"]
-    return Table(header, rows, labels=3)
+    return Table(header, rows, labels=3).compact()
 
 
 def lengths_table(results: Results, test: Test) -> Table:
