@@ -242,12 +242,13 @@ def test_systems_are_told_apart_without_colour() -> None:
 
 
 def test_the_page_loads_nothing_and_lets_no_text_act() -> None:
-    made = results()
-    made["systems"][1]["name"] = made["systems"][1]["name"]
+    made = results((EVIL, "none", "b", f"{EVIL} & co"))
     for place in ("title", "question"):
         made[place] = EVIL
     made["failed"][0]["reason"] = EVIL
     made["sentences"][0]["outputs"]["none"] = EVIL
+    made["made"] |= {"command": [EVIL], "versions": {EVIL: EVIL}, "match_parameters": [EVIL]}
+    made["notes"], made["attention"][1]["diagnostics"]["findings"] = [EVIL], [EVIL]
     made["sentences"][0]["diff"]["none"] = [[False, EVIL, EVIL]]
     page = report_page(made)
     assert not re.search(r"(?:src|href)=\"(?!#|data:)|@import|url\(", page) and "default-src 'none'" in page

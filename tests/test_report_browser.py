@@ -119,12 +119,18 @@ def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
     assert pane.locator(".readout").inner_text().startswith("Die looks at The: 0.90")
     shades = pane.locator(".seen .word").evaluate_all("words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))")
     assert shades[0] == pytest.approx(0.9**0.5, abs=0.002) and max(shades[1:]) < 0.2
+    pane.locator(".looks .word").nth(2).hover()
+    weights = results()["sentences"][0]["attention"]["transformer"]["weights"]["cross"]
+    heads, rows, columns = weights["shape"][1:]
+    row = [
+        sum(weights["percent"][(head * rows + 2) * columns + column] for head in range(heads)) / heads / 100 for column in range(columns)
+    ]
+    shades = pane.locator(".seen .word").evaluate_all("words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))")
+    assert shades == pytest.approx([weight**0.5 for weight in row], abs=0.002)
     pane.get_by_label("Layer").select_option(label="2")
     pane.get_by_label("Head").select_option(label="2")
     pane.locator("tbody td").nth(1).hover()
     assert pane.locator(".readout").inner_text().startswith("Die looks at cat: 0.01")
-    weights = results()["sentences"][0]["attention"]["transformer"]["weights"]["cross"]
-    heads, rows, columns = weights["shape"][1:]
     expected = weights["percent"][((1 * heads + 1) * rows + 1) * columns + 1] / 100
     pane.locator("tbody tr").nth(1).locator("td").nth(1).click()
     assert f": {expected:.2f}" in pane.locator(".readout").inner_text()
