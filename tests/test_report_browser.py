@@ -175,6 +175,13 @@ def test_it_can_be_read_without_scripts(open_report) -> None:
     assert page.locator("svg.chart:visible").count() >= 5
 
 
+def test_paper_is_white_whatever_the_screen_is(open_report) -> None:
+    page = open_report(720, "dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".contents").is_hidden() and page.locator("#bleu-by-target-tokens").is_visible()
+
+
 def test_every_part_is_reached_by_the_keyboard(open_report) -> None:
     page = open_report()
     reached = set()

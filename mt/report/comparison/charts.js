@@ -3,7 +3,7 @@
 (function () {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
-  const FAR = 60; // in units of the drawing: where nothing is nearer, nothing is shown
+  const FAR = 110; // in units of the drawing: where nothing is nearer, nothing is shown
 
   function prepare(chart) {
     const lines = [...chart.querySelectorAll(".line")].map((line) => ({ line, points: JSON.parse(line.dataset.points) }));

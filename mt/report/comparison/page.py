@@ -38,7 +38,7 @@ def colours() -> str:
     """The class of each style; the neutral one follows the text, and dark paper swaps the blues."""
     light = "".join(f".s{i}{{--c:{'var(--text)' if i == 0 else colour}}}" for i, colour in enumerate(COLOURS))
     dark = f".s1{{--c:{COLOURS[6]}}}.s6{{--c:#3f95d6}}"
-    return f"{light}\n@media (prefers-color-scheme: dark) {{{dark}}}\n"
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{{dark}}}\n"
 
 
 def _files(names: tuple[str, ...]) -> str:
