@@ -27,7 +27,7 @@ class Size:
 
 WIDE = Size("wide", 760, 350, 56)
 NARROW = Size("narrow", 348, 290, 40)
-TOP, RIGHT, BOTTOM = 12, 14, 62
+TOP, RIGHT, BOTTOM = 12, 22, 62
 ROW, HEAD = 23, 27  # of a forest: heights of an effect and of a name
 
 
