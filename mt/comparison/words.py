@@ -23,6 +23,7 @@ from mt.errors import MTError
 from mt.files import write_text
 
 FORMAT = 1  # of the file of counts
+COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}  # in the prepared corpus, and in each run
 
 _PLAIN = str.maketrans({"\u2019": "'", "\u02bc": "'", "\uff07": "'", "\u2010": "-", "\u2011": "-", "\u00ad": None})
 _ALONE = rf"[{UNSPACED.pattern}&&[\p{{L}}\p{{M}}\p{{N}}]]"

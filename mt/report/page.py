@@ -31,13 +31,13 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
             "layer": view.layer if isinstance(view.layer, int) else default_layer(shapes[kind][0]),
             "head": view.head if isinstance(view.head, int) else -1,
         },
-        "sentences": [_record(sentence) for sentence in sentences],
+        "sentences": [record(sentence) for sentence in sentences],
     }
     return f'<section class="mt-attention"><script type="application/json">{script_json(data)}</script></section>'
 
 
-def _record(sentence: SentenceMap) -> dict[str, Any]:
-    """Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
+def record(sentence: SentenceMap) -> dict[str, Any]:
+    """A sentence as pages read it. Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
     gold = sentence.gold
     return {
         "name": sentence.name,
