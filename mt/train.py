@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -55,6 +56,8 @@ def train(config: Config) -> Evaluation | None:
             save_config(folder, config)
             if not resumed:
                 data.tokenizer.save(folder)
+                for path in data.word_counts:  # for mt-compare, which may not find the cache
+                    shutil.copyfile(path, folder / path.name)
             save_environment(folder, data, device, ranks)
         log.say(describe(config, model, device, ranks))
         if resumed:

@@ -76,4 +76,3 @@ def _value(config: Config, key: str) -> Any:
 def _one_or_all(values: Sequence[Any]) -> Any:
     distinct = list(dict.fromkeys(values))
     return distinct[0] if len(distinct) == 1 else ", ".join(map(str, distinct))
-

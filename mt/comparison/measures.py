@@ -60,8 +60,13 @@ def _figure(scores: Resampled, ratios: Sequence[Ratio]) -> dict[str, Any]:
     return {
         "value": float(scores.observed.mean()) if known else None,
         "values": [float(value) if np.isfinite(value) else None for value in scores.observed],
-        "interval": estimate(scores).interval if np.isfinite(scores.scores).all() else None,
+        "interval": _not_below_0(estimate(scores).interval) if np.isfinite(scores.scores).all() else None,
         "cases": ratios[0].denominator,
         "small": any(ratio.small for ratio in ratios),
         "difference": None,
     }
+
+
+def _not_below_0(interval: tuple[float, float]) -> tuple[float, float]:
+    """Student's t, with two runs, reaches far beyond what a share can be."""
+    return max(0.0, interval[0]), interval[1]

@@ -98,7 +98,7 @@ def compare(
         "attention": attention,
         "sentences": shown,
     }
-    return json.loads(json.dumps(results, allow_nan=False))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(results, allow_nan=False))
 
 
 def choose_baseline(names: Sequence[str], baseline: str, failed: Sequence[str]) -> tuple[str, list[str]]:
@@ -117,7 +117,7 @@ def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> 
     settings = settings_of(systems)
     found = []
     for system in systems:
-        runs = []
+        runs: list[dict[str, Any]] = []
         for run in system.runs:
             curve, folder = curves.get(run.path, []), Path(run.path).expanduser()
             runs.append(

@@ -175,7 +175,8 @@ def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str]
 def _check_same(one: Path, other: Path, same: bool) -> None:
     if not same:
         raise MTError(
-            f"{one} and {other} were tested on different text: translate one text with both (mt-translate) and compare the files with hyp=..."
+            f"{one} and {other} were tested on different text: translate one text with both (mt-translate) and compare the files "
+            "with hyp=..."
         )
 
 

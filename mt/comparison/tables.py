@@ -11,6 +11,7 @@ NAMES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER"}
 
 def markdown(results: dict[str, Any]) -> str:
     """What is known and how surely, the scores, differences, scores by length, how it was made; ends without a newline."""
+    results = results | results["tests"][0]  # the headline
     parts = [answer(results), scores_table(results), differences_table(results), lengths_table(results), footnotes(results)]
     return "\n\n".join(part for part in parts if part)
 
@@ -21,11 +22,11 @@ def answer(results: dict[str, Any]) -> str:
     if len(names) == 1:
         return f"{names[0]}: {_score(find(results['overall']['scores'], names[0], 'bleu'))} BLEU, with nothing to compare it with."
     lines = []
-    for found in results["tests"][0]["overall"]["differences"]:
+    for found in results["overall"]["differences"]:
         if found["metric"] == "bleu":
             unfinished = [s["name"] for s in results["systems"] if s["unfinished"] and s["name"] in (found["system"], results["baseline"])]
             caveat = f" {' and '.join(unfinished)} still improved when training ended: not worse, but not done." if unfinished else ""
-            others = [d for d in results["tests"][0]["overall"]["differences"] if d["system"] == found["system"] and d["metric"] != "bleu"]
+            others = [d for d in results["overall"]["differences"] if d["system"] == found["system"] and d["metric"] != "bleu"]
             against = [NAMES[d["metric"]] for d in others if {d["verdict"], found["verdict"]} == {"better", "worse"}]
             dissent = f" But {' and '.join(against)} says the opposite." if against else ""
             lines.append(f"- **{found['system']}** against {results['baseline']}, by BLEU: {found['text']}.{dissent}{caveat}")
@@ -34,7 +35,7 @@ def answer(results: dict[str, Any]) -> str:
 
 def scores_table(results: dict[str, Any]) -> str:
     """Each system on the whole test set."""
-    overall, metrics = results["tests"][0]["overall"], list(results["signatures"])
+    overall, metrics = results["overall"], list(results["signatures"])
     header = ["system", "runs", *(NAMES[m] for m in metrics), "precision", "BP", "length ratio"]
     rows = []
     for system in results["systems"]:
@@ -49,7 +50,7 @@ def scores_table(results: dict[str, Any]) -> str:
 def differences_table(results: dict[str, Any]) -> str:
     """Each variant minus the baseline."""
     rows = []
-    for found in results["tests"][0]["overall"]["differences"]:
+    for found in results["overall"]["differences"]:
         low, high = found["interval"]
         randomised = found.get("p_randomisation")
         cells = [f"{found['effect']:+.2f}", f"{low:+.2f} to {high:+.2f}", f"{found['p_holm']:.4f}"]
@@ -63,20 +64,20 @@ def lengths_table(results: dict[str, Any]) -> str:
     """BLEU of short, of long, and of each length."""
     names = [system["name"] for system in results["systems"]]
     rows = []
-    for group in (results["tests"][0]["short"], results["tests"][0]["long"], *results["tests"][0]["buckets"]):
+    for group in (results["short"], results["long"], *results["buckets"]):
         if group["sentences"]:
             label = group["label"] + ("*" if group["sentences"] < SMALL else "")
             scores = [find(group["scores"], name, "bleu") for name in names]
             rows.append([label, str(group["sentences"]), *(f"{_score(s)}, {s['length_ratio']:.2f}" for s in scores)])
-    how = results["tests"][0]["length"]
+    how = results["length"]
     return table([f"BLEU, length ratio by {how['by']} {how['unit']}", "sentences", *names], rows)
 
 
 def footnotes(results: dict[str, Any]) -> str:
     lines = []
-    if not all(score["seeds_tested"] for score in results["tests"][0]["overall"]["scores"]):
+    if not all(score["seeds_tested"] for score in results["overall"]["scores"]):
         lines.append("Of systems with one run the seed was not tested: their intervals cover the choice of sentences only.")
-    if any(0 < group["sentences"] < SMALL for group in (results["tests"][0]["short"], results["tests"][0]["long"], *results["tests"][0]["buckets"])):
+    if any(0 < group["sentences"] < SMALL for group in (results["short"], results["long"], *results["buckets"])):
         lines.append(f"\\* fewer than {SMALL} sentences: too few for the scores to mean much.")
     lines.append(
         "Intervals are 95 %, over sentences and, where there are several runs, over seeds. p (Holm): paired bootstrap, corrected for the "

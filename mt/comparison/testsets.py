@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from mt.compose import check_keys, config_to_yaml, to_config
+from mt.compose import check_keys, to_config
 from mt.config import Config, DataConfig
 from mt.data.corpus import file_digest, load_corpus
 from mt.data.readers import read_lines
@@ -40,7 +41,7 @@ class TestText:
 def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
     """The configuration with another test set: `overrides` of `data.test.*`, for the test set called `name`. UsageError for others."""
     check_keys(list(overrides))
-    composed = OmegaConf.create(config_to_yaml(config))
+    composed = OmegaConf.create(dataclasses.asdict(config))
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:  # check_keys has read them

@@ -50,7 +50,7 @@ def attention_of(
         translator = open_run(system, 0)
         entry: dict[str, Any] = {"system": system.name, "attends": translator.attends, "aer": None, "diagnostics": None}
         if translator.attention_shapes():
-            entry["diagnostics"] = diagnostics(translator, test, length, rows) | {"run": system.runs[0].path}
+            entry["diagnostics"] = diagnostics(translator, test, length, rows)
         if translator.attends:
             for sentence in sentences:
                 sentence["attention"][system.name] = attention_map(translator, sentence, system.name)

@@ -27,7 +27,8 @@ def words_of(material: Material, baseline: str, bootstrap: int) -> tuple[list[di
     counts, notes = training_counts(material.systems)
     if test.sources is None:
         notes.append("no sources are given, so there are no figures of untranslated words, numbers and names")
-    measures, bands = plain_measures(test, counts), []
+    measures = plain_measures(test, counts)
+    bands: list[FrequencyBucket] = []
     if counts is not None:
         bands, of_bands = band_measures(test, counts["tgt"])
         measures |= of_bands

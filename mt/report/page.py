@@ -37,7 +37,7 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
 
 
 def record(sentence: SentenceMap) -> dict[str, Any]:
-    """A sentence as pages read it. Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
+    """As pages read it. Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
     gold = sentence.gold
     return {
         "name": sentence.name,
