@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.comparison.results import compare
-from mt.comparison.systems import TestSet, of_files, of_runs
+from mt.comparison.systems import Material, of_files, of_runs
 from mt.comparison.tables import markdown
 from mt.config import setting
 from mt.errors import UsageError, run_command
@@ -76,7 +76,7 @@ def main() -> None:
 def run(config: CompareConfig) -> dict[str, Any]:
     """Compare, print and write."""
     results = compare(
-        test_set(config),
+        material(config),
         config.baseline,
         edges=config.edges or None,
         threshold=config.threshold or None,
@@ -84,15 +84,17 @@ def run(config: CompareConfig) -> dict[str, Any]:
         lowercase=config.lowercase,
         bootstrap=config.bootstrap,
         ter=config.ter,
+        command=["mt-compare", *sys.argv[1:]],
+        say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     report, folder = markdown(results), Path(config.out).expanduser()
-    write_text(folder / "results.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    write_text(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
     write_text(folder / "report.md", f"# Comparison\n\n{report}\n")
     print(report, flush=True)
     return results
 
 
-def test_set(config: CompareConfig) -> TestSet:
+def material(config: CompareConfig) -> Material:
     """What the settings name."""
     if config.runs:
         return of_runs(config.runs)

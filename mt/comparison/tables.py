@@ -11,6 +11,7 @@ NAMES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER"}
 
 def markdown(results: dict[str, Any]) -> str:
     """What is known and how surely, the scores, differences, scores by length, how it was made; ends without a newline."""
+    results = results | results["tests"][0]  # the headline
     parts = [answer(results), scores_table(results), differences_table(results), lengths_table(results), footnotes(results)]
     return "\n\n".join(part for part in parts if part)
 
