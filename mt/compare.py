@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.comparison.results import compare
 from mt.comparison.systems import Material, of_files, of_runs
-from mt.comparison.tables import markdown
 from mt.config import setting
 from mt.errors import UsageError, run_command
 from mt.evaluation.evaluation import check_settings
-from mt.files import write_text
+from mt.report.comparison.markdown import summary
+from mt.report.comparison.write import write_report
 
 HEADER = """\
 mt-compare: which system is better, and how surely?
@@ -40,7 +39,8 @@ usage: mt-compare runs='[RUN,RUN,...]' [key=value ...]
 
 Each system is compared with the baseline on the same sentences: the difference with a 95 % interval over sentences and seeds, a
 p-value corrected for the number of systems, and what that means in words. Runs that differ in nothing but their seed are one system.
-The tables are printed, and written to out/report.md; out/results.json has every figure.
+The tables are printed. out/report.html shows everything and opens in any browser; report.md, results.csv, results.json and figures/
+are beside it.
 
 Keys, with their defaults"""
 
@@ -55,7 +55,7 @@ class CompareConfig:
     src: str = setting("", "with hyp: file of sources, whose length then counts")
     lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
     baseline: str = setting("", "name of the system that the others are compared with; default: the first")
-    out: str = setting("comparison", "folder of report.md and results.json")
+    out: str = setting("comparison", "folder of report.html, report.md, results.json, results.csv and figures/")
     edges: list[int] = setting(list, "upper ends of the length buckets; default: 10,20,30,40,50,60 words")
     threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
     tokenize: str = setting("", "BLEU's tokeniser; default: by language")
@@ -87,10 +87,9 @@ def run(config: CompareConfig) -> dict[str, Any]:
         command=["mt-compare", *sys.argv[1:]],
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    report, folder = markdown(results), Path(config.out).expanduser()
-    write_text(folder / "results.json", json.dumps(results, ensure_ascii=False) + "\n")
-    write_text(folder / "report.md", f"# Comparison\n\n{report}\n")
-    print(report, flush=True)
+    written = write_report(results, Path(config.out).expanduser())
+    print(summary(results), flush=True)
+    print(f"\n{written[0]} shows more", file=sys.stderr, flush=True)
     return results
 
 
