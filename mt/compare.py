@@ -5,8 +5,6 @@ Of variants that it trains first; of runs that are trained; or of any systems' o
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,17 @@ from mt.comparison.overview import overview
 from mt.comparison.plan import Planned, make_plan, outcome
 from mt.comparison.question import load_question
 from mt.comparison.results import compare
-from mt.comparison.systems import TestSet, of_files, of_runs
-from mt.comparison.tables import markdown
+from mt.comparison.systems import Material, of_files, of_runs, of_variants
 from mt.errors import MTError, run_command
-from mt.files import write_text
+from mt.report.comparison.markdown import summary
+from mt.report.comparison.write import write_report
 
 
 def main() -> None:
     """Entry point of the command."""
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
-        print(help_text(), flush=True)
+        run_command(lambda: print(help_text(), flush=True))
         return
     run_command(lambda: run(parse(arguments)))
 
@@ -38,20 +36,20 @@ def run(request: Request) -> dict[str, Any] | None:
     planned = train_missing(request) if request.trains else None
     if request.trains and planned is None:
         return None
-    results = compare(
-        of_planned(planned) if planned else test_set(config),
-        planned.baseline if planned else config.baseline,
-        edges=config.edges or None,
-        threshold=config.threshold or None,
-        tokenize=config.tokenize,
-        lowercase=config.lowercase,
-        bootstrap=config.bootstrap,
-        ter=config.ter,
-    )
-    report, folder = markdown(results), Path(config.out).expanduser()
-    write_text(folder / "results.json", json.dumps(results, ensure_ascii=False, indent=1) + "\n")
-    write_text(folder / "report.md", f"# Comparison\n\n{report}\n")
-    print(report, flush=True)
+    settings: dict[str, Any] = {
+        "edges": config.edges or None,
+        "threshold": config.threshold or None,
+        "tokenize": config.tokenize,
+        "lowercase": config.lowercase,
+        "bootstrap": config.bootstrap,
+        "ter": config.ter,
+        "command": ["mt-compare", *sys.argv[1:]],
+        "say": say,
+    }
+    results = of_plan(planned, settings) if planned else compare(material(config), config.baseline, **settings)
+    written = write_report(results, Path(config.out).expanduser())
+    print(summary(results), flush=True)
+    say(f"\n{written[0]} shows more")
     if planned and planned.failed:
         raise MTError(f"{len(planned.failed)} runs are not in this comparison: {failures(planned)}; the same command tries them again")
     return results
@@ -73,26 +71,33 @@ def train_missing(request: Request) -> Planned | None:
     return planned
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def of_plan(planned: Planned, settings: dict[str, Any]) -> dict[str, Any]:
+    """The finished runs of a plan compared, each variant a system of its name."""
+    return compare(
+        of_variants(planned.systems, {test.name: test.overrides for test in planned.tests}, say),
+        planned.baseline,
+        title=planned.title,
+        question=planned.question,
+        budget=planned.budget,
+        match_parameters=planned.matched,
+        failed=planned.failed,
+        **settings,
+    )
 
 
-def failures(planned: Planned) -> str:
-    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({each['path']}/train.log)" for each in planned.failed)
-
-
-def test_set(config: CompareConfig) -> TestSet:
+def material(config: CompareConfig) -> Material:
     """What the settings name."""
     if config.runs:
         return of_runs(config.runs)
     return of_files(config.hyp, config.ref, config.src, config.lang)
 
 
-def of_planned(planned: Planned) -> TestSet:
-    """The finished runs of a plan, each variant a system of its name."""
-    test = of_runs([path for paths in planned.systems.values() for path in paths])
-    names = {path: name for name, paths in planned.systems.items() for path in paths}
-    return dataclasses.replace(test, systems=[dataclasses.replace(system, name=names[system.runs[0].path]) for system in test.systems])
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def failures(planned: Planned) -> str:
+    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({each['path']}/train.log)" for each in planned.failed)
 
 
 if __name__ == "__main__":

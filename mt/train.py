@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
-import subprocess
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from mt.data.prepare import Log, PreparedData, prepare
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
+from mt.environment import commit, versions
 from mt.errors import MTError, fail, run_command
 from mt.evaluation.alignment import parse_lines
 from mt.evaluation.attention import score_attention
@@ -59,6 +59,8 @@ def train(config: Config) -> Evaluation | None:
             save_config(folder, config)
             if not resumed:
                 data.tokenizer.save(folder)
+                for path in data.word_counts:  # for mt-compare, which may not find the cache
+                    shutil.copyfile(path, folder / path.name)
             save_environment(folder, data, device, ranks)
         log.say(describe(config, model, device, ranks))
         if resumed:
@@ -175,12 +177,10 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple
 def save_environment(folder: Path, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
     """What one needs to know to repeat the run elsewhere: one object for each start."""
     path = folder / "environment.json"
-    packages = ("mt-attention", "torch", "sentencepiece", "datasets", "sacrebleu", "hydra-core", "numpy")
     facts = {
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in packages},
+        "versions": versions(),
         "commit": commit(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
@@ -192,25 +192,6 @@ def save_environment(folder: Path, data: PreparedData, device: torch.device, ran
     with contextlib.suppress(OSError, ValueError, KeyError):
         starts = json.loads(path.read_text(encoding="utf-8"))["starts"]
     write_text(path, json.dumps({"starts": [*starts, facts]}, indent=1) + "\n")
-
-
-def commit() -> str | None:
-    """The commit of a checkout; None for an installed package, or without git."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        asked = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return asked.stdout.strip() or None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

@@ -14,6 +14,7 @@ class Element {
   setAttribute(name, value) { this.attributes[name] = value; }
   addEventListener(name, listener) { (this.listeners[name] ??= []).push(listener); }
   fire(name, event = {}) { for (const listener of this.listeners[name] ?? []) listener({ target: this, ...event }); }
+  dispatchEvent() { return true; }
   get textContent() { return this.own + this.children.map((child) => child.textContent).join(""); }
   set textContent(text) { this.own = String(text); this.children = []; }
   set innerHTML(_) { throw new Error("text must not become HTML"); }

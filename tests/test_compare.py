@@ -11,7 +11,7 @@ import sacrebleu
 
 from mt.compare import help_text, parse, run
 from mt.comparison.results import compare
-from mt.comparison.systems import Run, System, TestSet, of_files, of_runs
+from mt.comparison.systems import Material, Run, System, TestSet, of_files, of_runs
 from mt.comparison.tables import markdown
 from mt.compose import load_config
 from mt.config import Config
@@ -28,9 +28,9 @@ def damaged(every: int, offset: int = 0) -> list[str]:
     return [" ".join(line.split()[: len(line.split()) // 2]) if i % every == offset else line for i, line in enumerate(REFERENCES)]
 
 
-def system_set(**systems: list[list[str]]) -> TestSet:
-    made = [System(name, [Run(f"{name}{i}", lines) for i, lines in enumerate(runs)]) for name, runs in systems.items()]
-    return TestSet(SOURCES, REFERENCES, "de", made)
+def system_set(**systems: list[list[str]]) -> Material:
+    made = [System(name, [Run(f"{name}{i}") for i in range(len(runs))]) for name, runs in systems.items()]
+    return Material(made, [TestSet("test", SOURCES, REFERENCES, systems)], "de")
 
 
 def found(entries: list[dict], system: str, metric: str = "bleu") -> dict:

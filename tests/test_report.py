@@ -240,7 +240,7 @@ def test_labels_are_all_there_and_do_not_overlap(source: str, target: str) -> No
     from mt.report.figure import LONGEST, figure, settings
 
     maps = [sentence_map(pair(source, target), "line 1"), sentence_map(pair(), "line 2")]
-    with settings(maps):
+    with settings(word for each in maps for word in each.source + each.target):
         drawn = figure(maps, View())
         renderer = FigureCanvasAgg(drawn).get_renderer()
         for axes, sentence in zip(drawn.axes, maps, strict=False):
@@ -263,7 +263,7 @@ def test_cells_have_the_colours_of_their_weights_and_gold_links_their_places() -
     from mt.report.figure import figure, settings
 
     maps = two_maps()
-    with settings(maps):
+    with settings(word for each in maps for word in each.source + each.target):
         axes = figure(maps, View(layer=0, head=1)).axes[0]
     np.testing.assert_allclose(axes.collections[0].get_array(), maps[0].weights["cross"][0, 1])
     outlined = {(int(r.get_x()), int(r.get_y()), r.get_linestyle()) for r in axes.patches if isinstance(r, Rectangle)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mt.comparison.plan import Plan, Variant
-from mt.comparison.tables import table
+from mt.report.comparison.table import Table, markdown_table
 from mt.training.progress import duration
 
 
@@ -22,7 +22,7 @@ def overview(plan: Plan) -> str:
         for variant in plan.variants
     ]
     lines = [f"{question.title}: {question.question}" if question.question else question.title, ""]
-    lines += [table(["variant", "parameters", "", "seeds", "runs"], rows), ""]
+    lines += [markdown_table(Table(["variant", "parameters", "against baseline", "seeds", "runs"], rows)), ""]
     lines += [f"note: {note}" for note in plan.notes] + [f"parameters matched: {text}" for text in plan.matched]
     tests = f" and {', '.join(test.name for test in plan.tests)}" if plan.tests else ""
     lines.append(f"each run: {budget}; tested on its test set{tests}; kept in {plan.variants[0].runs[0].folder.parent}")

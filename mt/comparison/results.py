@@ -2,139 +2,156 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mt.comparison.bootstrap import Resampled, Runs, resample_scores
-from mt.comparison.randomisation import randomisation_p
-from mt.comparison.significance import compare_systems, estimate, holm
-from mt.comparison.systems import TestSet
-from mt.comparison.verdict import judge
+from mt.comparison.costs import count_parameters, levels, mean_cost, reaches, read_cost, read_curve, still_improving
+from mt.comparison.floor import Floor, floor_of
+from mt.comparison.groups import of_test, statistics_of
+from mt.comparison.made import how_made, settings_of
+from mt.comparison.sentences import differing_sentences
+from mt.comparison.systems import Material, System
+from mt.comparison.wording import words_of
 from mt.errors import UsageError
-from mt.evaluation.lengths import check_edges, default_edges, default_threshold, length_unit, lengths_of
-from mt.evaluation.metrics import BOOTSTRAP, SentenceStatistics, build_metrics
+from mt.evaluation.evaluation import choose_metrics
+from mt.evaluation.lengths import measure_lengths
+from mt.evaluation.metrics import BOOTSTRAP
 
-VERSION = 1  # raised when the meaning of a key changes
-
-Statistics = dict[tuple[str, str], list[SentenceStatistics]]  # (system, metric) -> one for each run
+VERSION = 2  # raised when the meaning of a key changes
+SENTENCES, MAPS = 60, 12  # shown, and of them with attention maps
 
 
 def compare(
-    test: TestSet,
+    material: Material,
     baseline: str = "",
     *,
+    title: str = "",
+    question: str = "",
+    command: Sequence[str] = (),
+    budget: str = "",
+    match_parameters: Sequence[Any] = (),
+    failed: Sequence[Mapping[str, Any]] = (),
+    length_by: str = "",
     edges: Sequence[int] | None = None,
     threshold: int | None = None,
     tokenize: str = "",
     lowercase: bool = False,
     bootstrap: int = BOOTSTRAP,
     ter: bool = False,
+    sentences: int = SENTENCES,
+    maps: int = MAPS,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Scores of all systems with intervals, overall and by length, and the difference of each from the baseline.
+    """Everything about these systems: scores with intervals overall and by length, differences from the baseline, cost, words,
+    attention, sentences. `docs/comparison.md` lists the keys.
 
-    `baseline`: a system's name; empty: the first. Lengths are of the source where it is known, else of the reference; `edges` and
-    `threshold` as in `evaluate_translations`. p-values are corrected by Holm over the variants, within a metric and a group of
-    sentences. `docs/comparison.md` lists the keys.
+    `baseline`: a system's name; empty: the first. One whose runs all failed is replaced by the first system, with a note.
+    `title`, `question`, `command`, `budget` (in words), `match_parameters` and `failed` (objects with system, seed, path and reason) are
+    passed on. `length_by`, `edges` and `threshold` as in `measure_lengths`; `tokenize` and `lowercase` as in `build_metrics`. p-values
+    are corrected by Holm over the systems, within a metric and a group of sentences. `sentences` are shown, the first `maps` of them
+    with attention. `say` is told what is going on.
     """
-    names = [system.name for system in test.systems]
-    baseline = baseline or names[0]
-    if baseline not in names:
-        raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
-    measured = test.references if test.sources is None else test.sources
-    unit, lengths = length_unit(measured), lengths_of(measured)
-    edges = default_edges(unit) if edges is None else edges
-    check_edges(edges)
-    threshold = default_threshold(unit) if threshold is None else threshold
-    metrics, notes = build_metrics(test.lang, tokenize, lowercase)
-    if not ter:
-        del metrics["ter"]
-    statistics: Statistics = {
-        (system.name, name): [SentenceStatistics(metric, run.hypotheses, [test.references]) for run in system.runs]
-        for system in test.systems
-        for name, metric in metrics.items()
-    }
-    runs = {key: Runs.of(found) for key, found in statistics.items()}
+    notes = [*material.notes]
+    baseline, more = choose_baseline(material.names, baseline, [each["system"] for each in failed])
+    notes += more
+    metrics, more = choose_metrics(material.tests[0].references, material.lang, tokenize, lowercase, ter)
+    notes += more
+    tests = []
+    signatures: dict[str, str] = {}
+    for test in material.tests:
+        say(f"scoring the test set {test.name}: {len(test.references):,} sentences, {sum(map(len, test.hypotheses.values()))} translations")
+        length = measure_lengths(test.sources, test.references, length_by, edges, threshold)
+        statistics = statistics_of(test, metrics)
+        tests.append(of_test(test, statistics, length, baseline, bootstrap))
+        signatures = signatures or {name: statistics[baseline, name][0].score().signature for name in metrics}
+    headline = material.tests[0]
+    floors = {name: floor_of(metrics["bleu"], runs, headline.references) for name, runs in headline.hypotheses.items()}
+    say("counting words")
+    words, more = words_of(material, baseline, bootstrap)
+    notes += [*floor_notes(floors), *more]
+    shown = differing_sentences(headline, baseline, sentences)
+    attention: list[dict[str, Any]] = []
+    if all(run.config is not None for system in material.systems for run in system.runs):
+        from mt.comparison.why import attention_of  # files need not wait for PyTorch
 
-    def group(label: str, sentences: np.ndarray) -> dict[str, Any]:
-        scores = resample_scores(runs, sentences, bootstrap) if len(sentences) else {}
-        return {"label": label, "sentences": len(sentences), **group_results(scores, statistics, sentences, names, baseline)}
-
-    everything = np.arange(len(lengths))
-    overall = group("all", everything)
-    for found in overall["differences"]:
-        sides = runs[found["system"], found["metric"]], runs[baseline, found["metric"]]
-        equal = len(sides[0].rows) == len(sides[1].rows)
-        found["p_randomisation"] = randomisation_p(*sides) if equal else None
-    lows = [0, *edges]
-    labels = [*(f"{low + 1}-{high}" for low, high in zip(lows, edges, strict=False)), f"{edges[-1] + 1}+"]
-    membership = np.searchsorted(np.asarray(edges), lengths, side="left")
-    return {
+        length = measure_lengths(headline.sources, headline.references, length_by, edges, threshold)
+        attention, more = attention_of(material, length, baseline, bootstrap, shown[:maps], say)
+        notes += more
+    systems = describe_systems(material.systems, floors)
+    made, more = how_made(material.systems, command, budget, match_parameters)
+    results = {
         "version": VERSION,
+        "title": title,
+        "question": question,
+        "made": made,
         "baseline": baseline,
-        "lang": test.lang,
-        "length": {"by": "reference" if test.sources is None else "source", "unit": unit, "threshold": threshold},
+        "lang": material.lang,
         "bootstrap": bootstrap,
-        "signatures": {name: statistics[names[0], name][0].score().signature for name in metrics},
-        "notes": notes,
-        "systems": [
-            {
-                "name": system.name,
-                "runs": [{"path": run.path, "seed": run.seed, "unfinished": run.unfinished} for run in system.runs],
-                "unfinished": system.unfinished,
-            }
-            for system in test.systems
-        ],
-        "overall": overall,
-        "short": group(f"short 1-{threshold}", np.flatnonzero(lengths <= threshold)),
-        "long": group(f"long {threshold + 1}+", np.flatnonzero(lengths > threshold)),
-        "buckets": [group(label, np.flatnonzero(membership == index)) for index, label in enumerate(labels)],
+        "notes": [*notes, *more],
+        "signatures": signatures,
+        "systems": systems,
+        "failed": [dict(each) for each in failed],
+        "tests": tests,
+        "words": words,
+        "attention": attention,
+        "sentences": shown,
     }
+    return json.loads(json.dumps(results, allow_nan=False))
 
 
-def group_results(
-    scores: dict[tuple[str, str], Resampled], statistics: Statistics, sentences: np.ndarray, names: Sequence[str], baseline: str
-) -> dict[str, Any]:
-    """Scores and differences on some of the sentences; no entries where there are none."""
-    found: dict[str, list[dict[str, Any]]] = {"scores": [], "differences": []}
-    if not scores:
-        return found
-    metrics = list(dict.fromkeys(metric for _, metric in scores))
-    for metric in metrics:
-        for name in names:
-            made = asdict(estimate(scores[name, metric]))
-            if metric == "bleu":
-                made |= length_figures([each.score(sentences).extra for each in statistics[name, metric]])
-            found["scores"].append({"system": name, "metric": metric, **made})
-        variants = [name for name in names if name != baseline]
-        differences = [compare_systems(scores[name, metric], scores[baseline, metric]) for name in variants]
-        for name, difference, p in zip(variants, differences, holm([d.p for d in differences]), strict=True):
-            verdict = judge(difference, p)
-            found["differences"].append(
+def choose_baseline(names: Sequence[str], baseline: str, failed: Sequence[str]) -> tuple[str, list[str]]:
+    """The baseline's name, and a note where it is not the one that was asked for. UsageError where there is none of that name."""
+    if baseline in failed and baseline not in names:
+        return names[0], [f"all runs of the baseline {baseline} failed: systems are compared with {names[0]} instead"]
+    if baseline and baseline not in names:
+        raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
+    return baseline or names[0], []
+
+
+def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> list[dict[str, Any]]:
+    """The entries of `systems`."""
+    curves = {run.path: read_curve(Path(run.path).expanduser()) for system in systems for run in system.runs if run.config is not None}
+    wanted = levels(list(curves.values()))
+    settings = settings_of(systems)
+    found = []
+    for system in systems:
+        runs: list[dict[str, Any]] = []
+        for run in system.runs:
+            curve, folder = curves.get(run.path, []), Path(run.path).expanduser()
+            runs.append(
                 {
-                    "system": name,
-                    "metric": metric,
-                    "effect": difference.effect,
-                    "interval": difference.interval,
-                    "p": difference.p,
-                    "p_holm": p,
-                    "seeds_tested": difference.seeds_tested,
-                    "small": difference.small,
-                    "verdict": verdict.word,
-                    "text": verdict.text,
-                    "needed": None if verdict.needed is None else asdict(verdict.needed),
+                    "path": run.path,
+                    "seed": run.seed,
+                    "unfinished": still_improving(curve),
+                    "cost": None if run.config is None else read_cost(folder),
+                    "curve": curve,
+                    "reaches": reaches(curve, wanted),
                 }
             )
+        first = system.runs[0]
+        floor = floors[system.name]
+        found.append(
+            {
+                "name": system.name,
+                "unfinished": any(run["unfinished"] for run in runs),
+                "floor": not floor.left,
+                "bleu_elsewhere": floor.elsewhere,
+                "parameters": None if first.config is None else count_parameters(Path(first.path).expanduser() / "model.safetensors"),
+                "settings": settings[system.name],
+                "runs": runs,
+                "cost": mean_cost([run["cost"] for run in runs]),
+            }
+        )
     return found
 
 
-def length_figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """BLEU taken apart, means over the runs: a system that stops early has a low brevity penalty, one that errs low precisions."""
-    precisions = [float(np.exp(np.mean(np.log(np.maximum(run["precisions"], 1e-9))))) for run in runs]
-    return {
-        "length_ratio": float(np.mean([run["length_ratio"] for run in runs])),
-        "brevity_penalty": float(np.mean([run["brevity_penalty"] for run in runs])),
-        "precision": float(np.mean(precisions)),  # geometric mean of the four n-gram precisions, in per cent
-    }
+def floor_notes(floors: Mapping[str, Floor]) -> list[str]:
+    """A warning for each system that has not learned to translate."""
+    return [
+        f"{name} never left the floor: its BLEU is {floor.bleu:.1f}, and its translations have {floor.elsewhere:.1f} as those of other "
+        "sentences of the same length; it has not learned to translate, and its curve says nothing about length"
+        for name, floor in floors.items()
+        if not floor.left
+    ]

@@ -1,20 +1,23 @@
-"""What is compared: systems, each with the translations of its runs, of one test set that all share."""
+"""What is compared: systems, each with its runs, and the test sets that all of them translated."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from mt.comparison.testsets import TestText, read_links, read_test, translate_test, with_test
 from mt.compose import differences
-from mt.config import Config
+from mt.config import Config, DataConfig
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError
+from mt.evaluation.alignment import Links
 from mt.evaluation.evaluation import check_lines
 
-STILL_IMPROVING = 0.5  # BLEU on the validation set gained in the last fifth of training
+HEADLINE = "test"  # the name of the first test set: the run's own, or the files'
 
 
 @dataclass(frozen=True)
@@ -22,89 +25,195 @@ class Run:
     """One training, or one file of translations."""
 
     path: str
-    hypotheses: list[str]
-    seed: int | None = None  # None: of a file
-    unfinished: bool = False  # whether it was still improving when its training ended
+    config: Config | None = None  # None: of a file
+
+    @property
+    def seed(self) -> int | None:
+        return None if self.config is None else self.config.seed
 
 
 @dataclass(frozen=True)
 class System:
-    """Runs that differ in their seed only."""
+    """Runs that differ in their seed only; at least one."""
 
     name: str
     runs: list[Run]
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether any of its runs was still improving: such a system is not worse, it was not done."""
-        return any(run.unfinished for run in self.runs)
-
 
 @dataclass(frozen=True)
 class TestSet:
-    """Line i of each list belongs together, and to line i of every run's translations."""
+    """Text, and each system's translations of it. Line i of each list belongs together."""
 
     __test__ = False  # for pytest, which would take it for a test
 
+    name: str
     sources: list[str] | None
     references: list[str]
+    hypotheses: dict[str, list[list[str]]]  # by system: for each of its runs the lines
+    links: list[Links] | None = None  # gold alignments of sources and references
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that a comparison is computed from."""
+
+    systems: list[System]
+    tests: list[TestSet]  # the first is the headline
     lang: str = ""  # target language code, which decides how BLEU tokenises
-    systems: list[System] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what a reader must know
+
+    @property
+    def names(self) -> list[str]:
+        return [system.name for system in self.systems]
 
 
-def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sources: str = "", lang: str = "") -> TestSet:
+def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sources: str = "", lang: str = "") -> Material:
     """Systems by name, each one file of translations or several (of several seeds), with a file of references and of sources."""
     if not hypotheses:
         raise UsageError("name at least one system: hyp='{ours: a.txt, theirs: b.txt}'")
     files = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in hypotheses.items()}
+    for name, paths in files.items():
+        if not paths:
+            raise UsageError(f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'")
     lines = {path: list(read_lines(Path(path))) for path in [references, *([sources] if sources else []), *sum(files.values(), [])]}
     check_lines(lines)
-    systems = [System(name, [Run(path, lines[path]) for path in paths]) for name, paths in files.items()]
-    return TestSet(lines[sources] if sources else None, lines[references], lang, systems)
+    systems = [System(name, [Run(path) for path in paths]) for name, paths in files.items()]
+    test = TestSet(
+        HEADLINE,
+        lines[sources] if sources else None,
+        lines[references],
+        {name: [lines[path] for path in paths] for name, paths in files.items()},
+    )
+    return Material(systems, [test], lang, unequal_seeds(systems))
 
 
-def of_runs(paths: Sequence[str]) -> TestSet:
-    """Run directories by the tests that mt-train left in them; those whose settings differ in the seed only are one system.
+def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = None, say: Callable[[str], None] = print) -> Material:
+    """Run directories; those whose settings differ in the seed only are one system, named by the first of them.
 
-    MTError where a run has no test yet, or they were tested on different text.
+    As `of_variants` otherwise.
     """
     if not paths:
         raise UsageError("name at least one run directory: runs='[runs/a,runs/b]'")
-    folders = [Path(path).expanduser() for path in paths]
-    groups: list[tuple[Config, list[Run]]] = []
-    for folder in folders:
-        config, run = read_run(folder)
-        same = next((runs for other, runs in groups if alike(config, other)), None)
+    groups: list[list[Run]] = []
+    for path in paths:
+        run = read_run(path)
+        same = next((runs for runs in groups if alike(run, runs[0])), None)
         if same is None:
-            groups.append((config, [run]))
+            groups.append([run])
         else:
             same.append(run)
-    sources, references = (list(read_lines(folders[0] / f"test.{side}.txt")) for side in ("sources", "references"))
-    for folder in folders[1:]:
-        other = [list(read_lines(folder / f"test.{side}.txt")) for side in ("sources", "references")]
-        if other != [sources, references]:
-            raise MTError(
-                f"{folders[0]} and {folder} were tested on different text: translate one text with both (mt-translate) and compare the "
-                "files with hyp=..."
-            )
-    systems = [System(name, runs) for name, (_, runs) in zip(names([runs for _, runs in groups]), groups, strict=True)]
-    return TestSet(sources, references, groups[0][0].data.languages()[1], systems)
+    return _of_runs([System(name, runs) for name, runs in zip(names(groups), groups, strict=True)], tests or {}, say)
 
 
-def read_run(folder: Path) -> tuple[Config, Run]:
-    """The settings of a run, and its translations of its test set."""
+def of_variants(
+    variants: Mapping[str, Sequence[str]], tests: Mapping[str, Sequence[str]] | None = None, say: Callable[[str], None] = print
+) -> Material:
+    """Run directories by the name of their system, with the test that mt-train left in each; a variant without runs is left out.
+
+    `tests`: further test sets, by name overrides of `data.test.*`, which are translated now and kept in the run directories;
+    `say` is told where that takes time. MTError where a run has no test yet, is being trained, or was tested on other text than
+    the rest.
+    """
+    systems = [System(name, [read_run(path) for path in paths]) for name, paths in variants.items() if paths]
+    if not systems:
+        raise MTError("there is no finished run to compare")
+    return _of_runs(systems, tests or {}, say)
+
+
+def _of_runs(systems: list[System], tests: Mapping[str, Sequence[str]], say: Callable[[str], None]) -> Material:
+    if HEADLINE in tests:
+        raise UsageError(f"a further test set cannot be called {HEADLINE!r}, which is the run's own: choose another name")
+    runs = [run for system in systems for run in system.runs]
+    seen: set[Path] = set()
+    for run in runs:
+        if (place := Path(run.path).expanduser().resolve()) in seen:
+            raise UsageError(f"{run.path} is named twice: each run counts once")
+        seen.add(place)
+    found = [_own_test(systems), *(_further_test(systems, name, overrides, say) for name, overrides in tests.items())]
+    assert runs[0].config is not None
+    return Material(systems, found, runs[0].config.data.languages()[1], [*unequal_seeds(systems), *same_seeds(systems)])
+
+
+def _own_test(systems: Sequence[System]) -> TestSet:
+    """The test that mt-train left in each run."""
+    first = Path(systems[0].runs[0].path).expanduser()
+    sources, references = (list(read_lines(first / f"test.{side}.txt")) for side in ("sources", "references"))
+    hypotheses: dict[str, list[list[str]]] = {}
+    for system in systems:
+        hypotheses[system.name] = []
+        for run in system.runs:
+            folder = Path(run.path).expanduser()
+            other = [list(read_lines(folder / f"test.{side}.txt")) for side in ("sources", "references")]
+            _check_same(first, folder, other == [sources, references])
+            hypotheses[system.name].append(list(read_lines(folder / "test.hypotheses.txt")))
+    lines = {f"{system.runs[k].path}": found for system in systems for k, found in enumerate(hypotheses[system.name])}
+    check_lines({"sources": sources, "references": references, **lines})
+    return TestSet(HEADLINE, sources, references, hypotheses, read_links(first / "test.links.txt"))
+
+
+def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str], say: Callable[[str], None]) -> TestSet:
+    """A test set that each run's model translates now, unless it has before."""
+    first = Path(systems[0].runs[0].path).expanduser()
+    text: TestText | None = None
+    data: DataConfig | None = None
+    hypotheses: dict[str, list[list[str]]] = {}
+    for system in systems:
+        hypotheses[system.name] = []
+        for run in system.runs:
+            assert run.config is not None
+            folder = Path(run.path).expanduser()
+            wanted = with_test(run.config, name, overrides).data
+            if text is None or wanted != data:  # most runs have the same, and need not read it again
+                found = read_test(wanted, name)
+                text, data = text or found, wanted
+                _check_same(first, folder, (found.sources, found.references) == (text.sources, text.references))
+            hypotheses[system.name].append(translate_test(folder, run.config, text, say))
+    assert text is not None
+    return TestSet(name, text.sources, text.references, hypotheses, text.links)
+
+
+def _check_same(one: Path, other: Path, same: bool) -> None:
+    if not same:
+        raise MTError(
+            f"{one} and {other} were tested on different text: translate one text with both (mt-translate) and compare the files "
+            "with hyp=..."
+        )
+
+
+def read_run(path: str) -> Run:
+    """A run directory that has been tested. MTError, saying what to do, for any other."""
     from mt.training.checkpoint import load_config
 
+    folder = Path(path).expanduser()
     config = load_config(folder)
-    path = folder / "test.hypotheses.txt"
-    if not path.is_file():
-        raise MTError(f"{folder} has no test yet ({path.name} is missing): let its training end, or start the same command again")
-    return config, Run(str(folder), list(read_lines(path)), config.seed, still_improving(folder))
+    if in_training(folder):
+        raise MTError(f"{folder} is being trained: wait for its end, or compare without it")
+    if not (folder / "test.hypotheses.txt").is_file():
+        raise MTError(
+            f"{folder} has no test yet (test.hypotheses.txt is missing): its training did not end; start the same mt-train command again"
+        )
+    return Run(path, config)
 
 
-def alike(one: Config, other: Config) -> bool:
-    """Whether two runs differ in nothing but their seed, and in what may differ when a run is continued."""
-    return not differences(dataclasses.replace(one, seed=other.seed), other)
+def in_training(folder: Path) -> bool:
+    """Whether a process is training this run: mt-train holds its lock."""
+    path = folder / ".lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that cannot be written: nobody trains in it
+        return False
+
+
+def alike(one: Run, other: Run) -> bool:
+    """Whether two runs differ in nothing but their seed, and in what may differ when a run is continued, the budget apart."""
+    assert one.config is not None and other.config is not None
+    limits = [{key: value for key, value in vars(run.config.trainer).items() if key.startswith("max_")} for run in (one, other)]  # type: ignore[union-attr]
+    return limits[0] == limits[1] and not differences(dataclasses.replace(one.config, seed=other.config.seed), other.config)
 
 
 def names(groups: Sequence[Sequence[Run]]) -> list[str]:
@@ -113,15 +222,23 @@ def names(groups: Sequence[Sequence[Run]]) -> list[str]:
     return [name if short.count(name) == 1 else runs[0].path for name, runs in zip(short, groups, strict=True)]
 
 
-def still_improving(folder: Path) -> bool:
-    """Whether validation BLEU rose by more than STILL_IMPROVING in the last fifth of the training's steps.
+def unequal_seeds(systems: Sequence[System]) -> list[str]:
+    """A note where systems have different numbers of runs: allowed, as intervals take it into account, and good to know."""
+    counts = {len(system.runs) for system in systems}
+    if len(counts) == 1:
+        return []
+    listed = ", ".join(f"{system.name} {len(system.runs)}" for system in systems)
+    return [
+        f"the systems have unequal numbers of runs ({listed}): intervals and p take it into account, but the randomisation test, "
+        "which pairs runs, is left out where they differ"
+    ]
 
-    The best so far is what counts: what rises and falls is noise. False where there are fewer than three validations.
-    """
-    path = folder / "metrics.jsonl"
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-    curve = [(record["step"], record["bleu"]) for record in records if record["kind"] == "val"]
-    if len(curve) < 3:
-        return False
-    before = [bleu for step, bleu in curve if step <= 0.8 * curve[-1][0]] or [curve[0][1]]
-    return max(bleu for _, bleu in curve) - max(before) > STILL_IMPROVING
+
+def same_seeds(systems: Sequence[System]) -> list[str]:
+    """A note where two runs of a system have one seed: they may be copies, and then count as evidence twice."""
+    found = []
+    for system in systems:
+        seeds = [run.seed for run in system.runs]
+        if twice := sorted({seed for seed in seeds if seed is not None and seeds.count(seed) > 1}):
+            found.append(f"{system.name} has several runs with seed {', '.join(map(str, twice))}: they are no independent evidence")
+    return found

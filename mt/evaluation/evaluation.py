@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from sacrebleu.metrics.base import Metric
+
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
 from mt.evaluation.attention import AttentionScores
@@ -64,42 +66,41 @@ def evaluate_translations(
     named |= {} if sources is None else {"sources": sources}
     check_lines(named if constructions is None else {**named, "constructions": constructions})
     check_settings(edges, threshold, bootstrap)
-    if length_by not in ("source", "reference"):
-        raise UsageError(f"lengths are by source or by reference, not by {length_by!r}")
-    if length_by == "source" and sources is None:
-        raise UsageError("no sources are given, so lengths can only be by reference")
+    length = lengths.measure_lengths(sources, references[0], length_by, edges, threshold)
 
-    measured = sources if length_by == "source" and sources is not None else references[0]
-    unit = lengths.length_unit(measured)
-    counts = lengths.lengths_of(measured)
-    edges = lengths.default_edges(unit) if edges is None else edges
-    threshold = lengths.default_threshold(unit) if threshold is None else threshold
-
-    metrics, notes = build_metrics(tgt_lang, tokenize, lowercase)
-    if not ter:
-        del metrics["ter"]
-    if not tokenize and bleu_tokenizer(tgt_lang) == "13a" and lengths.length_unit(references[0]) == "characters":
-        notes.append(
-            "the references are in a script without spaces, which BLEU's 13a does not split: "
-            "name the target language (--lang, or data.tgt_lang of a run)"
-        )
+    metrics, notes = choose_metrics(references[0], tgt_lang, tokenize, lowercase, ter)
     statistics = {name: SentenceStatistics(metric, hypotheses, references) for name, metric in metrics.items()}
-    short, long = lengths.score_buckets(counts, [threshold], statistics, bootstrap)
+    short, long = lengths.score_buckets(length.counts, [length.threshold], statistics, bootstrap)
     return Evaluation(
         sentences=len(hypotheses),
         empty=sum(not line.strip() for line in hypotheses),
         scores={name: s.score(bootstrap=bootstrap) for name, s in statistics.items()},
-        length_by=length_by,
-        unit=unit,
-        threshold=threshold,
+        length_by=length.by,
+        unit=length.unit,
+        threshold=length.threshold,
         short=short,
         long=long,
-        buckets=lengths.score_buckets(counts, edges, statistics, bootstrap),
+        buckets=lengths.score_buckets(length.counts, length.edges, statistics, bootstrap),
         lowercase=lowercase,
         notes=notes,
         constructions=[] if constructions is None else lengths.score_constructions(constructions, statistics, bootstrap),
         alignment=alignment,
     )
+
+
+def choose_metrics(
+    references: Sequence[str], tgt_lang: str = "", tokenize: str = "", lowercase: bool = False, ter: bool = True
+) -> tuple[dict[str, Metric], list[str]]:
+    """`build_metrics`, with TER left out on request, and a note where BLEU would not split these references into words."""
+    metrics, notes = build_metrics(tgt_lang, tokenize, lowercase)
+    if not ter:
+        del metrics["ter"]
+    if not tokenize and bleu_tokenizer(tgt_lang) == "13a" and lengths.length_unit(references) == "characters":
+        notes.append(
+            "the references are in a script without spaces, which BLEU's 13a does not split: "
+            "name the target language (--lang, lang=, or data.tgt_lang of a run)"
+        )
+    return metrics, notes
 
 
 def check_lines(sides: Mapping[str, Sequence[object]]) -> None:
@@ -116,7 +117,7 @@ def check_settings(edges: Sequence[int] | None, threshold: int | None, bootstrap
     """Raise UsageError for settings of `evaluate_translations` that are out of range."""
     if edges is not None:
         lengths.check_edges(edges)
-    if threshold is not None and threshold < 1:
-        raise UsageError(f"the length threshold must be at least 1, not {threshold}")
+    if threshold is not None:
+        lengths.check_threshold(threshold)
     if bootstrap != 0 and bootstrap < 100:
         raise UsageError(f"{bootstrap} resamples give no 95 % interval: use 100 or more, or 0 for none")

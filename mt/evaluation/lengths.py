@@ -74,24 +74,81 @@ def lengths_of(texts: Sequence[str]) -> np.ndarray:
     return np.array([count_units(text) for text in texts], dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """The sentences of a test set, sorted by length."""
+
+    by: str  # "source" or "reference": whose length counts
+    unit: str  # "words" or "characters"
+    threshold: int  # longest length that counts as short
+    counts: np.ndarray  # [N]
+    edges: tuple[int, ...]
+
+    @property
+    def short(self) -> np.ndarray:
+        """Indices of the short sentences."""
+        return np.flatnonzero(self.counts <= self.threshold)
+
+    @property
+    def long(self) -> np.ndarray:
+        return np.flatnonzero(self.counts > self.threshold)
+
+
+def measure_lengths(
+    sources: Sequence[str] | None,
+    references: Sequence[str],
+    by: str = "",
+    edges: Sequence[int] | None = None,
+    threshold: int | None = None,
+) -> Lengths:
+    """How long each sentence is: its source, where it is known, or its reference; `by` chooses, "" takes what there is.
+
+    `edges` and `threshold` are in words, or in characters where the text whose length counts is in an unspaced script. UsageError
+    for settings out of range, and for lengths of sources that are not there.
+    """
+    if by not in ("", "source", "reference"):
+        raise UsageError(f"lengths are by source or by reference, not by {by!r}")
+    if by == "source" and sources is None:
+        raise UsageError("no sources are given, so lengths can only be by reference")
+    measured = references if sources is None or by == "reference" else sources
+    unit = length_unit(measured)
+    edges = default_edges(unit) if edges is None else tuple(edges)
+    check_edges(edges)
+    threshold = default_threshold(unit) if threshold is None else threshold
+    check_threshold(threshold)
+    return Lengths("reference" if measured is references else "source", unit, threshold, lengths_of(measured), tuple(edges))
+
+
+def check_threshold(threshold: int) -> None:
+    """Raise UsageError unless it can divide short from long."""
+    if threshold < 1:
+        raise UsageError(f"the length threshold must be at least 1, not {threshold}")
+
+
 def check_edges(edges: Sequence[int]) -> None:
     """Raise UsageError unless the edges are positive and ascending."""
     if not edges or edges[0] < 1 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
         raise UsageError(f"length edges must be positive and ascending, such as 10,20,30; not {','.join(map(str, edges)) or 'none'}")
 
 
-def score_buckets(lengths: np.ndarray, edges: Sequence[int], statistics: dict[str, SentenceStatistics], bootstrap: int = 0) -> list[Bucket]:
-    """Scores of the sentences in each bucket; `lengths` [N] as `statistics` has rows. Empty buckets are there, without scores."""
+def split_by_length(lengths: np.ndarray, edges: Sequence[int]) -> list[tuple[str, int, int | None, np.ndarray]]:
+    """lengths [N] -> of each bucket its label, least and greatest length (None: no end), and the indices of its sentences."""
     check_edges(edges)
     membership = np.searchsorted(np.asarray(edges), lengths, side="left")  # how many edges are below the length
     lowest = 1 if (lengths > 0).all() else 0  # 0 only where there are blank lines
-    lows = [lowest, *(edge + 1 for edge in edges)]
-    buckets = []
-    for index, (low, high) in enumerate(zip(lows, [*edges, None], strict=True)):
-        sentences = np.flatnonzero(membership == index)
-        label = f"{low}+" if high is None else f"{low}-{high}"
-        buckets.append(Bucket(label, len(sentences), score_group(sentences, statistics, bootstrap), low, high))
-    return buckets
+    lows, highs = [lowest, *(edge + 1 for edge in edges)], [*edges, None]
+    return [
+        (f"{low}+" if high is None else f"{low}-{high}", low, high, np.flatnonzero(membership == index))
+        for index, (low, high) in enumerate(zip(lows, highs, strict=True))
+    ]
+
+
+def score_buckets(lengths: np.ndarray, edges: Sequence[int], statistics: dict[str, SentenceStatistics], bootstrap: int = 0) -> list[Bucket]:
+    """Scores of the sentences in each bucket; `lengths` [N] as `statistics` has rows. Empty buckets are there, without scores."""
+    return [
+        Bucket(label, len(sentences), score_group(sentences, statistics, bootstrap), low, high)
+        for label, low, high, sentences in split_by_length(lengths, edges)
+    ]
 
 
 def score_group(sentences: np.ndarray, statistics: dict[str, SentenceStatistics], bootstrap: int) -> dict[str, Score]:

@@ -42,7 +42,7 @@
     const controls = element("div", section, "", "controls");
     const walk = element("div", controls, "", "walk");
     const back = element("button", walk, "\u2039");
-    const which = choice(walk, "Sentence", (value) => { state.sentence = Number(value); draw(); });
+    const which = choice(walk, "Sentence", (value) => go(Number(value), true));
     const forth = element("button", walk, "\u203a");
     const kind = choice(controls, "Attention", (value) => { state.kind = value; draw(); });
     const layer = choice(controls, "Layer", (value) => { state.layer = Number(value); draw(); });
@@ -57,12 +57,15 @@
     forth.setAttribute("aria-label", forth.title);
     back.hidden = forth.hidden = sentences.length < 2;
 
-    function step(by) {
-      const next = state.sentence + by;
-      if (next < 0 || next >= sentences.length) return;
-      state.sentence = next;
+    // Others on the page may follow (event "mt-sentence"), or lead ("mt-go"): `detail` is the number of the sentence.
+    function go(to, lead) {
+      if (to < 0 || to >= sentences.length) return;
+      state.sentence = to;
       draw();
+      if (lead) section.dispatchEvent(new CustomEvent("mt-sentence", { detail: to, bubbles: true }));
     }
+    const step = (by) => go(state.sentence + by, true);
+    section.addEventListener("mt-go", (event) => go(event.detail, false));
     back.addEventListener("click", () => step(-1));
     forth.addEventListener("click", () => step(1));
     which.fill(sentences.map((each, index) => [index, each.name + ": " + each.source.join(" ").slice(0, 60)]), 0);
@@ -81,17 +84,34 @@
       layer.fill(numbers(layers), state.layer);
       head.fill(heads > 1 ? [[-1, "mean of all"], ...numbers(heads)] : [[-1, "1"]], heads > 1 ? state.head : -1);
 
-      pair.replaceChildren();
-      element("p", pair, sentence.source.join(" "));
-      element("p", pair, sentence.target.join(" "));
       table(sentence, matrix(weights, state.layer, state.head));
+    }
+
+    // A line of words, each by itself: those that look can be pointed at, those looked at are shaded by their weight.
+    function line(title, words, point) {
+      const made = element("p", pair, "", point ? "looks" : "seen");
+      element("span", made, title, "who");
+      return words.map((word, index) => {
+        const each = element("span", made, word, "word");
+        each.dir = "auto";
+        if (point) {
+          each.tabIndex = 0;
+          for (const name of ["mouseenter", "click", "focus"]) each.addEventListener(name, () => point(index));
+        }
+        element("span", made, " ");
+        return each;
+      });
     }
 
     function table(sentence, values) {
       const rows = state.kind === "encoder" ? sentence.source : sentence.target;
       const columns = state.kind === "decoder" ? sentence.target : sentence.source;
       const gold = new Map(state.kind === "cross" ? sentence.gold.map(([i, j, sure]) => [j + " " + i, sure ? "sure" : "possible"]) : []);
-      const hint = "Each row is a word and shows where the model looks for it. Point at a cell, or tap it, for its number.";
+      const hint = "Point at a word to see where the model looks for it, at a cell for its number; or tap.";
+      pair.replaceChildren();
+      const seen = line(state.kind === "decoder" ? "translation" : "source", columns);
+      const looking = line(state.kind === "encoder" ? "source" : "translation", rows, (row) => mark(row, best(row)));
+      const best = (row) => values[row].indexOf(Math.max(...values[row]));
       key.textContent = gold.size ? "Outlined: gold links; dashed: possible ones." : "";
       readout.textContent = hint;
 
@@ -107,12 +127,13 @@
         return cell;
       });
       const lines = rows.map((word, row) => {
-        const line = element("tr", body);
-        const name = element("th", line, word);
+        const bar = element("tr", body);
+        const name = element("th", bar, word);
         name.dir = "auto";
         name.title = word;
+        name.addEventListener("mouseenter", () => mark(row, best(row)));
         const cells = columns.map((_, column) => {
-          const cell = element("td", line, "", gold.get(row + " " + column));
+          const cell = element("td", bar, "", gold.get(row + " " + column));
           cell.style.setProperty("--strength", Math.sqrt(values[row][column]).toFixed(3));
           const point = () => mark(row, column);
           cell.addEventListener("mouseenter", point);
@@ -128,7 +149,9 @@
         marked = [[heads[column], "here"], [lines[row].name, "here"]];
         for (const cell of lines[row].cells) marked.push([cell, "here"]);
         for (const line of lines) if (line !== lines[row]) marked.push([line.cells[column], "across"]);
+        marked.push([looking[row], "here"]);
         for (const [cell, name] of marked) cell.classList.add(name);
+        seen.forEach((word, index) => word.style.setProperty("--strength", Math.sqrt(values[row][index]).toFixed(3)));
         readout.textContent = "";
         element("b", readout, rows[row]).dir = "auto";
         element("span", readout, " looks at ");
@@ -144,7 +167,6 @@
       for (const [cell, name] of marked) cell.classList.remove(name);
       marked = [];
     }
-    scroll.addEventListener("mouseleave", unmark);
 
     section.addEventListener("keydown", (event) => {
       if (event.target.tagName === "SELECT") return; // arrows choose there

@@ -59,7 +59,7 @@ def picture(sentences: Sequence[SentenceMap], view: View, form: str) -> tuple[by
 
     Those are drawn as boxes in a PNG; an SVG leaves its text to the fonts of its reader. UsageError as of `figure`.
     """
-    with settings(sentences) as missing:
+    with settings(word for sentence in sentences for word in sentence.source + sentence.target) as missing:
         file = io.BytesIO()
         figure(sentences, view).savefig(file, format=form, metadata={"Date": None} if form == "svg" else {})
         if form == "png":
@@ -170,15 +170,15 @@ def _measure(renderer: Any) -> Any:
 
 
 @contextlib.contextmanager
-def settings(sentences: Sequence[SentenceMap]) -> Iterator[set[str]]:
-    """matplotlib with fonts for the text, quiet, and whatever its user has set aside -> the characters that no font has."""
+def settings(words: Iterable[str]) -> Iterator[set[str]]:
+    """matplotlib with fonts for these words, quiet, and whatever its user has set aside -> the characters that no font has."""
     import matplotlib
 
     log = logging.getLogger("matplotlib")
     level = log.level
     log.setLevel(logging.ERROR)  # where it keeps its cache, which fonts it looks for
     try:
-        fonts, missing = _fonts({character for sentence in sentences for word in sentence.source + sentence.target for character in word})
+        fonts, missing = _fonts({character for word in words for character in word})
         chosen: dict[Any, Any] = {"font.family": fonts, "font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "mt"}
         chosen |= {"text.usetex": False, "text.parse_math": False, "savefig.dpi": "figure", "savefig.bbox": None}
         with matplotlib.rc_context(chosen), warnings.catch_warnings():

@@ -22,7 +22,12 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
 
     It needs `style()` once on its page, and `script()` once after all fragments. At least one sentence.
     """
-    shapes = sentences[0].shapes
+    return records_fragment([record(sentence) for sentence in sentences], view)
+
+
+def records_fragment(records: Sequence[dict[str, Any]], view: View = View(), label: str = "") -> str:  # noqa: B008
+    """The same of what `record` made of each sentence; `label` is how those who hear the page know it from others."""
+    shapes = {kind: weights["shape"] for kind, weights in records[0]["weights"].items()}
     kind = view.kind if view.kind in shapes else next(iter(shapes))
     data = {
         "kinds": {kind: text[0].upper() + text[1:] for kind, text in KINDS.items() if kind in shapes},
@@ -31,13 +36,14 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
             "layer": view.layer if isinstance(view.layer, int) else default_layer(shapes[kind][0]),
             "head": view.head if isinstance(view.head, int) else -1,
         },
-        "sentences": [_record(sentence) for sentence in sentences],
+        "sentences": records,
     }
-    return f'<section class="mt-attention"><script type="application/json">{script_json(data)}</script></section>'
+    named = f' aria-label="{html.escape(label)}"' if label else ""
+    return f'<section class="mt-attention"{named}><script type="application/json">{script_json(data)}</script></section>'
 
 
-def _record(sentence: SentenceMap) -> dict[str, Any]:
-    """Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
+def record(sentence: SentenceMap) -> dict[str, Any]:
+    """As JSON types. Weights as whole percent, row by row, which keeps files small; gold links as [source, target, 1 if sure]."""
     gold = sentence.gold
     return {
         "name": sentence.name,
@@ -71,8 +77,8 @@ def script() -> str:
     return (FOLDER / "attention.js").read_text("utf-8")
 
 
-def page(title: str, body: str) -> str:
-    """A page of `body`, which is HTML, with the style and script of fragments. It loads nothing, and forbids itself to."""
+def page(title: str, body: str, more_style: str = "", more_script: str = "") -> str:
+    """A page of `body`, which is HTML, with the style and script of fragments, and more. It loads nothing, and forbids itself to."""
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -85,7 +91,7 @@ def page(title: str, body: str) -> str:
 <link rel="icon" href="data:,">
 <title>{html.escape(title)}</title>
 <style>
-{style()}</style>
+{style()}{more_style}</style>
 </head>
 <body>
 <main>
@@ -93,7 +99,7 @@ def page(title: str, body: str) -> str:
 {body}
 </main>
 <script>
-{script()}</script>
+{script()}{more_script}</script>
 </body>
 </html>
 """

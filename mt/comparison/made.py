@@ -1,0 +1,78 @@
+"""How a comparison was made: what one needs to make it again, and which settings tell its systems apart."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mt.comparison.systems import System
+from mt.config import Config, keys
+from mt.environment import commit, versions
+
+NO_DIFFERENCE = {"name", "runs_dir", "seed", "data.cache", "data.offline", "trainer.log_every", "trainer.samples", "trainer.save_minutes"}
+
+
+def how_made(
+    systems: Sequence[System], command: Sequence[str], budget: str, match_parameters: Sequence[Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The entry `made` of results.json, and notes. Hardware is that of the trainings, of files that of this comparison."""
+    used = [machine for system in systems for run in system.runs if (machine := hardware_of(Path(run.path).expanduser()))]
+    distinct = [json.loads(text) for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)]
+    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": platform.platform()}
+    joined = {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
+    notes = []
+    if len({each["device"] for each in distinct}) > 1:
+        notes.append(f"the runs were trained on different devices ({joined['device']}): equal minutes were not an equal budget there")
+    made = {
+        "command": list(command),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": versions(),
+        "commit": commit(),
+        "hardware": joined,
+        "budget": budget,
+        "match_parameters": list(match_parameters),
+    }
+    return made, notes
+
+
+def hardware_of(folder: Path) -> dict[str, Any] | None:
+    """Device, number of CPUs and platform of a run's last start; None where mt-train left no record."""
+    path = folder / "environment.json"
+    if not path.is_file():
+        return None
+    try:
+        last = json.loads(path.read_text(encoding="utf-8"))["starts"][-1]
+        return {key: last.get(key) for key in ("device", "cpus", "platform")}
+    except (ValueError, KeyError, IndexError, TypeError):  # a record for people: nothing is computed from it
+        return None
+
+
+def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
+    """system -> the settings in which it differs from another system, by their keys. Nothing for files.
+
+    Of its first run. Names, seeds and where things are kept are left out.
+    """
+    configs = {system.name: system.runs[0].config for system in systems}
+    found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
+    for key in keys():
+        values = {name: _value(config, key) for name, config in configs.items() if config is not None}
+        if key not in NO_DIFFERENCE and any(value != next(iter(values.values())) for value in values.values()):
+            for name, value in values.items():
+                found[name][key] = value
+    return found
+
+
+def _value(config: Config, key: str) -> Any:
+    value = functools.reduce(getattr, key.split("."), config)
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _one_or_all(values: Sequence[Any]) -> Any:
+    distinct = list(dict.fromkeys(values))
+    return distinct[0] if len(distinct) == 1 else ", ".join(map(str, distinct))

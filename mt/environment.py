@@ -1,0 +1,34 @@
+"""Which versions of what: for those who want to repeat a run or a comparison elsewhere."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+PACKAGES = ("mt-attention", "torch", "sentencepiece", "datasets", "sacrebleu", "hydra-core", "numpy")
+
+
+def versions() -> dict[str, str | None]:
+    """Of Python and of the packages that results depend on; None for what is not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def commit() -> str | None:
+    """The commit of a checkout; None for an installed package, or without git."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return asked.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
