@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mt.comparison.words as words_module
 from mt.comparison.accuracy import word_accuracy
 from mt.comparison.coverage import dropped_words, repeated_words, unlinked_words
 from mt.comparison.ratio import SMALL, Ratio
@@ -66,6 +67,10 @@ def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
     counts = count_words_of_training(iter(["the cat, the dog", "The “cat” 猫"]))
     assert counts == {"the": 2, "The": 1, "cat": 2, "dog": 1, "猫": 1}
     assert frequent_words(counts, 2) == {"the", "cat"} and frequent_words(counts, 3) == {"the", "cat", "dog"}
+    lines = [f"don't {chr(97 + i % 7)}, it's 1.5 – so“\u3000x\u00a0猫犬 e\u0301{i % 3}" for i in range(60)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words_module, "CHUNK", 7)
+        assert count_words_of_training(lines) == Counter(word for line in lines for word in split_words(line))
     path = tmp_path / "words.json"
     save_counts(path, counts)
     first = path.read_bytes()

@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mt.comparison.words import load_counts, split_words
 from mt.config import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
 from mt.data import prepare as module
 from mt.data.batching import BatchOrder, collate
@@ -110,7 +112,15 @@ def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> N
     second, _ = run(config)
     assert first.hash == second.hash
     contents = [{path.name: path.read_bytes() for path in (tmp_path / cache / first.hash).iterdir()} for cache in ("cache", "other")]
-    assert contents[0] == contents[1] and len(contents[0]) == 6
+    assert contents[0] == contents[1] and len(contents[0]) == 8
+
+
+def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> None:
+    found, _ = run(config)
+    counted = [load_counts(path) for path in found.word_counts]
+    for side, counts in enumerate(counted):
+        expected = Counter(word for pair in PAIRS[20:] for word in split_words(pair[side]))
+        assert counts == expected and sum(counts.values()) > 100
 
 
 def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:

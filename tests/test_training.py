@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from mt.comparison.words import load_counts
 from mt.compose import load_config
 from mt.config import OptimConfig, TrainerConfig
 from mt.errors import MTError
@@ -401,5 +402,6 @@ def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, cap
 
 def test_every_start_of_a_run_is_on_record(tiny_run, trained):
     run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=3"])
+    assert load_counts(trained / "words.tgt.json") and load_counts(trained / "words.src.json")
     starts = json.loads((trained / "environment.json").read_text())["starts"]
     assert len(starts) == 2 and all(start["versions"]["torch"] for start in starts)

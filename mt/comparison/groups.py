@@ -63,12 +63,18 @@ def group_results(
     for metric in dict.fromkeys(metric for _, metric in scores):
         for name in names:
             made = asdict(estimate(scores[name, metric]))
+            made["interval"] = within(made["interval"], 0, np.inf if metric == "ter" else 100)
             if metric == "bleu":
                 made |= length_figures([each.score(sentences).extra for each in statistics[name, metric]])
             found["scores"].append({"system": name, "metric": metric, **made})
         of_metric = {name: scores[name, metric] for name in names}
         found["differences"] += [{"system": each["system"], "metric": metric, **each} for each in differences(of_metric, baseline)]
     return found
+
+
+def within(interval: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    """The part of an interval that can be: Student's t, with two runs, reaches far beyond what a score can be."""
+    return max(low, interval[0]), min(high, interval[1])
 
 
 def differences(systems: Mapping[str, Resampled], baseline: str) -> list[dict[str, Any]]:

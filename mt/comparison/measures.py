@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mt.comparison.bootstrap import Resampled, Runs, resample_scores
-from mt.comparison.groups import differences
+from mt.comparison.groups import differences, within
 from mt.comparison.ratio import Ratio
 from mt.comparison.significance import estimate
 
@@ -60,13 +60,8 @@ def _figure(scores: Resampled, ratios: Sequence[Ratio]) -> dict[str, Any]:
     return {
         "value": float(scores.observed.mean()) if known else None,
         "values": [float(value) if np.isfinite(value) else None for value in scores.observed],
-        "interval": _not_below_0(estimate(scores).interval) if np.isfinite(scores.scores).all() else None,
+        "interval": within(estimate(scores).interval, 0, np.inf) if np.isfinite(scores.scores).all() else None,
         "cases": ratios[0].denominator,
         "small": any(ratio.small for ratio in ratios),
         "difference": None,
     }
-
-
-def _not_below_0(interval: tuple[float, float]) -> tuple[float, float]:
-    """Student's t, with two runs, reaches far beyond what a share can be."""
-    return max(0.0, interval[0]), interval[1]

@@ -47,17 +47,18 @@ def compare(
     """Everything about these systems: scores with intervals overall and by length, differences from the baseline, cost, words,
     attention, sentences. `docs/comparison.md` lists the keys.
 
-    `baseline`: a system's name; empty: the first. One whose runs all failed is replaced by the first system, with a note.
+    `baseline`: a system's name; empty: the first.
     `title`, `question`, `command`, `budget` (in words), `match_parameters` and `failed` (objects with system, seed, path and reason) are
     passed on. `length_by`, `edges` and `threshold` as in `measure_lengths`; `tokenize` and `lowercase` as in `build_metrics`. p-values
     are corrected by Holm over the systems, within a metric and a group of sentences. `sentences` are shown, the first `maps` of them
     with attention. `say` is told what is going on.
     """
-    notes = [*material.notes]
-    baseline, more = choose_baseline(material.names, baseline, [each["system"] for each in failed])
-    notes += more
+    names = material.names
+    baseline = baseline or names[0]
+    if baseline not in names:
+        raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
     metrics, more = choose_metrics(material.tests[0].references, material.lang, tokenize, lowercase, ter)
-    notes += more
+    notes = [*material.notes, *more]
     tests = []
     signatures: dict[str, str] = {}
     for test in material.tests:
@@ -99,15 +100,6 @@ def compare(
         "sentences": shown,
     }
     return json.loads(json.dumps(results, allow_nan=False))
-
-
-def choose_baseline(names: Sequence[str], baseline: str, failed: Sequence[str]) -> tuple[str, list[str]]:
-    """The baseline's name, and a note where it is not the one that was asked for. UsageError where there is none of that name."""
-    if baseline in failed and baseline not in names:
-        return names[0], [f"all runs of the baseline {baseline} failed: systems are compared with {names[0]} instead"]
-    if baseline and baseline not in names:
-        raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
-    return baseline or names[0], []
 
 
 def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> list[dict[str, Any]]:

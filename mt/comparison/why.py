@@ -14,7 +14,8 @@ import numpy as np
 
 from mt.comparison.measures import Measure, evaluate_measures
 from mt.comparison.ratio import Ratio
-from mt.comparison.systems import Material, System, TestSet
+from mt.comparison.systems import Material, Run, TestSet
+from mt.data.cleaning import normalise
 from mt.data.corpus import file_digest
 from mt.decoding.diagnosis import measure_pairs
 from mt.decoding.translator import Translator, load
@@ -38,16 +39,20 @@ def attention_of(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """For each system what its attention is like; and notes. `sentences` (of `differing_sentences`) get their attention maps.
 
-    Alignments are of every run, the rest of each system's first run.
+    Alignments are of every run, the rest of each system's first run. A system none of whose runs has its model any more is left out.
     """
     test, entries = material.tests[0], []
     links: dict[str, list[list[Links]]] = {}
     for sentence in sentences:
         sentence["attention"] = dict.fromkeys(material.names)
-    rows = sample(length)
+    rows, more = sample(length), []
     for system in material.systems:
+        runs = [run for run in system.runs if (Path(run.path).expanduser() / MODEL).is_file()]
+        if not runs:
+            more.append(f"{system.name} has no {MODEL} any more, so there is nothing about its attention")
+            continue
         say(f"looking at the attention of {system.name}")
-        translator = open_run(system, 0)
+        translator = open_run(runs[0])
         entry: dict[str, Any] = {"system": system.name, "attends": translator.attends, "aer": None, "diagnostics": None}
         if translator.attention_shapes():
             entry["diagnostics"] = diagnostics(translator, test, length, rows)
@@ -55,12 +60,12 @@ def attention_of(
             for sentence in sentences:
                 sentence["attention"][system.name] = attention_map(translator, sentence, system.name)
             if test.links:
-                links[system.name] = [aligned(system, index, test, translator if index == 0 else None) for index in range(len(system.runs))]
+                links[system.name] = [aligned(run, test, translator if run is runs[0] else None) for run in runs]
         entries.append(entry)
     found = alignment_errors(links, test, length, baseline, bootstrap) if test.links else {}
     for entry in entries:
         entry["aer"] = found.get(entry["system"])
-    return entries, notes(test, len(rows))
+    return entries, [*more, *notes(test, len(rows))]
 
 
 def notes(test: TestSet, measured: int) -> list[str]:
@@ -74,9 +79,8 @@ def notes(test: TestSet, measured: int) -> list[str]:
     return found
 
 
-def open_run(system: System, index: int) -> Translator:
+def open_run(run: Run) -> Translator:
     """The model of a run, in float32: rows of bfloat16 weights sum to 1 only within 0.002."""
-    run = system.runs[index]
     assert run.config is not None
     return load(Path(run.path).expanduser(), run.config.trainer.device, "fp32")
 
@@ -125,22 +129,23 @@ def plain(values: np.ndarray) -> list[float | None]:
 def attention_map(translator: Translator, sentence: dict[str, Any], system: str) -> dict[str, Any] | None:
     """The attention to the source in the system's own output, as pages show it; None where either is blank or too long."""
     source, output = sentence["source"], sentence["outputs"][system]
-    sizes = [len(translator.tokenizer.encode(text, side)) for text, side in ((source, "src"), (output, "tgt"))]
+    texts = {"src": normalise(source, translator.unicode), "tgt": normalise(output, translator.unicode)}
+    sizes = [len(translator.tokenizer.encode(text, side)) for side, text in texts.items()]
     if not all(0 < size <= translator.max_pieces for size in sizes):
         return None
     return record(sentence_map(translator.attention([(source, output)])[0], f"{system}, sentence {sentence['index'] + 1}"))
 
 
-def aligned(system: System, index: int, test: TestSet, translator: Translator | None) -> list[Links]:
+def aligned(run: Run, test: TestSet, translator: Translator | None) -> list[Links]:
     """Links between sources and references by a run's attention, kept in the run for the next time."""
     assert test.sources is not None
-    folder = Path(system.runs[index].path).expanduser()
+    folder = Path(run.path).expanduser()
     text = "\n".join((*test.sources, *test.references)).encode("utf-8", "surrogateescape")
     key = hashlib.blake2b(text + file_digest(folder / MODEL).encode(), digest_size=6).hexdigest()
     stored = folder / "tests" / f"{test.name}-{key}.alignments.txt"
     if stored.is_file() and len(found := read_links(stored)) == len(test.sources):
         return found
-    links = (translator or open_run(system, index)).align(zip(test.sources, test.references, strict=True))
+    links = (translator or open_run(run)).align(zip(test.sources, test.references, strict=True))
     write_lines(stored, map(format_links, links))
     return links
 
