@@ -40,8 +40,8 @@ usage: mt-compare [compare=NAME] [key=value ...]
 The first form trains what is missing, in runs_dir/compare, and keeps what is finished: the same command goes on after an interruption. Any
 other key=value is a setting of mt-train for all variants. Each system is compared with the baseline on the same sentences: the difference
 with a 95 % interval over sentences and seeds, a p-value corrected for the number of systems, and what that means in words.
-Runs that differ in nothing but their seed are one system. The tables are printed, and written to out/report.md;
-out/results.json has every figure.
+Runs that differ in nothing but their seed are one system. The tables are printed. out/report.html shows everything and opens in any
+browser; report.md, results.csv, results.json and figures/ are beside it.
 
 Keys, with their defaults"""
 
@@ -65,7 +65,7 @@ class CompareConfig:
     src: str = setting("", "with hyp: file of sources, whose length then counts")
     lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
     baseline: str = setting("", "name of the system that the others are compared with; default: the comparison's, or the first")
-    out: str = setting("comparison", "folder of report.md and results.json")
+    out: str = setting("comparison", "folder of report.html, report.md, results.json, results.csv and figures/")
     edges: list[int] = setting(list, "upper ends of the length buckets; default: 10,20,30,40,50,60 words")
     threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
     tokenize: str = setting("", "BLEU's tokeniser; default: by language")
