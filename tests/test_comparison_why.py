@@ -12,7 +12,9 @@ from comparing import REFERENCES, make_run
 from tiny_models import save_run
 
 import mt
+import mt.comparison.alignments as alignments
 import mt.comparison.why as why
+from mt.comparison.alignments import aligned
 from mt.comparison.results import compare
 from mt.comparison.systems import Material, of_variants
 from mt.comparison.why import sample
@@ -80,7 +82,21 @@ def test_alignment_errors_are_those_of_mt_evaluate(compared: tuple[Material, dic
     of_short = score_attention(translator.attention([pairs[i] for i in short]), [test.links[i] for i in short]).default.aer
     assert entry(compared, "rnn")["aer"]["short"]["value"] == pytest.approx(of_short)
     assert entry(compared, "rnn")["aer"]["overall"]["difference"]["text"]
-    assert entry(compared, "none") == {"system": "none", "attends": False, "aer": None, "diagnostics": None}
+    assert entry(compared, "none") == {"system": "none", "attends": False, "aer": None, "unlinked": None, "diagnostics": None}
+
+
+def test_source_words_that_nothing_was_linked_to(compared: tuple[Material, dict[str, Any]]) -> None:
+    test, run = compared[0].tests[0], compared[0].systems[1].runs[0]
+    assert test.sources is not None and test.links is not None
+    outputs = test.hypotheses["rnn"][0]
+    found = mt.load(run.path, "cpu", "fp32").align(zip(test.sources, outputs, strict=True))
+    lost = total = 0
+    for links, gold in zip(found, test.links, strict=True):
+        for word in {source for source, _ in gold.sure}:
+            total += 1
+            lost += all(source != word for source, _ in links.possible)
+    figure = entry(compared, "rnn")["unlinked"]["overall"]
+    assert figure["value"] == pytest.approx(100 * lost / total) and figure["cases"] == total and 0 < lost < total
 
 
 def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(compared: tuple[Material, dict[str, Any]]) -> None:
@@ -129,14 +145,15 @@ def test_alignments_are_kept_and_made_anew_for_another_model(
 ) -> None:
     run, test = compared[0].systems[1].runs[0], compared[0].tests[0]
     stored = list((Path(run.path) / "tests").glob("test-*.alignments.txt"))
-    assert len(stored) == 1 and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
-    monkeypatch.setattr(why, "open_run", lambda _: pytest.fail("a model was loaded"))
-    before = why.aligned(run, test, None)
-    stored[0].unlink()
+    assert len(stored) == 2 and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
+    monkeypatch.setattr(alignments, "open_run", lambda _: pytest.fail("a model was loaded"))
+    before = aligned(run, test, test.references, None)
+    for path in stored:
+        path.unlink()
     with pytest.raises(pytest.fail.Exception):
-        why.aligned(run, test, None)
+        aligned(run, test, test.references, None)
     monkeypatch.undo()
-    assert why.aligned(run, test, None) == before
+    assert aligned(run, test, test.references, None) == before
 
 
 def test_a_sample_is_even_and_of_both_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
