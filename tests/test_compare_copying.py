@@ -15,10 +15,6 @@ from mt.comparison.words import plain
 from mt.errors import MTError
 
 
-def shares(ratio: Ratio) -> tuple[int, int]:
-    return ratio.numerator, ratio.denominator
-
-
 @given(st.text())
 def test_any_text_has_numbers_and_names(text: str) -> None:
     assert all(number.isascii() and float(number) >= 0 for number in find_numbers(text))
