@@ -10,7 +10,6 @@ from sacrebleu.metrics import CHRF
 from mt.comparison.copying import find_names, names_kept, numbers_kept, untranslated_words
 from mt.comparison.differences import diff_words, most_different, sentence_chrf
 from mt.comparison.numerals import find_numbers
-from mt.comparison.ratio import Ratio
 from mt.comparison.words import plain
 from mt.errors import MTError
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ COUNT = 120
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> dict[str, list[str]]:
-    """A Transformer with two seeds, a recurrent model that attends, and one that does not; with gold links and one blank output."""
+    """A Transformer with two seeds, a recurrent model that attends, one that does not. Most pairs have gold links; an output is blank."""
     folder = tmp_path_factory.mktemp("runs")
     pairs = list(generate("test", COUNT))
     found: dict[str, list[str]] = {}
@@ -51,7 +53,9 @@ def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> 
             save_tensors(path / MODEL, model_tensors(model), {})
         outputs = ["" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed] for i, pair in enumerate(pairs)]
         make_run(path, config, outputs)
-        (path / "test.links.txt").write_text("".join(pair.pharaoh + "\n" for pair in pairs), encoding="utf-8")
+        (path / "test.links.txt").write_text(
+            "".join("\n" if i % 9 == 1 else pair.pharaoh.replace("-", "p", 2) + "\n" for i, pair in enumerate(pairs)), encoding="utf-8"
+        )
         found.setdefault(system, []).append(str(path))
     return found
 
@@ -141,7 +145,7 @@ def test_what_cannot_be_mapped_has_no_map(variants: dict[str, list[str]]) -> Non
 
 
 def test_alignments_are_kept_and_made_anew_for_another_model(
-    variants: dict[str, list[str]], compared: tuple, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, compared: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run, test = compared[0].systems[1].runs[0], compared[0].tests[0]
     stored = list((Path(run.path) / "tests").glob("test-*.alignments.txt"))
@@ -154,6 +158,12 @@ def test_alignments_are_kept_and_made_anew_for_another_model(
         aligned(run, test, test.references, None)
     monkeypatch.undo()
     assert aligned(run, test, test.references, None) == before
+    copy = dataclasses.replace(run, path=str(shutil.copytree(run.path, tmp_path / "copy")))
+    assert aligned(copy, test, test.references, None) == before
+    torch.manual_seed(99)
+    other = build_model(run.config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
+    save_tensors(tmp_path / "copy" / MODEL, model_tensors(other), {})
+    assert aligned(copy, test, test.references, None) != before
 
 
 def test_a_sample_is_even_and_of_both_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
