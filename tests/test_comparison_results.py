@@ -11,7 +11,7 @@ import sacrebleu
 from comparing import REFERENCES, SOURCES, damaged, found, material
 from sacrebleu.metrics import BLEU
 
-from mt.comparison.floor import floor_of
+from mt.comparison.floor import Floor, floor_of
 from mt.comparison.measures import Measure, evaluate_measures
 from mt.comparison.ratio import Ratio
 from mt.comparison.results import compare
@@ -107,11 +107,20 @@ def test_a_system_that_does_not_read_its_source_is_on_the_floor() -> None:
 
 
 def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
-    lines = ["a b c d e f", "one two three four five", "g h i j k l", "six seven eight nine ten"]
-    floor = floor_of(BLEU(), [lines], lines)
-    moved = [lines[2], lines[3], lines[1], lines[0]]  # by length: 1, 3, 0, 2, and back to 1
-    assert floor.bleu == pytest.approx(100)
-    assert floor.elsewhere == pytest.approx(sacrebleu.corpus_bleu(moved, [lines]).score)
+    references = ["a b c d e f", "one two three four five", "g h i j k l", "six seven eight nine ten"]
+    lines = ["six seven eight nine one", "one two three six", "a b c d e g", "g h i j"]
+    moved = [lines[2], lines[3], lines[1], lines[0]]  # the order by length is 1, 3, 0, 2, and back to 1
+    floor = floor_of(BLEU(), [lines, references], references)
+    of_references = sacrebleu.corpus_bleu([references[2], references[3], references[1], references[0]], [references]).score
+    assert floor.bleu == pytest.approx((sacrebleu.corpus_bleu(lines, [references]).score + 100) / 2)
+    assert floor.elsewhere == pytest.approx((sacrebleu.corpus_bleu(moved, [references]).score + of_references) / 2) and floor.elsewhere > 5
+
+
+def test_a_high_score_may_be_the_floor() -> None:
+    references = [f"I know that it is the case that {word} sleep" for word in ("cats", "dogs", "birds", "mice")]
+    same = floor_of(BLEU(), [[references[0]] * 4], references)
+    assert same.bleu > 50 and same.elsewhere == same.bleu and not same.left
+    assert Floor(30, 14).left and not Floor(30, 16).left and not Floor(0.9, 0).left
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def test_a_comparison_of_runs_says_what_they_are(tmp_path: Path, configs: dict[s
 # --- further test sets ---------------------------------------------------------------------------------------------
 
 
-def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
     pairs = list(generate("long", 3))
     for side in ("source", "target"):
         (tmp_path / side).write_text("".join(getattr(pair, side)[:40] + "\n" for pair in pairs), encoding="utf-8")
@@ -200,12 +200,14 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
     )
     said.clear()
     assert of_variants(variants, tests, said.append) == first and said == []
-    (tmp_path / "b" / "model.safetensors").write_bytes((tmp_path / "b" / "model.safetensors").read_bytes() + b" ")  # another model
-    with pytest.raises(MTError, match="damaged"):
+    (tmp_path / "source").write_text("".join(pair.source[:30] + "\n" for pair in pairs), encoding="utf-8")
+    assert of_variants(variants, tests, said.append).tests[1].sources == [pair.source[:30] for pair in pairs]
+    assert sum("translating" in line for line in said) == 2  # other text: nothing of before is taken
+    said.clear()
+    (tmp_path / "b" / "model.safetensors").write_bytes((tmp_path / "a" / "model.safetensors").read_bytes()[:-1])  # another model
+    with pytest.raises(MTError, match="b/model.safetensors is damaged"):
         of_variants(variants, tests, said.append)
-    (tmp_path / "source").write_text("one line\n" * 3)
-    with pytest.raises(MTError):  # the text has changed: nothing of before is taken
-        of_variants(variants, tests, said.append)
+    assert sum("translating" in line for line in said) == 1
     with pytest.raises(UsageError, match="cannot be called 'test'"):
         of_variants(variants, {"test": []})
 

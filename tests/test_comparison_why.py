@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from comparing import REFERENCES, make_run
 from tiny_models import save_run
 
 import mt
+import mt.comparison.alignments as alignments
 import mt.comparison.why as why
+from mt.comparison.alignments import aligned
 from mt.comparison.results import compare
 from mt.comparison.systems import Material, of_variants
 from mt.comparison.why import sample
@@ -33,7 +37,7 @@ COUNT = 120
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> dict[str, list[str]]:
-    """A Transformer with two seeds, a recurrent model that attends, and one that does not; with gold links and one blank output."""
+    """A Transformer with two seeds, a recurrent model that attends, one that does not. Most pairs have gold links; an output is blank."""
     folder = tmp_path_factory.mktemp("runs")
     pairs = list(generate("test", COUNT))
     found: dict[str, list[str]] = {}
@@ -49,7 +53,9 @@ def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> 
             save_tensors(path / MODEL, model_tensors(model), {})
         outputs = ["" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed] for i, pair in enumerate(pairs)]
         make_run(path, config, outputs)
-        (path / "test.links.txt").write_text("".join(pair.pharaoh + "\n" for pair in pairs), encoding="utf-8")
+        (path / "test.links.txt").write_text(
+            "".join("\n" if i % 9 == 1 else pair.pharaoh.replace("-", "p", 2) + "\n" for i, pair in enumerate(pairs)), encoding="utf-8"
+        )
         found.setdefault(system, []).append(str(path))
     return found
 
@@ -80,7 +86,21 @@ def test_alignment_errors_are_those_of_mt_evaluate(compared: tuple[Material, dic
     of_short = score_attention(translator.attention([pairs[i] for i in short]), [test.links[i] for i in short]).default.aer
     assert entry(compared, "rnn")["aer"]["short"]["value"] == pytest.approx(of_short)
     assert entry(compared, "rnn")["aer"]["overall"]["difference"]["text"]
-    assert entry(compared, "none") == {"system": "none", "attends": False, "aer": None, "diagnostics": None}
+    assert entry(compared, "none") == {"system": "none", "attends": False, "aer": None, "unlinked": None, "diagnostics": None}
+
+
+def test_source_words_that_nothing_was_linked_to(compared: tuple[Material, dict[str, Any]]) -> None:
+    test, run = compared[0].tests[0], compared[0].systems[1].runs[0]
+    assert test.sources is not None and test.links is not None
+    outputs = test.hypotheses["rnn"][0]
+    found = mt.load(run.path, "cpu", "fp32").align(zip(test.sources, outputs, strict=True))
+    lost = total = 0
+    for links, gold in zip(found, test.links, strict=True):
+        for word in {source for source, _ in gold.sure}:
+            total += 1
+            lost += all(source != word for source, _ in links.possible)
+    figure = entry(compared, "rnn")["unlinked"]["overall"]
+    assert figure["value"] == pytest.approx(100 * lost / total) and figure["cases"] == total and 0 < lost < total
 
 
 def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(compared: tuple[Material, dict[str, Any]]) -> None:
@@ -125,18 +145,25 @@ def test_what_cannot_be_mapped_has_no_map(variants: dict[str, list[str]]) -> Non
 
 
 def test_alignments_are_kept_and_made_anew_for_another_model(
-    variants: dict[str, list[str]], compared: tuple, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, compared: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run, test = compared[0].systems[1].runs[0], compared[0].tests[0]
     stored = list((Path(run.path) / "tests").glob("test-*.alignments.txt"))
-    assert len(stored) == 1 and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
-    monkeypatch.setattr(why, "open_run", lambda _: pytest.fail("a model was loaded"))
-    before = why.aligned(run, test, None)
-    stored[0].unlink()
+    assert len(stored) == 2 and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
+    monkeypatch.setattr(alignments, "open_run", lambda _: pytest.fail("a model was loaded"))
+    before = aligned(run, test, test.references, None)
+    for path in stored:
+        path.unlink()
     with pytest.raises(pytest.fail.Exception):
-        why.aligned(run, test, None)
+        aligned(run, test, test.references, None)
     monkeypatch.undo()
-    assert why.aligned(run, test, None) == before
+    assert aligned(run, test, test.references, None) == before
+    copy = dataclasses.replace(run, path=str(shutil.copytree(run.path, tmp_path / "copy")))
+    assert aligned(copy, test, test.references, None) == before
+    torch.manual_seed(99)
+    other = build_model(run.config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
+    save_tensors(tmp_path / "copy" / MODEL, model_tensors(other), {})
+    assert aligned(copy, test, test.references, None) != before
 
 
 def test_a_sample_is_even_and_of_both_lengths(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,26 @@ def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(rea
     assert np.mean([(r.p_sacrebleu or 0) < 0.05 for r in results]) > 0.08  # why p is not sacreBLEU's
 
 
+@pytest.mark.realdata
+def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
+    # The same mixtures of two real systems, of which one has the reference itself in 5 % of the sentences.
+    folder = realdata / "compare-mt-ted"
+    references, *systems = (read(folder / f"ted.{name}.detok.eng.gz")[:600] for name in ("ref", "sys1", "sys2"))
+    one, other, best = (SentenceStatistics(BLEU(), lines, [references]).rows for lines in (*systems, references))
+    draw = np.random.default_rng(1)
+    runs = {}
+    for trial in range(40):
+        coins, planted = draw.integers(2, size=(600, 1)), draw.random((600, 1)) < 0.05
+        mixed = np.where(coins, one, other), np.where(coins, other, one)
+        runs[trial, 0], runs[trial, 1] = (
+            Runs([rows], lambda t: corpus_scores(BLEU(), t)) for rows in (np.where(planted, best, mixed[0]), mixed[1])
+        )
+    scored = resample_scores(runs, number=500)
+    results = [compare_systems(scored[t, 0], scored[t, 1]) for t in range(40)]
+    assert np.mean([r.p < 0.05 and r.effect > 0 for r in results]) >= 0.95
+    assert np.mean([randomisation_p(runs[t, 0], runs[t, 1], trials=200) < 0.05 for t in range(40)]) >= 0.95
+
+
 # Identical systems, intervals and p
 
 

@@ -57,20 +57,10 @@ def untranslated_words(
 def numbers_kept(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> Ratio:
     """Numbers of the source that reference and hypothesis have, of those that source and reference have.
 
-    A number that the reference spells out or leaves out is nobody's error. `numbers_copied` shows how many there are.
+    A number that the reference spells out or leaves out is nobody's error.
     Numbers as `find_numbers` reads them. MTError where the lists differ in length.
     """
     return _kept(sources, hypotheses, references, find_numbers, find_numbers)
-
-
-def numbers_copied(sources: Sequence[str], translations: Sequence[str]) -> Ratio:
-    """Numbers of the source that a translation has, of all in the source: of a system, and of the reference to compare with."""
-    check_lines({"sources": sources, "translations": translations})
-    rows = []
-    for source, translation in zip(sources, translations, strict=True):
-        numbers = Counter(find_numbers(source))
-        rows.append(((numbers & Counter(find_numbers(translation))).total(), numbers.total()))
-    return Ratio.of(rows)
 
 
 def names_kept(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> Ratio:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sacrebleu.metrics.base import Metric
 
-from mt.evaluation.metrics import SentenceStatistics
+from mt.evaluation.metrics import SentenceStatistics, holding
 
 LEAST = 1.0  # BLEU below which a system has learned nothing, whatever text it is
 TIMES = 2.0  # as good on the right sentence as on a wrong one, or less than so many times better: it does not read its source
@@ -35,9 +35,8 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
     order = np.argsort([len(line.split()) for line in references], kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
-    scores = []
-    for lines in runs:
-        moved = [lines[index] for index in following]
-        scores.append([SentenceStatistics(metric, each, [references]).score().value for each in (lines, moved)])
+    with holding(metric, [references]):
+        pairs = [(lines, [lines[index] for index in following]) for lines in runs]
+        scores = [[SentenceStatistics(metric, each, None).score().value for each in pair] for pair in pairs]
     bleu, elsewhere = np.mean(scores, axis=0)
     return Floor(float(bleu), float(elsewhere))

@@ -15,18 +15,19 @@ from mt.comparison.significance import compare_systems, estimate, holm
 from mt.comparison.systems import TestSet
 from mt.comparison.verdict import judge
 from mt.evaluation.lengths import Lengths, split_by_length
-from mt.evaluation.metrics import SentenceStatistics
+from mt.evaluation.metrics import SentenceStatistics, holding
 
 Statistics = dict[tuple[str, str], list[SentenceStatistics]]  # (system, metric) -> one for each run
 
 
 def statistics_of(test: TestSet, metrics: Mapping[str, Metric]) -> Statistics:
     """The text is looked at once, here."""
-    return {
-        (system, name): [SentenceStatistics(metric, lines, [test.references]) for lines in runs]
-        for system, runs in test.hypotheses.items()
-        for name, metric in metrics.items()
-    }
+    found: Statistics = {}
+    for name, metric in metrics.items():
+        with holding(metric, [test.references]):
+            for system, runs in test.hypotheses.items():
+                found[system, name] = [SentenceStatistics(metric, lines, None) for lines in runs]
+    return found
 
 
 def of_test(test: TestSet, statistics: Statistics, length: Lengths, baseline: str, bootstrap: int) -> dict[str, Any]:

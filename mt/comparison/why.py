@@ -5,26 +5,20 @@ Everything here needs the trained models, one at a time in memory, and is of the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mt.comparison.measures import Measure, evaluate_measures
-from mt.comparison.ratio import Ratio
-from mt.comparison.systems import Material, Run, TestSet
+from mt.comparison.alignments import Linked, alignment_figures, link_run, open_run
+from mt.comparison.systems import Material, TestSet
 from mt.data.cleaning import normalise
-from mt.data.corpus import file_digest
 from mt.decoding.diagnosis import measure_pairs
-from mt.decoding.translator import Translator, load
-from mt.errors import MTError
-from mt.evaluation.alignment import Links, format_links, read_links
+from mt.decoding.translator import Translator
 from mt.evaluation.diagnostics import COVERAGE, SentenceFigures, summarise
 from mt.evaluation.diagnostics_report import diagnostics_dict
 from mt.evaluation.lengths import Lengths, split_by_length
-from mt.files import write_lines
 from mt.report.maps import sentence_map
 from mt.report.page import record
 from mt.training.checkpoint import MODEL
@@ -41,31 +35,30 @@ def attention_of(
 
     Alignments are of every run, the rest of each system's first run. A system none of whose runs has its model any more is left out.
     """
-    test, entries = material.tests[0], []
-    links: dict[str, list[list[Links]]] = {}
+    test, rows = material.tests[0], sample(length)
+    entries: list[dict[str, Any]] = []
+    linked: dict[str, list[Linked]] = {}
+    more: list[str] = []
     for sentence in sentences:
         sentence["attention"] = dict.fromkeys(material.names)
-    rows, more = sample(length), []
     for system in material.systems:
-        runs = [run for run in system.runs if (Path(run.path).expanduser() / MODEL).is_file()]
+        runs = [index for index, run in enumerate(system.runs) if (Path(run.path).expanduser() / MODEL).is_file()]
         if not runs:
             more.append(f"{system.name} has no {MODEL} any more, so there is nothing about its attention")
             continue
         say(f"looking at the attention of {system.name}")
-        translator = open_run(runs[0])
-        entry: dict[str, Any] = {"system": system.name, "attends": translator.attends, "aer": None, "diagnostics": None}
-        if translator.attention_shapes():
-            entry["diagnostics"] = diagnostics(translator, test, length, rows)
+        translator = open_run(system.runs[runs[0]])
+        entry: dict[str, Any] = {"system": system.name, "attends": translator.attends}
+        entry["diagnostics"] = diagnostics(translator, test, length, rows) if translator.attention_shapes() else None
         if translator.attends:
             for sentence in sentences:
                 sentence["attention"][system.name] = attention_map(translator, sentence, system.name)
             if test.links:
-                links[system.name] = [aligned(run, test, translator if run is runs[0] else None) for run in runs]
+                opened = {runs[0]: translator}
+                linked[system.name] = [link_run(system, index, test, opened.get(index)) for index in runs]
         entries.append(entry)
-    found = alignment_errors(links, test, length, baseline, bootstrap) if test.links else {}
-    for entry in entries:
-        entry["aer"] = found.get(entry["system"])
-    return entries, [*more, *notes(test, len(rows))]
+    figures = alignment_figures(linked, test, length, baseline, bootstrap)
+    return [entry | figures.get(entry["system"], {"aer": None, "unlinked": None}) for entry in entries], [*more, *notes(test, len(rows))]
 
 
 def notes(test: TestSet, measured: int) -> list[str]:
@@ -77,12 +70,6 @@ def notes(test: TestSet, measured: int) -> list[str]:
     if not test.links:
         found.append("the test set has no gold alignments, so there is no alignment error rate")
     return found
-
-
-def open_run(run: Run) -> Translator:
-    """The model of a run, in float32: rows of bfloat16 weights sum to 1 only within 0.002."""
-    assert run.config is not None
-    return load(Path(run.path).expanduser(), run.config.trainer.device, "fp32")
 
 
 def sample(length: Lengths) -> np.ndarray:
@@ -134,48 +121,3 @@ def attention_map(translator: Translator, sentence: dict[str, Any], system: str)
     if not all(0 < size <= translator.max_pieces for size in sizes):
         return None
     return record(sentence_map(translator.attention([(source, output)])[0], f"{system}, sentence {sentence['index'] + 1}"))
-
-
-def aligned(run: Run, test: TestSet, translator: Translator | None) -> list[Links]:
-    """Links between sources and references by a run's attention, kept in the run for the next time."""
-    assert test.sources is not None
-    folder = Path(run.path).expanduser()
-    text = "\n".join((*test.sources, *test.references)).encode("utf-8", "surrogateescape")
-    key = hashlib.blake2b(text + file_digest(folder / MODEL).encode(), digest_size=6).hexdigest()
-    stored = folder / "tests" / f"{test.name}-{key}.alignments.txt"
-    if stored.is_file() and len(found := read_links(stored)) == len(test.sources):
-        return found
-    links = (translator or open_run(run)).align(zip(test.sources, test.references, strict=True))
-    write_lines(stored, map(format_links, links))
-    return links
-
-
-def alignment_errors(
-    links: dict[str, list[list[Links]]], test: TestSet, length: Lengths, baseline: str, bootstrap: int
-) -> dict[str, dict[str, Any]]:
-    """system -> `overall`, `short`, `long`: error rates (figures of `evaluate_measures`), over the sentences with gold links."""
-    assert test.links is not None
-    golds = test.links
-    known = np.array([bool(gold.possible) for gold in golds])
-    groups = {"overall": np.flatnonzero(known), "short": length.short[known[length.short]], "long": length.long[known[length.long]]}
-    found: dict[str, dict[str, Any]] = {system: dict.fromkeys(groups) for system in links}
-    ratios = {system: [hits(each, golds) for each in runs] for system, runs in links.items()}
-    for group, rows in groups.items():
-        if not len(rows) or not links:
-            continue
-        measure = Measure({system: [each.take(rows) for each in runs] for system, runs in ratios.items()}, False, from_hundred=True)
-        for system, figure in evaluate_measures({"aer": measure}, baseline, bootstrap)["aer"].items():
-            found[system][group] = figure
-    return found
-
-
-def hits(found: Sequence[Links], golds: Sequence[Links]) -> Ratio:
-    """Of each sentence |A and S| + |A and P| of |A| + |S|: 1 less their ratio is the alignment error rate (`score_alignments`)."""
-    if len(found) != len(golds):
-        raise MTError(f"there are {len(found)} lines of alignments but {len(golds)} of gold: line i of each must belong together")
-    return Ratio.of(
-        [
-            (len(a.possible & gold.sure) + len(a.possible & gold.possible), len(a.possible) + len(gold.sure))
-            for a, gold in zip(found, golds, strict=True)
-        ]
-    )

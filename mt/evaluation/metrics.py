@@ -7,6 +7,7 @@ sum of rows.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -94,8 +95,8 @@ class SentenceStatistics:
     four orders; chrF three counts for each of six orders; TER edits and reference length.
     """
 
-    def __init__(self, metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-        """`references` holds one or more translations of the corpus, each a list as long as `hypotheses`."""
+    def __init__(self, metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]] | None) -> None:
+        """`references` holds one or more translations of the corpus, each a list as long as `hypotheses`; None: see `holding`."""
         self.metric = metric
         self.rows = np.array(metric._extract_corpus_statistics(hypotheses, references), dtype=np.float64)
 
@@ -127,6 +128,16 @@ class SentenceStatistics:
         if isinstance(self.metric, TER):
             return {"edits": result.num_edits, "reference_length": result.ref_length}
         return {}
+
+
+@contextlib.contextmanager
+def holding(metric: Metric, references: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Within it, the metric knows the references: they are counted once, not for each of the systems. A third of the time."""
+    metric._ref_cache = metric._cache_references(references)
+    try:
+        yield
+    finally:
+        metric._ref_cache = None
 
 
 def resamples(count: int, number: int) -> Iterator[np.ndarray]:
