@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from mt.comparison.parameters import match, parameters
 from mt.comparison.question import FOLDER, Question
+from mt.comparison.systems import in_training
 from mt.compose import differences, load_config
 from mt.config import Config, DataConfig, keys
 from mt.data.corpus import load_corpus
@@ -53,18 +52,6 @@ class PlannedRun:
     def begun(self) -> bool:
         """Whether there is something to go on from."""
         return (self.folder / CHECKPOINT).exists()
-
-    def busy(self) -> bool:
-        """Whether another process is training it."""
-        if not (self.folder / ".lock").exists():
-            return False
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        return False
 
 
 @dataclass(frozen=True)
@@ -139,7 +126,7 @@ def make_plan(question: Question, extra: Sequence[str], log: Log, notes: Sequenc
     for variant in variants:
         variant.runs = [plan_run(variant, seed, data[variant.name].hash) for seed in question.seeds]
     plan = Plan(question, variants, tests, matched, list(notes))
-    busy = next((run for run in plan.runs() if run.busy()), None)
+    busy = next((run for run in plan.runs() if in_training(run.folder)), None)
     if busy:
         raise MTError(f"{busy.folder} is being trained by another process: wait for it to end, then start the same command again")
     return plan
@@ -243,7 +230,7 @@ def plain(value: Any) -> Any:
 
 
 def quoted(text: str) -> str:
-    """As a value of an override, whatever characters it has."""
+    """As a value of an override, whatever characters it has. Hydra takes a backslash as it is where there is no quote to escape."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" if "'" in text else f"'{text}'"
 
 
