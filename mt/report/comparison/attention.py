@@ -31,7 +31,7 @@ def aer_table(results: Results) -> Table:
             low, high = found["interval"]
             gap = [Cell(f"{found['effect']:+.1f}", signed_span(low, high, 1)), found["verdict"]]
         rows.append([entry["system"], *(_figure(entry["aer"][group]) for group in ("overall", "short", "long")), *gap])
-    note = "Alignment error rate, %: links read from the attention against those made by people; 0 is best." if rows else ""
+    note = "Alignment error rate, %: links read from the attention against gold links; 0 is best." if rows else ""
     return Table(["system", "AER, all", "short", "long", f"against {results['baseline']}", "verdict"], rows, note=note).compact()
 
 
