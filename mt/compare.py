@@ -14,7 +14,7 @@ from mt.comparison.jobs import hydra_launcher, train_all
 from mt.comparison.overview import overview
 from mt.comparison.plan import Planned, make_plan, outcome
 from mt.comparison.question import load_question
-from mt.comparison.results import compare
+from mt.comparison.results import check_resamples, compare
 from mt.comparison.systems import Material, of_files, of_runs, of_variants
 from mt.errors import MTError, run_command
 from mt.report.comparison.markdown import summary
@@ -60,6 +60,7 @@ def train_missing(request: Request) -> Planned | None:
     with hydra_launcher(request.launcher):
         pass  # it is there: better known before text is prepared
     question, notes = load_question(request.config.compare, request.changes, request.train)
+    check_resamples(request.config.bootstrap, len(question.variants))
     plan = make_plan(question, request.train, say, notes)
     if request.config.plan:
         print(overview(plan), flush=True)

@@ -54,6 +54,13 @@ def test_test_set_that_is_too_small() -> None:
     assert what_is_needed(difference(0.0, 0.04, 0.1)).sentences is None
 
 
+def test_the_fewer_runs_of_unequal_numbers_are_where_the_search_begins() -> None:
+    chance = Chance(0.5 / 3 + 0.5 / 30, 0.0, 1.0, ((0.5, 3), (0.5, 30)))
+    found = Difference(1.2, (-0.1, 2.5), 0.06, None, 1000, (3, 30), True, False, True, chance)
+    seeds = what_is_needed(found).seeds
+    assert seeds is not None and 3 < seeds < 30 and power(1.2, chance, seeds) >= 0.8 > power(1.2, chance, seeds - 1)
+
+
 def test_the_seeds_that_are_named_are_enough() -> None:
     # A pilot of known variances names a number; comparisons with that many find the effect in about 80 of 100, with half of it not.
     draw = np.random.default_rng(4)

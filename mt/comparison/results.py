@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mt.comparison.groups import of_test, statistics_of
 from mt.comparison.made import how_made, settings_of
 from mt.comparison.sentences import differing_sentences
 from mt.comparison.systems import Material, System
+from mt.comparison.verdict import ALPHA
 from mt.comparison.wording import words_of
 from mt.errors import UsageError
 from mt.evaluation.evaluation import choose_metrics
@@ -57,6 +59,7 @@ def compare(
     baseline = baseline or names[0]
     if baseline not in names:
         raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
+    check_resamples(bootstrap, len(names))
     metrics, more = choose_metrics(material.tests[0].references, material.lang, tokenize, lowercase, ter)
     notes = [*material.notes, *more]
     tests = []
@@ -100,6 +103,14 @@ def compare(
         "sentences": shown,
     }
     return json.loads(json.dumps(results, allow_nan=False))
+
+
+def check_resamples(number: int, systems: int) -> None:
+    """UsageError where so few resamples cannot tell any of the systems from the baseline: no p is below 2 / (1 + number), before Holm."""
+    variants = systems - 1
+    if 2 * variants / (1 + number) >= ALPHA:
+        enough = math.ceil(2 * variants / ALPHA)
+        raise UsageError(f"bootstrap={number} could tell none of {variants} variants from the baseline: use {enough} or more")
 
 
 def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> list[dict[str, Any]]:
