@@ -51,7 +51,8 @@ def run(request: Request) -> dict[str, Any] | None:
     print(summary(results), flush=True)
     say(f"\n{written[0]} shows more")
     if planned and planned.failed:
-        raise MTError(f"{len(planned.failed)} runs are not in this comparison: {failures(planned)}; the same command tries them again")
+        runs = "1 run is" if len(planned.failed) == 1 else f"{len(planned.failed)} runs are"
+        raise MTError(f"{runs} not in this comparison: {failures(planned)}; the same command tries again")
     return results
 
 
