@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mt.comparison.costs import count_parameters, levels, mean_cost, reaches, read_cost, read_curve, still_improving
+from mt.comparison.costs import FEWEST, count_parameters, levels, mean_cost, reaches, read_cost, read_curve, still_improving
 from mt.comparison.floor import Floor, floor_of
 from mt.comparison.groups import of_test, statistics_of
 from mt.comparison.made import how_made, settings_of
@@ -93,7 +93,7 @@ def compare(
         "baseline": baseline,
         "lang": material.lang,
         "bootstrap": bootstrap,
-        "notes": [*notes, *more],
+        "notes": [*notes, *curve_notes(systems), *more],
         "signatures": signatures,
         "systems": systems,
         "failed": [dict(each) for each in failed],
@@ -148,6 +148,14 @@ def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> 
             }
         )
     return found
+
+
+def curve_notes(systems: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A note on each trained system of which nobody can say whether it was still improving."""
+    few = [each["name"] for each in systems if each["parameters"] is not None and any(len(run["curve"]) < FEWEST for run in each["runs"])]
+    return [
+        f"{name} was validated fewer than {FEWEST} times in a run: whether it was still improving at the end is not known" for name in few
+    ]
 
 
 def floor_notes(floors: Mapping[str, Floor]) -> list[str]:

@@ -33,8 +33,8 @@ class Needed:
         if self.seeds is not None:
             return f"about {self.seeds} seeds of each would be needed to tell"
         if not self.seeds_tested:
-            runs = f"about {self.sentences} sentences to tell these runs apart" if self.sentences else "nothing tells these runs apart"
-            return f"{runs}, and several seeds of each to tell the systems apart"
+            runs = f"about {self.sentences} sentences to tell these runs apart, and " if self.sentences else ""
+            return f"{runs}several seeds of each to tell the systems apart"
         if self.sentences is not None:
             return f"no number of seeds would tell, the test set is too small: about {self.sentences} sentences would be needed"
         return f"not even {MOST} seeds would tell"

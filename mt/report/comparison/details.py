@@ -119,7 +119,12 @@ def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], 
         if any(figure is not None and figure["value"] is not None for figure in figures):
             faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
             rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
-    return Table(["", *titles(results, names)], rows, faint=frozenset(faint), note="Grey: too few cases to mean much." if faint else "")
+    return Table(
+        ["", *titles(results, names)],
+        rows,
+        faint=frozenset(faint),
+        note="Grey, or with a star: too few cases to mean much." if faint else "",
+    )
 
 
 def run_table(results: Results) -> Table:
