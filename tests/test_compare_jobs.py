@@ -52,7 +52,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
     assert "error: the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
     results = run(parse(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
-    assert (done / "cost.json").stat().st_mtime_ns == before and "1 runs, 0 of them to train" in capfd.readouterr().err
+    assert (done / "cost.json").stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
     assert results is not None and [system["name"] for system in results["systems"]] == ["tr"]
 
 

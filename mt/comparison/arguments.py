@@ -134,9 +134,9 @@ def parse(arguments: Sequence[str]) -> Request:
     request.config = config
     request.changes |= {key: given[key] for key in CHANGES if key in given}
     _check(request, given)
+    if config.bootstrap < 100:
+        raise UsageError(f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more")
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
-    if not config.bootstrap:
-        raise UsageError("bootstrap=0 leaves no intervals and no tests: use 100 or more")
     return request
 
 
