@@ -14,7 +14,7 @@ from mt.comparison.jobs import hydra_launcher, train_all
 from mt.comparison.overview import overview
 from mt.comparison.plan import Planned, make_plan, outcome
 from mt.comparison.question import load_question
-from mt.comparison.results import compare
+from mt.comparison.results import check_resamples, compare
 from mt.comparison.systems import Material, of_files, of_runs, of_variants
 from mt.errors import MTError, run_command
 from mt.report.comparison.markdown import summary
@@ -51,7 +51,8 @@ def run(request: Request) -> dict[str, Any] | None:
     print(summary(results), flush=True)
     say(f"\n{written[0]} shows more")
     if planned and planned.failed:
-        raise MTError(f"{len(planned.failed)} runs are not in this comparison: {failures(planned)}; the same command tries them again")
+        runs = "1 run is" if len(planned.failed) == 1 else f"{len(planned.failed)} runs are"
+        raise MTError(f"{runs} not in this comparison: {failures(planned)}; the same command tries again")
     return results
 
 
@@ -60,6 +61,7 @@ def train_missing(request: Request) -> Planned | None:
     with hydra_launcher(request.launcher):
         pass  # it is there: better known before text is prepared
     question, notes = load_question(request.config.compare, request.changes, request.train)
+    check_resamples(request.config.bootstrap, len(question.variants))
     plan = make_plan(question, request.train, say, notes)
     if request.config.plan:
         print(overview(plan), flush=True)

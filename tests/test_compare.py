@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparing import REFERENCES, SOURCES, damaged, make_run
@@ -46,13 +47,31 @@ def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["runs=[a", "ref=b"], "quote lists"),
         (["runs=[a]", "bootstrap=many"], "could not be converted to Integer"),
         (["runs=[a]", "bootstrap=50"], "use 100 or more"),
+        (["runs=[a]", "bootstrap=0"], "use 100 or more"),
         (["runs=[a]", "edges=[20,10]"], "ascending"),
+        (["runs=[a]", f"out={__file__}"], "is a file"),
+        (["runs=[]"], "runs names nothing"),  # and not: train the default comparison
+        (["hyp={}"], "hyp names nothing"),
+        (["hyp=[a,b]", "ref=x"], "has no names"),
+        (["hyp={a: b, a: c}", "ref=x"], "a name twice: found duplicate key a"),
+        (["variants={a: ['model=rnn'], a: ['model=transformer']}"], "a name twice"),
+        (["threshold=x", "runs=[a]"], "threshold: "),
     ],
 )
 def test_mistakes_are_named_in_one_line(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         parse(arguments)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("files", [5, {"x": 1}, [], ["a", 5], ["a", "a"]])
+def test_what_is_no_file_of_translations(files: Any) -> None:
+    with pytest.raises(UsageError, match="the system s has no file|a is named twice in the system s"):
+        of_files({"s": files}, "ref")
+
+
+def test_one_run_needs_no_brackets() -> None:
+    assert parse(["runs=a", "edges=10"]).config.runs == ["a"]
 
 
 def test_help_names_every_key() -> None:

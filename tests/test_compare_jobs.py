@@ -43,7 +43,7 @@ def comparison(tiny_run, tmp_path: Path):
 def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_kept(comparison, tmp_path: Path, capfd) -> None:
     """mt-train itself, in processes of its own; diverging is a failure that no check foresees."""
     variants = {"tr": ["model=transformer"], "bad": ["model=transformer", "optim.lr=1e30"]}
-    with pytest.raises(MTError, match=r"1 runs are not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log"):
+    with pytest.raises(MTError, match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log"):
         run(parse(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
     assert "[1/2] tr-1  step 1 " in said.err and "[1/2] tr-1  finished: " in said.err and "[2/2] bad-1  FAILED: the last" in said.err
@@ -52,7 +52,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
     assert "error: the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
     results = run(parse(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
-    assert (done / "cost.json").stat().st_mtime_ns == before and "1 runs, 0 of them to train" in capfd.readouterr().err
+    assert (done / "cost.json").stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
     assert results is not None and [system["name"] for system in results["systems"]] == ["tr"]
 
 

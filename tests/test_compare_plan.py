@@ -14,13 +14,14 @@ from mt.compare import run
 from mt.comparison.arguments import Request, parse
 from mt.comparison.overview import overview
 from mt.comparison.parameters import parameters
-from mt.comparison.plan import Plan, make_plan, plan_run
+from mt.comparison.plan import Plan, Variant, make_plan, plan_run
 from mt.comparison.question import comparisons, load_question
 from mt.compose import groups, load_config
 from mt.data.demo import generate
 from mt.errors import MTError, UsageError
 from mt.models.build import build_model
 from mt.train import prepare_data
+from mt.training.checkpoint import MODEL, save_config
 
 TWO = "variants: {rnn: [model=rnn], tr: [model=transformer, position=rope]}\nbudget: {steps: 3}\n"
 
@@ -103,6 +104,9 @@ def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
         (["seeds=two"], "give their number"),
         (["budget.minutes=5", "budget.steps=10"], "both minutes and steps"),
         (["budget.minutes=0"], "the budget has none"),
+        (["budget.minutes=-1"], "budget.minutes=-1 is not possible"),
+        (["budget.flops=inf"], "budget.flops=inf is not possible"),
+        (["variants=5"], "variants: Cannot assign int"),
         (["budget.minutes=-1"], "budget"),
         (["budget.minutes=long"], "budget.minutes"),
         (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
@@ -181,6 +185,30 @@ def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(ask, 
         assert not set(folders) & {each.folder for each in ask().runs()}
     finally:
         (corpus / "train.src").write_text(text, encoding="utf-8")
+
+
+def test_other_weights_to_start_from_are_another_folder(tmp_path: Path) -> None:
+    variant = Variant("a", [], load_config([f"trainer.init_from={tmp_path}"]))
+    with pytest.raises(MTError, match="variant a: trainer.init_from=.* has no model.safetensors"):
+        plan_run(variant, 1, "text")
+    folders = []
+    for weights in (b"one", b"two", b"one"):
+        (tmp_path / MODEL).write_bytes(weights)
+        folders.append(plan_run(variant, 1, "text").folder)
+    assert folders[0] == folders[2] != folders[1]
+
+
+def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
+    run = plan_run(Variant("a", [], load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])), 1, "text")
+    run.folder.mkdir(parents=True)
+    save_config(run.folder, run.config)  # as the second start does, before it tests again
+    for name, text in (("test.json", "{}"), ("test.hypotheses.txt", ""), ("cost.json", '{"test_beam": 5}')):
+        (run.folder / name).write_text(text)
+    assert not run.finished()
+    (run.folder / "cost.json").write_text('{"test_beam": 3}')
+    assert run.finished() and not replace(run, config=load_config(["optim.lr=2e-3", "trainer.test_beam=3"])).finished()
+    (run.folder / "cost.json").write_text("[")
+    assert not run.finished()
 
 
 def test_paths_with_spaces_and_quotes(ask, tmp_path: Path) -> None:

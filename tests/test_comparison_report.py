@@ -75,6 +75,24 @@ def test_the_poorest_system_is_not_said_to_lose_least() -> None:
     assert "`weak` keeps the smallest share" in answer(made)[1]
 
 
+def test_equal_systems_are_not_said_to_keep_more_and_less() -> None:
+    made = results(("one", "other"))
+    for group, mean in (("short", 20.0), ("long", 10.0)):
+        for entry in [s for s in made["tests"][0][group]["scores"] if s["metric"] == "bleu"]:
+            entry |= {"mean": mean, "precision": mean, "brevity_penalty": 1.0}
+    assert "`one` and `other` keep the same share of their BLEU (20.0 to 10.0" in answer(made)[1]
+
+
+def test_a_difference_of_two_systems_on_the_floor_is_none() -> None:
+    made = results(("one", "other"))
+    for system in made["systems"]:
+        system["floor"] = True
+    assert "`one` and `other` have not learned to translate at all" in answer(made)[-1]
+    assert "Neither left the floor" in clauses(made)[0][1] and "what they do with length" in " ".join(warnings(made))
+    made["systems"][0]["floor"] = False
+    assert "`other` has not learned" in answer(made)[-1] and "Neither" not in clauses(made)[0][1]
+
+
 def test_a_system_that_stops_early_is_said_to() -> None:
     made = results()
     for group, precision, brevity in (("short", 20.0, 1.0), ("long", 19.0, 0.4)):

@@ -14,7 +14,7 @@ from sacrebleu.metrics import BLEU
 from mt.comparison.floor import Floor, floor_of
 from mt.comparison.measures import Measure, evaluate_measures
 from mt.comparison.ratio import Ratio
-from mt.comparison.results import compare
+from mt.comparison.results import check_resamples, compare
 from mt.comparison.scores import corpus_scores
 from mt.comparison.sentences import choose
 from mt.comparison.systems import Material, TestSet, of_files
@@ -99,6 +99,12 @@ def test_a_baseline_that_is_not_there() -> None:
 # --- the floor -----------------------------------------------------------------------------------------------------
 
 
+def test_resamples_that_could_tell_nothing() -> None:
+    check_resamples(120, 4)
+    with pytest.raises(UsageError, match="none of 3 variants from the baseline: use 120 or more"):
+        check_resamples(119, 4)
+
+
 def test_a_system_that_does_not_read_its_source_is_on_the_floor() -> None:
     likely = [REFERENCES[(i * 7 + 3) % 120] for i in range(120)]  # good German, of other sentences
     results = compare(material(blind=[likely], poor=[damaged(1)], mute=[[""] * 120]), "poor", bootstrap=100)
@@ -114,6 +120,14 @@ def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
     of_references = sacrebleu.corpus_bleu([references[2], references[3], references[1], references[0]], [references]).score
     assert floor.bleu == pytest.approx((sacrebleu.corpus_bleu(lines, [references]).score + 100) / 2)
     assert floor.elsewhere == pytest.approx((sacrebleu.corpus_bleu(moved, [references]).score + of_references) / 2) and floor.elsewhere > 5
+
+
+def test_the_floor_of_one_sentence_and_of_scripts_without_spaces() -> None:
+    assert floor_of(BLEU(), [["one two three four"]], ["one two three four five"]).left
+    references = ["猫", "我今天早上吃了两个苹果和一个梨", "狗", "他昨天晚上看了三部电影和一本书"]
+    lines = [references[2], references[3], references[0], references[1]]  # each is the one of like length
+    floor = floor_of(BLEU(tokenize="zh"), [lines], references)
+    assert floor.elsewhere > 20 and not floor.left
 
 
 def test_a_high_score_may_be_the_floor() -> None:
@@ -148,10 +162,21 @@ def test_without_sources_some_words_cannot_be_judged() -> None:
 
 def test_measures_are_ratios_of_sums_and_not_defined_of_nothing() -> None:
     some, none = Ratio(np.array([1, 0, 3]), np.array([2, 2, 4])), Ratio(np.array([0, 0, 0]), np.array([0, 0, 0]))
-    found_here = evaluate_measures({"m": Measure({"a": [some, some], "b": [none]}), "e": Measure({"a": [some]}, False, True)}, "a", 100)
+    more = Ratio(np.array([1, 1, 4]), np.array([2, 2, 4]))
+    found_here = evaluate_measures(
+        {"m": Measure({"a": [some, some], "b": [none], "c": [more]}), "e": Measure({"a": [some]}, False, True)}, "a", 100
+    )
     assert found_here["m"]["a"]["value"] == pytest.approx(50) and found_here["m"]["a"]["cases"] == 8
     assert found_here["e"]["a"]["value"] == pytest.approx(50)  # an error rate: what is left of 100
+    assert found_here["m"]["c"]["difference"]["effect"] == pytest.approx(25)  # whatever b lacks
     assert found_here["m"]["b"] == {"value": None, "values": [None], "interval": None, "cases": 0, "small": True, "difference": None}
+
+
+def test_no_share_is_over_a_hundred_but_of_loops() -> None:
+    totals = np.full(30, 10)
+    runs = [Ratio(np.full(30, 9), totals), Ratio(np.full(30, 10), totals)]  # two seeds: Student's t with one degree of freedom
+    shares = evaluate_measures({"m": Measure({"a": runs}), "loops": Measure({"a": runs}, False, most=np.inf)}, "a", 100)
+    assert shares["m"]["a"]["interval"][1] == 100 < shares["loops"]["a"]["interval"][1]
 
 
 # --- sentences -----------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from filelock import FileLock
 from tiny_models import save_run
 
 from mt.comparison.costs import levels, mean_cost, reaches, read_cost, read_curve, still_improving
+from mt.comparison.floor import Floor
 from mt.comparison.made import settings_of
-from mt.comparison.results import compare
+from mt.comparison.results import compare, curve_notes, describe_systems
 from mt.comparison.systems import of_files, of_runs, of_variants
 from mt.comparison.testsets import read_test, with_test
 from mt.comparison.words import COUNTS, save_counts
@@ -87,6 +88,21 @@ def test_a_system_without_files() -> None:
 
 def curve(*points: tuple[int, float]) -> list[dict]:
     return [{"step": step, "bleu": bleu, "minutes": step / 100} for step, bleu in points]
+
+
+def test_a_record_that_is_no_validation_is_left_out(tmp_path: Path) -> None:
+    record = '{"kind": "val", "step": 5, "minutes": 1.0, "bleu": 2.0, "loss": NaN}'
+    (tmp_path / "metrics.jsonl").write_bytes(b'5\n{"step": 1}\n{"kind": "val", "step": 3}\n' + record.encode() + b'\n\xe9\n{"kind": "va')
+    assert [(each["step"], each["bleu"], each["loss"]) for each in read_curve(tmp_path)] == [(5, 2.0, None)]
+
+
+def test_too_few_validations_to_say_whether_it_was_still_improving(tmp_path: Path, configs: dict[str, Config]) -> None:
+    points = [(100, 10.0), (500, 20.0), (1000, 30.0)]
+    paths = {name: [make_run(tmp_path / name, configs[name], REFERENCES, points[:k])] for name, k in (("rnn", 3), ("transformer", 2))}
+    systems = describe_systems(of_variants(paths).systems, {name: Floor(50, 0) for name in paths})
+    for each in systems:
+        each["parameters"] = 5
+    assert [note.split(" was ")[0] for note in curve_notes(systems)] == ["transformer"]
 
 
 @pytest.mark.parametrize(

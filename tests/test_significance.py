@@ -232,6 +232,20 @@ def test_one_run_is_the_bootstrap_over_sentences_and_says_so() -> None:
     assert "seeds were not tested" in judge(difference).text
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_no_difference_is_found_on_fewer_than_six_sentences(runs: int) -> None:
+    def compared(size: int):
+        # Every sentence says the same, as loudly as can be.
+        sides = {name: Runs([np.full((size, 1), value)] * runs, lambda totals: totals[:, 0] / size) for name, value in (("a", 9), ("b", 1))}
+        scored = resample_scores(sides)
+        return compare_systems(scored["a"], scored["b"])
+
+    assert [compared(size).p for size in (1, 2, 5)] == [1, 0.5, 0.0625]
+    one = judge(compared(1))
+    assert one.word == "not distinguishable" and one.needed is not None and one.needed.sentences == 6
+    assert judge(compared(6)).word == "better"
+
+
 def test_effect_and_its_sign() -> None:
     references, systems = outputs(120, (0.1, 0.1, 0.4, 0.4))
     words = {}

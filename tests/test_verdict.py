@@ -50,8 +50,17 @@ def test_test_set_that_is_too_small() -> None:
     assert what_is_needed(difference(0.57, 0.04, 0.1)).seeds is not None  # sqrt(7.85 x 0.04) = 0.560
     one = what_is_needed(difference(0.2, 0.04, 0.1, runs=1))
     assert one.seeds is None and one.sentences == needed.sentences and "several seeds" in one.text
+    uncertain = what_is_needed(difference(2.0, 0.04, 0.1, runs=1))  # enough sentences; it is seeds that are missing
+    assert uncertain.sentences is None and uncertain.text == "several seeds of each to tell the systems apart"
     assert "not even 1000 seeds" in what_is_needed(difference(0.01, 0.0, 1.0)).text
     assert what_is_needed(difference(0.0, 0.04, 0.1)).sentences is None
+
+
+def test_the_fewer_runs_of_unequal_numbers_are_where_the_search_begins() -> None:
+    chance = Chance(0.5 / 3 + 0.5 / 30, 0.0, 1.0, ((0.5, 3), (0.5, 30)))
+    found = Difference(1.2, (-0.1, 2.5), 0.06, None, 1000, (3, 30), True, False, True, chance)
+    seeds = what_is_needed(found).seeds
+    assert seeds is not None and 3 < seeds < 30 and power(1.2, chance, seeds) >= 0.8 > power(1.2, chance, seeds - 1)
 
 
 def test_the_seeds_that_are_named_are_enough() -> None:

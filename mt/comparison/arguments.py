@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,8 +14,10 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
-from mt.comparison.question import Limits
+from mt.comparison.question import Limits, mistake
 from mt.compose import check_keys
 from mt.config import setting
 from mt.errors import UsageError
@@ -117,15 +120,22 @@ def parse(arguments: Sequence[str]) -> Request:
         elif rest:
             request.changes[key] = override.value()
         else:
-            given[key] = override.value()
+            if name in ("hyp", "variants", "tests"):
+                _check_names(argument)
+            value = override.value()
+            if name == "hyp" and not isinstance(value, dict):
+                raise UsageError(f"{argument} has no names: write hyp='{{NAME: FILE, NAME: FILE}}'")
+            given[key] = [value] if name in ("runs", "edges") and not isinstance(value, list) else value
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CompareConfig), given))
     except OmegaConfBaseException as error:
-        raise UsageError(str(error).splitlines()[0]) from error
+        raise UsageError(mistake(error)) from error
     assert isinstance(config, CompareConfig)
     request.config = config
     request.changes |= {key: given[key] for key in CHANGES if key in given}
     _check(request, given)
+    if config.bootstrap < 100:
+        raise UsageError(f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more")
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
     return request
 
@@ -138,6 +148,17 @@ def _parse(argument: str) -> Override:
             example = "variants=\"{a: ['model=rnn'], b: ['model=transformer']}\""
             raise UsageError(f"cannot read {argument}: quote every setting and then the whole, as in {example}") from error
         raise UsageError(f"cannot read {argument}: quote lists and names, as in runs='[runs/a,runs/b]'") from error
+
+
+def _check_names(argument: str) -> None:
+    """Refuse two values under one name, of which Hydra would take the last and say nothing."""
+    try:
+        OmegaConf.create(argument.replace("=", ": ", 1))
+    except ConstructorError as error:
+        if "duplicate key" in str(error.problem):
+            raise UsageError(f"{argument} has a name twice: {error.problem}") from error
+    except YAMLError:  # not everything that Hydra reads is YAML
+        return
 
 
 def _check_of_training(key: str, argument: str, known: list[str]) -> None:
@@ -153,6 +174,9 @@ def _check_of_training(key: str, argument: str, known: list[str]) -> None:
 def _check(request: Request, given: dict[str, Any]) -> None:
     """Refuse keys that have no use beside the others."""
     config = request.config
+    for name in ("runs", "hyp"):
+        if name in given and not getattr(config, name):
+            raise UsageError(f"{name} names nothing to compare; see mt-compare --help")
     if config.runs and config.hyp:
         raise UsageError("give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; see mt-compare --help")
     if config.hyp and not config.ref:
@@ -160,6 +184,8 @@ def _check(request: Request, given: dict[str, Any]) -> None:
     for name in ("ref", "src", "lang"):
         if not config.hyp and getattr(config, name):
             raise UsageError(f"{name} goes with hyp: runs are compared on the tests that are stored with them")
+    if (out := Path(config.out).expanduser()).exists() and not out.is_dir():
+        raise UsageError(f"out={config.out} is a file: name a folder")
     if not request.trains:
         out_of_place = [name for name in (*given, *request.changes) if name.split(".")[0] in OF_PLANS] + request.train + request.launcher
         if out_of_place:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from mt.errors import MTError
 
 STILL_IMPROVING = 0.5  # BLEU on the validation set gained in the last fifth of training
+FEWEST = 3  # validations that show whether a run was still improving
 LEVELS = 5  # at most so many levels of BLEU, of which the time to reach them is given
 COST, METRICS = "cost.json", "metrics.jsonl"
 
@@ -51,7 +52,7 @@ def count_parameters(model: Path) -> int | None:
         return None
     try:
         with safe_open(model, "np") as file:
-            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise MTError(f"{model} is damaged or not a safetensors file ({error}): copy the run again, or train it again") from error
 
@@ -60,23 +61,27 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
     """The validations of a run: step, minutes, target_tokens, bleu, loss. Empty where there is no record."""
     path = folder / METRICS
     tokens, curve = None, []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             record = json.loads(line)
         except ValueError:  # the last line of a run that was killed
             continue
+        if not isinstance(record, dict):
+            continue
         tokens = record.get("target_tokens", tokens)  # each validation comes after a training record of its step
-        if record["kind"] == "val":
-            curve.append({"target_tokens": tokens} | {key: record.get(key) for key in ("step", "minutes", "bleu", "loss")})
+        if record.get("kind") == "val" and all(isinstance(record.get(key), int | float) for key in ("step", "minutes", "bleu")):
+            loss = record.get("loss")
+            curve.append({"target_tokens": tokens} | {key: record[key] for key in ("step", "minutes", "bleu")})
+            curve[-1]["loss"] = loss if isinstance(loss, int | float) and math.isfinite(loss) else None  # there is no NaN in JSON
     return curve
 
 
 def still_improving(curve: Sequence[dict[str, Any]]) -> bool:
     """Whether validation BLEU rose by more than STILL_IMPROVING in the last fifth of the training's steps.
 
-    The best so far is what counts: what rises and falls is noise. False where there are fewer than three validations.
+    The best so far is what counts: what rises and falls is noise. False where there are too few validations to say.
     """
-    if len(curve) < 3:
+    if len(curve) < FEWEST:
         return False
     before = [each["bleu"] for each in curve if each["step"] <= 0.8 * curve[-1]["step"]] or [curve[0]["bleu"]]
     return max(each["bleu"] for each in curve) - max(before) > STILL_IMPROVING

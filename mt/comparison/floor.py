@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sacrebleu.metrics.base import Metric
 
+from mt.evaluation.lengths import lengths_of
 from mt.evaluation.metrics import SentenceStatistics, holding
 
 LEAST = 1.0  # BLEU below which a system has learned nothing, whatever text it is
@@ -30,13 +31,13 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
     """Score each run as it is, and with its translations moved on by one place in the order of the references' lengths.
 
     A model that writes likely sentences whatever it reads (as recurrent ones do that lost the source) scores alike both ways. The
-    order keeps lengths, so that the brevity penalty takes no part. `metric` is BLEU.
+    order keeps lengths, so that the brevity penalty takes no part. `metric` is BLEU. Of one sentence there is no other: 0.
     """
-    order = np.argsort([len(line.split()) for line in references], kind="stable")
+    order = np.argsort(lengths_of(references), kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
     with holding(metric, [references]):
         pairs = [(lines, [lines[index] for index in following]) for lines in runs]
         scores = [[SentenceStatistics(metric, each, None).score().value for each in pair] for pair in pairs]
     bleu, elsewhere = np.mean(scores, axis=0)
-    return Floor(float(bleu), float(elsewhere))
+    return Floor(float(bleu), float(elsewhere) if len(references) > 1 else 0.0)

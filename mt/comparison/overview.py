@@ -27,7 +27,8 @@ def overview(plan: Plan) -> str:
     tests = f" and {', '.join(test.name for test in plan.tests)}" if plan.tests else ""
     lines.append(f"each run: {budget}; tested on its test set{tests}; kept in {plan.variants[0].runs[0].folder.parent}")
     missing = plan.missing()
-    summary = f"{len(plan.runs())} runs, {len(missing)} of them to train"
+    runs = len(plan.runs())
+    summary = f"{runs} run{'s' * (runs != 1)}, {len(missing)} of them to train"
     if missing and budget.minutes:
         summary += f": {duration(len(missing) * budget.minutes)} one after the other at most, and the tests"
     return "\n".join([*lines, summary])

@@ -16,11 +16,11 @@ from mt.comparison.question import FOLDER, Question
 from mt.comparison.systems import in_training
 from mt.compose import differences, load_config
 from mt.config import Config, DataConfig, keys
-from mt.data.corpus import load_corpus
+from mt.data.corpus import file_digest, load_corpus
 from mt.data.prepare import Log, PreparedData
 from mt.errors import MTError, UsageError
 from mt.train import prepare_data
-from mt.training.checkpoint import CHECKPOINT
+from mt.training.checkpoint import CHECKPOINT, MODEL
 from mt.training.checkpoint import load_config as load_run_config
 from mt.training.cost import COST
 
@@ -46,8 +46,12 @@ class PlannedRun:
         """Whether it is trained and tested as planned. The folder's name says that settings and text are the same."""
         if not all((self.folder / name).is_file() for name in ("config.yaml", "test.json", "test.hypotheses.txt", COST)):
             return False
-        there = load_run_config(self.folder)
-        return not differences(there, self.config) and setting(there, TESTING) == setting(self.config, TESTING)
+        # Of the beam cost.json tells, which is written after the test; config.yaml has what was asked for when the run was started last.
+        try:
+            beam = json.loads((self.folder / COST).read_text(encoding="utf-8")).get("test_beam")
+        except (ValueError, AttributeError):
+            return False
+        return beam == setting(self.config, TESTING) and not differences(load_run_config(self.folder), self.config)
 
     def begun(self) -> bool:
         """Whether there is something to go on from."""
@@ -213,11 +217,24 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 def plan_run(variant: Variant, seed: int, data_hash: str) -> PlannedRun:
     """The run of a seed, in a folder that is named for all that decides what it learns."""
     settings = {name: plain(setting(variant.config, name)) for name in keys() if name not in (*NEUTRAL, TESTING)}
-    digest = hashlib.sha256(json.dumps([settings, data_hash], sort_keys=True).encode()).hexdigest()[:8]
+    given = [settings, data_hash, *start_of(variant)]
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
     base, name = Path(variant.config.runs_dir) / FOLDER, f"{variant.name}-{seed}-{digest}"
     overrides = [*variant.overrides, f"seed={seed}", f"name={quoted(name)}", f"runs_dir={quoted(str(base))}"]
     config = dataclasses.replace(variant.config, seed=seed, name=name, runs_dir=str(base))
     return PlannedRun(variant.name, seed, base.expanduser() / name, overrides, config)
+
+
+def start_of(variant: Variant) -> list[str]:
+    """The weights that fine-tuning starts from, by their content: the run of that name may have been trained anew."""
+    if not variant.config.trainer.init_from:
+        return []
+    model = Path(variant.config.trainer.init_from).expanduser() / MODEL
+    if not model.is_file():
+        raise MTError(
+            f"variant {variant.name}: trainer.init_from={variant.config.trainer.init_from} has no {MODEL}: its training did not end"
+        )
+    return [file_digest(model)]
 
 
 def setting(config: Config, name: str) -> Any:

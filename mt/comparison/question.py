@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -63,12 +64,11 @@ def load_question(name: str, changes: dict[str, Any], extra: Sequence[str]) -> t
     are of another one, no longer apply. Returns the question and what was left out so, in words. UsageError for all that is wrong with it.
     """
     given = read(name)
+    given["overrides"] = as_list(given.get("overrides") or [], "overrides")
     # What the file says of its own corpus goes before anything is added.
     notes = drop_data(given) if any(override.key_or_group == "data" for override in parse(extra)) else []
     if any(key.startswith("budget.") for key in changes):
         given.pop("budget", None)
-    if "variants" in changes and given.get("baseline") not in changes["variants"]:
-        given.pop("baseline", None)
     for key, value in changes.items():
         section, _, rest = key.partition(".")
         if rest:
@@ -76,6 +76,8 @@ def load_question(name: str, changes: dict[str, Any], extra: Sequence[str]) -> t
         else:
             given[section] = value
     question = typed(given, f"compare={name}")
+    if "variants" in changes and "baseline" not in changes and question.baseline not in question.variants:
+        question.baseline = ""  # of the file, which has other ones
     question.title = question.title or Path(name).stem
     question.variants = {each: as_list(value, f"variants.{each}") for each, value in question.variants.items()}
     question.tests = {each: as_list(value, f"tests.{each}") for each, value in question.tests.items()}
@@ -116,12 +118,17 @@ def typed(given: dict[str, Any], origin: str) -> Question:
         # Not resolved: what looks like an interpolation is one of mt-train's.
         plain = OmegaConf.to_container(merged, resolve=False, structured_config_mode=SCMode.DICT)
     except (OmegaConfBaseException, ValueError) as error:
-        lines = str(error).splitlines()
-        key = next((line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")), "")
-        raise UsageError(f"{origin}: {key + ': ' if key and key not in lines[0] else ''}{lines[0]}") from error
+        raise UsageError(f"{origin}: {mistake(error)}") from error
     assert isinstance(plain, dict)
     made: dict[str, Any] = {str(key): value for key, value in plain.items()}
     return Question(**{**made, "budget": Limits(**made["budget"])})
+
+
+def mistake(error: Exception) -> str:
+    """What OmegaConf found wrong, in a line that has the key."""
+    lines = str(error).splitlines()
+    key = next((line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")), "")
+    return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
 
 
 def as_list(value: Any, key: str) -> list[str]:
@@ -135,7 +142,7 @@ def as_list(value: Any, key: str) -> list[str]:
 
 def drop_data(given: dict[str, Any]) -> list[str]:
     """Take away what is said of the corpus; returns in words what that was."""
-    settings = as_list(given.get("overrides") or [], "overrides")
+    settings = given["overrides"]
     gone = [text for text, override in zip(settings, parse(settings), strict=True) if override.key_or_group.split(".")[0] == "data"]
     given["overrides"] = [text for text in settings if text not in gone]
     tests = given.pop("tests", None) or {}
@@ -156,8 +163,11 @@ def check(question: Question, extra: Sequence[str]) -> None:
     if question.baseline and question.baseline not in question.variants:
         raise UsageError(f"baseline={question.baseline} is none of the variants {', '.join(question.variants)}")
     check_seeds(question.seeds)
+    for name, value in asdict(question.budget).items():
+        if not 0 <= value < math.inf:
+            raise UsageError(f"budget.{name}={value:g} is not possible: give more than 0")
     given = [name for name, value in asdict(question.budget).items() if value]
-    if len(given) != 1 or min(asdict(question.budget).values()) < 0:
+    if len(given) != 1:
         what = f"both {' and '.join(given)}" if len(given) > 1 else "none"
         raise UsageError(f"the budget has {what}: set one of budget.minutes, budget.steps, budget.target_tokens, budget.flops")
     for origin, overrides in [("overrides", question.overrides), *question.variants.items(), ("the command line", extra)]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mt.comparison.costs import count_parameters, levels, mean_cost, reaches, read_cost, read_curve, still_improving
+from mt.comparison.costs import FEWEST, count_parameters, levels, mean_cost, reaches, read_cost, read_curve, still_improving
 from mt.comparison.floor import Floor, floor_of
 from mt.comparison.groups import of_test, statistics_of
 from mt.comparison.made import how_made, settings_of
 from mt.comparison.sentences import differing_sentences
 from mt.comparison.systems import Material, System
+from mt.comparison.verdict import ALPHA
 from mt.comparison.wording import words_of
 from mt.errors import UsageError
 from mt.evaluation.evaluation import choose_metrics
@@ -57,6 +59,7 @@ def compare(
     baseline = baseline or names[0]
     if baseline not in names:
         raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
+    check_resamples(bootstrap, len(names))
     metrics, more = choose_metrics(material.tests[0].references, material.lang, tokenize, lowercase, ter)
     notes = [*material.notes, *more]
     tests = []
@@ -90,7 +93,7 @@ def compare(
         "baseline": baseline,
         "lang": material.lang,
         "bootstrap": bootstrap,
-        "notes": [*notes, *more],
+        "notes": [*notes, *curve_notes(systems), *more],
         "signatures": signatures,
         "systems": systems,
         "failed": [dict(each) for each in failed],
@@ -100,6 +103,14 @@ def compare(
         "sentences": shown,
     }
     return json.loads(json.dumps(results, allow_nan=False))
+
+
+def check_resamples(number: int, systems: int) -> None:
+    """UsageError where so few resamples cannot tell any of the systems from the baseline: no p is below 2 / (1 + number), before Holm."""
+    variants = systems - 1
+    if 2 * variants / (1 + number) >= ALPHA:
+        enough = math.ceil(2 * variants / ALPHA)
+        raise UsageError(f"bootstrap={number} could tell none of {variants} variants from the baseline: use {enough} or more")
 
 
 def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> list[dict[str, Any]]:
@@ -137,6 +148,14 @@ def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> 
             }
         )
     return found
+
+
+def curve_notes(systems: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A note on each trained system of which nobody can say whether it was still improving."""
+    few = [each["name"] for each in systems if each["parameters"] is not None and any(len(run["curve"]) < FEWEST for run in each["runs"])]
+    return [
+        f"{name} was validated fewer than {FEWEST} times in a run: whether it was still improving at the end is not known" for name in few
+    ]
 
 
 def floor_notes(floors: Mapping[str, Floor]) -> list[str]:

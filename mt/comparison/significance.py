@@ -119,8 +119,10 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
 
     p is twice the share of draws on the far side of no difference, which is Koehn's (2004) count of the resamples that
     the weaker system wins, made two-sided; with the usual + 1 for the observed sample, and ties on both sides. p < 0.05 goes with an
-    interval without 0. sacreBLEU's formula, the share of (|d_r| - mean |d|) > |d|, counts one end only, so that it finds a difference
-    in 8 to 12 % of comparisons of equals at p < 0.05; it is there to be checked against, as `p_sacrebleu`.
+    interval without 0. Of a few sentences resamples are too much alike, of one all the same; so p is never below that of N signs
+    which are all on one side, 2 / 2^N: no difference is found on fewer than six. sacreBLEU's formula, the share of
+    (|d_r| - mean |d|) > |d|, counts one end only, so that it finds a difference in 8 to 12 % of comparisons of equals at p < 0.05; it
+    is there to be checked against, as `p_sacrebleu`.
 
     Both sides must come from one call of `resample_scores`, or calls with the same sentences and number of resamples: raises
     UsageError where these differ.
@@ -135,7 +137,7 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
     return Difference(
         effect=effect,
         interval=_middle(draws),
-        p=min(1.0, float(2 * (1 + beyond) / (1 + number))),
+        p=min(1.0, max(float(2 * (1 + beyond) / (1 + number)), 2.0 ** (1 - variant.sentences))),
         p_sacrebleu=_sacrebleu_p(variant.scores[0] - baseline.scores[0], effect) if single else None,
         sentences=variant.sentences,
         runs=(variant.runs, baseline.runs),

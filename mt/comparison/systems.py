@@ -71,10 +71,14 @@ def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sou
     """Systems by name, each one file of translations or several (of several seeds), with a file of references and of sources."""
     if not hypotheses:
         raise UsageError("name at least one system: hyp='{ours: a.txt, theirs: b.txt}'")
-    files = {name: [paths] if isinstance(paths, str) else list(paths) for name, paths in hypotheses.items()}
+    files = {
+        name: list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths] for name, paths in hypotheses.items()
+    }
     for name, paths in files.items():
-        if not paths:
+        if not paths or not all(isinstance(path, str) for path in paths):
             raise UsageError(f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'")
+        if twice := next((path for path in paths if paths.count(path) > 1), None):
+            raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
     lines = {path: list(read_lines(Path(path))) for path in [references, *([sources] if sources else []), *sum(files.values(), [])]}
     check_lines(lines)
     systems = [System(name, [Run(path) for path in paths]) for name, paths in files.items()]

@@ -91,4 +91,4 @@ def translate_test(folder: Path, config: Config, text: TestText, say: Callable[[
 
 def read_links(path: Path) -> list[Links] | None:
     """Gold links that mt-train left beside its test; None where there are none."""
-    return parse_lines(list(read_lines(path)), path.name) if path.is_file() else None
+    return parse_lines(list(read_lines(path)), str(path)) if path.is_file() else None

@@ -33,8 +33,8 @@ class Needed:
         if self.seeds is not None:
             return f"about {self.seeds} seeds of each would be needed to tell"
         if not self.seeds_tested:
-            runs = f"about {self.sentences} sentences to tell these runs apart" if self.sentences else "nothing tells these runs apart"
-            return f"{runs}, and several seeds of each to tell the systems apart"
+            runs = f"about {self.sentences} sentences to tell these runs apart, and " if self.sentences else ""
+            return f"{runs}several seeds of each to tell the systems apart"
         if self.sentences is not None:
             return f"no number of seeds would tell, the test set is too small: about {self.sentences} sentences would be needed"
         return f"not even {MOST} seeds would tell"
@@ -53,7 +53,8 @@ class Verdict:
 def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
     """Better or worse where the p-value, corrected for the number of variants (`holm`), is below 0.05; otherwise not distinguishable.
 
-    As interval and p come from the same draws, the interval then excludes 0 (with no correction: if and only if, but for rounding).
+    As interval and p come from the same draws, the interval then excludes 0 (with no correction, on six sentences or more: if and only
+    if, but for rounding).
     """
     p = difference.p if p_corrected is None else p_corrected
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
@@ -78,16 +79,18 @@ def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
     need (`common` falls with their number). With one run a side the seeds' part is unknown, and only sentences are named.
     """
     chance, effect = difference.chance, abs(difference.effect)
-    if difference.seeds_tested and power(effect, chance, MOST, alpha) >= POWER:
-        low, high = max(2, *difference.runs), MOST  # enough at high, not at low: it was not distinguishable with those
+    fewest = math.floor(2 - math.log2(alpha))  # sentences of which the least possible p is below alpha
+    if difference.seeds_tested and difference.sentences >= fewest and power(effect, chance, MOST, alpha) >= POWER:
+        low, high = min(difference.runs), MOST  # enough at high, not at low: it was not distinguishable with those
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if power(effect, chance, middle, alpha) >= POWER else (middle, high)
         return Needed(high, None, True)
     distance = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(POWER)  # standard errors between 0 and the effect
-    if effect == 0 or chance.common <= (effect / distance) ** 2:
+    if effect == 0 or (chance.common <= (effect / distance) ** 2 and difference.sentences >= fewest):
         return Needed(None, None, difference.seeds_tested)
-    return Needed(None, math.ceil(difference.sentences * chance.common * (distance / effect) ** 2), difference.seeds_tested)
+    sentences = math.ceil(difference.sentences * chance.common * (distance / effect) ** 2)
+    return Needed(None, max(fewest, sentences), difference.seeds_tested)
 
 
 def power(effect: float, chance: Chance, runs: int, alpha: float = ALPHA) -> float:

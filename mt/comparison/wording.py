@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +53,8 @@ def plain_measures(test: TestSet, counts: Counts | None) -> dict[str, Measure]:
     repeated = {name: [repeated_words(lines, test.references) for lines in runs] for name, runs in test.hypotheses.items()}
     dropped = {name: [dropped_words(lines, test.references, target_counts) for lines in runs] for name, runs in test.hypotheses.items()}
     found = {
-        "repeated": Measure({name: [each.ngrams for each in runs] for name, runs in repeated.items()}, False),
-        "immediate": Measure({name: [each.immediate for each in runs] for name, runs in repeated.items()}, False),
+        "repeated": Measure({name: [each.ngrams for each in runs] for name, runs in repeated.items()}, False, most=math.inf),
+        "immediate": Measure({name: [each.immediate for each in runs] for name, runs in repeated.items()}, False, most=math.inf),
         "missing": Measure({name: [each.missing for each in runs] for name, runs in dropped.items()}, False),
         "dropped": Measure({name: [each.dropped for each in runs] for name, runs in dropped.items()}, False),
     }

@@ -31,6 +31,7 @@ def clauses(results: Results) -> list[tuple[str, str]]:
     """(variant, what is known of it against the baseline by BLEU), with what other metrics and its training say against that."""
     found = []
     differences = headline(results)["overall"]["differences"]
+    floor = {system["name"] for system in results["systems"] if system.get("floor")}
     for name in system_names(results):
         bleu = find(differences, name)
         if bleu is None:
@@ -40,6 +41,8 @@ def clauses(results: Results) -> list[tuple[str, str]]:
         dissent = f" But {listed(against)} {'say' if len(against) > 1 else 'says'} the opposite." if against else ""
         unfinished = _unfinished(results, {name, results["baseline"]})
         caveat = f" {listed(unfinished)} still improved when training ended: not worse, but not done." if unfinished else ""
+        if name in floor and results["baseline"] in floor:
+            caveat += " Neither left the floor: what tells them apart is not how they translate."
         found.append((name, f"{bleu['text']}.{dissent}{caveat}"))
     return found
 
@@ -50,8 +53,9 @@ def warnings(results: Results) -> list[str]:
     if failed := results.get("failed"):
         runs = listed([f"{named(run['system'])} (seed {run['seed']}): {run['reason']}" for run in failed])
         found.append(f"{counted(len(failed), 'run')} failed and {'is' if len(failed) == 1 else 'are'} in no figure: {runs}.")
-    if floor := [named(system["name"]) for system in results["systems"] if system.get("floor")]:
-        found.append(f"{listed(floor)} never left the floor: what it does with length or seeds says nothing about the method.")
+    if floor := _floor(results):
+        it = "they do" if len(floor) > 1 else "it does"
+        found.append(f"{listed(floor)} never left the floor: what {it} with length or seeds says nothing about the method.")
     if unfinished := _unfinished(results, set(system_names(results))):
         verb = "were" if len(unfinished) > 1 else "was"
         found.append(f"{listed(unfinished)} {verb} still improving when the budget ended: an unfinished variant is not a worse one.")
@@ -64,7 +68,7 @@ def warnings(results: Results) -> list[str]:
         where = f" of the {test_title(test, results)}" if len(results["tests"]) > 1 else ""
         few += [f"{listed(small)}{where}"] if small else []
     if few:
-        found.append(f"Too few sentences to mean much (under {SMALL}, greyed): {'; '.join(few)}.")
+        found.append(f"Too few sentences to mean much (under {SMALL}, grey or with a star): {'; '.join(few)}.")
     return found
 
 
@@ -111,6 +115,9 @@ def _length(results: Results) -> str:
     first = f"{short['mean']:.1f} to {long['mean']:.1f} BLEU{cause}"
     if len(kept) == 1:
         return f"From sentences of up to {limit} to longer ones {name} goes from {first}."
+    if kept[-1][0] == share:
+        every = listed([each[1] for each in kept])
+        return f"From sentences of up to {limit} to longer ones {every} keep the same share of their BLEU ({first})."
     _, best, short, long = kept[-1]
     least = f"{name} keeps the smallest share of its BLEU ({first})"
     return f"From sentences of up to {limit} to longer ones {least}, {best} the largest ({short['mean']:.1f} to {long['mean']:.1f})."
@@ -129,7 +136,8 @@ def _surety(results: Results) -> str:
     systems = results["systems"]
     runs = sorted({len(system["runs"]) for system in systems})
     if runs == [1]:
-        said = "One run of each was tested, so that this holds for these runs: another seed may say otherwise"
+        tested = "One run of each was tested, so that this holds for these runs" if len(systems) > 1 else "One run was tested"
+        said = f"{tested}: another seed may say otherwise"
     else:
         number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
         said = f"Intervals are over sentences and {number} seeds of each" + ("" if seeds_tested(results) else ", where there are several")
@@ -137,7 +145,13 @@ def _surety(results: Results) -> str:
     said += f"; p-values are corrected for {counted(variants, 'variant')}" if variants > 1 else ""
     unfinished = _unfinished(results, set(system_names(results)))
     said += f"; {listed(unfinished)} had not finished learning" if unfinished else ""
+    floor = _floor(results)
+    said += f"; {listed(floor)} {'have' if len(floor) > 1 else 'has'} not learned to translate at all" if floor else ""
     return f"{said}."
+
+
+def _floor(results: Results) -> list[str]:
+    return [named(system["name"]) for system in results["systems"] if system.get("floor")]
 
 
 def _unfinished(results: Results, among: set[str]) -> list[str]:

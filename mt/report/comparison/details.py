@@ -68,10 +68,11 @@ def frequency_table(results: Results) -> Table:
     for at, band in enumerate(known[0]["bands"]):
         cells = []
         for own in (words["bands"][at] for words in known):
-            cells.append(Cell(plain(own["f1"]["value"]), f"{plain(own['precision']['value'])} / {plain(own['recall']['value'])}"))
+            f1, precision, recall = (plain(own[part]["value"]) or "-" for part in ("f1", "precision", "recall"))
+            cells.append(Cell(f1, f"{precision} / {recall}"))
         rows.append([band["label"], f"{band['words']:,}", *cells])
     faint = frozenset(at for at, band in enumerate(known[0]["bands"]) if few(band))
-    note = "F1 in per cent (precision / recall), of words matched sentence by sentence."
+    note = "F1 in per cent (precision / recall), of words matched sentence by sentence; -: a run has no such words."
     return Table(["times in training", "words", *titles(results, [words["system"] for words in known])], rows, faint=faint, note=note)
 
 
@@ -119,7 +120,12 @@ def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], 
         if any(figure is not None and figure["value"] is not None for figure in figures):
             faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
             rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
-    return Table(["", *titles(results, names)], rows, faint=frozenset(faint), note="Grey: too few cases to mean much." if faint else "")
+    return Table(
+        ["", *titles(results, names)],
+        rows,
+        faint=frozenset(faint),
+        note="Grey, or with a star: too few cases to mean much." if faint else "",
+    )
 
 
 def run_table(results: Results) -> Table:
