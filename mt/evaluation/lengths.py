@@ -110,13 +110,14 @@ def measure_lengths(
         raise UsageError(f"lengths are by source or by reference, not by {by!r}")
     if by == "source" and sources is None:
         raise UsageError("no sources are given, so lengths can only be by reference")
-    measured = references if sources is None or by == "reference" else sources
+    by = by or ("reference" if sources is None else "source")
+    measured = references if by == "reference" or sources is None else sources
     unit = length_unit(measured)
     edges = default_edges(unit) if edges is None else tuple(edges)
     check_edges(edges)
     threshold = default_threshold(unit) if threshold is None else threshold
     check_threshold(threshold)
-    return Lengths("reference" if measured is references else "source", unit, threshold, lengths_of(measured), tuple(edges))
+    return Lengths(by, unit, threshold, lengths_of(measured), tuple(edges))
 
 
 def check_threshold(threshold: int) -> None:
