@@ -14,6 +14,7 @@ from torch import Tensor
 # about as much in as many steps, and on a CPU the rounds are a good part of a step.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 3
+PRECISION = torch.bfloat16  # of the products: rounds far less than the iteration leaves open
 RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then serves both (Liu et al. 2025, section 2.2)
 
 
@@ -41,31 +42,34 @@ class Muon(torch.optim.Optimizer):
                 self._step(matrices, group["lr"], group["momentum"], group["weight_decay"])
 
     def _step(self, matrices: list[Tensor], lr: float, decay: float, weight_decay: float) -> None:
-        gradients = torch.stack([matrix.grad for matrix in matrices if matrix.grad is not None])
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
         moving: Tensor | float = 1.0
         if self.found_inf is not None:
-            gradients = torch.where(self.found_inf > 0, 0.0, gradients)
             moving = 1.0 - self.found_inf
+            for gradient in gradients:  # what is not a number would remain so, however little of it is added
+                torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
         momenta = [self.state[matrix].setdefault("momentum", torch.zeros_like(matrix)) for matrix in matrices]
-        momentum = torch.stack(momenta)
-        momentum.lerp_(gradients, torch.as_tensor((1 - decay) * moving, device=gradients.device))
-        torch._foreach_copy_(momenta, list(momentum))
-        steps = orthogonalise(gradients.lerp_(momentum, decay)) * (RMS * max(matrices[0].shape) ** 0.5)
+        share = torch.as_tensor((1 - decay) * moving, device=gradients[0].device)
+        torch._foreach_mul_(gradients, share)
+        torch._foreach_mul_(momenta, 1 - share)
+        torch._foreach_add_(momenta, gradients)
+        torch._foreach_add_(gradients, momenta, alpha=decay)  # Nesterov's look ahead
+        steps = orthogonalise(torch.stack([gradient.to(PRECISION) for gradient in gradients]))
         torch._foreach_mul_(matrices, 1 - lr * weight_decay * moving)
-        torch._foreach_add_(matrices, list(steps * (-lr * moving)))
+        size = lr * RMS * max(matrices[0].shape) ** 0.5
+        torch._foreach_sub_(matrices, list(steps.to(matrices[0].dtype) * (size * moving)))
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
     """U V' of each matrix U S V', nearly: singular values that are not small come out near 1. [N, R, C] -> [N, R, C].
 
-    By Newton and Schulz's iteration, which needs products only. They are made in bfloat16: it rounds far less than the
-    iteration leaves open.
+    By Newton and Schulz's iteration, which needs products only.
     """
     wide = matrices.size(1) <= matrices.size(2)
-    x = (matrices if wide else matrices.mT).bfloat16()
+    x = matrices if wide else matrices.mT
     x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp(min=1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(ROUNDS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x if wide else x.mT).to(matrices.dtype)
+    return x if wide else x.mT
