@@ -29,6 +29,13 @@ def realdata() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting what a step costs takes every run a second or two, longer than most runs of the tests train."""
+    if request.module.__name__ != "test_budget":
+        monkeypatch.setattr("mt.training.trainer.StepCost", lambda model: lambda sentences, source, target: 0.0)
+
+
 @pytest.fixture
 def tiny_run(tmp_path: Path):
     """Overrides of a run that takes seconds: `tiny_run(pairs)` writes that many pairs of the embedded corpus as files."""
