@@ -107,7 +107,6 @@ def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
         (["budget.minutes=-1"], "budget.minutes=-1 is not possible"),
         (["budget.flops=inf"], "budget.flops=inf is not possible"),
         (["variants=5"], "variants: Cannot assign int"),
-        (["budget.minutes=-1"], "budget"),
         (["budget.minutes=long"], "budget.minutes"),
         (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
         (["budget=5"], "unknown key budget: set one of"),

@@ -15,15 +15,13 @@ import datasets
 import pyarrow as pa
 import pytest
 import yaml
-from omegaconf import OmegaConf
 
-from mt.config import Config, DataConfig, SplitConfig
+from mt.config import DataConfig, SplitConfig
 from mt.data import hub, readers
-from mt.data.corpus import RawCorpus, kinds, load_corpus, source_key
+from mt.data.corpus import RawCorpus, load_corpus, source_key
 from mt.errors import MTError, UsageError
 
 PAIRS = [("A house.", "Ein Haus."), ("b\u2028c\x85d\x0be", "ein Zeilentrenner"), ("", "leer"), ("ünïcode 😀", "日本語")]
-CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "data"
 
 
 @pytest.fixture(autouse=True)
@@ -343,24 +341,6 @@ def test_held_out_share_and_single_part(tmp_path: Path) -> None:
         list(held_out(tmp_path, pairs[:19]).val.pairs())
     with pytest.raises(UsageError, match="holdout is 0"):
         held_out(tmp_path, pairs, holdout=0)
-
-
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), {"data": OmegaConf.create(text)}))
-    assert isinstance(config, Config) and text.startswith("# ") and config.data.name == path.stem
-    parts = [config.data.train, config.data.val, config.data.test]
-    expected = {"files": 0, "hub": 0, "tatoeba": 2}.get(path.stem, 3)
-    assert [len(kinds(part)) for part in parts] == [1] * expected + [0] * (3 - expected)
-
-
-def test_preset_follows_a_local_copy() -> None:
-    schema = OmegaConf.structured(Config)
-    preset = OmegaConf.load(CONFIGS / "iwslt2017.yaml")
-    config = OmegaConf.to_object(OmegaConf.merge(schema, {"data": preset}, {"data": {"train": {"hub": "folder"}}}))
-    assert isinstance(config, Config)
-    assert (config.data.val.hub, config.data.test.subset, config.data.test.split) == ("folder", "iwslt2017-de-en", "test")
 
 
 def test_demo_corpus() -> None:

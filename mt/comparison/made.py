@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import platform
@@ -11,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mt.comparison.settings import NEUTRAL, value_of
 from mt.comparison.systems import System
 from mt.config import Config, keys
 from mt.environment import commit, versions
-
-NO_DIFFERENCE = {"name", "runs_dir", "seed", "data.cache", "data.offline", "trainer.log_every", "trainer.samples", "trainer.save_minutes"}
 
 
 def how_made(
@@ -62,14 +60,14 @@ def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
     for key in keys():
         values = {name: _value(config, key) for name, config in configs.items() if config is not None}
-        if key not in NO_DIFFERENCE and any(value != next(iter(values.values())) for value in values.values()):
+        if key not in NEUTRAL and any(value != next(iter(values.values())) for value in values.values()):
             for name, value in values.items():
                 found[name][key] = value
     return found
 
 
 def _value(config: Config, key: str) -> Any:
-    value = functools.reduce(getattr, key.split("."), config)
+    value = value_of(config, key)
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from mt.comparison.parameters import match, parameters
 from mt.comparison.question import FOLDER, Question
+from mt.comparison.settings import NEUTRAL, value_of
 from mt.comparison.systems import in_training
 from mt.compose import differences, load_config
 from mt.config import Config, DataConfig, keys
@@ -24,11 +24,7 @@ from mt.training.checkpoint import CHECKPOINT, MODEL
 from mt.training.checkpoint import load_config as load_run_config
 from mt.training.cost import COST
 
-# What does not change what a run learns, beside the seed, which is in the name of its folder.
-NEUTRAL = (
-    *("name", "runs_dir", "seed", "data.cache", "data.offline"),
-    *("trainer.threads", "trainer.log_every", "trainer.samples", "trainer.save_minutes"),
-)
+THREADS = "trainer.threads"  # changes the speed only
 TESTING = "trainer.test_beam"  # changes the test only, so that the same training serves
 
 
@@ -51,7 +47,7 @@ class PlannedRun:
             beam = json.loads((self.folder / COST).read_text(encoding="utf-8")).get("test_beam")
         except (ValueError, AttributeError):
             return False
-        return beam == setting(self.config, TESTING) and not differences(load_run_config(self.folder), self.config)
+        return beam == value_of(self.config, TESTING) and not differences(load_run_config(self.folder), self.config)
 
     def begun(self) -> bool:
         """Whether there is something to go on from."""
@@ -216,7 +212,7 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 
 def plan_run(variant: Variant, seed: int, data_hash: str) -> PlannedRun:
     """The run of a seed, in a folder that is named for all that decides what it learns."""
-    settings = {name: plain(setting(variant.config, name)) for name in keys() if name not in (*NEUTRAL, TESTING)}
+    settings = {name: plain(value_of(variant.config, name)) for name in keys() if name not in (*NEUTRAL, THREADS, TESTING)}
     given = [settings, data_hash, *start_of(variant)]
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
     base, name = Path(variant.config.runs_dir) / FOLDER, f"{variant.name}-{seed}-{digest}"
@@ -235,10 +231,6 @@ def start_of(variant: Variant) -> list[str]:
             f"variant {variant.name}: trainer.init_from={variant.config.trainer.init_from} has no {MODEL}: its training did not end"
         )
     return [file_digest(model)]
-
-
-def setting(config: Config, name: str) -> Any:
-    return functools.reduce(getattr, name.split("."), config)
 
 
 def plain(value: Any) -> Any:

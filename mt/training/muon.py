@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 # Of the quintic a x + b x^3 + c x^5, chosen by Jordan et al. so that small singular values grow as fast as they can. Three rounds
-# bring those above a fiftieth of the norm to between 0.68 and 1.21; Jordan's five, those above a 500th. A model learns
-# about as much in as many steps, and on a CPU the rounds are a good part of a step.
+# bring those above a fiftieth of the norm to between 0.68 and 1.21; Jordan's five, those above a 500th. With five a
+# model learns somewhat more in as many steps, which on a CPU, where the rounds are a good part of a step, take longer by as much.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 3
 PRECISION = torch.bfloat16  # of the products: rounds far less than the iteration leaves open
@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
 
     The step of a matrix of r x c is the nearest orthogonal matrix to its momentum (Nesterov's), times 0.2 sqrt(max(r, c)). All
     directions of a matrix so learn at the same speed, not only those in which gradients are large. Matrices of the same shape are
-    orthogonalised together. torch.optim.Muon computes the same, one matrix after the other, and cannot skip a step.
+    orthogonalised together. torch.optim.Muon of as many rounds computes the same, one matrix after the other, and cannot skip a step.
     """
 
     found_inf: Tensor | None = None  # 1.0 where the next step must change nothing; the switch that fused AdamW has
