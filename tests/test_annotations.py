@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +21,6 @@ from mt.evaluation.attention import THRESHOLD, score_attention
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.report import text_table, to_dict
 from mt.train import train
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def demo_config(**test: object) -> DataConfig:
@@ -184,29 +180,3 @@ def test_without_attention_there_is_nothing_to_align(tmp_path: Path, capsys: pyt
     with pytest.raises(SystemExit):
         main([str(run), *files, "--device", "cpu"])
     assert "no attention to the source" in capsys.readouterr().err
-
-
-def test_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    references = [" ".join(f"w{j}" for j in range(4 + i)) for i in range(20)]
-    for name, hypotheses in {"one": references, "two": [line.replace("w2", "x") for line in references]}.items():
-        evaluation = evaluate_translations(references, hypotheses, [references], ter=False, bootstrap=0)
-        (tmp_path / f"{name}.json").write_text(json.dumps(to_dict(evaluation)), encoding="utf-8")
-
-    def by_length(*names: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["by_length.py", *(str(tmp_path / name) for name in names)])
-        runpy.run_path(str(ROOT / "scripts" / "by_length.py"), run_name="__main__")
-
-    by_length("one.json", "two.json")
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert lines[0] == ["words", "sentences", "one.json", "two.json"]
-    assert lines[1][:3] == ["1-10", "7", "100.0*"] and float(lines[1][3].rstrip("*")) < 100
-    assert lines[-1][:3] == ["all", "20", "100.0"]
-    short = evaluate_translations(references[:5], references[:5], [references[:5]], ter=False, bootstrap=0)
-    (tmp_path / "short.json").write_text(json.dumps(to_dict(short)), encoding="utf-8")
-    with pytest.raises(SystemExit):
-        by_length("one.json", "short.json")
-    assert "tested on other sentences" in capsys.readouterr().err
-    (tmp_path / "odd.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(SystemExit):
-        by_length("odd.json")
-    assert "is no evaluation" in capsys.readouterr().err

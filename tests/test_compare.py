@@ -10,7 +10,7 @@ import pytest
 from comparing import REFERENCES, SOURCES, damaged, make_run
 
 from mt.compare import help_text, parse, run
-from mt.comparison.systems import of_files
+from mt.comparison.systems import matching, of_files, of_runs
 from mt.compose import load_config
 from mt.errors import MTError, UsageError
 
@@ -72,6 +72,16 @@ def test_what_is_no_file_of_translations(files: Any) -> None:
 
 def test_one_run_needs_no_brackets() -> None:
     assert parse(["runs=a", "edges=10"]).config.runs == ["a"]
+
+
+def test_runs_by_a_pattern(tmp_path: Path) -> None:
+    for name in ("why-b", "why-a", "other", "odd[1]"):
+        (tmp_path / name).mkdir()
+    assert matching(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]
+    assert matching(f"{tmp_path}/odd[1]") == [f"{tmp_path}/odd[1]"]  # it is there: a name, no pattern
+    assert parse(["runs=runs/why-*"]).config.runs == parse(["runs=[runs/why-*]"]).config.runs == ["runs/why-*"]
+    with pytest.raises(UsageError, match=r"there is no .*nothing-\*"):
+        of_runs([f"{tmp_path}/nothing-*"])
 
 
 def test_help_names_every_key() -> None:

@@ -36,6 +36,7 @@ usage: mt-compare [compare=NAME] [key=value ...]
   mt-compare compare=mine.yaml plan=true                           what would be trained, of a comparison of your own
   mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1       two runs at a time
   mt-compare runs='[runs/rnn,runs/transformer]'                    what is trained already
+  mt-compare runs='runs/why_attention-*'                           all of that name
   mt-compare runs='[runs/a-1,runs/a-2,runs/a-3,runs/b-1,runs/b-2,runs/b-3]' baseline=a-1     three seeds of two systems
   mt-compare hyp='{ours: ours.de, theirs: theirs.de}' ref=news.de src=news.en lang=de
   mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref=news.de
@@ -62,7 +63,7 @@ class CompareConfig:
     match_parameters: Any = setting(None, "with compare: true: choose widths so that all have as many parameters as the baseline")
     tests: Any = setting(None, "with compare: further test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\"")
     plan: bool = setting(False, "with compare: show what would be trained, check it, and stop")
-    runs: list[str] = setting(list, "instead: run directories, by the tests that mt-train left in them")
+    runs: list[str] = setting(list, "instead: run directories, or patterns such as runs/x-*, by the tests that mt-train left in them")
     hyp: dict[str, Any] = setting(dict, "instead: files of translations, by the name of the system; a list of files for several seeds")
     ref: str = setting("", "with hyp: file of reference translations")
     src: str = setting("", "with hyp: file of sources, whose length then counts")

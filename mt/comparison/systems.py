@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,14 +94,14 @@ def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sou
 
 
 def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = None, say: Callable[[str], None] = print) -> Material:
-    """Run directories; those whose settings differ in the seed only are one system, named by the first of them.
+    """Run directories, or patterns of them; those whose settings differ in the seed only are one system, named by the first of them.
 
     As `of_variants` otherwise.
     """
     if not paths:
         raise UsageError("name at least one run directory: runs='[runs/a,runs/b]'")
     groups: list[list[Run]] = []
-    for path in paths:
+    for path in [each for given in paths for each in matching(given)]:
         run = read_run(path)
         same = next((runs for runs in groups if alike(run, runs[0])), None)
         if same is None:
@@ -107,6 +109,15 @@ def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = No
         else:
             same.append(run)
     return _of_runs([System(name, runs) for name, runs in zip(names(groups), groups, strict=True)], tests or {}, say)
+
+
+def matching(pattern: str) -> list[str]:
+    """The paths that a pattern such as runs/why_attention-* stands for, in order; a path stands for itself."""
+    if not glob.has_magic(pattern) or Path(pattern).expanduser().exists():
+        return [pattern]
+    if not (found := sorted(glob.glob(os.path.expanduser(pattern)))):
+        raise UsageError(f"there is no {pattern}")
+    return found
 
 
 def of_variants(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
-from mt.models.norm import RMSNorm
+from mt.models.norm import RMSNorm, for_products
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swiglu": F.silu}
 NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm}
@@ -39,7 +39,7 @@ class Sublayer(nn.Module):
 
     def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         if self.place in ("pre", "sandwich"):
-            return x + self.dropout(self.second(function(self.norm(x))))
+            return x + self.dropout(self.second(function(for_products(self.norm(x)))))
         return self.norm(self.residual * x + self.dropout(function(x)))
 
 

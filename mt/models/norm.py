@@ -1,4 +1,4 @@
-"""RMSNorm, in float32 whatever it is given."""
+"""RMSNorm, in float32 whatever it is given; and what leaves a norm in the precision of the products that follow."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x.float(), self.weight.shape, self.weight, 1e-6).to(x.dtype)
+
+
+def for_products(x: Tensor) -> Tensor:
+    """x in the precision in which autocast multiplies: converted once where several products follow, not once for each."""
+    return x.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else x

@@ -16,6 +16,7 @@ from mt.attention.positions import NoPositions, build_positions
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
 from mt.models.layers import DeepNorm, FeedForward, Sublayer, build_norm
+from mt.models.norm import for_products
 from mt.models.seq2seq import Decoder, DecoderOutput, DecodingState, Encoder, ExtraLoss, Memory
 
 
@@ -224,7 +225,8 @@ class TransformerDecoder(Decoder):
         return cast(Sequence[DecoderLayer], self.layers)
 
     def _project(self, memory: Memory) -> list[KeyValue]:
-        return [layer.project(memory.states) for layer in self._layers]
+        states = for_products(memory.states)
+        return [layer.project(states) for layer in self._layers]
 
     def _across(self, at: Tensor, mask: Tensor) -> Sight:
         """Any target token may see the whole source."""

@@ -51,9 +51,6 @@ class Trainer:
         self.validator = Validator(config, data, ranks, device)
         self.progress = Progress(data_hash=data.hash)
         self.skipped_in_a_row = 0
-        for parameter in model.parameters():
-            parameter.grad = torch.zeros_like(parameter)  # there from the start: a rank without a batch sends zeros
-        self.gradients: list[Tensor] = [p.grad for p in model.parameters() if p.grad is not None]
 
     def resume(self) -> bool:
         """Continue from the last save, if there is one. Says whether there was."""
@@ -163,7 +160,8 @@ class Trainer:
         """Accumulate gradients over the micro-batches of all ranks, then update once. Nothing here waits for a GPU."""
         progress, optim = self.progress, self.config.optim
         rate = learning_rate(optim, progress.step + 1, self._spent())
-        torch._foreach_zero_(self.gradients)
+        for parameter in self.model.parameters():
+            parameter.grad = None  # the first backward pass then hands over its own: nothing to fill with zeros and to add to
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
         for (index, _), batch in zip(step.micro_batches, batches, strict=True):
             seed_everything(self.config.seed, step.epoch, index)
@@ -172,8 +170,9 @@ class Trainer:
             sums[0] += loss.detach()
             sums[1] += nll
             sums[2] += batch.target_tokens
-        self.ranks.sum([*self.gradients, sums])
-        norm, skipped = update(self.optimizer, self.gradients, sums[2], optim.clip, rate)
+        gradients = all_gradients(self.model)
+        self.ranks.sum([*gradients, sums])
+        norm, skipped = update(self.optimizer, gradients, sums[2], optim.clip, rate)
         progress.step += 1
         progress.epoch, progress.batch, progress.epochs = step.position.epoch, step.position.batch, step.progress
         self.average.update(progress.step)
@@ -255,6 +254,14 @@ class Trainer:
         self.progress.peak_memory = max(self.progress.peak_memory, peak_memory(self.device))
         if self.ranks.first:
             save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.progress)
+
+
+def all_gradients(model: torch.nn.Module) -> list[Tensor]:
+    """One for each parameter: zeros where no batch reached it, as on a rank that had none."""
+    for parameter in model.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
 
 def seed_everything(*numbers: int) -> None:
