@@ -61,7 +61,7 @@ def parser() -> Parser:
     """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
     arguments = Parser("mt-translate", "Translate lines of text with a trained model.", EXAMPLES)
     add = arguments.add_argument
-    add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
+    add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo; or a folder that mt-export wrote")
     add("sentences", metavar="SENTENCE", nargs="*", help="text to translate; without any, lines are read from standard input")
     add("--ensemble", metavar="RUN", action="append", default=[], help="one more run, to average probabilities with; repeatable")
     add("--input", metavar="FILE", help="read lines from this file (.gz, .xz, .zst too) instead of standard input")
@@ -87,6 +87,8 @@ def parser() -> Parser:
     add("--seed", type=int, metavar="N", help="makes sampling repeatable")
     machine = arguments.add_argument_group("machine")
     add = machine.add_argument
+    backends = ("auto", "pytorch", "ctranslate2", "onnx")
+    add("--backend", default="auto", choices=backends, help="the engine, of those that mt-export made RUN fit for (default: what RUN is)")
     add("--batch-tokens", type=int, default=4096, metavar="N", help="source tokens * beam a batch; less takes less memory (default: 4096)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
@@ -119,6 +121,7 @@ def translate(arguments: argparse.Namespace) -> None:
         [arguments.run, *arguments.ensemble],
         arguments.device,
         arguments.precision,
+        arguments.backend,
         options=options,
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),

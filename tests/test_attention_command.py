@@ -15,6 +15,7 @@ from test_translate import call
 
 from mt import translate as command
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.engine import PyTorchEngine
 from mt.decoding.translator import Translator
 from mt.evaluation.alignment import format_links
 
@@ -118,7 +119,7 @@ def test_wrong_calls_are_told_before_a_model_is_loaded(flags, code, message, mon
 
 
 def test_what_the_model_has_not_is_told_before_it_translates(run: Path, tokenizer: Tokenizer, monkeypatch, capsys, tmp_path: Path) -> None:
-    monkeypatch.setattr(Translator, "_search", None)
+    monkeypatch.setattr(PyTorchEngine, "search", None)
     file = tmp_path / "map.html"
     for flags, message in ((("layer", "3"), "no layer 3: the attention to the source has 2, counted from 1"), (("head", "3"), "no head 3")):
         code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", file, f"--attention-{flags[0]}", flags[1], "the cat")

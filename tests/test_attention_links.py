@@ -17,7 +17,7 @@ from mt.config import ModelConfig, RNNConfig, TransformerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
 from mt.data.words import count_words
-from mt.decoding import translator as translator_module
+from mt.decoding import engine as engine_module
 from mt.decoding.attention import PairAttention, PairLinks, attention_weights, join_links, link_pairs
 from mt.decoding.batches import Budget
 from mt.decoding.search import Hypothesis
@@ -139,7 +139,7 @@ def test_a_decoder_without_attention_aligns_nothing(tokenizer: Tokenizer, monkey
     translator = Translator([build_model(config, *[tokenizer.vocab_size()] * 2).eval()], tokenizer)
     with pytest.raises(UsageError, match="no attention"):
         translator.align([("the cat", "a dog")])
-    monkeypatch.setattr(translator, "_search", None)  # it is told before the search
+    monkeypatch.setattr(translator.engine, "search", None)  # it is told before the search
     with pytest.raises(UsageError, match="no attention"):
         list(translator.translate_stream(["the cat"], alignments=True))
 
@@ -177,7 +177,7 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         return [[Hypothesis(row * times, -times, -times, True) for times in (1, 2)[: options.nbest]] for row in rows]
 
-    monkeypatch.setattr(translator_module, "search", search)
+    monkeypatch.setattr(engine_module, "search", search)
 
 
 def test_aligning_texts(translator: Translator) -> None:

@@ -86,7 +86,7 @@ def test_parts_of_a_line_have_the_pieces_of_the_line(translator: Translator) -> 
 
 def test_a_model_without_any_attention_says_so_before_it_searches(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = Translator([tiny(tokenizer.vocab_size(), "rnn", "rnn", "none")], tokenizer)
-    monkeypatch.setattr(translator, "_search", None)
+    monkeypatch.setattr(translator.engine, "search", None)
     with pytest.raises(UsageError, match="no attention to look at"):
         translator.translate(["the cat"], return_attention=True)
     with pytest.raises(UsageError, match="no attention to look at"):

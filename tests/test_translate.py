@@ -21,6 +21,7 @@ from mt.config import TokenizerConfig
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
+from mt.decoding import engine as engine_module
 from mt.decoding import translator as translator_module
 from mt.decoding import windows as windows_module
 from mt.decoding.search import SearchOptions, search
@@ -306,7 +307,7 @@ def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pyt
     lines, warnings, sizes = sentences(40), [], []
     expected = translator.translate(lines)
     small = Translator(translator.models, translator.tokenizer, max_pieces=40, precision="fp32", batch_tokens=10_000, warn=warnings.append)
-    real = translator_module.search
+    real = engine_module.search
 
     def limited(model, source, *rest):
         sizes.append(len(source))
@@ -314,7 +315,7 @@ def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pyt
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
         return real(model, source, *rest)
 
-    monkeypatch.setattr(translator_module, "search", limited)
+    monkeypatch.setattr(engine_module, "search", limited)
     capacity = 7
     assert small.translate(lines) == expected
     assert sizes[0] == 40 and sum(size for size in sizes if size <= 7) == 40
@@ -329,7 +330,7 @@ def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pyt
     def broken(*_):
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(translator_module, "search", broken)
+    monkeypatch.setattr(engine_module, "search", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         small.translate(lines)
 

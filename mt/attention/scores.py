@@ -51,7 +51,7 @@ class AdditiveScore(Score):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         energy = self.energy.weight
         if len(energy) > 1:  # one product for all heads: the v of each beside zeros
-            energy = torch.block_diag(*energy.split(1))
+            energy = (torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy).flatten(1)
         return F.linear(torch.tanh(self.query(query)[:, :, None] + keys), energy).movedim(-1, 1)
 
 

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import torch
 
-from mt.data.batching import make_batch
 from mt.data.cleaning import SURROGATE, normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.attention import (
@@ -32,17 +32,18 @@ from mt.decoding.attention import (
     require_kinds,
 )
 from mt.decoding.batches import Budget
-from mt.decoding.ensemble import Ensemble
+from mt.decoding.engine import Engine, PyTorchEngine
 from mt.decoding.outputs import Output, Translation, at_rank
-from mt.decoding.scoring import PairScore, score_pairs
-from mt.decoding.search import Hypothesis, SearchOptions, search
+from mt.decoding.scoring import PairScore
+from mt.decoding.search import Hypothesis, SearchOptions
 from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.windows import WINDOW_LINES, windows
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
+from mt.exporting.folder import is_export, read_export
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import Run, load_run
-from mt.training.device import autocast, pick_device
+from mt.training.device import pick_device
 
 BATCH_TOKENS = 4096
 
@@ -64,20 +65,22 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
         warn: Callable[[str], None] | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
 
         `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
-        calls; `warn` gets one-line warnings, by default on standard error.
+        calls; `warn` gets one-line warnings, by default on standard error. `engine` takes the place of the models, of which there
+        may then be none.
         """
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens cannot be {batch_tokens}")
-        self.models, self.tokenizer = list(models), tokenizer
+        self.engine: Engine = engine or PyTorchEngine(models, precision)
+        self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
         self.options = options or SearchOptions()
         self.budget = Budget(batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr)))
         self.counts: Counter[str] = Counter()
-        self._searched = self.models[0] if len(self.models) == 1 else Ensemble(self.models)
 
     @classmethod
     def from_runs(cls, runs: Sequence[Run], **settings: Any) -> Translator:
@@ -92,6 +95,11 @@ class Translator:
                 raise MTError(f"{first.path} and {other.path} differ in data.clean.unicode: they need different input")
         max_pieces = min(run.config.data.max_pieces for run in runs)
         return cls([run.model for run in runs], first.tokenizer, max_pieces=max_pieces, unicode=first.config.data.clean.unicode, **settings)
+
+    @property
+    def models(self) -> list[Seq2Seq]:
+        """The PyTorch models. UsageError from a backend that has none: attention is asked of them."""
+        return self.engine.models
 
     @overload
     def translate(self, lines: str, *, return_attention: Literal[True], **options: Any) -> Translation: ...
@@ -137,7 +145,8 @@ class Translator:
         if attention is not None:
             require_kinds(self.models[:1], attention)
         chosen = replace(self.options, **options)
-        generator = torch.Generator(self.models[0].device)
+        self.engine.check(chosen)
+        generator = torch.Generator(self.engine.device)
         if seed is None:
             generator.seed()
         else:
@@ -147,7 +156,7 @@ class Translator:
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Log-probability of each target text given its source text."""
-        return score_pairs(self.models, self.tokenizer, self._normalise_pairs(pairs), self.budget, self.precision)
+        return self.engine.score(self.tokenizer, self._normalise_pairs(pairs), self.budget)
 
     @property
     def attends(self) -> bool:
@@ -200,13 +209,7 @@ class Translator:
     ) -> Iterator[Translation]:
         sources = self._normalise(lines)
         parts, rows = self._parts(sources)
-
-        def work(batch: list[int]) -> list[list[Hypothesis]]:
-            found = self._search([rows[row] for row in batch], options, generator)
-            progress(len(batch))
-            return found
-
-        found = self.budget.map(rows, options.width, work)
+        found = self.engine.search(rows, options, self.budget, generator, progress)
         linked = self._link_found(rows, found) if alignments else []
         best = [(row, hypotheses[0].tokens) for row, hypotheses in zip(rows, found, strict=True)]
         attended = self._attend(best, attention or ())  # as it is asked for
@@ -245,12 +248,6 @@ class Translator:
             rows += parts
         return counts, rows
 
-    def _search(self, rows: list[list[int]], options: SearchOptions, generator: torch.Generator) -> list[list[Hypothesis]]:
-        device = self.models[0].device
-        batch = make_batch(rows, [()] * len(rows)).to(device)  # padded as in training
-        with autocast(device, self.precision):
-            return search(self._searched, batch.source, batch.source_mask, options, generator)
-
     def _outputs(self, parts: list[list[Hypothesis]], options: SearchOptions) -> list[Output]:
         """The hypotheses of a line's parts -> its translations: the best of each part, the second best of each, ..."""
         if not parts:
@@ -286,14 +283,24 @@ class Translator:
 
 
 def load(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], device: str = "auto", precision: str = "auto", **settings: Any
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    device: str = "auto",
+    precision: str = "auto",
+    backend: str = "auto",
+    **settings: Any,
 ) -> Translator:
-    """A Translator from a run directory, or from several with the same vocabulary as an ensemble.
+    """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
 
-    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `settings`: batch_tokens, options, warn of Translator.
-    Raises MTError where a run directory is missing or damaged.
+    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: pytorch, ctranslate2, onnx, or auto: what an export
+    folder was exported for, else pytorch; `settings`: batch_tokens, options, warn of Translator. Raises MTError where a run
+    directory is missing or damaged.
     """
-    if isinstance(paths, str | os.PathLike):
-        paths = [paths]
+    folders = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if backend == "auto":
+        backend = read_export(folders[0]).backend if folders and is_export(folders[0]) else "pytorch"
+    if backend != "pytorch":
+        from mt.exporting.load import load_export  # which imports this module
+
+        return load_export(folders, backend, device, precision, **settings)
     place = pick_device(device)
-    return Translator.from_runs([load_run(path, place) for path in paths], precision=precision, **settings)
+    return Translator.from_runs([load_run(folder, place) for folder in folders], precision=precision, **settings)

@@ -76,7 +76,7 @@ class BahdanauDecoder(RecurrentDecoder):
     def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
         words, attention = self.dropout(embedded), self.cell.attention
         prepared = attention.prepare(memory.states, memory.mask)
-        state, past = self.first_state(memory.summary), attention.start(prepared, len(words))
+        state, past = self.first_state(memory.summary), attention.start(prepared, words.shape[0])
         states, parts = [], []
         at = positions(0, words.shape[1], words.device)
         # unbind, not indexing: the gradient of T slices is one stack instead of T tensors of the full size.
@@ -91,7 +91,7 @@ class BahdanauDecoder(RecurrentDecoder):
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         prepared = self.cell.attention.prepare(memory.states, memory.mask)
         state = tuple(x.repeat_interleave(beam, 0) for x in self.first_state(memory.summary))
-        return DecodingState(prepared.rows(), (state, self.cell.attention.start(prepared, len(state[0]))))
+        return DecodingState(prepared.rows(), (state, self.cell.attention.start(prepared, state[0].shape[0])))
 
     def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
         words, at = self.dropout(embedded), positions(state.step, 1, embedded.device)

@@ -63,7 +63,7 @@ class LuongDecoder(RecurrentDecoder):
 
     def _first(self, memory: Memory, prepared: PreparedMemory, beam: int) -> Cache:
         state = tuple(x.repeat_interleave(beam, 0) for x in self.first_state(memory.summary))
-        rows = len(state[0])
+        rows = state[0].shape[0]  # not len(): a graph that is exported must not take it for a constant
         return state, state[0].new_zeros(rows, self.dim), self.attention.start(prepared, rows)
 
     def _advance(self, words: Tensor, at: Tensor, memory: PreparedMemory, cache: Cache) -> tuple[Tensor, Attended, Cache]:

@@ -1,0 +1,83 @@
+"""What stands under the translator: pieces in, hypotheses out. An engine knows nothing of text, lines or parts of lines.
+
+`PyTorchEngine` is the model as it was trained. Others run what mt-export made of it: `mt/decoding/ct2_engine.py`, which brings
+its own search, and `mt/decoding/onnx_engine.py`, which runs ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+
+from mt.data.batching import make_batch
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.batches import Budget
+from mt.decoding.ensemble import Ensemble
+from mt.decoding.scoring import PairScore, score_pairs
+from mt.decoding.search import Hypothesis, Searchable, SearchOptions, search
+from mt.errors import UsageError
+from mt.models.seq2seq import Seq2Seq
+from mt.training.device import autocast
+
+Rows = Sequence[Sequence[int]]  # pieces of each sentence, without BOS and EOS
+
+
+class Engine(Protocol):
+    """What a translator asks for. Batches are made here, because engines differ in what suits them."""
+
+    device: torch.device
+
+    @property
+    def models(self) -> list[Seq2Seq]:
+        """The PyTorch models, of which attention is asked; UsageError, with what to do, from an engine that has none."""
+
+    def check(self, options: SearchOptions) -> None:
+        """UsageError for options that this engine cannot serve."""
+
+    def search(
+        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+    ) -> list[list[Hypothesis]]:
+        """The `nbest` hypotheses of each row, best first. `progress` is told how many rows each batch finished."""
+
+    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
+        """The log-probability of each normalised target given its source."""
+
+
+class SearchEngine:
+    """Our own search (`mt.decoding.search`) over whatever has the steps of a model."""
+
+    def __init__(self, searched: Searchable, device: torch.device, precision: str) -> None:
+        self.searched, self.device, self.precision = searched, device, precision
+
+    def check(self, options: SearchOptions) -> None:
+        """The search serves all options that there are."""
+
+    def search(
+        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+    ) -> list[list[Hypothesis]]:
+        def work(chosen: list[int]) -> list[list[Hypothesis]]:
+            batch = make_batch([rows[row] for row in chosen], [()] * len(chosen)).to(self.device)  # padded as in training
+            with autocast(self.device, self.precision):
+                found = search(self.searched, batch.source, batch.source_mask, options, generator)
+            progress(len(chosen))
+            return found
+
+        return budget.map(rows, options.width, work)
+
+
+class PyTorchEngine(SearchEngine):
+    """One model, or several as an ensemble. Models as they are: call `eval()` before."""
+
+    def __init__(self, models: Sequence[Seq2Seq], precision: str) -> None:
+        self.models = list(models)
+        super().__init__(self.models[0] if len(self.models) == 1 else Ensemble(self.models), self.models[0].device, precision)
+
+    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
+        return score_pairs(self.models, tokenizer, pairs, budget, self.precision)
+
+
+def no_attention(backend: str) -> UsageError:
+    """What to say where attention is asked of an exported model."""
+    return UsageError(f"the backend {backend} gives translations without attention: alignments and maps are what --backend pytorch shows")

@@ -1,0 +1,151 @@
+"""mt-export: a trained run in the form of another engine, which is smaller or faster or needs no PyTorch to compute."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mt.command import Parser
+from mt.errors import MTError, UsageError, run_command
+
+if TYPE_CHECKING:
+    from mt.exporting.folder import Export
+    from mt.training.checkpoint import Run
+
+EXAMPLES = """\
+examples:
+  mt-export runs/demo --to ctranslate2 --quantization int8
+  mt-translate runs/demo --backend ctranslate2 < in.txt
+  mt-export runs/demo --to onnx --out small
+  mt-translate small < in.txt
+
+ctranslate2 is for Transformers, as far as it can express them; what stands in the way is listed, all at once. onnx is for all models.
+The folder (RUN/export/ctranslate2-int8 and the like) holds all that mt-translate needs, and can be moved anywhere. Afterwards a sample
+of the validation set is translated by both engines, and it is told how far they agree. Needs pip install 'mt-attention[ctranslate2]'
+or 'mt-attention[onnx]'. Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+SAMPLE = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the command."""
+    run_command(lambda: export(parser().parse_args(arguments)))
+
+
+def parser() -> Parser:
+    """All flags."""
+    arguments = Parser("mt-export", "Write a trained model for another engine.", EXAMPLES)
+    add = arguments.add_argument
+    add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
+    add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine")
+    add("--quantization", default="float32", metavar="TYPE", help="type of the weights: float32 (default), int8; ctranslate2: bfloat16, ...")
+    add("--out", metavar="FOLDER", help="where to (default: RUN/export/ENGINE-TYPE)")
+    check = arguments.add_argument_group("comparison with the model as trained")
+    add = check.add_argument
+    add("--sample", type=int, default=SAMPLE, metavar="N", help=f"validation sentences that both translate; 0: none (default: {SAMPLE})")
+    add("--src", metavar="FILE", help="sentences from this file instead")
+    add("--ref", metavar="FILE", action="append", default=[], help="with --src: their reference translations; repeatable")
+    add("--beam", type=int, default=5, metavar="K", help="beam size (default: 5)")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")
+    return arguments
+
+
+def export(options: argparse.Namespace) -> Path:
+    """The command after its flags are read: write, then compare."""
+    check_flags(options)
+    # Importing torch takes seconds: after the flags are known to be right.
+    import torch
+
+    from mt.exporting.folder import default_folder, write_export
+    from mt.training.checkpoint import load_run
+    from mt.training.device import set_threads
+
+    set_threads(options.threads)
+    run = load_run(options.run, torch.device("cpu"))
+    folder = Path(options.out).expanduser() if options.out else default_folder(run.path, options.to, options.quantization)
+    described, fill = plan(run, options.to, options.quantization)
+    write_export(folder, run, described, fill)
+    print(f"{folder}: {megabytes(folder)} (the run's model: {megabytes(run.path / 'model.safetensors')})", flush=True)
+    if options.sample:
+        check(options, run, folder)
+    return folder
+
+
+def check_flags(options: argparse.Namespace) -> None:
+    """What can be wrong without looking at the run."""
+    if options.sample < 0 or options.threads < 0:
+        raise UsageError("--sample and --threads cannot be negative")
+    if bool(options.src) != bool(options.ref):
+        raise UsageError("give --src and --ref together: sentences and their translations")
+
+
+def plan(run: Run, backend: str, quantization: str) -> tuple[Export, Any]:
+    """What will be in the folder, and what writes the engine's files there. UsageError for what the engine cannot do."""
+    from mt.decoding.search import SearchOptions
+    from mt.exporting import ct2, onnx_graphs
+    from mt.exporting.folder import Export
+    from mt.exporting.optional import require
+
+    types = ct2.QUANTIZATIONS if backend == "ctranslate2" else onnx_graphs.QUANTIZATIONS
+    if quantization not in types:
+        raise UsageError(f"--quantization {quantization} is not possible for {backend}: choose one of {', '.join(types)}")
+    library = require("ctranslate2", "ctranslate2") if backend == "ctranslate2" else require("onnxruntime", "onnx")
+    options = SearchOptions()
+    longest = int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
+    described = Export(backend, quantization, longest, f"{backend} {library.__version__}")
+    if backend == "onnx":
+        return described, lambda folder: onnx_graphs.write_graphs(folder, run.model, quantization)
+    model = run.config.model
+    if found := ct2.obstacles(model):
+        raise UsageError(f"{run.path} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model")
+    return described, lambda folder: ct2.write_model(folder, run.model, model, run.tokenizer, quantization, longest)
+
+
+def check(options: argparse.Namespace, run: Run, folder: Path) -> None:
+    """Translate a sample with both engines and print how far they agree; where there is no text, say so."""
+    from mt.decoding.search import SearchOptions
+    from mt.decoding.translator import Translator, load
+    from mt.exporting.agreement import compare
+
+    try:
+        sources, references, name = sample_text(options, run)
+    except MTError as error:
+        say(f"not compared with the model as trained: {error} (--src and --ref name other text)")
+        return
+    search = SearchOptions(beam=options.beam)
+    original = Translator.from_runs([run], precision="fp32", options=search)
+    agreement = compare(original, load(folder, backend=options.to, options=search), sources, references, run.config.data.languages()[1])
+    print(f"{name}, beam {options.beam}, {agreement.line()}", flush=True)
+
+
+def sample_text(options: argparse.Namespace, run: Run) -> tuple[list[str], list[list[str]], str]:
+    """Sentences spread evenly over the text, their references, what text it is. MTError where it cannot be had."""
+    from mt.evaluate import corpus_part, read_parallel
+
+    if options.src:
+        sources, *references = read_parallel([options.src, *options.ref])
+        name = options.src
+    else:
+        found = corpus_part(run.config, "val", str(run.path))
+        sources, references, name = found.sources, found.references, "validation"
+    count = min(options.sample, len(sources))
+    rows = [len(sources) * number // count for number in range(count)]
+    return [sources[row] for row in rows], [[lines[row] for row in rows] for lines in references], name
+
+
+def megabytes(path: Path) -> str:
+    """The size of a file, or of all files of a folder."""
+    files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    return f"{sum(each.stat().st_size for each in files) / 1e6:.1f} MB"
+
+
+def say(message: str) -> None:
+    """Notes: to standard error, since standard output carries results only."""
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
