@@ -63,5 +63,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing what is needed and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
-	@$(INSTALL) -e '.[dev]' | $(STEPS)
+	@$(INSTALL) -e '.[dev,ctranslate2,onnx]' | $(STEPS)
 	@touch $@ $(VENV)/.installed

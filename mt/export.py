@@ -41,7 +41,9 @@ def parser() -> Parser:
     add = arguments.add_argument
     add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
     add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine")
-    add("--quantization", default="float32", metavar="TYPE", help="type of the weights: float32 (default), int8; ctranslate2: bfloat16, ...")
+    add(
+        "--quantization", default="float32", metavar="TYPE", help="type of the weights: float32 (default), int8; ctranslate2: bfloat16, ..."
+    )
     add("--out", metavar="FOLDER", help="where to (default: RUN/export/ENGINE-TYPE)")
     check = arguments.add_argument_group("comparison with the model as trained")
     add = check.add_argument

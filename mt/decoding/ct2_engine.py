@@ -1,8 +1,8 @@
 """CTranslate2 under the translator: a Transformer that mt-export wrote, searched in C++ by as many workers as there are threads.
 
 Its beam search scores as ours does and stops a little earlier: once K hypotheses are finished, whatever could still overtake
-them. Special pieces are left out before its softmax and not after, which raises log-probabilities by as much as a trained
-model gives to those pieces, about 1e-5 a token.
+them. What may not be produced is left out before its softmax and not after, which raises log-probabilities: by what a trained model
+gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`) by what EOS would have had.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class CTranslate2Engine:
     def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
         sides = [tokenizer.encode_many([pair[side] for pair in pairs], name) for side, name in enumerate(("src", "tgt"))]
         if (most := max((len(row) + 1 for side in sides for row in side), default=0)) > self.longest:
-            raise MTError(f"a text of {most} tokens is longer than the {self.longest} that this model was exported for: use --backend pytorch")
+            raise MTError(
+                f"a text of {most} tokens is longer than the {self.longest} that this model was exported for: use --backend pytorch"
+            )
         sources, targets = ([self._spell(row, name) for row in side] for side, name in zip(sides, ("src", "tgt"), strict=True))
         scores = self.translator.score_batch(sources, targets, max_batch_size=budget.tokens, batch_type="tokens", max_input_length=0)
         return [PairScore(sum(score.log_probs), len(score.log_probs)) for score in scores]

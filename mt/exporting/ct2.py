@@ -123,11 +123,11 @@ def fill(spec: Any, model: Seq2Seq, config: ModelConfig, longest: int) -> None:
         place = spec.encoder.layer[number]
         fill_self_attention(place, layer.attention, layer.around_attention, encoder.stack, number)
         fill_feed_forward(place, layer.feed_forward, layer.around_feed_forward)
-    for number, layer in enumerate(cast(Sequence[DecoderLayer], decoder.layers)):
+    for number, each in enumerate(cast(Sequence[DecoderLayer], decoder.layers)):
         place = spec.decoder.layer[number]
-        fill_self_attention(place, layer.self_attention, layer.around_self, decoder.stack, number)
-        fill_cross_attention(place, layer.cross_attention, layer.around_cross)
-        fill_feed_forward(place, layer.feed_forward, layer.around_feed_forward)
+        fill_self_attention(place, each.self_attention, each.around_self, decoder.stack, number)
+        fill_cross_attention(place, each.cross_attention, each.around_cross)
+        fill_feed_forward(place, each.feed_forward, each.around_feed_forward)
 
 
 def fill_self_attention(place: Any, attention: MultiHeadAttention, around: Sublayer, stack: Stack, number: int) -> None:

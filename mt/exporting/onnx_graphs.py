@@ -155,9 +155,9 @@ def export_graph(path: Path, module: nn.Module, inputs: dict[str, Tensor], outpu
 @contextlib.contextmanager
 def forward_only() -> Iterator[None]:
     """Functions with a backward pass of their own (entmax) as their forward pass, whose sizes would be constants of the graph otherwise."""
-    function = torch.autograd.Function
+    function: Any = torch.autograd.Function
     original = function.__dict__["apply"]
-    function.apply = classmethod(lambda cls, *inputs: cls.forward(torch.autograd.function.FunctionCtx(), *inputs))  # type: ignore[assignment]
+    function.apply = classmethod(lambda cls, *inputs: cls.forward(torch.autograd.function.FunctionCtx(), *inputs))
     try:
         yield
     finally:
@@ -234,4 +234,10 @@ def symbolics() -> dict[str, Any]:
         inside = [g.op("Unsqueeze", size, first) for size in sizes.node().inputs()] if listed else [sizes]
         return g.op("Reshape", x, g.op("Concat", *kept[:dim], *inside, *kept[dim + 1 :], axis_i=0))
 
-    return {"prim::ConstantChunk": chunk, "aten::unflatten": unflatten, "aten::mT": transpose_last, "aten::movedim": move_dimension, "aten::rms_norm": rms_norm}
+    return {
+        "prim::ConstantChunk": chunk,
+        "aten::unflatten": unflatten,
+        "aten::mT": transpose_last,
+        "aten::movedim": move_dimension,
+        "aten::rms_norm": rms_norm,
+    }

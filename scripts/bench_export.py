@@ -1,0 +1,83 @@
+"""Size, speed and BLEU of a run as trained and as exported, side by side, as a Markdown table.
+
+    python scripts/bench_export.py runs/demo [--src test.en --ref test.de] [--lines 500] [--repeats 3] [--threads 2]
+
+Rows are PyTorch in float32 and bfloat16, and every export of the run that there is (mt-export makes them). The rows take turns,
+`--repeats` times; a figure is the median, from text to text, loading left out, after a first round on a few lines. Text is the run's
+own test set unless files are named. BLEU is of the beam. Size is that of the weights or graphs on disk, without tokenizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from mt.data.readers import read_lines
+from mt.decoding.translator import Translator, load
+from mt.evaluation.metrics import build_metrics
+from mt.exporting.folder import BACKENDS, is_export, read_export
+from mt.training.checkpoint import load_config
+from mt.training.device import set_threads
+
+WEIGHTS = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--src", type=Path, help="sentences (default: the run's test set)")
+    parser.add_argument("--ref", type=Path, help="their translations")
+    parser.add_argument("--lines", type=int, default=500, help="sentences, spread evenly over the text (default: 500)")
+    parser.add_argument("--beam", type=int, default=5, help="beam beside greedy search (default: 5)")
+    parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
+    parser.add_argument("--batch-tokens", type=int, default=4096, help="as of mt-translate (default: 4096)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
+    options = parser.parse_args()
+    set_threads(options.threads)
+    texts = [
+        list(read_lines(options.src or options.run / "test.sources.txt")),
+        list(read_lines(options.ref or options.run / "test.references.txt")),
+    ]
+    count = min(options.lines, len(texts[0]))
+    sources, references = ([lines[len(lines) * row // count] for row in range(count)] for lines in texts)
+    bleu = build_metrics(load_config(options.run).data.languages()[1])[0]["bleu"]
+    rows = contestants(options.run, options.batch_tokens)
+    speeds: dict[tuple[str, int], list[float]] = {}
+    scores: dict[str, float] = {}
+    for translator, _ in rows.values():
+        translator.translate(sources[:20], beam=options.beam)
+    for turn in range(options.repeats):
+        for name, (translator, _) in rows.items():
+            for beam in (1, options.beam):
+                print(f"turn {turn + 1}, {name}, beam {beam}", file=sys.stderr)
+                start = time.perf_counter()
+                outputs = translator.translate(sources, beam=beam)
+                speeds.setdefault((name, beam), []).append(count / (time.perf_counter() - start))
+            scores[name] = bleu.corpus_score(outputs, [references]).score
+    print(f"| engine, weights | MB | greedy, sentences/s | beam {options.beam}, sentences/s | BLEU |\n|---|---|---|---|---|")
+    for name, (_, size) in rows.items():
+        greedy, beam = (statistics.median(speeds[name, width]) for width in (1, options.beam))
+        print(f"| {name} | {size:.1f} | {greedy:,.0f} | {beam:,.0f} | {scores[name]:.2f} |")
+
+
+def contestants(run: Path, batch_tokens: int) -> dict[str, tuple[Translator, float]]:
+    """Name -> translator and size in MB."""
+    rows = {
+        f"PyTorch, {name}": (load(run, "cpu", precision, batch_tokens=batch_tokens), megabytes(run))
+        for name, precision in (("float32", "fp32"), ("bfloat16", "bf16"))
+    }
+    for folder in sorted(folder for backend in BACKENDS for folder in (run / "export").glob(f"{backend}-*") if is_export(folder)):
+        export = read_export(folder)
+        rows[f"{export.backend}, {export.quantization}"] = load(folder, batch_tokens=batch_tokens), megabytes(folder)
+    return rows
+
+
+def megabytes(folder: Path) -> float:
+    return sum((folder / name).stat().st_size for name in WEIGHTS if (folder / name).is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    main()
