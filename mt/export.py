@@ -95,14 +95,14 @@ def plan(run: Run, backend: str, quantization: str) -> tuple[Export, Any]:
     if quantization not in types:
         raise UsageError(f"--quantization {quantization} is not possible for {backend}: choose one of {', '.join(types)}")
     library = require("ctranslate2", "ctranslate2") if backend == "ctranslate2" else require("onnxruntime", "onnx")
-    options = SearchOptions()
-    longest = int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
-    described = Export(backend, quantization, longest, f"{backend} {library.__version__}")
+    version = f"{library.__name__} {library.__version__}"
     if backend == "onnx":
-        return described, lambda folder: onnx_graphs.write_graphs(folder, run.model, quantization)
-    model = run.config.model
+        return Export(backend, quantization, 0, version), lambda folder: onnx_graphs.write_graphs(folder, run.model, quantization)
+    options, model = SearchOptions(), run.config.model
+    longest = ct2.table_length(model, int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra)
     if found := ct2.obstacles(model):
         raise UsageError(f"{run.path} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model")
+    described = Export(backend, quantization, longest, version)
     return described, lambda folder: ct2.write_model(folder, run.model, model, run.tokenizer, quantization, longest)
 
 

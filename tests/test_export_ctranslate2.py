@@ -191,6 +191,13 @@ def test_what_ctranslate2_cannot_serve(call, message: str, exported: Path) -> No
         call(mt.load(exported, backend="ctranslate2"))
 
 
+def test_only_positions_that_are_a_table_end_somewhere(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    run = save_lively_run(tmp_path / "run", tokenizer, tiny(position="rope"))
+    translator = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
+    assert translator.score([("cat", "cat " * 200)])[0].tokens > 200
+    assert len(translator.translate(" ".join(["cat"] * 12), max_ratio=50.0, beam=1)) > 0
+
+
 def test_an_export_can_be_damaged_or_too_new(exported: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())
     folder = write(run, "ctranslate2", "float32", tmp_path / "out")

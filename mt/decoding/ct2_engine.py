@@ -28,7 +28,7 @@ COMPUTE_TYPES = {"auto": "default", "fp32": "float32", "bf16": "bfloat16"}  # de
 
 
 class CTranslate2Engine:
-    """An exported model in `folder`. `longest`: tokens that its tables of positions reach to, sources and outputs alike."""
+    """An exported model in `folder`. `longest`: tokens that a source or an output may have; 0: any number."""
 
     device = torch.device("cpu")  # of what comes out of it
 
@@ -76,7 +76,7 @@ class CTranslate2Engine:
 
     def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
         sides = [tokenizer.encode_many([pair[side] for pair in pairs], name) for side, name in enumerate(("src", "tgt"))]
-        if (most := max((len(row) + 1 for side in sides for row in side), default=0)) > self.longest:
+        if 0 < self.longest < (most := max((len(row) + 1 for side in sides for row in side), default=0)):
             raise MTError(
                 f"a text of {most} tokens is longer than the {self.longest} that this model was exported for: use --backend pytorch"
             )
@@ -87,7 +87,7 @@ class CTranslate2Engine:
     def _limit(self, source_tokens: int, options: SearchOptions) -> int:
         """The longest output of a source, EOS included in both."""
         limit = max(int(source_tokens * options.max_ratio) + options.max_extra, options.min_length + 1)
-        if limit > self.longest:
+        if 0 < self.longest < limit:
             raise UsageError(
                 f"an output of up to {limit} tokens is asked for, and this model was exported for {self.longest}: "
                 "lower --max-ratio, --max-extra or --min-length, or use --backend pytorch"

@@ -60,10 +60,15 @@ def side_setting(config: ModelConfig, side: str, kind: str) -> str:
     return getattr(config.transformer, f"{side}_{kind}") or getattr(config.transformer, kind)
 
 
+def table_length(config: ModelConfig, longest: int) -> int:
+    """How many tokens a source or an output may have: `longest` where positions are a table of as many rows, else 0 for any number."""
+    return longest if any(side_setting(config, side, "position") in ADDED for side in ("encoder", "decoder")) else 0
+
+
 def write_model(folder: Path, model: Seq2Seq, config: ModelConfig, tokenizer: Tokenizer, quantization: str, longest: int) -> None:
     """Write model.bin, config.json and vocabularies into an existing folder.
 
-    `longest`: tokens of the longest source or output, for positions that are a table. The model must have no `obstacles`.
+    `longest`: rows of the tables of positions, as `table_length` gives it. The model must have no `obstacles`.
     """
     spec = declare(config)
     fill(spec, model, config, longest)

@@ -28,7 +28,7 @@ class Export:
 
     backend: str
     quantization: str
-    longest: int  # tokens that a source or an output may have
+    longest: int  # tokens that a source or an output may have; 0: any number
     library: str  # name and version of what wrote it
     mt: str = mt.__version__
     format: int = FORMAT
