@@ -1,8 +1,9 @@
 """CTranslate2 under the translator: a Transformer that mt-export wrote, searched in C++ by as many workers as there are threads.
 
-Its beam search scores as ours does and stops a little earlier: once K hypotheses are finished, whatever could still overtake
-them. What may not be produced is left out before its softmax and not after, which raises log-probabilities: by what a trained model
-gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`) by what EOS would have had.
+Its beam search scores as ours does. Left to itself it stops earlier, once K hypotheses are finished, whatever could still overtake
+them; it is asked for twice as many (PATIENCE). What may not be produced is left out before its softmax and not after, which raises
+log-probabilities: by what a trained model gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`)
+by what EOS would have had.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from mt.errors import MTError, UsageError
 from mt.exporting.optional import require
 from mt.models.seq2seq import Seq2Seq
 
+PATIENCE = 2.0  # finished hypotheses over the beam (Kasai et al. 2022): with 1, 96 % of 200 outputs were ours; with 2 all, 15 % slower
 COMPUTE_TYPES = {"auto": "default", "fp32": "float32", "bf16": "bfloat16"}  # default: as it was exported
 
 
@@ -100,6 +102,7 @@ class CTranslate2Engine:
             [self._spell(rows[row], "src") for row in batch],
             asynchronous=True,
             beam_size=options.beam,
+            patience=PATIENCE if options.beam > 1 else 1.0,
             num_hypotheses=options.beam,  # all that were finished, to see how far the search went
             length_penalty=options.length_penalty,
             max_decoding_length=limit,

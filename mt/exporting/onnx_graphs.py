@@ -11,11 +11,9 @@ whose size differs between examples.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +135,7 @@ def export_graph(path: Path, module: nn.Module, inputs: dict[str, Tensor], outpu
     """Trace `module` once and write what it did. Whatever its Python code decides by sizes is decided for all sizes."""
     for name, symbolic in symbolics().items():
         torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
-    with warnings.catch_warnings(), forward_only():
+    with warnings.catch_warnings():
         # The exporter that follows Python code by guards (dynamo=True) refuses models that choose a faster way for long input.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -150,18 +148,6 @@ def export_graph(path: Path, module: nn.Module, inputs: dict[str, Tensor], outpu
             output_names=outputs,
             dynamic_axes={name: axes[name] for name in [*inputs, *outputs] if axes.get(name)},
         )
-
-
-@contextlib.contextmanager
-def forward_only() -> Iterator[None]:
-    """Functions with a backward pass of their own (entmax) as their forward pass, whose sizes would be constants of the graph otherwise."""
-    function: Any = torch.autograd.Function
-    original = function.__dict__["apply"]
-    function.apply = classmethod(lambda cls, *inputs: cls.forward(torch.autograd.function.FunctionCtx(), *inputs))
-    try:
-        yield
-    finally:
-        function.apply = original
 
 
 def quantize(path: Path) -> None:
@@ -202,8 +188,8 @@ def not_advice(record: logging.LogRecord) -> bool:
 
 
 def symbolics() -> dict[str, Any]:
-    """How to write operators that the exporter does not know, or gets wrong: movedim where dimensions count from the end; chunk and
-    unflatten, of whose results it does not know the shape and then takes all sizes of the example for constants.
+    """How to write operators that the exporter does not know, or gets wrong: movedim where dimensions count from the end, and
+    unflatten, of whose result it does not know the shape and then takes all sizes of the example for constants.
     """
 
     def transpose_last(g: Any, x: Any) -> Any:
@@ -222,9 +208,6 @@ def symbolics() -> dict[str, Any]:
         mean = g.op("ReduceMean", square, axes_i=[-1], keepdims_i=1)
         return g.op("Mul", g.op("Div", x, g.op("Sqrt", g.op("Add", mean, epsilon))), weight)
 
-    def chunk(g: Any, x: Any, chunks: int, dim: int) -> Any:
-        return g.op("Split", x, axis_i=dim, outputs=chunks)
-
     def unflatten(g: Any, x: Any, dim: Any, sizes: Any) -> Any:
         rank, shape = x.type().dim(), g.op("Shape", x)
         dim = dim.node().t("value").item() % rank
@@ -235,7 +218,6 @@ def symbolics() -> dict[str, Any]:
         return g.op("Reshape", x, g.op("Concat", *kept[:dim], *inside, *kept[dim + 1 :], axis_i=0))
 
     return {
-        "prim::ConstantChunk": chunk,
         "aten::unflatten": unflatten,
         "aten::mT": transpose_last,
         "aten::movedim": move_dimension,
