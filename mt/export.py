@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  mt-export runs/demo --to ctranslate2 --quantization int8
-  mt-translate runs/demo --backend ctranslate2 < in.txt
+  mt-export runs/mine --to ctranslate2 --quantization int8
+  mt-translate runs/mine --backend ctranslate2 < in.txt
   mt-export runs/demo --to onnx --out small
   mt-translate small < in.txt
 

@@ -40,7 +40,7 @@ from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.windows import WINDOW_LINES, windows
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
-from mt.exporting.folder import is_export, read_export
+from mt.exporting.folder import backend_of
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import Run, load_run
 from mt.training.device import pick_device
@@ -70,8 +70,7 @@ class Translator:
         """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
 
         `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
-        calls; `warn` gets one-line warnings, by default on standard error. `engine` takes the place of the models, of which there
-        may then be none.
+        calls; `warn` gets one-line warnings, by default on standard error. `engine` takes the place of the models.
         """
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens cannot be {batch_tokens}")
@@ -98,7 +97,7 @@ class Translator:
 
     @property
     def models(self) -> list[Seq2Seq]:
-        """The PyTorch models. UsageError from a backend that has none: attention is asked of them."""
+        """The PyTorch models, which attention is asked of. UsageError from a backend that has none."""
         return self.engine.models
 
     @overload
@@ -291,14 +290,11 @@ def load(
 ) -> Translator:
     """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
 
-    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: pytorch, ctranslate2, onnx, or auto: what an export
-    folder was exported for, else pytorch; `settings`: batch_tokens, options, warn of Translator. Raises MTError where a run
-    directory is missing or damaged.
+    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch, ctranslate2, onnx; `settings`: batch_tokens,
+    options, warn of Translator. Raises MTError where a run directory is missing or damaged.
     """
     folders = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-    if backend == "auto":
-        backend = read_export(folders[0]).backend if folders and is_export(folders[0]) else "pytorch"
-    if backend != "pytorch":
+    if (backend := backend_of(folders, backend)) != "pytorch":
         from mt.exporting.load import load_export  # which imports this module
 
         return load_export(folders, backend, device, precision, **settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,6 +76,13 @@ def read_export(folder: Path) -> Export:
 
 def is_export(folder: Path) -> bool:
     return (folder / EXPORT).is_file()
+
+
+def backend_of(folders: Sequence[Path], backend: str) -> str:
+    """`backend`, of which "auto" is what an export folder was exported for, else PyTorch."""
+    if backend != "auto":
+        return backend
+    return read_export(folders[0]).backend if folders and is_export(folders[0]) else "pytorch"
 
 
 def find_export(path: Path, backend: str) -> Path:
