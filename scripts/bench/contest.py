@@ -1,0 +1,128 @@
+"""Contestants of a benchmark: who they are, each in a process of its own, turn by turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mt.errors import MTError, UsageError
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+PEERS = SCRIPTS / "peers"
+TIME_LIMIT = 900  # seconds for one measurement
+
+# What mt sets by itself (mt/training/device.py), as glibc reads it from the environment.
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One side of a comparison: a script of scripts/peers, the interpreter that runs it and what it is told."""
+
+    name: str
+    script: Path
+    python: str = sys.executable
+    options: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()  # of mt: added to those of all
+    checkout: Path = SCRIPTS.parent  # of mt
+    is_mt: bool = False
+
+
+@dataclass
+class Entry:
+    """A contestant with a precision, and what was measured: one result a repeat, or why there is none."""
+
+    contestant: Contestant
+    precision: str
+    results: list[Result] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.contestant.name}, {self.precision}"
+
+
+def variant(text: str) -> Contestant:
+    """`name=override,override`; an override `checkout=FOLDER` measures the mt of another checkout."""
+    name, found, rest = text.partition("=")
+    if not found or not name:
+        raise UsageError(f"--variant {text}: write name=override,override")
+    overrides = [each for each in re.split(r",(?![^\[{]*[\]}])", rest) if each]
+    folders = [each.removeprefix("checkout=") for each in overrides if each.startswith("checkout=")]
+    checkout = Path(folders[-1]).resolve() if folders else SCRIPTS.parent
+    if not (checkout / "mt").is_dir():
+        raise UsageError(f"--variant {text}: {checkout} is no checkout of mt")
+    overrides = [each for each in overrides if not each.startswith("checkout=")]
+    return Contestant(name, PEERS / "ours.py", overrides=tuple(overrides), checkout=checkout, is_mt=True)
+
+
+def peer(text: str) -> Contestant:
+    """`NAME=PYTHON` or `NAME+option+option=PYTHON`: a script of scripts/peers and the interpreter that has the library."""
+    name, found, python = text.partition("=")
+    adapter, *options = name.split("+")
+    known = sorted(path.stem for path in PEERS.glob("*.py") if path.stem not in ("protocol", "ours"))
+    if adapter not in known or not found:
+        raise UsageError(f"--peer {text}: write NAME=PYTHON, NAME one of {', '.join(known)}")
+    program = shutil.which(os.path.expanduser(python))
+    if program is None:
+        raise UsageError(f"--peer {text}: there is no program {python}; {PEERS / adapter}.py says how to make its environment")
+    return Contestant(name, PEERS / f"{adapter}.py", str(Path(program).absolute()), tuple(options))
+
+
+def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
+    """Run the contestant once on the work. RuntimeError with the last thing it said where it fails."""
+    folder = Path(work["folder"])
+    work = work | {"options": contestant.options, "started": time.time()}
+    (folder / "work.json").write_text(json.dumps(work), encoding="utf-8")
+    environment = os.environ | {"OMP_NUM_THREADS": str(work["threads"]), "TOKENIZERS_PARALLELISM": "false"}
+    environment.pop("PYTHONPATH", None)
+    if contestant.is_mt:
+        environment["PYTHONPATH"] = str(contestant.checkout)
+    elif "malloc" in contestant.options:
+        environment |= MALLOC
+    command = [contestant.python, str(contestant.script), str(folder / "work.json")]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"it took over {TIME_LIMIT} seconds") from None
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise RuntimeError(said[-1][:300] if said else f"it ended with exit code {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def contest(entries: Sequence[Entry], work: Callable[[Entry], dict[str, Any]], repeats: int) -> None:
+    """Fill in the results: all take turns, `repeats` times. One that fails is not asked again; mt may not fail."""
+    for repeat in range(repeats):
+        for entry in entries:
+            if entry.failure:
+                continue
+            begin = time.monotonic()
+            try:
+                entry.results.append(ask(entry.contestant, work(entry)))
+            except RuntimeError as error:
+                if entry.contestant.is_mt:
+                    raise MTError(f"{entry.name}: {error}") from None
+                entry.failure, entry.results = str(error), []
+            said = entry.failure or f"{time.monotonic() - begin:.0f} s"
+            print(f"round {repeat + 1} of {repeats}: {entry.name}: {said}", file=sys.stderr, flush=True)
+
+
+def line_up(peers: Sequence[str], variants: Sequence[str], precisions: Sequence[str]) -> list[Entry]:
+    """mt first, its variants, then the peers; each in every precision, those of one precision side by side."""
+    contestants = [variant("mt="), *map(variant, variants), *map(peer, peers)]
+    names = [each.name for each in contestants]
+    if len(set(names)) < len(names):
+        raise UsageError(f"contestants need different names: {', '.join(names)}")
+    return [Entry(each, precision) for precision in precisions for each in contestants]

@@ -1,0 +1,100 @@
+"""What a benchmark prints: Markdown tables of medians and ranges, hardware and versions."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from bench.contest import Entry, Result
+from mt.training.device import device_name
+
+PEAK_SECONDS = 1.5
+
+
+def matrix_peak(device: torch.device, precision: str) -> float:
+    """FLOP/s of torch.matmul, the best of what a second and a half of products reach: the ceiling that MFU is a share of.
+
+    4096 x 1024 times 1024 x 1024 on a CPU, 8192 cubed on a GPU; bf16 or fp32 (on a GPU without TF32).
+    """
+    rows, inner = (8192, 8192) if device.type == "cuda" else (4096, 1024)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = torch.randn(rows, inner, device=device).to(dtype), torch.randn(inner, inner, device=device).to(dtype)
+    best, end = float("inf"), time.perf_counter() + PEAK_SECONDS
+    while time.perf_counter() < end or best == float("inf"):
+        begin = time.perf_counter()
+        a @ b
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - begin)
+    return 2 * rows * inner * inner / best
+
+
+def processor() -> str:
+    """The CPU's name, where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def setting(device: torch.device, threads: int, peaks: dict[str, float]) -> str:
+    """Hardware, measured peaks and versions, a paragraph."""
+    where = device_name(device) if device.type == "cuda" else f"{processor()}, {threads} threads"
+    products = ", ".join(f"{peak / 1e9:,.0f} GFLOP/s {precision}" for precision, peak in peaks.items())
+    return f"{where}; matrix products: {products}. Python {platform.python_version()}, torch {torch.__version__}."
+
+
+def command() -> str:
+    """How this was called."""
+    return f"    python {shlex.join(['scripts/' + Path(sys.argv[0]).name, *sys.argv[1:]])}"
+
+
+def spread(values: Sequence[float], form: str = ",.0f") -> str:
+    """Median, and the range in brackets."""
+    middle = format(statistics.median(values), form)
+    return middle if len(values) == 1 else f"{middle} ({min(values):{form}} - {max(values):{form}})"
+
+
+def baseline(entry: Entry, entries: Sequence[Entry]) -> Entry:
+    """What an entry is compared with: the first contestant (mt) in its precision."""
+    return next(other for other in entries if other.precision == entry.precision)
+
+
+def ratios(entry: Entry, entries: Sequence[Entry], speed: Callable[[Result], float]) -> list[float]:
+    """The baseline's speed over this entry's, round by round."""
+    against = baseline(entry, entries).results
+    return [speed(ours) / speed(theirs) for ours, theirs in zip(against, entry.results, strict=True)]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def failures(entries: Sequence[Entry]) -> str:
+    """A line for each contestant that did not run."""
+    return "".join(f"\n- {entry.name} did not run: {entry.failure}" for entry in entries if entry.failure)
+
+
+def contestants(entries: Sequence[Entry]) -> str:
+    """Versions, each contestant once."""
+    found = {entry.contestant.name: entry.results[0]["versions"] for entry in entries if entry.results}
+    return "; ".join(f"{name}: {versions}" for name, versions in found.items())
+
+
+def record(path: str, title: str, entries: Sequence[Entry], **facts: object) -> None:
+    """Append everything that was measured to a file of JSON lines, if one is wanted."""
+    if path:
+        measured = [{"name": entry.name, "failure": entry.failure, "results": entry.results} for entry in entries]
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"title": title, "command": sys.argv, **facts, "measured": measured}) + "\n")

@@ -1,0 +1,176 @@
+"""The work of a training benchmark: one text, one vocabulary, one architecture, the same batches for all."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.contest import Entry, Result
+from bench.report import contestants, failures, ratios, spread, table
+from mt.compose import load_config
+from mt.config import Config
+from mt.data.batching import BatchOrder
+from mt.data.prepare import PreparedData
+from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.models.build import build_model
+from mt.train import prepare_data
+from mt.training.flops import StepCost
+
+SAMPLE = 2000  # pairs over which the cost of a token is averaged
+
+
+@dataclass
+class Job:
+    """How much is measured, and where."""
+
+    folder: Path
+    device: torch.device
+    threads: int
+    batch_tokens: int
+    warm_up: int
+    steps: int
+
+    def overrides(self, text: Sequence[str], precision: str) -> list[str]:
+        """What the run of mt is told beside its model."""
+        return [
+            *text,
+            f"data.cache='{self.folder / 'cache'}'",
+            f"trainer.batch_tokens={self.batch_tokens}",
+            f"trainer.device={self.device.type}",
+            f"trainer.threads={self.threads}",
+            f"trainer.precision={precision}",
+            "trainer.max_minutes=0",
+            f"trainer.max_steps={self.warm_up + self.steps + 1}",
+            "trainer.val_every=0",
+            "trainer.save_minutes=1000",
+        ]
+
+    def common(self, config: Config, precision: str) -> dict[str, Any]:
+        """What every work says (scripts/peers/protocol.py)."""
+        return {
+            "task": "train",
+            "folder": str(self.folder),
+            "device": self.device.type,
+            "precision": precision,
+            "threads": self.threads,
+            "warm_up": self.warm_up,
+            "steps": self.steps,
+            "batch_tokens": self.batch_tokens,
+            "model": dataclasses.asdict(config.model),
+            "pad": PAD,
+            "unk": UNK,
+            "bos": BOS,
+            "eos": EOS,
+        }
+
+
+class Training:
+    """One family's work: what each contestant is told, and what its answer means."""
+
+    def __init__(self, job: Job, family: str, overrides: Sequence[str], for_peers: bool) -> None:
+        """`overrides`: of mt-train, with the model's and the text's. `for_peers`: write their pairs and batches."""
+        self.job, self.family, self.own = job, family, list(overrides)
+        self.config = load_config(job.overrides(self.own, "fp32"))
+        self.data = prepare_data(self.config, lambda line: None)
+        self.vocab = self.data.tokenizer.vocab_size("tgt")
+        self.cost = TokenCost(self.config, self.data)
+        if for_peers:
+            self._write()
+
+    def work(self, entry: Entry) -> dict[str, Any]:
+        config, optim = self.config, self.config.optim
+        return self.job.common(config, entry.precision) | {
+            "family": self.family,
+            "vocab": self.vocab,
+            "pairs": str(self.job.folder / "pairs.jsonl"),
+            "batches": str(self.job.folder / "batches.json"),
+            "dropout": config.model.dropout,
+            "label_smoothing": optim.label_smoothing,
+            "lr": optim.lr,
+            "lr_warmup": optim.warmup,
+            "betas": optim.betas,
+            "eps": optim.eps,
+            "weight_decay": optim.weight_decay,
+            "clip": optim.clip,
+            "seed": config.seed,
+            "overrides": [*self.job.overrides(self.own, entry.precision), *entry.contestant.overrides],
+        }
+
+    def _write(self) -> None:
+        """Pieces of all pairs, and the batches that mt makes of them."""
+        order = BatchOrder(self.data.train, self.job.batch_tokens, self.config.seed)
+        sources, targets = self.data.train[0].pieces(np.arange(len(self.data.train[0])))
+        with open(self.job.folder / "pairs.jsonl", "w", encoding="utf-8") as file:
+            for source, target in zip(sources, targets, strict=True):
+                file.write(json.dumps([source.tolist(), target.tolist()]) + "\n")
+        epochs = (order.epoch(number) for number in itertools.count())
+        wanted = itertools.islice(itertools.chain.from_iterable(epochs), self.job.warm_up + self.job.steps)
+        (self.job.folder / "batches.json").write_text(json.dumps([rows.tolist() for rows in wanted]), encoding="utf-8")
+
+    def table(self, entries: Sequence[Entry], peaks: dict[str, float]) -> str:
+        """What was measured, in Markdown."""
+        header = "contestant | target tokens/s | mt is faster by | sentences/s | MFU | padding | tokens a step | first step, s | peak MiB | loss".split("| ")
+        rows = []
+        for entry in entries:
+            if not entry.results:
+                continue
+            speeds, last = [speed(each) for each in entry.results], entry.results[-1]
+            share = statistics.median(speeds) * self.cost.flops / peaks[entry.precision]
+            rows.append(
+                [
+                    entry.name,
+                    spread(speeds),
+                    spread(ratios(entry, entries, speed), ".2f"),
+                    f"{statistics.median(each['sentences'] / each['seconds'] for each in entry.results):,.0f}",
+                    f"{share:.1%}",
+                    f"{padding(last):.1%}",
+                    f"{last['target_tokens'] / last['steps']:,.0f}",
+                    spread([each["first_step"] for each in entry.results], ".1f"),
+                    spread([each["memory"] / 2**20 for each in entry.results]),
+                    "" if last["loss"] is None else f"{last['loss']:.2f}",
+                ]
+            )
+        found = table([column.strip() for column in header], rows)
+        return f"{found}\n{failures(entries)}\n\n{self.cost.words()} {contestants(entries)}."
+
+
+def speed(result: Result) -> float:
+    """Target tokens a second: real ones, EOS counted, padding not."""
+    return result["target_tokens"] / result["seconds"]
+
+
+def padding(result: Result) -> float:
+    """Share of source and target positions that are padding."""
+    return result["padding"] if "padding" in result else 1 - result["real"] / result["padded"]
+
+
+class TokenCost:
+    """Floating-point operations of training on this text, forward and backward, per target token; padding costs nothing here."""
+
+    def __init__(self, config: Config, data: PreparedData) -> None:
+        vocabularies = (data.tokenizer.vocab_size(side) for side in ("src", "tgt"))
+        self.cost = StepCost(build_model(config.model, *vocabularies))
+        pairs = data.train[0]
+        rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]
+        self.source, self.target = pairs.src_lengths[rows], pairs.tgt_lengths[rows]
+        total = sum(self.cost(1, int(s), int(t)) for s, t in zip(self.source, self.target, strict=True))
+        self.flops = total / int(self.target.sum())
+
+    def words(self) -> str:
+        """The count, spelled out."""
+        terms = "1 S T S² ST T²".split()
+        parts = " + ".join(f"{value / 1e6:.3g} {term}" for value, term in zip(self.cost.coefficients, terms, strict=True))
+        return (
+            f"A pair of S source and T target pieces costs {parts} MFLOP forward and backward (matrix products; counted by "
+            f"mt/training/flops.py): with {self.source.mean():.1f} and {self.target.mean():.1f} pieces on average, "
+            f"{self.flops / 1e6:.1f} MFLOP a target token."
+        )

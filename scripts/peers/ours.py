@@ -1,0 +1,98 @@
+"""mt itself in the benchmarks, in the same protocol as its peers (scripts/peers/protocol.py): its own trainer and translator.
+
+It runs with the checkout on PYTHONPATH that is to be measured. Beside what all get, the work has `overrides` (of mt-train) to
+train, and `run` (a run directory), `lines` (JSON lines of text) and `settings` (of `mt.load`) to translate: from text to text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from protocol import Enough, Window, finish, memory, read_lines, read_work, synchronise
+
+import mt
+from mt.compose import load_config
+from mt.decoding.search import SearchOptions
+from mt.environment import commit, versions
+from mt.train import make_model, prepare_data
+from mt.training.device import pick_device, set_threads
+from mt.training.distributed import Ranks
+from mt.training.progress import RunLog
+from mt.training.trainer import Trainer
+
+
+class Watch(RunLog):
+    """The log of a run, which tells the window what the trainer reports, and leaves the training when it is enough."""
+
+    def __init__(self, folder: Path, window: Window) -> None:
+        super().__init__(folder, active=True)
+        self.window, self.tokens, self.loss = window, 0, math.nan
+        self.trainer: Trainer | None = None
+
+    def record(self, kind: str, step: int, **values: Any) -> None:
+        super().record(kind, step, **values)
+        if kind != "train":
+            return
+        assert self.trainer is not None
+        sentences = sum(map(len, itertools.islice(batches(self.trainer), self.window.step, step)))
+        tokens, self.tokens, self.loss = values["target_tokens"] - self.tokens, values["target_tokens"], values["loss"]
+        if self.window.advance(step - self.window.step, target_tokens=tokens, sentences=sentences):
+            raise Enough
+
+
+def batches(trainer: Trainer) -> Any:
+    """Rows of each step, as the trainer takes them."""
+    epochs = (trainer.order.epoch(number) for number in itertools.count())
+    return itertools.chain.from_iterable(epochs)
+
+
+def train(work: dict[str, Any]) -> None:
+    """`mt-train` up to the last measured step, without its validation and test."""
+    every = math.gcd(work["warm_up"], work["steps"])
+    folder = Path(work["folder"]) / f"run-{time.time_ns()}"
+    config = load_config([*work["overrides"], f"trainer.log_every={every}", f"runs_dir='{folder}'", "name=bench"])
+    window, log = Window(work), None
+    device = pick_device(config.trainer.device)
+    set_threads(config.trainer.threads)
+    log = Watch(folder / "bench", window)
+    before = time.perf_counter()
+    data = prepare_data(config, log.say)
+    preparing = time.perf_counter() - before
+    trainer = log.trainer = Trainer(config, make_model(config, data, device), data, folder / "bench", log, Ranks(), device)
+    try:
+        trainer.fit()
+    except Enough:
+        log.close()
+    else:
+        raise SystemExit("training ended before everything was measured: it has other limits than steps")
+    padding = trainer.order.padding(0)
+    finish(window.result(f"mt {(commit() or '')[:7]}, torch {versions()['torch']}", log.loss) | {"padding": padding, "preparing": preparing})
+
+
+def translate(work: dict[str, Any]) -> None:
+    set_threads(work["threads"])
+    options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
+    translator = mt.load(work["run"], work["device"], work["precision"], options=options, **work["settings"])
+    loaded = time.time() - work["started"]
+    lines = read_lines(work["lines"])
+    translator.translate(lines[: work["batch"]])
+    synchronise(work["device"])
+    begin = time.perf_counter()
+    outputs = translator.translate(lines)
+    seconds = time.perf_counter() - begin
+    Path(work["outputs"]).write_text("".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8")
+    held = memory(work["device"])
+    finish({"seconds": seconds, "load": loaded, "memory": held, "versions": f"mt {(commit() or '')[:7]}, torch {versions()['torch']}"})
+
+
+if __name__ == "__main__":
+    work = read_work()
+    if work["precision"] == "int8":
+        sys.exit("mt has no int8 of its own")
+    {"train": train, "translate": translate}[work["task"]](work)
