@@ -19,17 +19,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+
 from bench import texts
 from bench.contest import contest, line_up
 from bench.report import command, matrix_peak, record, setting
 from bench.sweeps import SWEEPS, sweep
 from bench.training import Job, Training
-
 from mt.errors import run_command
 from mt.training.device import has_fast_bf16, pick_device, set_threads
 
@@ -57,11 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     add("--folder", type=Path, help="keep what is prepared here (default: a temporary folder)")
     add("--record", default="", metavar="FILE", help="append all measurements to FILE, as JSON lines")
+    arguments = sys.argv[1:] if arguments is None else arguments
     options, overrides = parser.parse_known_args(arguments)
-    run_command(lambda: bench(options, overrides))
+    run_command(lambda: bench(options, overrides, command(__file__, arguments)))
 
 
-def bench(options: argparse.Namespace, overrides: list[str]) -> None:
+def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
     device = pick_device(options.device)
     set_threads(options.threads)
     precisions = options.precisions or (["bf16", "fp32"] if has_fast_bf16(device) else ["fp32"])
@@ -70,7 +72,7 @@ def bench(options: argparse.Namespace, overrides: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         job = Job(folder.resolve(), device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps)
         peaks = {precision: matrix_peak(device, precision) for precision in precisions}
-        print(f"{command()}\n\n{setting(device, job.threads, peaks)}\n", flush=True)
+        print(f"{called}\n\n{setting(device, job.threads, peaks)}\n", flush=True)
         if options.sweep:
             print(sweep(options.sweep, options, job, precisions[0], peaks, overrides), flush=True)
             return
@@ -82,7 +84,7 @@ def bench(options: argparse.Namespace, overrides: list[str]) -> None:
             contest(entries, training.work, options.repeats)
             title = f"{family}, {options.size}, vocabulary of {training.vocab:,}, batches of {options.batch_tokens:,} tokens"
             print(f"{title}\n\n{training.table(entries, peaks)}\n", flush=True)
-            record(options.record, title, entries, peaks=peaks, flops=training.cost.flops)
+            record(options.record, title, entries, command=called, peaks=peaks, flops=training.cost.flops)
 
 
 def model(family: str, size: str, vocab: int) -> list[str]:

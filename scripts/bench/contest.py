@@ -125,4 +125,6 @@ def line_up(peers: Sequence[str], variants: Sequence[str], precisions: Sequence[
     names = [each.name for each in contestants]
     if len(set(names)) < len(names):
         raise UsageError(f"contestants need different names: {', '.join(names)}")
-    return [Entry(each, precision) for precision in precisions for each in contestants]
+    pairs = [(each, precision) for precision in precisions for each in contestants]
+    # Weights in int8 are measured once, beside the last precision.
+    return [Entry(each, precision) for each, precision in pairs if "int8" not in each.options or precision == precisions[-1]]

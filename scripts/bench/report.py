@@ -6,7 +6,6 @@ import json
 import platform
 import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,9 +52,9 @@ def setting(device: torch.device, threads: int, peaks: dict[str, float]) -> str:
     return f"{where}; matrix products: {products}. Python {platform.python_version()}, torch {torch.__version__}."
 
 
-def command() -> str:
+def command(script: str, arguments: Sequence[str]) -> str:
     """How this was called."""
-    return f"    python {shlex.join(['scripts/' + Path(sys.argv[0]).name, *sys.argv[1:]])}"
+    return f"    python {shlex.join(['scripts/' + Path(script).name, *arguments])}"
 
 
 def spread(values: Sequence[float], form: str = ",.0f") -> str:
@@ -97,4 +96,4 @@ def record(path: str, title: str, entries: Sequence[Entry], **facts: object) -> 
     if path:
         measured = [{"name": entry.name, "failure": entry.failure, "results": entry.results} for entry in entries]
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"title": title, "command": sys.argv, **facts, "measured": measured}) + "\n")
+            file.write(json.dumps({"title": title, **facts, "measured": measured}) + "\n")

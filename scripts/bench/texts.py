@@ -37,10 +37,7 @@ def sentences(pairs: int, length: int, words: int) -> Iterator[tuple[str, str]]:
     cumulative = np.cumsum(1 / np.arange(1, words + 1))
     for start in range(0, pairs, CHUNK):
         count = min(CHUNK, pairs - start)
-        if length:
-            lengths = np.full(count, length)
-        else:
-            lengths = np.clip(random.lognormal(np.log(22), 0.55, count).astype(int), 2, 120)
+        lengths = np.full(count, length) if length else np.clip(random.lognormal(np.log(22), 0.55, count).astype(int), 2, 120)
         ranks = np.searchsorted(cumulative, random.random(lengths.sum()) * cumulative[-1])
         kept = random.random(len(ranks)) > 0.1
         for chosen, keep in zip(np.split(ranks, lengths.cumsum()[:-1]), np.split(kept, lengths.cumsum()[:-1]), strict=True):
@@ -52,8 +49,10 @@ def lexicon(random: np.random.Generator, size: int) -> np.ndarray:
     """`size` different words, the frequent ones short, as an array of strings."""
     words: dict[str, None] = {}
     while len(words) < size:
-        syllables = 1 + len(words).bit_length() // 5 + int(random.integers(2))
-        words["".join(SYLLABLES[index] for index in random.integers(len(SYLLABLES), size=syllables))] = None
+        drawn, longer = random.integers(len(SYLLABLES), size=(size, 8)).tolist(), random.integers(2, size=size).tolist()
+        for syllables, more in zip(drawn, longer, strict=True):
+            if len(words) < size:
+                words["".join(SYLLABLES[index] for index in syllables[: 1 + len(words).bit_length() // 5 + more])] = None
     return np.array([*words], dtype=object)
 
 

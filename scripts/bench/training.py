@@ -118,7 +118,7 @@ class Training:
 
     def table(self, entries: Sequence[Entry], peaks: dict[str, float]) -> str:
         """What was measured, in Markdown."""
-        header = "contestant | target tokens/s | mt is faster by | sentences/s | MFU | padding | tokens a step | first step, s | peak MiB | loss".split("| ")
+        header = "contestant|target tokens/s|mt is faster by|sentences/s|MFU|padding|tokens a step|first step, s|peak MiB|weights"
         rows = []
         for entry in entries:
             if not entry.results:
@@ -136,10 +136,10 @@ class Training:
                     f"{last['target_tokens'] / last['steps']:,.0f}",
                     spread([each["first_step"] for each in entry.results], ".1f"),
                     spread([each["memory"] / 2**20 for each in entry.results]),
-                    "" if last["loss"] is None else f"{last['loss']:.2f}",
+                    f"{last['weights'] / 1e6:.1f} M",
                 ]
             )
-        found = table([column.strip() for column in header], rows)
+        found = table(header.split("|"), rows)
         return f"{found}\n{failures(entries)}\n\n{self.cost.words()} {contestants(entries)}."
 
 
@@ -167,8 +167,8 @@ class TokenCost:
 
     def words(self) -> str:
         """The count, spelled out."""
-        terms = "1 S T S² ST T²".split()
-        parts = " + ".join(f"{value / 1e6:.3g} {term}" for value, term in zip(self.cost.coefficients, terms, strict=True))
+        terms = zip(self.cost.coefficients, ("", " S", " T", " S²", " ST", " T²"), strict=True)
+        parts = " + ".join(f"{value / 1e6:.3g}{term}" for value, term in terms if abs(value) > 1)  # the rest is rounding of the fit
         return (
             f"A pair of S source and T target pieces costs {parts} MFLOP forward and backward (matrix products; counted by "
             f"mt/training/flops.py): with {self.source.mean():.1f} and {self.target.mean():.1f} pieces on average, "

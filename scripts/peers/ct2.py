@@ -1,9 +1,10 @@
 """CTranslate2 in the translation benchmark (scripts/peers/protocol.py): mt's weights in its engine.
 
-    python3 -m venv ct2 && ct2/bin/pip install ctranslate2 safetensors
-    python scripts/bench_translate.py --peer ct2=ct2/bin/python
+    python3 -m venv ct2 && ct2/bin/pip install ctranslate2 safetensors numpy
+    python scripts/bench_translate.py --peer ct2=ct2/bin/python --peer ct2+int8=ct2/bin/python
 
-On a CPU, as many workers of one thread as there are threads; it forms batches by itself, of the size that the work says.
+On a CPU, as many workers of one thread as there are threads; it forms batches by itself, of the size that the work says. Options:
+`int8` (weights and products), `float16` (on a GPU).
 """
 
 import math
@@ -11,9 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from protocol import finish, memory, read_lines, read_work, version, write_outputs
+from protocol import finish, memory, read_lines, read_work, require_plain, version, write_outputs
 
-COMPUTE = {"fp32": "float32", "bf16": "bfloat16", "int8": "int8"}
+COMPUTE = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 def convert(work, folder):
@@ -73,7 +74,7 @@ def translate(work):
     if not folder.exists():
         folder.mkdir()
         convert(work, folder)
-    compute = "float16" if work["device"] == "cuda" and work["precision"] == "bf16" else COMPUTE[work["precision"]]
+    compute = next((option for option in work["options"] if option in ("int8", "float16")), COMPUTE[work["precision"]])
     supported = ctranslate2.get_supported_compute_types(work["device"])
     if compute not in supported:
         raise SystemExit(f"CTranslate2 has no {compute} on this {work['device']}; it has {', '.join(sorted(supported))}")
@@ -100,5 +101,6 @@ def translate(work):
 if __name__ == "__main__":
     work = read_work()
     if work["task"] != "translate":
-        raise SystemExit("CTranslate2 translates only")
+        raise SystemExit("CTranslate2 does not train")
+    require_plain(work)
     translate(work)

@@ -104,7 +104,7 @@ def main():
     try:
         train(config, device_id=0 if work["device"] == "cuda" else -1)
     except Enough:
-        finish(inside.window.result(version("eole", "torch")))
+        finish(inside.window.result(version("eole", "torch"), inside.weights))
 
 
 if __name__ == "__main__":

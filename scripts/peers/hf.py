@@ -12,35 +12,47 @@ import math
 import time
 from pathlib import Path
 
-from protocol import Window, finish, in_groups, memory, padded, read_lines, read_work, synchronise, version, write_outputs
+from protocol import (
+    Window,
+    finish,
+    in_groups,
+    memory,
+    padded,
+    read_lines,
+    read_work,
+    require_plain,
+    synchronise,
+    version,
+    write_outputs,
+)
 
 
 def shared(work):
     """What the configurations of both classes have in common."""
     model, transformer = work["model"], work["model"]["transformer"]
-    return dict(
-        vocab_size=work["vocab"],
-        d_model=model["dim"],
-        encoder_layers=transformer["encoder_layers"],
-        decoder_layers=transformer["decoder_layers"],
-        encoder_attention_heads=transformer["heads"],
-        decoder_attention_heads=transformer["heads"],
-        encoder_ffn_dim=transformer["ff_dim"],
-        decoder_ffn_dim=transformer["ff_dim"],
-        activation_function="relu",
-        dropout=work.get("dropout", 0.0),
-        attention_dropout=0.0,
-        activation_dropout=0.0,
-        encoder_layerdrop=0.0,
-        decoder_layerdrop=0.0,
-        scale_embedding=True,
-        max_position_embeddings=4096,
-        pad_token_id=work["pad"],
-        bos_token_id=work["bos"],
-        eos_token_id=work["eos"],
-        decoder_start_token_id=work["bos"],
-        attn_implementation="eager" if "eager" in work["options"] else "sdpa",
-    )
+    return {
+        "vocab_size": work["vocab"],
+        "d_model": model["dim"],
+        "encoder_layers": transformer["encoder_layers"],
+        "decoder_layers": transformer["decoder_layers"],
+        "encoder_attention_heads": transformer["heads"],
+        "decoder_attention_heads": transformer["heads"],
+        "encoder_ffn_dim": transformer["ff_dim"],
+        "decoder_ffn_dim": transformer["ff_dim"],
+        "activation_function": "relu",
+        "dropout": work.get("dropout", 0.0),
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
+        "scale_embedding": True,
+        "max_position_embeddings": 4096,
+        "pad_token_id": work["pad"],
+        "bos_token_id": work["bos"],
+        "eos_token_id": work["eos"],
+        "decoder_start_token_id": work["bos"],
+        "attn_implementation": "eager" if "eager" in work["options"] else "sdpa",
+    }
 
 
 def autocast(work):
@@ -72,7 +84,7 @@ def train(work):
         optimizer.param_groups[0]["lr"] = work["lr"] * min(1.0, step / work["lr_warmup"])
         optimizer.step()
         done = window.advance(**counts)
-    finish(window.result(version("transformers", "torch"), loss.item()))
+    finish(window.result(version("transformers", "torch"), model.num_parameters(only_trainable=True)))
 
 
 def load(work):
@@ -118,8 +130,7 @@ def load(work):
 
 
 def translate(work):
-    if work["model"]["encoder"] != "transformer" or work["precision"] == "int8":
-        raise SystemExit("transformers translates with Transformers in fp32 or bf16")
+    require_plain(work)
     model, sources = load(work), read_lines(work["sources"])
     loaded = time.time() - work["started"]
     suppressed = [work["pad"], work["unk"], work["bos"]]
@@ -141,7 +152,7 @@ def translate(work):
     synchronise(work["device"])
     begin, outputs = time.perf_counter(), [[]] * len(sources)
     for rows in groups:
-        for row, pieces in zip(rows, run(rows)):
+        for row, pieces in zip(rows, run(rows), strict=True):
             outputs[row] = pieces
     seconds = time.perf_counter() - begin
     write_outputs(work, outputs)

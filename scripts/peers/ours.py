@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ class Watch(RunLog):
 
     def __init__(self, folder: Path, window: Window) -> None:
         super().__init__(folder, active=True)
-        self.window, self.tokens, self.loss = window, 0, math.nan
+        self.window, self.tokens = window, 0
         self.trainer: Trainer | None = None
 
     def record(self, kind: str, step: int, **values: Any) -> None:
@@ -41,7 +40,7 @@ class Watch(RunLog):
             return
         assert self.trainer is not None
         sentences = sum(map(len, itertools.islice(batches(self.trainer), self.window.step, step)))
-        tokens, self.tokens, self.loss = values["target_tokens"] - self.tokens, values["target_tokens"], values["loss"]
+        tokens, self.tokens = values["target_tokens"] - self.tokens, values["target_tokens"]
         if self.window.advance(step - self.window.step, target_tokens=tokens, sentences=sentences):
             raise Enough
 
@@ -57,7 +56,7 @@ def train(work: dict[str, Any]) -> None:
     every = math.gcd(work["warm_up"], work["steps"])
     folder = Path(work["folder"]) / f"run-{time.time_ns()}"
     config = load_config([*work["overrides"], f"trainer.log_every={every}", f"runs_dir='{folder}'", "name=bench"])
-    window, log = Window(work), None
+    window = Window(work)
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
     log = Watch(folder / "bench", window)
@@ -71,8 +70,12 @@ def train(work: dict[str, Any]) -> None:
         log.close()
     else:
         raise SystemExit("training ended before everything was measured: it has other limits than steps")
-    padding = trainer.order.padding(0)
-    finish(window.result(f"mt {(commit() or '')[:7]}, torch {versions()['torch']}", log.loss) | {"padding": padding, "preparing": preparing})
+    weights = sum(parameter.numel() for parameter in trainer.model.parameters())
+    finish(window.result(version(), weights) | {"padding": trainer.order.padding(0), "preparing": preparing})
+
+
+def version() -> str:
+    return f"mt {(commit() or '')[:7]}, torch {versions()['torch']}"
 
 
 def translate(work: dict[str, Any]) -> None:
@@ -87,12 +90,9 @@ def translate(work: dict[str, Any]) -> None:
     outputs = translator.translate(lines)
     seconds = time.perf_counter() - begin
     Path(work["outputs"]).write_text("".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8")
-    held = memory(work["device"])
-    finish({"seconds": seconds, "load": loaded, "memory": held, "versions": f"mt {(commit() or '')[:7]}, torch {versions()['torch']}"})
+    finish({"seconds": seconds, "load": loaded, "memory": memory(work["device"]), "versions": version()})
 
 
 if __name__ == "__main__":
     work = read_work()
-    if work["precision"] == "int8":
-        sys.exit("mt has no int8 of its own")
     {"train": train, "translate": translate}[work["task"]](work)

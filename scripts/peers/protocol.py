@@ -3,7 +3,7 @@
 A contestant is a script of this folder. Its argument is a JSON file, the work; its last line on standard output is a JSON
 object, the result. Tokens are piece numbers that the bench has made with one SentencePiece model for all.
 
-Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16; translation also int8),
+Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16),
 `threads`, `options` (what followed a + in --peer), `started` (time.time() just before the process began), `model` (the `model`
 section of mt's configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers).
 To train: `family`, `pairs` (JSON lines: [source, target], pieces without BOS and EOS), `batches` (JSON: rows of the pairs, one
@@ -43,6 +43,19 @@ def read_lines(path):
 def finish(result):
     """The answer: the last line of standard output."""
     print("\n" + json.dumps(result), flush=True)
+
+
+def require_plain(work):
+    """Leave with a message if mt's weights are of a model that the translating peers cannot take over."""
+    model, transformer = work["model"], work["model"]["transformer"]
+    wanted = {"encoder": "transformer", "decoder": "transformer", "tie_embeddings": "all"}
+    plain = {"position": "sinusoidal", "encoder_position": "", "decoder_position": "", "pattern": "full", "encoder_pattern": "",
+             "decoder_pattern": "", "select": "softmax", "norm": "pre", "norm_kind": "layer", "activation": "relu", "kv_heads": 0,
+             "softcap": 0, "qk_norm": False}  # fmt: skip
+    other = [f"model.{name}={model[name]}" for name in wanted if model[name] != wanted[name]]
+    other += [f"model.transformer.{name}={transformer[name]}" for name in plain if transformer[name] != plain[name]]
+    if other:
+        raise SystemExit(f"this peer takes the weights of mt's plain Transformer only, not with {', '.join(other)}")
 
 
 def synchronise(device):
@@ -103,8 +116,8 @@ class Window:
                 self.seconds = time.perf_counter() - self.begun
         return self.step >= end
 
-    def result(self, versions, loss=None):
-        """`loss`: of the last step, in nats a target token, where the contestant knows it."""
+    def result(self, versions, weights):
+        """`weights`: how many numbers the model has."""
         return {
             "seconds": self.seconds,
             "steps": self.work["steps"],
@@ -112,7 +125,7 @@ class Window:
             "first_step": self.first_step,
             "memory": memory(self.work["device"]),
             "versions": versions,
-            "loss": loss,
+            "weights": weights,
         }
 
 
@@ -158,7 +171,7 @@ class Inside:
     def __init__(self, work):
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
-        self.window, self.counts = Window(work), {}
+        self.window, self.counts, self.weights = Window(work), {}, 0
         register_optimizer_step_post_hook(self.stepped)
 
     def seen(self, source, target, pad):
@@ -172,7 +185,8 @@ class Inside:
         }
         self.counts = {name: self.counts.get(name, 0) + value for name, value in new.items()}
 
-    def stepped(self, *_):
+    def stepped(self, optimizer, *_):
+        self.weights = sum(parameter.numel() for group in optimizer.param_groups for parameter in group["params"])
         counts, self.counts = self.counts, {}
         if self.window.advance(**counts):
             raise Enough

@@ -1,0 +1,144 @@
+"""The work of a translation benchmark: one trained model, one text, the same search for all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sacrebleu
+import torch
+
+from bench.contest import SCRIPTS, Entry, Result
+from bench.report import baseline, contestants, failures, ratios, spread, table
+from mt.config import Config
+from mt.data.cleaning import normalise
+from mt.data.readers import read_lines
+from mt.data.tokenizer import Tokenizer
+from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.decoding.search import SearchOptions
+from mt.errors import MTError
+from mt.training.checkpoint import MODEL, load_config
+
+
+def train_model(folder: Path, overrides: Sequence[str]) -> Path:
+    """A run trained by mt-train as the overrides say; one that is there already goes on."""
+    command = [sys.executable, "-m", "mt.train", *overrides, f"runs_dir='{folder}'", "name=model"]
+    done = subprocess.run(command, cwd=SCRIPTS.parent, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise MTError(f"training the model failed: {' '.join(command)}")
+    return folder / "model"
+
+
+@dataclass
+class Text:
+    """What is translated, and its references."""
+
+    sources: list[str]
+    references: list[str]
+
+    @classmethod
+    def of(cls, run: Path, src: str, ref: str, lines: int) -> Text:
+        """The files if given, else the test set that lies beside the run's model; the first `lines`, 0: all."""
+        names = (src or run / "test.sources.txt", ref or run / "test.references.txt")
+        sides = [list(read_lines(Path(name)))[: lines or None] for name in names]
+        if len(sides[0]) != len(sides[1]) or not sides[0]:
+            raise MTError(f"{names[0]} and {names[1]} have {len(sides[0])} and {len(sides[1])} lines")
+        return cls(*sides)
+
+
+class Translation:
+    """One run's work: what each contestant is told, and what its answer means."""
+
+    def __init__(self, folder: Path, run: Path, text: Text, device: torch.device, threads: int, batch: int) -> None:
+        self.folder, self.run, self.text, self.device, self.threads, self.batch = folder, run, text, device, threads, batch
+        self.config: Config = load_config(run)
+        self.tokenizer = Tokenizer.load(run)
+        form = self.config.data.clean.unicode
+        pieces = self.tokenizer.encode_many([normalise(line, form) for line in text.sources], "src")
+        self.pieces = sum(map(len, pieces)) + len(pieces)
+        longest = max(map(len, pieces)) + 1
+        limits = SearchOptions()
+        self.longest = math.ceil(limits.max_ratio * longest) + limits.max_extra
+        if longest > self.config.data.max_pieces:
+            raise MTError(f"a line has {longest} pieces, more than data.max_pieces={self.config.data.max_pieces}: peers cannot split it")
+        self._write("sources.jsonl", pieces)
+        self._write("lines.jsonl", text.sources)
+
+    def _write(self, name: str, rows: Sequence[Any]) -> None:
+        (self.folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def work(self, entry: Entry, beam: int) -> dict[str, Any]:
+        return {
+            "task": "translate",
+            "folder": str(self.folder),
+            "device": self.device.type,
+            "precision": entry.precision,
+            "threads": self.threads,
+            "model": dataclasses.asdict(self.config.model),
+            "vocab": self.tokenizer.vocab_size("tgt"),
+            "pad": PAD,
+            "unk": UNK,
+            "bos": BOS,
+            "eos": EOS,
+            "weights": str(self.run.resolve() / MODEL),
+            "sources": str(self.folder / "sources.jsonl"),
+            "beam": beam,
+            "batch": self.batch,
+            "length_penalty": SearchOptions().length_penalty,
+            "longest": self.longest,
+            "outputs": str(self.outputs(entry)),
+            "run": str(self.run.resolve()),
+            "lines": str(self.folder / "lines.jsonl"),
+            "settings": {"batch_tokens": max(1, self.batch * beam * self.pieces // len(self.text.sources)), **settings(entry)},
+        }
+
+    def outputs(self, entry: Entry) -> Path:
+        return self.folder / f"{entry.name.replace(', ', '.').replace('/', '_')}.outputs.jsonl"
+
+    def hypotheses(self, entry: Entry) -> list[str]:
+        """The text of a contestant's last outputs: peers give pieces."""
+        rows = [json.loads(line) for line in self.outputs(entry).read_text(encoding="utf-8").splitlines()]
+        return rows if entry.contestant.is_mt else [normalise(line, "none") for line in self.tokenizer.decode_many(rows, "tgt")]
+
+    def table(self, entries: Sequence[Entry]) -> str:
+        """What was measured, in Markdown."""
+        header = ["contestant", "sentences/s", "mt is faster by", "target tokens/s", "BLEU", "outputs as mt's", "loading, s", "peak MiB"]
+        found = {entry.name: self.hypotheses(entry) for entry in entries if entry.results}
+        lines = len(self.text.sources)
+        rows = []
+        for entry in (each for each in entries if each.results):
+            outputs, ours = found[entry.name], found[baseline(entry, entries).name]
+            tokens = sum(map(len, self.tokenizer.encode_many(outputs, "tgt"))) + lines
+            memory = [each["memory"] / 2**20 for each in entry.results if each["memory"]]
+            rows.append(
+                [
+                    entry.name,
+                    spread([lines / each["seconds"] for each in entry.results], ",.1f"),
+                    spread(ratios(entry, entries, speed), ".2f"),
+                    f"{statistics.median(tokens / each['seconds'] for each in entry.results):,.0f}",
+                    f"{sacrebleu.corpus_bleu(outputs, [self.text.references]).score:.2f}",
+                    f"{sum(map(str.__eq__, outputs, ours)) / lines:.1%}",
+                    spread([each["load"] for each in entry.results], ".1f"),
+                    spread(memory) if memory else "",
+                ]
+            )
+        return f"{table(header, rows)}\n{failures(entries)}\n\n{contestants(entries)}."
+
+
+def speed(result: Result) -> float:
+    """In runs of the text a second: all translate the same lines."""
+    return 1 / result["seconds"]
+
+
+def settings(entry: Entry) -> dict[str, Any]:
+    """Overrides of a variant as keyword arguments of `mt.load`."""
+    pairs = (each.partition("=")[::2] for each in entry.contestant.overrides)
+    return {name: json.loads(value) for name, value in pairs}
