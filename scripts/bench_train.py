@@ -31,7 +31,7 @@ from bench.contest import contest, line_up
 from bench.report import command, matrix_peak, record, setting
 from bench.sweeps import SWEEPS, sweep
 from bench.training import Job, Training
-from mt.errors import run_command
+from mt.errors import UsageError, run_command
 from mt.training.device import has_fast_bf16, pick_device, set_threads
 
 
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--values", nargs="+", help="what the sweep goes through")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    add("--cpu-time", action="store_true", help="count processor time: for a machine that is busy with other work; takes --threads 1")
     add("--folder", type=Path, help="keep what is prepared here (default: a temporary folder)")
     add("--record", default="", metavar="FILE", help="append all measurements to FILE, as JSON lines")
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -65,14 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
     device = pick_device(options.device)
+    if options.cpu_time and (options.threads != 1 or device.type != "cpu"):
+        raise UsageError("--cpu-time takes --threads 1 and a CPU: threads that wait for each other would count as work")
     set_threads(options.threads)
     precisions = options.precisions or (["bf16", "fp32"] if has_fast_bf16(device) else ["fp32"])
     with contextlib.ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
-        job = Job(folder.resolve(), device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps)
-        peaks = {precision: matrix_peak(device, precision) for precision in precisions}
-        print(f"{called}\n\n{setting(device, job.threads, peaks)}\n", flush=True)
+        job = Job(folder.resolve(), device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps, options.cpu_time)
+        peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
+        print(f"{called}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n", flush=True)
         if options.sweep:
             print(sweep(options.sweep, options, job, precisions[0], peaks, overrides), flush=True)
             return

@@ -28,7 +28,7 @@ import torch
 from bench.contest import contest, line_up
 from bench.report import command, matrix_peak, record, setting
 from bench.translation import Text, Translation, train_model
-from mt.errors import run_command
+from mt.errors import UsageError, run_command
 from mt.training.device import has_fast_bf16, pick_device, set_threads
 
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--variant", action="append", default=[], metavar="NAME=SETTING,...", help="mt with other arguments of mt.load; can be repeated")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    add("--cpu-time", action="store_true", help="count processor time: for a machine that is busy with other work; takes --threads 1")
     add("--folder", type=Path, help="keep what is made here (default: a temporary folder)")
     add("--record", default="", metavar="FILE", help="append all measurements to FILE, as JSON lines")
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
     device = pick_device(options.device)
+    if options.cpu_time and (options.threads != 1 or device.type != "cpu"):
+        raise UsageError("--cpu-time takes --threads 1 and a CPU: threads that wait for each other would count as work")
     set_threads(options.threads)
     precisions = options.precisions or (["bf16", "fp32"] if has_fast_bf16(device) else ["fp32"])
     with contextlib.ExitStack() as stack:
@@ -65,9 +68,9 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
         folder = folder.resolve()
         run = options.run or train_model(folder, [*demo(options), *overrides])
         text = Text.of(run, options.src, options.ref, options.lines)
-        work = Translation(folder, run, text, device, torch.get_num_threads(), options.batch)
-        peaks = {precision: matrix_peak(device, precision) for precision in precisions}
-        print(f"{called}\n\n{setting(device, work.threads, peaks)}\n", flush=True)
+        work = Translation(folder, run, text, device, torch.get_num_threads(), options.batch, options.cpu_time)
+        peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
+        print(f"{called}\n\n{setting(device, work.threads, peaks, options.cpu_time)}\n", flush=True)
         for beam in options.beams:
             entries = line_up(options.peer, options.variant, precisions)
             contest(entries, lambda entry: work.work(entry, beam), options.repeats)  # noqa: B023 - used at once

@@ -104,12 +104,13 @@ def test_cost_of_a_token_is_the_cost_of_its_products(tmp_path: Path, files: list
     assert cost.flops == pytest.approx((encoder + decoder + attention).sum() / target.sum(), rel=0.01)
 
 
-def test_the_window_leaves_the_warm_up_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cpu_time", [False, True])
+def test_the_window_leaves_the_warm_up_out(cpu_time: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = load("protocol")
     clock = iter([100.0, 107.0])
-    monkeypatch.setattr(protocol.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(protocol.time, "process_time" if cpu_time else "perf_counter", lambda: next(clock))
     monkeypatch.setattr(protocol.time, "time", lambda: 50.0)
-    window = protocol.Window({"warm_up": 2, "steps": 3, "device": "cpu", "started": 42.0})
+    window = protocol.Window({"warm_up": 2, "steps": 3, "device": "cpu", "started": 42.0, "cpu_time": cpu_time})
     assert [window.advance(target_tokens=10**step) for step in range(5)] == [False] * 4 + [True]
     result = window.result("it", 7)
     assert (result["target_tokens"], result["seconds"], result["first_step"], result["weights"]) == (11100, 7.0, 8.0, 7)

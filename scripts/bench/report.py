@@ -18,21 +18,23 @@ from mt.training.device import device_name
 PEAK_SECONDS = 1.5
 
 
-def matrix_peak(device: torch.device, precision: str) -> float:
+def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
     """FLOP/s of torch.matmul, the best of what a second and a half of products reach: the ceiling that MFU is a share of.
 
-    4096 x 1024 times 1024 x 1024 on a CPU, 8192 cubed on a GPU; bf16 or fp32 (on a GPU without TF32).
+    4096 x 1024 times 1024 x 1024 on a CPU, 8192 cubed on a GPU; bf16 or fp32 (on a GPU without TF32). `cpu_time`: seconds of the
+    processors, as in scripts/peers/protocol.py.
     """
     rows, inner = (8192, 8192) if device.type == "cuda" else (4096, 1024)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = torch.randn(rows, inner, device=device).to(dtype), torch.randn(inner, inner, device=device).to(dtype)
+    clock = time.process_time if cpu_time else time.perf_counter
     best, end = float("inf"), time.perf_counter() + PEAK_SECONDS
     while time.perf_counter() < end or best == float("inf"):
-        begin = time.perf_counter()
+        begin = clock()
         a @ b
         if device.type == "cuda":
             torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, clock() - begin)
     return 2 * rows * inner * inner / best
 
 
@@ -45,11 +47,12 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def setting(device: torch.device, threads: int, peaks: dict[str, float]) -> str:
+def setting(device: torch.device, threads: int, peaks: dict[str, float], cpu_time: bool) -> str:
     """Hardware, measured peaks and versions, a paragraph."""
     where = device_name(device) if device.type == "cuda" else f"{processor()}, {threads} threads"
     products = ", ".join(f"{peak / 1e9:,.0f} GFLOP/s {precision}" for precision, peak in peaks.items())
-    return f"{where}; matrix products: {products}. Python {platform.python_version()}, torch {torch.__version__}."
+    clock = " Speeds are in seconds of processor time, not on the wall." if cpu_time else ""
+    return f"{where}; matrix products: {products}. Python {platform.python_version()}, torch {torch.__version__}.{clock}"
 
 
 def command(script: str, arguments: Sequence[str]) -> str:

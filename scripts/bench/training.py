@@ -38,6 +38,7 @@ class Job:
     batch_tokens: int
     warm_up: int
     steps: int
+    cpu_time: bool = False
 
     def overrides(self, text: Sequence[str], precision: str) -> list[str]:
         """What the run of mt is told beside its model."""
@@ -62,6 +63,7 @@ class Job:
             "device": self.device.type,
             "precision": precision,
             "threads": self.threads,
+            "cpu_time": self.cpu_time,
             "warm_up": self.warm_up,
             "steps": self.steps,
             "batch_tokens": self.batch_tokens,

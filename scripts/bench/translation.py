@@ -57,8 +57,9 @@ class Text:
 class Translation:
     """One run's work: what each contestant is told, and what its answer means."""
 
-    def __init__(self, folder: Path, run: Path, text: Text, device: torch.device, threads: int, batch: int) -> None:
+    def __init__(self, folder: Path, run: Path, text: Text, device: torch.device, threads: int, batch: int, cpu_time: bool) -> None:
         self.folder, self.run, self.text, self.device, self.threads, self.batch = folder, run, text, device, threads, batch
+        self.cpu_time = cpu_time
         self.config: Config = load_config(run)
         self.tokenizer = Tokenizer.load(run)
         form = self.config.data.clean.unicode
@@ -82,6 +83,7 @@ class Translation:
             "device": self.device.type,
             "precision": entry.precision,
             "threads": self.threads,
+            "cpu_time": self.cpu_time,
             "model": dataclasses.asdict(self.config.model),
             "vocab": self.tokenizer.vocab_size("tgt"),
             "pad": PAD,

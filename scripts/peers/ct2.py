@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from protocol import finish, memory, read_lines, read_work, require_plain, version, write_outputs
+from protocol import clock, finish, memory, read_lines, read_work, require_plain, version, write_outputs
 
 COMPUTE = {"fp32": "float32", "bf16": "bfloat16"}
 
@@ -90,9 +90,9 @@ def translate(work):
         )  # fmt: skip
 
     run(sources[: work["batch"]])
-    begin = time.perf_counter()
+    begin = clock(work)
     found = run(sources)
-    seconds = time.perf_counter() - begin
+    seconds = clock(work) - begin
     write_outputs(work, [[int(piece) for piece in each.hypotheses[0]] for each in found])
     held = memory(work["device"]) if work["device"] == "cpu" else None
     finish({"seconds": seconds, "load": loaded, "memory": held, "versions": version("ctranslate2")})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from protocol import (
     Window,
+    clock,
     finish,
     in_groups,
     memory,
@@ -150,11 +151,11 @@ def translate(work):
     groups = in_groups(sources, work["batch"])
     run(groups[-1])
     synchronise(work["device"])
-    begin, outputs = time.perf_counter(), [[]] * len(sources)
+    begin, outputs = clock(work), [[]] * len(sources)
     for rows in groups:
         for row, pieces in zip(rows, run(rows), strict=True):
             outputs[row] = pieces
-    seconds = time.perf_counter() - begin
+    seconds = clock(work) - begin
     write_outputs(work, outputs)
     finish({"seconds": seconds, "load": loaded, "memory": memory(work["device"]), "versions": version("transformers", "torch")})
 

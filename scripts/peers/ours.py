@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from protocol import Enough, Window, finish, memory, read_lines, read_work, synchronise
+from protocol import Enough, Window, clock, finish, memory, read_lines, read_work, synchronise
 
 import mt
 from mt.compose import load_config
@@ -86,9 +86,9 @@ def translate(work: dict[str, Any]) -> None:
     lines = read_lines(work["lines"])
     translator.translate(lines[: work["batch"]])
     synchronise(work["device"])
-    begin = time.perf_counter()
+    begin = clock(work)
     outputs = translator.translate(lines)
-    seconds = time.perf_counter() - begin
+    seconds = clock(work) - begin
     Path(work["outputs"]).write_text("".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8")
     finish({"seconds": seconds, "load": loaded, "memory": memory(work["device"]), "versions": version()})
 

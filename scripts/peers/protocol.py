@@ -3,9 +3,9 @@
 A contestant is a script of this folder. Its argument is a JSON file, the work; its last line on standard output is a JSON
 object, the result. Tokens are piece numbers that the bench has made with one SentencePiece model for all.
 
-Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16),
-`threads`, `options` (what followed a + in --peer), `started` (time.time() just before the process began), `model` (the `model`
-section of mt's configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers).
+Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16), `threads`, `cpu_time` (whether
+seconds are those of the processors), `options` (what followed a + in --peer), `started` (time.time() just before the process
+began), `model` (the `model` section of mt's configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers).
 To train: `family`, `pairs` (JSON lines: [source, target], pieces without BOS and EOS), `batches` (JSON: rows of the pairs, one
 list a step, those that mt itself makes), `batch_tokens`, `warm_up` and `steps` (how many), `dropout`, `label_smoothing`, `lr`,
 `lr_warmup`, `betas`, `eps`, `weight_decay`, `clip`, `seed`.
@@ -56,6 +56,11 @@ def require_plain(work):
     other += [f"model.transformer.{name}={transformer[name]}" for name in plain if transformer[name] != plain[name]]
     if other:
         raise SystemExit(f"this peer takes the weights of mt's plain Transformer only, not with {', '.join(other)}")
+
+
+def clock(work):
+    """Seconds: on the wall, or what this process has had of the processors (`work["cpu_time"]`)."""
+    return time.process_time() if work["cpu_time"] else time.perf_counter()
 
 
 def synchronise(device):
@@ -111,9 +116,9 @@ class Window:
             if before < 1:
                 self.first_step = time.time() - self.work["started"]
             if before < warm_up <= self.step:
-                self.begun = time.perf_counter()
+                self.begun = clock(self.work)
             if self.step >= end:
-                self.seconds = time.perf_counter() - self.begun
+                self.seconds = clock(self.work) - self.begun
         return self.step >= end
 
     def result(self, versions, weights):
