@@ -75,9 +75,10 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
         folder.mkdir(parents=True, exist_ok=True)
         job = Job(folder.resolve(), device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps, options.cpu_time)
         peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
-        print(f"{called}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n", flush=True)
+        print(f"{called}\n", flush=True)
         if options.sweep:
-            print(sweep(options.sweep, options, job, precisions[0], peaks, overrides), flush=True)
+            found = sweep(options.sweep, options, job, precisions[0], peaks, overrides)
+            print(f"{setting(device, job.threads, peaks, options.cpu_time)}\n\n{found}", flush=True)
             return
         text = texts.overrides(options.text, options.src, options.tgt, folder / "text", options.pairs)
         for family in options.families:
@@ -85,8 +86,10 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
             own = [*text, *model(family, options.size, options.vocab), *overrides]
             training = Training(job, family, own, for_peers=bool(options.peer))
             contest(entries, training.work, options.repeats)
+            # Again, for the higher of both: something else may have run beside the first.
+            peaks = {precision: max(peak, matrix_peak(device, precision, options.cpu_time)) for precision, peak in peaks.items()}
             title = f"{family}, {options.size}, vocabulary of {training.vocab:,}, batches of {options.batch_tokens:,} tokens"
-            print(f"{title}\n\n{training.table(entries, peaks)}\n", flush=True)
+            print(f"{title}\n\n{training.table(entries, peaks)}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n", flush=True)
             record(options.record, title, entries, command=called, peaks=peaks, flops=training.cost.flops)
 
 

@@ -16,8 +16,8 @@ from bench.training import Job, TokenCost, padding, speed
 from mt.compose import load_config
 from mt.train import prepare_data
 
-COMMON_WORDS = 2_000  # of the length sweep: so few that a vocabulary of 8,000 has each as one piece
-TEXT_PAIRS = 20_000
+COMMON_WORDS, COMMON_PIECES = 2_000, 4_000  # of the length sweep: so few words that each is one piece
+TEXT_PAIRS = 60_000  # enough for a vocabulary of 64,000
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Sweep:
 def by_length(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
     pairs = max(64, 2 * (job.warm_up + job.steps) * job.batch_tokens // int(value))
     text = write_made(job.folder / "text", pairs, int(value) - 1, words=COMMON_WORDS)
-    return text, [f"data.max_pieces={2 * int(value)}", "data.clean.max_words=0", "data.clean.max_chars=0"]
+    vocab = f"data.tokenizer.vocab_size={COMMON_PIECES}"
+    return text, [vocab, f"data.max_pieces={2 * int(value)}", "data.clean.max_words=0", "data.clean.max_chars=0"]
 
 
 def by_model(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
