@@ -81,16 +81,22 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
 
 
 def demo(options: argparse.Namespace) -> list[str]:
-    """A model of usual size that has learned enough to end its sentences."""
+    """A model of usual size that has learned enough to end its sentences, of the kind that peers take."""
     return [
-        "experiment=demo",
+        "data=demo",
+        "data.train.subset=core",
+        "model=transformer",
+        "model.dropout=0",
+        "optim=muon",
+        "optim.lr=5e-3",
+        "optim.warmup=100",
+        "trainer.batch_tokens=1024",
         "trainer.max_minutes=0",
         f"trainer.max_steps={options.train_steps}",
         "trainer.val_every=0",
         "trainer.test_beam=1",
         f"trainer.threads={options.threads}",
         f"trainer.device={options.device}",
-        "model.transformer.position=sinusoidal",
     ]
 
 
