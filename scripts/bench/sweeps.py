@@ -16,7 +16,8 @@ from bench.training import Job, TokenCost, padding, speed
 from mt.compose import load_config
 from mt.train import prepare_data
 
-COMMON_WORDS, COMMON_PIECES = 2_000, 4_000  # of the length sweep: so few words that each is one piece
+COMMON_WORDS, COMMON_PIECES = 2_000, 3_000  # of the length sweep: so few words that each is one piece
+LENGTH_WORDS = 400_000  # that the length sweep's text has at least: its rare words must be there for the vocabulary
 TEXT_PAIRS = 60_000  # enough for a vocabulary of 64,000
 
 
@@ -32,7 +33,7 @@ class Sweep:
 
 
 def by_length(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
-    pairs = max(64, 2 * (job.warm_up + job.steps) * job.batch_tokens // int(value))
+    pairs = max(LENGTH_WORDS // int(value), 2 * (job.warm_up + job.steps) * job.batch_tokens // int(value))
     text = write_made(job.folder / "text", pairs, int(value) - 1, words=COMMON_WORDS)
     vocab = f"data.tokenizer.vocab_size={COMMON_PIECES}"
     return text, [vocab, f"data.max_pieces={2 * int(value)}", "data.clean.max_words=0", "data.clean.max_chars=0"]
@@ -51,7 +52,7 @@ def by_corpus(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
 
 
 SWEEPS = {
-    "length": Sweep("source pieces", ("16", "64", "256", "1024", "2048"), by_length, batch_tokens=8192),
+    "length": Sweep("source words, with EOS", ("16", "64", "256", "1024", "2048"), by_length, batch_tokens=8192),
     "model": Sweep("size", ("tiny", "small", "base"), by_model),
     "vocab": Sweep("vocabulary", ("8000", "16000", "32000", "64000"), by_vocabulary),
     "corpus": Sweep("pairs", ("10000", "100000", "1000000"), by_corpus, prepares=True),
