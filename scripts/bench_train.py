@@ -1,6 +1,6 @@
 """How fast it trains, against itself and against others, on the same work.
 
-    python scripts/bench_train.py                                              # both families, bf16 and fp32: 5 minutes
+    python scripts/bench_train.py                                              # both families, bf16 and fp32, on the embedded corpus
     python scripts/bench_train.py --src train.en.gz --tgt train.de.gz --families transformer --peer hf=hf/bin/python
     python scripts/bench_train.py --variant muon=optim=muon --variant before=checkout=../old
     python scripts/bench_train.py --sweep length

@@ -1,6 +1,6 @@
 """How fast it translates, against itself and against others, with the same weights.
 
-    python scripts/bench_translate.py                                        # trains a small model first: 5 minutes
+    python scripts/bench_translate.py                                        # trains a small model first
     python scripts/bench_translate.py --run runs/multi30k --peer ct2=ct2/bin/python --peer ct2+int8=ct2/bin/python
     python scripts/bench_translate.py --run runs/demo --variant large=batch_tokens=16384 --variant before=checkout=../old
 

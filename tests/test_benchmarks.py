@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -294,22 +293,3 @@ def test_peers_train_the_same_model(peer: str, package: str, files: list[str], c
     assert weights[0] == pytest.approx(weights[1], abs=0.11)
     if peer == "hf":  # the very batches
         assert found["hf, fp32"]["tokens a step"] == found["mt, fp32"]["tokens a step"]
-
-
-def test_the_gpu_check_finds_a_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    check = load("check_gpu")
-    check.main(["--device", "cpu"])
-    assert capsys.readouterr().out.count("at most") == 8
-    measure = check.measure
-    calls = iter(range(100))
-    monkeypatch.setattr(
-        check, "measure", lambda model, precision: (measure(model, precision)[0] * (1 + 0.01 * next(calls)), measure(model, precision)[1])
-    )
-    with pytest.raises(SystemExit):
-        check.main(["--device", "cpu"])
-    assert "fp32 loss" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
-def test_the_gpu_script_is_valid_bash() -> None:
-    assert os.system(f"bash -n '{ROOT / 'scripts' / 'bench_gpu.sh'}'") == 0
