@@ -16,11 +16,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.checks import check_values
 from mt.config import Config, SplitConfig, field_default, fields, keys
+from mt.config_yaml import one_line, to_config
 from mt.errors import UsageError
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -50,44 +50,9 @@ def load_config(overrides: list[str]) -> Config:
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             config = to_config(compose("train", overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(_one_line(error)) from error
+        raise UsageError(one_line(error)) from error
     check_mechanisms(overrides, config)
     return config
-
-
-def to_config(composed: DictConfig) -> Config:
-    """Hydra's result as dataclasses, with interpolations resolved and values checked."""
-    try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
-    except OmegaConfBaseException as error:
-        raise UsageError(_one_line(error)) from error
-    assert isinstance(config, Config)
-    config.data.mix = {name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()}
-    check_values(config)
-    return config
-
-
-def _split(key: str, entry: Any) -> SplitConfig:
-    """A mixed-in corpus: OmegaConf cannot add typed sections to a dict from the command line, so its type is checked here."""
-    try:
-        split = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SplitConfig), entry))
-    except (OmegaConfBaseException, ValueError) as error:
-        raise UsageError(f"{key}: {_one_line(error)}") from error
-    assert isinstance(split, SplitConfig)
-    return split
-
-
-def config_to_yaml(config: Config) -> str:
-    """All settings as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
-
-
-def config_from_yaml(text: str) -> Config:
-    """The inverse of `config_to_yaml`; unknown keys and wrong types raise UsageError."""
-    composed = OmegaConf.create(text)
-    if not isinstance(composed, DictConfig):
-        raise UsageError("it holds no settings")
-    return to_config(composed)
 
 
 def check_keys(overrides: list[str]) -> None:
@@ -95,7 +60,7 @@ def check_keys(overrides: list[str]) -> None:
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
-        raise UsageError(f"cannot read the overrides: {_one_line(error)}; quote values with special characters: 'key=\"a,b\"'") from error
+        raise UsageError(f"cannot read the overrides: {one_line(error)}; quote values with special characters: 'key=\"a,b\"'") from error
     known_groups = groups()
     for override in parsed:
         key = override.key_or_group
@@ -164,18 +129,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return str({key: dataclasses.asdict(entry) for key, entry in value.items()})
     return repr(value)
-
-
-def _one_line(error: Exception) -> str:
-    """The part of Hydra's and OmegaConf's messages that a person needs."""
-    # Hydra's own message only says that merging failed; why is in the error that it wraps.
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    noise = ("full_key:", "reference_type=", "object_type=", "See https", "^")
-    key = next((line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")), "")
-    text = "; ".join(line for line in lines if not line.startswith(noise))
-    text = text.replace("LexerNoViableAltException: ", "unexpected character after: ")
-    return f"{key}: {text}" if key and key not in text else text
 
 
 def help_text() -> str:

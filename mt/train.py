@@ -17,8 +17,9 @@ import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from mt.compose import check_keys, config_dir, differences, help_text, load_config, to_config
+from mt.compose import check_keys, config_dir, differences, help_text, load_config
 from mt.config import Config
+from mt.config_yaml import to_config
 from mt.data.prepare import Log, PreparedData, prepare
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from mt import compose
+from mt import compose, config_yaml
 from mt.config import Config, DataConfig, RNNConfig
 from mt.errors import MTError, UsageError
 from mt.models.build import build_model
@@ -157,7 +157,7 @@ def test_attentions_combine():
 
 def test_a_run_from_before_the_family_has_the_attention_that_it_had():
     old = "model: {encoder: rnn, decoder: rnn, rnn: {cell: gru, encoder_layers: 1, hidden: 64, attention: additive, attention_dim: 64}}"
-    rnn = compose.config_from_yaml(old).model.rnn
+    rnn = config_yaml.config_from_yaml(old).model.rnn
     assert rnn == RNNConfig(hidden=64, attention_dim=64)
     assert (rnn.placement, rnn.scope, rnn.select, rnn.attention_heads, rnn.bidirectional) == ("bahdanau", "global", "softmax", 1, True)
     assert (rnn.coverage, rnn.reverse_source) == (False, False)
@@ -185,7 +185,7 @@ def test_reverse_turns_the_languages_round():
 
 def test_yaml_gives_the_configuration_back():
     config = compose.load_config(["experiment=demo", "+data.mix.more={src: x, tgt: y}", "name=a:b", "data.train.src=[x,y]"])
-    assert compose.config_from_yaml(compose.config_to_yaml(config)) == config
+    assert config_yaml.config_from_yaml(config_yaml.config_to_yaml(config)) == config
 
 
 def test_differences_are_of_what_shapes_the_run():

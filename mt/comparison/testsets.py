@@ -13,8 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from mt.compose import check_keys, to_config
+from mt.compose import check_keys
 from mt.config import Config, DataConfig
+from mt.config_yaml import to_config
 from mt.data.corpus import file_digest, load_corpus
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError

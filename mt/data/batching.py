@@ -9,15 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mt.data.table import PairTable
 from mt.data.vocabulary import BOS, EOS, PAD
 from mt.errors import MTError, UsageError
+
+if TYPE_CHECKING:
+    from mt.data.table import PairTable  # and with it `datasets`, which translation has no use for
 
 POOL = 100_000  # pairs sorted together: enough to find neighbours of one length, few enough to stay random
 LADDER = np.array([*range(2, 32, 2), *range(32, 128, 8), *range(128, 2**20, 32)])

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
-import pyarrow
-
 from mt.data.cleaning import SURROGATE
 from mt.errors import MTError, UsageError
 
@@ -73,6 +71,8 @@ def _decompress(path: Path) -> IO[bytes]:
     if path.suffix == ".xz":
         return lzma.open(path, "rb")
     if path.suffix == ".zst":
+        import pyarrow  # a tenth of a second, which who reads no such file need not wait
+
         # Arrow's reader, because it tells a truncated archive from a whole one.
         return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"), 1 << 20)
     return path.open("rb")

@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mt.compose import config_from_yaml, config_to_yaml
 from mt.config import Config
+from mt.config_yaml import config_from_yaml, config_to_yaml
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.files import replacing, write_text
