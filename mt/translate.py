@@ -112,9 +112,10 @@ def translate(arguments: argparse.Namespace) -> None:
     from mt.decoding.search import SearchOptions
     from mt.decoding.translator import load
     from mt.decoding.windows import WINDOW_LINES
-    from mt.training.device import set_threads
+    from mt.training.device import keep_freed_memory, set_threads
 
     set_threads(arguments.threads)
+    keep_freed_memory()
     options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
     log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
     translator = load(

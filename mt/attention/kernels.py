@@ -58,7 +58,10 @@ def attend_eager(
     softcap: float = 0.0,
     dropout_p: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """`attend` as two matrix products, with the weights."""
+    """`attend` as two matrix products, with the weights. Those with float32 keys are in float32 under autocast too."""
+    if key.dtype == torch.float32 and torch.is_autocast_enabled(key.device.type):
+        with torch.autocast(key.device.type, enabled=False):
+            return attend_eager(query.float(), key, value.float(), mask, bias, values, select, softcap, dropout_p)
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
@@ -70,6 +73,16 @@ def attend_eager(
     if values is not None:
         context = context + values(dropped).to(context.dtype)
     return context, weights
+
+
+def kept(x: Tensor) -> Tensor:
+    """Keys or values [B, H, S, D] as step-by-step decoding keeps them: heads apart in memory, because every step would copy them
+    otherwise, and on a CPU in float32.
+
+    A step's products are small, and there are new shapes all the time: the target grows, and sentences leave. For each, oneDNN
+    compiles kernels of bfloat16 products, which takes ten times as long as the product in float32.
+    """
+    return (x.float() if x.device.type == "cpu" else x).contiguous()
 
 
 def attend_fused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mt.attention.kernels import kept
 from mt.attention.layouts import Scoring
 from mt.attention.masks import Sight
 from mt.attention.patterns import Cache, build_pattern
@@ -61,7 +62,7 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
         query, key, value = self._rotated(x, at, scheme)
-        context, weights, cache = self.pattern.step(query, key, value, cache, at, self._scoring(scheme, need_weights))
+        context, weights, cache = self.pattern.step(query, kept(key), kept(value), cache, at, self._scoring(scheme, need_weights))
         return self._join(context), weights, cache
 
     def _queries(self, x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.decoding.candidates import draw, expand
 from mt.errors import MTError, UsageError
 
 # UNK is never needed: the tokenizer spells what has no piece in bytes.
@@ -216,40 +217,6 @@ def split_by(flags: list[bool]) -> tuple[list[int], list[int]]:
 def worth_dropping(done: int, sentences: int) -> bool:
     """Dropping sentences copies the others' memory once; an eighth of the rows saved in every step to come pays for it."""
     return done == sentences or done * 8 > sentences
-
-
-def expand(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """log_probs [B, K, V], scores [B, K] -> the best 2K continuations: log-probability, parent row, token; each [B, 2K].
-
-    A hypothesis has one continuation by EOS, so at least K of 2K do not end.
-    """
-    width, vocabulary = log_probs.shape[1:]
-    total = (log_probs + scores[..., None]).flatten(1)
-    best, place = total.topk(min(2 * width, total.shape[1]), 1)
-    return best, place // vocabulary, place % vocabulary
-
-
-def draw(log_probs: Tensor, scores: Tensor, options: SearchOptions, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
-    """One token at random for each hypothesis: log-probability (before temperature and limits), parent row, token; [B, K]."""
-    logits = keep_likely(log_probs / options.temperature, options.top_k, options.top_p)
-    # The first of V exponential clocks to ring is token v with probability p_v: no host check as in torch.multinomial.
-    clocks = torch.empty_like(logits).exponential_(generator=generator).clamp_min_(torch.finfo(logits.dtype).tiny)
-    token = (logits.softmax(-1) / clocks).argmax(-1)
-    chosen = log_probs.gather(2, token[..., None])[..., 0]
-    parent = torch.arange(scores.shape[1], device=scores.device).expand_as(token)
-    return scores + chosen, parent, token
-
-
-def keep_likely(logits: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Set to -inf all but the `top_k` likeliest (0: all), and of those all but the fewest that hold `top_p` of the probability."""
-    if top_k == 0 and top_p == 1.0:
-        return logits
-    ordered, token = logits.sort(-1, descending=True)
-    if top_k:
-        ordered[..., top_k:] = -torch.inf
-    probability = ordered.softmax(-1)
-    before = probability.cumsum(-1) - probability
-    return logits.scatter(-1, token, ordered.masked_fill(before >= top_p, -torch.inf))
 
 
 def take(tokens: Tensor, place: Tensor) -> Tensor:

@@ -41,9 +41,10 @@ from mt.decoding.windows import WINDOW_LINES, windows
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
 from mt.exporting.folder import backend_of
+from mt.models.packed import can_pack, pack
 from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import Run, load_run
-from mt.training.device import pick_device
+from mt.training.device import pick_device, resolve_precision
 
 BATCH_TOKENS = 4096
 
@@ -299,4 +300,8 @@ def load(
 
         return load_export(folders, backend, device, precision, **settings)
     place = pick_device(device)
-    return Translator.from_runs([load_run(folder, place) for folder in folders], precision=precision, **settings)
+    runs = [load_run(folder, place) for folder in folders]
+    if can_pack(place):
+        for run in runs:
+            pack(run.model, torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32)
+    return Translator.from_runs(runs, precision=precision, **settings)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mt.attention.kernels import kept
 from mt.attention.masks import Sight, positions
 from mt.attention.multihead import KeyValue, MultiHeadAttention
 from mt.attention.patterns import Cache
@@ -206,7 +207,8 @@ class TransformerDecoder(Decoder):
         return pattern_figures([layer.self_attention for layer in self._layers])
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        return DecodingState((self._project(memory), memory.mask), [None] * len(self.layers))
+        projected = [(kept(keys), kept(values)) for keys, values in self._project(memory)]
+        return DecodingState((projected, memory.mask), [None] * len(self.layers))
 
     def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
         projections, mask = state.memory
