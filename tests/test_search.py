@@ -136,6 +136,29 @@ def test_batched_beam_is_the_slow_beam_of_every_sentence(beam: int, alpha: float
     assert len({len(hypotheses[0].tokens) for hypotheses in expected}) > 1  # they do end at different steps
 
 
+@pytest.mark.parametrize("beam", [1, 4])
+def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
+    """Finished sentences leave: the decoder's rows are those of the one that goes on, not of its whole batch."""
+
+    class Looping(TableModel):
+        """Source 1 goes on for ever; all others end with their fifth token."""
+
+        def logits(self, source, history):
+            ends = source != 1 and len(history) >= 5
+            return super().logits(source, history).index_fill(0, torch.tensor([EOS]), 30.0 if ends else -30.0)
+
+        def step(self, tokens, state):
+            rows.append(len(tokens))
+            return super().step(tokens, state)
+
+    rows: list[int] = []
+    found = search(Looping(1), *inputs(*range(1, 25)), options(60, beam=beam))
+    assert [h[0].length for h in found] == [60] + [5] * 23
+    together = 24 * 6 * beam  # one step more, in which the rest of a beam ends
+    assert sum(rows) <= together + 60 * beam
+    assert rows[-1] == beam
+
+
 def test_limits_of_length_and_forbidden_tokens() -> None:
     class Stubborn(TableModel):
         """Wants PAD, UNK and BOS most, and never EOS before anything else."""

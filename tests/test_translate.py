@@ -142,7 +142,7 @@ AWKWARD = [
 ]
 
 
-SHORT = ("--device", "cpu", "--threads", "1", "--beam", "2", "--max-ratio", "0.3", "--max-extra", "3")
+SHORT = ("--device", "cpu", "--precision", "fp32", "--threads", "1", "--beam", "2", "--max-ratio", "0.3", "--max-extra", "3")
 
 
 def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes]:

@@ -52,7 +52,9 @@ class AdditiveScore(Score):
         energy = self.energy.weight
         if len(energy) > 1:  # one product for all heads: the v of each beside zeros
             energy = (torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy).flatten(1)
-        return F.linear(torch.tanh(self.query(query)[:, :, None] + keys), energy).movedim(-1, 1)
+        # v^T tanh(z) as 2 v^T sigmoid(2 z) - sum(v): these tanh are most of the work, and on a CPU a sigmoid takes a sixth of one.
+        inner = torch.add(2 * self.query(query)[:, :, None], keys, alpha=2).sigmoid()
+        return (F.linear(inner, 2 * energy) - energy.sum(1)).movedim(-1, 1)
 
 
 class DotScore(Score):
