@@ -36,7 +36,7 @@ examples:
 Files may be compressed (.gz, .xz, .zst). Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 BEAM = 5
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 8192
 
 RUN_ONLY = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
 

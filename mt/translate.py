@@ -89,7 +89,7 @@ def parser() -> Parser:
     add = machine.add_argument
     backends = ("auto", "pytorch", "ctranslate2", "onnx")
     add("--backend", default="auto", choices=backends, help="the engine, of those that mt-export made RUN fit for (default: what RUN is)")
-    add("--batch-tokens", type=int, default=4096, metavar="N", help="source tokens * beam a batch; less takes less memory (default: 4096)")
+    add("--batch-tokens", type=int, default=8192, metavar="N", help="source tokens * beam a batch; less takes less memory (default: 8192)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")

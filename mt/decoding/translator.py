@@ -46,7 +46,7 @@ from mt.models.seq2seq import Seq2Seq
 from mt.training.checkpoint import Run, load_run
 from mt.training.device import pick_device, resolve_precision
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 8192
 
 
 class Translator:
