@@ -24,8 +24,9 @@ def test_any_number_of_rows(rows: int, bias: bool) -> None:
         assert torch.allclose(PackedLinear(linear, torch.float32)(x), linear(x), atol=1e-5)
         with autocast(CPU, "bf16"):
             expected = linear(x)
-        found = PackedLinear(linear, torch.bfloat16)(x)
+            found = PackedLinear(linear, torch.bfloat16)(x)
     assert found.dtype == expected.dtype == torch.bfloat16
+    assert PackedLinear(linear, torch.bfloat16)(x).dtype == linear(x).dtype == torch.float32  # weights are asked for without autocast
     assert torch.allclose(found.float(), expected.float(), atol=2e-2)
 
 

@@ -14,7 +14,8 @@ ROWS = 64  # that the layout is chosen for; it serves any number
 
 
 class PackedLinear(nn.Module):
-    """A linear layer in `dtype`: x [..., D] -> [..., E] in that type, which is what autocast makes of a layer. It has no gradient."""
+    """A linear layer that multiplies in `dtype`: x [..., D] -> [..., E] in the type that the layer itself gives: under autocast
+    `dtype`, else that of x. It has no gradient."""
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
@@ -23,7 +24,8 @@ class PackedLinear(nn.Module):
         self.packed_bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.default(x.to(self.dtype), self.packed, self.packed_bias, "none", [], "")
+        y = torch.ops.mkldnn._linear_pointwise.default(x.to(self.dtype), self.packed, self.packed_bias, "none", [], "")
+        return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
 
 
 def can_pack(device: torch.device) -> bool:
