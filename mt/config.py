@@ -128,7 +128,7 @@ class TransformerConfig:
     span_cost: float = setting(1e-3, "of the pattern adaptive_span: what a piece of mean span adds to the loss of each token")
     select: str = setting("softmax", "how scores become weights (linear has none)", choices=("softmax", "sparsemax", "entmax15"))
     softcap: float = setting(0.0, "limit c of the products of queries and keys: c tanh(s / c); 0: none")
-    qk_norm: bool = setting(False, "normalise queries and keys of each head")
+    qk_norm: bool = setting(False, "normalise queries and keys of each head of self-attention")
     norm: str = setting("pre", "where the norm of a sublayer stands (mt/models/layers.py)", choices=("pre", "post", "sandwich", "deepnorm"))
     norm_kind: str = setting("layer", "kind of norm: layer norm, or root mean square", choices=("layer", "rms"))
     activation: str = setting(

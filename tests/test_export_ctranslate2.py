@@ -49,7 +49,8 @@ MECHANISMS = {
     "grouped-query": tiny(kv_heads=2),
     "grouped-query, t5": tiny(kv_heads=2, position="t5"),
     "grouped-query, alibi": tiny(kv_heads=2, encoder_position="none", decoder_position="alibi"),
-    "qk-norm of one head": tiny(qk_norm=True, heads=1, position="rope"),
+    "qk-norm": tiny(qk_norm=True),
+    "qk-norm, rope, grouped-query": tiny(qk_norm=True, position="rope", kv_heads=2),
     "tied embeddings": tiny(tie_embeddings="all"),
     "tied target": tiny(tie_embeddings="target"),
 }
@@ -66,7 +67,6 @@ REFUSED = {
     "select=sparsemax": tiny(select="sparsemax"),
     "select=entmax15": tiny(select="entmax15"),
     "softcap=20": tiny(softcap=20.0),
-    "qk_norm=true with heads=4": tiny(qk_norm=True),
 }
 
 

@@ -20,7 +20,7 @@ class MultiHeadAttention(nn.Module):
     """Queries of width `dim` look into a memory of width `memory_dim` with H heads (Vaswani et al. 2017, section 3.2.2).
 
     Keys and values may have G heads that H / G query heads share: one for all (Shazeer 2019, multi-query) or some (Ainslie et
-    al. 2023, grouped-query). With `qk_norm` both sides of the product are normalised first (Henry et al. 2020).
+    al. 2023, grouped-query). With `qk_norm` self-attention normalises both sides of the product first (Henry et al. 2020).
     """
 
     def __init__(self, config: TransformerConfig, dim: int, memory_dim: int | None = None, pattern: str = "full") -> None:
@@ -32,7 +32,7 @@ class MultiHeadAttention(nn.Module):
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.shared)
         self.out = nn.Linear(dim, dim)
-        self.norms = nn.ModuleList(RMSNorm(head_dim) for _ in range(2)) if config.qk_norm else None
+        self.norms = nn.ModuleList(RMSNorm(head_dim) for _ in range(2)) if config.qk_norm and memory_dim is None else None
         nn.init.xavier_uniform_(self.query.weight)
         # Each half is a matrix of its own: fan-out is not that of both.
         for half in self.key_value.weight.chunk(2):
@@ -43,12 +43,12 @@ class MultiHeadAttention(nn.Module):
 
     def project(self, memory: Tensor) -> KeyValue:
         """Keys and values of a memory [B, S, memory_dim] in another sequence: once a sentence."""
-        key, value = (split(x, self.shared) for x in self.key_value(memory).chunk(2, dim=-1))
-        return (key if self.norms is None else self.norms[1](key)), value
+        keys, values = self.key_value(memory).chunk(2, dim=-1)
+        return split(keys, self.shared), split(values, self.shared)
 
     def forward(self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
-        context, weights = self.pattern.attend(self._queries(x), *memory, sight, self._scoring(NoPositions(), need_weights))
+        context, weights = self.pattern.attend(split(self.query(x), self.heads), *memory, sight, self._scoring(NoPositions(), need_weights))
         return self._join(context), weights
 
     def to_itself(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -65,13 +65,11 @@ class MultiHeadAttention(nn.Module):
         context, weights, cache = self.pattern.step(query, kept(key), kept(value), cache, at, self._scoring(scheme, need_weights))
         return self._join(context), weights, cache
 
-    def _queries(self, x: Tensor) -> Tensor:
-        query = split(self.query(x), self.heads)
-        return query if self.norms is None else self.norms[0](query)
-
     def _rotated(self, x: Tensor, at: Tensor, scheme: NoPositions) -> tuple[Tensor, Tensor, Tensor]:
-        key, value = self.project(x)
-        return scheme.rotate(self._queries(x), at), scheme.rotate(key, at), value
+        query, (key, value) = split(self.query(x), self.heads), self.project(x)
+        if self.norms is not None:
+            query, key = self.norms[0](query), self.norms[1](key)
+        return scheme.rotate(query, at), scheme.rotate(key, at), value
 
     def _scoring(self, scheme: NoPositions, need_weights: bool) -> Scoring:
         dropout_p = self.dropout if self.training else 0.0

@@ -49,9 +49,6 @@ def obstacles(config: ModelConfig) -> list[str]:
             found.append(f"select={transformer.select} (only softmax)")
         if transformer.softcap:
             found.append(f"softcap={transformer.softcap:g} (only 0)")
-        if transformer.qk_norm and transformer.heads > 1:
-            # In cross-attention, it normalises the queries of all heads together.
-            found.append(f"qk_norm=true with heads={transformer.heads} (only false, or heads=1)")
     return found
 
 
@@ -109,7 +106,11 @@ def declare(config: ModelConfig) -> Any:
             own |= {"alibi": position == "alibi", "external_pre_post_encoder_layers": transformer.norm == "sandwich"}
         build = specs.TransformerEncoderSpec if side == "encoder" else specs.TransformerDecoderSpec
         sides.append(build(getattr(transformer, f"{side}_layers"), transformer.heads, **shared, **own))
-    return specs.TransformerSpec(*sides)
+    spec = specs.TransformerSpec(*sides)
+    if transformer.qk_norm:
+        for layer in spec.decoder.layer:  # declared for cross-attention too, which has none here
+            del layer.attention.q_norm, layer.attention.k_norm
+    return spec
 
 
 @torch.no_grad()
@@ -141,7 +142,9 @@ def fill_self_attention(place: Any, attention: MultiHeadAttention, around: Subla
     spec.linear[0].bias = array(torch.cat((attention.query.bias, attention.key_value.bias)))
     fill_linear(spec.linear[1], attention.out, around)
     fill_norms(around, place, spec, "input_layer_norm", "post_attention_layer_norm")
-    fill_head_norms(spec, attention)
+    if attention.norms is not None:
+        fill_norm(spec.q_norm, attention.norms[0])
+        fill_norm(spec.k_norm, attention.norms[1])
     scheme = stack.positions.at(number)
     if isinstance(scheme, ShawLayer):
         spec.relative_position_keys, spec.relative_position_values = array(scheme.key.weight), array(scheme.value.weight)
@@ -156,13 +159,6 @@ def fill_cross_attention(place: Any, attention: MultiHeadAttention, around: Subl
     fill_linear(spec.linear[1], attention.key_value)
     fill_linear(spec.linear[2], attention.out, around)
     fill_norms(around, place, spec, "external_pre_encoder_attention_layer_norm", "external_post_encoder_attention_layer_norm")
-    fill_head_norms(spec, attention)
-
-
-def fill_head_norms(spec: Any, attention: MultiHeadAttention) -> None:
-    if attention.norms is not None:
-        fill_norm(spec.q_norm, attention.norms[0])
-        fill_norm(spec.k_norm, attention.norms[1])
 
 
 def fill_feed_forward(place: Any, layer: FeedForward, around: Sublayer) -> None:
