@@ -37,7 +37,7 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 
 test: $(VENV)/.installed-dev  ## check style and run the tests
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev  ## style and types only
 	$(BIN)/ruff check .
