@@ -12,7 +12,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from mt.config import Config
-from mt.evaluate import main
+from mt.evaluate import BATCH_TOKENS, main
 
 SOURCES = ["a small dog runs", "the cat sleeps on the old red chair today", "no", "we see the house near the river"] * 5
 REFERENCES = ["ein kleiner Hund läuft", "die Katze schläft heute auf dem alten roten Stuhl", "nein", "wir sehen das Haus am Fluss"] * 5
@@ -115,7 +115,7 @@ def test_a_run_on_its_own_test_set(calls: list, files: Path, capsys: pytest.Capt
     for name, lines in {"sources": SOURCES, "hypotheses": HYPOTHESES, "references": REFERENCES}.items():
         assert (files / "out" / "deep" / f"{name}.txt").read_text("utf-8").split("\n") == [*lines, ""]
     (arguments, named) = calls[0]
-    assert arguments == ("runs/x", "auto") and named["options"].beam == 5 and named["batch_tokens"] == 4096
+    assert arguments == ("runs/x", "auto") and named["options"].beam == 5 and named["batch_tokens"] == BATCH_TOKENS
 
 
 def test_a_run_on_its_validation_set_with_other_settings(
