@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
 ROWS = 64  # that the layout is chosen for; it serves any number
 
 
 class PackedLinear(nn.Module):
-    """A linear layer that multiplies in `dtype`: x [..., D] -> [..., E] in the type that the layer itself gives: under autocast
-    `dtype`, else that of x. It has no gradient."""
+    """A linear layer for products in `dtype`: x [..., D] -> [..., E] in that type, which is what autocast makes of a layer.
+
+    Without autocast it is the layer, as for those who look at attention in float32. Packed products have no gradient.
+    """
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
@@ -24,8 +27,9 @@ class PackedLinear(nn.Module):
         self.packed_bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.ops.mkldnn._linear_pointwise.default(x.to(self.dtype), self.packed, self.packed_bias, "none", [], "")
-        return y if torch.is_autocast_enabled(x.device.type) else y.to(x.dtype)
+        if x.dtype != self.dtype and not torch.is_autocast_enabled(x.device.type):
+            return F.linear(x, self.weight, self.bias)
+        return torch.ops.mkldnn._linear_pointwise.default(x.to(self.dtype), self.packed, self.packed_bias, "none", [], "")
 
 
 def can_pack(device: torch.device) -> bool:
