@@ -50,17 +50,15 @@ def batches() -> list[list[list[int]]]:
 def check(config: ModelConfig, folder: Path) -> None:
     model = lively(config, VOCAB)
     write_graphs(folder, model, "float32")
-    exported, lengths = OnnxModel(folder), set()
+    exported = OnnxModel(folder)
     for rows in batches():
         batch = make_batch(rows, [()] * len(rows))
         for beam in (1, 3):
-            options = SearchOptions(beam=beam, nbest=beam, max_ratio=0.5, max_extra=4)
+            options = SearchOptions(beam=beam, nbest=beam, min_length=3, max_ratio=0.5, max_extra=4)
             both = (search(each, batch.source, batch.source_mask, options) for each in (model, exported))
             for one, other in zip(*both, strict=True):
                 assert [each.tokens for each in other] == [each.tokens for each in one]
                 assert [each.log_prob for each in other] == pytest.approx([each.log_prob for each in one], abs=1e-3)
-                lengths |= {each.length for each in one}
-    assert max(lengths) > 2
 
 
 @pytest.mark.parametrize("name", MAIN)
