@@ -18,21 +18,18 @@ name gives it the allocator settings that mt makes by itself. Further arguments 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from bench import texts
 from bench.contest import contest, line_up
+from bench.options import add_shared, prepared
 from bench.report import command, matrix_peak, record, setting
 from bench.sweeps import SWEEPS, sweep
 from bench.training import Job, Training
-from mt.errors import UsageError, run_command
-from mt.training.device import has_fast_bf16, pick_device, set_threads
+from mt.errors import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,34 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--size", default="small", help="one of configs/model/size (default: small)")
     add("--vocab", type=int, default=0, help="pieces of the vocabulary (default: of the text's preset)")
     add("--batch-tokens", type=int, default=4096, help="padding included, on the longer side (default: 4096)")
-    add("--precisions", nargs="+", choices=("bf16", "fp32"), help="default: bf16 where the hardware has it, and fp32")
     add("--steps", type=int, default=20, help="measured steps (default: 20)")
     add("--warm-up", type=int, default=5, help="steps before them (default: 5)")
-    add("--repeats", type=int, default=3, help="measurements of each (default: 3)")
-    add("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another toolkit; can be repeated")
-    add("--variant", action="append", default=[], metavar="NAME=OVERRIDE,...", help="mt with other settings; can be repeated")
     add("--sweep", choices=SWEEPS, help="instead: mt alone as the work grows")
     add("--values", nargs="+", help="what the sweep goes through")
-    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    add("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    add("--cpu-time", action="store_true", help="count processor time: for a machine that is busy with other work; takes --threads 1")
-    add("--folder", type=Path, help="keep what is prepared here (default: a temporary folder)")
-    add("--record", default="", metavar="FILE", help="append all measurements to FILE, as JSON lines")
+    add_shared(parser, "NAME=OVERRIDE,...", "settings")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, overrides = parser.parse_known_args(arguments)
     run_command(lambda: bench(options, overrides, command(__file__, arguments)))
 
 
 def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
-    device = pick_device(options.device)
-    if options.cpu_time and (options.threads != 1 or device.type != "cpu"):
-        raise UsageError("--cpu-time takes --threads 1 and a CPU: threads that wait for each other would count as work")
-    set_threads(options.threads)
-    precisions = options.precisions or (["bf16", "fp32"] if has_fast_bf16(device) else ["fp32"])
-    with contextlib.ExitStack() as stack:
-        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
-        job = Job(folder.resolve(), device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps, options.cpu_time)
+    with prepared(options) as (device, precisions, folder):
+        job = Job(folder, device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps, options.cpu_time)
         peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
         print(f"{called}\n", flush=True)
         if options.sweep:

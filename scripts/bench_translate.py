@@ -17,19 +17,17 @@ model is trained on the embedded corpus, `--train-steps` steps; further argument
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from bench.contest import contest, line_up
+from bench.options import add_shared, prepared
 from bench.report import command, matrix_peak, record, setting
 from bench.translation import Text, Translation, train_model
-from mt.errors import UsageError, run_command
-from mt.training.device import has_fast_bf16, pick_device, set_threads
+from mt.errors import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,30 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--lines", type=int, default=0, help="translate only the first so many; 0: all (default)")
     add("--beams", nargs="+", type=int, default=[1, 5], help="beam sizes (default: 1 5)")
     add("--batch", type=int, default=64, help="sentences translated together (default: 64)")
-    add("--precisions", nargs="+", choices=("bf16", "fp32"), help="default: bf16 where the hardware has it, and fp32")
-    add("--repeats", type=int, default=3, help="measurements of each (default: 3)")
-    add("--peer", action="append", default=[], metavar="NAME=PYTHON", help="another toolkit; can be repeated")
-    add("--variant", action="append", default=[], metavar="NAME=SETTING,...", help="mt with other arguments of mt.load; can be repeated")
-    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    add("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    add("--cpu-time", action="store_true", help="count processor time: for a machine that is busy with other work; takes --threads 1")
-    add("--folder", type=Path, help="keep what is made here (default: a temporary folder)")
-    add("--record", default="", metavar="FILE", help="append all measurements to FILE, as JSON lines")
+    add_shared(parser, "NAME=SETTING,...", "arguments of mt.load")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, overrides = parser.parse_known_args(arguments)
     run_command(lambda: bench(options, overrides, command(__file__, arguments)))
 
 
 def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
-    device = pick_device(options.device)
-    if options.cpu_time and (options.threads != 1 or device.type != "cpu"):
-        raise UsageError("--cpu-time takes --threads 1 and a CPU: threads that wait for each other would count as work")
-    set_threads(options.threads)
-    precisions = options.precisions or (["bf16", "fp32"] if has_fast_bf16(device) else ["fp32"])
-    with contextlib.ExitStack() as stack:
-        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.mkdir(parents=True, exist_ok=True)
-        folder = folder.resolve()
+    with prepared(options) as (device, precisions, folder):
         run = options.run or train_model(folder, [*demo(options), *overrides])
         text = Text.of(run, options.src, options.ref, options.lines)
         work = Translation(folder, run, text, device, torch.get_num_threads(), options.batch, options.cpu_time)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 # Of the quintics a x + b x^3 + c x^5 that are applied one after the other, each the nearest to 1 on the interval where the one before
 # has left the singular values (Amsel et al. 2025, algorithm 3, the Polar Express), the first being [0.01, 1]: they end between
-# 0.73 and 1.27. Jordan et al. repeat one quintic five times, for values from 0.002 on; on a CPU five rounds are a third of a step.
+# 0.73 and 1.27. Jordan et al. repeat one quintic five times, for values from 0.002 on; on a CPU the rounds are a good part of a step.
 COEFFICIENTS = ((8.0934, -23.6204, 17.4462), (3.6366, -2.7219, 0.5365), (2.6613, -1.9772, 0.4526))
 PRECISION = torch.bfloat16  # of the products: rounds far less than the iteration leaves open
 RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then serves both (Liu et al. 2025, section 2.2)
