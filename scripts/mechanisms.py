@@ -2,13 +2,13 @@
 
     python scripts/mechanisms.py                    # trains and tests what is missing, prints the table; stop and start it at will
     python scripts/mechanisms.py rope linear        # only these
-    python scripts/mechanisms.py --set long         # position schemes, trained up to 40 words, tested to 120
-    python scripts/mechanisms.py --speed            # adds tokens per second, on a machine that does nothing else
+    python scripts/mechanisms.py --speed            # adds target tokens per second of training, on one core
 
-The default set trains on sentences of the embedded corpus (core) of up to 15 words and tests on its test split: BLEU of
-sentences of up to 15 words and of 16 to 30, twice the length that training saw; and the alignment error rate on the former, of
-the mean of the heads of whichever layer is best. Extra arguments with a = are overrides for all. It is a check that everything
-works, not a contest: one seed, settings that suit the family and not the mechanism.
+Trained on sentences of the embedded corpus (core) of up to 15 words, tested on its test split: BLEU of sentences of up to 15 words
+and of 16 to 30, twice the length that training saw; and the alignment error rate on the former, of the mean of the heads of
+whichever layer is best. Speed is in seconds of processor time, with one thread, so that other work beside it does little harm; all take
+turns, three times. Extra arguments with a = are overrides for all. It is a check that everything works, not a contest: one seed,
+settings that suit the family and not the mechanism. (`mt-compare compare=positions` compares position schemes, over seeds.)
 """
 
 from __future__ import annotations
@@ -18,10 +18,17 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from bench.contest import Entry, contest, variant
+from bench.training import Job, speed
+from mt.compose import load_config
 from mt.data.demo import generate
 from mt.data.words import count_words
 from mt.decoding.translator import Translator, load
@@ -37,7 +44,7 @@ RNN = ["model=rnn", "model/size=tiny", "optim.lr=3e-3"]
 POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
 RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot location multihead_additive
     multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel coverage""".split()
-SHORT = {
+MECHANISMS = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
     **{name: [*TRANSFORMER, f"attention={name}"] for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span")},
     "linear": [*TRANSFORMER, "attention=linear", "position=sinusoidal"],
@@ -53,11 +60,11 @@ SHORT = {
     "transformer to rnn": [*TRANSFORMER, "model.decoder=rnn"],
     "rnn to transformer": [*TRANSFORMER, "model.encoder=rnn"],
 }
-LONG = {name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS}
 COMMON = [
     "data=demo",
     "data.train.demo=120000",
     "data.train.subset=core",
+    "data.clean.max_words=15",
     "data.tokenizer.vocab_size=2000",
     "model.dropout=0",
     "optim=cosine",
@@ -65,58 +72,38 @@ COMMON = [
     "optim.label_smoothing=0",
     "optim.ema=0.99",
     "trainer.batch_tokens=1024",
+    "trainer.max_steps=1500",
     "trainer.val_every=0",
     "trainer.log_every=100",
     "trainer.test_beam=1",
     "data.test.demo=400",
 ]
-
-
-class Experiment:
-    """A set of models: what they are trained on, and the lengths in words that they are tested on."""
-
-    def __init__(self, models: dict[str, list[str]], overrides: list[str], tests: dict[str, tuple[str, int, int]]) -> None:
-        self.models, self.overrides, self.tests = models, overrides, tests  # tests: column -> split, shortest, longest source
-
-
-EXPERIMENTS = {
-    "short": Experiment(
-        SHORT,
-        ["data.clean.max_words=15", "trainer.max_steps=1500"],
-        {"1-15 words": ("test", 1, 15), "16-30 words": ("test", 16, 30)},
-    ),
-    "long": Experiment(
-        LONG,
-        ["trainer.max_steps=3000"],
-        {"1-40 words": ("test", 1, 40), "41-60": ("long", 41, 60), "61-80": ("long", 61, 80), "81-120": ("long", 81, 120)},
-    ),
-}
-PAIRS = {"test": 1200, "long": 300}
+TESTS = {"1-15 words": (1, 15), "16-30 words": (16, 30)}  # column -> shortest, longest source
+TEST_PAIRS = 1200  # of the test split, of all lengths
+WARM_UP, STEPS, REPEATS = 10, 40, 3  # of a measurement of speed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME|KEY=VALUE", help="mechanisms (default: all), and overrides for mt-train")
-    parser.add_argument("--set", choices=EXPERIMENTS, default="short", help="which experiment (default: short)")
     parser.add_argument("--folder", type=Path, default=Path("runs/mechanisms"), help="where the runs go (default: runs/mechanisms)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--speed", action="store_true", help="measure tokens per second of each, in turns, instead of training")
+    parser.add_argument("--speed", action="store_true", help="measure speed instead of training")
     options = parser.parse_args()
-    experiment, folder = EXPERIMENTS[options.set], options.folder / options.set
     overrides = [name for name in options.names if "=" in name]
-    wanted = [name for name in options.names if "=" not in name] or list(experiment.models)
-    if unknown := set(wanted) - set(experiment.models):
-        parser.error(f"no mechanism {', '.join(sorted(unknown))}; there are: {', '.join(experiment.models)}")
-    set_threads(options.threads)
-    common = [*COMMON, *experiment.overrides, f"trainer.threads={options.threads}", *overrides]
+    wanted = [name for name in options.names if "=" not in name] or list(MECHANISMS)
+    if unknown := set(wanted) - set(MECHANISMS):
+        parser.error(f"no mechanism {', '.join(sorted(unknown))}; there are: {', '.join(MECHANISMS)}")
     if options.speed:
-        measure_speed({name: experiment.models[name] for name in wanted}, folder, common)
-    for name in [] if options.speed else wanted:
-        run = folder / name.replace(" ", "-")
-        if not (run / RESULT).exists():
-            train(run, [*common, *experiment.models[name]])
-            write_text(run / RESULT, json.dumps(test(run, experiment.tests), indent=1) + "\n")
-    print(table(folder, experiment))
+        measure_speed(wanted, options.folder, [*COMMON, *overrides])
+    else:
+        set_threads(options.threads)
+        for name in wanted:
+            run = options.folder / name.replace(" ", "-")
+            if not (run / RESULT).exists():
+                train(run, [*COMMON, f"trainer.threads={options.threads}", *MECHANISMS[name], *overrides])
+                write_text(run / RESULT, json.dumps(test(run), indent=1) + "\n")
+    print(table(options.folder))
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
@@ -126,12 +113,12 @@ def train(run: Path, overrides: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def test(run: Path, tests: dict[str, tuple[str, int, int]]) -> dict[str, Any]:
+def test(run: Path) -> dict[str, Any]:
     """BLEU for each column, the alignment error rate for the first, weights, loss."""
     translator, bleu = load(run), build_metrics("de")[0]["bleu"]
     result: dict[str, Any] = {"weights": sum(p.numel() for p in translator.models[0].parameters()), "bleu": {}, "aer": None}
-    for number, (column, (split, shortest, longest)) in enumerate(tests.items()):
-        pairs = [p for p in generate(split, PAIRS[split], subset="core") if shortest <= count_words(p.source) <= longest]
+    for number, (column, (shortest, longest)) in enumerate(TESTS.items()):
+        pairs = [p for p in generate("test", TEST_PAIRS, subset="core") if shortest <= count_words(p.source) <= longest]
         hypotheses = translator.translate([p.source for p in pairs], beam=1)
         result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]]).score
         if number == 0 and translator.attends:
@@ -149,37 +136,35 @@ def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
     return min(scores.at(layer, None, reading).aer for layer in range(scores.layers) for reading in scores.readings)
 
 
-def measure_speed(models: dict[str, list[str]], folder: Path, common: Sequence[str]) -> None:
-    """Target tokens per second in training: runs of 60 steps that take turns, three times; median after the first quarter."""
-    found: dict[str, list[float]] = {name: [] for name in models}
-    short = ["trainer.max_steps=60", "trainer.log_every=5", "data.val.demo=20", "data.test.demo=20"]
-    for turn in range(3):
-        for name, overrides in models.items():
-            run = folder / "speed" / f"{turn}-{name.replace(' ', '-')}"
-            train(run, [*common, *overrides, *short])
-            records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-            speeds = [record["tokens_per_second"] for record in records if record["kind"] == "train"]
-            found[name].append(statistics.median(speeds[len(speeds) // 4 :]))
+def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> None:
+    """Target tokens per second in training, each measurement in a process of its own (scripts/bench/contest.py); medians."""
+    with tempfile.TemporaryDirectory() as temporary:
+        job = Job(Path(temporary), torch.device("cpu"), 1, 1024, WARM_UP, STEPS, cpu_time=True)
+        entries = [Entry(replace(variant("mt="), name=name), "auto") for name in names]
+        told = {name: job.overrides([*MECHANISMS[name], *common], "auto") for name in names}
+        works = {name: job.common(load_config(told[name]), "auto") | {"overrides": told[name]} for name in names}
+        contest(entries, lambda entry: works[entry.contestant.name], REPEATS)
     path = folder / SPEED
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    write_text(path, json.dumps(known | {name: statistics.median(values) for name, values in found.items()}, indent=1) + "\n")
+    found = {entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(known | found, indent=1) + "\n")
 
 
-def table(folder: Path, experiment: Experiment) -> str:
+def table(folder: Path) -> str:
     """What there is, as Markdown."""
     speeds = json.loads((folder / SPEED).read_text(encoding="utf-8")) if (folder / SPEED).exists() else {}
-    lines = [
-        f"| mechanism | {' | '.join(experiment.tests)} | AER | loss | weights | tokens/s |",
-        "|---" * (len(experiment.tests) + 5) + "|",
-    ]
-    for name in experiment.models:
+    lines = [f"| mechanism | {' | '.join(TESTS)} | AER | loss | weights | tokens/s |", "|---" * (len(TESTS) + 5) + "|"]
+    for name in MECHANISMS:
         path = folder / name.replace(" ", "-") / RESULT
-        if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            scores = " | ".join(f"{found['bleu'][column]:.1f}" for column in experiment.tests)
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if found is None and name not in speeds:
+            continue
+        cells = [""] * (len(TESTS) + 3)
+        if found is not None:
             aer = "" if found["aer"] is None else f"{found['aer']:.1f}"
-            speed = f"{speeds[name]:,.0f}" if name in speeds else ""
-            lines.append(f"| {name} | {scores} | {aer} | {found['loss']:.3f} | {found['weights'] / 1e6:.2f} M | {speed} |")
+            cells = [*(f"{found['bleu'][column]:.1f}" for column in TESTS), aer, f"{found['loss']:.3f}", f"{found['weights'] / 1e6:.2f} M"]
+        lines.append(f"| {name} | {' | '.join(cells)} | {format(speeds[name], ',.0f') if name in speeds else ''} |")
     return "\n".join(lines)
 
 

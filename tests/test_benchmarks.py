@@ -211,6 +211,26 @@ def test_a_sweep_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["pairs"] == "200" and float(found["preparing, s"]) > 0 and float(found["first step, s"]) > float(found["preparing, s"])
 
 
+def test_the_table_of_mechanisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is trained, tested and timed; what is there is not done again, and what is not is left out."""
+    mechanisms = load("mechanisms")
+    small = ["data.train.demo=300", "data.val.demo=10", "data.tokenizer.vocab_size=500", "trainer.batch_tokens=256", "trainer.max_steps=2"]
+    told = ["gqa", *small, f"data.cache='{tmp_path}/cache'", "--folder", str(tmp_path), "--threads", "1"]
+    for name, value in {"TEST_PAIRS": 30, "WARM_UP": 1, "STEPS": 1, "REPEATS": 1}.items():
+        monkeypatch.setattr(mechanisms, name, value)
+    printed = []
+    for flags in (["--speed"], [], []):
+        monkeypatch.setattr("sys.argv", ["mechanisms.py", *told, *flags])
+        mechanisms.main()
+        printed.append(cells(capsys.readouterr().out))
+        if not flags:
+            monkeypatch.setattr(mechanisms, "train", None)
+    assert [*printed[1]] == ["gqa"] and printed[1] == printed[2]
+    found = printed[1]["gqa"]
+    assert float(found["AER"]) > 0 and float(found["loss"]) > 1 and found["tokens/s"] == printed[0]["gqa"]["tokens/s"]
+    assert float(found["tokens/s"].replace(",", "")) > 0 and printed[0]["gqa"]["AER"] == ""
+
+
 def test_made_text(tmp_path: Path) -> None:
     texts = load("bench.texts")
     paths = texts.write_made(tmp_path, 2000)

@@ -85,6 +85,7 @@ def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
     folder = Path(work["folder"])
     work = work | {"options": contestant.options, "started": time.time()}
     (folder / "work.json").write_text(json.dumps(work), encoding="utf-8")
+    # With mt's GOMP_SPINCOUNT (mt/__init__.py), for all: alone it makes no difference.
     environment = os.environ | {"OMP_NUM_THREADS": str(work["threads"]), "TOKENIZERS_PARALLELISM": "false"}
     environment.pop("PYTHONPATH", None)
     if contestant.is_mt:
