@@ -211,6 +211,7 @@ def test_a_sweep_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["pairs"] == "200" and float(found["preparing, s"]) > 0 and float(found["first step, s"]) > float(found["preparing, s"])
 
 
+@pytest.mark.slow
 def test_the_table_of_mechanisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One is trained, tested and timed; what is there is not done again, and what is not is left out."""
     mechanisms = load("mechanisms")
