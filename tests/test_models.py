@@ -14,7 +14,7 @@ from mt.decoding.search import SearchOptions, search
 from mt.models.build import build_model
 from mt.models.dropout import dropout
 from mt.models.rnn import RNNEncoder
-from mt.models.rnn_cells import gru, lstm
+from mt.models.rnn_cells import KERNELS, gru, lstm, run, scan
 from mt.models.seq2seq import DecodingState, select_rows
 
 VOCAB = 40
@@ -222,6 +222,25 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
         length = int(mask[row].sum())
         alone = logits(model, source[row : row + 1, :length], mask[row : row + 1, :length], target[row : row + 1])
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_a_kernel_step_by_step_equals_torch(kind):
+    torch.manual_seed(0)
+    kernel, x = KERNELS[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
+    start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
+    inputs = (x, *kernel.parameters())
+    (expected, last), (found, state) = (way(kernel, x, start) for way in (run, scan))
+    torch.testing.assert_close((found, state), (expected, last))
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), inputs), torch.autograd.grad(expected.square().sum(), inputs), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+    with torch.autocast("cpu", torch.bfloat16):
+        low, state = run(kernel, x)
+    assert [each.dtype for each in (low, *state)] == [torch.float32] * (1 + len(start))
+    expected, _ = run(kernel, x)
+    assert 0 < (low - expected).abs().max() < 0.02
 
 
 def test_padding_gets_no_attention(model, batch, request):

@@ -14,15 +14,23 @@ from mt.training import loss
 from mt.training.optim import Average, build_optimizer, learning_rate, update
 
 
+@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_chunked_loss_equals_torch(monkeypatch, smoothing):
-    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)  # several chunks, the last one short
+def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
+    """Where padding is left out, as on a CPU, and where it counts nothing, as on a GPU."""
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)  # several chunks, the last one short, and slices of them
+    monkeypatch.setattr(loss, "SLICE_LOGITS", 25)
     torch.manual_seed(0)
     output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
     target = torch.randint(1, 20, (3, 5))
     target[1, 3:] = 0
     inputs = (hidden, output.weight, output.bias)
-    got, nll = loss.cross_entropy(hidden, output, target, smoothing)
+    if padded:
+        rows = hidden.flatten(0, 1), output.weight, output.bias, target.flatten()
+        got, nll = loss._LinearCrossEntropy.apply(*rows, True, smoothing, torch.float32, True)
+        nll = nll.view(target.shape)
+    else:
+        got, nll = loss.cross_entropy(hidden, output, target, smoothing)
     flat = output(hidden).flatten(0, 1), target.flatten()
     expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
     torch.testing.assert_close(got, expected)

@@ -9,7 +9,7 @@ from mt.attention.masks import positions
 from mt.attention.recurrent import Attended, Past, PreparedMemory, build_attention, join
 from mt.config import ModelConfig
 from mt.models.dropout import Dropout
-from mt.models.rnn_cells import GATES, State, gru, init_input_gates, init_state_gates, lstm
+from mt.models.rnn_cells import GATES, UPDATES, State, init_input_gates, init_state_gates
 from mt.models.rnn_decoder import RecurrentDecoder, affine
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
@@ -24,7 +24,7 @@ class AttentionCell(nn.Module):
     def __init__(self, config: ModelConfig, memory_dim: int) -> None:
         super().__init__()
         hidden, gates = config.rnn.hidden, GATES[config.rnn.cell] * config.rnn.hidden
-        self.update = {"gru": gru, "lstm": lstm}[config.rnn.cell]
+        self.update = UPDATES[config.rnn.cell]
         self.attention = build_attention(config.rnn, hidden, memory_dim)
         self.word = nn.Linear(config.dim, gates)
         self.context = nn.Linear(memory_dim, gates, bias=False) if self.attention.context_dim else None

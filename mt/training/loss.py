@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from mt.data.vocabulary import PAD
 
 CHUNK_LOGITS = 8 << 20  # elements of a chunk's logits: small enough for buffers to be reused, large enough for full products
+SLICE_LOGITS = 3 << 18  # of what a CPU takes from logits to gradient at a time: few enough to stay in its cache
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -28,38 +30,36 @@ class _LinearCrossEntropy(torch.autograd.Function):
         wanted: bool,
     ) -> tuple[Tensor, Tensor]:
         vocabulary = weight.shape[0]
-        hidden_low, weight_low, bias_low = (x.to(dtype) for x in (hidden, weight, bias))
+        hidden_low, weight_low = hidden.to(dtype), weight.to(dtype)
         smoothed = torch.zeros((), device=hidden.device)
         nll = torch.zeros(hidden.shape[0], device=hidden.device)
         # In float32, because they are sums; empty where nobody asks for them.
         shapes = [x.shape if wanted else (0,) for x in (hidden, weight, bias)]
         grad_hidden, grad_weight, grad_bias = (torch.zeros(shape, device=hidden.device) for shape in shapes)
-        step = max(1, CHUNK_LOGITS // vocabulary)
-        for start in range(0, hidden.shape[0], step):
-            part = slice(start, start + step)
-            h, y = hidden_low[part], target[part]
-            # Not logsumexp, which takes over three times as long on a CPU.
-            log_p = torch.addmm(bias_low, h, weight_low.T).float().log_softmax(-1)
-            chosen = -log_p.gather(1, y[:, None])[:, 0]
-            each = chosen - smoothing * (chosen + log_p.mean(-1)) if smoothing else chosen
-            if wanted:
-                # d loss / d logits = softmax - (1 - smoothing) * onehot - smoothing / V
-                grad = log_p.exp_()
+        slice_logits = SLICE_LOGITS if hidden.device.type == "cpu" else CHUNK_LOGITS
+        for chunk in _parts(hidden.shape[0], CHUNK_LOGITS // vocabulary):
+            h = hidden_low[chunk]
+            logits = h @ weight_low.T  # without bias; and then, slice by slice, their gradient in the same memory
+            for part in _parts(len(h), slice_logits // vocabulary):
+                y, x = target[chunk][part], logits[part].float().add_(bias)
+                # The largest of logits and of probabilities give log sum exp; a CPU takes less time for this softmax than for exp alone.
+                p, chosen = x.softmax(-1), x.gather(1, y[:, None])[:, 0]
+                real = y != PAD if padded else torch.ones_like(y)
+                nll[chunk][part] = each = (x.amax(-1) - p.amax(-1).log() - chosen) * real
+                smoothed += each.sum()
                 if smoothing:
-                    grad.sub_(smoothing / vocabulary)
-                grad.scatter_add_(1, y[:, None], grad.new_full((len(y), 1), smoothing - 1))
-            if padded:
-                real = y != PAD
-                chosen, each = chosen * real, each * real
+                    smoothed += smoothing * ((chosen - x.mean(-1)) * real).sum()
                 if wanted:
-                    grad.mul_(real[:, None])
-            nll[part] = chosen
-            smoothed += each.sum()
+                    # d loss / d logits = softmax - (1 - smoothing) * onehot - smoothing / V
+                    grad = p.sub_(smoothing / vocabulary) if smoothing else p
+                    grad.scatter_add_(1, y[:, None], grad.new_full((len(y), 1), smoothing - 1))
+                    if padded:
+                        grad.mul_(real[:, None])
+                    grad_bias += grad.sum(0)
+                    logits[part] = grad
             if wanted:
-                grad_bias += grad.sum(0)
-                grad_low = grad.to(dtype)
-                grad_hidden[part] = (grad_low @ weight_low).float()
-                grad_weight += (grad_low.T @ h).float()
+                grad_hidden[chunk] = (logits @ weight_low).float()
+                grad_weight += (logits.T @ h).float()
         if wanted:
             ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)
@@ -70,6 +70,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad = grads[0]  # of the smoothed loss; the other output has no gradient
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None, None, None
+
+
+def _parts(length: int, step: int) -> Iterator[slice]:
+    step = max(1, step)
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
 def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
