@@ -1,4 +1,4 @@
-"""Which versions of what: for those who want to repeat a run or a comparison elsewhere."""
+"""Which versions of what, on which machine: for those who want to repeat a run or a comparison elsewhere."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def commit() -> str | None:
     except OSError:
         return None
     return asked.stdout.strip() or None
+
+
+def machine() -> str:
+    """System and processor."""
+    return f"{platform.system()}, {processor()}"
+
+
+def processor() -> str:
+    """The CPU's name, where Linux tells it; else its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

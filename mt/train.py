@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import shutil
 import sys
 import time
@@ -24,7 +23,7 @@ from mt.data.prepare import Log, PreparedData, prepare
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.search import SearchOptions
 from mt.decoding.translator import load
-from mt.environment import commit, versions
+from mt.environment import commit, machine, versions
 from mt.errors import MTError, fail, run_command
 from mt.evaluation.alignment import parse_lines
 from mt.evaluation.attention import score_attention
@@ -183,7 +182,7 @@ def save_environment(folder: Path, data: PreparedData, device: torch.device, ran
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "versions": versions(),
         "commit": commit(),
-        "platform": platform.platform(),
+        "platform": machine(),
         "cpus": os.cpu_count(),
         "device": device_name(device),
         "ranks": ranks.world,

@@ -294,6 +294,20 @@ def test_a_report_is_made_of_the_results_alone(tmp_path: Path) -> None:
             assert "transformer" in " ".join(filter(None, texts))
 
 
+@matplotlib
+def test_a_long_legend_stays_within_its_picture() -> None:
+    from matplotlib.figure import Figure
+
+    from mt.report.comparison.pictures import _legend
+
+    drawing = Figure(figsize=(7.4, 4), layout="constrained")
+    handles = drawing.add_subplot().plot([[1] * 5])
+    _legend(drawing, handles, [f"system {number} (still improving)" for number in range(5)])
+    (legend,) = drawing.legends
+    assert legend.get_window_extent().width <= drawing.bbox.width
+    assert len({round(text.get_window_extent().x0) for text in legend.get_texts()}) > 1  # but there are columns
+
+
 def test_without_matplotlib_the_page_still_has_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "matplotlib" else find_spec(name, *rest))

@@ -166,6 +166,14 @@ def test_settings_that_tell_systems_apart(tmp_path: Path, configs: dict[str, Con
     assert not {"seed", "name", "data.name"} & settings["rnn"].keys()
 
 
+def test_settings_of_another_family_say_nothing_of_a_system(tmp_path: Path, configs: dict[str, Config]) -> None:
+    configs["rnn"].model.transformer.ff_dim, configs["rnn"].model.rnn.hidden = 7, 9
+    paths = {name: [make_run(tmp_path / name, dataclasses.replace(config, name=name), REFERENCES)] for name, config in configs.items()}
+    settings = settings_of(of_variants(paths).systems)
+    keys = ("model.transformer.ff_dim", "model.rnn.hidden")
+    assert [[key in settings[name] for key in keys] for name in ("rnn", "transformer")] == [[False, True], [True, False]]
+
+
 def test_a_comparison_of_runs_says_what_they_are(tmp_path: Path, configs: dict[str, Config]) -> None:
     rising = [(100, 10.0), (500, 20.0), (800, 25.0), (1000, 26.0)]
     paths = {

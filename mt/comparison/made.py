@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +12,16 @@ from typing import Any
 from mt.comparison.settings import NEUTRAL, value_of
 from mt.comparison.systems import System
 from mt.config import Config, keys
-from mt.environment import commit, versions
+from mt.environment import commit, machine, versions
 
 
 def how_made(
     systems: Sequence[System], command: Sequence[str], budget: str, match_parameters: Sequence[Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The entry `made` of results.json, and notes. Hardware is that of the trainings, of files that of this comparison."""
-    used = [machine for system in systems for run in system.runs if (machine := hardware_of(Path(run.path).expanduser()))]
+    used = [found for system in systems for run in system.runs if (found := hardware_of(Path(run.path).expanduser()))]
     distinct = [json.loads(text) for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)]
-    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": platform.platform()}
+    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": machine()}
     joined = {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
     notes = []
     if len({each["device"] for each in distinct}) > 1:
@@ -54,7 +53,8 @@ def hardware_of(folder: Path) -> dict[str, Any] | None:
 def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
     """system -> the settings in which it differs from another system, by their keys. Nothing for files.
 
-    Of its first run. Names, seeds and where things are kept are left out.
+    Of its first run. Names, seeds and where things are kept are left out, and of each system the settings of a family that it
+    is not of.
     """
     configs = {system.name: system.runs[0].config for system in systems}
     found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
@@ -62,8 +62,16 @@ def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
         values = {name: _value(config, key) for name, config in configs.items() if config is not None}
         if key not in NEUTRAL and any(value != next(iter(values.values())) for value in values.values()):
             for name, value in values.items():
-                found[name][key] = value
+                if _applies(key, configs[name]):
+                    found[name][key] = value
     return found
+
+
+def _applies(key: str, config: Config | None) -> bool:
+    """Whether a setting of the model says anything of this one."""
+    _, _, rest = key.partition("model.")
+    family = rest.partition(".")[0]
+    return config is None or family not in ("rnn", "transformer") or family in (config.model.encoder, config.model.decoder)
 
 
 def _value(config: Config, key: str) -> Any:

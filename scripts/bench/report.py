@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from bench.contest import Entry, Result
+from mt.environment import processor
 from mt.training.device import device_name
 
 PEAK_SECONDS = 1.5
@@ -36,15 +37,6 @@ def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
             torch.cuda.synchronize()
         best = min(best, clock() - begin)
     return 2 * rows * inner * inner / best
-
-
-def processor() -> str:
-    """The CPU's name, where Linux tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def setting(device: torch.device, threads: int, peaks: dict[str, float], cpu_time: bool) -> str:

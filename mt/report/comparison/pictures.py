@@ -70,7 +70,16 @@ def _chart(axes: Axes, chart: Chart) -> None:
     handles = {line.name: handle for handle, line in zip(axes.lines, chart.lines, strict=True)}
     labels = [line.name + (f" ({line.caveat})" if line.caveat else "") for line in chart.legend]
     shown = [handles[line.name] for line in chart.legend]
-    axes.figure.legend(shown, labels, loc="outside lower left", ncols=4, frameon=False, fontsize=9, handlelength=3.4)
+    _legend(axes.figure, shown, labels)
+
+
+def _legend(drawing: Any, handles: list[Any], labels: list[str]) -> None:
+    """Below the chart, in as many columns as fit beside each other."""
+    for columns in range(min(4, len(labels)), 0, -1):
+        legend = drawing.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=9, handlelength=3.4)
+        if columns == 1 or legend.get_window_extent().width <= drawing.bbox.width:
+            return
+        legend.remove()
 
 
 def _line(axes: Axes, chart: Chart, line: Line) -> None:
