@@ -87,7 +87,7 @@ def test_the_command_line_changes_the_file() -> None:
 def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
     question, notes = load_question("positions", {}, ["data=multi30k"])
     assert not any(override.startswith("data") for override in question.overrides) and not question.tests
-    assert "optim.lr=3e-3" in question.overrides
+    assert "optim.lr=5e-3" in question.overrides
     assert "data.train.subset=core" in notes[0] and "long" in notes[1]
     assert load_question("positions", {}, ["data.train.demo=5"])[0].tests
 

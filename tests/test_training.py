@@ -53,7 +53,7 @@ def test_a_model_learns_its_corpus_by_heart(tiny_run, model):
             "optim.warmup=50",
             "optim.label_smoothing=0",
             "optim.ema=0",
-            "trainer.max_steps=200",
+            "trainer.max_steps=260",
             "trainer.batch_tokens=512",
             "data.test.limit=30",
             "data.clean.drop_overlap=false",
