@@ -69,8 +69,7 @@ def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
 
 def _applies(key: str, config: Config | None) -> bool:
     """Whether a setting of the model says anything of this one."""
-    _, _, rest = key.partition("model.")
-    family = rest.partition(".")[0]
+    family = key.removeprefix("model.").partition(".")[0]
     return config is None or family not in ("rnn", "transformer") or family in (config.model.encoder, config.model.decoder)
 
 
