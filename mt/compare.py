@@ -37,6 +37,7 @@ def run(request: Request) -> dict[str, Any] | None:
     if request.trains and planned is None:
         return None
     settings: dict[str, Any] = {
+        "length_by": config.length_by,
         "edges": config.edges or None,
         "threshold": config.threshold or None,
         "tokenize": config.tokenize,

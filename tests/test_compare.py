@@ -18,7 +18,8 @@ from mt.errors import MTError, UsageError
 def test_runs_are_compared_and_the_figures_written(tmp_path: Path) -> None:
     config = load_config(["model=rnn"])
     paths = [make_run(tmp_path / name, config, damaged(every)) for name, every in (("one", 3), ("two", 4))]
-    results = run(parse([f"runs=[{','.join(paths)}]", f"out={tmp_path}/out", "bootstrap=100"]))
+    results = run(parse([f"runs=[{','.join(paths)}]", f"out={tmp_path}/out", "bootstrap=100", "length_by=reference"]))
+    assert results["tests"][0]["length"]["by"] == "reference"
     assert json.loads((tmp_path / "out" / "results.json").read_text("utf-8")) == results
     assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
 
@@ -49,6 +50,8 @@ def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["runs=[a]", "bootstrap=50"], "use 100 or more"),
         (["runs=[a]", "bootstrap=0"], "use 100 or more"),
         (["runs=[a]", "edges=[20,10]"], "ascending"),
+        (["runs=[a]", "length_by=target"], "not by 'target'"),
+        (["hyp={a: b}", "ref=x", "length_by=source"], "no sources"),
         (["runs=[a]", f"out={__file__}"], "is a file"),
         (["runs=[]"], "runs names nothing"),  # and not: train the default comparison
         (["hyp={}"], "hyp names nothing"),

@@ -59,7 +59,7 @@ def ask(corpus: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("name", comparisons())
 def test_every_comparison_that_comes_with_mt_composes_with_models_of_like_size(name: str) -> None:
-    text = ["data=files", "data.train.src=a", "data.train.tgt=b"] if name == "real" else []
+    text = ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"] if name == "real" else []
     question, _ = load_question(name, {}, text)
     sizes = {}
     for variant, own in question.variants.items():

@@ -22,6 +22,7 @@ from mt.compose import check_keys
 from mt.config import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
+from mt.evaluation.lengths import check_by
 
 HEADER = """\
 mt-compare: which system is better, and how surely?
@@ -70,7 +71,8 @@ class CompareConfig:
     lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
     baseline: str = setting("", "name of the system that the others are compared with; default: the comparison's, or the first")
     out: str = setting("comparison", "folder of report.html, report.md, results.json, results.csv and figures/")
-    edges: list[int] = setting(list, "upper ends of the length buckets; default: 10,20,30,40,50,60 words")
+    length_by: str = setting("", "whose length counts: source or reference; default: the source's, where it is known")
+    edges: list[int] = setting(list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words")
     threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
     tokenize: str = setting("", "BLEU's tokeniser; default: by language")
     lowercase: bool = setting(False, "lower-case for BLEU and chrF")
@@ -138,6 +140,7 @@ def parse(arguments: Sequence[str]) -> Request:
     if config.bootstrap < 100:
         raise UsageError(f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more")
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
+    check_by(config.length_by, bool(config.src or not config.hyp))
     return request
 
 

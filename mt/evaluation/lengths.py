@@ -106,10 +106,7 @@ def measure_lengths(
     `edges` and `threshold` are in words, or in characters where the text whose length counts is in an unspaced script. UsageError
     for settings out of range, and for lengths of sources that are not there.
     """
-    if by not in ("", "source", "reference"):
-        raise UsageError(f"lengths are by source or by reference, not by {by!r}")
-    if by == "source" and sources is None:
-        raise UsageError("no sources are given, so lengths can only be by reference")
+    check_by(by, sources is not None)
     by = by or ("reference" if sources is None else "source")
     measured = references if by == "reference" or sources is None else sources
     unit = length_unit(measured)
@@ -118,6 +115,14 @@ def measure_lengths(
     threshold = default_threshold(unit) if threshold is None else threshold
     check_threshold(threshold)
     return Lengths(by, unit, threshold, lengths_of(measured), tuple(edges))
+
+
+def check_by(by: str, sources: bool) -> None:
+    """Raise UsageError unless lengths can be taken by that side; `sources`: whether there are any."""
+    if by not in ("", "source", "reference"):
+        raise UsageError(f"lengths are by source or by reference, not by {by!r}")
+    if by == "source" and not sources:
+        raise UsageError("no sources are given, so lengths can only be by reference")
 
 
 def check_threshold(threshold: int) -> None:
