@@ -35,6 +35,8 @@ def check_values(config: Config) -> None:
         raise UsageError(f"model.dim={model.dim} is not possible: it must be even")
     if "transformer" in (model.encoder, model.decoder):
         check_transformer(config)
+    elif config.trainer.compile:
+        raise UsageError("trainer.compile=true compiles the layers of Transformers, and this model has none: set trainer.compile=false")
     if "rnn" in (model.encoder, model.decoder):
         check_rnn(config)
     if model.tie_embeddings == "all" and not config.data.tokenizer.joint:

@@ -245,6 +245,11 @@ class TrainerConfig:
         "auto", "bf16: matrix products in bfloat16; auto: where the hardware has it", resumable=True, choices=("auto", "fp32", "bf16")
     )
     threads: int = setting(0, "CPU threads; 0: all cores", resumable=True)
+    compile: bool = setting(
+        False,
+        "compile the layers of Transformers (torch.compile), for a GPU: on CPUs it is slower; needs a C++ compiler",
+        resumable=True,
+    )
     log_every: int = setting(20, "steps between progress lines", resumable=True, least=1)
     val_every: int = setting(500, "steps between validations; 0: only at the end")
     val_minutes: float = setting(0.0, "minutes between validations, beside val_every; 0: off", resumable=True)

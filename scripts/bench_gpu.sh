@@ -26,13 +26,14 @@ step() { # step TITLE SECONDS COMMAND...
 }
 
 : > "$report"; : > "$out/measured.jsonl"
-step "CPU = GPU" 60 "$python" scripts/check_gpu.py --device "$device"
+step "CPU = GPU" 45 "$python" scripts/check_gpu.py --device "$device"
 
 train=("$python" scripts/bench_train.py --text made --pairs "$pairs" --vocab "$vocab" --batch-tokens "$tokens" --precisions bf16 --steps "$steps"
     --warm-up 20 --repeats 2 --device "$device" --threads "$threads" --folder "$work" --record "$out/measured.jsonl")
-step "Transformer $size" 150 "${train[@]}" --families transformer --size "$size"
-step "Transformer $big" 90 "${train[@]}" --families transformer --size "$big" --repeats 1
-step "RNN $size" 90 "${train[@]}" --families rnn --size "$size" --repeats 1
+step "Transformer $size" 110 "${train[@]}" --families transformer --size "$size"
+step "Transformer $size, compiled" 90 "${train[@]}" --families transformer --size "$size" --repeats 1 trainer.compile=true
+step "Transformer $big" 75 "${train[@]}" --families transformer --size "$big" --repeats 1
+step "RNN $size" 75 "${train[@]}" --families rnn --size "$size" --repeats 1
 
 text=$work/text/made-$pairs-0-60000
 model() {
@@ -43,7 +44,7 @@ model() {
         runs_dir="$work" name=model data.cache="$work/cache"
 }
 export -f model; export python text pairs vocab size tokens device work threads
-step "A model to translate with" 100 bash -c model
-step "Translation, Transformer $size, beam 4" 90 "$python" scripts/bench_translate.py --run "$work/model" --src "$text.src" --ref "$text.tgt" \
+step "A model to translate with" 70 bash -c model
+step "Translation, Transformer $size, beam 4" 70 "$python" scripts/bench_translate.py --run "$work/model" --src "$text.src" --ref "$text.tgt" \
     --lines "$lines" --beams 4 --batch 128 --precisions bf16 --repeats 2 --device "$device" --threads "$threads" --folder "$work" --record "$out/measured.jsonl"
 cat "$report"

@@ -92,7 +92,7 @@ class FullLayout:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, H, S, D] -> context [B, H, T, D], weights [B, H, T, S] where asked for."""
         same = query.shape[2] == key.shape[2]  # else one query of step-by-step decoding, or another sequence
-        if same and not scoring.need_weights and self.worthwhile(query.shape[2]):
+        if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
             return self.sparse(query, key, value, sight, scoring), None
         mask = sight.mask(self.allowed(sight.query_at, sight.key_at))
         return scoring(query, key, value, mask, sight.query_at, sight.key_at)

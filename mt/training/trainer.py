@@ -23,6 +23,7 @@ from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.budget import Budget, Clock
 from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
+from mt.training.compiled import compile_layers, compiler_advice, uncompiled
 from mt.training.cost import peak_memory
 from mt.training.device import autocast
 from mt.training.distributed import Ranks
@@ -76,6 +77,8 @@ class Trainer:
         self.meter = Meter(progress.minutes)
         self.log.start_metrics(progress.step)
         self.model.train()
+        if config.compile:
+            compile_layers(self.model)
         self._introduce()
         saved = validated = progress.minutes
         with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
@@ -90,7 +93,7 @@ class Trainer:
                     break
                 step, batches = next(steps)
                 before = progress.minutes
-                with memory_advice(batches, config.batch_tokens):
+                with memory_advice(batches, config.batch_tokens), compiler_advice(config.compile):
                     self._train_step(step, batches)
                 stop = self._synchronise(bool(asked), batches)
                 progress.training_minutes += progress.minutes - before
@@ -226,7 +229,7 @@ class Trainer:
         """Validate the averaged weights, keep them if they are the best so far, save."""
         self._report()
         progress, metric = self.progress, self.config.trainer.val_metric
-        with self.average.applied():
+        with self.average.applied(), uncompiled(self.config.trainer.compile):
             self.model.eval()
             scores = self.validator(self.model)
             self.model.train()
