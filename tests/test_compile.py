@@ -25,6 +25,7 @@ from mt.train import train
 from mt.training.compiled import compile_layers, uncompiled
 from mt.training.loss import cross_entropy
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # by PyTorch's compiler itself
 VOCABULARY = 50
 needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="there is no C++ compiler here")
 
