@@ -161,7 +161,11 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     config = load_config(Path(options.run).expanduser())
     beam = options.beam or BEAM
     translator = load(
-        options.run, options.device or "auto", batch_tokens=options.batch_tokens or BATCH_TOKENS, options=SearchOptions(beam=beam)
+        options.run,
+        options.device or "auto",
+        workers=0,
+        batch_tokens=options.batch_tokens or BATCH_TOKENS,
+        options=SearchOptions(beam=beam),
     )
     sources, references, links, constructions = test_set(options, config)
     golds = parse_lines(links, options.links or "test.links.txt") if links else None

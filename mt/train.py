@@ -143,7 +143,9 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple
     Returns the scores, and the seconds that translating took.
     """
     log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
-    translator = load(folder, config.trainer.device, config.trainer.precision, options=SearchOptions(beam=config.trainer.test_beam))
+    translator = load(
+        folder, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=config.trainer.test_beam)
+    )
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
     started = time.monotonic()
     hypotheses = translator.translate(sources)

@@ -123,6 +123,7 @@ def translate(arguments: argparse.Namespace) -> None:
         arguments.device,
         arguments.precision,
         arguments.backend,
+        workers=0,
         options=options,
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),

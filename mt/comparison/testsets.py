@@ -82,7 +82,7 @@ def translate_test(folder: Path, config: Config, text: TestText, say: Callable[[
         return found
     say(f"translating the test set {text.name} ({len(text.sources):,} sentences) with {folder}, beam {beam}")
     started = time.monotonic()
-    translator = load(folder, config.trainer.device, config.trainer.precision, options=SearchOptions(beam=beam))
+    translator = load(folder, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=beam))
     hypotheses = translator.translate(text.sources)
     say(f"translated in {time.monotonic() - started:.1f} s")
     for side, lines in (("sources", text.sources), ("references", text.references), ("hypotheses", hypotheses)):

@@ -11,12 +11,13 @@ from typing import Protocol
 
 import torch
 
-from mt.data.batching import make_batch
+from mt.data.batching import batches_in_order, make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.batches import Budget
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.scoring import PairScore, score_pairs
 from mt.decoding.search import Hypothesis, Searchable, SearchOptions, search
+from mt.decoding.workers import SHARE, Workers, can_fork
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.device import autocast
@@ -68,11 +69,36 @@ class SearchEngine:
 
 
 class PyTorchEngine(SearchEngine):
-    """One model, or several as an ensemble. Models as they are: call `eval()` before."""
+    """One model, or several as an ensemble. Models as they are: call `eval()` before.
 
-    def __init__(self, models: Sequence[Seq2Seq], precision: str) -> None:
+    `workers` processes search batches side by side, where there is more than one (samples aside, which are drawn in order).
+    """
+
+    def __init__(self, models: Sequence[Seq2Seq], precision: str, workers: int = 1) -> None:
         self.models = list(models)
         super().__init__(self.models[0] if len(self.models) == 1 else Ensemble(self.models), self.models[0].device, precision)
+        self.count = workers if can_fork(self.device) else 1
+        self.workers: Workers | None = None
+
+    def search(
+        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+    ) -> list[list[Hypothesis]]:
+        share = max(budget.tokens // self.count, min(budget.tokens, SHARE))
+        batches = batches_in_order(rows, max(1, share // options.width))
+        if self.count == 1 or options.sample or len(batches) < 2:
+            return super().search(rows, options, budget, generator, progress)
+
+        def search_share(share: list[Sequence[int]], options: SearchOptions, tokens: int) -> list[list[Hypothesis]]:
+            return SearchEngine.search(self, share, options, Budget(tokens, budget.warn), generator, lambda _: None)
+
+        self.workers = self.workers or Workers(self.count, search_share)
+        found: list[list[Hypothesis]] = [[] for _ in rows]
+        results = self.workers.map([([rows[row] for row in batch], options, share) for batch in batches])
+        for batch, hypotheses in zip(batches, results, strict=True):
+            for row, best in zip(batch, hypotheses, strict=True):
+                found[row] = best
+            progress(len(batch))
+        return found
 
     def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
         return score_pairs(self.models, tokenizer, pairs, budget, self.precision)

@@ -38,6 +38,7 @@ from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis, SearchOptions
 from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.windows import WINDOW_LINES, windows
+from mt.decoding.workers import default_workers
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
 from mt.exporting.folder import backend_of
@@ -66,16 +67,18 @@ class Translator:
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
         warn: Callable[[str], None] | None = None,
+        workers: int = 1,
         engine: Engine | None = None,
     ) -> None:
         """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
 
         `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
-        calls; `warn` gets one-line warnings, by default on standard error. `engine` takes the place of the models.
+        calls; `warn` gets one-line warnings, by default on standard error. `workers`: processes that search side by side
+        where there are several batches (`mt.decoding.workers`). `engine` takes the place of the models.
         """
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens cannot be {batch_tokens}")
-        self.engine: Engine = engine or PyTorchEngine(models, precision)
+        self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
         self.options = options or SearchOptions()
@@ -287,12 +290,14 @@ def load(
     device: str = "auto",
     precision: str = "auto",
     backend: str = "auto",
+    workers: int = 1,
     **settings: Any,
 ) -> Translator:
     """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
 
-    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch, ctranslate2, onnx; `settings`: batch_tokens,
-    options, warn of Translator. Raises MTError where a run directory is missing or damaged.
+    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch, ctranslate2, onnx; `workers`: processes in
+    which pytorch searches side by side on a CPU, forked from this one (0: as many as it has threads); `settings`: batch_tokens, options,
+    warn of Translator. Raises MTError where a run directory is missing or damaged.
     """
     folders = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if (backend := backend_of(folders, backend)) != "pytorch":
@@ -304,4 +309,4 @@ def load(
     if can_pack(place):
         for run in runs:
             pack(run.model, torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32)
-    return Translator.from_runs(runs, precision=precision, **settings)
+    return Translator.from_runs(runs, precision=precision, workers=workers or default_workers(), **settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def version() -> str:
 def translate(work: dict[str, Any]) -> None:
     set_threads(work["threads"])
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
-    translator = mt.load(work["run"], work["device"], work["precision"], options=options, **work["settings"])
+    translator = mt.load(work["run"], work["device"], work["precision"], options=options, **{"workers": 0, **work["settings"]})
     loaded = time.time() - work["started"]
     lines = read_lines(work["lines"])
     translator.translate(lines[: work["batch"]])
@@ -90,7 +91,14 @@ def translate(work: dict[str, Any]) -> None:
     outputs = translator.translate(lines)
     seconds = clock(work) - begin
     Path(work["outputs"]).write_text("".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8")
-    finish({"seconds": seconds, "load": loaded, "memory": memory(work["device"]), "versions": version()})
+    peak = memory(work["device"]) + sum(own_memory(child.pid) for child in multiprocessing.active_children())
+    finish({"seconds": seconds, "load": loaded, "memory": peak, "versions": version()})
+
+
+def own_memory(process: int | None) -> int:
+    """Bytes that a process shares with no other. What a worker frees it keeps, so at the end this is about its peak."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,178 @@
+"""Processes that search side by side: the same translations, the same errors, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import sentences
+
+import mt
+from mt import translate as command
+from mt.decoding import engine as engine_module
+from mt.decoding.search import Hypothesis, search
+from mt.decoding.translator import Translator
+from mt.errors import MTError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+LINES = sentences(24)
+
+
+def load(run: Path, workers: int, batch_tokens: int = 120) -> Translator:
+    return mt.load(run, device="cpu", precision="fp32", workers=workers, batch_tokens=batch_tokens)
+
+
+@pytest.fixture
+def side_by_side(run: Path) -> Translator:
+    return load(run, 2)
+
+
+@pytest.fixture
+def started(side_by_side: Translator) -> Translator:
+    """Its processes are there."""
+    side_by_side.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+    return side_by_side
+
+
+def processes(translator: Translator) -> list[int]:
+    pool = translator.engine.workers.pool  # type: ignore[attr-defined]
+    return list(pool._processes)
+
+
+def alive(process: int) -> bool:
+    """Running; one that has ended and that nobody has waited for counts as gone."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3, "nbest": 3, "length_penalty": 0.6}])
+def test_the_same_translations_in_the_same_order(run: Path, side_by_side: Translator, options: dict) -> None:
+    lines = [*LINES[:9], "", *LINES[9:]]
+    expected = list(load(run, 1).translate_stream(lines, max_ratio=0.4, **options))
+    found = list(side_by_side.translate_stream(lines, max_ratio=0.4, **options))
+    assert [each.source for each in found] == [each.source for each in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [output.text for output in ours.outputs] == [output.text for output in theirs.outputs]
+        assert [output.score for output in ours.outputs] == pytest.approx([output.score for output in theirs.outputs], abs=1e-4)
+
+
+def test_the_search_is_in_the_other_processes(started: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "search", None)  # here; not in those that were there before
+    assert len(started.translate(LINES, max_ratio=0.3)) == len(LINES)
+    with pytest.raises(TypeError):
+        started.translate(LINES[0])  # one batch is searched here
+
+
+def test_progress_is_told_of_every_sentence(side_by_side: Translator) -> None:
+    done: list[int] = []
+    list(side_by_side.translate_stream(LINES, progress=done.append, max_ratio=0.3))
+    assert sum(done) == len(LINES)
+    assert len(done) > 2
+
+
+def test_samples_are_drawn_here_and_do_not_depend_on_processes(run: Path, side_by_side: Translator) -> None:
+    options = {"sample": True, "seed": 3, "max_ratio": 0.3}
+    expected = [each.text for each in load(run, 1).translate_stream(LINES, **options)]
+    assert [each.text for each in side_by_side.translate_stream(LINES, **options)] == expected
+    assert side_by_side.engine.workers is None  # type: ignore[attr-defined]
+
+
+def test_an_error_comes_back_as_it_is(run: Path) -> None:
+    translator = load(run, 2)
+    with torch.no_grad():
+        translator.models[0].output.bias.fill_(float("nan"))
+        translator.engine = engine_module.PyTorchEngine(translator.models, "fp32", workers=2)
+    with pytest.raises(MTError, match="not a number"):
+        translator.translate(LINES, max_ratio=0.3)
+
+
+def test_where_memory_runs_out_a_process_goes_on_with_smaller_batches(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def small_only(model, source, mask, options, generator) -> list[list[Hypothesis]]:
+        if len(source) > 2:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return search(model, source, mask, options, generator)
+
+    expected = load(run, 1).translate(LINES, max_ratio=0.3)
+    monkeypatch.setattr(engine_module, "search", small_only)
+    assert load(run, 2).translate(LINES, max_ratio=0.3) == expected
+    assert "out of memory" in capfd.readouterr().err
+
+
+def test_a_killed_process_is_named_and_the_next_call_begins_anew(run: Path, started: Translator) -> None:
+    for process in processes(started):
+        os.kill(process, signal.SIGKILL)
+    with pytest.raises(MTError, match="--threads"):
+        started.translate(LINES, max_ratio=0.3)
+    assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+
+
+def gone(wanted: list[int], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while any(map(alive, wanted)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not any(map(alive, wanted))
+
+
+def test_processes_end_with_their_translator(run: Path) -> None:
+    translator = load(run, 2)
+    translator.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+    started = processes(translator)
+    assert all(map(alive, started))
+    translator.engine.workers = None  # type: ignore[attr-defined]
+    assert gone(started, 10)
+
+
+ENDLESS = """
+import sys, mt
+translator = mt.load(sys.argv[1], device="cpu", precision="fp32", workers=2, batch_tokens=120)
+translator.translate(sys.argv[2].split("/"), beam=1, max_ratio=0.1, max_extra=1)
+print(*translator.engine.workers.pool._processes, flush=True)
+while True:
+    translator.translate(sys.argv[2].split("/"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_where_the_command_is_killed(run: Path, number: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
+    arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as parent:
+        assert parent.stdout and parent.stderr
+        started = [int(each) for each in parent.stdout.readline().split()]
+        assert len(started) == 2
+        if number == signal.SIGINT:
+            os.killpg(parent.pid, number)  # as a terminal does for Ctrl-C
+        else:
+            parent.send_signal(number)
+        said = parent.stderr.read()  # until the last of them has gone
+    assert gone(started, 10)
+    assert said.count("Traceback") == (number == signal.SIGINT)  # one of them speaks
+
+
+def test_the_command_takes_a_process_for_each_thread(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "in.txt"
+    text.write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    forked: list[int] = []
+    begin = engine_module.Workers
+    monkeypatch.setattr(engine_module, "Workers", lambda count, function: forked.append(count) or begin(count, function))
+    flags = [str(run), "--device", "cpu", "--precision", "fp32", "--input", str(text), "--batch-tokens", "120", "--max-ratio", "0.3"]
+    printed = {}
+    for threads in ("3", "1"):  # one last, as the other tests have it
+        command.translate(command.parser().parse_args([*flags, "--threads", threads]))
+        printed[threads] = capsys.readouterr().out
+    assert forked == [3]
+    assert printed["3"] == printed["1"] != ""
