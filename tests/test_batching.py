@@ -78,13 +78,14 @@ def test_widths_are_few_and_never_too_small() -> None:
     lengths = np.arange(1, 2000)
     widths = pad_width(lengths)
     assert (widths >= lengths).all()
-    assert all(width % (2 if width <= 32 else 8 if width <= 128 else 32) == 0 for width in widths)
-    assert (widths - lengths).max() < 32 and pad_width(33) == 40 and pad_width(32) == 32 and pad_width(129) == 160
+    assert all(width % (1 if width <= 16 else 2 if width <= 64 else 8 if width <= 128 else 32) == 0 for width in widths)
+    assert (widths - lengths).max() < 32
+    assert [pad_width(length) for length in (2, 15, 17, 63, 65, 129)] == [2, 15, 18, 64, 72, 160]
 
 
 @pytest.mark.parametrize("pool", [100_000, 700])
 def test_every_pair_once_an_epoch_and_within_the_budget(pool: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mt.data.batching.POOL", pool)
+    monkeypatch.setattr("mt.data.batching.pool_size", lambda batch_tokens: pool)
     tables = [random_table(2000, 1), random_table(501, 2)]
     order = BatchOrder(tables, 1024, seed=3)
     for epoch in range(2):
@@ -167,9 +168,9 @@ def test_collate_makes_shifted_padded_tensors() -> None:
     batch = collate(tables, np.array([0, 1]))
     assert batch.source.tolist() == [[5, 6, 7, EOS], [9, EOS, PAD, PAD]]
     assert batch.source_mask.tolist() == [[True] * 4, [True, True, False, False]]
-    assert batch.target_input.tolist() == [[BOS, 8, PAD, PAD], [BOS, 10, 11, PAD]]
-    assert batch.target.tolist() == [[8, EOS, PAD, PAD], [10, 11, EOS, PAD]]
-    assert (batch.target_tokens, batch.real, batch.padded) == (5, 11, 16)
+    assert batch.target_input.tolist() == [[BOS, 8, PAD], [BOS, 10, 11]]
+    assert batch.target.tolist() == [[8, EOS, PAD], [10, 11, EOS]]
+    assert (batch.target_tokens, batch.real, batch.padded) == (5, 11, 14)
     assert batch.source.dtype == torch.int64
     moved = batch.to(torch.device("cpu"))
     assert torch.equal(moved.target, batch.target) and moved.real == batch.real
@@ -205,8 +206,28 @@ def test_padding_is_what_the_batches_have_and_small() -> None:
     batches = [collate([table], rows) for rows in order.epoch(0)]
     measured = 1 - sum(batch.real for batch in batches) / sum(batch.padded for batch in batches)
     assert order.padding(0) == pytest.approx(measured)
-    assert measured < 0.08
+    assert measured < 0.07
     assert len({(b.source.shape[1], b.target.shape[1]) for b in batches}) < len(batches)
+
+
+def test_large_batches_are_of_pairs_that_are_as_much_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lengths:
+        """What the order asks of a table."""
+
+        weight = 1.0
+        random = np.random.default_rng(0)
+        src_lengths = np.clip(np.exp(random.normal(2.7, 0.35, 300_000)), 1, 60).astype(int)
+        tgt_lengths = np.clip(src_lengths * np.exp(random.normal(0.0, 0.2, 300_000)), 1, 60).astype(int)
+
+        def __len__(self) -> int:
+            return 300_000
+
+    def padding() -> float:
+        return BatchOrder([Lengths()], 25_000, seed=1).padding(0)  # type: ignore[list-item]
+
+    found = padding()
+    monkeypatch.setattr("mt.data.batching.pool_size", lambda batch_tokens: 100_000)
+    assert found < 0.07 < padding()
 
 
 def test_batches_to_translate_hold_every_sentence_once_longest_first() -> None:

@@ -21,8 +21,7 @@ from mt.errors import MTError, UsageError
 if TYPE_CHECKING:
     from mt.data.table import PairTable  # and with it `datasets`, which translation has no use for
 
-POOL = 100_000  # pairs sorted together: enough to find neighbours of one length, few enough to stay random
-LADDER = np.array([*range(2, 32, 2), *range(32, 128, 8), *range(128, 2**20, 32)])
+LADDER = np.array([*range(2, 16), *range(16, 64, 2), *range(64, 128, 8), *range(128, 2**20, 32)])
 PAIRS, ORDER = 1, 2  # random streams of an epoch order that must not be alike
 
 OVERFLOW = 1.5  # sampled pieces in a batch over those it was made for, at most
@@ -33,9 +32,14 @@ Segment = Callable[[str, str, int, int], Sequence[int]]
 def pad_width(length: int | np.ndarray) -> Any:
     """The width to which `length` is padded (an array, for an array).
 
-    The next multiple of 2 up to 32, of 8 up to 128, of 32 above, so that shapes are few.
+    Itself up to 16, the next multiple of 2 up to 64, of 8 up to 128, of 32 above: little padding, and shapes stay few.
     """
     return LADDER[np.searchsorted(LADDER, length)]
+
+
+def pool_size(batch_tokens: int) -> int:
+    """Pairs sorted together: enough that the batches of a pool are of alike pairs, few enough to stay random."""
+    return max(100_000, 25 * batch_tokens)
 
 
 @dataclass
@@ -151,7 +155,7 @@ class BatchOrder:
         rows = np.concatenate([start + self._draw(index, number) for index, start in enumerate(self.starts[:-1])])
         random.shuffle(rows)
         batches: list[np.ndarray] = []
-        for pool in np.array_split(rows, max(1, -(-len(rows) // POOL))):
+        for pool in np.array_split(rows, max(1, -(-len(rows) // pool_size(self.batch_tokens)))):
             batches += self._batches(pool)
         return [batches[index] for index in random.permutation(len(batches))]
 
