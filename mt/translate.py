@@ -92,7 +92,13 @@ def parser() -> Parser:
     add("--batch-tokens", type=int, default=8192, metavar="N", help="source tokens * beam a batch; less takes less memory (default: 8192)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
-    add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")
+    add(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads, on Linux each a process with batches of its own; 0: all cores (default: 0)",
+    )
     add("--quiet", action="store_true", help="no progress, warnings and counts on standard error")
     return arguments
 

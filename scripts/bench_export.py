@@ -35,10 +35,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
     parser.add_argument("--batch-tokens", type=int, default=4096, help="as of mt-translate (default: 4096)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
-    parser.add_argument(
-        "--cpu-time", action="store_true", help="count seconds of processor time of all threads: for a machine that is busy"
-    )
+    parser.add_argument("--cpu-time", action="store_true", help="count seconds of processor time of one thread: for a machine that is busy")
     options = parser.parse_args()
+    if options.cpu_time and options.threads != 1:
+        parser.error("--cpu-time takes --threads 1: processes of their own would not be counted")
     set_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     texts = [
@@ -71,7 +71,7 @@ def main() -> None:
 def contestants(run: Path, batch_tokens: int) -> dict[str, tuple[Translator, float]]:
     """Name -> translator and size in MB."""
     rows = {
-        f"PyTorch, {name}": (load(run, "cpu", precision, batch_tokens=batch_tokens), megabytes(run))
+        f"PyTorch, {name}": (load(run, "cpu", precision, workers=0, batch_tokens=batch_tokens), megabytes(run))
         for name, precision in (("float32", "fp32"), ("bfloat16", "bf16"))
     }
     for folder in sorted(folder for backend in BACKENDS for folder in (run / "export").glob(f"{backend}-*") if is_export(folder)):

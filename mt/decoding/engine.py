@@ -17,7 +17,7 @@ from mt.decoding.batches import Budget
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.scoring import PairScore, score_pairs
 from mt.decoding.search import Hypothesis, Searchable, SearchOptions, search
-from mt.decoding.workers import SHARE, Workers, can_fork
+from mt.decoding.workers import SHARE, LostWorker, Workers, workers_for
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.device import autocast
@@ -71,13 +71,16 @@ class SearchEngine:
 class PyTorchEngine(SearchEngine):
     """One model, or several as an ensemble. Models as they are: call `eval()` before.
 
-    `workers` processes search batches side by side, where there is more than one (samples aside, which are drawn in order).
+    `workers` processes (0: one a thread) search side by side where there are batches for half of them at least; samples are drawn
+    in order, and so here. The processes have the weights of their first use.
     """
 
     def __init__(self, models: Sequence[Seq2Seq], precision: str, workers: int = 1) -> None:
+        if workers < 0:
+            raise UsageError(f"workers cannot be {workers}")
         self.models = list(models)
         super().__init__(self.models[0] if len(self.models) == 1 else Ensemble(self.models), self.models[0].device, precision)
-        self.count = workers if can_fork(self.device) else 1
+        self.count = workers_for(self.device, workers)
         self.workers: Workers | None = None
 
     def search(
@@ -85,20 +88,30 @@ class PyTorchEngine(SearchEngine):
     ) -> list[list[Hypothesis]]:
         share = max(budget.tokens // self.count, min(budget.tokens, SHARE))
         batches = batches_in_order(rows, max(1, share // options.width))
-        if self.count == 1 or options.sample or len(batches) < 2:
+        if self.count == 1 or options.sample or len(batches) < max(2, self.count // 2):
             return super().search(rows, options, budget, generator, progress)
-
-        def search_share(share: list[Sequence[int]], options: SearchOptions, tokens: int) -> list[list[Hypothesis]]:
-            return SearchEngine.search(self, share, options, Budget(tokens, budget.warn), generator, lambda _: None)
-
-        self.workers = self.workers or Workers(self.count, search_share)
+        self.workers = self.workers or Workers(self.count, self._for_worker(Budget(share, budget.warn)))
         found: list[list[Hypothesis]] = [[] for _ in rows]
-        results = self.workers.map([([rows[row] for row in batch], options, share) for batch in batches])
-        for batch, hypotheses in zip(batches, results, strict=True):
-            for row, best in zip(batch, hypotheses, strict=True):
+        try:
+            for batch, hypotheses in zip(
+                batches, self.workers.map([([rows[row] for row in batch], options) for batch in batches]), strict=True
+            ):
+                for row, best in zip(batch, hypotheses, strict=True):
+                    found[row] = best
+                progress(len(batch))
+        except LostWorker as error:
+            budget.warn(f"a process that translates was lost, as where memory runs out ({error}): going on in this one alone")
+            self.count = 1
+            left = [row for row in range(len(rows)) if not found[row]]
+            for row, best in zip(left, super().search([rows[row] for row in left], options, budget, generator, progress), strict=True):
                 found[row] = best
-            progress(len(batch))
         return found
+
+    def _for_worker(self, budget: Budget) -> Callable[[Rows, SearchOptions], list[list[Hypothesis]]]:
+        """What a process does with a batch. It has a copy of the budget, and holds no reference to this object, which holds it."""
+        engine = SearchEngine(self.searched, self.device, self.precision)
+        generator = torch.Generator()  # nothing is drawn
+        return lambda rows, options: engine.search(rows, options, budget, generator, lambda _: None)
 
     def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
         return score_pairs(self.models, tokenizer, pairs, budget, self.precision)

@@ -38,7 +38,6 @@ from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis, SearchOptions
 from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.windows import WINDOW_LINES, windows
-from mt.decoding.workers import default_workers
 from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import Links
 from mt.exporting.folder import backend_of
@@ -74,7 +73,7 @@ class Translator:
 
         `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
         calls; `warn` gets one-line warnings, by default on standard error. `workers`: processes that search side by side
-        where there are several batches (`mt.decoding.workers`). `engine` takes the place of the models.
+        where there are several batches (`mt.decoding.workers`; 0: one for each thread). `engine` takes the place of the models.
         """
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens cannot be {batch_tokens}")
@@ -296,7 +295,7 @@ def load(
     """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
 
     `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch, ctranslate2, onnx; `workers`: processes in
-    which pytorch searches side by side on a CPU, forked from this one (0: as many as it has threads); `settings`: batch_tokens, options,
+    which pytorch searches side by side on a CPU, forked from this one (0: one for each thread); `settings`: batch_tokens, options,
     warn of Translator. Raises MTError where a run directory is missing or damaged.
     """
     folders = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
@@ -309,4 +308,4 @@ def load(
     if can_pack(place):
         for run in runs:
             pack(run.model, torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32)
-    return Translator.from_runs(runs, precision=precision, workers=workers or default_workers(), **settings)
+    return Translator.from_runs(runs, precision=precision, workers=workers, **settings)

@@ -12,14 +12,14 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
-
-from mt.errors import MTError
 
 MOST = 16  # processes at most, of those that are chosen by the number of threads: each needs memory for a batch of its own
 SHARE = 4096  # tokens that a process gets at a time, at least: with half of it a sentence takes a fifth longer
@@ -27,53 +27,72 @@ SHARE = 4096  # tokens that a process gets at a time, at least: with half of it 
 _function: Callable[..., Any]  # in a worker: what it was made for
 
 
-def default_workers() -> int:
-    """One for each thread that PyTorch may use."""
-    return min(torch.get_num_threads(), MOST)
+def workers_for(device: torch.device, wanted: int) -> int:
+    """How many processes: those wanted, for 0 one for each thread that PyTorch may use, up to `MOST`.
+
+    One where they cannot share what this process has loaded: on a GPU, outside Linux, and in daemonic processes, which may have no
+    children.
+    """
+    can_fork = sys.platform == "linux" and device.type == "cpu" and not multiprocessing.current_process().daemon
+    return (wanted or min(torch.get_num_threads(), MOST)) if can_fork else 1
 
 
-def can_fork(device: torch.device) -> bool:
-    """Whether processes can share what this one has loaded: on Linux, and not on a GPU. Daemonic processes may have no children."""
-    return sys.platform == "linux" and device.type == "cpu" and not multiprocessing.current_process().daemon
+class LostWorker(Exception):
+    """A process could not be had, or was killed."""
 
 
 class Workers:
-    """`count` processes that call one function, forked at the first use, so that they share its memory.
+    """`count` processes that call one function, forked at the first use, so that they share its memory as it is then.
 
-    They have one thread each: libraries' pools of threads do not survive a fork. They end when this object goes, and
-    by themselves where this process is killed.
+    They have one thread each: libraries' pools of threads do not survive a fork. They end when this object goes, when a call
+    fails or is interrupted, and by themselves where this process is killed.
     """
 
     def __init__(self, count: int, function: Callable[..., Any]) -> None:
         self.count, self.function = count, function
         self.pool: ProcessPoolExecutor | None = None
+        self.end: Callable[[], Any] = lambda: None
+        self.parent = 0
 
     def map(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """Results in the order of the calls, begun in that order. Errors are raised as in this process."""
-        if self.pool is None:
-            context = multiprocessing.get_context("fork")
-            self.pool = ProcessPoolExecutor(self.count, context, initializer=_begin, initargs=(self.function, os.getpid()))
-        futures = [self.pool.submit(_call, *arguments) for arguments in calls]
+        """Results in the order of the calls, begun in that order. Errors are raised as in this process; LostWorker besides."""
         try:
-            for future in futures:
+            if self.pool is None or self.parent != os.getpid():  # a fork of this process has its object, not its processes
+                self._start()
+            assert self.pool is not None
+            for future in [self.pool.submit(_call, *arguments) for arguments in calls]:
                 yield future.result()
-        except BrokenProcessPool:
-            self.pool = None  # the next call begins anew
-            raise MTError(
-                "a process that translates was killed, as Linux does where memory runs out: take smaller batches (--batch-tokens) "
-                "or fewer processes (--threads)"
-            ) from None
+        except BaseException as error:
+            self.end()  # leave no process at work that nobody waits for; the next call begins anew
+            self.pool = None
+            if isinstance(error, OSError | BrokenProcessPool):
+                raise LostWorker(str(error)) from error
+            raise
+
+    def _start(self) -> None:
+        self.parent, before = os.getpid(), multiprocessing.active_children()
+        context = multiprocessing.get_context("fork")
+        self.pool = ProcessPoolExecutor(self.count, context, initializer=_begin, initargs=(self.function, self.parent))
+        try:
+            self.pool.submit(int)  # forks them all
         finally:
-            for future in futures:
-                future.cancel()
+            processes = [process for process in multiprocessing.active_children() if process not in before]
+            self.end = weakref.finalize(self, _end, self.pool, processes, self.parent)
+
+
+def _end(pool: ProcessPoolExecutor, processes: Sequence[BaseProcess], parent: int) -> None:
+    if os.getpid() == parent:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
 
 
 def _begin(function: Callable[..., Any], parent: int) -> None:
     global _function
     _function = function
     torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # Ctrl-C reaches all: the parent speaks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent stops its work, and ends this process if need be
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

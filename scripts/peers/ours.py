@@ -21,7 +21,7 @@ from mt.compose import load_config
 from mt.decoding.search import SearchOptions
 from mt.environment import commit, versions
 from mt.train import make_model, prepare_data
-from mt.training.device import pick_device, set_threads
+from mt.training.device import keep_freed_memory, pick_device, set_threads
 from mt.training.distributed import Ranks
 from mt.training.progress import RunLog
 from mt.training.trainer import Trainer
@@ -81,6 +81,7 @@ def version() -> str:
 
 def translate(work: dict[str, Any]) -> None:
     set_threads(work["threads"])
+    keep_freed_memory()  # as mt-translate
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
     translator = mt.load(work["run"], work["device"], work["precision"], options=options, **{"workers": 0, **work["settings"]})
     loaded = time.time() - work["started"]
