@@ -109,7 +109,7 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_pat
 
 def test_two_ranks_train_what_one_trains_with_twice_the_accumulation(tiny_run, tmp_path):
     """With an odd number of batches an epoch, so that one rank has none in the last step of each."""
-    base = [*tiny_run(60), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
+    base = [*tiny_run(64), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
     run([*base, "name=one", "trainer.accumulate=2"])
     process = start(["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "mt.train", *base, "name=two"], tmp_path)
     said = process.communicate(timeout=120)[1]

@@ -23,7 +23,7 @@ LARGEST_SCORES = 1 << 26  # scores above which weights are computed for some que
 Bias = Callable[[Tensor, Tensor, Tensor, slice], Tensor]  # query, query_at, key_at, heads: as NoPositions.bias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # eq: torch.compile of PyTorch 2.11 cannot hash one that is called
 class Scoring:
     """From queries and keys at their positions to context and weights, for whatever keys they are."""
 
