@@ -89,7 +89,13 @@ def parser() -> Parser:
     add = machine.add_argument
     backends = ("auto", "pytorch", "ctranslate2", "onnx")
     add("--backend", default="auto", choices=backends, help="the engine, of those that mt-export made RUN fit for (default: what RUN is)")
-    add("--batch-tokens", type=int, default=8192, metavar="N", help="source tokens * beam a batch; less takes less memory; several processes get half each, or 4096 (default: 8192)")
+    add(
+        "--batch-tokens",
+        type=int,
+        default=8192,
+        metavar="N",
+        help="source tokens * beam a batch; less takes less memory (default: 8192, 4096 in each of several processes)",
+    )
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
     add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
     add(
