@@ -91,11 +91,10 @@ class PyTorchEngine(SearchEngine):
         if self.count == 1 or options.sample or len(batches) < max(2, self.count // 2):
             return super().search(rows, options, budget, generator, progress)
         self.workers = self.workers or Workers(self.count, self._for_worker(Budget(share, budget.warn)))
+        results = self.workers.map([([rows[row] for row in batch], options) for batch in batches])
         found: list[list[Hypothesis]] = [[] for _ in rows]
         try:
-            for batch, hypotheses in zip(
-                batches, self.workers.map([([rows[row] for row in batch], options) for batch in batches]), strict=True
-            ):
+            for batch, hypotheses in zip(batches, results, strict=True):
                 for row, best in zip(batch, hypotheses, strict=True):
                     found[row] = best
                 progress(len(batch))
