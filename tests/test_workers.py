@@ -187,7 +187,8 @@ def test_processes_end_with_their_translator(run: Path) -> None:
 
 
 ENDLESS = """
-import sys, mt
+import signal, sys, mt
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this
 translator = mt.load(sys.argv[1], device="cpu", precision="fp32", workers=2, batch_tokens=120)
 translator.translate(sys.argv[2].split("/"), beam=1, max_ratio=0.1, max_extra=1)
 print(*translator.engine.workers.pool._processes, flush=True)
