@@ -32,7 +32,7 @@ Segment = Callable[[str, str, int, int], Sequence[int]]
 def pad_width(length: int | np.ndarray) -> Any:
     """The width to which `length` is padded (an array, for an array).
 
-    Itself up to 16, the next multiple of 2 up to 64, of 8 up to 128, of 32 above: little padding, and shapes stay few.
+    Itself from 2 to 16, the next multiple of 2 up to 64, of 8 up to 128, of 32 above: little padding, and shapes stay few.
     """
     return LADDER[np.searchsorted(LADDER, length)]
 

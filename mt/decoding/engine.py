@@ -86,9 +86,11 @@ class PyTorchEngine(SearchEngine):
     def search(
         self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
     ) -> list[list[Hypothesis]]:
+        if self.count == 1 or options.sample:
+            return super().search(rows, options, budget, generator, progress)
         share = max(budget.tokens // self.count, min(budget.tokens, SHARE))
         batches = batches_in_order(rows, max(1, share // options.width))
-        if self.count == 1 or options.sample or len(batches) < max(2, self.count // 2):
+        if len(batches) < max(2, self.count // 2):
             return super().search(rows, options, budget, generator, progress)
         self.workers = self.workers or Workers(self.count, self._for_worker(Budget(share, budget.warn)))
         results = self.workers.map([([rows[row] for row in batch], options) for batch in batches])

@@ -6,6 +6,7 @@ train, and `run` (a run directory), `lines` (JSON lines of text) and `settings` 
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import math
@@ -16,9 +17,9 @@ from typing import Any
 
 from protocol import Enough, Window, clock, finish, memory, read_lines, read_work, synchronise
 
-import mt
 from mt.compose import load_config
 from mt.decoding.search import SearchOptions
+from mt.decoding.translator import load
 from mt.environment import commit, versions
 from mt.train import make_model, prepare_data
 from mt.training.device import keep_freed_memory, pick_device, set_threads
@@ -83,7 +84,8 @@ def translate(work: dict[str, Any]) -> None:
     set_threads(work["threads"])
     keep_freed_memory()  # as mt-translate
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
-    translator = mt.load(work["run"], work["device"], work["precision"], options=options, **{"workers": 0, **work["settings"]})
+    processes = {"workers": 0} if "workers" in inspect.signature(load).parameters else {}  # as mt-translate; older checkouts have none
+    translator = load(work["run"], work["device"], work["precision"], options=options, **{**processes, **work["settings"]})
     loaded = time.time() - work["started"]
     lines = read_lines(work["lines"])
     translator.translate(lines[: work["batch"]])
