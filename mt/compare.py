@@ -9,16 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mt.comparison.arguments import CompareConfig, Request, help_text, parse
-from mt.comparison.jobs import hydra_launcher, train_all
-from mt.comparison.overview import overview
-from mt.comparison.plan import Planned, make_plan, outcome
-from mt.comparison.question import load_question
-from mt.comparison.results import check_resamples, compare
+from mt.cli import run_command, say
+from mt.comparison.planning.arguments import CompareConfig, Request, help_text, parse
+from mt.comparison.planning.jobs import hydra_launcher, train_all
+from mt.comparison.planning.overview import overview
+from mt.comparison.planning.plan import Planned, make_plan, outcome
+from mt.comparison.planning.question import load_question
+from mt.comparison.report.markdown import summary
+from mt.comparison.report.write import write_report
+from mt.comparison.results.compare import check_resamples, compare
 from mt.comparison.systems import Material, of_files, of_runs, of_variants
-from mt.errors import MTError, run_command
-from mt.report.comparison.markdown import summary
-from mt.report.comparison.write import write_report
+from mt.errors import MTError
+from mt.run_folder import RunFolder
 
 
 def main() -> None:
@@ -95,12 +97,8 @@ def material(config: CompareConfig) -> Material:
     return of_files(config.hyp, config.ref, config.src, config.lang)
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def failures(planned: Planned) -> str:
-    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({each['path']}/train.log)" for each in planned.failed)
+    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({RunFolder.at(each['path']).log})" for each in planned.failed)
 
 
 if __name__ == "__main__":

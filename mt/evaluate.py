@@ -13,19 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mt.command import Parser
-from mt.config import Config
+from mt.cli import Parser, SentenceCounter, run_command, say
+from mt.config.schema import Config
 from mt.data.cleaning import normalise
-from mt.data.readers import read_lines
-from mt.errors import MTError, UsageError, run_command
-from mt.evaluation.alignment import check_gold, parse_lines
-from mt.evaluation.attention import AttentionScores, score_attention
-from mt.evaluation.diagnostics import Diagnostics
-from mt.evaluation.diagnostics_report import diagnostics_dict, diagnostics_table
-from mt.evaluation.evaluation import Evaluation, check_lines, check_settings, evaluate_translations
+from mt.data.links import check_gold, parse_lines
+from mt.errors import MTError, UsageError
+from mt.evaluation.alignment import AttentionScores
+from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
+from mt.evaluation.evaluation_set import EvaluationSet, corpus_part, read_parallel, stored_test
 from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
-from mt.evaluation.report import text_table, to_dict
+from mt.evaluation.tables import text_table, to_dict
 from mt.files import write_lines, write_text
+from mt.inspection.diagnostics import Diagnostics
+from mt.inspection.diagnostics_tables import diagnostics_dict, diagnostics_table
+from mt.run_folder import RunFolder
 
 EXAMPLES = """\
 examples:
@@ -51,15 +52,6 @@ class Material(NamedTuple):
     constructions: list[list[str]] | None = None
     alignment: AttentionScores | None = None
     diagnostics: Diagnostics | None = None
-
-
-class TestSet(NamedTuple):
-    """What a run translates: line i of each list belongs together. Lines of `links` and `constructions` are as mt-train stores them."""
-
-    sources: list[str]
-    references: list[list[str]]
-    links: list[str] | None
-    constructions: list[str] | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,57 +100,30 @@ def translations_of_file(options: argparse.Namespace) -> Material:
     return Material(others[-1] if options.src else None, hypotheses, references, options.lang or "")
 
 
-def test_set(options: argparse.Namespace, config: Config) -> TestSet:
-    """The text that the options name, else what mt-train left in the run (so that a run is tested on the same text wherever it
-    is moved), else the corpus of its configuration."""
-    run = Path(options.run).expanduser()
+def evaluation_set(options: argparse.Namespace, config: Config) -> EvaluationSet:
+    """Return the text that the options name, else what mt-train left in the run (so that a run is tested on the same text
+    wherever it is moved), else the corpus of its configuration."""
+    run = RunFolder.at(options.run)
     if options.src:
         names = [options.src, *options.ref, *([options.links] if options.links else [])]
         sources, *others = read_parallel(names)
-        return TestSet(sources, others[: len(options.ref)], others[-1] if options.links else None, None)
-    paths = {name: run / f"test.{name}.txt" for name in ("sources", "references", "links", "constructions")}
-    if options.split != "val" and paths["sources"].is_file() and paths["references"].is_file():
-        found = [name for name, path in paths.items() if path.is_file()]
-        files = dict(zip(found, read_parallel([str(paths[name]) for name in found]), strict=True))
-        return TestSet(files["sources"], [files["references"]], files.get("links"), files.get("constructions"))
-    return corpus_part(config, options.split or "test", str(run))
-
-
-def corpus_part(config: Config, split: str, run: str) -> TestSet:
-    """Validation or test set of a run's configuration, from where it was read in training."""
-    from mt.data.corpus import load_corpus
-
-    corpus = load_corpus(config.data)
-    part = corpus.val if split == "val" else corpus.test
-    pairs = list(part.pairs())
-    for note in corpus.notes:
-        say(note)
-    check_lines({f"the {split} set of {run}": pairs})
-    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
-    annotations = list(part.annotations()) if part.annotations else []
-    columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)] or [None, None]
-    return TestSet(sources, [references], *columns)
-
-
-def read_parallel(paths: Sequence[str]) -> list[list[str]]:
-    """The lines of files that belong together line by line."""
-    files = [list(read_lines(Path(path))) for path in paths]
-    check_lines(dict(zip(paths, files, strict=True)))
-    return files
+        return EvaluationSet(sources, others[: len(options.ref)], others[-1] if options.links else None, None)
+    stored = None if options.split == "val" else stored_test(run)
+    return stored or corpus_part(config, options.split or "test", str(run))
 
 
 def translations_of_run(options: argparse.Namespace) -> Material:
     """A trained run's output on files, or on its own validation or test set."""
     # Imported here so that scoring files need not wait for PyTorch.
-    from mt.decoding.diagnosis import diagnose
-    from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import load
-    from mt.training.checkpoint import load_config
-    from mt.training.device import set_threads
-    from mt.translate import Progress
+    from mt.decoding.load import load
+    from mt.decoding.options import SearchOptions
+    from mt.device import set_threads
+    from mt.inspection.alignment_error import score_attention
+    from mt.inspection.diagnose import diagnose
+    from mt.inspection.inspector import Inspector
 
     set_threads(options.threads or 0)
-    config = load_config(Path(options.run).expanduser())
+    config = RunFolder.at(options.run).read_config()
     beam = options.beam or BEAM
     translator = load(
         options.run,
@@ -167,7 +132,8 @@ def translations_of_run(options: argparse.Namespace) -> Material:
         batch_tokens=options.batch_tokens or BATCH_TOKENS,
         options=SearchOptions(beam=beam),
     )
-    sources, references, links, constructions = test_set(options, config)
+    inspector = Inspector(translator)
+    sources, references, links, constructions = evaluation_set(options, config)
     golds = parse_lines(links, options.links or "test.links.txt") if links else None
     if golds:  # before the translation, which takes longer
         pairs = [
@@ -175,13 +141,13 @@ def translations_of_run(options: argparse.Namespace) -> Material:
             for src, ref in zip(sources, references[0], strict=True)
         ]
         check_gold(golds, pairs, options.links or "test.links.txt")
-    if options.links and not translator.attends:
+    if options.links and not inspector.attends:
         raise UsageError(f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with")
     # Before the translation, which takes longer: it fails where there is no attention.
     diagnostics = diagnose(translator, sources, references[0], options.threshold) if options.diagnostics else None
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
-    progress = Progress(sys.stderr, silent=False)
+    progress = SentenceCounter(sys.stderr, silent=False)
     hypotheses = [translation.text for translation in translator.translate_stream(sources, progress=progress.add)]
     progress.close()
     seconds = time.perf_counter() - started
@@ -189,16 +155,11 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     for line in translator.report():
         say(line)
     alignment = None
-    if golds and translator.attends:
+    if golds and inspector.attends:
         say("aligning the references")
-        alignment = score_attention(translator.attention(zip(sources, references[0], strict=True)), golds)
+        alignment = score_attention(inspector.attention(zip(sources, references[0], strict=True)), golds)
     names = [line.split() for line in constructions] if constructions else None
     return Material(sources, hypotheses, references, options.lang or config.data.languages()[1], names, alignment, diagnostics)
-
-
-def say(message: str) -> None:
-    """Progress and notes: to standard error, since standard output carries results only."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def write_files(folder: Path, material: Material) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt.command import Parser
-from mt.errors import MTError, UsageError, run_command
+from mt.cli import Parser, run_command, say
+from mt.errors import MTError, UsageError
 
 if TYPE_CHECKING:
-    from mt.exporting.folder import Export
-    from mt.training.checkpoint import Run
+    from mt.decoding.export_folder import Export
+    from mt.decoding.load import TrainedModel
 
 EXAMPLES = """\
 examples:
@@ -61,16 +60,16 @@ def export(options: argparse.Namespace) -> Path:
     # Importing torch takes seconds: after the flags are known to be right.
     import torch
 
+    from mt.decoding.load import load_run
+    from mt.device import set_threads
     from mt.exporting.folder import default_folder, write_export
-    from mt.training.checkpoint import load_run
-    from mt.training.device import set_threads
 
     set_threads(options.threads)
     run = load_run(options.run, torch.device("cpu"))
-    folder = Path(options.out).expanduser() if options.out else default_folder(run.path, options.to, options.quantization)
+    folder = Path(options.out).expanduser() if options.out else default_folder(run.folder, options.to, options.quantization)
     described, fill = plan(run, options.to, options.quantization)
     write_export(folder, run, described, fill)
-    print(f"{folder}: {megabytes(folder)} (the run's model: {megabytes(run.path / 'model.safetensors')})", flush=True)
+    print(f"{folder}: {megabytes(folder)} (the run's model: {megabytes(run.folder.model)})", flush=True)
     if options.sample:
         check(options, run, folder)
     return folder
@@ -84,12 +83,12 @@ def check_flags(options: argparse.Namespace) -> None:
         raise UsageError("give --src and --ref together: sentences and their translations")
 
 
-def plan(run: Run, backend: str, quantization: str) -> tuple[Export, Any]:
+def plan(run: TrainedModel, backend: str, quantization: str) -> tuple[Export, Any]:
     """What will be in the folder, and what writes the engine's files there. UsageError for what the engine cannot do."""
-    from mt.decoding.search import SearchOptions
+    from mt.decoding.export_folder import Export
+    from mt.decoding.options import SearchOptions
     from mt.exporting import ct2, onnx_graphs
-    from mt.exporting.folder import Export
-    from mt.exporting.optional import require
+    from mt.optional import require
 
     types = ct2.QUANTIZATIONS if backend == "ctranslate2" else onnx_graphs.QUANTIZATIONS
     if quantization not in types:
@@ -101,15 +100,15 @@ def plan(run: Run, backend: str, quantization: str) -> tuple[Export, Any]:
     options, model = SearchOptions(), run.config.model
     longest = ct2.table_length(model, int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra)
     if found := ct2.obstacles(model):
-        raise UsageError(f"{run.path} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model")
+        raise UsageError(f"{run.folder} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model")
     described = Export(backend, quantization, longest, version)
     return described, lambda folder: ct2.write_model(folder, run.model, model, run.tokenizer, quantization, longest)
 
 
-def check(options: argparse.Namespace, run: Run, folder: Path) -> None:
+def check(options: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
     """Translate a sample with both engines and print how far they agree; where there is no text, say so."""
-    from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import Translator, load
+    from mt.decoding.load import load, translator_of
+    from mt.decoding.options import SearchOptions
     from mt.exporting.agreement import compare
 
     try:
@@ -118,20 +117,20 @@ def check(options: argparse.Namespace, run: Run, folder: Path) -> None:
         say(f"not compared with the model as trained: {error} (--src and --ref name other text)")
         return
     search = SearchOptions(beam=options.beam)
-    original = Translator.from_runs([run], precision="fp32", options=search)
+    original = translator_of([run], precision="fp32", options=search)
     agreement = compare(original, load(folder, backend=options.to, options=search), sources, references, run.config.data.languages()[1])
     print(f"{name}, beam {options.beam}, {agreement.line()}", flush=True)
 
 
-def sample_text(options: argparse.Namespace, run: Run) -> tuple[list[str], list[list[str]], str]:
+def sample_text(options: argparse.Namespace, run: TrainedModel) -> tuple[list[str], list[list[str]], str]:
     """Sentences spread evenly over the text, their references, what text it is. MTError where it cannot be had."""
-    from mt.evaluate import corpus_part, read_parallel
+    from mt.evaluation.evaluation_set import corpus_part, read_parallel
 
     if options.src:
         sources, *references = read_parallel([options.src, *options.ref])
         name = options.src
     else:
-        found = corpus_part(run.config, "val", str(run.path))
+        found = corpus_part(run.config, "val", str(run.folder))
         sources, references, name = found.sources, found.references, "validation"
     count = min(options.sample, len(sources))
     rows = [len(sources) * number // count for number in range(count)]
@@ -142,11 +141,6 @@ def megabytes(path: Path) -> str:
     """The size of a file, or of all files of a folder."""
     files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
     return f"{sum(each.stat().st_size for each in files) / 1e6:.1f} MB"
-
-
-def say(message: str) -> None:
-    """Notes: to standard error, since standard output carries results only."""
-    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

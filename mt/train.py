@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
 import torch
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from mt.compose import check_keys, config_dir, differences, help_text, load_config
-from mt.config import Config
-from mt.config_yaml import to_config
-from mt.data.prepare import Log, PreparedData, prepare
-from mt.data.tokenizer import Tokenizer
-from mt.decoding.search import SearchOptions
-from mt.decoding.translator import load
+from mt.cli import fail, run_command
+from mt.config.compose import check_keys, config_dir, differences, help_text, load_config
+from mt.config.schema import Config
+from mt.config.yaml import to_config
+from mt.data.links import parse_lines
+from mt.data.prepare import PreparedData, prepare_run
+from mt.decoding.load import load
+from mt.decoding.options import SearchOptions
+from mt.device import device_name, keep_freed_memory, pick_device, resolve_precision, set_threads
 from mt.environment import commit, machine, versions
-from mt.errors import MTError, fail, run_command
-from mt.evaluation.alignment import parse_lines
-from mt.evaluation.attention import score_attention
+from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
-from mt.evaluation.report import text_table, to_dict
-from mt.files import write_lines, write_text
+from mt.evaluation.tables import text_table, to_dict
+from mt.files import write_lines
+from mt.inspection.alignment_error import score_attention
+from mt.inspection.inspector import Inspector
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
-from mt.training.checkpoint import CHECKPOINT, CONFIG, MODEL, fill, load_tensors, save_config
-from mt.training.checkpoint import load_config as load_run_config
+from mt.models.weights import fill
+from mt.run_folder import RunFolder, read_tensors
 from mt.training.cost import save_cost
-from mt.training.device import device_name, keep_freed_memory, pick_device, resolve_precision, set_threads
 from mt.training.distributed import Ranks
-from mt.training.progress import RunLog
+from mt.training.run_log import RunLog
 from mt.training.trainer import Trainer, seed_everything
 
 
@@ -46,73 +44,50 @@ def train(config: Config) -> Evaluation | None:
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
     ranks = Ranks()
-    folder = Path(config.runs_dir).expanduser() / config.name
+    folder = RunFolder.at(Path(config.runs_dir) / config.name)
     check_run_folder(folder, config)
-    with contextlib.closing(RunLog(folder, ranks.first)) as log, sole_owner(folder, ranks):
-        data = prepare_data(config, log.say)
+    with contextlib.closing(RunLog(folder, ranks.first)) as log, folder.locked() if ranks.first else contextlib.nullcontext():
+        data = prepare_run(config, log.say)
         for line in data.report:
             log.say(line)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, ranks, device)
         resumed = trainer.resume()
         if ranks.first:
-            save_config(folder, config)
+            folder.write_config(config)
             if not resumed:
-                data.tokenizer.save(folder)
+                data.tokenizer.save(folder.path)
                 for path in data.word_counts:  # for mt-compare, which may not find the cache
-                    shutil.copyfile(path, folder / path.name)
+                    shutil.copyfile(path, folder.path / path.name)
             save_environment(folder, data, device, ranks)
         log.say(describe(config, model, device, ranks))
         if resumed:
-            log.say(f"continuing {folder} after step {trainer.progress.step:,}")
-        progress = trainer.fit()
-        log.say(f"best validation at step {progress.best_step:,} of {progress.step:,}; model in {folder}")
+            log.say(f"continuing {folder} after step {trainer.state.step:,}")
+        state = trainer.fit()
+        log.say(f"best validation at step {state.best_step:,} of {state.step:,}; model in {folder}")
         ranks.close()
         if not ranks.first:
             return None
         evaluation, seconds = test(config, data, folder, log)
-        save_cost(folder, model, progress, device, len(data.test_pairs), seconds, config.trainer.test_beam)
+        save_cost(folder, model, state, device, len(data.test_pairs), seconds, config.trainer.test_beam)
         return evaluation
 
 
-@contextlib.contextmanager
-def sole_owner(folder: Path, ranks: Ranks) -> Iterator[None]:
-    """Keep a second start of the same run from writing into it."""
-    if not ranks.first:
-        yield
-        return
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise MTError(f"{folder} is being trained by another process: wait for it, or choose another name=...") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def check_run_folder(folder: Path, config: Config) -> None:
+def check_run_folder(folder: RunFolder, config: Config) -> None:
     """Refuse to continue a run with other settings, or to write into a folder that is something else."""
-    if folder.exists() and not folder.is_dir():
+    if folder.path.exists() and not folder.path.is_dir():
         raise MTError(f"{folder} is a file: choose another name=... or runs_dir=...")
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.path.exists() or not any(folder.path.iterdir()):
         return
-    if not (folder / CONFIG).exists() and not (folder / "train.log").exists():
+    if not folder.is_started():
         raise MTError(f"{folder} exists and is no run directory: choose another name=... or runs_dir=...")
-    if not any((folder / name).exists() for name in (CHECKPOINT, MODEL)):
+    if not folder.has_weights():
         return  # it failed before anything was saved, perhaps because of the very setting that is different now
-    if changed := differences(load_run_config(folder), config):
+    if changed := differences(folder.read_config(), config):
         raise MTError(
             f"{folder} holds a run with other settings: {'; '.join(changed[:6])}{' and more' if len(changed) > 6 else ''}. "
             "Choose another name=..., or delete the folder"
         )
-
-
-def prepare_data(config: Config, log: Log) -> PreparedData:
-    """The corpus in training form. Fine-tuning keeps the tokenizer of the run it starts from."""
-    given = Tokenizer.load(Path(config.trainer.init_from).expanduser()) if config.trainer.init_from else None
-    return prepare(config.data, log, given)
 
 
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
@@ -122,7 +97,7 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     seed_everything(config.seed)
     model = build_model(config.model, data.tokenizer.vocab_size("src"), data.tokenizer.vocab_size("tgt"))
     if config.trainer.init_from:
-        tensors, _ = load_tensors(Path(config.trainer.init_from).expanduser() / MODEL)
+        tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
         fill(model, tensors, f"trainer.init_from={config.trainer.init_from}")
     return model.to(device)
 
@@ -137,14 +112,14 @@ def describe(config: Config, model: Seq2Seq, device: torch.device, ranks: Ranks)
     )
 
 
-def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple[Evaluation, float]:
+def test(config: Config, data: PreparedData, folder: RunFolder, log: RunLog) -> tuple[Evaluation, float]:
     """Translate the test set with the best model, print the table, keep the outputs beside the model.
 
     Returns the scores, and the seconds that translating took.
     """
     log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
     translator = load(
-        folder, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=config.trainer.test_beam)
+        folder.path, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=config.trainer.test_beam)
     )
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
     started = time.monotonic()
@@ -160,7 +135,8 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple
         if any(links):
             stored["links"] = links
             golds = parse_lines(links, "test.links.txt")
-            alignment = score_attention(translator.attention(data.test_pairs), golds) if translator.attends else None
+            inspector = Inspector(translator)
+            alignment = score_attention(inspector.attention(data.test_pairs), golds) if inspector.attends else None
         if any(names):
             stored["constructions"] = names
             constructions = [line.split() for line in names]
@@ -170,15 +146,14 @@ def test(config: Config, data: PreparedData, folder: Path, log: RunLog) -> tuple
         sources, hypotheses, [references], tgt_lang=language, ter=False, constructions=constructions, alignment=alignment
     )
     for name, lines in stored.items():
-        write_lines(folder / f"test.{name}.txt", lines)
-    write_text(folder / "test.json", json.dumps(to_dict(evaluation), ensure_ascii=False, indent=1) + "\n")
+        write_lines(folder.test_lines(name), lines)
+    folder.write_scores(to_dict(evaluation))
     print(text_table(evaluation), flush=True)
     return evaluation, seconds
 
 
-def save_environment(folder: Path, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
+def save_environment(folder: RunFolder, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
     """What one needs to know to repeat the run elsewhere: one object for each start."""
-    path = folder / "environment.json"
     facts = {
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -190,10 +165,7 @@ def save_environment(folder: Path, data: PreparedData, device: torch.device, ran
         "ranks": ranks.world,
         "data_hash": data.hash,
     }
-    starts = []
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        starts = json.loads(path.read_text(encoding="utf-8"))["starts"]
-    write_text(path, json.dumps({"starts": [*starts, facts]}, indent=1) + "\n")
+    folder.add_start(facts)
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

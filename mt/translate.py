@@ -8,16 +8,15 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from mt.command import Parser
+from mt.cli import Parser, SentenceCounter, run_command
+from mt.data.links import format_links
 from mt.data.readers import open_bytes
-from mt.errors import MTError, UsageError, run_command
-from mt.evaluation.alignment import format_links
-from mt.report.drawing import Drawing, add_flags
+from mt.errors import MTError, UsageError
+from mt.inspection.drawing import Drawing, add_flags
 
 if TYPE_CHECKING:
     from mt.decoding.translator import Output, Translation, Translator
@@ -121,10 +120,11 @@ def translate(arguments: argparse.Namespace) -> None:
     drawing = Drawing.from_flags(arguments)
 
     # Importing torch takes seconds: after the flags are known to be right.
-    from mt.decoding.search import SearchOptions
-    from mt.decoding.translator import load
-    from mt.decoding.windows import WINDOW_LINES
-    from mt.training.device import keep_freed_memory, set_threads
+    from mt.decoding.line_chunks import WINDOW_LINES
+    from mt.decoding.load import load
+    from mt.decoding.options import SearchOptions
+    from mt.device import keep_freed_memory, set_threads
+    from mt.inspection.inspector import Inspector
 
     set_threads(arguments.threads)
     keep_freed_memory()
@@ -140,16 +140,17 @@ def translate(arguments: argparse.Namespace) -> None:
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),
     )
-    kinds = drawing.kinds(translator) if drawing else None
-    progress = Progress(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
+    inspector = Inspector(translator)
+    kinds = drawing.kinds(inspector) if drawing else None
+    progress = SentenceCounter(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
     window = 1 if arguments.stream else WINDOW_LINES
     with open_input(arguments, log) as lines, open_output(arguments.output) as out:
         lines = drawing.limit(lines) if drawing else lines
         if arguments.score:
-            look = (lambda pairs: drawing.add_pairs(translator, pairs, kinds or ())) if drawing else None
+            look = (lambda pairs: drawing.add_pairs(inspector, pairs, kinds or ())) if drawing else None
             results = score_lines(translator, lines, arguments.score, window, look)
         else:
-            stream = translator.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments, kinds)
+            stream = inspector.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments, kinds)
             if drawing:
                 stream = drawing.watch(stream)
             show = as_json if arguments.format == "jsonl" else as_text
@@ -161,7 +162,7 @@ def translate(arguments: argparse.Namespace) -> None:
     progress.close()
     if drawing:
         drawing.write(f"Attention of {Path(arguments.run).resolve().name}", log)
-    for line in translator.report():
+    for line in inspector.report():
         log(line)
 
 
@@ -196,7 +197,7 @@ def score_lines(
     translator: Translator, sources: Iterable[str], path: str, window: int, look: Callable[[list[tuple[str, str]]], None] | None = None
 ) -> Iterator[str]:
     """One log-probability a line. `look` is shown the pairs."""
-    from mt.decoding.windows import windows
+    from mt.decoding.line_chunks import windows
 
     sources, read = iter(sources), 0
     with open_bytes(Path(path)) as file:
@@ -250,28 +251,6 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     with open(part, "w", encoding="utf-8", newline="\n") as file:
         yield file
     os.replace(part, path)
-
-
-class Progress:
-    """Sentences and their speed on standard error: every two seconds on a terminal, every minute elsewhere."""
-
-    def __init__(self, out: TextIO, silent: bool) -> None:
-        self.out, self.silent, self.terminal = out, silent, out.isatty()
-        self.done, self.began = 0, time.monotonic()
-        self.shown: float | None = None
-
-    def add(self, sentences: int) -> None:
-        self.done += sentences
-        now = time.monotonic()
-        if self.silent or now - (self.shown or self.began) < (2 if self.terminal else 60):
-            return
-        self.shown = now
-        text = f"{self.done:,} sentences, {self.done / (now - self.began):.1f} a second"
-        print(f"\r{text}" if self.terminal else text, end="" if self.terminal else "\n", file=self.out, flush=True)
-
-    def close(self) -> None:
-        if self.shown and self.terminal:
-            print(file=self.out)
 
 
 if __name__ == "__main__":

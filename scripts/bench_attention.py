@@ -20,11 +20,11 @@ import time
 import torch
 
 from mt.attention.masks import Sight
-from mt.attention.multihead import MultiHeadAttention
-from mt.attention.patterns import PATTERNS
-from mt.attention.positions import NoPositions
-from mt.compose import load_config
-from mt.training.device import autocast, pick_device, resolve_precision
+from mt.attention.transformer.multihead import MultiHeadAttention
+from mt.attention.transformer.patterns import PATTERNS
+from mt.attention.transformer.positions import NoPositions
+from mt.config.compose import load_config
+from mt.device import autocast, pick_device, resolve_precision
 
 STEPS, WARM_UP = 3, 1
 

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 from mt.data.readers import read_lines
-from mt.decoding.translator import Translator, load
+from mt.decoding.export_folder import BACKENDS, is_export, read_export
+from mt.decoding.load import load
+from mt.decoding.translator import Translator
+from mt.device import set_threads
 from mt.evaluation.metrics import build_metrics
-from mt.exporting.folder import BACKENDS, is_export, read_export
-from mt.training.checkpoint import load_config
-from mt.training.device import set_threads
+from mt.run_folder import RunFolder
 
 WEIGHTS = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
 
@@ -47,7 +48,7 @@ def main() -> None:
     ]
     count = min(options.lines, len(texts[0]))
     sources, references = ([lines[len(lines) * row // count] for row in range(count)] for lines in texts)
-    bleu = build_metrics(load_config(options.run).data.languages()[1])[0]["bleu"]
+    bleu = build_metrics(RunFolder.at(options.run).read_config().data.languages()[1])[0]["bleu"]
     rows = contestants(options.run, options.batch_tokens)
     speeds: dict[tuple[str, int], list[float]] = {}
     scores: dict[str, float] = {}

@@ -29,7 +29,7 @@ from bench.options import add_shared, prepared
 from bench.report import command, matrix_peak, record, setting
 from bench.sweeps import SWEEPS, sweep
 from bench.training import Job, Training
-from mt.errors import run_command
+from mt.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -27,7 +27,7 @@ from bench.contest import contest, line_up
 from bench.options import add_shared, prepared
 from bench.report import command, matrix_peak, record, setting
 from bench.translation import Text, Translation, train_model
-from mt.errors import run_command
+from mt.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,15 +13,17 @@ from collections.abc import Sequence
 
 import torch
 
-from mt.compose import load_config
+from mt.cli import run_command
+from mt.config.compose import load_config
 from mt.data.batching import make_batch
 from mt.data.vocabulary import EOS
-from mt.decoding.search import SearchOptions, search
-from mt.errors import MTError, run_command
+from mt.decoding.options import SearchOptions
+from mt.decoding.search import search
+from mt.device import autocast, pick_device
+from mt.errors import MTError
 from mt.models.build import build_model
+from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
-from mt.training.device import autocast, pick_device
-from mt.training.loss import cross_entropy
 from mt.training.trainer import seed_everything
 
 TOLERANCES = {"fp32 loss": 1e-3, "fp32 gradient": 1e-3, "fp32 translations that differ": 0.1, "bf16 loss": 0.02}

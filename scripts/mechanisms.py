@@ -26,17 +26,19 @@ from typing import Any
 
 import torch
 
+import mt
 from bench.contest import Entry, contest, variant
 from bench.training import Job, speed
-from mt.compose import load_config
-from mt.data.demo import generate
-from mt.data.words import count_words
-from mt.decoding.translator import Translator, load
-from mt.evaluation.alignment import parse_lines
-from mt.evaluation.attention import score_attention
+from mt.config.compose import load_config
+from mt.data.alignment_words import count_words
+from mt.data.embedded_corpus import generate
+from mt.data.links import parse_lines
+from mt.decoding.load import load
+from mt.decoding.translator import Translator
+from mt.device import set_threads
 from mt.evaluation.metrics import build_metrics
 from mt.files import write_text
-from mt.training.device import set_threads
+from mt.inspection.alignment_error import score_attention
 
 RESULT, SPEED = "mechanism.json", "speed.json"
 TRANSFORMER = ["model=transformer", "model/size=tiny", "position=rope", "optim.lr=3e-3"]
@@ -121,7 +123,7 @@ def test(run: Path) -> dict[str, Any]:
         pairs = [p for p in generate("test", TEST_PAIRS, subset="core") if shortest <= count_words(p.source) <= longest]
         hypotheses = translator.translate([p.source for p in pairs], beam=1)
         result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]]).score
-        if number == 0 and translator.attends:
+        if number == 0 and mt.inspect(translator).attends:
             result["aer"] = error_rate(translator, pairs)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     result["loss"] = [record["loss"] for record in records if record["kind"] == "val"][-1]
@@ -132,7 +134,7 @@ def test(run: Path) -> dict[str, Any]:
 def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
     """Of the best layer, mean of the heads, links by argmax."""
     golds = parse_lines([p.pharaoh for p in pairs], "links")
-    scores = score_attention(translator.attention([(p.source, p.target) for p in pairs]), golds)
+    scores = score_attention(mt.inspect(translator).attention([(p.source, p.target) for p in pairs]), golds)
     return min(scores.at(layer, None, reading).aer for layer in range(scores.layers) for reading in scores.readings)
 
 

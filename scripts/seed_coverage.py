@@ -1,4 +1,4 @@
-"""How often do 95 % intervals over seeds and sentences hold the truth? The table of mt/comparison/significance.py.
+"""How often do 95 % intervals over seeds and sentences hold the truth? The table of mt/comparison/statistics/significance.py.
 
     python scripts/seed_coverage.py [trials]
 
@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 
-from mt.comparison.bootstrap import Resampled, Runs, resample_scores
-from mt.comparison.significance import compare_systems, estimate
+from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
+from mt.comparison.statistics.significance import compare_systems, estimate
 
 SENTENCES, RESAMPLES = 100, 400
 SEEDS = (0, 1, 3)  # standard deviations

@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from mt.command import Parser
-from mt.data.demo import SPLITS, SUBSETS, generate
-from mt.data.words import count_words
-from mt.errors import MTError, run_command
+from mt.cli import Parser, run_command
+from mt.data.alignment_words import count_words
+from mt.data.embedded_corpus import SPLITS, SUBSETS, generate
+from mt.errors import MTError
 
 TRAIN_SIZE, OTHER_SIZE = 60_000, 1000
 KINDS = ("en", "de", "links", "labels.tsv")

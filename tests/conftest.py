@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import save_run, sentences
 
 import mt
-from mt.config import TokenizerConfig
-from mt.data.demo import generate
+from helpers import ROOT
+from helpers.tiny_models import save_run, sentences
+from mt.config.schema import TokenizerConfig
+from mt.data.embedded_corpus import generate
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
 
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def realdata() -> Path:
 @pytest.fixture(autouse=True)
 def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting what a step costs takes every run a second or two, longer than most runs of the tests train."""
-    if request.module.__name__ != "test_budget":
+    if request.path.name != "test_budget.py":
         monkeypatch.setattr("mt.training.trainer.StepCost", lambda model: lambda sentences, source, target: 0.0)
 
 

@@ -12,7 +12,7 @@ import torch
 from entmax import entmax15, sparsemax
 from torch import Tensor, nn
 
-from mt.models.seq2seq import ExtraLoss
+from mt.layers.losses import ExtraLoss
 
 Selection = Callable[[Tensor, Tensor | None], Tensor]
 

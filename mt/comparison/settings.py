@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from mt.config import Config
+from mt.config.schema import Config
 
 # Names, seeds, where things are kept and what is shown: they change nothing of what is learned or of what it costs.
 NEUTRAL = ("name", "runs_dir", "seed", "data.cache", "data.offline", "trainer.log_every", "trainer.samples", "trainer.save_minutes")

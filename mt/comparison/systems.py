@@ -9,25 +9,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from mt.comparison.testsets import TestText, read_links, read_test, translate_test, with_test
-from mt.compose import differences
-from mt.config import Config, DataConfig
+from mt.comparison.test_sets import TestText, read_links, read_test, translate_test, with_test
+from mt.config.compose import differences
+from mt.config.schema import Config, DataConfig
+from mt.data.links import Links
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError
-from mt.evaluation.alignment import Links
 from mt.evaluation.evaluation import check_lines
+from mt.run_folder import RunFolder
 
 HEADLINE = "test"  # the name of the first test set: the run's own, or the files'
 
 
 @dataclass(frozen=True)
-class Run:
+class SystemRun:
     """One training, or one file of translations."""
 
     path: str
     config: Config | None = None  # None: of a file
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run directory; of a file, a folder that does not exist."""
+        return RunFolder.at(self.path)
 
     @property
     def seed(self) -> int | None:
@@ -39,7 +43,7 @@ class System:
     """Runs that differ in their seed only; at least one."""
 
     name: str
-    runs: list[Run]
+    runs: list[SystemRun]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sou
             raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
     lines = {path: list(read_lines(Path(path))) for path in [references, *([sources] if sources else []), *sum(files.values(), [])]}
     check_lines(lines)
-    systems = [System(name, [Run(path) for path in paths]) for name, paths in files.items()]
+    systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
     test = TestSet(
         HEADLINE,
         lines[sources] if sources else None,
@@ -100,7 +104,7 @@ def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = No
     """
     if not paths:
         raise UsageError("name at least one run directory: runs='[runs/a,runs/b]'")
-    groups: list[list[Run]] = []
+    groups: list[list[SystemRun]] = []
     for path in [each for given in paths for each in matching(given)]:
         run = read_run(path)
         same = next((runs for runs in groups if alike(run, runs[0])), None)
@@ -141,7 +145,7 @@ def _of_runs(systems: list[System], tests: Mapping[str, Sequence[str]], say: Cal
     runs = [run for system in systems for run in system.runs]
     seen: set[Path] = set()
     for run in runs:
-        if (place := Path(run.path).expanduser().resolve()) in seen:
+        if (place := run.folder.path.resolve()) in seen:
             raise UsageError(f"{run.path} is named twice: each run counts once")
         seen.add(place)
     found = [_own_test(systems), *(_further_test(systems, name, overrides, say) for name, overrides in tests.items())]
@@ -151,24 +155,24 @@ def _of_runs(systems: list[System], tests: Mapping[str, Sequence[str]], say: Cal
 
 def _own_test(systems: Sequence[System]) -> TestSet:
     """The test that mt-train left in each run."""
-    first = Path(systems[0].runs[0].path).expanduser()
-    sources, references = (list(read_lines(first / f"test.{side}.txt")) for side in ("sources", "references"))
+    first = systems[0].runs[0].folder
+    sources, references = (list(read_lines(first.test_lines(side))) for side in ("sources", "references"))
     hypotheses: dict[str, list[list[str]]] = {}
     for system in systems:
         hypotheses[system.name] = []
         for run in system.runs:
-            folder = Path(run.path).expanduser()
-            other = [list(read_lines(folder / f"test.{side}.txt")) for side in ("sources", "references")]
+            folder = run.folder
+            other = [list(read_lines(folder.test_lines(side))) for side in ("sources", "references")]
             _check_same(first, folder, other == [sources, references])
-            hypotheses[system.name].append(list(read_lines(folder / "test.hypotheses.txt")))
+            hypotheses[system.name].append(list(read_lines(folder.test_lines("hypotheses"))))
     lines = {f"{system.runs[k].path}": found for system in systems for k, found in enumerate(hypotheses[system.name])}
     check_lines({"sources": sources, "references": references, **lines})
-    return TestSet(HEADLINE, sources, references, hypotheses, read_links(first / "test.links.txt"))
+    return TestSet(HEADLINE, sources, references, hypotheses, read_links(first.test_lines("links")))
 
 
 def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str], say: Callable[[str], None]) -> TestSet:
     """A test set that each run's model translates now, unless it has before."""
-    first = Path(systems[0].runs[0].path).expanduser()
+    first = systems[0].runs[0].folder
     text: TestText | None = None
     data: DataConfig | None = None
     hypotheses: dict[str, list[list[str]]] = {}
@@ -176,7 +180,7 @@ def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str]
         hypotheses[system.name] = []
         for run in system.runs:
             assert run.config is not None
-            folder = Path(run.path).expanduser()
+            folder = run.folder
             wanted = with_test(run.config, name, overrides).data
             if text is None or wanted != data:  # most runs have the same, and need not read it again
                 found = read_test(wanted, name)
@@ -187,7 +191,7 @@ def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str]
     return TestSet(name, text.sources, text.references, hypotheses, text.links)
 
 
-def _check_same(one: Path, other: Path, same: bool) -> None:
+def _check_same(one: RunFolder, other: RunFolder, same: bool) -> None:
     if not same:
         raise MTError(
             f"{one} and {other} were tested on different text: translate one text with both (mt-translate) and compare the files "
@@ -195,43 +199,27 @@ def _check_same(one: Path, other: Path, same: bool) -> None:
         )
 
 
-def read_run(path: str) -> Run:
+def read_run(path: str) -> SystemRun:
     """A run directory that has been tested. MTError, saying what to do, for any other."""
-    from mt.training.checkpoint import load_config
-
-    folder = Path(path).expanduser()
-    config = load_config(folder)
-    if in_training(folder):
+    folder = RunFolder.at(path)
+    config = folder.read_config()
+    if folder.in_training():
         raise MTError(f"{folder} is being trained: wait for its end, or compare without it")
-    if not (folder / "test.hypotheses.txt").is_file():
+    if not folder.test_lines("hypotheses").is_file():
         raise MTError(
             f"{folder} has no test yet (test.hypotheses.txt is missing): its training did not end; start the same mt-train command again"
         )
-    return Run(path, config)
+    return SystemRun(path, config)
 
 
-def in_training(folder: Path) -> bool:
-    """Whether a process is training this run: mt-train holds its lock."""
-    path = folder / ".lock"
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a folder that cannot be written: nobody trains in it
-        return False
-
-
-def alike(one: Run, other: Run) -> bool:
+def alike(one: SystemRun, other: SystemRun) -> bool:
     """Whether two runs differ in nothing but their seed, and in what may differ when a run is continued, the budget apart."""
     assert one.config is not None and other.config is not None
     limits = [{key: value for key, value in vars(run.config.trainer).items() if key.startswith("max_")} for run in (one, other)]  # type: ignore[union-attr]
     return limits[0] == limits[1] and not differences(dataclasses.replace(one.config, seed=other.config.seed), other.config)
 
 
-def names(groups: Sequence[Sequence[Run]]) -> list[str]:
+def names(groups: Sequence[Sequence[SystemRun]]) -> list[str]:
     """A name for each group: the folder name of its first run; where several share it, the whole path."""
     short = [Path(runs[0].path).name for runs in groups]
     return [name if short.count(name) == 1 else runs[0].path for name, runs in zip(short, groups, strict=True)]

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from mt.config import CleanConfig
+from mt.config.schema import CleanConfig
 from mt.data.scripts import count_units
 
 # Invisible, without meaning for the text: NUL, byte order mark, soft hyphen. The other format characters (Cf) stay, because

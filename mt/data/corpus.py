@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mt.config import DataConfig, SplitConfig
+from mt.config.schema import DataConfig, SplitConfig
 from mt.data import readers
 from mt.data.annotations import Annotation, turned
 from mt.data.cleaning import normalise, text_hash
@@ -178,15 +178,15 @@ def _hub(role: str, split: SplitConfig, columns: list[str], languages: tuple[str
 def _demo(
     split: SplitConfig, part: str
 ) -> tuple[Callable[[], Iterator[tuple[str, str]]], Callable[[], str], Callable[[], Iterator[Annotation]]]:
-    from mt.data import demo
+    from mt.data import embedded_corpus
 
-    def generate() -> Iterator[demo.Pair]:
-        return demo.generate(part, split.demo, subset=split.subset or demo.SUBSETS[0])
+    def generate() -> Iterator[embedded_corpus.Pair]:
+        return embedded_corpus.generate(part, split.demo, subset=split.subset or embedded_corpus.SUBSETS[0])
 
     generate()  # a wrong name fails here
     return (
         lambda: ((pair.source, pair.target) for pair in generate()),
-        lambda: _digest("demo", demo.fingerprint(), part, split.demo, split.subset or demo.SUBSETS[0]),
+        lambda: _digest("demo", embedded_corpus.fingerprint(), part, split.demo, split.subset or embedded_corpus.SUBSETS[0]),
         lambda: (Annotation(pair.pharaoh, " ".join(sorted(pair.constructions))) for pair in generate()),
     )
 

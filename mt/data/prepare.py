@@ -25,15 +25,16 @@ import sentencepiece
 from datasets import Features, Value
 from filelock import FileLock, Timeout
 
-from mt.comparison.words import COUNTS, count_words_of_training, save_counts
-from mt.config import DataConfig
+from mt.config.schema import Config, DataConfig
 from mt.data.annotations import Annotation
 from mt.data.cleaning import Cleaner, normalise
 from mt.data.corpus import PairSource, RawCorpus, load_corpus
+from mt.data.links import check_gold, parse_lines
 from mt.data.table import PIECES, TEXT, PairTable, list_array, open_arrow
 from mt.data.tokenizer import Tokenizer
+from mt.data.word_counts import count_words_of_training, save_counts
 from mt.errors import MTError
-from mt.evaluation.alignment import check_gold, parse_lines
+from mt.run_folder import WORD_COUNTS
 
 FORMAT = 2  # of the cache folder; raise it whenever the code would write something else for the same settings
 ANNOTATIONS = "test.annotations.json"
@@ -58,7 +59,7 @@ class PreparedData:
     test_annotations: list[Annotation]  # one for each test pair, or none at all
     report: list[str]  # what was read, dropped and made, for a person
     hash: str  # identifies content and settings
-    word_counts: list[Path]  # files of `mt.comparison.words.COUNTS`: of source and target side of the cleaned training text
+    word_counts: list[Path]  # files of `mt.run_folder.WORD_COUNTS`: of source and target side of the cleaned training text
 
 
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
@@ -90,6 +91,12 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
     return data
 
 
+def prepare_run(config: Config, log: Log) -> PreparedData:
+    """Load or prepare the corpus of a run. Fine-tuning keeps the tokenizer of the run it starts from."""
+    given = Tokenizer.load(Path(config.trainer.init_from).expanduser()) if config.trainer.init_from else None
+    return prepare(config.data, log, given)
+
+
 def cache_folder(config: DataConfig) -> Path:
     """Where prepared corpora are kept."""
     return Path(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt").expanduser()
@@ -106,7 +113,7 @@ def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
         test_annotations=read_annotations(folder / ANNOTATIONS),
         report=json.loads((folder / "report.json").read_text(encoding="utf-8")),
         hash=folder.name,
-        word_counts=[folder / name for name in COUNTS.values()],
+        word_counts=[folder / name for name in WORD_COUNTS.values()],
     )
 
 
@@ -160,7 +167,7 @@ class Preparation:
             tokenizer = Tokenizer.train(lambda: lines_of(texts, "src"), lambda: lines_of(texts, "tgt"), self.config.tokenizer)
         tokenizer.save(self.folder)
         self.describe(tokenizer)
-        for side, name in COUNTS.items():
+        for side, name in WORD_COUNTS.items():
             save_counts(self.folder / name, count_words_of_training(lines_of(texts, side)))
         dropped = written = 0
         for path in texts:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import sentencepiece
 
-from mt.config import TokenizerConfig
+from mt.config.schema import TokenizerConfig
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
 from mt.files import replacing
+from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER
 
 SIDES = ("src", "tgt")
 THREADS = 8  # for training: sums are split by thread, so another number gives another vocabulary
@@ -86,19 +87,19 @@ class Tokenizer:
         for name, side in self._files().items():
             with replacing(Path(folder) / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
-        for name in {"tokenizer.model", "tokenizer.src.model", "tokenizer.tgt.model"} - self._files().keys():
+        for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - self._files().keys():
             (Path(folder) / name).unlink(missing_ok=True)  # of the other layout, which `load` would take
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
         """Read what `save` wrote. MTError where it is missing or no SentencePiece model of ours."""
         folder = Path(folder)
-        joint = (folder / "tokenizer.model").exists()
-        names = ["tokenizer.model"] if joint else ["tokenizer.src.model", "tokenizer.tgt.model"]
+        joint = (folder / TOKENIZER).exists()
+        names = [TOKENIZER] if joint else list(SIDE_TOKENIZERS.values())
         try:
             return cls(*((folder / name).read_bytes() for name in names))
         except FileNotFoundError as error:
-            raise MTError(f"{folder} has no tokenizer.model: it is not a complete run directory") from error
+            raise MTError(f"{folder} has no {TOKENIZER}: it is not a complete run directory") from error
         except OSError as error:
             raise MTError(f"cannot read the tokenizer in {folder}: {error.strerror}") from error
         except ValueError as error:
@@ -109,7 +110,7 @@ class Tokenizer:
         return [self.models[side].serialized for side in self._files().values()]
 
     def _files(self) -> dict[str, str]:
-        return {"tokenizer.model": "src"} if self.joint else {f"tokenizer.{side}.model": side for side in SIDES}
+        return {TOKENIZER: "src"} if self.joint else {name: side for side, name in SIDE_TOKENIZERS.items()}
 
 
 class Model:

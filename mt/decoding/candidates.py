@@ -5,13 +5,10 @@ Shapes: B sentences, K hypotheses of each, V vocabulary, C candidates of a sente
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from mt.decoding.search import SearchOptions
+from mt.decoding.options import SearchOptions
 
 ROWS = 16  # numbers whose maximum stands for all of them: 15 in 16 of a vocabulary are then looked at once
 

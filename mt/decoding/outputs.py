@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mt.decoding.attention import PairAttention
-from mt.evaluation.alignment import Links
+from mt.data.links import Links
+from mt.decoding.search import Hypothesis
 
 Part = TypeVar("Part")
 
@@ -19,8 +19,16 @@ class Output:
     score: float  # log_prob / tokens**length_penalty
     log_prob: float  # natural logarithm
     tokens: int  # EOS included
-    complete: bool  # False where the maximum length cut it off
+    complete: bool  # False if the maximum length cut it off
     links: Links | None = None  # between the words of source and text; None unless alignments were asked for
+
+
+@dataclass
+class TranslatedPart:
+    """A line that was searched, or one of the parts of a line that was too long for the model."""
+
+    pieces: list[int]  # of the source
+    hypotheses: list[Hypothesis]  # best first
 
 
 @dataclass
@@ -29,14 +37,14 @@ class Translation:
 
     source: str  # normalised
     outputs: list[Output]
-    # In the best translation, of each part of a line that was split (one of others, none of a blank one); None unless asked for.
-    attention: list[PairAttention] | None = None
+    parts: list[TranslatedPart]  # one, unless the line was split; none of a blank line
 
     @property
     def text(self) -> str:
+        """The best translation."""
         return self.outputs[0].text
 
 
 def at_rank(parts: list[list[Part]], rank: int) -> list[Part]:
-    """Of each part of a line its hypothesis of this rank, or its last."""
+    """Return of each part of a line its hypothesis of this rank, or its last."""
     return [part[min(rank, len(part) - 1)] for part in parts]

@@ -10,10 +10,10 @@ import torch
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import PAD
-from mt.decoding.batches import Budget
 from mt.decoding.ensemble import mean_log_probs
+from mt.decoding.token_budget import Budget
+from mt.device import autocast
 from mt.models.seq2seq import Seq2Seq
-from mt.training.device import autocast
 
 
 @dataclass

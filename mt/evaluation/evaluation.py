@@ -9,9 +9,15 @@ from sacrebleu.metrics.base import Metric
 
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
-from mt.evaluation.attention import AttentionScores
+from mt.evaluation.alignment import AttentionScores
 from mt.evaluation.lengths import Bucket, Group
-from mt.evaluation.metrics import BOOTSTRAP, Score, SentenceStatistics, bleu_tokenizer, build_metrics
+from mt.evaluation.metrics import (
+    BOOTSTRAP,
+    Score,
+    SentenceStatistics,
+    bleu_tokenizer,
+    build_metrics,
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A trained Transformer as a CTranslate2 model: declare what it has, fill in the weights, validate; or say all that stands in the way.
 
 CTranslate2 (https://opennmt.net/CTranslate2) runs Transformers in C++ on CPUs and GPUs. What it can express is in its
-`ctranslate2.specs`; that each mechanism here means the same there is tested on random weights (tests/test_export_ctranslate2.py).
+`ctranslate2.specs`; that each mechanism here means the same there is tested on random weights (tests/exporting/test_ctranslate2.py).
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mt.attention.multihead import MultiHeadAttention
-from mt.attention.positions import NoPositions, ShawLayer, T5Buckets
-from mt.config import ModelConfig
+from mt.attention.transformer.multihead import MultiHeadAttention
+from mt.attention.transformer.positions import NoPositions, ShawLayer, T5Buckets
+from mt.config.schema import ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, UNK
-from mt.exporting.optional import require
-from mt.models.layers import FeedForward, Sublayer
 from mt.models.seq2seq import Seq2Seq
-from mt.models.transformer import DecoderLayer, EncoderLayer, Stack, TransformerDecoder, TransformerEncoder
+from mt.models.transformer.encoder_decoder import (
+    DecoderLayer,
+    EncoderLayer,
+    Stack,
+    TransformerDecoder,
+    TransformerEncoder,
+)
+from mt.models.transformer.sublayers import FeedForward, Sublayer
+from mt.optional import require
 
 QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
 ENCODER_POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "rope")

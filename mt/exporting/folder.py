@@ -1,44 +1,25 @@
-"""The folder that mt-export writes: a model in the form of another engine, with all that text in and text out needs beside it.
-
-It holds the run's config.yaml and tokenizer, the engine's own files, and export.json, which says what it is. It can be moved
-anywhere. Without another place given, it lies in the run, under export/, by the names of its backend and its quantisation.
-"""
+"""Writes the folder of an exported model: the engine's own files, with all that text in and text out needs beside them."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-import mt
-from mt.errors import MTError, UsageError
+from mt.decoding.export_folder import EXPORT, Export
+from mt.decoding.load import TrainedModel
+from mt.errors import MTError
 from mt.files import write_text
-from mt.training.checkpoint import CONFIG, Run
-
-FORMAT = 1  # of export.json and of what it describes; a newer one is refused
-EXPORT = "export.json"
-BACKENDS = ("ctranslate2", "onnx")
+from mt.run_folder import RunFolder
 
 
-@dataclass(frozen=True)
-class Export:
-    """What is in the folder."""
-
-    backend: str
-    quantization: str
-    longest: int  # tokens that a source or an output may have; 0: any number
-    library: str  # name and version of what wrote it
-    mt: str = mt.__version__
-    format: int = FORMAT
+def default_folder(run: RunFolder, backend: str, quantization: str) -> Path:
+    return run.exports / f"{backend}-{quantization}"
 
 
-def default_folder(run: Path, backend: str, quantization: str) -> Path:
-    return run / "export" / f"{backend}-{quantization}"
-
-
-def write_export(folder: Path, run: Run, export: Export, fill: Callable[[Path], None]) -> None:
+def write_export(folder: Path, run: TrainedModel, export: Export, fill: Callable[[Path], None]) -> None:
     """Write the folder; `fill` gets a folder for the engine's own files. It appears when it is complete, in the place of an older one.
 
     MTError where something else stands there.
@@ -50,7 +31,7 @@ def write_export(folder: Path, run: Run, export: Export, fill: Callable[[Path], 
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         fill(part)
-        shutil.copyfile(run.path / CONFIG, part / CONFIG)
+        shutil.copyfile(run.folder.config, RunFolder(part).config)
         run.tokenizer.save(part)
         write_text(part / EXPORT, json.dumps(asdict(export), indent=1) + "\n")
         if folder.exists():
@@ -60,44 +41,3 @@ def write_export(folder: Path, run: Run, export: Export, fill: Callable[[Path], 
         raise MTError(f"could not write {folder}: {error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def read_export(folder: Path) -> Export:
-    """What export.json says. MTError where it cannot be read or is too new."""
-    path = folder / EXPORT
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
-            raise MTError(f"{path} has format {found['format']}, this version of mt reads up to {FORMAT}: upgrade mt")
-        return Export(**found)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MTError(f"{path} cannot be read ({error}): export the run again") from error
-
-
-def is_export(folder: Path) -> bool:
-    return (folder / EXPORT).is_file()
-
-
-def backend_of(folders: Sequence[Path], backend: str) -> str:
-    """`backend`, of which "auto" is what an export folder was exported for, else PyTorch."""
-    if backend != "auto":
-        return backend
-    return read_export(folders[0]).backend if folders and is_export(folders[0]) else "pytorch"
-
-
-def find_export(path: Path, backend: str) -> Path:
-    """The export that a command means by a folder that is one, or by a run that holds one for this backend.
-
-    UsageError where there is none, or several to choose from.
-    """
-    if is_export(path):
-        if (found := read_export(path).backend) != backend:
-            raise UsageError(f"{path} was exported for {found}: use --backend {found}")
-        return path
-    found_here = sorted(folder for folder in (path / "export").glob(f"{backend}-*") if is_export(folder))
-    if not found_here:
-        raise UsageError(f"{path} has not been exported for {backend}: mt-export {path} --to {backend}")
-    if len(found_here) > 1:
-        names = ", ".join(str(folder) for folder in found_here)
-        raise UsageError(f"{path} has several exports for {backend}: give one of them in its place: {names}")
-    return found_here[0]

@@ -1,4 +1,4 @@
-"""Any model as two ONNX graphs, an encoder and one step of decoding, which the same search drives (`mt/decoding/onnx_engine.py`).
+"""Any model as two ONNX graphs, an encoder and one step of decoding, which the same search drives (`mt/decoding/engines/onnx.py`).
 
 A decoding state is a nested structure of batch-first tensors, so its tensors, flattened, are inputs and outputs of the graphs
 whatever the model is: there is no case for a single architecture here. Which axes have no fixed size is found by trying: those
@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mt.data.vocabulary import BOS, EOS
-from mt.exporting.optional import require
+from mt.decoding.engines.onnx import ENCODER, STATE, STEP
 from mt.models.seq2seq import DecodingState, Seq2Seq
+from mt.optional import require
 
 QUANTIZATIONS = ("float32", "int8")
-ENCODER, STEP, STATE = "encoder.onnx", "step.onnx", "state.json"
 BEAM = 2  # of the examples
 OPSET = 17  # the first with layer norm as one operator
 

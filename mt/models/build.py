@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mt.config import ModelConfig
-from mt.models.bahdanau import BahdanauDecoder
-from mt.models.luong import LuongDecoder
-from mt.models.rnn import RNNEncoder
+from mt.config.schema import ModelConfig
+from mt.models.recurrent.bahdanau import BahdanauDecoder
+from mt.models.recurrent.encoder import RNNEncoder
+from mt.models.recurrent.luong import LuongDecoder
 from mt.models.seq2seq import Seq2Seq
-from mt.models.transformer import TransformerDecoder, TransformerEncoder
+from mt.models.transformer.encoder_decoder import TransformerDecoder, TransformerEncoder
 
 ENCODERS = {"transformer": TransformerEncoder, "rnn": RNNEncoder}
 DECODERS = {

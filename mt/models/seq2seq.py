@@ -6,16 +6,13 @@ and True marks a real token, everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-# A term of the training loss beside the cross-entropy: from the negative log-likelihood of each target token and which are
-# real ([B, T] float without gradient, and bool) to a sum over those tokens, as the cross-entropy is one.
-ExtraLoss = Callable[[Tensor, Tensor], Tensor]
+from mt.layers.losses import ExtraLoss
 
 
 @dataclass
@@ -93,7 +90,7 @@ class Decoder(nn.Module):
 
     dim: int
     # Whether the query that makes row t of the cross weights has read the decoder's input at step t, or only those before
-    # it. Where it has, alignments of a word may be read from the step at which it is the input (`mt/decoding/attention.py`).
+    # it. Where it has, alignments of a word may be read from the step at which it is the input (`mt/inspection/weights.py`).
     query_reads_input: bool
     attends: bool = True  # False: it gives no cross weights
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, astuple, dataclass, fields
 
-from mt.config import TrainerConfig
-from mt.training.checkpoint import Progress
+from mt.config.schema import TrainerConfig
+from mt.training.checkpoint import TrainingState
 
 DEFAULT_MINUTES = 30.0
 
 
 @dataclass
 class Budget:
-    """Limits, 0 meaning none, each named as what of `Progress` it limits, over all restarts.
+    """Limits, 0 meaning none, each named as what of `TrainingState` it limits, over all restarts.
 
     Minutes count the wall clock of training and validation; the others are the same on any machine.
     """
@@ -32,17 +32,17 @@ class Budget:
             budget.minutes = DEFAULT_MINUTES
         return budget
 
-    def progress(self, spent: Progress) -> float:
+    def progress(self, spent: TrainingState) -> float:
         """The share of the nearest limit that is spent, 1 or more when training is over."""
         return max(self._shares(spent).values())
 
-    def reached(self, spent: Progress) -> str:
+    def reached(self, spent: TrainingState) -> str:
         """Which limit ended training, in words."""
         shares = self._shares(spent)
         name = max(shares, key=lambda each: shares[each])
         return f"trainer.max_{name}={getattr(self, name):.10g} is reached"
 
-    def _shares(self, spent: Progress) -> dict[str, float]:
+    def _shares(self, spent: TrainingState) -> dict[str, float]:
         used = {"steps": spent.step, "epochs": spent.epochs, "minutes": spent.minutes}
         used |= {"target_tokens": spent.target_tokens, "flops": spent.flops}
         return {name: used[name] / limit for name, limit in asdict(self).items() if limit}

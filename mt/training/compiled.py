@@ -14,7 +14,7 @@ import torch
 
 from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
-from mt.models.transformer import DecoderLayer, EncoderLayer
+from mt.models.transformer.encoder_decoder import DecoderLayer, EncoderLayer
 
 
 def compile_layers(model: Seq2Seq) -> None:

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from mt.files import write_text
-from mt.training.checkpoint import Progress
-from mt.training.device import device_name
-
-COST = "cost.json"
+from mt.device import device_name
+from mt.run_folder import RunFolder
+from mt.training.checkpoint import TrainingState
 
 
 def save_cost(
-    folder: Path, model: nn.Module, progress: Progress, device: torch.device, sentences: int, seconds: float, beam: int
-) -> dict[str, Any]:
+    folder: RunFolder, model: nn.Module, state: TrainingState, device: torch.device, sentences: int, seconds: float, beam: int
+) -> None:
     """Write what training to `progress` cost, and the test of so many sentences in so many seconds with that beam.
 
     Minutes are wall clock over all restarts, with validation and (`training_minutes`) without; tokens are target tokens, padding not
     counted; memory is in bytes. What is not known, because an earlier version of mt began the run, is null.
     """
-    seconds_of_training = progress.training_minutes * 60
+    seconds_of_training = state.training_minutes * 60
     cost = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "steps": progress.step,
-        "target_tokens": progress.target_tokens,
-        "minutes": progress.minutes,
-        "training_minutes": progress.training_minutes,
-        "tokens_per_second": progress.target_tokens / seconds_of_training if seconds_of_training else math.nan,
-        "flops": progress.flops,
-        "peak_memory": max(progress.peak_memory, peak_memory(device)),
+        "steps": state.step,
+        "target_tokens": state.target_tokens,
+        "minutes": state.minutes,
+        "training_minutes": state.training_minutes,
+        "tokens_per_second": state.target_tokens / seconds_of_training if seconds_of_training else math.nan,
+        "flops": state.flops,
+        "peak_memory": max(state.peak_memory, peak_memory(device)),
         "memory_of": "cuda" if device.type == "cuda" else "process",
         "test_sentences": sentences,
         "test_seconds": seconds,
         "test_beam": beam,
         "device": device_name(device),
     }
-    known = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in cost.items()}
-    write_text(folder / COST, json.dumps(known, indent=1) + "\n")
-    return known
+    folder.write_cost(cost)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -17,8 +17,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mt.data.vocabulary import BOS, EOS, PAD
+from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
-from mt.training.loss import cross_entropy
 
 # Source and target positions that are measured. Few, because every run begins with them; targets are short, because a recurrent
 # decoder takes them one by one; sources reach beyond where blocks begin.

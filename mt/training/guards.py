@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mt.data.batching import Batch
+from mt.device import is_out_of_memory
 from mt.errors import MTError
-from mt.training.device import is_out_of_memory
 
 
 @contextlib.contextmanager

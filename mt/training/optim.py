@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from mt.config import OptimConfig
+from mt.config.schema import OptimConfig
 from mt.training.muon import Muon
 
 

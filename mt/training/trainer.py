@@ -7,32 +7,34 @@ import contextlib
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mt.config import Config
+from mt.cli import duration
+from mt.config.schema import Config
 from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
 from mt.data.vocabulary import PAD
+from mt.device import autocast
 from mt.errors import MTError
+from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
+from mt.models.weights import model_tensors
+from mt.run_folder import RunFolder, write_tensors
 from mt.training.budget import Budget, Clock
-from mt.training.checkpoint import CHECKPOINT, MODEL, Progress, load_checkpoint, model_tensors, save_checkpoint, save_tensors
+from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mt.training.compiled import compile_layers, compiler_advice, uncompiled
 from mt.training.cost import peak_memory
-from mt.training.device import autocast
 from mt.training.distributed import Ranks
 from mt.training.flops import StepCost
 from mt.training.guards import memory_advice, stop_signals
-from mt.training.loss import cross_entropy
 from mt.training.meter import Meter
 from mt.training.optim import Average, build_optimizer, learning_rate, update
-from mt.training.progress import RunLog, duration
+from mt.training.run_log import RunLog
 from mt.training.validation import Validator
 
 MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently failed
@@ -41,7 +43,7 @@ MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently
 class Trainer:
     """Trains `model` in place on `data` as `config` says and leaves the best weights in the run directory."""
 
-    def __init__(self, config: Config, model: Seq2Seq, data: PreparedData, folder: Path, log: RunLog, ranks: Ranks, device: torch.device):
+    def __init__(self, config: Config, model: Seq2Seq, data: PreparedData, folder: RunFolder, log: RunLog, ranks: Ranks, device: torch.device):
         self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = config, model, data, folder, log, ranks, device
         trainer = config.trainer
         self.budget = Budget.of(trainer)
@@ -50,104 +52,104 @@ class Trainer:
         self.average = Average(model, config.optim.ema)
         self.cost = StepCost(model)
         self.validator = Validator(config, data, ranks, device)
-        self.progress = Progress(data_hash=data.hash)
+        self.state = TrainingState(data_hash=data.hash)
         self.skipped_in_a_row = 0
 
     def resume(self) -> bool:
         """Continue from the last save, if there is one. Says whether there was."""
-        found = (self.folder / CHECKPOINT).exists()
+        found = self.folder.checkpoint.exists()
         if found:
-            progress = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
-            if progress.data_hash != self.data.hash:
+            state = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
+            if state.data_hash != self.data.hash:
                 raise MTError(
                     f"the prepared text is not what {self.folder} was trained on: its files, or the versions of sentencepiece or Python, "
                     "have changed; restore them, or choose another name=..."
                 )
-            if self.budget.flops and math.isnan(progress.flops):
+            if self.budget.flops and math.isnan(state.flops):
                 raise MTError(f"{self.folder} began with a version of mt that did not count operations: limit it by something else")
-            self.progress = progress
-        if len(set(self.ranks.gather((self.progress.step, self.data.hash)))) > 1:
+            self.state = state
+        if len(set(self.ranks.gather((self.state.step, self.data.hash)))) > 1:
             raise MTError("the processes see different runs or different text: they need one shared folder for runs_dir and data.cache")
         return found
 
-    def fit(self) -> Progress:
+    def fit(self) -> TrainingState:
         """Train until the budget is spent or patience runs out; validate and save on the way. A signal saves and leaves."""
-        progress, config = self.progress, self.config.trainer
-        self.clock = Clock(progress.minutes)
-        self.meter = Meter(progress.minutes)
-        self.log.start_metrics(progress.step)
+        state, config = self.state, self.config.trainer
+        self.clock = Clock(state.minutes)
+        self.meter = Meter(state.minutes)
+        self.log.start_metrics(state.step)
         self.model.train()
         if config.compile:
             compile_layers(self.model)
         self._introduce()
-        saved = validated = progress.minutes
+        saved = validated = state.minutes
         with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
             while True:
                 # At the top, so that a run that stopped between a step and its validation goes on with that validation.
-                late = config.val_minutes and progress.minutes - validated >= config.val_minutes
+                late = config.val_minutes and state.minutes - validated >= config.val_minutes
                 due = self._over() or late or self._at(config.val_every)
-                if due and progress.step and progress.validated != progress.step:
+                if due and state.step and state.validated != state.step:
                     self._validate()
-                    saved = validated = progress.minutes
+                    saved = validated = state.minutes
                 if self._over():
                     break
                 step, batches = next(steps)
-                before = progress.minutes
+                before = state.minutes
                 with memory_advice(batches, config.batch_tokens), compiler_advice(config.compile):
                     self._train_step(step, batches)
                 stop = self._synchronise(bool(asked), batches)
-                progress.training_minutes += progress.minutes - before
-                saving = stop or progress.minutes - saved >= config.save_minutes
-                if saving or self._at(config.log_every) or progress.step == 1:
+                state.training_minutes += state.minutes - before
+                saving = stop or state.minutes - saved >= config.save_minutes
+                if saving or self._at(config.log_every) or state.step == 1:
                     self._report()
                 if saving:
                     self._save()
-                    saved = progress.minutes
+                    saved = state.minutes
                 if stop:
-                    self.log.say(f"stopped by a signal and saved after step {progress.step:,}: the same command continues")
+                    self.log.say(f"stopped by a signal and saved after step {state.step:,}: the same command continues")
                     raise SystemExit(130)
         self.log.say(f"training ends: {self._reason()}")
-        return progress
+        return state
 
     def _introduce(self) -> None:
-        count, padding = len(self.order.epoch(self.progress.epoch)), self.order.padding(self.progress.epoch)
+        count, padding = len(self.order.epoch(self.state.epoch)), self.order.padding(self.state.epoch)
         self.log.say(f"an epoch has {count:,} batches; {padding:.1%} of their positions are padding")
         for note in self.validator.notes:
             self.log.say(f"note: {note}")
 
     def _at(self, every: int) -> bool:
-        return every > 0 and self.progress.step % every == 0
+        return every > 0 and self.state.step % every == 0
 
     def _over(self) -> bool:
         """Whether the budget is spent or validation has not improved for too long."""
         patience = self.config.trainer.patience
-        return self._spent() >= 1 or bool(patience and self.progress.bad >= patience)
+        return self._spent() >= 1 or bool(patience and self.state.bad >= patience)
 
     def _spent(self) -> float:
-        return self.budget.progress(self.progress)
+        return self.budget.progress(self.state)
 
     def _reason(self) -> str:
-        progress = self.progress
+        state = self.state
         if self._spent() < 1:
-            return f"no better validation {progress.bad} times in a row (trainer.patience)"
-        return self.budget.reached(progress)
+            return f"no better validation {state.bad} times in a row (trainer.patience)"
+        return self.budget.reached(state)
 
     def _synchronise(self, asked: bool = False, batches: Sequence[Batch] = ()) -> bool:
         """One message a step between ranks: whether any was asked to stop, rank 0's clock for all, what their batches cost."""
-        progress = self.progress
+        state = self.state
         tokens = sum(batch.target_tokens for batch in batches)
         flops = sum(self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1]) for batch in batches)
         message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops], dtype=torch.float64)
         self.ranks.sum([message])
-        stop, progress.minutes, tokens, flops = message.tolist()
-        progress.target_tokens += int(tokens)
-        progress.flops += flops
+        stop, state.minutes, tokens, flops = message.tolist()
+        state.target_tokens += int(tokens)
+        state.flops += flops
         return stop > 0
 
     def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
         """Optimizer steps with this rank's batches as tensors, made ahead by another thread."""
         group = self.ranks.world * self.config.trainer.accumulate
-        start = Position(self.progress.epoch, self.progress.batch)
+        start = Position(self.state.epoch, self.state.batch)
         sampling = self.config.data.tokenizer.sampling
         stream = BatchStream(self.order, group, self.ranks.rank, self.ranks.world, start)
 
@@ -161,8 +163,8 @@ class Trainer:
 
     def _train_step(self, step: Step, batches: list[Batch]) -> None:
         """Accumulate gradients over the micro-batches of all ranks, then update once. Nothing here waits for a GPU."""
-        progress, optim = self.progress, self.config.optim
-        rate = learning_rate(optim, progress.step + 1, self._spent())
+        state, optim = self.state, self.config.optim
+        rate = learning_rate(optim, state.step + 1, self._spent())
         for parameter in self.model.parameters():
             parameter.grad = None  # the first backward pass then hands over its own: nothing to fill with zeros and to add to
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
@@ -176,9 +178,9 @@ class Trainer:
         gradients = all_gradients(self.model)
         self.ranks.sum([*gradients, sums])
         norm, skipped = update(self.optimizer, gradients, sums[2], optim.clip, rate)
-        progress.step += 1
-        progress.epoch, progress.batch, progress.epochs = step.position.epoch, step.position.batch, step.progress
-        self.average.update(progress.step)
+        state.step += 1
+        state.epoch, state.batch, state.epochs = step.position.epoch, step.position.batch, step.progress
+        self.average.update(state.step)
         self.meter.add(sums, norm, skipped, rate)
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -192,11 +194,11 @@ class Trainer:
 
     def _report(self) -> None:
         """A progress line and a record, with what was summed up since the last one."""
-        progress = self.progress
-        m = self.meter.read(progress.minutes)
+        state = self.state
+        m = self.meter.read(state.minutes)
         if not m.steps:
             return
-        progress.skipped += m.skipped
+        state.skipped += m.skipped
         self.skipped_in_a_row = self.skipped_in_a_row + m.steps if m.skipped == m.steps else 0
         if m.skipped:
             self.log.say(f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing")
@@ -206,57 +208,57 @@ class Trainer:
                 "lower optim.lr, raise optim.warmup, or set trainer.precision=fp32"
             )
         spent = self._spent()
-        left = f"{duration(progress.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
+        left = f"{duration(state.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
         self.log.say(
-            f"step {progress.step:,}  epoch {progress.epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
-            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {duration(progress.minutes)}, {left}"
+            f"step {state.step:,}  epoch {state.epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
+            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {duration(state.minutes)}, {left}"
         )
         self.log.record(
             "train",
-            progress.step,
-            epoch=progress.epochs,
-            minutes=progress.minutes,
+            state.step,
+            epoch=state.epochs,
+            minutes=state.minutes,
             loss=m.loss,
             nll=m.nll,
             lr=m.rate,
             gradient_norm=m.norm,
             tokens_per_second=m.tokens_per_second,
-            target_tokens=progress.target_tokens,
-            skipped=progress.skipped,
+            target_tokens=state.target_tokens,
+            skipped=state.skipped,
         )
 
     def _validate(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, save."""
         self._report()
-        progress, metric = self.progress, self.config.trainer.val_metric
+        state, metric = self.state, self.config.trainer.val_metric
         with self.average.applied(), uncompiled(self.config.trainer.compile):
             self.model.eval()
             scores = self.validator(self.model)
             self.model.train()
-            better = progress.best is None or (scores.bleu > progress.best if metric == "bleu" else scores.loss < progress.best)
-            progress.bad = 0 if better else progress.bad + 1
-            progress.validated = progress.step
+            better = state.best is None or (scores.bleu > state.best if metric == "bleu" else scores.loss < state.best)
+            state.bad = 0 if better else state.bad + 1
+            state.validated = state.step
             if better:
-                progress.best, progress.best_step = getattr(scores, metric), progress.step
+                state.best, state.best_step = getattr(scores, metric), state.step
             self._synchronise()
             for sample in scores.samples:
                 self.log.say(sample)
-            self.log.say(f"validation at step {progress.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
+            self.log.say(f"validation at step {state.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
             figures = self.model.figures()
             if figures:
                 self.log.say("  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
-            spent = {name: getattr(progress, name) for name in ("minutes", "training_minutes", "target_tokens", "flops")}
-            self.log.record("val", progress.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures)
+            spent = {name: getattr(state, name) for name in ("minutes", "training_minutes", "target_tokens", "flops")}
+            self.log.record("val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures)
             if better and self.ranks.first:
-                save_tensors(self.folder / MODEL, model_tensors(self.model), {**asdict(progress), "bleu": scores.bleu, "loss": scores.loss})
+                write_tensors(self.folder.model, model_tensors(self.model), {**asdict(state), "bleu": scores.bleu, "loss": scores.loss})
         self._save()
         self._synchronise()
-        self.meter = Meter(progress.minutes)
+        self.meter = Meter(state.minutes)
 
     def _save(self) -> None:
-        self.progress.peak_memory = max(self.progress.peak_memory, peak_memory(self.device))
+        self.state.peak_memory = max(self.state.peak_memory, peak_memory(self.device))
         if self.ranks.first:
-            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.progress)
+            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.state)
 
 
 def all_gradients(model: torch.nn.Module) -> list[Tensor]:

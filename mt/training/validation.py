@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mt.config import Config
+from mt.config.schema import Config
 from mt.data.batching import collate, validation_batches
 from mt.data.prepare import PreparedData
-from mt.decoding.search import SearchOptions
+from mt.decoding.options import SearchOptions
 from mt.decoding.translator import Translator
+from mt.device import autocast
 from mt.evaluation.metrics import build_metrics
+from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
-from mt.training.device import autocast
 from mt.training.distributed import Ranks
-from mt.training.loss import cross_entropy
 
 
 @dataclass

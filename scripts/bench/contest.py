@@ -20,7 +20,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent
 PEERS = SCRIPTS / "peers"
 TIME_LIMIT = 7200  # seconds for one measurement: a sweep prepares ten million pairs
 
-# What mt sets by itself (mt/training/device.py), as glibc reads it from the environment.
+# What mt sets by itself (mt/device.py), as glibc reads it from the environment.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 Result = dict[str, Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from mt.device import has_fast_bf16, pick_device, set_threads
 from mt.errors import UsageError
-from mt.training.device import has_fast_bf16, pick_device, set_threads
 
 
 def add_shared(parser: argparse.ArgumentParser, variant: str, differs: str) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from bench.contest import Entry, Result
+from mt.device import device_name
 from mt.environment import processor
-from mt.training.device import device_name
 
 PEAK_SECONDS = 1.5
 

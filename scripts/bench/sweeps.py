@@ -13,8 +13,8 @@ from bench.contest import Entry, contest, variant
 from bench.report import contestants, record, spread, table
 from bench.texts import write_made
 from bench.training import Job, TokenCost, padding, speed
-from mt.compose import load_config
-from mt.train import prepare_data
+from mt.config.compose import load_config
+from mt.data.prepare import prepare_run
 
 COMMON_WORDS, COMMON_PIECES = 2_000, 3_000  # of the length sweep: so few words that each is one piece
 LENGTH_WORDS = 400_000  # that the length sweep's text has at least: its rare words must be there for the vocabulary
@@ -80,7 +80,7 @@ def sweep(name: str, options: argparse.Namespace, job: Job, precision: str, peak
             if chosen.prepares:
                 told.append(f"data.cache='{job.folder}/cache-{family}-{value}'")
             else:
-                costs[contestant.name] = TokenCost(config, prepare_data(config, lambda line: None))
+                costs[contestant.name] = TokenCost(config, prepare_run(config, lambda line: None))
             works[contestant.name] = job.common(config, precision) | {"overrides": told}
     contest(entries, lambda entry: works[entry.contestant.name], 1 if chosen.prepares else options.repeats)
     record(options.record, f"sweep {name}", entries, peaks=peaks)

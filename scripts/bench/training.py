@@ -16,13 +16,12 @@ import torch
 
 from bench.contest import Entry, Result
 from bench.report import contestants, failures, ratios, spread, table
-from mt.compose import load_config
-from mt.config import Config
+from mt.config.compose import load_config
+from mt.config.schema import Config
 from mt.data.batching import BatchOrder
-from mt.data.prepare import PreparedData
+from mt.data.prepare import PreparedData, prepare_run
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.models.build import build_model
-from mt.train import prepare_data
 from mt.training.flops import StepCost
 
 SAMPLE = 2000  # pairs over which the cost of a token is averaged
@@ -82,7 +81,7 @@ class Training:
         """`overrides`: of mt-train, with the model's and the text's. `for_peers`: write their pairs and batches."""
         self.job, self.family, self.own = job, family, list(overrides)
         self.config = load_config(job.overrides(self.own, "fp32"))
-        self.data = prepare_data(self.config, lambda line: None)
+        self.data = prepare_run(self.config, lambda line: None)
         self.vocab = self.data.tokenizer.vocab_size("tgt")
         self.cost = TokenCost(self.config, self.data)
         if for_peers:

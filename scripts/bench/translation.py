@@ -18,14 +18,14 @@ import torch
 
 from bench.contest import SCRIPTS, Entry, Result
 from bench.report import baseline, contestants, failures, ratios, spread, table
-from mt.config import Config
+from mt.config.schema import Config
 from mt.data.cleaning import normalise
 from mt.data.readers import read_lines
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
-from mt.decoding.search import SearchOptions
+from mt.decoding.options import SearchOptions
 from mt.errors import MTError
-from mt.training.checkpoint import MODEL, load_config
+from mt.run_folder import RunFolder
 
 
 def train_model(folder: Path, overrides: Sequence[str]) -> Path:
@@ -60,7 +60,7 @@ class Translation:
     def __init__(self, folder: Path, run: Path, text: Text, device: torch.device, threads: int, batch: int, cpu_time: bool) -> None:
         self.folder, self.run, self.text, self.device, self.threads, self.batch = folder, run, text, device, threads, batch
         self.cpu_time = cpu_time
-        self.config: Config = load_config(run)
+        self.config: Config = RunFolder.at(run).read_config()
         self.tokenizer = Tokenizer.load(run)
         form = self.config.data.clean.unicode
         pieces = self.tokenizer.encode_many([normalise(line, form) for line in text.sources], "src")
@@ -90,7 +90,7 @@ class Translation:
             "unk": UNK,
             "bos": BOS,
             "eos": EOS,
-            "weights": str(self.run.resolve() / MODEL),
+            "weights": str(RunFolder.at(self.run.resolve()).model),
             "sources": str(self.folder / "sources.jsonl"),
             "beam": beam,
             "batch": self.batch,

@@ -12,7 +12,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from protocol import clock, finish, memory, read_lines, read_work, require_plain, version, write_outputs
+from protocol import (
+    clock,
+    finish,
+    memory,
+    read_lines,
+    read_work,
+    require_plain,
+    version,
+    write_outputs,
+)
 
 COMPUTE = {"fp32": "float32", "bf16": "bfloat16"}
 

@@ -17,14 +17,16 @@ from typing import Any
 
 from protocol import Enough, Window, clock, finish, memory, read_lines, read_work, synchronise
 
-from mt.compose import load_config
-from mt.decoding.search import SearchOptions
-from mt.decoding.translator import load
+from mt.config.compose import load_config
+from mt.data.prepare import prepare_run
+from mt.decoding.load import load
+from mt.decoding.options import SearchOptions
+from mt.device import keep_freed_memory, pick_device, set_threads
 from mt.environment import commit, versions
-from mt.train import make_model, prepare_data
-from mt.training.device import keep_freed_memory, pick_device, set_threads
+from mt.run_folder import RunFolder
+from mt.train import make_model
 from mt.training.distributed import Ranks
-from mt.training.progress import RunLog
+from mt.training.run_log import RunLog
 from mt.training.trainer import Trainer
 
 
@@ -61,11 +63,12 @@ def train(work: dict[str, Any]) -> None:
     window = Window(work)
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
-    log = Watch(folder / "bench", window)
+    run = RunFolder(folder / "bench")
+    log = Watch(run, window)
     before = time.perf_counter()
-    data = prepare_data(config, log.say)
+    data = prepare_run(config, log.say)
     preparing = time.perf_counter() - before
-    trainer = log.trainer = Trainer(config, make_model(config, data, device), data, folder / "bench", log, Ranks(), device)
+    trainer = log.trainer = Trainer(config, make_model(config, data, device), data, run, log, Ranks(), device)
     try:
         trainer.fit()
     except Enough:

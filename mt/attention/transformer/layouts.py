@@ -1,0 +1,192 @@
+"""Which keys a query may look at, for speed or as a model of locality: layouts, and how each is computed without the rest.
+
+A layout says which keys are `allowed`, by positions alone, and computes exactly that: over everything with a mask where
+weights are asked for or the input is short, else by rearranging queries and keys into small groups that attend among
+themselves. What scores are made of, and how weights come from them, is in `Scoring` and the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mt.attention.masks import Sight, positions
+from mt.attention.select import Selection, masked_softmax
+from mt.attention.transformer.kernels import attend
+from mt.attention.transformer.positions import EVERY, NoPositions
+
+LARGEST_SCORES = 1 << 26  # scores above which weights are computed for some queries at a time
+Bias = Callable[[Tensor, Tensor, Tensor, slice], Tensor]  # query, query_at, key_at, heads: as NoPositions.bias
+
+
+@dataclass(frozen=True, eq=False)  # eq: torch.compile of PyTorch 2.11 cannot hash one that is called
+class Scoring:
+    """From queries and keys at their positions to context and weights, for whatever keys they are."""
+
+    scheme: NoPositions
+    heads: slice = field(default_factory=lambda: EVERY)  # of all heads, those that queries and keys hold
+    span: Bias | None = None  # one more bias
+    select: Selection = masked_softmax
+    softcap: float = 0.0
+    dropout_p: float = 0.0
+    need_weights: bool = False
+
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, query_at: Tensor, key_at: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """query [..., H, T, D], key and value [..., H, S, D], mask [..., T, S], query_at [..., T], key_at [..., S] -> as `attend`.
+
+        Leading dimensions of mask and positions may be fewer: they broadcast.
+        """
+        if self.need_weights and query[..., 0].numel() * key.shape[-2] > LARGEST_SCORES and query.shape[-2] > 1:
+            return self._in_parts(query, key, value, mask, query_at, key_at)
+        bias = self.scheme.bias(query, query_at, key_at, self.heads)
+        if self.span is not None:
+            more = self.span(query, query_at, key_at, self.heads)
+            bias = more if bias is None else bias + more
+        overridden = type(self.scheme).values is not NoPositions.values
+        return attend(
+            query,
+            key,
+            value,
+            mask,
+            bias,
+            values=(lambda weights: self._values(weights, query_at, key_at)) if overridden else None,
+            select=self.select,
+            softcap=self.softcap,
+            dropout_p=self.dropout_p,
+            need_weights=self.need_weights,
+        )
+
+    def _values(self, weights: Tensor, query_at: Tensor, key_at: Tensor) -> Tensor:
+        added = self.scheme.values(weights, query_at, key_at)
+        assert added is not None
+        return added
+
+    def _in_parts(self, query, key, value, mask, query_at, key_at):
+        """Half of the queries at a time, until it fits: scores, and what it takes to make weights of them, are then small."""
+        middle = query.shape[-2] // 2
+        halves = []
+        for part in (slice(0, middle), slice(middle, None)):
+            masked = mask[..., part, :] if mask is not None and mask.shape[-2] > 1 else mask
+            halves.append(self(query[..., part, :], key, value, masked, query_at[..., part], key_at))
+        contexts, weights = zip(*halves, strict=True)
+        return torch.cat(contexts, -2), torch.cat(weights, -2)
+
+
+class FullLayout:
+    """Every key."""
+
+    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor | None:
+        """[..., T, S] bool; None: everything."""
+        return None
+
+    def worthwhile(self, length: int) -> bool:
+        """Whether `sparse` is faster than everything with a mask."""
+        return False
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+        """query [B, H, T, D], key and value [B, H, S, D] -> context [B, H, T, D], weights [B, H, T, S] where asked for."""
+        same = query.shape[2] == key.shape[2]  # else one query of step-by-step decoding, or another sequence
+        if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
+            return self.sparse(query, key, value, sight, scoring), None
+        mask = sight.mask(self.allowed(sight.query_at, sight.key_at))
+        return scoring(query, key, value, mask, sight.query_at, sight.key_at)
+
+    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+        """The context alone, without looking at what is not allowed. Queries and keys stand at 0, 1, ..."""
+        raise NotImplementedError
+
+
+class Window(FullLayout):
+    """Keys at a distance of at most `reach` to either side (Beltagy et al. 2020, section 3.1, counts both sides as one width)."""
+
+    def __init__(self, reach: int) -> None:
+        self.reach = reach
+
+    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor:
+        return (key_at[..., None, :] - query_at[..., :, None]).abs() <= self.reach
+
+    def worthwhile(self, length: int) -> bool:
+        return length > 4 * self._block
+
+    @property
+    def _block(self) -> int:
+        return max(16, self.reach)  # smaller matrix products cost more than they save
+
+    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+        """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
+        length, block = query.shape[2], self._block
+        right = 0 if sight.causal else block
+        queries, keys, values = into_blocks(query, block), *(with_neighbours(x, block, block, right) for x in (key, value))
+        # All schemes know distances only, so that positions may count from the start of a block.
+        query_at, key_at = positions(0, block, query.device), positions(-block, 2 * block + right, query.device)
+        inside = torch.ones(1, length, dtype=torch.bool, device=query.device) if sight.valid is None else sight.valid
+        valid = with_neighbours(inside[:, None, :, None], block, block, right)[..., 0]  # [B, blocks, 1, keys]
+        allowed = self.allowed(query_at, key_at) & valid[..., None, :]  # [B, blocks, 1, block, keys]
+        mask = Sight(query_at, key_at, causal=sight.causal).mask(allowed)
+        context, _ = scoring(queries, keys, values, mask, query_at, key_at)
+        return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+        if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not scoring.need_weights:
+            # Step by step, the newest token is the query: what lies further back need not be read.
+            near = slice(-self.reach - 1, None)
+            valid = None if sight.valid is None else sight.valid[:, near]
+            sight = replace(sight, key_at=sight.key_at[near], valid=valid)
+            key, value = key[:, :, near], value[:, :, near]
+        return super().attend(query, key, value, sight, scoring)
+
+
+class Strided(FullLayout):
+    """Keys at a distance that `stride` divides (Child et al. 2019, section 4.3): far sight at a price of T^2 / stride."""
+
+    def __init__(self, stride: int) -> None:
+        self.stride = stride
+
+    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor:
+        return (key_at[..., None, :] - query_at[..., :, None]) % self.stride == 0
+
+    def worthwhile(self, length: int) -> bool:
+        return length >= 8 * self.stride
+
+    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+        """Tokens in rows of `stride`: each column attends to itself, all columns at once."""
+        length = query.shape[2]
+        queries, keys, values = (into_columns(x, self.stride) for x in (query, key, value))
+        # Positions count rows from the first, in tokens: what is in one column differs by whole rows.
+        at = self.stride * positions(0, queries.shape[-2], query.device)
+        valid = sight.valid
+        if valid is None and length % self.stride:
+            valid = torch.ones(1, length, dtype=torch.bool, device=query.device)
+        real = (
+            None if valid is None else into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
+        )  # [B, stride, 1, 1, rows]
+        mask = Sight(at, at, causal=sight.causal).mask(real)
+        context, _ = scoring(queries, keys, values, mask, at, at)
+        return context.permute(0, 2, 3, 1, 4).flatten(2, 3)[:, :, :length]
+
+
+def into_blocks(x: Tensor, block: int) -> Tensor:
+    """[B, H, T, D] -> [B, blocks, H, block, D], the last block filled up with zeros."""
+    return F.pad(x, (0, 0, 0, -x.shape[2] % block)).unflatten(2, (-1, block)).transpose(1, 2)
+
+
+def with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
+    """[B, H, S, D] -> [B, blocks, H, left + block + right, D]: each block of keys with those before and after it."""
+    padded = F.pad(x, (0, 0, left, -x.shape[2] % block + right))
+    return padded.unfold(2, left + block + right, block).permute(0, 2, 1, 4, 3)
+
+
+def into_columns(x: Tensor, stride: int) -> Tensor:
+    """[B, H, T, D] -> [B, stride, H, rows, D], the last row filled up with zeros."""
+    return F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride)).permute(0, 3, 1, 2, 4)
+
+
+def repeat_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, G, S, D] -> [B, H, S, D]: neighbouring query heads share a key head, the order of torch's `enable_gqa`."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)

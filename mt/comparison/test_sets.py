@@ -1,0 +1,95 @@
+"""Further test sets of a trained run: read as the run's configuration would, translated once, kept in the run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from mt.config.compose import check_keys
+from mt.config.schema import Config, DataConfig
+from mt.config.yaml import to_config
+from mt.data.corpus import file_digest, load_corpus
+from mt.data.links import Links, parse_lines
+from mt.data.readers import read_lines
+from mt.errors import MTError, UsageError
+from mt.files import write_lines
+from mt.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TestText:
+    """The text of a test set. Line i of each list belongs together."""
+
+    __test__ = False  # for pytest
+
+    name: str
+    sources: list[str]
+    references: list[str]
+    links: list[Links] | None  # gold alignments; None: not known
+
+    @property
+    def hash(self) -> str:
+        return hashlib.blake2b("\n".join(self.sources).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+
+
+def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
+    """The configuration with another test set: `overrides` of `data.test.*`, for the test set called `name`. UsageError for others."""
+    check_keys(list(overrides))
+    composed = OmegaConf.create(dataclasses.asdict(config))
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:  # check_keys has read them
+        raise UsageError(str(error)) from error
+    for override in parsed:
+        if not override.key_or_group.startswith("data.test."):
+            raise UsageError(f"the test set {name} sets {override.key_or_group}: a test set is made of overrides of data.test.*")
+        OmegaConf.update(composed, override.key_or_group, override.value())
+    return to_config(composed)
+
+
+def read_test(data: DataConfig, name: str) -> TestText:
+    """The text of `data.test`, from where the configuration says. MTError where it cannot be had, or is empty."""
+    part = load_corpus(data).test
+    pairs = list(part.pairs())
+    if not pairs:
+        raise MTError(f"the test set {name} is empty: check its data.test.*")
+    lines = [annotation.links for annotation in part.annotations()] if part.annotations else []
+    links = parse_lines(lines, f"the gold links of the test set {name}") if any(lines) else None
+    return TestText(name, [source for source, _ in pairs], [target for _, target in pairs], links)
+
+
+def translate_test(folder: RunFolder, config: Config, text: TestText, say: Callable[[str], None]) -> list[str]:
+    """The run's translations, as its test is made (`trainer.test_beam`); those of an earlier time are taken where text and
+    model are the same."""
+    from mt.decoding.load import load
+    from mt.decoding.options import SearchOptions
+
+    beam = config.trainer.test_beam
+    if not folder.model.is_file():
+        raise MTError(f"{folder} has no {folder.model.name} to translate the test set {text.name} with")
+    key = hashlib.blake2b(f"{text.hash} {file_digest(folder.model)} {beam}".encode(), digest_size=6).hexdigest()
+    stem = folder.further_tests / f"{text.name}-{key}"
+    stored = stem.with_name(f"{stem.name}.hypotheses.txt")
+    if stored.is_file() and len(found := list(read_lines(stored))) == len(text.sources):
+        return found
+    say(f"translating the test set {text.name} ({len(text.sources):,} sentences) with {folder}, beam {beam}")
+    started = time.monotonic()
+    translator = load(folder.path, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=beam))
+    hypotheses = translator.translate(text.sources)
+    say(f"translated in {time.monotonic() - started:.1f} s")
+    for side, lines in (("sources", text.sources), ("references", text.references), ("hypotheses", hypotheses)):
+        write_lines(stem.with_name(f"{stem.name}.{side}.txt"), lines)  # the hypotheses last: they say that it is done
+    return hypotheses
+
+
+def read_links(path: Path) -> list[Links] | None:
+    """Gold links that mt-train left beside its test; None where there are none."""
+    return parse_lines(list(read_lines(path)), str(path)) if path.is_file() else None

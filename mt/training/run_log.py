@@ -1,0 +1,56 @@
+"""What a run tells: lines for people, `metrics.jsonl` and TensorBoard for tools."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from typing import Any, TextIO
+
+from torch.utils.tensorboard import SummaryWriter
+
+from mt.run_folder import RunFolder
+
+
+class RunLog:
+    """Writes to standard error and train.log; numbers to metrics.jsonl and TensorBoard. Silent on ranks other than the first."""
+
+    def __init__(self, folder: RunFolder, active: bool) -> None:
+        self.folder, self.active = folder, active
+        self._text: TextIO | None = None
+        self._metrics: TextIO | None = None
+        self._board: SummaryWriter | None = None
+        if active:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            self._text = open(folder.log, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        if self.active:
+            print(line, file=sys.stderr, flush=True)
+            print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=self._text, flush=True)
+
+    def start_metrics(self, step: int) -> None:
+        """Begin to record numbers after `step`: those that an interrupted run wrote beyond its last save are dropped."""
+        if not self.active:
+            return
+        self.folder.drop_metrics_after(step)
+        self._metrics = open(self.folder.metrics, "a", encoding="utf-8")  # noqa: SIM115
+        self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
+
+    def record(self, kind: str, step: int, **values: Any) -> None:
+        """One object in metrics.jsonl: {"kind": "train" or "val", "step": ..., ...}; numbers go to TensorBoard too."""
+        if self._metrics is None or self._board is None:
+            return
+        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        print(json.dumps({"kind": kind, "step": step, **rounded}), file=self._metrics, flush=True)
+        for key, value in values.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(f"{kind}/{key}", value, step)
+
+    def close(self) -> None:
+        for file in (self._text, self._metrics, self._board):
+            if file is not None:
+                with contextlib.suppress(OSError):  # a full disk has been reported already
+                    file.close()

@@ -1,0 +1,210 @@
+"""Attention patterns of Transformers: what they allow, and that computing only that gives the same as everything with a mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.transformer_attention import HEADS, WIDTH, inputs, sight_of
+from mt.attention.transformer import layouts
+from mt.attention.transformer.kernels import attend_eager
+from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window
+from mt.attention.transformer.multihead import MultiHeadAttention
+from mt.attention.transformer.patterns import AdaptiveSpan, LinearAttention, Pattern, build_pattern
+from mt.attention.transformer.positions import NoPositions, build_positions
+from mt.config.schema import TransformerConfig
+
+LAYOUTS = {
+    "window": (Window(9), lambda t, s: abs(t - s) <= 9),
+    "small window": (Window(2), lambda t, s: abs(t - s) <= 2),
+    "strided": (Strided(4), lambda t, s: (t - s) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_allow_what_they_say(layout):
+    found = LAYOUTS[layout][0].allowed(torch.arange(3, 23), torch.arange(20))
+    assert found.tolist() == [[LAYOUTS[layout][1](t, s) for s in range(20)] for t in range(3, 23)]
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("length", [80, 81, 95])
+@pytest.mark.parametrize("position", ["none", "shaw", "t5", "alibi"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sparse_computing_equals_everything_with_a_mask(layout, position, length, causal):
+    """The context and every gradient, with padding and lengths that blocks do not divide."""
+    chosen = LAYOUTS[layout][0]
+    assert chosen.worthwhile(length)
+    qkv, sight = inputs(length), sight_of(length, causal)
+    scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
+    scoring = Scoring(scheme.at(0))
+    wanted = [*qkv, *scheme.parameters()]
+    sparse = chosen.attend(*qkv, sight, scoring)[0]
+    dense = chosen.attend(*qkv, sight, replace(scoring, need_weights=True))[0]
+    torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-4)
+    gradients = [torch.autograd.grad(x.square().sum(), wanted) for x in (sparse, dense)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def config(**changes) -> TransformerConfig:
+    return TransformerConfig(heads=HEADS, **changes)
+
+
+PATTERNS = {
+    "full": (config(), lambda h, t, s: True),
+    "window": (config(window=3), lambda h, t, s: abs(t - s) <= 3),
+    "multiscale": (config(window=12), lambda h, t, s: abs(t - s) <= (1, 2, 5, 12)[h]),
+    "strided": (config(stride=4), lambda h, t, s: abs(t - s) <= 4 if h < 2 else (t - s) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("length", [9, 80])
+@pytest.mark.parametrize("name", PATTERNS)
+def test_patterns_are_attention_to_what_they_allow(name, length, causal):
+    settings, allowed = PATTERNS[name]
+    query, key, value = inputs(length)
+    sight = sight_of(length, causal)
+    mask = torch.tensor([[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)])
+    everything = sight.mask()
+    expected, weights = attend_eager(query, key, value, mask if everything is None else mask & everything)
+    pattern = build_pattern(name, settings)
+    torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected, atol=1e-5, rtol=1e-4)
+    found = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
+
+
+def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
+    length, ramp = 70, AdaptiveSpan.RAMP
+    query, key, value = inputs(length)
+    pattern = AdaptiveSpan(HEADS, longest=10, cost=0.5)
+    with torch.no_grad():
+        pattern.share.copy_(torch.tensor([0.0, 0.25, 0.8, 1.5]))  # spans of 0, 2.5, 8 and, clamped, 10 tokens
+    spans = [0.0, 2.5, 8.0, 10.0]
+    context, weights = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions(), need_weights=True))
+    for h, span in enumerate(spans):
+        for t in (0, 30):
+            parts = []
+            for s in range(t + 1):
+                m = max(0.0, min(1.0, (ramp + span - (t - s)) / ramp))
+                parts.append(m * math.exp((query[0, h, t] @ key[0, h, s]).item() / math.sqrt(WIDTH)))
+            assert weights[0, h, t, : t + 1].tolist() == pytest.approx([part / sum(parts) for part in parts], abs=1e-5)
+    without = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions()))[0]
+    torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
+    assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
+
+
+def test_a_span_at_its_end_can_come_back():
+    """Its gradient is zero only where it points outwards; with a plain clamp a head that oversteps an end stays there for good."""
+    pattern = AdaptiveSpan(2, longest=10, cost=1.0)
+    with torch.no_grad():
+        pattern.share.copy_(torch.tensor([1.2, -0.2]))
+    assert pattern.span.tolist() == [10, 0]
+    torch.testing.assert_close(torch.autograd.grad(pattern.span.sum(), pattern.share)[0], torch.tensor([10.0, 0.0]))
+    torch.testing.assert_close(torch.autograd.grad(-pattern.span.sum(), pattern.share)[0], torch.tensor([0.0, -10.0]))
+
+
+def test_the_gradient_of_a_span_is_that_of_finite_differences():
+    query, key, value = (x.detach() for x in inputs(20))
+    pattern, step = AdaptiveSpan(HEADS, longest=8, cost=0.1), 1e-2
+
+    def loss(share: list[float]) -> torch.Tensor:
+        with torch.no_grad():
+            pattern.share.copy_(torch.tensor(share))
+        return pattern.attend(query, key, value, sight_of(20, True), Scoring(NoPositions()))[0].square().sum()
+
+    at = [0.11, 0.33, 0.54, 0.72]  # spans whose ramps end between two tokens
+    gradient = torch.autograd.grad(loss(at), pattern.share)[0].tolist()
+    for h in range(HEADS):
+        above, below = (loss([x + sign * step * (i == h) for i, x in enumerate(at)]).item() for sign in (1, -1))
+        assert gradient[h] == pytest.approx((above - below) / (2 * step), rel=0.02)
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_linear_attention_equals_the_slow_sum(causal):
+    length = 150  # more than two blocks
+    query, key, value = inputs(length)
+    sight = sight_of(length, causal)
+    pattern = LinearAttention()
+    context = pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0]
+    dense, weights = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    phi = nn.functional.elu
+    for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
+        real = length if causal else (length, length - 3)[b]
+        seen = range(t + 1) if causal else range(real)
+        products = [((phi(query[b, h, t]) + 1) @ (phi(key[b, h, s]) + 1)).item() for s in seen]
+        expected = sum(p * value[b, h, s].detach() for p, s in zip(products, seen, strict=True)) / sum(products)
+        torch.testing.assert_close(context[b, h, t], expected, atol=1e-5, rtol=1e-4)
+        assert weights[b, h, t, : len(seen)].tolist() == pytest.approx([p / sum(products) for p in products], abs=1e-6)
+    torch.testing.assert_close(context, dense, atol=1e-5, rtol=1e-4)
+    gradients = [torch.autograd.grad(x.square().sum(), (query, key, value)) for x in (context, dense)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+def test_grouped_queries_share_keys_as_in_torch(name):
+    """Two heads of keys for four of queries: as with each key head given twice."""
+    query, key, value = inputs(40)
+    key, value = key[:, :2], value[:, :2]
+    pattern = build_pattern(name, config(window=4, stride=4))
+    twice = [x[:, [0, 0, 1, 1]] for x in (key, value)]
+    sight = sight_of(40, True)
+    torch.testing.assert_close(
+        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], pattern.attend(query, *twice, sight, Scoring(NoPositions()))[0]
+    )
+    if name == "full":
+        expected = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
+        torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected)
+
+
+def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
+    """The same numbers, and never more scores at once than the limit."""
+    query, key, value = inputs(33)
+    scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).at(0)
+    sight, scoring = sight_of(33, False), Scoring(scheme, need_weights=True)
+    expected = FullLayout().attend(query, key, value, sight, scoring)
+    sizes = []
+
+    def watched(query, key, *rest, **options):
+        sizes.append(query[..., 0].numel() * key.shape[-2])
+        return attend(query, key, *rest, **options)
+
+    attend = layouts.attend
+    monkeypatch.setattr(layouts, "attend", watched)
+    monkeypatch.setattr(layouts, "LARGEST_SCORES", 2000)
+    found = FullLayout().attend(query, key, value, sight, scoring)
+    torch.testing.assert_close(found, expected)
+    assert len(sizes) > 1 and max(sizes) <= 2000
+
+
+@pytest.mark.parametrize("pattern", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+def test_dropout_of_weights_happens_in_training_only(pattern):
+    settings = config(attention_dropout=0.0 if pattern == "linear" else 0.5, window=4, stride=4)
+    torch.manual_seed(0)
+    layer = MultiHeadAttention(settings, HEADS * WIDTH, pattern=pattern)
+    x, sight = torch.randn(2, 50, HEADS * WIDTH), sight_of(50, True)
+    calm = layer.eval().to_itself(x, sight, NoPositions())[0]
+    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions())[0], calm)
+    if pattern != "linear":
+        assert not torch.allclose(layer.train().to_itself(x, sight, NoPositions())[0], calm)
+
+
+def test_normalised_queries_and_keys_bound_the_scores():
+    torch.manual_seed(0)
+    layer = MultiHeadAttention(config(qk_norm=True), HEADS * WIDTH)
+    x, sight = torch.randn(1, 5, HEADS * WIDTH), sight_of(5, True)
+    once = layer.to_itself(x, sight, NoPositions(), need_weights=True)[1]
+    with torch.no_grad():
+        layer.query.weight.mul_(50)
+        layer.key_value.weight.chunk(2)[0].mul_(0.1)
+    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions(), need_weights=True)[1], once, atol=1e-4, rtol=1e-3)
+
+
+def test_a_pattern_without_a_cost_adds_nothing_to_the_loss():
+    assert Pattern((slice(None), FullLayout())).losses() is None and LinearAttention().losses() is None

@@ -1,0 +1,211 @@
+"""Attention of Transformers against slow references: kernels, selections, positions, patterns. One row a mechanism.
+
+`reference_scores` and `reference_weights` are written from the papers, one query and one key at a time, in Python numbers.
+That models with these mechanisms decode step by step as they train is tested in test_models.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from helpers.transformer_attention import HEADS, WIDTH, inputs
+from mt.attention.masks import Sight, causal_mask, padding_mask
+from mt.attention.select import SELECTIONS
+from mt.attention.transformer.kernels import attend_eager, attend_fused
+from mt.attention.transformer.layouts import FullLayout, Scoring
+from mt.attention.transformer.positions import (
+    SinusoidalPositions,
+    T5Buckets,
+    alibi_rates,
+    build_positions,
+)
+from mt.config.schema import TransformerConfig
+
+# --- kernels and selections ----------------------------------------------------------------------------------------
+
+
+def slow_attention(query, key, value, mask):
+    """Equation 1 of Vaswani et al. 2017 in plain Python numbers, one query at a time."""
+    context = torch.zeros_like(query)
+    for b in range(query.shape[0]):
+        for h in range(query.shape[1]):
+            for t in range(query.shape[2]):
+                seen = [s for s in range(key.shape[2]) if mask[b, 0, t, s]]
+                scores = [sum(query[b, h, t, d].item() * key[b, h, s, d].item() for d in range(query.shape[3])) for s in seen]
+                exps = [math.exp(score / math.sqrt(query.shape[3])) for score in scores]
+                for s, e in zip(seen, exps, strict=True):
+                    context[b, h, t] += e / sum(exps) * value[b, h, s]
+    return context
+
+
+@pytest.fixture
+def blind_row():
+    """Inputs and a mask under which the second sentence's first query sees nothing."""
+    at = torch.arange(4)
+    return inputs(4, heads=3), padding_mask(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()) & causal_mask(at, at)
+
+
+def test_both_kernels_equal_the_slow_reference(blind_row):
+    qkv, mask = blind_row
+    expected = slow_attention(*qkv, mask)
+    torch.testing.assert_close(attend_eager(*qkv, mask)[0], expected)
+    torch.testing.assert_close(attend_fused(*qkv, mask), expected)
+    assert expected[1, :, 0].abs().max() == 0
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (1,)])
+def test_the_fused_kernel_folds_further_dimensions(lead):
+    """Masks and biases that broadcast over them, or have them."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, *lead, 3, n, 5) for n in (4, 6, 6))
+    masks, biases = ((4, 6), (2, *(1 for _ in lead), 1, 1, 6), (*lead, 1, 4, 6)), (None, (3, 4, 6), (2, *lead, 3, 4, 6))
+    for mask_shape, bias_shape in itertools.product(masks, biases):
+        mask, bias = torch.rand(mask_shape) < 0.5, None if bias_shape is None else torch.randn(bias_shape)
+        torch.testing.assert_close(attend_fused(query, key, value, mask, bias), attend_eager(query, key, value, mask, bias)[0])
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_both_kernels_have_the_same_gradients(blind_row, biased):
+    qkv, mask = blind_row
+    bias = torch.randn(3, 4, 4, requires_grad=True)
+    wanted = [*qkv, bias] if biased else qkv
+    eager = torch.autograd.grad(attend_eager(*qkv, mask, bias if biased else None)[0].square().sum(), wanted)
+    fused = torch.autograd.grad(attend_fused(*qkv, mask, bias if biased else None).square().sum(), wanted)
+    for one, other in zip(eager, fused, strict=True):
+        torch.testing.assert_close(one, other)
+        assert one.isfinite().all()
+
+
+def slow_entmax(scores: list[float], alpha: float) -> list[float]:
+    """The threshold by bisection (Peters et al. 2019, equation 9); alpha = 2 is sparsemax."""
+    scaled = [(alpha - 1) * score for score in scores]
+    low, high = max(scaled) - 1, max(scaled)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if sum(max(0.0, x - middle) ** (1 / (alpha - 1)) for x in scaled) > 1:
+            low = middle
+        else:
+            high = middle
+    return [max(0.0, x - low) ** (1 / (alpha - 1)) for x in scaled]
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_what_is_masked_gets_nothing_however_low_the_scores(name):
+    scores, mask = torch.tensor([[-300.0, -301.0, 5.0]]), torch.tensor([[True, True, False]])
+    torch.testing.assert_close(SELECTIONS[name](scores, mask)[:, :2], SELECTIONS[name](scores[:, :2]))
+    assert SELECTIONS[name](scores, mask)[0, 2] == 0
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_selections_equal_slow_ones_and_never_take_what_is_masked(name):
+    torch.manual_seed(0)
+    scores = torch.randn(5, 7) * 2
+    mask = torch.rand(5, 7) < 0.7
+    mask[2] = False
+    found = SELECTIONS[name](scores, mask)
+    for row in range(5):
+        seen = [s for s in range(7) if mask[row, s]]
+        kept = [scores[row, s].item() for s in seen]
+        if name == "softmax":
+            expected = [math.exp(x) / sum(map(math.exp, kept)) for x in kept]
+        else:
+            expected = slow_entmax(kept, 2 if name == "sparsemax" else 1.5) if kept else []
+        assert found[row, seen].tolist() == pytest.approx(expected, abs=1e-5)
+        assert found[row].sum().item() == pytest.approx(float(bool(kept)), abs=1e-5)
+    assert (found[~mask] == 0).all()
+    if name == "sparsemax":
+        assert (found[mask] == 0).any()
+
+
+def test_a_cap_keeps_scores_within_it():
+    query, key, value = inputs(5)
+    weights = attend_eager(100 * query, key, value, softcap=2.0)[1]
+    scores = 100 * query @ key.transpose(-2, -1) / math.sqrt(WIDTH)
+    torch.testing.assert_close(weights, (2 * torch.tanh(scores / 2)).softmax(-1))
+    assert weights.min() > math.exp(-4) / 5  # scores are within -2 and 2
+
+
+# --- positions -----------------------------------------------------------------------------------------------------
+
+
+def shaw(scheme, q, k, h, offset):
+    row = max(-16, min(16, offset)) + 16
+    return q @ (k + scheme.at(0).key.weight[row]) / math.sqrt(len(q))
+
+
+def t5(scheme, q, k, h, offset):
+    """Raffel et al. 2020 in words: half of the buckets for each side; of those, half for one distance each."""
+    each = 32 if scheme.causal else 16
+    distance = abs(offset)
+    bucket = (
+        distance if distance < each // 2 else each // 2 + int(math.log(distance / (each // 2)) / math.log(128 / (each // 2)) * (each // 2))
+    )
+    bucket = min(bucket, each - 1) + (each if offset > 0 else 0)
+    return q @ k / math.sqrt(len(q)) + scheme.table.weight[bucket, h]
+
+
+def alibi(scheme, q, k, h, offset):
+    rates = [2.0 ** (-2 * (head + 1)) for head in range(HEADS)]  # 2^(-8/4), 2^(-16/4), ...
+    return q @ k / math.sqrt(len(q)) - (rates[h] if offset <= 0 else rates[HEADS - 1 - h]) * abs(offset)
+
+
+def rope(scheme, q, k, h, offset):
+    """Only the difference of positions counts: the key alone is turned by it, pair by pair."""
+    total = 0.0
+    for i in range(WIDTH // 2):
+        angle = offset * 10_000 ** (-2 * i / WIDTH)
+        a, b = k[i], k[i + WIDTH // 2]
+        total += q[i] * (a * math.cos(angle) - b * math.sin(angle)) + q[i + WIDTH // 2] * (b * math.cos(angle) + a * math.sin(angle))
+    return total / math.sqrt(len(q))
+
+
+SCORES = {"shaw": shaw, "t5": t5, "alibi": alibi, "rope": rope}
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+@pytest.mark.parametrize("name", SCORES)
+def test_relative_positions_equal_slow_ones(name, causal):
+    length, shift = 40, 100  # far enough for the clip of Shaw's and the wide buckets of T5's
+    query, key, value = inputs(length)
+    scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
+    at = torch.arange(shift, shift + length)
+    sight = Sight(at, at, causal=causal)
+    layer, scoring = FullLayout(), Scoring(scheme.at(0), need_weights=True)
+    context, weights = layer.attend(scheme.at(0).rotate(query, at), scheme.at(0).rotate(key, at), value, sight, scoring)
+    for t in (0, 7, length - 1):
+        for h in range(HEADS):
+            seen = range(t + 1 if causal else length)
+            scores = torch.stack([SCORES[name](scheme, query[0, h, t], key[0, h, s], h, s - t) for s in seen])
+            expected = scores.softmax(0)
+            torch.testing.assert_close(weights[0, h, t, : len(seen)], expected, atol=1e-5, rtol=1e-4)
+            values = value[0, h, : len(seen)]
+            if name == "shaw":
+                values = values + scheme.at(0).value.weight[[max(-16, min(16, s - t)) + 16 for s in seen]]
+            torch.testing.assert_close(context[0, h, t], expected @ values, atol=1e-5, rtol=1e-4)
+
+
+def test_sinusoids_are_those_of_the_paper():
+    dim = 8
+    added = SinusoidalPositions(dim).add(torch.zeros(1, 3, dim), torch.tensor([0, 5, 1000]))[0]
+    for row, position in enumerate((0, 5, 1000)):
+        for i in range(dim // 2):
+            angle = position / 10_000 ** (2 * i / dim)
+            assert added[row, i].item() == pytest.approx(math.sin(angle), abs=1e-4)
+            assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
+
+
+def test_rates_of_alibi_are_those_of_the_authors():
+    assert alibi_rates(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
+    assert alibi_rates(6) == pytest.approx([0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125])  # of 4, then every second of 8
+
+
+def test_buckets_are_those_of_t5():
+    """Values of the reference implementation for distances on both sides and, causal, on one."""
+    both = T5Buckets(8, 2, causal=False)
+    assert both.bucket(torch.tensor([0, -1, 1, -7, 7, -8, 8, -127, 127, -500, 500])).tolist() == [0, 1, 17, 7, 23, 8, 24, 15, 31, 15, 31]
+    one = T5Buckets(8, 2, causal=True)
+    assert one.bucket(torch.tensor([0, -1, -15, -16, -31, -64, -128, -500, 5])).tolist() == [0, 1, 15, 16, 21, 26, 31, 31, 0]

@@ -1,0 +1,91 @@
+"""mt-compare, the command: its arguments, what it prints and writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.comparing import REFERENCES, SOURCES, damaged, make_run
+from mt.compare import help_text, parse, run
+from mt.comparison.systems import matching, of_files, of_runs
+from mt.config.compose import load_config
+from mt.errors import MTError, UsageError
+
+
+def test_runs_are_compared_and_the_figures_written(tmp_path: Path) -> None:
+    config = load_config(["model=rnn"])
+    paths = [make_run(tmp_path / name, config, damaged(every)) for name, every in (("one", 3), ("two", 4))]
+    results = run(parse([f"runs=[{','.join(paths)}]", f"out={tmp_path}/out", "bootstrap=100", "length_by=reference"]))
+    assert results["tests"][0]["length"]["by"] == "reference"
+    assert json.loads((tmp_path / "out" / "results.json").read_text("utf-8")) == results
+    assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
+
+
+def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, lines in {"ref": REFERENCES, "a": damaged(3), "b": damaged(4), "c": damaged(5), "src": SOURCES}.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    p = tmp_path
+    results = run(parse([f"hyp={{ours: [{p}/a,{p}/b], theirs: {p}/c}}", f"ref={p}/ref", f"src={p}/src", f"out={p}/out", "bootstrap=100"]))
+    assert [len(system["runs"]) for system in results["systems"]] == [2, 1]
+    assert results["tests"][0]["length"]["by"] == "source"
+    assert capsys.readouterr().out in (p / "out" / "report.md").read_text("utf-8")
+    (p / "a").write_text("one line\n")
+    with pytest.raises(MTError, match="1"):
+        of_files({"a": f"{p}/a"}, f"{p}/ref")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs=[a]", "hyp={b: c}"], "give either runs="),
+        (["hyp={b: c}"], "hyp needs ref=FILE"),
+        (["runs=[a]", "ref=x"], "ref goes with hyp"),
+        (["rans=[a]"], "unknown key rans: did you mean runs?"),
+        (["+runs=[a]"], "unknown key runs"),
+        (["runs=[a", "ref=b"], "quote lists"),
+        (["runs=[a]", "bootstrap=many"], "could not be converted to Integer"),
+        (["runs=[a]", "bootstrap=50"], "use 100 or more"),
+        (["runs=[a]", "bootstrap=0"], "use 100 or more"),
+        (["runs=[a]", "edges=[20,10]"], "ascending"),
+        (["runs=[a]", "length_by=target"], "not by 'target'"),
+        (["hyp={a: b}", "ref=x", "length_by=source"], "no sources"),
+        (["runs=[a]", f"out={__file__}"], "is a file"),
+        (["runs=[]"], "runs names nothing"),  # and not: train the default comparison
+        (["hyp={}"], "hyp names nothing"),
+        (["hyp=[a,b]", "ref=x"], "has no names"),
+        (["hyp={a: b, a: c}", "ref=x"], "a name twice: found duplicate key a"),
+        (["variants={a: ['model=rnn'], a: ['model=transformer']}"], "a name twice"),
+        (["threshold=x", "runs=[a]"], "threshold: "),
+    ],
+)
+def test_mistakes_are_named_in_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(arguments)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("files", [5, {"x": 1}, [], ["a", 5], ["a", "a"]])
+def test_what_is_no_file_of_translations(files: Any) -> None:
+    with pytest.raises(UsageError, match="the system s has no file|a is named twice in the system s"):
+        of_files({"s": files}, "ref")
+
+
+def test_one_run_needs_no_brackets() -> None:
+    assert parse(["runs=a", "edges=10"]).config.runs == ["a"]
+
+
+def test_runs_by_a_pattern(tmp_path: Path) -> None:
+    for name in ("why-b", "why-a", "other", "odd[1]"):
+        (tmp_path / name).mkdir()
+    assert matching(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]
+    assert matching(f"{tmp_path}/odd[1]") == [f"{tmp_path}/odd[1]"]  # it is there: a name, no pattern
+    assert parse(["runs=runs/why-*"]).config.runs == parse(["runs=[runs/why-*]"]).config.runs == ["runs/why-*"]
+    with pytest.raises(UsageError, match=r"there is no .*nothing-\*"):
+        of_runs([f"{tmp_path}/nothing-*"])
+
+
+def test_help_names_every_key() -> None:
+    assert all(f"\n  {name}" in help_text() for name in ("runs", "hyp", "ref", "src", "baseline", "out", "bootstrap"))

@@ -1,0 +1,182 @@
+"""Runs as jobs: what is finished is kept, what fails is named and does not stop the others, what was stopped goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mt.compare import run
+from mt.comparison.planning import jobs
+from mt.comparison.planning.arguments import parse
+from mt.comparison.planning.job_log import Shortened
+from mt.comparison.planning.jobs import train_all, why
+from mt.comparison.planning.plan import PlannedRun
+from mt.config.compose import load_config
+from mt.errors import MTError, UsageError
+from mt.run_folder import RunFolder
+
+SHORT = ["model/size=tiny", "trainer.test_beam=1", "trainer.log_every=1", "data.val.limit=2", "data.test.limit=4", "optim.warmup=0"]
+
+
+@pytest.fixture
+def comparison(tiny_run, tmp_path: Path):
+    """Arguments of mt-compare for variants of a tiny corpus."""
+
+    def arguments(variants: dict[str, list[str]], **keys: Any) -> list[str]:
+        settings = [each for each in tiny_run(60) if not each.startswith(("name=", "trainer.max_"))]
+        text = {"variants": variants, "overrides": [*settings, *SHORT], "seeds": 1, "budget": {"steps": 3}, **keys}
+        (tmp_path / "tiny.yaml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
+        return [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100"]
+
+    return arguments
+
+
+def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_kept(comparison, tmp_path: Path, capfd) -> None:
+    """mt-train itself, in processes of its own; diverging is a failure that no check foresees."""
+    variants = {"tr": ["model=transformer"], "bad": ["model=transformer", "optim.lr=1e30"]}
+    with pytest.raises(MTError, match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log"):
+        run(parse(comparison(variants, budget={"steps": 40})))
+    said = capfd.readouterr()
+    assert "[1/2] tr-1  step 1 " in said.err and "[1/2] tr-1  finished: " in said.err and "[2/2] bad-1  FAILED: the last" in said.err
+    assert "tr" in (tmp_path / "out" / "report.md").read_text("utf-8") and "| tr " in said.out
+    done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
+    assert "error: the last" in (bad / "train.log").read_text("utf-8")
+    before = (done / "cost.json").stat().st_mtime_ns
+    results = run(parse(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
+    assert (done / "cost.json").stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
+    assert results is not None and [system["name"] for system in results["systems"]] == ["tr"]
+
+
+@pytest.mark.slow
+def test_a_comparison_that_was_killed_goes_on(comparison, tmp_path: Path) -> None:
+    arguments = comparison({"rnn": ["model=rnn"], "tr": ["model=transformer"]}, budget={"steps": 60})
+    save = ["trainer.save_minutes=0.002"]
+    command = [sys.executable, "-m", "mt.compare", *arguments, *save]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[2/2] tr-1  step"):
+            break
+    time.sleep(1)
+    process.kill()
+    process.stderr.close()
+    begun = next((tmp_path / "runs" / "compare").glob("tr-1-*"))
+    deadline = time.monotonic() + 60
+    while jobs_of(begun) and time.monotonic() < deadline:  # without anybody who listens it ends by itself
+        time.sleep(0.2)
+    assert RunFolder.at(begun).checkpoint.exists() and not (begun / "cost.json").exists()
+    again = subprocess.run([*command, "plan=true"], capture_output=True, text=True, check=True)
+    assert "1 finished" in again.stdout and "1 begun" in again.stdout
+    assert run(parse([*arguments, *save])) is not None
+    assert "continuing" in (begun / "train.log").read_text("utf-8") and json.loads((begun / "cost.json").read_text("utf-8"))["steps"] == 60
+
+
+def jobs_of(folder: Path) -> list[str]:
+    """Processes whose command line names the folder."""
+    listed = subprocess.run(["ps", "-eo", "stat=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in listed if folder.name in line and not line.startswith("Z")]
+
+
+# --- one job, with a program in the place of mt-train --------------------------------------------------------------
+
+
+def planned(tmp_path: Path, name: str = "a-1-x") -> PlannedRun:
+    overrides = ["model/size=tiny", f"name={name}", f"runs_dir='{tmp_path}'"]
+    return PlannedRun("a", 1, RunFolder.at(tmp_path / name), overrides, load_config(overrides))
+
+
+def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(jobs, "COMMAND", [sys.executable, "-c", text])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import sys; sys.exit('error: no text\\n')", "no text"),
+        ("raise ValueError('a bug')", "ValueError: a bug"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL (out of memory?)"),
+        ("import sys; sys.exit(3)", "exit code 3"),
+    ],
+)
+def test_why_a_run_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str) -> None:
+    program(monkeypatch, text)
+    run = planned(tmp_path)
+    assert train_all([run]) == [{"system": "a", "seed": 1, "path": str(run.folder), "reason": reason}]
+    if "bug" in text:
+        assert "Traceback" in run.folder.log.read_text("utf-8")
+
+
+def test_a_run_that_says_all_is_well_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(jobs, "train_one", lambda config, total: "")
+    assert [each["reason"] for each in train_all([planned(tmp_path)])] == ["it ended without a test"]
+
+
+def test_mt_train_is_given_every_setting_as_it_was_planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program(monkeypatch, f"import sys, json; json.dump(sys.argv[1:], open(r'{tmp_path}/given.json', 'w')); sys.exit(1)")
+    run = planned(tmp_path, "'a b'")
+    train_all([run])
+    assert load_config(json.loads((tmp_path / "given.json").read_text())) == run.config
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_lets_the_run_save_and_starts_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals) -> None:
+    program(
+        monkeypatch,
+        f"""
+import os, signal, sys, time
+def saved(*_):
+    open(r'{tmp_path}/saved', 'a').write('x')
+    sys.exit(130)
+signal.signal(signal.SIGINT, saved)
+os.kill(os.getppid(), {int(number)})
+for _ in range(100):
+    time.sleep(0.1)
+""",
+    )
+    # Where the tests were started in the background of a script, they were told to ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_all([planned(tmp_path), planned(tmp_path, "b-1-x")])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (tmp_path / "saved").read_text() == "x"
+
+
+def test_a_launcher_that_is_not_installed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="hydra/launcher=nowhere.*pip install"):
+        train_all([planned(tmp_path)], ["hydra/launcher=nowhere"])
+
+
+def test_exit_codes_in_words() -> None:
+    assert why(0, ["error: x"]) == ""
+    assert why(130, []) == "stopped by a signal, and saved"
+    assert why(1, ["one\n", "error: two\n", "three\n"]) == "two"
+
+
+# --- what is shown -------------------------------------------------------------------------------------------------
+
+
+def test_progress_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, clock = io.StringIO(), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    say = Shortened("[1/2] a-1", out)
+    step = "step 1,200  epoch 0.12  loss 1.234  ppl 3.21  lr 1.00e-03  norm 0.52  4,012 tok/s  2:31, 0:44 left"
+    for line in ("  source     A dog.", "vocabulary: 400 pieces", step, step, "validation at step 1,200: BLEU 3.00"):
+        say(line + "\n")
+    clock[0] += 25
+    say(step.replace("1.234", "nan"))
+    assert out.getvalue().splitlines() == [
+        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:31, 0:44 left",
+        "[1/2] a-1  validation at step 1,200: BLEU 3.00",
+        "[1/2] a-1  step 1,200  loss nan  4,012 tok/s  2:31, 0:44 left",
+    ]

@@ -1,0 +1,287 @@
+"""What mt-compare trains: comparisons as files, what the command line changes, equal budgets and sizes, what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from mt.compare import run
+from mt.comparison.planning.arguments import Request, parse
+from mt.comparison.planning.overview import overview
+from mt.comparison.planning.parameters import parameters
+from mt.comparison.planning.plan import Plan, Variant, make_plan, plan_run
+from mt.comparison.planning.question import comparisons, load_question
+from mt.config.compose import groups, load_config
+from mt.data.embedded_corpus import generate
+from mt.data.prepare import prepare_run
+from mt.errors import MTError, UsageError
+from mt.models.build import build_model
+from mt.run_folder import RunFolder
+
+TWO = "variants: {rnn: [model=rnn], tr: [model=transformer, position=rope]}\nbudget: {steps: 3}\n"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny text files, prepared once for all tests."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for split, size in (("train", 60), ("val", 12), ("test", 12)):
+        pairs = list(generate(split, size))
+        for side, text in (("src", "source"), ("tgt", "target")):
+            (folder / f"{split}.{side}").write_text("".join(getattr(pair, text) + "\n" for pair in pairs), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def ask(corpus: Path, tmp_path: Path):
+    """`ask(text, arguments)`: the plan of a comparison with this YAML, on the tiny corpus."""
+    files = [f"data.{split}.{side}={corpus}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
+    settings = ["data=files", "data.src_lang=en", "data.tgt_lang=de", "data.tokenizer.vocab_size=400", *files]
+    settings += [f"data.cache={corpus}/cache", f"runs_dir={tmp_path}/runs"]
+
+    def plan(text: str = TWO, *arguments: str) -> Plan:
+        every = json.dumps(["model/size=tiny", *settings])
+        (tmp_path / "tiny.yaml").write_text(f"{text}\noverrides: {every}\n", encoding="utf-8")
+        request = parse([f"compare={tmp_path}/tiny.yaml", *arguments])
+        question, notes = load_question(request.config.compare, request.changes, request.train)
+        return make_plan(question, request.train, lambda _: None, notes)
+
+    return plan
+
+
+# --- files and the command line ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", comparisons())
+def test_every_comparison_that_comes_with_mt_composes_with_models_of_like_size(name: str) -> None:
+    text = ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"] if name == "real" else []
+    question, _ = load_question(name, {}, text)
+    sizes = {}
+    for variant, own in question.variants.items():
+        config = load_config([*question.overrides, *own, *text, *question.budget.overrides()])
+        vocabulary = config.data.tokenizer.vocab_size
+        sizes[variant] = parameters(config.model, vocabulary, vocabulary)
+        for overrides in question.tests.values():
+            load_config([*question.overrides, *own, *overrides])
+    sizes.pop("learned", None)  # its table of positions is what the scheme is
+    assert len(question.question) > 20 and max(sizes.values()) / min(sizes.values()) < 1.06
+    assert "compare" not in groups()  # no group of mt-train
+
+
+def test_the_command_line_changes_the_file() -> None:
+    request = parse(["compare=positions", "seeds=2", "budget.minutes=1.5", "baseline=rope", "optim.lr=1e-2", "hydra/launcher=basic"])
+    assert (request.train, request.launcher) == (["optim.lr=1e-2"], ["hydra/launcher=basic"])
+    question, notes = load_question("positions", request.changes, request.train)
+    assert question.seeds == [1, 2] and question.baseline == "rope" and not notes
+    assert asdict(question.budget) == {"minutes": 1.5, "steps": 0, "target_tokens": 0, "flops": 0}  # the file's is in tokens
+    assert load_question("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
+    own = load_question("default", parse(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes, [])[0]
+    assert own.variants == {"a": ["model=rnn"], "b": ["model=transformer"]} and own.baseline == "a"
+
+
+def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
+    question, notes = load_question("positions", {}, ["data=multi30k"])
+    assert not any(override.startswith("data") for override in question.overrides) and not question.tests
+    assert "optim.lr=5e-3" in question.overrides
+    assert "data.train.subset=core" in notes[0] and "long" in notes[1]
+    assert load_question("positions", {}, ["data.train.demo=5"])[0].tests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare=defualt"], "no comparison defualt: did you mean default?"),
+        (["compare=nowhere.yaml"], "there is no such file"),
+        (["baseline=x"], "baseline=x is none of the variants none, bahdanau, luong, transformer"),
+        (["seeds=0"], "seeds=0 is not possible"),
+        (["seeds=[1,1]"], "seeds=[1, 1] is not possible"),
+        (["seeds=1,2"], "write a list as seeds='[a,b]'"),
+        (["seeds=two"], "give their number"),
+        (["budget.minutes=5", "budget.steps=10"], "both minutes and steps"),
+        (["budget.minutes=0"], "the budget has none"),
+        (["budget.minutes=-1"], "budget.minutes=-1 is not possible"),
+        (["budget.flops=inf"], "budget.flops=inf is not possible"),
+        (["variants=5"], "variants: Cannot assign int"),
+        (["budget.minutes=long"], "budget.minutes"),
+        (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
+        (["budget=5"], "unknown key budget: set one of"),
+        (["trainer.max_steps=5"], "trainer.max_steps would make budgets unequal"),
+        (["seed=4"], "unknown key seed: did you mean seeds?"),
+        (["variants={a: ['seed=4']}"], "a: seed is chosen by mt-compare: set seeds="),
+        (["variants={a: [model=rnn]}"], "quote every setting"),
+        (["name=x"], "name is chosen by mt-compare"),
+        (["experiment=demo"], "experiment=... sets model and data"),
+        (["model=rnn,transformer"], "make each of them a variant"),
+        (["optim.lrr=1"], "unknown key optim.lrr: did you mean optim.lr?"),
+        (["sedes=3"], "unknown key sedes: did you mean seeds?"),
+        (["variants={a/b: ['model=rnn']}"], "is no name for a variant"),
+        (["variants={a: 5}"], "variants.a is to be a list of settings"),
+        (["variants={}"], "needs variants"),
+        (["tests={test: ['data.test.split=long']}"], "give the further one another name"),
+        (["tests={long: ['data.train.split=long']}"], "tests.long: data.train.split is not about a test set"),
+        (["match_parameters=perhaps"], "match_parameters"),
+        (["runs=[a]", "seeds=3"], "seeds is for training: runs compares what is there"),
+        (["hyp={a: b}", "ref=c", "optim.lr=1"], "optim.lr=1 is for training"),
+        (["hydra/launcher=joblip"], "joblip"),
+    ],
+)
+def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        run(parse(arguments))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\nvariant: 3", "variant"),
+        ("variants: {a: [model=rnn", "cannot be read"),
+        ("- a\n- b", "is no comparison"),
+        ("variants: {a: [model=rnn]}", "the budget has none"),
+        ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
+        ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]", "overrides: name is chosen by mt-compare"),
+    ],
+)
+def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        run(parse([f"compare={tmp_path}/mine.yaml"]))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+# --- plans ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: Path) -> None:
+    plan = ask(TWO + "seeds: 2\ntests: {short: [data.test.limit=5]}\n")
+    assert [(each.variant, each.seed) for each in plan.runs()] == [("rnn", 1), ("tr", 1), ("rnn", 2), ("tr", 2)]
+    assert len({each.folder for each in plan.runs()}) == 4 and plan.missing() == plan.runs()
+    for each in plan.runs():
+        config = load_config(each.overrides)  # what mt-train will make of it
+        assert config == each.config and config.trainer.max_steps == 3 and config.trainer.max_minutes == 0
+        assert each.folder.path == Path(config.runs_dir) / config.name and each.folder.path.parent == tmp_path / "runs" / "compare"
+    assert [(test.name, test.data.test.limit) for test in plan.tests] == [("short", 5)]
+    text = overview(plan)
+    assert "| tr " in text and f"{plan.variants[1].parameters:,}" in text and "4 runs, 4 of them to train" in text and "short" in text
+    built = build_model(plan.variants[1].config.model, 400, 400)
+    assert plan.variants[1].parameters == sum(p.numel() for p in built.parameters())
+
+
+def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(ask, corpus: Path) -> None:
+    folders = [each.folder for each in ask().runs()]
+    for same in ("trainer.log_every=7", "trainer.test_beam=2"):
+        assert [each.folder for each in ask(TWO, same).runs()] == folders, same
+    for other in ("optim.lr=2e-3", "budget.target_tokens=50", "data.test.limit=4"):
+        assert not set(folders) & {each.folder for each in ask(TWO, other).runs()}, other
+    text = (corpus / "train.src").read_text("utf-8")
+    (corpus / "train.src").write_text(text.replace("the", "thee"), encoding="utf-8")
+    try:
+        assert not set(folders) & {each.folder for each in ask().runs()}
+    finally:
+        (corpus / "train.src").write_text(text, encoding="utf-8")
+
+
+def test_other_weights_to_start_from_are_another_folder(tmp_path: Path) -> None:
+    variant = Variant("a", [], load_config([f"trainer.init_from={tmp_path}"]))
+    with pytest.raises(MTError, match="variant a: trainer.init_from=.* has no model.safetensors"):
+        plan_run(variant, 1, "text")
+    folders = []
+    for weights in (b"one", b"two", b"one"):
+        RunFolder.at(tmp_path).model.write_bytes(weights)
+        folders.append(plan_run(variant, 1, "text").folder)
+    assert folders[0] == folders[2] != folders[1]
+
+
+def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
+    run = plan_run(Variant("a", [], load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])), 1, "text")
+    run.folder.path.mkdir(parents=True)
+    run.folder.write_config(run.config)  # as the second start does, before it tests again
+    for name, text in (("test.json", "{}"), ("test.hypotheses.txt", ""), ("cost.json", '{"test_beam": 5}')):
+        (run.folder.path / name).write_text(text)
+    assert not run.finished()
+    run.folder.cost.write_text('{"test_beam": 3}')
+    assert run.finished() and not replace(run, config=load_config(["optim.lr=2e-3", "trainer.test_beam=3"])).finished()
+    run.folder.cost.write_text("[")
+    assert not run.finished()
+
+
+def test_paths_with_spaces_and_quotes(ask, tmp_path: Path) -> None:
+    strange = tmp_path / "it's a folder"
+    plan = ask(TWO, f'runs_dir="{strange}"')
+    assert plan.runs()[0].folder.path.parent == strange / "compare"
+    assert load_config(plan.runs()[0].overrides) == plan.runs()[0].config
+
+
+def test_matched_parameters(ask) -> None:
+    text = TWO.replace("tr:", "luong: [model=rnn, attention=luong], tr:") + "match_parameters: true\nbaseline: tr\n"
+    plan = ask(text)
+    wanted = {variant.name: variant.parameters for variant in plan.variants}
+    for variant in plan.variants:
+        assert abs(variant.parameters / wanted["tr"] - 1) < 0.02
+        built = build_model(load_config(variant.runs[0].overrides).model, 400, 400)
+        assert sum(p.numel() for p in built.parameters()) == variant.parameters
+    assert len(plan.matched) == 2 and plan.matched[0].startswith("rnn: model.rnn.hidden=") and "% parameters" in plan.matched[0]
+    # Nearest: the next width on either side is further away.
+    rnn = plan.variants[0].config.model
+    for step in (-4, 4):
+        other = replace(rnn, rnn=replace(rnn.rnn, hidden=rnn.rnn.hidden + step))
+        assert abs(parameters(other, 400, 400) - wanted["tr"]) > abs(wanted["rnn"] - wanted["tr"])
+    back = ask(text.replace("baseline: tr", "baseline: rnn"))
+    transformer = back.variants[2].config.model
+    assert transformer.dim % 8 == 0 and transformer.transformer.ff_dim / transformer.dim == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TWO.replace("model=rnn", "model=lstm"), "variant rnn: unknown option model=lstm"),
+        (TWO.replace("position=rope", "position=rope, model.dim=7"), "variant tr: model.dim=7 is not possible"),
+        (TWO.replace("model=transformer, position=rope", "model=rnn"), "variants rnn and tr are the same"),
+        (TWO.replace("position=rope", "data.test.limit=5"), "variants rnn and tr are tested on different text"),
+        (
+            TWO.replace("position=rope", "data.tokenizer.vocab_size=350").replace("steps: 3", "target_tokens: 500"),
+            "variants rnn and tr have different tokenizers",
+        ),
+        (TWO.replace("position=rope", "data.train.src=nowhere.txt"), "variant tr: "),
+        (TWO + "tests: {other: [data.test.src=nowhere.txt]}", "tests.other: "),
+        (
+            TWO.replace("position=rope", "model.dim=128, model.transformer.heads=64") + "match_parameters: true\nbaseline: rnn",
+            "variant tr: no width gives it",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_training(ask, text: str, message: str) -> None:
+    with pytest.raises(MTError) as error:
+        ask(text)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_run_that_is_still_going_is_named(ask) -> None:
+    folder = ask().runs()[1].folder.path
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"), pytest.raises(MTError, match="is being trained by another process: wait"):
+        ask()
+    assert ask().missing()
+
+
+def test_tokenizers_may_differ_where_the_budget_is_not_in_tokens(ask) -> None:
+    plan = ask(TWO.replace("position=rope", "data.tokenizer.vocab_size=350"))
+    assert plan.variants[0].parameters != plan.variants[1].parameters
+    sizes = [prepare_run(variant.config, lambda _: None).tokenizer.vocab_size() for variant in plan.variants]
+    assert sizes == [400, 350]
+
+
+def test_the_name_of_a_folder_has_the_seed_outside_the_hash(ask) -> None:
+    variant: Any = ask().variants[0]
+    one, two = (plan_run(variant, seed, "text").folder.path.name for seed in (1, 2))
+    assert one.replace("rnn-1-", "rnn-2-") == two
+
+
+def test_a_request_without_runs_and_files_trains() -> None:
+    assert Request(parse([]).config).trains and parse([]).config.compare == "default"
+    assert not parse(["runs=[a]"]).trains

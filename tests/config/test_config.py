@@ -1,0 +1,228 @@
+"""Configuration: every file composes and builds, and what is mistyped is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from mt.config import compose
+from mt.config import yaml as config_yaml
+from mt.config.schema import Config, DataConfig, RNNConfig
+from mt.errors import MTError, UsageError
+from mt.models.build import build_model
+from mt.train import main
+
+GROUPS = [(group, option) for group, options in compose.groups().items() for option in options]
+
+
+@pytest.mark.parametrize(("group", "option"), GROUPS, ids=["=".join(pair) for pair in GROUPS])
+def test_every_file_composes_and_its_model_builds(group, option):
+    text = (compose.config_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
+    recurrent = ["model=rnn"] if group == "attention" and "transformer:" not in text else []
+    config = compose.load_config([*recurrent, f"{group}={option}"])
+    with torch.device("meta"):
+        build_model(config.model, config.data.tokenizer.vocab_size, config.data.tokenizer.vocab_size)
+
+
+@pytest.mark.parametrize(("family", "size"), list(itertools.product(("rnn", "transformer"), ("tiny", "small", "base", "big"))))
+def test_sizes_apply_to_both_families_and_grow(family, size):
+    sizes = ("tiny", "small", "base", "big")
+    with torch.device("meta"):
+        models = [
+            build_model(compose.load_config([f"model={family}", f"model/size={s}"]).model, 100, 100) for s in sizes[: sizes.index(size) + 1]
+        ]
+    weights = [sum(p.numel() for p in model.parameters()) for model in models]
+    assert weights == sorted(set(weights))
+
+
+def test_hybrids_are_two_overrides():
+    config = compose.load_config(["model=transformer", "model.decoder=rnn"])
+    assert (config.model.encoder, config.model.decoder, config.name) == ("transformer", "rnn", "demo-rnn")
+
+
+def test_every_setting_is_documented():
+    for name, field, _ in compose.fields():
+        assert len(field.metadata["help"]) > 10 or name.endswith("layers"), name
+    text = compose.help_text()
+    assert all(f"    {name}" in text for name in compose.keys())  # noqa: SIM118
+    assert all(option in text for _, option in GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lrr=3", "unknown key optim.lrr: did you mean optim.lr?"),
+        ("+optim.lrr=3", "unknown key optim.lrr: did you mean optim.lr?"),
+        ("++optim.lrr=3", "unknown key optim.lrr: did you mean optim.lr?"),
+        ("lr=3", "unknown key lr: did you mean optim.lr?"),
+        ("trainer.max_step=5", "did you mean trainer.max_steps?"),
+        ("max_minutes=5", "did you mean trainer.max_minutes?"),
+        ("foo=1", "mt-train --help"),
+        ("model=rn", "unknown option model=rn: did you mean model=rnn?"),
+        ("model/size=smal", "did you mean model/size=small?"),
+        ("model.encoder=rrn", "did you mean rnn?"),
+        ("model.encoder=42", "choose one of transformer, rnn"),
+        ("optim.lr=abc", "optim.lr: Value 'abc' of type 'str' could not be converted to Float"),
+        ("trainer.max_steps=1.5", "trainer.max_steps: Value '1.5'"),
+        ("trainer.max_steps=-1", "trainer.max_steps=-1 is not possible: give 0 or more"),
+        ("trainer.test_beam=0", "trainer.test_beam=0 is not possible: give 1 or more"),
+        ("optim.lr=nan", "optim.lr=nan is not possible"),
+        ("optim.betas=[0.9]", "give two numbers"),
+        ("model.transformer.heads=3", "not divisible by model.transformer.heads=3"),
+        ("model.dim=7", "it must be even"),
+        ("name=../other", "give the name of a folder inside runs_dir"),
+        ("model.dropout=1.0", "model.dropout=1.0 is not possible: give 0 or more and below 1"),
+        ("~optim.lr", "cannot be removed"),
+        ("data.tokenizer.joint=false", "model.tie_embeddings=all needs one vocabulary"),
+        ("data.mix.news.src=a", "write +data.mix.news.src"),
+        ("+data.mix.news.source=a", "unknown key"),
+        ("name=a=b", "quote"),
+        ("seed=1,2", "multirun"),
+        ("seed", "cannot read the overrides"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(override, message):
+    with pytest.raises(UsageError) as error:
+        compose.load_config([override])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_paths_with_odd_characters_arrive_as_they_are():
+    for path in ("a b.txt", "a=b.txt", "a,b.txt", "~/x.txt", "ä/ö.txt", "[x].txt", "a'b.txt"):
+        quoted = path.replace("'", r"\'")
+        assert compose.load_config([f"data.train.src='{quoted}'"]).data.train.src == path
+    assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == ["a.txt", "b c.txt"]
+
+
+BAD_COMBINATIONS = {
+    "model.transformer.kv_heads=3": "kv_heads=3 does not divide model.transformer.heads=4",
+    "position=rope model.dim=12": "model.dim / model.transformer.heads = 3 must be even",
+    "position=alibi model.transformer.heads=1": "heads to 2 or more",
+    "attention=window model.transformer.window=300": "give at most data.max_pieces=256, or take encoder_pattern=full",
+    "model.transformer.encoder_pattern=adaptive_span model.transformer.window=300": "give at most data.max_pieces=256",
+    "attention=strided model.transformer.heads=1 model.dim=4": "model.transformer.heads=1 must be even",
+    "attention=strided model.transformer.stride=300": "stride=300 is more than data.max_pieces=256",
+    "attention=adaptive_span model.transformer.select=entmax15": "set model.transformer.select=softmax",
+    "attention=linear position=t5": "choose none, sinusoidal, learned",
+    "model.transformer.decoder_pattern=linear position=rope": "decoder_pattern=linear has no scores",
+    "model=rnn attention=window": "attention=window is for transformer models, and this one is rnn to rnn",
+    "model=rnn position=rope": "position=rope is for transformer models",
+    "model=transformer attention=[sparsemax,local_p]": "attention=local_p is for rnn models, and this one is transformer to transformer",
+    "model=rnn model.rnn.attention=dot": "needs encoder states (1024) as wide as the decoder's (512): set model.rnn.bidirectional=false",
+    "model=rnn model.rnn.attention=scaled_dot": "or model.rnn.attention=general",
+    "model.decoder=rnn model.rnn.attention=dot": "(256) as wide as the decoder's (512): set model.rnn.hidden=256",
+    "model=rnn model.rnn.attention_heads=3": "model.rnn.attention_dim=512 is not divisible by model.rnn.attention_heads=3",
+    "model=rnn attention=multihead_dot model.rnn.hidden=257": "the encoder's width 514 is not divisible by model.rnn.attention_heads=4",
+    "model=rnn attention=general model.rnn.attention_heads=2": "to one of additive, concat, dot, scaled_dot",
+    "model=rnn attention=location data.max_pieces=300": "give at least data.max_pieces + 1 = 301",
+    "model=rnn attention=location model.rnn.coverage=true": "no keys for coverage to act on: set model.rnn.coverage=false",
+    "model=rnn model.rnn.coverage_loss=1": "set model.rnn.coverage=true",
+    "model=rnn attention=no-attention model.rnn.select=hard": "no use for model.rnn.select: set it to softmax",
+    "model=rnn attention=[no-attention,coverage]": "no use for model.rnn.coverage: set it to false",
+    "model=rnn model.rnn.input_feeding=false": "is for model.rnn.placement=luong",
+    "model=rnn model.rnn.reverse_source=true": "set model.rnn.bidirectional=false",
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), BAD_COMBINATIONS.items(), ids=BAD_COMBINATIONS.keys())
+def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, message):
+    with pytest.raises(UsageError) as error:
+        compose.load_config(overrides.split())
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+RNN_ATTENTION = [path.stem for path in sorted((compose.config_dir() / "attention").glob("*.yaml")) if "\nrnn:" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("option", RNN_ATTENTION)
+def test_every_attention_of_recurrent_models_builds_one(option):
+    config = compose.load_config(["model=rnn", f"attention={option}"])
+    with torch.device("meta"):
+        build_model(config.model, 100, 100)
+
+
+def test_attentions_combine():
+    rnn = compose.load_config(["model=rnn", "attention=[luong,local_p,sparsemax]"]).model.rnn
+    assert (rnn.bidirectional, rnn.scope, rnn.select) == (False, "local_p", "sparsemax")
+
+
+def test_a_run_from_before_the_family_has_the_attention_that_it_had():
+    old = "model: {encoder: rnn, decoder: rnn, rnn: {cell: gru, encoder_layers: 1, hidden: 64, attention: additive, attention_dim: 64}}"
+    rnn = config_yaml.config_from_yaml(old).model.rnn
+    assert rnn == RNNConfig(hidden=64, attention_dim=64)
+    assert (rnn.placement, rnn.scope, rnn.select, rnn.attention_heads, rnn.bidirectional) == ("bahdanau", "global", "softmax", 1, True)
+    assert (rnn.coverage, rnn.reverse_source) == (False, False)
+
+
+def test_only_what_is_used_is_checked():
+    compose.load_config(["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"])  # neither side has either
+    compose.load_config(["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"])
+    compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
+    compose.load_config(["model.decoder=rnn", "model.rnn.reverse_source=true"])  # its encoder
+    compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
+
+
+def test_mixed_corpora_have_the_settings_of_train():
+    mix = compose.load_config(["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]).data.mix
+    assert (mix["news"].src, mix["news"].weight, mix["web"].file) == ("x", 0.5, "z.tsv")
+    with pytest.raises(UsageError, match="data.mix.news"):
+        compose.load_config(["+data.mix.news={src: x, weight: heavy}"])
+
+
+def test_reverse_turns_the_languages_round():
+    assert DataConfig(src_lang="en", tgt_lang="de").languages() == ("en", "de")
+    assert DataConfig(src_lang="en", tgt_lang="de", reverse=True).languages() == ("de", "en")
+
+
+def test_yaml_gives_the_configuration_back():
+    config = compose.load_config(["experiment=demo", "+data.mix.more={src: x, tgt: y}", "name=a:b", "data.train.src=[x,y]"])
+    assert config_yaml.config_from_yaml(config_yaml.config_to_yaml(config)) == config
+
+
+def test_differences_are_of_what_shapes_the_run():
+    old, new = Config(), Config()
+    new.trainer.max_steps, new.trainer.log_every, new.trainer.device = 5, 1, "cpu"
+    assert compose.differences(old, new) == []
+    new.optim.lr, new.data.train.src = 0.5, "x"
+    assert compose.differences(old, new) == ["data.train.src is None there and 'x' here", "optim.lr is 0.001 there and 0.5 here"]
+
+
+def test_overrides_of_the_readme_are_valid():
+    """Every mt-train line of the README names keys and options that exist."""
+    readme = (compose.config_dir().parent / "README.md").read_text(encoding="utf-8")
+    lines = [line.split("#")[0] for line in readme.splitlines() if line.startswith("    mt-train ")]
+    assert len(lines) >= 4
+    for line in lines:
+        overrides = [word for word in shlex.split(line)[1:] if not word.startswith("-")]
+        OverridesParser.create().parse_overrides(overrides)
+        compose.check_keys(overrides)
+
+
+def test_the_command_exits_with_2_and_one_line_on_wrong_usage(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "-m", "mt.train", "optim.lrr=3"], cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == "error: unknown key optim.lrr: did you mean optim.lr?\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_help_needs_no_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mt-train", "--help"])
+    main()
+    assert "trainer.batch_tokens = 4096" in capsys.readouterr().out
+
+
+def test_errors_know_their_exit_codes():
+    assert (MTError.exit_code, UsageError.exit_code) == (1, 2)
+    assert all(field.metadata for field in dataclasses.fields(Config))

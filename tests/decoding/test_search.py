@@ -1,0 +1,268 @@
+"""Search against brute force over all sequences, with a small model that is a table of probabilities."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+import torch
+
+import mt.decoding.search as search_module
+from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.decoding.ensemble import Ensemble
+from mt.decoding.options import SearchOptions
+from mt.decoding.search import Hypothesis, search
+from mt.errors import MTError, UsageError
+from mt.models.seq2seq import DecodingState, Memory
+
+WORDS = (4, 5, 6)
+VOCABULARY = 7
+
+
+class TableModel:
+    """Logits are a pseudo-random function of the source and of the whole history of tokens, which is in the cache.
+
+    A search that forgets to reorder the cache, or mixes up sentences, gets the logits of another history.
+    """
+
+    def __init__(self, seed: int = 0, sharpness: float = 2.0) -> None:
+        self.seed, self.sharpness = seed, sharpness
+
+    def logits(self, source: int, history: tuple[int, ...]) -> torch.Tensor:
+        key = hash((self.seed, source, *history)) % 2**31
+        return torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(key)) * self.sharpness
+
+    def encode(self, source: torch.Tensor, mask: torch.Tensor) -> Memory:
+        return Memory(source, mask, source)
+
+    def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
+        self.beam = beam
+        return DecodingState({"source": memory.states[:, 0]}, [torch.zeros(len(memory.mask) * beam, 0, dtype=torch.long), None])
+
+    def step(self, tokens: torch.Tensor, state: DecodingState):
+        history = torch.cat([state.cache[0], tokens[:, None]], 1)
+        source = state.memory["source"].repeat_interleave(self.beam)
+        logits = torch.stack([self.logits(int(s), tuple(h)) for s, h in zip(source, history.tolist(), strict=True)])
+        return logits, DecodingState(state.memory, [history, None], state.step + 1), {}
+
+    def log_prob(self, source: int, tokens: list[int], ended: bool) -> float:
+        history, total = [BOS], 0.0
+        for token in [*tokens, EOS] if ended else tokens:
+            total += float(self.logits(source, tuple(history)).log_softmax(-1)[token])
+            history.append(token)
+        return total
+
+
+def brute_force(model: TableModel, source: int, limit: int, alpha: float) -> list[Hypothesis]:
+    """Every output there is, best first: complete ones of up to `limit` tokens with EOS, and those cut off at `limit`."""
+    found = []
+    for length in range(limit + 1):
+        for tokens in itertools.product(WORDS, repeat=length):
+            ended = length < limit
+            log_prob = model.log_prob(source, list(tokens), ended)
+            found.append(Hypothesis(list(tokens), log_prob / (length + ended) ** alpha, log_prob, ended))
+    return sorted(found, key=lambda hypothesis: -hypothesis.score)
+
+
+def inputs(*sources: int) -> tuple[torch.Tensor, torch.Tensor]:
+    source = torch.tensor([[each, 3] for each in sources])
+    return source, torch.ones_like(source, dtype=torch.bool)
+
+
+def options(limit: int, **changes) -> SearchOptions:
+    return SearchOptions(max_ratio=0.0, max_extra=limit, **changes)
+
+
+def same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
+    assert [(h.tokens, h.complete) for h in found] == [(h.tokens, h.complete) for h in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-4)
+        assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_beam_that_holds_everything_finds_the_best(seed: int, alpha: float) -> None:
+    model = TableModel(seed)
+    everything = brute_force(model, 1, 4, alpha)
+    beam = len(everything) + 1
+    found = search(model, *inputs(1), options(4, beam=beam, nbest=beam, length_penalty=alpha))[0]
+    same(found, everything)
+
+
+def test_greedy_takes_the_likeliest_token_every_time() -> None:
+    for seed in range(10):
+        model, tokens = TableModel(seed), []
+        while len(tokens) < 8:
+            logits = model.logits(1, (BOS, *tokens)).index_fill(0, torch.tensor([PAD, UNK, BOS]), -torch.inf)
+            if (token := int(logits.argmax())) == EOS:
+                break
+            tokens.append(token)
+        assert [search(model, *inputs(1), options(8, beam=1))[0][0].tokens] == [tokens]
+
+
+def slow_beam(model: TableModel, source: int, limit: int, beam: int, alpha: float) -> list[Hypothesis]:
+    """The same search for one sentence in plain Python, which recomputes every hypothesis from its tokens."""
+    live: list[tuple[float, list[int]]] = [(0.0, [])]
+    finished: list[Hypothesis] = []
+    for length in range(1, limit + 1):
+        candidates = []
+        for log_prob, tokens in live:
+            step = model.logits(source, (BOS, *tokens)).log_softmax(-1)
+            candidates += [(log_prob + float(step[token]), [*tokens, token]) for token in (EOS, *WORDS)]
+        candidates.sort(key=lambda candidate: -candidate[0])
+        for log_prob, tokens in candidates[:beam]:
+            if tokens[-1] == EOS or length == limit:
+                ended = tokens[-1] == EOS
+                finished.append(Hypothesis(tokens[: length - ended], log_prob / length**alpha, log_prob, ended))
+        finished = sorted(finished, key=lambda hypothesis: -hypothesis.score)[:beam]
+        live = [candidate for candidate in candidates if candidate[1][-1] != EOS][:beam]
+        if len(finished) == beam and finished[-1].score >= live[0][0] / length**alpha:
+            break
+    return finished
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize("beam", [1, 2, 3, 5])
+def test_batched_beam_is_the_slow_beam_of_every_sentence(beam: int, alpha: float, monkeypatch) -> None:
+    model, sources = TableModel(7), list(range(12))
+    expected = [slow_beam(model, source, 9, beam, alpha) for source in sources]
+    wanted = options(9, beam=beam, nbest=beam, length_penalty=alpha)
+    for dropping in (search_module.worth_dropping, lambda done, _: done > 0, lambda done, all_: done == all_):
+        monkeypatch.setattr(search_module, "worth_dropping", dropping)
+        for found, reference in zip(search(model, *inputs(*sources), wanted), expected, strict=True):
+            same(found, reference)
+    assert len({len(hypotheses[0].tokens) for hypotheses in expected}) > 1  # they do end at different steps
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
+    """Finished sentences leave: the decoder's rows are those of the one that goes on, not of its whole batch."""
+
+    class Looping(TableModel):
+        """Source 1 goes on for ever; all others end with their fifth token."""
+
+        def logits(self, source, history):
+            ends = source != 1 and len(history) >= 5
+            return super().logits(source, history).index_fill(0, torch.tensor([EOS]), 30.0 if ends else -30.0)
+
+        def step(self, tokens, state):
+            rows.append(len(tokens))
+            return super().step(tokens, state)
+
+    rows: list[int] = []
+    found = search(Looping(1), *inputs(*range(1, 25)), options(60, beam=beam))
+    assert [h[0].length for h in found] == [60] + [5] * 23
+    together = 24 * 6 * beam  # one step more, in which the rest of a beam ends
+    assert sum(rows) <= together + 60 * beam
+    assert rows[-1] == beam
+
+
+def test_limits_of_length_and_forbidden_tokens() -> None:
+    class Stubborn(TableModel):
+        """Wants PAD, UNK and BOS most, and never EOS before anything else."""
+
+        def logits(self, source, history):
+            logits = torch.zeros(VOCABULARY)
+            logits[[PAD, UNK, BOS]] = 9.0
+            logits[EOS] = -50.0
+            return logits
+
+    class Silent(TableModel):
+        def logits(self, source, history):
+            return torch.zeros(VOCABULARY).index_fill(0, torch.tensor([EOS]), 9.0)
+
+    source = torch.tensor([[4, 4, 3], [4, 3, 0]])
+    mask = source != 0
+    for sample in (False, True):
+        found = search(Stubborn(), source, mask, SearchOptions(max_ratio=2.0, max_extra=1, nbest=3, sample=sample))
+        assert [len(hypotheses[0].tokens) for hypotheses in found] == [7, 5]  # from each sentence's own real tokens
+        assert all(set(h.tokens) <= set(WORDS) and not h.complete and h.length == len(h.tokens) for hs in found for h in hs)
+        assert search(Silent(), source, mask, SearchOptions())[0][0].tokens == []
+        long = search(Silent(), source, mask, SearchOptions(max_ratio=0, max_extra=1, min_length=4, sample=sample))
+        assert [(len(h.tokens), h.complete) for hs in long for h in hs] == [(4, True)] * 2
+
+
+def test_sampling_follows_the_distribution() -> None:
+    model = TableModel(3, sharpness=1.0)
+    first = model.logits(1, (BOS,))
+    first[[PAD, UNK, BOS]] = -torch.inf
+
+    def frequencies(**changes) -> torch.Tensor:
+        wanted = options(1, nbest=4000, sample=True, **changes)
+        found = search(model, *inputs(1), wanted, torch.Generator().manual_seed(1))[0]
+        assert len(found) == 4000
+        assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+        for h in found[::400]:
+            assert h.log_prob == pytest.approx(model.log_prob(1, h.tokens, h.complete), abs=1e-4)
+        counts = Counter(h.tokens[0] if h.tokens else EOS for h in found)
+        return torch.tensor([counts[token] / 4000 for token in range(VOCABULARY)])
+
+    assert torch.allclose(frequencies(), first.softmax(-1), atol=0.03)
+    assert torch.allclose(frequencies(temperature=0.5), (first / 0.5).softmax(-1), atol=0.03)
+    best = first.topk(2).indices
+    expected = torch.full_like(first, -torch.inf).scatter(0, best, first[best]).softmax(-1)
+    assert torch.allclose(frequencies(top_k=2), expected, atol=0.03)
+    share = first.softmax(-1).sort(descending=True).values
+    assert torch.allclose(frequencies(top_p=float(share[0] + share[1] / 2)), expected, atol=0.03)
+    assert frequencies(top_p=1e-9)[best[0]] == 1.0
+
+
+def test_a_sample_has_the_log_prob_of_its_tokens_and_a_seed_repeats_it() -> None:
+    model = TableModel(5, sharpness=1.0)
+    wanted = options(9, nbest=6, sample=True)
+    found, again, other = (search(model, *inputs(1, 2, 3), wanted, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert found == again != other
+    for source, hypotheses in zip((1, 2, 3), found, strict=True):
+        assert len(hypotheses) == 6
+        for h in hypotheses:
+            assert h.log_prob == pytest.approx(model.log_prob(source, h.tokens, h.complete), abs=1e-4)
+
+
+def test_an_ensemble_averages_probabilities() -> None:
+    class Mean(TableModel):
+        def logits(self, source, history):
+            members = [TableModel(seed).logits(source, history).softmax(-1) for seed in (1, 2)]
+            return torch.stack(members).mean(0).log()
+
+    wanted = options(6, beam=3, nbest=3)
+    ensemble = Ensemble([TableModel(1), TableModel(2)])
+    for found, expected in zip(search(ensemble, *inputs(1, 2, 3), wanted), search(Mean(), *inputs(1, 2, 3), wanted), strict=True):
+        same(found, expected)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_not_a_number_is_an_error(value: float) -> None:
+    class Broken(TableModel):
+        def logits(self, source, history):
+            logits = super().logits(source, history)
+            if source == 2 and len(history) == 3:
+                logits[5] = value
+            return logits
+
+    for changes in ({"beam": 3}, {"beam": 1}, {"sample": True}):
+        with pytest.raises(MTError, match="NaN"):
+            search(Broken(1), *inputs(1, 2, 3), options(9, min_length=5, **changes))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"beam": 0},
+        {"nbest": 0},
+        {"max_ratio": -1},
+        {"max_extra": 0},
+        {"min_length": -1},
+        {"nbest": 6},
+        {"sample": True, "temperature": 0.0},
+        {"sample": True, "top_p": 0.0},
+        {"sample": True, "top_k": -1},
+        {"top_k": 5},
+        {"temperature": 0.5},
+    ],
+)
+def test_senseless_options_are_refused(bad: dict) -> None:
+    with pytest.raises(UsageError):
+        SearchOptions(**bad)

@@ -1,0 +1,253 @@
+"""Processes that search side by side: the same translations, the same errors, nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import mt
+from helpers.tiny_models import sentences
+from mt import translate as command
+from mt.decoding.engines import engine as engine_module
+from mt.decoding.engines.workers import MOST, workers_for
+from mt.decoding.options import SearchOptions
+from mt.decoding.search import Hypothesis, Searchable, search
+from mt.decoding.token_budget import Budget
+from mt.decoding.translator import Translator
+from mt.errors import MTError, UsageError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+LINES = sentences(24)
+
+
+def load(run: Path, workers: int, batch_tokens: int = 120) -> Translator:
+    return mt.load(run, device="cpu", precision="fp32", workers=workers, batch_tokens=batch_tokens)
+
+
+@pytest.fixture
+def side_by_side(run: Path) -> Translator:
+    return load(run, 2)
+
+
+@pytest.fixture
+def started(side_by_side: Translator) -> Translator:
+    """Its processes are there."""
+    side_by_side.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+    return side_by_side
+
+
+def processes(translator: Translator) -> list[int]:
+    pool = translator.engine.workers.pool  # type: ignore[attr-defined]
+    return list(pool._processes)
+
+
+def alive(process: int) -> bool:
+    """Running; one that has ended and that nobody has waited for counts as gone."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3, "nbest": 3, "length_penalty": 0.6}])
+def test_the_same_translations_in_the_same_order(run: Path, side_by_side: Translator, options: dict) -> None:
+    lines = [*LINES[:9], "", *LINES[9:]]
+    expected = list(load(run, 1).translate_stream(lines, max_ratio=0.4, **options))
+    found = list(side_by_side.translate_stream(lines, max_ratio=0.4, **options))
+    assert [each.source for each in found] == [each.source for each in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [output.text for output in ours.outputs] == [output.text for output in theirs.outputs]
+        assert [output.score for output in ours.outputs] == pytest.approx([output.score for output in theirs.outputs], abs=1e-4)
+
+
+def test_the_search_is_in_the_other_processes(started: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "search", None)  # here; not in those that were there before
+    assert len(started.translate(LINES, max_ratio=0.3)) == len(LINES)
+    with pytest.raises(TypeError):
+        started.translate(LINES[0])  # one batch is searched here
+
+
+def test_progress_is_told_of_every_sentence(side_by_side: Translator) -> None:
+    done: list[int] = []
+    list(side_by_side.translate_stream(LINES, progress=done.append, max_ratio=0.3))
+    assert sum(done) == len(LINES)
+    assert len(done) > 2
+
+
+def test_samples_are_drawn_here_and_do_not_depend_on_processes(run: Path, side_by_side: Translator) -> None:
+    options = {"sample": True, "seed": 3, "max_ratio": 0.3}
+    expected = [each.text for each in load(run, 1).translate_stream(LINES, **options)]
+    assert [each.text for each in side_by_side.translate_stream(LINES, **options)] == expected
+    assert side_by_side.engine.workers is None  # type: ignore[attr-defined]
+
+
+def test_an_error_comes_back_as_it_is(run: Path) -> None:
+    translator = load(run, 2)
+    with torch.no_grad():
+        translator.models[0].output.bias.fill_(float("nan"))
+        translator.engine = engine_module.PyTorchEngine(translator.models, "fp32", workers=2)
+    with pytest.raises(MTError, match="not a number"):
+        translator.translate(LINES, max_ratio=0.3)
+    assert translator.engine.workers  # type: ignore[attr-defined]
+
+
+def small_only(model: Searchable, source: Tensor, *arguments: Any) -> list[list[Hypothesis]]:
+    if len(source) > 2:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+    return search(model, source, *arguments)
+
+
+def test_where_memory_runs_out_a_process_goes_on_with_smaller_batches(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    expected = load(run, 1).translate(LINES, max_ratio=0.3)
+    monkeypatch.setattr(engine_module, "search", small_only)
+    translator = load(run, 2)
+    assert translator.translate(LINES, max_ratio=0.3) == expected
+    assert translator.engine.workers  # type: ignore[attr-defined]
+    assert "out of memory" in capfd.readouterr().err
+
+
+def test_a_process_keeps_its_batches_small(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process calls, called here."""
+    monkeypatch.setattr(engine_module, "search", small_only)
+    warnings: list[str] = []
+    function = engine_module.PyTorchEngine(translator.models, "fp32", 2)._for_worker(Budget(40, warnings.append))
+    rows, options = [[5, 6, 7, 8]] * 8, SearchOptions(beam=1, max_ratio=0.3)
+    first, said = function(rows, options), len(warnings)
+    assert said > 0
+    assert function(rows, options) == first and len(warnings) == said
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])  # found out in the call, and before it
+def test_where_processes_are_lost_the_rest_is_translated_here(
+    run: Path, started: Translator, pause: float, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for process in processes(started):
+        os.kill(process, signal.SIGKILL)
+    time.sleep(pause)
+    assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert capfd.readouterr().err.count("process that translates was lost") == 1
+    assert started.engine.workers.pool is None  # type: ignore[attr-defined]
+
+
+def test_where_nothing_can_be_forked_all_is_translated_here(
+    run: Path, side_by_side: Translator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert side_by_side.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert "Resource temporarily unavailable" in capfd.readouterr().err
+
+
+def test_an_interrupted_call_leaves_no_process_at_work_and_the_next_begins_anew(run: Path, started: Translator) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    before = processes(started)
+    with pytest.raises(KeyboardInterrupt):
+        list(started.translate_stream(LINES, progress=interrupt))
+    assert gone(before, 5)
+    assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert len(processes(started)) == 2
+
+
+def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) -> None:
+    expected = started.translate(LINES, max_ratio=0.3)
+    child = os.fork()
+    if child == 0:
+        os._exit(started.translate(LINES, max_ratio=0.3) != expected)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert started.translate(LINES, max_ratio=0.3) == expected
+
+
+def test_how_many_processes(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert (workers_for(cpu, 0), workers_for(cpu, 5), workers_for(torch.device("cuda"), 5)) == (3, 5, 1)
+    assert engine_module.PyTorchEngine(translator.models, "fp32", 0).count == 3
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert workers_for(cpu, 0) == MOST
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert workers_for(cpu, 5) == 1
+    with pytest.raises(UsageError, match="-1"):
+        engine_module.PyTorchEngine(translator.models, "fp32", -1)
+
+
+def gone(wanted: list[int], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while any(map(alive, wanted)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not any(map(alive, wanted))
+
+
+def test_processes_end_with_their_translator(run: Path) -> None:
+    translator = load(run, 2)
+    translator.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+    started = processes(translator)
+    assert all(map(alive, started))
+    gc.disable()  # a cycle would hold them until it is collected, which may be long
+    try:
+        del translator
+        assert gone(started, 10)
+    finally:
+        gc.enable()
+
+
+ENDLESS = """
+import signal, sys, mt
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this
+translator = mt.load(sys.argv[1], device="cpu", precision="fp32", workers=2, batch_tokens=120)
+translator.translate(sys.argv[2].split("/"), beam=1, max_ratio=0.1, max_extra=1)
+print(*translator.engine.workers.pool._processes, flush=True)
+while True:
+    translator.translate(sys.argv[2].split("/"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_where_the_command_is_killed(run: Path, number: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
+    arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as parent:
+        assert parent.stdout
+        started = [int(each) for each in parent.stdout.readline().split()]
+        assert len(started) == 2
+        if number == signal.SIGINT:
+            os.killpg(parent.pid, number)  # as a terminal does for Ctrl-C
+        else:
+            parent.send_signal(number)
+        said = parent.communicate(timeout=60)[1]  # until the last of them has gone
+    assert gone(started, 10)
+    assert said.count("Traceback") == (number == signal.SIGINT)  # one of them speaks
+
+
+def test_the_command_takes_a_process_for_each_thread(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "in.txt"
+    text.write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    forked: list[int] = []
+    begin = engine_module.Workers
+    monkeypatch.setattr(engine_module, "Workers", lambda count, function: forked.append(count) or begin(count, function))
+    flags = [str(run), "--device", "cpu", "--precision", "fp32", "--input", str(text), "--batch-tokens", "120", "--max-ratio", "0.3"]
+    printed = {}
+    for threads in ("3", "1"):  # one last, as the other tests have it
+        command.translate(command.parser().parse_args([*flags, "--threads", threads]))
+        printed[threads] = capsys.readouterr().out
+    assert forked == [3]
+    assert printed["3"] == printed["1"] != ""

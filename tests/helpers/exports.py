@@ -1,0 +1,59 @@
+"""Small untrained runs to export, whose models end their sentences and never think of special pieces."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+
+from mt.config.schema import Config, ModelConfig
+from mt.data.tokenizer import Tokenizer
+from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.decoding.load import TrainedModel, load_run
+from mt.exporting.folder import write_export
+from mt.models.build import build_model
+from mt.models.seq2seq import Seq2Seq
+from mt.models.weights import model_tensors
+from mt.run_folder import RunFolder, write_tensors
+
+MAX_PIECES = 40
+
+
+def lively(config: ModelConfig, vocab: int, seed: int = 0) -> Seq2Seq:
+    """Norms and biases away from where they begin, outputs that depend on everything before them."""
+    torch.manual_seed(seed)
+    model = build_model(config, vocab, vocab).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        model.output.weight.mul_(3)
+        model.output.bias[[PAD, UNK, BOS]] = -30
+        model.output.bias[EOS] += 3
+    return model
+
+
+def save_lively_run(folder: Path, tokenizer: Tokenizer, model_config: ModelConfig, seed: int = 0) -> TrainedModel:
+    config = Config()
+    config.name, config.data.max_pieces, config.model = "lively", MAX_PIECES, model_config
+    folder.mkdir(parents=True)
+    RunFolder.at(folder).write_config(config)
+    write_tensors(RunFolder.at(folder).model, model_tensors(lively(model_config, tokenizer.vocab_size(), seed)), {})
+    tokenizer.save(folder)
+    return load_run(folder, torch.device("cpu"))
+
+
+def write(run: TrainedModel, backend: str, quantization: str, folder: Path) -> Path:
+    from mt.export import plan
+
+    write_export(folder, run, *plan(run, backend, quantization))
+    return folder
+
+
+def texts(count: int, seed: int) -> list[str]:
+    """Of 1 to 30 letters and words that the small vocabularies cut into pieces of all sorts."""
+    choose = random.Random(seed)
+    return [
+        " ".join(choose.choices(["the", "cat", "under", "x", "red", "tree", "ö", "no", "b"], k=choose.randint(1, 15))) for _ in range(count)
+    ]

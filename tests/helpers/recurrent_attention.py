@@ -1,0 +1,18 @@
+"""References for the attention of recurrent decoders."""
+
+from __future__ import annotations
+
+import math
+
+from mt.config.schema import ModelConfig, RNNConfig
+from mt.models.build import build_model
+
+
+def softmax(scores):
+    total = sum(math.exp(score) for score in scores)
+    return [math.exp(score) / total for score in scores]
+
+
+def model_of(vocabulary=12, dim=8, hidden=6, **changes):
+    config = ModelConfig("rnn", "rnn", dim=dim, dropout=0.0, rnn=RNNConfig(hidden=hidden, attention_dim=4, window=2, **changes))
+    return build_model(config, vocabulary, vocabulary)

@@ -1,0 +1,20 @@
+"""Inputs for the attention of Transformers."""
+
+from __future__ import annotations
+
+import torch
+
+from mt.attention.masks import Sight
+
+HEADS, WIDTH = 4, 6
+
+
+def inputs(length: int, heads: int = HEADS, batch: int = 2, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    torch.manual_seed(length)
+    return [torch.randn(batch, heads, length, WIDTH, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+
+def sight_of(length: int, causal: bool) -> Sight:
+    """Two sentences, the second of them shorter; the causal side has no padding mask, as in the decoder."""
+    at = torch.arange(length)
+    return Sight(at, at, None if causal else at < torch.tensor([[length], [length - 3]]), causal)

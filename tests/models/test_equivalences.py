@@ -1,0 +1,318 @@
+"""Models and attention against slow references, and the equivalences that every variant must keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.variants import VARIANTS, VOCAB, tiny
+from mt.config.schema import ModelConfig, TransformerConfig
+from mt.decoding.options import SearchOptions
+from mt.decoding.search import search
+from mt.layers.dropout import dropout
+from mt.models.build import build_model
+from mt.models.recurrent.cells import KERNELS, gru, lstm, run, scan
+from mt.models.recurrent.encoder import RNNEncoder
+from mt.models.seq2seq import DecodingState, select_rows
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+def model(request):
+    torch.manual_seed(0)
+    return build_model(request.param, VOCAB, VOCAB).eval()
+
+
+@pytest.fixture
+def batch():
+    """Three sentences of lengths 7, 5 and 3, with targets of 6."""
+    torch.manual_seed(1)
+    source = torch.randint(4, VOCAB, (3, 7))
+    mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None]
+    return source * mask, mask, torch.randint(4, VOCAB, (3, 6))
+
+
+PATTERNS = ("window", "strided", "multiscale", "adaptive_span", "linear")
+
+
+@pytest.fixture(
+    params=[(pattern, position) for pattern in PATTERNS for position in ("sinusoidal", "t5") if (pattern, position) != ("linear", "t5")]
+)
+def long_model(request):
+    """A model whose patterns leave most out, and with it a batch that is long enough for that."""
+    pattern, position = request.param
+    torch.manual_seed(0)
+    model = build_model(tiny("transformer", "transformer", pattern=pattern, position=position, window=4, stride=4), VOCAB, VOCAB).eval()
+    source = torch.randint(4, VOCAB, (2, 95))
+    mask = torch.arange(95) < torch.tensor([95, 81])[:, None]
+    return model, source * mask, mask, torch.randint(4, VOCAB, (2, 90))
+
+
+@torch.no_grad()
+def test_long_sentences_are_decoded_step_by_step_as_all_at_once(long_model):
+    """Here all at once does not look at what a pattern leaves out, and step by step does so in its own way."""
+    model, source, mask, target = long_model
+    whole = logits(model, source, mask, target)
+    torch.testing.assert_close(model.output(model(source, mask, target, need_weights=True).hidden), whole, atol=1e-4, rtol=1e-4)
+    alone = logits(model, source[1:, :81], mask[1:, :81], target[1:])
+    torch.testing.assert_close(whole[1:], alone, atol=1e-4, rtol=1e-4)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        got, state, _ = model.step(target[:, t], state)
+        torch.testing.assert_close(got, whole[:, t], atol=1e-4, rtol=1e-4)
+
+
+def logits(model, source, mask, target):
+    return model.output(model(source, mask, target).hidden)
+
+
+def some_loss(model, source, mask, target):
+    """Of all logits, and all terms of the training loss."""
+    output = model(source, mask, target)
+    nll, real = torch.rand(target.shape, device=target.device), target > 6
+    return model.output(output.hidden).float().sum() + sum(term(nll, real) for term in output.losses)
+
+
+def test_step_by_step_equals_all_at_once(model, batch):
+    source, mask, target = batch
+    whole = model(source, mask, target, need_weights=True)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        got, state, attention = model.step(target[:, t], state, need_weights=True)
+        torch.testing.assert_close(got, model.output(whole.hidden)[:, t], atol=1e-5, rtol=1e-5)
+        assert ("cross" in attention) == ("cross" in whole.attention) == model.decoder.attends
+        if model.decoder.attends:
+            torch.testing.assert_close(attention["cross"][:, :, :, 0], whole.attention["cross"][:, :, :, t], atol=1e-5, rtol=1e-5)
+    assert state.step == target.shape[1]
+
+
+def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
+    """Three hypotheses a sentence, reordered on the way, equal the same prefixes decoded one by one."""
+    source, mask, _ = batch
+    beam, length = 3, 4
+    torch.manual_seed(2)
+    prefixes = torch.randint(4, VOCAB, (len(source) * beam, length))
+    state = model.init_state(model.encode(source, mask), beam)
+    for t in range(length):
+        got, state, _ = model.step(prefixes[:, t], state)
+        order = torch.cat([torch.randperm(beam) + beam * sentence for sentence in range(len(source))])
+        prefixes, got, state = prefixes[order], got[order], state.select(order)
+    expected = logits(model, source.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0), prefixes)[:, -1]
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+class Recomputed:
+    """A model without a cache: every step reads the whole prefix again."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def encode(self, source, mask):
+        return source, mask
+
+    def init_state(self, memory, beam):
+        source, mask = memory
+        return DecodingState((source, mask), torch.zeros(len(source) * beam, 0, dtype=torch.long))
+
+    def step(self, tokens, state):
+        prefix = torch.cat([state.cache, tokens[:, None]], 1)
+        beam = len(prefix) // len(state.memory[0])
+        source, mask = (x.repeat_interleave(beam, 0) for x in state.memory)
+        return logits(self.model, source, mask, prefix)[:, -1], DecodingState(state.memory, prefix, state.step + 1), {}
+
+
+@torch.no_grad()
+def test_beam_search_with_a_cache_equals_beam_search_without(model, batch):
+    source, mask, _ = batch
+    options = SearchOptions(beam=4, nbest=4, max_ratio=0.0, max_extra=6)
+    for found, expected in zip(search(model, source, mask, options), search(Recomputed(model), source, mask, options), strict=True):
+        assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in expected]
+        assert [h.log_prob for h in found] == pytest.approx([h.log_prob for h in expected], abs=1e-4)
+
+
+def test_dropping_sentences_leaves_the_others_as_they_are(model, batch):
+    source, mask, target = batch
+    beam = 2
+    rows = target.repeat_interleave(beam, 0)
+    state = model.init_state(model.encode(source, mask), beam)
+    _, state, _ = model.step(rows[:, 0], state)
+    expected, *_ = model.step(rows[:, 1], state)
+    state = state.select_sentences(torch.tensor([0, 2]), torch.tensor([0, 1, 4, 5]))
+    got, *_ = model.step(rows[[0, 1, 4, 5], 1], state)
+    torch.testing.assert_close(got, expected[[0, 1, 4, 5]], atol=1e-5, rtol=1e-5)
+
+
+def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
+    source, mask, target = batch
+    together = logits(model, source, mask, target)
+    for row in range(len(source)):
+        length = int(mask[row].sum())
+        alone = logits(model, source[row : row + 1, :length], mask[row : row + 1, :length], target[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_a_kernel_step_by_step_equals_torch(kind):
+    torch.manual_seed(0)
+    kernel, x = KERNELS[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
+    start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
+    inputs = (x, *kernel.parameters())
+    (expected, last), (found, state) = (way(kernel, x, start) for way in (run, scan))
+    torch.testing.assert_close((found, state), (expected, last))
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), inputs), torch.autograd.grad(expected.square().sum(), inputs), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+    with torch.autocast("cpu", torch.bfloat16):
+        low, state = run(kernel, x)
+    assert [each.dtype for each in (low, *state)] == [torch.float32] * (1 + len(start))
+    expected, _ = run(kernel, x)
+    assert 0 < (low - expected).abs().max() < 0.02
+
+
+def test_padding_gets_no_attention(model, batch, request):
+    if not model.decoder.attends:
+        pytest.skip("it has none at all")
+    source, mask, target = batch
+    weights = model(source, mask, target, need_weights=True).attention["cross"]
+    assert weights[1, ..., 5:].abs().max() == 0
+    if "local_p" in request.node.callspec.id:  # whose Gaussian makes weights smaller
+        assert 0 < weights.sum(-1).min() < weights.sum(-1).max() <= 1 + 1e-6
+    else:
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+def test_without_attention_the_summary_is_all_that_counts(batch):
+    torch.manual_seed(0)
+    model = build_model(tiny("rnn", "rnn", attention="none"), VOCAB, VOCAB).eval()
+    source, mask, target = batch
+    memory = model.encode(source, mask)
+    embedded = model.target_embedding(target)
+    expected = model.decoder(embedded, memory).hidden
+    got = model.decoder(embedded, dataclasses.replace(memory, states=torch.randn_like(memory.states))).hidden
+    torch.testing.assert_close(got, expected, atol=0, rtol=0)
+    assert not torch.allclose(model.decoder(embedded, dataclasses.replace(memory, summary=memory.summary.flip(0))).hidden, expected)
+
+
+def test_no_position_sees_a_later_target(model, batch):
+    source, mask, target = batch
+    changed = target.clone()
+    changed[:, 4:] = 5
+    before, after = logits(model, source, mask, target), logits(model, source, mask, changed)
+    torch.testing.assert_close(before[:, :4], after[:, :4])
+    assert not torch.allclose(before[:, 4], after[:, 4])
+
+
+def test_a_sentence_without_a_real_token_is_finite(model, batch):
+    source, mask, target = batch
+    mask = mask.clone()
+    mask[1] = False
+    assert logits(model, source, mask, target).isfinite().all()
+    model.train()
+    some_loss(model, source, mask, target).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+# --- parts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"])
+def test_cells_equal_torch(update, cell):
+    torch.manual_seed(5)
+    reference = cell(4, 6)
+    x, state = torch.randn(3, 4), tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1))
+    expected = reference(x, state if cell is nn.LSTMCell else state[0])
+    got = update(x @ reference.weight_ih.T + reference.bias_ih, state[0] @ reference.weight_hh.T + reference.bias_hh, state)
+    for one, other in zip(got, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_bidirectional_encoder_equals_torch_with_packing():
+    torch.manual_seed(6)
+    config = tiny("rnn", "rnn")
+    config.rnn.encoder_layers = 1
+    encoder = RNNEncoder(config).eval()
+    reference = nn.GRU(config.dim, config.rnn.hidden, batch_first=True, bidirectional=True)
+    forward, backward = encoder.layers[0].rightward, encoder.layers[0].leftward
+    for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        getattr(reference, kind).data = getattr(forward, kind).data
+        getattr(reference, f"{kind}_reverse").data = getattr(backward, kind).data
+    x, lengths = torch.randn(3, 5, config.dim), torch.tensor([5, 2, 4])
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    states, last = reference(packed)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
+    mask = torch.arange(5) < lengths[:, None]
+    memory = encoder(x, mask)
+    torch.testing.assert_close(memory.states * mask[..., None], expected)
+    torch.testing.assert_close(memory.summary, last[1])  # the backward direction ends at the first token
+
+
+def test_dropout_has_its_rate_and_keeps_the_mean():
+    torch.manual_seed(7)
+    x = torch.ones(1000, 1001)
+    for p in (0.1, 0.5):
+        y = dropout(x, p)
+        kept = y != 0
+        assert kept.float().mean().item() == pytest.approx(1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel()))
+        torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
+        assert abs(torch.corrcoef(torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float())[0, 1]) < 0.005
+    assert dropout(x, 0.0) is x
+
+
+def test_base_has_the_size_of_the_paper():
+    """Vaswani et al. 2017, table 3: 65 million weights with a vocabulary of about 37,000."""
+    config = ModelConfig(dim=512, transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048))
+    with torch.device("meta"):
+        model = build_model(config, 37_000, 37_000)
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(65e6, rel=0.03)
+
+
+@pytest.mark.parametrize(("tie", "matrices"), [("all", 1), ("target", 2), ("none", 3)])
+def test_tied_embeddings_are_one_matrix(tie, matrices):
+    config = tiny("rnn", "rnn")
+    config.tie_embeddings = tie
+    model = build_model(config, VOCAB, VOCAB)
+    assert len({w.data_ptr() for w in (model.source_embedding.weight, model.target_embedding.weight, model.output.weight)}) == matrices
+
+
+def test_select_rows_refuses_what_it_cannot_reorder():
+    with pytest.raises(TypeError, match="float"):
+        select_rows({"a": [1.0]}, torch.tensor([0]))
+
+
+def agree_on_gpu(model, source, mask, target):
+    """Outputs, step by step too, and all gradients; on the GPU attention is fused."""
+    expected = logits(model, source, mask, target)
+    gradients = torch.autograd.grad(expected.square().mean(), list(model.parameters()), allow_unused=True)
+    model.cuda()
+    source, mask, target = source.cuda(), mask.cuda(), target.cuda()
+    got = logits(model, source, mask, target)
+    torch.testing.assert_close(got.cpu(), expected, atol=1e-4, rtol=1e-4)
+    found = torch.autograd.grad(got.square().mean(), list(model.parameters()), allow_unused=True)
+    for one, other in zip(found, gradients, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one.cpu(), other, atol=1e-4, rtol=1e-3)
+    state = model.init_state(model.encode(source, mask))
+    for t in range(target.shape[1]):
+        step, state, _ = model.step(target[:, t], state)
+        torch.testing.assert_close(step.cpu(), expected[:, t], atol=1e-4, rtol=1e-4)
+    model.train()
+    with torch.autocast("cuda", torch.bfloat16):
+        model.output(model(source, mask, target).hidden).float().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cpu_and_gpu_agree(model, batch):
+    agree_on_gpu(model, *batch)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cpu_and_gpu_agree_on_long_sentences(long_model):
+    agree_on_gpu(*long_model)

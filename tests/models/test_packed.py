@@ -1,0 +1,49 @@
+"""Packed linear layers are the layers that they were made of, in every model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.tiny_models import liven, tiny_model
+from mt.data.batching import make_batch
+from mt.device import autocast
+from mt.models.packed import PackedLinear, can_pack, pack
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.skipif(not can_pack(CPU), reason="this processor or version of PyTorch has no packed layers")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 5, 64, 321])
+def test_any_number_of_rows(rows: int, bias: bool) -> None:
+    linear = nn.Linear(48, 333, bias=bias)
+    x = torch.randn(rows, 3, 48)
+    with torch.no_grad():
+        assert torch.allclose(PackedLinear(linear, torch.float32)(x), linear(x), atol=1e-5)
+        with autocast(CPU, "bf16"):
+            expected = linear(x)
+            found = PackedLinear(linear, torch.bfloat16)(x)
+    assert found.dtype == expected.dtype == torch.bfloat16
+    assert torch.equal(PackedLinear(linear, torch.bfloat16)(x), linear(x))  # attention is looked at without autocast, in float32
+    assert torch.allclose(found.float(), expected.float(), atol=2e-2)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("encoder", "decoder"), [("transformer", "transformer"), ("rnn", "rnn"), ("transformer", "rnn")])
+@torch.no_grad()
+def test_a_packed_model_gives_the_same_probabilities(encoder: str, decoder: str, precision: str) -> None:
+    model = liven(tiny_model(40, encoder, decoder))
+    batch = make_batch([[5, 6, 7, 8], [9] * 11, [4]], [[5, 6], [7, 8, 9, 10], []])
+
+    def log_probs() -> torch.Tensor:
+        with autocast(CPU, precision):
+            hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
+            return model.output(hidden).float().log_softmax(-1)
+
+    expected = log_probs()
+    pack(model, torch.bfloat16 if precision == "bf16" else torch.float32)
+    assert not any(type(module) is nn.Linear for module in model.modules())
+    assert torch.allclose(log_probs(), expected, atol=1e-4 if precision == "fp32" else 0.2)
+    assert set(dict(model.named_parameters())) == set(dict(liven(tiny_model(40, encoder, decoder)).named_parameters()))

@@ -1,0 +1,105 @@
+"""Loss, learning rate, optimizer and average of the weights, against PyTorch and by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mt.config.schema import OptimConfig
+from mt.models import loss
+from mt.training.optim import Average, build_optimizer, learning_rate, update
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
+    """Where padding is left out, as on a CPU, and where it counts nothing, as on a GPU."""
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)  # several chunks, the last one short, and slices of them
+    monkeypatch.setattr(loss, "SLICE_LOGITS", 25)
+    torch.manual_seed(0)
+    output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
+    target = torch.randint(1, 20, (3, 5))
+    target[1, 3:] = 0
+    inputs = (hidden, output.weight, output.bias)
+    if padded:
+        rows = hidden.flatten(0, 1), output.weight, output.bias, target.flatten()
+        got, nll = loss._LinearCrossEntropy.apply(*rows, True, smoothing, torch.float32, True)
+        nll = nll.view(target.shape)
+    else:
+        got, nll = loss.cross_entropy(hidden, output, target, smoothing)
+    flat = output(hidden).flatten(0, 1), target.flatten()
+    expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
+    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(nll, F.cross_entropy(*flat, ignore_index=0, reduction="none").view(target.shape))
+    for one, other in zip(torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_learning_rate_schedules():
+    root = OptimConfig(lr=1.0, warmup=100, schedule="inverse_sqrt")
+    assert [learning_rate(root, step, 0) for step in (1, 50, 100, 400)] == pytest.approx([0.01, 0.5, 1.0, 0.5])
+    cosine = OptimConfig(lr=1.0, warmup=0, schedule="cosine")
+    assert [learning_rate(cosine, 9, progress) for progress in (0, 0.5, 1, 2)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert learning_rate(OptimConfig(lr=1.0, warmup=10, schedule="constant"), 99, 0.9) == 1.0
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_update_equals_torch_clipping_and_adamw(clip):
+    torch.manual_seed(0)
+    config = OptimConfig(weight_decay=0.1)
+    ours, theirs = (nn.Linear(4, 3) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    one, other = (
+        build_optimizer(config, ours),
+        torch.optim.AdamW(
+            [{"params": [theirs.weight], "weight_decay": 0.1}, {"params": [theirs.bias], "weight_decay": 0.0}],
+            lr=0.01,
+            betas=(0.9, 0.98),
+            eps=1e-9,
+        ),
+    )
+    for _ in range(3):
+        x = torch.randn(5, 4)
+        for model, scale in ((ours, 7.0), (theirs, 1.0)):  # ours: a sum over 7 tokens
+            model.zero_grad()
+            (scale * model(x).square().mean()).backward()
+        norm, skipped = update(one, [p.grad for p in ours.parameters()], torch.tensor(7.0), clip, 0.01)
+        expected = nn.utils.clip_grad_norm_(theirs.parameters(), clip or math.inf)
+        other.step()
+        torch.testing.assert_close(norm, expected)
+        assert not skipped
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = build_optimizer(OptimConfig(), model)
+    for bad in (1.0, math.nan, math.inf):
+        before = {name: p.clone() for name, p in model.named_parameters()}
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        model.weight.grad[0, 0] = bad
+        _, skipped = update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
+        assert bool(skipped) is (bad != 1.0)
+        for name, parameter in model.named_parameters():
+            assert torch.equal(parameter, before[name]) is bool(skipped)
+
+
+def test_average_is_the_moving_average():
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(0.0)
+    average, expected = Average(model, 0.9), 0.0
+    for step in range(1, 200):
+        model.weight.data.fill_(float(step))
+        average.update(step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    with average.applied():
+        assert model.weight.item() == pytest.approx(expected, rel=1e-5)
+    assert model.weight.item() == 199
