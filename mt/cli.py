@@ -18,7 +18,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str, epilog: str) -> None:
         super().__init__(
-            prog, description=description, epilog=epilog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+            prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
     def error(self, message: str) -> NoReturn:
@@ -32,7 +36,11 @@ def say(message: str) -> None:
 
 def fail(error: MTError | OSError) -> NoReturn:
     """Print `error` as one line on standard error and exit with its code."""
-    text = f"{error.filename or 'input or output'}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    text = (
+        f"{error.filename or 'input or output'}: {error.strerror or error}"
+        if isinstance(error, OSError)
+        else str(error)
+    )
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
 
@@ -74,7 +82,12 @@ class SentenceCounter:
             return
         self.shown = now
         text = f"{self.done:,} sentences, {self.done / (now - self.began):.1f} a second"
-        print(f"\r{text}" if self.terminal else text, end="" if self.terminal else "\n", file=self.out, flush=True)
+        print(
+            f"\r{text}" if self.terminal else text,
+            end="" if self.terminal else "\n",
+            file=self.out,
+            flush=True,
+        )
 
     def close(self) -> None:
         if self.shown and self.terminal:

@@ -49,13 +49,19 @@ def run(request: Request) -> dict[str, Any] | None:
         "command": ["mt-compare", *sys.argv[1:]],
         "say": say,
     }
-    results = of_plan(planned, settings) if planned else compare(material(config), config.baseline, **settings)
+    results = (
+        of_plan(planned, settings)
+        if planned
+        else compare(material(config), config.baseline, **settings)
+    )
     written = write_report(results, Path(config.out).expanduser())
     print(summary(results), flush=True)
     say(f"\n{written[0]} shows more")
     if planned and planned.failed:
         runs = "1 run is" if len(planned.failed) == 1 else f"{len(planned.failed)} runs are"
-        raise MTError(f"{runs} not in this comparison: {failures(planned)}; the same command tries again")
+        raise MTError(
+            f"{runs} not in this comparison: {failures(planned)}; the same command tries again"
+        )
     return results
 
 
@@ -72,7 +78,9 @@ def train_missing(request: Request) -> Planned | None:
     say(overview(plan))
     planned = outcome(plan, train_all(plan.missing(), request.launcher))
     if planned.baseline not in planned.systems:
-        raise MTError(f"no run of the baseline {planned.baseline} is finished: {failures(planned)}; the same command goes on from here")
+        raise MTError(
+            f"no run of the baseline {planned.baseline} is finished: {failures(planned)}; the same command goes on from here"
+        )
     return planned
 
 
@@ -98,7 +106,10 @@ def material(config: CompareConfig) -> Material:
 
 
 def failures(planned: Planned) -> str:
-    return "; ".join(f"{each['system']}, seed {each['seed']}: {each['reason']} ({RunFolder.at(each['path']).log})" for each in planned.failed)
+    return "; ".join(
+        f"{each['system']}, seed {each['seed']}: {each['reason']} ({RunFolder.at(each['path']).log})"
+        for each in planned.failed
+    )
 
 
 if __name__ == "__main__":

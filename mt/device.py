@@ -14,11 +14,17 @@ from mt.errors import MTError
 
 def pick_device(name: str = "auto") -> torch.device:
     """auto: the GPU where there is one, else Apple's MPS, else the CPU. In a torchrun job, this process's own GPU."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
     if not available.get(name, False):
-        raise MTError(f"device {name} is not available here; found: {', '.join(k for k, there in available.items() if there)}")
+        raise MTError(
+            f"device {name} is not available here; found: {', '.join(k for k, there in available.items() if there)}"
+        )
     if name != "cuda":
         return torch.device(name)
     index = int(os.environ.get("LOCAL_RANK", 0))
@@ -37,7 +43,9 @@ def device_name(device: torch.device) -> str:
 
 def set_threads(threads: int) -> None:
     """Use so many CPU threads; 0: all cores, shared out where torchrun started several processes on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     torch.set_num_threads(threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
@@ -47,7 +55,10 @@ def has_fast_bf16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
         # Private, so it may go: then "auto" means fp32 and trainer.precision=bf16 still works.
-        checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        checks = (
+            getattr(torch.cpu, name, None)
+            for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
         return any(check is not None and check() for check in checks)
     return False
 
@@ -71,7 +82,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return any(phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory"))
+    return any(
+        phrase in text for phrase in ("out of memory", "not enough memory", "can't allocate memory")
+    )
 
 
 def keep_freed_memory() -> None:
@@ -84,7 +97,11 @@ def keep_freed_memory() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
-        trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX
+        trim_threshold, top_pad, mmap_max = (
+            -1,
+            -2,
+            -4,
+        )  # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX
         libc.mallopt(mmap_max, 0)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(top_pad, 64 << 20)

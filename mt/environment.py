@@ -7,7 +7,15 @@ import platform
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("mt-attention", "torch", "sentencepiece", "datasets", "sacrebleu", "hydra-core", "numpy")
+PACKAGES = (
+    "mt-attention",
+    "torch",
+    "sentencepiece",
+    "datasets",
+    "sacrebleu",
+    "hydra-core",
+    "numpy",
+)
 
 
 def versions() -> dict[str, str | None]:
@@ -21,7 +29,12 @@ def commit() -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        asked = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except OSError:
         return None
     return asked.stdout.strip() or None

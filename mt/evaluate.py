@@ -107,7 +107,9 @@ def evaluation_set(options: argparse.Namespace, config: Config) -> EvaluationSet
     if options.src:
         names = [options.src, *options.ref, *([options.links] if options.links else [])]
         sources, *others = read_parallel(names)
-        return EvaluationSet(sources, others[: len(options.ref)], others[-1] if options.links else None, None)
+        return EvaluationSet(
+            sources, others[: len(options.ref)], others[-1] if options.links else None, None
+        )
     stored = None if options.split == "val" else stored_test(run)
     return stored or corpus_part(config, options.split or "test", str(run))
 
@@ -142,13 +144,22 @@ def translations_of_run(options: argparse.Namespace) -> Material:
         ]
         check_gold(golds, pairs, options.links or "test.links.txt")
     if options.links and not inspector.attends:
-        raise UsageError(f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with")
+        raise UsageError(
+            f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with"
+        )
     # Before the translation, which takes longer: it fails where there is no attention.
-    diagnostics = diagnose(translator, sources, references[0], options.threshold) if options.diagnostics else None
+    diagnostics = (
+        diagnose(translator, sources, references[0], options.threshold)
+        if options.diagnostics
+        else None
+    )
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
     progress = SentenceCounter(sys.stderr, silent=False)
-    hypotheses = [translation.text for translation in translator.translate_stream(sources, progress=progress.add)]
+    hypotheses = [
+        translation.text
+        for translation in translator.translate_stream(sources, progress=progress.add)
+    ]
     progress.close()
     seconds = time.perf_counter() - started
     say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences a second")
@@ -157,9 +168,19 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     alignment = None
     if golds and inspector.attends:
         say("aligning the references")
-        alignment = score_attention(inspector.attention(zip(sources, references[0], strict=True)), golds)
+        alignment = score_attention(
+            inspector.attention(zip(sources, references[0], strict=True)), golds
+        )
     names = [line.split() for line in constructions] if constructions else None
-    return Material(sources, hypotheses, references, options.lang or config.data.languages()[1], names, alignment, diagnostics)
+    return Material(
+        sources,
+        hypotheses,
+        references,
+        options.lang or config.data.languages()[1],
+        names,
+        alignment,
+        diagnostics,
+    )
 
 
 def write_files(folder: Path, material: Material) -> None:
@@ -183,24 +204,36 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             raise UsageError("--hyp needs --ref FILE, the translations to compare with")
         for name in RUN_ONLY:
             if getattr(options, name) is not None:
-                raise UsageError(f"--{name.replace('_', '-')} goes with a run directory, not with --hyp: nothing is translated")
+                raise UsageError(
+                    f"--{name.replace('_', '-')} goes with a run directory, not with --hyp: nothing is translated"
+                )
         if options.length_by == "source" and not options.src:
             raise UsageError("--length-by source needs --src FILE")
         if options.links:
-            raise UsageError("--links goes with a run directory: links are read from a model's attention")
+            raise UsageError(
+                "--links goes with a run directory: links are read from a model's attention"
+            )
     elif bool(options.src) != bool(options.ref):
-        raise UsageError("--src and --ref go together; with neither, the run's own test set is used")
+        raise UsageError(
+            "--src and --ref go together; with neither, the run's own test set is used"
+        )
     elif options.links and not options.src:
-        raise UsageError("--links goes with --src and --ref; links of the run's own test set are found with it")
+        raise UsageError(
+            "--links goes with --src and --ref; links of the run's own test set are found with it"
+        )
     elif options.src and options.split:
-        raise UsageError("--split chooses a part of the run's own data; it cannot be used with --src and --ref")
+        raise UsageError(
+            "--split chooses a part of the run's own data; it cannot be used with --src and --ref"
+        )
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise MTError(f"cannot write {options.json}: its folder does not exist")
     if options.write_files:
         try:
             Path(options.write_files).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise MTError(f"cannot make the folder {options.write_files}: {error.strerror or error}") from None
+            raise MTError(
+                f"cannot make the folder {options.write_files}: {error.strerror or error}"
+            ) from None
     return options
 
 
@@ -213,36 +246,103 @@ def build_parser() -> Parser:
     parser.add_argument("run", nargs="?", metavar="RUN", help="run directory of a trained model")
     text = parser.add_argument_group("text")
     text.add_argument("--hyp", metavar="FILE", help="score these translations instead of a run's")
-    text.add_argument("--src", metavar="FILE", help="sources, one a line (default: the run's own test set; with --hyp: none)")
-    text.add_argument("--ref", metavar="FILE", action="append", default=[], help="reference translations; repeat for several references")
     text.add_argument(
-        "--links", metavar="FILE", help="gold word alignments of --src and the first --ref (Pharaoh: 0-0 1p2): prints the error rate"
+        "--src",
+        metavar="FILE",
+        help="sources, one a line (default: the run's own test set; with --hyp: none)",
     )
-    text.add_argument("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
-    text.add_argument("--lang", metavar="CODE", help="target language, which decides how BLEU tokenises (default: the run's)")
+    text.add_argument(
+        "--ref",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="reference translations; repeat for several references",
+    )
+    text.add_argument(
+        "--links",
+        metavar="FILE",
+        help="gold word alignments of --src and the first --ref (Pharaoh: 0-0 1p2): prints the error rate",
+    )
+    text.add_argument(
+        "--split", choices=("test", "val"), help="part of the run's own data (default: test)"
+    )
+    text.add_argument(
+        "--lang",
+        metavar="CODE",
+        help="target language, which decides how BLEU tokenises (default: the run's)",
+    )
 
     scores = parser.add_argument_group("scores")
-    scores.add_argument("--tokenize", metavar="NAME", default="", help=f"BLEU's tokeniser: {', '.join(TOKENIZERS)} (default: by language)")
-    scores.add_argument("--lowercase", action="store_true", help="lower-case for BLEU and chrF (TER always does)")
     scores.add_argument(
-        "--bootstrap", metavar="N", type=int, default=BOOTSTRAP, help=f"resamples for the intervals; 0: none (default: {BOOTSTRAP})"
+        "--tokenize",
+        metavar="NAME",
+        default="",
+        help=f"BLEU's tokeniser: {', '.join(TOKENIZERS)} (default: by language)",
     )
-    scores.add_argument("--no-ter", action="store_true", help="leave out TER, which takes minutes on long, poor translations")
-    scores.add_argument("--edges", metavar="N,N", type=edges, help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)")
-    scores.add_argument("--threshold", metavar="N", type=positive, help="longest sentence that counts as short (default: 20 words)")
-    scores.add_argument("--diagnostics", action="store_true", default=None, help="measure the attention of each layer and head of a run")
-    scores.add_argument("--length-by", choices=("source", "reference"), help="whose length counts (default: source, where it is known)")
+    scores.add_argument(
+        "--lowercase", action="store_true", help="lower-case for BLEU and chrF (TER always does)"
+    )
+    scores.add_argument(
+        "--bootstrap",
+        metavar="N",
+        type=int,
+        default=BOOTSTRAP,
+        help=f"resamples for the intervals; 0: none (default: {BOOTSTRAP})",
+    )
+    scores.add_argument(
+        "--no-ter",
+        action="store_true",
+        help="leave out TER, which takes minutes on long, poor translations",
+    )
+    scores.add_argument(
+        "--edges",
+        metavar="N,N",
+        type=edges,
+        help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)",
+    )
+    scores.add_argument(
+        "--threshold",
+        metavar="N",
+        type=positive,
+        help="longest sentence that counts as short (default: 20 words)",
+    )
+    scores.add_argument(
+        "--diagnostics",
+        action="store_true",
+        default=None,
+        help="measure the attention of each layer and head of a run",
+    )
+    scores.add_argument(
+        "--length-by",
+        choices=("source", "reference"),
+        help="whose length counts (default: source, where it is known)",
+    )
 
     translation = parser.add_argument_group("translation with a run")
-    translation.add_argument("--beam", metavar="N", type=positive, help=f"beam size; 1: greedy (default: {BEAM})")
-    translation.add_argument("--batch-tokens", metavar="N", type=positive, help=f"tokens a batch (default: {BATCH_TOKENS})")
-    translation.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where to translate (default: auto)")
-    translation.add_argument("--threads", metavar="N", type=positive, help="CPU threads (default: all cores)")
+    translation.add_argument(
+        "--beam", metavar="N", type=positive, help=f"beam size; 1: greedy (default: {BEAM})"
+    )
+    translation.add_argument(
+        "--batch-tokens",
+        metavar="N",
+        type=positive,
+        help=f"tokens a batch (default: {BATCH_TOKENS})",
+    )
+    translation.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="where to translate (default: auto)",
+    )
+    translation.add_argument(
+        "--threads", metavar="N", type=positive, help="CPU threads (default: all cores)"
+    )
 
     output = parser.add_argument_group("output")
     output.add_argument("--json", metavar="FILE", help="write all figures as JSON too")
     output.add_argument(
-        "--write-files", metavar="DIR", help="write sources.txt, hypotheses.txt and references.txt, for other metrics such as COMET"
+        "--write-files",
+        metavar="DIR",
+        help="write sources.txt, hypotheses.txt and references.txt, for other metrics such as COMET",
     )
     return parser
 

@@ -41,16 +41,33 @@ def parser() -> Parser:
     add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
     add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine")
     add(
-        "--quantization", default="float32", metavar="TYPE", help="type of the weights: float32 (default), int8; ctranslate2: bfloat16, ..."
+        "--quantization",
+        default="float32",
+        metavar="TYPE",
+        help="type of the weights: float32 (default), int8; ctranslate2: bfloat16, ...",
     )
     add("--out", metavar="FOLDER", help="where to (default: RUN/export/ENGINE-TYPE)")
     check = arguments.add_argument_group("comparison with the model as trained")
     add = check.add_argument
-    add("--sample", type=int, default=SAMPLE, metavar="N", help=f"validation sentences that both translate; 0: none (default: {SAMPLE})")
+    add(
+        "--sample",
+        type=int,
+        default=SAMPLE,
+        metavar="N",
+        help=f"validation sentences that both translate; 0: none (default: {SAMPLE})",
+    )
     add("--src", metavar="FILE", help="sentences from this file instead")
-    add("--ref", metavar="FILE", action="append", default=[], help="with --src: their reference translations; repeatable")
+    add(
+        "--ref",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="with --src: their reference translations; repeatable",
+    )
     add("--beam", type=int, default=5, metavar="K", help="beam size (default: 5)")
-    add("--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)")
+    add(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads; 0: all cores (default: 0)"
+    )
     return arguments
 
 
@@ -66,10 +83,17 @@ def export(options: argparse.Namespace) -> Path:
 
     set_threads(options.threads)
     run = load_run(options.run, torch.device("cpu"))
-    folder = Path(options.out).expanduser() if options.out else default_folder(run.folder, options.to, options.quantization)
+    folder = (
+        Path(options.out).expanduser()
+        if options.out
+        else default_folder(run.folder, options.to, options.quantization)
+    )
     described, fill = plan(run, options.to, options.quantization)
     write_export(folder, run, described, fill)
-    print(f"{folder}: {megabytes(folder)} (the run's model: {megabytes(run.folder.model)})", flush=True)
+    print(
+        f"{folder}: {megabytes(folder)} (the run's model: {megabytes(run.folder.model)})",
+        flush=True,
+    )
     if options.sample:
         check(options, run, folder)
     return folder
@@ -92,17 +116,31 @@ def plan(run: TrainedModel, backend: str, quantization: str) -> tuple[Export, An
 
     types = ct2.QUANTIZATIONS if backend == "ctranslate2" else onnx_graphs.QUANTIZATIONS
     if quantization not in types:
-        raise UsageError(f"--quantization {quantization} is not possible for {backend}: choose one of {', '.join(types)}")
-    library = require("ctranslate2", "ctranslate2") if backend == "ctranslate2" else require("onnxruntime", "onnx")
+        raise UsageError(
+            f"--quantization {quantization} is not possible for {backend}: choose one of {', '.join(types)}"
+        )
+    library = (
+        require("ctranslate2", "ctranslate2")
+        if backend == "ctranslate2"
+        else require("onnxruntime", "onnx")
+    )
     version = f"{library.__name__} {library.__version__}"
     if backend == "onnx":
-        return Export(backend, quantization, 0, version), lambda folder: onnx_graphs.write_graphs(folder, run.model, quantization)
+        return Export(backend, quantization, 0, version), lambda folder: onnx_graphs.write_graphs(
+            folder, run.model, quantization
+        )
     options, model = SearchOptions(), run.config.model
-    longest = ct2.table_length(model, int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra)
+    longest = ct2.table_length(
+        model, int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
+    )
     if found := ct2.obstacles(model):
-        raise UsageError(f"{run.folder} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model")
+        raise UsageError(
+            f"{run.folder} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model"
+        )
     described = Export(backend, quantization, longest, version)
-    return described, lambda folder: ct2.write_model(folder, run.model, model, run.tokenizer, quantization, longest)
+    return described, lambda folder: ct2.write_model(
+        folder, run.model, model, run.tokenizer, quantization, longest
+    )
 
 
 def check(options: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
@@ -118,11 +156,19 @@ def check(options: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
         return
     search = SearchOptions(beam=options.beam)
     original = translator_of([run], precision="fp32", options=search)
-    agreement = compare(original, load(folder, backend=options.to, options=search), sources, references, run.config.data.languages()[1])
+    agreement = compare(
+        original,
+        load(folder, backend=options.to, options=search),
+        sources,
+        references,
+        run.config.data.languages()[1],
+    )
     print(f"{name}, beam {options.beam}, {agreement.line()}", flush=True)
 
 
-def sample_text(options: argparse.Namespace, run: TrainedModel) -> tuple[list[str], list[list[str]], str]:
+def sample_text(
+    options: argparse.Namespace, run: TrainedModel
+) -> tuple[list[str], list[list[str]], str]:
     """Sentences spread evenly over the text, their references, what text it is. MTError where it cannot be had."""
     from mt.evaluation.evaluation_set import corpus_part, read_parallel
 
@@ -134,7 +180,11 @@ def sample_text(options: argparse.Namespace, run: TrainedModel) -> tuple[list[st
         sources, references, name = found.sources, found.references, "validation"
     count = min(options.sample, len(sources))
     rows = [len(sources) * number // count for number in range(count)]
-    return [sources[row] for row in rows], [[lines[row] for row in rows] for lines in references], name
+    return (
+        [sources[row] for row in rows],
+        [[lines[row] for row in rows] for lines in references],
+        name,
+    )
 
 
 def megabytes(path: Path) -> str:

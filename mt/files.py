@@ -26,7 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())  # the rename must not reach the disk before the content
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise MTError(f"could not save {path}: {error}; what was saved there before is unchanged") from error
+        raise MTError(
+            f"could not save {path}: {error}; what was saved there before is unchanged"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

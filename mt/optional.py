@@ -13,4 +13,6 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MTError(f"this needs {module} ({error}): pip install 'mt-attention[{extra}]'") from error
+        raise MTError(
+            f"this needs {module} ({error}): pip install 'mt-attention[{extra}]'"
+        ) from error

@@ -116,13 +116,17 @@ class RunFolder:
     def read_config(self) -> Config:
         """Return the run's settings. MTError if there is no run, or if the file cannot be read."""
         if not self.path.is_dir():
-            raise MTError(f"no run directory {self}: give the folder that mt-train wrote, such as runs/demo")
+            raise MTError(
+                f"no run directory {self}: give the folder that mt-train wrote, such as runs/demo"
+            )
         if not self.config.is_file():
             raise MTError(f"{self} is no run directory: it has no {self.config.name}")
         try:
             return config_from_yaml(self.config.read_text(encoding="utf-8"))
         except (MTError, UnicodeDecodeError, OSError) as error:
-            raise MTError(f"{self.config} cannot be read ({error}): it may come from another version of mt") from error
+            raise MTError(
+                f"{self.config} cannot be read ({error}): it may come from another version of mt"
+            ) from error
 
     def write_config(self, config: Config) -> None:
         """Write all settings as YAML."""
@@ -135,7 +139,9 @@ class RunFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise MTError(f"{self} is being trained by another process: wait for it, or choose another name=...") from None
+            raise MTError(
+                f"{self} is being trained by another process: wait for it, or choose another name=..."
+            ) from None
         try:
             yield
         finally:
@@ -156,7 +162,11 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the records of training and validation, in order; lines that are no JSON object are left out."""
-        lines = self.metrics.read_text(encoding="utf-8", errors="replace").splitlines() if self.metrics.is_file() else []
+        lines = (
+            self.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+            if self.metrics.is_file()
+            else []
+        )
         records = []
         for line in lines:
             with contextlib.suppress(ValueError):  # the last line of a run that was killed
@@ -181,7 +191,9 @@ class RunFolder:
 
     def add_start(self, facts: dict[str, Any]) -> None:
         """Record one start of mt-train."""
-        write_text(self.environment, json.dumps({"starts": [*self.read_starts(), facts]}, indent=1) + "\n")
+        write_text(
+            self.environment, json.dumps({"starts": [*self.read_starts(), facts]}, indent=1) + "\n"
+        )
 
     def read_cost(self) -> dict[str, Any] | None:
         """Return what `write_cost` wrote; None if the run has not ended. MTError if the file is damaged."""
@@ -193,11 +205,16 @@ class RunFolder:
                 raise ValueError("no JSON object")
             return cost
         except ValueError as error:
-            raise MTError(f"cannot read {self.cost}: {error!r}; delete it to go on without the costs of this run") from error
+            raise MTError(
+                f"cannot read {self.cost}: {error!r}; delete it to go on without the costs of this run"
+            ) from error
 
     def write_cost(self, cost: dict[str, Any]) -> None:
         """Write costs as JSON; numbers that are NaN become null."""
-        known = {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in cost.items()}
+        known = {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in cost.items()
+        }
         write_text(self.cost, json.dumps(known, indent=1) + "\n")
 
     def read_scores(self) -> dict[str, Any]:
@@ -235,10 +252,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if "mt_format" not in metadata:
                 raise MTError(f"{path} was not written by mt: it has no format number")
             if int(metadata["mt_format"]) > FORMAT:
-                raise MTError(f"{path} has format {metadata['mt_format']}, this version of mt reads up to {FORMAT}: upgrade mt")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["facts"])  # noqa: SIM118
+                raise MTError(
+                    f"{path} has format {metadata['mt_format']}, this version of mt reads up to {FORMAT}: upgrade mt"
+                )
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(
+                metadata["facts"]
+            )  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise MTError(f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again") from error
+        raise MTError(
+            f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again"
+        ) from error
 
 
 def count_parameters(path: Path) -> int:
@@ -247,7 +270,9 @@ def count_parameters(path: Path) -> int:
         with safe_open(path, "np") as file:
             return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise MTError(f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again") from error
+        raise MTError(
+            f"{path} is damaged or not a safetensors file ({error}): copy the run again, or train it again"
+        ) from error
 
 
 def _step(line: str) -> float:

@@ -46,7 +46,10 @@ def train(config: Config) -> Evaluation | None:
     ranks = Ranks()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     check_run_folder(folder, config)
-    with contextlib.closing(RunLog(folder, ranks.first)) as log, folder.locked() if ranks.first else contextlib.nullcontext():
+    with (
+        contextlib.closing(RunLog(folder, ranks.first)) as log,
+        folder.locked() if ranks.first else contextlib.nullcontext(),
+    ):
         data = prepare_run(config, log.say)
         for line in data.report:
             log.say(line)
@@ -69,7 +72,9 @@ def train(config: Config) -> Evaluation | None:
         if not ranks.first:
             return None
         evaluation, seconds = test(config, data, folder, log)
-        save_cost(folder, model, state, device, len(data.test_pairs), seconds, config.trainer.test_beam)
+        save_cost(
+            folder, model, state, device, len(data.test_pairs), seconds, config.trainer.test_beam
+        )
         return evaluation
 
 
@@ -80,7 +85,9 @@ def check_run_folder(folder: RunFolder, config: Config) -> None:
     if not folder.path.exists() or not any(folder.path.iterdir()):
         return
     if not folder.is_started():
-        raise MTError(f"{folder} exists and is no run directory: choose another name=... or runs_dir=...")
+        raise MTError(
+            f"{folder} exists and is no run directory: choose another name=... or runs_dir=..."
+        )
     if not folder.has_weights():
         return  # it failed before anything was saved, perhaps because of the very setting that is different now
     if changed := differences(folder.read_config(), config):
@@ -95,7 +102,9 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     if device.type == "cpu":
         keep_freed_memory()
     seed_everything(config.seed)
-    model = build_model(config.model, data.tokenizer.vocab_size("src"), data.tokenizer.vocab_size("tgt"))
+    model = build_model(
+        config.model, data.tokenizer.vocab_size("src"), data.tokenizer.vocab_size("tgt")
+    )
     if config.trainer.init_from:
         tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
         fill(model, tensors, f"trainer.init_from={config.trainer.init_from}")
@@ -105,21 +114,31 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
 def describe(config: Config, model: Seq2Seq, device: torch.device, ranks: Ranks) -> str:
     """One line about what is going to be trained where."""
     weights = sum(parameter.numel() for parameter in model.parameters())
-    where = device_name(device) if device.type == "cuda" else f"{device.type} with {torch.get_num_threads()} threads"
+    where = (
+        device_name(device)
+        if device.type == "cuda"
+        else f"{device.type} with {torch.get_num_threads()} threads"
+    )
     return (
         f"{config.model.encoder} to {config.model.decoder}, {weights:,} weights, on {where}"
         f"{f', {ranks.world} ranks' if ranks.world > 1 else ''}, {resolve_precision(device, config.trainer.precision)}"
     )
 
 
-def test(config: Config, data: PreparedData, folder: RunFolder, log: RunLog) -> tuple[Evaluation, float]:
+def test(
+    config: Config, data: PreparedData, folder: RunFolder, log: RunLog
+) -> tuple[Evaluation, float]:
     """Translate the test set with the best model, print the table, keep the outputs beside the model.
 
     Returns the scores, and the seconds that translating took.
     """
     log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
     translator = load(
-        folder.path, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=config.trainer.test_beam)
+        folder.path,
+        config.trainer.device,
+        config.trainer.precision,
+        workers=0,
+        options=SearchOptions(beam=config.trainer.test_beam),
     )
     sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
     started = time.monotonic()
@@ -136,14 +155,24 @@ def test(config: Config, data: PreparedData, folder: RunFolder, log: RunLog) -> 
             stored["links"] = links
             golds = parse_lines(links, "test.links.txt")
             inspector = Inspector(translator)
-            alignment = score_attention(inspector.attention(data.test_pairs), golds) if inspector.attends else None
+            alignment = (
+                score_attention(inspector.attention(data.test_pairs), golds)
+                if inspector.attends
+                else None
+            )
         if any(names):
             stored["constructions"] = names
             constructions = [line.split() for line in names]
     # TER takes minutes where a model is poor, and mt-evaluate has it.
     language = config.data.languages()[1]
     evaluation = evaluate_translations(
-        sources, hypotheses, [references], tgt_lang=language, ter=False, constructions=constructions, alignment=alignment
+        sources,
+        hypotheses,
+        [references],
+        tgt_lang=language,
+        ter=False,
+        constructions=constructions,
+        alignment=alignment,
     )
     for name, lines in stored.items():
         write_lines(folder.test_lines(name), lines)
@@ -152,7 +181,9 @@ def test(config: Config, data: PreparedData, folder: RunFolder, log: RunLog) -> 
     return evaluation, seconds
 
 
-def save_environment(folder: RunFolder, data: PreparedData, device: torch.device, ranks: Ranks) -> None:
+def save_environment(
+    folder: RunFolder, data: PreparedData, device: torch.device, ranks: Ranks
+) -> None:
     """What one needs to know to repeat the run elsewhere: one object for each start."""
     facts = {
         "command": sys.argv,
@@ -187,7 +218,9 @@ def main() -> None:
     # Hydra composes again; this first time is for errors in one line and with the right exit code. Flags of Hydra's own
     # (-m for sweeps, --cfg, --config-dir) change what is composed, so with them only the keys are checked here.
     if any(argument.startswith("-") for argument in arguments):
-        run_command(lambda: check_keys([a for a in arguments if not a.startswith("-") and "=" in a]))
+        run_command(
+            lambda: check_keys([a for a in arguments if not a.startswith("-") and "=" in a])
+        )
     else:
         run_command(lambda: load_config(arguments))
     run_command(job)

@@ -48,7 +48,9 @@ read from; of an ensemble, of its first run. A .html file holds all kinds, layer
 flags say what it opens with; .png and .svg need matplotlib (pip install 'mt-attention[plot]') and show up to 20 lines. With
 --score FILE it is the attention in these translations instead of the model's own, and --links FILE outlines known links.
 """
-SEPARATORS_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")  # legal in JSON strings, but some tools end a line there
+SEPARATORS_IN_JSON = re.compile(
+    "[\x7f-\x9f\u2028\u2029]"
+)  # legal in JSON strings, but some tools end a line there
 
 
 def main() -> None:
@@ -60,34 +62,129 @@ def parser() -> Parser:
     """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
     arguments = Parser("mt-translate", "Translate lines of text with a trained model.", EXAMPLES)
     add = arguments.add_argument
-    add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo; or a folder that mt-export wrote")
-    add("sentences", metavar="SENTENCE", nargs="*", help="text to translate; without any, lines are read from standard input")
-    add("--ensemble", metavar="RUN", action="append", default=[], help="one more run, to average probabilities with; repeatable")
-    add("--input", metavar="FILE", help="read lines from this file (.gz, .xz, .zst too) instead of standard input")
-    add("--output", metavar="FILE", help="write to this file, which appears when it is complete (until then: FILE.part)")
-    add("--format", choices=("text", "jsonl"), default="text", help="jsonl: one object a line, with scores (default: text)")
-    add("--nbest", type=int, default=1, metavar="N", help="best N translations; as text: line number from 0 ||| translation ||| score")
-    add("--scores", action="store_true", help="text: put the score (log-probability / length^alpha) and a tab before each translation")
-    add("--alignments", action="store_true", help="put word alignments after each translation: translation ||| 0-0 1-1 (see below)")
-    add("--score", metavar="FILE", help="do not translate: print the log-probability of each line of FILE as translation of its input line")
-    add("--stream", action="store_true", help="answer each line before reading the next (slower: nothing is batched)")
+    add(
+        "run",
+        metavar="RUN",
+        help="run directory that mt-train wrote, such as runs/demo; or a folder that mt-export wrote",
+    )
+    add(
+        "sentences",
+        metavar="SENTENCE",
+        nargs="*",
+        help="text to translate; without any, lines are read from standard input",
+    )
+    add(
+        "--ensemble",
+        metavar="RUN",
+        action="append",
+        default=[],
+        help="one more run, to average probabilities with; repeatable",
+    )
+    add(
+        "--input",
+        metavar="FILE",
+        help="read lines from this file (.gz, .xz, .zst too) instead of standard input",
+    )
+    add(
+        "--output",
+        metavar="FILE",
+        help="write to this file, which appears when it is complete (until then: FILE.part)",
+    )
+    add(
+        "--format",
+        choices=("text", "jsonl"),
+        default="text",
+        help="jsonl: one object a line, with scores (default: text)",
+    )
+    add(
+        "--nbest",
+        type=int,
+        default=1,
+        metavar="N",
+        help="best N translations; as text: line number from 0 ||| translation ||| score",
+    )
+    add(
+        "--scores",
+        action="store_true",
+        help="text: put the score (log-probability / length^alpha) and a tab before each translation",
+    )
+    add(
+        "--alignments",
+        action="store_true",
+        help="put word alignments after each translation: translation ||| 0-0 1-1 (see below)",
+    )
+    add(
+        "--score",
+        metavar="FILE",
+        help="do not translate: print the log-probability of each line of FILE as translation of its input line",
+    )
+    add(
+        "--stream",
+        action="store_true",
+        help="answer each line before reading the next (slower: nothing is batched)",
+    )
     add_flags(arguments)
     search = arguments.add_argument_group("search")
     add = search.add_argument
     add("--beam", type=int, default=5, metavar="K", help="beam size; 1: greedy search (default: 5)")
-    add("--length-penalty", type=float, default=1.0, metavar="ALPHA", help="0 favours short output, above 1 long (default: 1)")
-    add("--max-ratio", type=float, default=2.0, metavar="R", help="longest output: R * source tokens + E (default: 2)")
+    add(
+        "--length-penalty",
+        type=float,
+        default=1.0,
+        metavar="ALPHA",
+        help="0 favours short output, above 1 long (default: 1)",
+    )
+    add(
+        "--max-ratio",
+        type=float,
+        default=2.0,
+        metavar="R",
+        help="longest output: R * source tokens + E (default: 2)",
+    )
     add("--max-extra", type=int, default=20, metavar="E", help="see --max-ratio (default: 20)")
-    add("--min-length", type=int, default=0, metavar="N", help="shortest output in tokens (default: 0)")
-    add("--sample", action="store_true", help="draw translations at random; with --nbest N, N independent ones")
-    add("--temperature", type=float, default=1.0, metavar="T", help="sampling: below 1 more likely, above 1 more varied (default: 1)")
-    add("--top-k", type=int, default=0, metavar="K", help="sampling: only from the K likeliest tokens; 0: all (default: 0)")
-    add("--top-p", type=float, default=1.0, metavar="P", help="sampling: only from the likeliest tokens that hold this share (default: 1)")
+    add(
+        "--min-length",
+        type=int,
+        default=0,
+        metavar="N",
+        help="shortest output in tokens (default: 0)",
+    )
+    add(
+        "--sample",
+        action="store_true",
+        help="draw translations at random; with --nbest N, N independent ones",
+    )
+    add(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="sampling: below 1 more likely, above 1 more varied (default: 1)",
+    )
+    add(
+        "--top-k",
+        type=int,
+        default=0,
+        metavar="K",
+        help="sampling: only from the K likeliest tokens; 0: all (default: 0)",
+    )
+    add(
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="sampling: only from the likeliest tokens that hold this share (default: 1)",
+    )
     add("--seed", type=int, metavar="N", help="makes sampling repeatable")
     machine = arguments.add_argument_group("machine")
     add = machine.add_argument
     backends = ("auto", "pytorch", "ctranslate2", "onnx")
-    add("--backend", default="auto", choices=backends, help="the engine, of those that mt-export made RUN fit for (default: what RUN is)")
+    add(
+        "--backend",
+        default="auto",
+        choices=backends,
+        help="the engine, of those that mt-export made RUN fit for (default: what RUN is)",
+    )
     add(
         "--batch-tokens",
         type=int,
@@ -95,8 +192,18 @@ def parser() -> Parser:
         metavar="N",
         help="source tokens * beam a batch; less takes less memory (default: 8192, 4096 in each of several processes)",
     )
-    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute (default: auto)")
-    add("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the hardware has it (default: auto)")
+    add(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="where to compute (default: auto)",
+    )
+    add(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="auto: bf16 where the hardware has it (default: auto)",
+    )
     add(
         "--threads",
         type=int,
@@ -112,9 +219,17 @@ def translate(arguments: argparse.Namespace) -> None:
     """The command after its flags are read."""
     if arguments.sentences and arguments.input:
         raise UsageError("give sentences or --input, not both")
-    others = arguments.nbest > 1 or arguments.scores or arguments.sample or arguments.alignments or arguments.format != "text"
+    others = (
+        arguments.nbest > 1
+        or arguments.scores
+        or arguments.sample
+        or arguments.alignments
+        or arguments.format != "text"
+    )
     if arguments.score and others:
-        raise UsageError("--score prints one number a line: it does not go with --nbest, --scores, --sample, --alignments or --format")
+        raise UsageError(
+            "--score prints one number a line: it does not go with --nbest, --scores, --sample, --alignments or --format"
+        )
     if arguments.threads < 0:
         raise UsageError("--threads cannot be negative")
     drawing = Drawing.from_flags(arguments)
@@ -128,8 +243,12 @@ def translate(arguments: argparse.Namespace) -> None:
 
     set_threads(arguments.threads)
     keep_freed_memory()
-    options = SearchOptions(**{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__})
-    log: Callable[[str], None] = (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
+    options = SearchOptions(
+        **{name: getattr(arguments, name) for name in SearchOptions.__dataclass_fields__}
+    )
+    log: Callable[[str], None] = (
+        (lambda _: None) if arguments.quiet else (lambda line: print(line, file=sys.stderr))
+    )
     translator = load(
         [arguments.run, *arguments.ensemble],
         arguments.device,
@@ -142,19 +261,30 @@ def translate(arguments: argparse.Namespace) -> None:
     )
     inspector = Inspector(translator)
     kinds = drawing.kinds(inspector) if drawing else None
-    progress = SentenceCounter(sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream)
+    progress = SentenceCounter(
+        sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream
+    )
     window = 1 if arguments.stream else WINDOW_LINES
     with open_input(arguments, log) as lines, open_output(arguments.output) as out:
         lines = drawing.limit(lines) if drawing else lines
         if arguments.score:
-            look = (lambda pairs: drawing.add_pairs(inspector, pairs, kinds or ())) if drawing else None
+            look = (
+                (lambda pairs: drawing.add_pairs(inspector, pairs, kinds or ()))
+                if drawing
+                else None
+            )
             results = score_lines(translator, lines, arguments.score, window, look)
         else:
-            stream = inspector.translate_stream(lines, window, arguments.seed, progress.add, arguments.alignments, kinds)
+            stream = inspector.translate_stream(
+                lines, window, arguments.seed, progress.add, arguments.alignments, kinds
+            )
             if drawing:
                 stream = drawing.watch(stream)
             show = as_json if arguments.format == "jsonl" else as_text
-            results = (show(index, each, arguments.nbest, arguments.scores) for index, each in enumerate(stream))
+            results = (
+                show(index, each, arguments.nbest, arguments.scores)
+                for index, each in enumerate(stream)
+            )
         for count, text in enumerate(results, start=1):
             out.write(text)
             if count % window == 0:
@@ -169,7 +299,10 @@ def translate(arguments: argparse.Namespace) -> None:
 def as_text(index: int, translation: Translation, nbest: int, scores: bool) -> str:
     """One line, or the n-best list that Moses introduced: index ||| translation ||| score; links come last, as from Marian."""
     if nbest > 1:
-        return "".join(f"{index} ||| {output.text} ||| {output.score:.6f}{links_field(output)}\n" for output in translation.outputs)
+        return "".join(
+            f"{index} ||| {output.text} ||| {output.score:.6f}{links_field(output)}\n"
+            for output in translation.outputs
+        )
     output = translation.outputs[0]
     return (f"{output.score:.6f}\t" if scores else "") + f"{output.text}{links_field(output)}\n"
 
@@ -182,7 +315,9 @@ def links_field(output: Output) -> str:
 def as_json(index: int, translation: Translation, nbest: int, scores: bool) -> str:
     """One object on one line. Scores are always there; `nbest` only where more than one was asked for."""
     listed = [as_record(output) for output in translation.outputs]
-    record = {"index": index, "source": translation.source, **listed[0]} | ({"nbest": listed} if nbest > 1 else {})
+    record = {"index": index, "source": translation.source, **listed[0]} | (
+        {"nbest": listed} if nbest > 1 else {}
+    )
     text = json.dumps(record, ensure_ascii=False)
     return SEPARATORS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
@@ -194,7 +329,11 @@ def as_record(output: Output) -> dict[str, Any]:
 
 
 def score_lines(
-    translator: Translator, sources: Iterable[str], path: str, window: int, look: Callable[[list[tuple[str, str]]], None] | None = None
+    translator: Translator,
+    sources: Iterable[str],
+    path: str,
+    window: int,
+    look: Callable[[list[tuple[str, str]]], None] | None = None,
 ) -> Iterator[str]:
     """One log-probability a line. `look` is shown the pairs."""
     from mt.decoding.line_chunks import windows
@@ -207,12 +346,16 @@ def score_lines(
             read += len(pairs)
             if len(pairs) < len(chunk):
                 total = read + len(chunk) - len(pairs) + sum(1 for _ in sources)
-                raise MTError(f"{path} has {read:,} lines and the input {total:,}: they must belong together line by line")
+                raise MTError(
+                    f"{path} has {read:,} lines and the input {total:,}: they must belong together line by line"
+                )
             if look:
                 look(pairs)
             yield from (f"{score.log_prob:.6f}\n" for score in translator.score(pairs))
         if more := sum(1 for _ in targets):
-            raise MTError(f"{path} has {read + more:,} lines and the input {read:,}: they must belong together line by line")
+            raise MTError(
+                f"{path} has {read + more:,} lines and the input {read:,}: they must belong together line by line"
+            )
 
 
 def read_lines(stream: IO[bytes]) -> Iterator[str]:
@@ -222,7 +365,9 @@ def read_lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def open_input(arguments: argparse.Namespace, log: Callable[[str], None]) -> Iterator[Iterable[str]]:
+def open_input(
+    arguments: argparse.Namespace, log: Callable[[str], None]
+) -> Iterator[Iterable[str]]:
     """The sentences of the command line, or the lines of a file or of standard input."""
     if arguments.sentences:
         yield arguments.sentences

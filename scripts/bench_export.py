@@ -27,16 +27,31 @@ WEIGHTS = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--src", type=Path, help="sentences (default: the run's test set)")
     parser.add_argument("--ref", type=Path, help="their translations")
-    parser.add_argument("--lines", type=int, default=500, help="sentences, spread evenly over the text (default: 500)")
-    parser.add_argument("--beam", type=int, default=5, help="beam beside greedy search (default: 5)")
+    parser.add_argument(
+        "--lines",
+        type=int,
+        default=500,
+        help="sentences, spread evenly over the text (default: 500)",
+    )
+    parser.add_argument(
+        "--beam", type=int, default=5, help="beam beside greedy search (default: 5)"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
-    parser.add_argument("--batch-tokens", type=int, default=4096, help="as of mt-translate (default: 4096)")
+    parser.add_argument(
+        "--batch-tokens", type=int, default=4096, help="as of mt-translate (default: 4096)"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
-    parser.add_argument("--cpu-time", action="store_true", help="count seconds of processor time of one thread: for a machine that is busy")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="count seconds of processor time of one thread: for a machine that is busy",
+    )
     options = parser.parse_args()
     if options.cpu_time and options.threads != 1:
         parser.error("--cpu-time takes --threads 1: processes of their own would not be counted")
@@ -47,7 +62,9 @@ def main() -> None:
         list(read_lines(options.ref or options.run / "test.references.txt")),
     ]
     count = min(options.lines, len(texts[0]))
-    sources, references = ([lines[len(lines) * row // count] for row in range(count)] for lines in texts)
+    sources, references = (
+        [lines[len(lines) * row // count] for row in range(count)] for lines in texts
+    )
     bleu = build_metrics(RunFolder.at(options.run).read_config().data.languages()[1])[0]["bleu"]
     rows = contestants(options.run, options.batch_tokens)
     speeds: dict[tuple[str, int], list[float]] = {}
@@ -63,7 +80,9 @@ def main() -> None:
                 speeds.setdefault((name, beam), []).append(count / (clock() - start))
             scores[name] = bleu.corpus_score(outputs, [references]).score
     unit = "sentences/CPU second" if options.cpu_time else "sentences/s"
-    print(f"| engine, weights | MB | greedy, {unit} | beam {options.beam}, {unit} | BLEU |\n|---|---|---|---|---|")
+    print(
+        f"| engine, weights | MB | greedy, {unit} | beam {options.beam}, {unit} | BLEU |\n|---|---|---|---|---|"
+    )
     for name, (_, size) in rows.items():
         greedy, beam = (statistics.median(speeds[name, width]) for width in (1, options.beam))
         print(f"| {name} | {size:.1f} | {greedy:,.0f} | {beam:,.0f} | {scores[name]:.2f} |")
@@ -72,17 +91,30 @@ def main() -> None:
 def contestants(run: Path, batch_tokens: int) -> dict[str, tuple[Translator, float]]:
     """Name -> translator and size in MB."""
     rows = {
-        f"PyTorch, {name}": (load(run, "cpu", precision, workers=0, batch_tokens=batch_tokens), megabytes(run))
+        f"PyTorch, {name}": (
+            load(run, "cpu", precision, workers=0, batch_tokens=batch_tokens),
+            megabytes(run),
+        )
         for name, precision in (("float32", "fp32"), ("bfloat16", "bf16"))
     }
-    for folder in sorted(folder for backend in BACKENDS for folder in (run / "export").glob(f"{backend}-*") if is_export(folder)):
+    for folder in sorted(
+        folder
+        for backend in BACKENDS
+        for folder in (run / "export").glob(f"{backend}-*")
+        if is_export(folder)
+    ):
         export = read_export(folder)
-        rows[f"{export.backend}, {export.quantization}"] = load(folder, batch_tokens=batch_tokens), megabytes(folder)
+        rows[f"{export.backend}, {export.quantization}"] = (
+            load(folder, batch_tokens=batch_tokens),
+            megabytes(folder),
+        )
     return rows
 
 
 def megabytes(folder: Path) -> float:
-    return sum((folder / name).stat().st_size for name in WEIGHTS if (folder / name).is_file()) / 1e6
+    return (
+        sum((folder / name).stat().st_size for name in WEIGHTS if (folder / name).is_file()) / 1e6
+    )
 
 
 if __name__ == "__main__":

@@ -33,16 +33,41 @@ from mt.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
-    add("--text", choices=("demo", "made"), default="demo", help="the embedded corpus, or made-up words (default: demo)")
+    add(
+        "--text",
+        choices=("demo", "made"),
+        default="demo",
+        help="the embedded corpus, or made-up words (default: demo)",
+    )
     add("--src", default="", help="source side of the text, instead")
     add("--tgt", default="", help="target side of it")
     add("--pairs", type=int, default=20_000, help="use the first so many (default: 20000)")
-    add("--families", nargs="+", choices=("transformer", "rnn"), default=["transformer", "rnn"], help="default: both")
+    add(
+        "--families",
+        nargs="+",
+        choices=("transformer", "rnn"),
+        default=["transformer", "rnn"],
+        help="default: both",
+    )
     add("--size", default="small", help="one of configs/model/size (default: small)")
-    add("--vocab", type=int, default=0, help="pieces of the vocabulary (default: of the text's preset)")
-    add("--batch-tokens", type=int, default=4096, help="padding included, on the longer side (default: 4096)")
+    add(
+        "--vocab",
+        type=int,
+        default=0,
+        help="pieces of the vocabulary (default: of the text's preset)",
+    )
+    add(
+        "--batch-tokens",
+        type=int,
+        default=4096,
+        help="padding included, on the longer side (default: 4096)",
+    )
     add("--steps", type=int, default=20, help="measured steps (default: 20)")
     add("--warm-up", type=int, default=5, help="steps before them (default: 5)")
     add("--sweep", choices=SWEEPS, help="instead: mt alone as the work grows")
@@ -55,29 +80,58 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
     with prepared(options) as (device, precisions, folder):
-        job = Job(folder, device, torch.get_num_threads(), options.batch_tokens, options.warm_up, options.steps, options.cpu_time)
-        peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
+        job = Job(
+            folder,
+            device,
+            torch.get_num_threads(),
+            options.batch_tokens,
+            options.warm_up,
+            options.steps,
+            options.cpu_time,
+        )
+        peaks = {
+            precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions
+        }
         print(f"{called}\n", flush=True)
         if options.sweep:
             found = sweep(options.sweep, options, job, precisions[0], peaks, overrides)
             print(f"{setting(device, job.threads, peaks, options.cpu_time)}\n\n{found}", flush=True)
             return
-        text = texts.overrides(options.text, options.src, options.tgt, folder / "text", options.pairs)
+        text = texts.overrides(
+            options.text, options.src, options.tgt, folder / "text", options.pairs
+        )
         for family in options.families:
             entries = line_up(options.peer, options.variant, precisions)
             own = [*text, *model(family, options.size, options.vocab), *overrides]
             training = Training(job, family, own, for_peers=bool(options.peer))
             contest(entries, training.work, options.repeats)
             # Again, for the higher of both: something else may have run beside the first.
-            peaks = {precision: max(peak, matrix_peak(device, precision, options.cpu_time)) for precision, peak in peaks.items()}
+            peaks = {
+                precision: max(peak, matrix_peak(device, precision, options.cpu_time))
+                for precision, peak in peaks.items()
+            }
             title = f"{family}, {options.size}, vocabulary of {training.vocab:,}, batches of {options.batch_tokens:,} tokens"
-            print(f"{title}\n\n{training.table(entries, peaks)}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n", flush=True)
-            record(options.record, title, entries, command=called, peaks=peaks, flops=training.cost.flops)
+            print(
+                f"{title}\n\n{training.table(entries, peaks)}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n",
+                flush=True,
+            )
+            record(
+                options.record,
+                title,
+                entries,
+                command=called,
+                peaks=peaks,
+                flops=training.cost.flops,
+            )
 
 
 def model(family: str, size: str, vocab: int) -> list[str]:
     """Overrides of mt-train."""
-    return [f"model={family}", f"model/size={size}", *([f"data.tokenizer.vocab_size={vocab}"] if vocab else [])]
+    return [
+        f"model={family}",
+        f"model/size={size}",
+        *([f"data.tokenizer.vocab_size={vocab}"] if vocab else []),
+    ]
 
 
 if __name__ == "__main__":

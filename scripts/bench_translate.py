@@ -31,10 +31,19 @@ from mt.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     add("--run", type=Path, help="trained run directory (default: one is trained)")
-    add("--train-steps", type=int, default=300, help="without --run: how long it is trained (default: 300)")
+    add(
+        "--train-steps",
+        type=int,
+        default=300,
+        help="without --run: how long it is trained (default: 300)",
+    )
     add("--src", default="", help="text to translate (default: the run's test set)")
     add("--ref", default="", help="its reference translation")
     add("--lines", type=int, default=0, help="translate only the first so many; 0: all (default)")
@@ -50,8 +59,12 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
     with prepared(options) as (device, precisions, folder):
         run = options.run or train_model(folder, [*demo(options), *overrides])
         text = Text.of(run, options.src, options.ref, options.lines)
-        work = Translation(folder, run, text, device, torch.get_num_threads(), options.batch, options.cpu_time)
-        peaks = {precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions}
+        work = Translation(
+            folder, run, text, device, torch.get_num_threads(), options.batch, options.cpu_time
+        )
+        peaks = {
+            precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions
+        }
         print(f"{called}\n\n{setting(device, work.threads, peaks, options.cpu_time)}\n", flush=True)
         for beam in options.beams:
             entries = line_up(options.peer, options.variant, precisions)

@@ -26,12 +26,19 @@ from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.trainer import seed_everything
 
-TOLERANCES = {"fp32 loss": 1e-3, "fp32 gradient": 1e-3, "fp32 translations that differ": 0.1, "bf16 loss": 0.02}
+TOLERANCES = {
+    "fp32 loss": 1e-3,
+    "fp32 gradient": 1e-3,
+    "fp32 translations that differ": 0.1,
+    "bf16 loss": 0.02,
+}
 VOCABULARY, SENTENCES, LONGEST = 500, 24, 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args(arguments)
     run_command(lambda: check(pick_device(options.device)))
@@ -72,7 +79,10 @@ def differences(family: str, device: torch.device) -> dict[str, float]:
 def rows() -> list[list[int]]:
     random = torch.Generator().manual_seed(1)
     lengths = torch.randint(2, LONGEST, (SENTENCES,), generator=random).tolist()
-    return [torch.randint(EOS + 1, VOCABULARY, (length,), generator=random).tolist() for length in lengths]
+    return [
+        torch.randint(EOS + 1, VOCABULARY, (length,), generator=random).tolist()
+        for length in lengths
+    ]
 
 
 def measure(model: Seq2Seq, precision: str) -> tuple[float, torch.Tensor]:
@@ -84,7 +94,11 @@ def measure(model: Seq2Seq, precision: str) -> tuple[float, torch.Tensor]:
         output = model(batch.source, batch.source_mask, batch.target_input)
         loss, _ = cross_entropy(output.hidden, model.output, batch.target, 0.1)
     loss.backward()
-    gradients = [parameter.grad.flatten().float().cpu() for parameter in model.parameters() if parameter.grad is not None]
+    gradients = [
+        parameter.grad.flatten().float().cpu()
+        for parameter in model.parameters()
+        if parameter.grad is not None
+    ]
     return loss.item() / batch.target_tokens, torch.cat(gradients)
 
 
@@ -92,7 +106,12 @@ def translations(model: Seq2Seq) -> list[list[int]]:
     """Greedy outputs, in fp32."""
     batch = make_batch(rows(), [()] * SENTENCES).to(model.device)
     model.eval()
-    return [found[0].tokens for found in search(model, batch.source, batch.source_mask, SearchOptions(beam=1, max_ratio=0, max_extra=10))]
+    return [
+        found[0].tokens
+        for found in search(
+            model, batch.source, batch.source_mask, SearchOptions(beam=1, max_ratio=0, max_extra=10)
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -48,10 +48,19 @@ RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot genera
     multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel coverage""".split()
 MECHANISMS = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
-    **{name: [*TRANSFORMER, f"attention={name}"] for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span")},
+    **{
+        name: [*TRANSFORMER, f"attention={name}"]
+        for name in ("mqa", "gqa", "window", "strided", "multiscale", "adaptive_span")
+    },
     "linear": [*TRANSFORMER, "attention=linear", "position=sinusoidal"],
-    **{f"transformer {name}": [*TRANSFORMER, f"attention={name}"] for name in ("sparsemax", "entmax15")},
-    **{f"{name} norm": [*TRANSFORMER, f"model.transformer.norm={name}"] for name in ("post", "sandwich")},
+    **{
+        f"transformer {name}": [*TRANSFORMER, f"attention={name}"]
+        for name in ("sparsemax", "entmax15")
+    },
+    **{
+        f"{name} norm": [*TRANSFORMER, f"model.transformer.norm={name}"]
+        for name in ("post", "sandwich")
+    },
     "deepnorm": [*TRANSFORMER, "model.transformer.norm=deepnorm"],
     "rms norm": [*TRANSFORMER, "model.transformer.norm_kind=rms"],
     "qk-norm": [*TRANSFORMER, "model.transformer.qk_norm=true"],
@@ -86,16 +95,30 @@ WARM_UP, STEPS, REPEATS = 10, 40, 3  # of a measurement of speed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME|KEY=VALUE", help="mechanisms (default: all), and overrides for mt-train")
-    parser.add_argument("--folder", type=Path, default=Path("runs/mechanisms"), help="where the runs go (default: runs/mechanisms)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME|KEY=VALUE",
+        help="mechanisms (default: all), and overrides for mt-train",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("runs/mechanisms"),
+        help="where the runs go (default: runs/mechanisms)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--speed", action="store_true", help="measure speed instead of training")
     options = parser.parse_args()
     overrides = [name for name in options.names if "=" in name]
     wanted = [name for name in options.names if "=" not in name] or list(MECHANISMS)
     if unknown := set(wanted) - set(MECHANISMS):
-        parser.error(f"no mechanism {', '.join(sorted(unknown))}; there are: {', '.join(MECHANISMS)}")
+        parser.error(
+            f"no mechanism {', '.join(sorted(unknown))}; there are: {', '.join(MECHANISMS)}"
+        )
     if options.speed:
         measure_speed(wanted, options.folder, [*COMMON, *overrides])
     else:
@@ -103,14 +126,24 @@ def main() -> None:
         for name in wanted:
             run = options.folder / name.replace(" ", "-")
             if not (run / RESULT).exists():
-                train(run, [*COMMON, f"trainer.threads={options.threads}", *MECHANISMS[name], *overrides])
+                train(
+                    run,
+                    [*COMMON, f"trainer.threads={options.threads}", *MECHANISMS[name], *overrides],
+                )
                 write_text(run / RESULT, json.dumps(test(run), indent=1) + "\n")
     print(table(options.folder))
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
     """mt-train in a process of its own; an interrupted run goes on."""
-    command = [sys.executable, "-m", "mt.train", *overrides, f"name={run.name}", f"runs_dir={run.parent}"]
+    command = [
+        sys.executable,
+        "-m",
+        "mt.train",
+        *overrides,
+        f"name={run.name}",
+        f"runs_dir={run.parent}",
+    ]
     print(f"== {run.name}", file=sys.stderr, flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
@@ -118,24 +151,43 @@ def train(run: Path, overrides: Sequence[str]) -> None:
 def test(run: Path) -> dict[str, Any]:
     """BLEU for each column, the alignment error rate for the first, weights, loss."""
     translator, bleu = load(run), build_metrics("de")[0]["bleu"]
-    result: dict[str, Any] = {"weights": sum(p.numel() for p in translator.models[0].parameters()), "bleu": {}, "aer": None}
+    result: dict[str, Any] = {
+        "weights": sum(p.numel() for p in translator.models[0].parameters()),
+        "bleu": {},
+        "aer": None,
+    }
     for number, (column, (shortest, longest)) in enumerate(TESTS.items()):
-        pairs = [p for p in generate("test", TEST_PAIRS, subset="core") if shortest <= count_words(p.source) <= longest]
+        pairs = [
+            p
+            for p in generate("test", TEST_PAIRS, subset="core")
+            if shortest <= count_words(p.source) <= longest
+        ]
         hypotheses = translator.translate([p.source for p in pairs], beam=1)
         result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]]).score
         if number == 0 and mt.inspect(translator).attends:
             result["aer"] = error_rate(translator, pairs)
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    records = [
+        json.loads(line)
+        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     result["loss"] = [record["loss"] for record in records if record["kind"] == "val"][-1]
-    result["target_tokens"] = [record["target_tokens"] for record in records if record["kind"] == "train"][-1]
+    result["target_tokens"] = [
+        record["target_tokens"] for record in records if record["kind"] == "train"
+    ][-1]
     return result
 
 
 def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
     """Of the best layer, mean of the heads, links by argmax."""
     golds = parse_lines([p.pharaoh for p in pairs], "links")
-    scores = score_attention(mt.inspect(translator).attention([(p.source, p.target) for p in pairs]), golds)
-    return min(scores.at(layer, None, reading).aer for layer in range(scores.layers) for reading in scores.readings)
+    scores = score_attention(
+        mt.inspect(translator).attention([(p.source, p.target) for p in pairs]), golds
+    )
+    return min(
+        scores.at(layer, None, reading).aer
+        for layer in range(scores.layers)
+        for reading in scores.readings
+    )
 
 
 def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> None:
@@ -144,19 +196,31 @@ def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> 
         job = Job(Path(temporary), torch.device("cpu"), 1, 1024, WARM_UP, STEPS, cpu_time=True)
         entries = [Entry(replace(variant("mt="), name=name), "auto") for name in names]
         told = {name: job.overrides([*MECHANISMS[name], *common], "auto") for name in names}
-        works = {name: job.common(load_config(told[name]), "auto") | {"overrides": told[name]} for name in names}
+        works = {
+            name: job.common(load_config(told[name]), "auto") | {"overrides": told[name]}
+            for name in names
+        }
         contest(entries, lambda entry: works[entry.contestant.name], REPEATS)
     path = folder / SPEED
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = {entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries}
+    found = {
+        entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries
+    }
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(known | found, indent=1) + "\n")
 
 
 def table(folder: Path) -> str:
     """What there is, as Markdown."""
-    speeds = json.loads((folder / SPEED).read_text(encoding="utf-8")) if (folder / SPEED).exists() else {}
-    lines = [f"| mechanism | {' | '.join(TESTS)} | AER | loss | weights | tokens/s |", "|---" * (len(TESTS) + 5) + "|"]
+    speeds = (
+        json.loads((folder / SPEED).read_text(encoding="utf-8"))
+        if (folder / SPEED).exists()
+        else {}
+    )
+    lines = [
+        f"| mechanism | {' | '.join(TESTS)} | AER | loss | weights | tokens/s |",
+        "|---" * (len(TESTS) + 5) + "|",
+    ]
     for name in MECHANISMS:
         path = folder / name.replace(" ", "-") / RESULT
         found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
@@ -165,8 +229,15 @@ def table(folder: Path) -> str:
         cells = [""] * (len(TESTS) + 3)
         if found is not None:
             aer = "" if found["aer"] is None else f"{found['aer']:.1f}"
-            cells = [*(f"{found['bleu'][column]:.1f}" for column in TESTS), aer, f"{found['loss']:.3f}", f"{found['weights'] / 1e6:.2f} M"]
-        lines.append(f"| {name} | {' | '.join(cells)} | {format(speeds[name], ',.0f') if name in speeds else ''} |")
+            cells = [
+                *(f"{found['bleu'][column]:.1f}" for column in TESTS),
+                aer,
+                f"{found['loss']:.3f}",
+                f"{found['weights'] / 1e6:.2f} M",
+            ]
+        lines.append(
+            f"| {name} | {' | '.join(cells)} | {format(speeds[name], ',.0f') if name in speeds else ''} |"
+        )
     return "\n".join(lines)
 
 

@@ -16,8 +16,9 @@ from mt.data.embedded_corpus import generate
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 
-torch.set_num_threads(1)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
-
+torch.set_num_threads(
+    1
+)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,9 @@ def realdata() -> Path:
 def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting what a step costs takes every run a second or two, longer than most runs of the tests train."""
     if request.path.name != "test_budget.py":
-        monkeypatch.setattr("mt.training.trainer.StepCost", lambda model: lambda sentences, source, target: 0.0)
+        monkeypatch.setattr(
+            "mt.training.trainer.StepCost", lambda model: lambda sentences, source, target: 0.0
+        )
 
 
 @pytest.fixture
@@ -49,8 +52,14 @@ def tiny_run(tmp_path: Path):
                 # Short ones: a model that has learned nothing translates up to the longest output that is allowed.
                 lines = [pair for pair in found if len(pair.source.split()) <= 10][:count]
                 for side, text in (("src", "source"), ("tgt", "target")):
-                    (tmp_path / f"{split}.{side}").write_text("".join(getattr(line, text) + "\n" for line in lines), encoding="utf-8")
-        files = [f"data.{split}.{side}={tmp_path}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
+                    (tmp_path / f"{split}.{side}").write_text(
+                        "".join(getattr(line, text) + "\n" for line in lines), encoding="utf-8"
+                    )
+        files = [
+            f"data.{split}.{side}={tmp_path}/{split}.{side}"
+            for split in ("train", "val", "test")
+            for side in ("src", "tgt")
+        ]
         return [
             "data=files",
             "data.name=tiny",
@@ -73,7 +82,9 @@ def tiny_run(tmp_path: Path):
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
     lines = sentences(300)
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330))
+    return Tokenizer.train(
+        lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=330)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,9 @@ Selection = Callable[[Tensor, Tensor | None], Tensor]
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """exp(e_j) / sum_k exp(e_k): every key gets something."""
-    return _masked(lambda x: x.softmax(-1, dtype=torch.float32), scores, mask, torch.finfo(scores.dtype).min)
+    return _masked(
+        lambda x: x.softmax(-1, dtype=torch.float32), scores, mask, torch.finfo(scores.dtype).min
+    )
 
 
 def masked_sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -32,11 +34,17 @@ def masked_entmax15(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     return _masked(lambda x: entmax15(x.float(), dim=-1), scores, mask, SPARSE_FILL)
 
 
-SELECTIONS: dict[str, Selection] = {"softmax": masked_softmax, "sparsemax": masked_sparsemax, "entmax15": masked_entmax15}
+SELECTIONS: dict[str, Selection] = {
+    "softmax": masked_softmax,
+    "sparsemax": masked_sparsemax,
+    "entmax15": masked_entmax15,
+}
 SPARSE_FILL = -1e9  # entmax adds up and squares what it is given: the smallest float would overflow
 
 
-def _masked(function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor | None, fill: float) -> Tensor:
+def _masked(
+    function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor | None, fill: float
+) -> Tensor:
     if mask is None:
         return function(scores)
     # A finite fill: with -inf a row that is masked entirely would be NaN, and NaN times zero stays NaN.
@@ -46,7 +54,9 @@ def _masked(function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor |
 class Select(nn.Module):
     """A selection that may learn in ways of its own; of recurrent decoders."""
 
-    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, scores: Tensor, mask: Tensor, query: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """scores [B, H, Q, S], mask broadcastable, query [B, Q, D] -> weights; terms [B, Q] for `losses`, in training only."""
         raise NotImplementedError
 
@@ -62,5 +72,7 @@ class Soft(Select):
         super().__init__()
         self.select = select
 
-    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, scores: Tensor, mask: Tensor, query: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         return self.select(scores, mask), {}

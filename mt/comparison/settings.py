@@ -8,7 +8,16 @@ from typing import Any
 from mt.config.schema import Config
 
 # Names, seeds, where things are kept and what is shown: they change nothing of what is learned or of what it costs.
-NEUTRAL = ("name", "runs_dir", "seed", "data.cache", "data.offline", "trainer.log_every", "trainer.samples", "trainer.save_minutes")
+NEUTRAL = (
+    "name",
+    "runs_dir",
+    "seed",
+    "data.cache",
+    "data.offline",
+    "trainer.log_every",
+    "trainer.samples",
+    "trainer.save_minutes",
+)
 
 
 def value_of(config: Config, key: str) -> Any:

@@ -73,19 +73,30 @@ class Material:
         return [system.name for system in self.systems]
 
 
-def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sources: str = "", lang: str = "") -> Material:
+def of_files(
+    hypotheses: Mapping[str, str | Sequence[str]],
+    references: str,
+    sources: str = "",
+    lang: str = "",
+) -> Material:
     """Systems by name, each one file of translations or several (of several seeds), with a file of references and of sources."""
     if not hypotheses:
         raise UsageError("name at least one system: hyp='{ours: a.txt, theirs: b.txt}'")
     files = {
-        name: list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths] for name, paths in hypotheses.items()
+        name: list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
+        for name, paths in hypotheses.items()
     }
     for name, paths in files.items():
         if not paths or not all(isinstance(path, str) for path in paths):
-            raise UsageError(f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'")
+            raise UsageError(
+                f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'"
+            )
         if twice := next((path for path in paths if paths.count(path) > 1), None):
             raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
-    lines = {path: list(read_lines(Path(path))) for path in [references, *([sources] if sources else []), *sum(files.values(), [])]}
+    lines = {
+        path: list(read_lines(Path(path)))
+        for path in [references, *([sources] if sources else []), *sum(files.values(), [])]
+    }
     check_lines(lines)
     systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
     test = TestSet(
@@ -97,7 +108,11 @@ def of_files(hypotheses: Mapping[str, str | Sequence[str]], references: str, sou
     return Material(systems, [test], lang, unequal_seeds(systems))
 
 
-def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = None, say: Callable[[str], None] = print) -> Material:
+def of_runs(
+    paths: Sequence[str],
+    tests: Mapping[str, Sequence[str]] | None = None,
+    say: Callable[[str], None] = print,
+) -> Material:
     """Run directories, or patterns of them; those whose settings differ in the seed only are one system, named by the first of them.
 
     As `of_variants` otherwise.
@@ -112,7 +127,11 @@ def of_runs(paths: Sequence[str], tests: Mapping[str, Sequence[str]] | None = No
             groups.append([run])
         else:
             same.append(run)
-    return _of_runs([System(name, runs) for name, runs in zip(names(groups), groups, strict=True)], tests or {}, say)
+    return _of_runs(
+        [System(name, runs) for name, runs in zip(names(groups), groups, strict=True)],
+        tests or {},
+        say,
+    )
 
 
 def matching(pattern: str) -> list[str]:
@@ -125,7 +144,9 @@ def matching(pattern: str) -> list[str]:
 
 
 def of_variants(
-    variants: Mapping[str, Sequence[str]], tests: Mapping[str, Sequence[str]] | None = None, say: Callable[[str], None] = print
+    variants: Mapping[str, Sequence[str]],
+    tests: Mapping[str, Sequence[str]] | None = None,
+    say: Callable[[str], None] = print,
 ) -> Material:
     """Run directories by the name of their system, with the test that mt-train left in each; a variant without runs is left out.
 
@@ -133,44 +154,70 @@ def of_variants(
     `say` is told where that takes time. MTError where a run has no test yet, is being trained, or was tested on other text than
     the rest.
     """
-    systems = [System(name, [read_run(path) for path in paths]) for name, paths in variants.items() if paths]
+    systems = [
+        System(name, [read_run(path) for path in paths])
+        for name, paths in variants.items()
+        if paths
+    ]
     if not systems:
         raise MTError("there is no finished run to compare")
     return _of_runs(systems, tests or {}, say)
 
 
-def _of_runs(systems: list[System], tests: Mapping[str, Sequence[str]], say: Callable[[str], None]) -> Material:
+def _of_runs(
+    systems: list[System], tests: Mapping[str, Sequence[str]], say: Callable[[str], None]
+) -> Material:
     if HEADLINE in tests:
-        raise UsageError(f"a further test set cannot be called {HEADLINE!r}, which is the run's own: choose another name")
+        raise UsageError(
+            f"a further test set cannot be called {HEADLINE!r}, which is the run's own: choose another name"
+        )
     runs = [run for system in systems for run in system.runs]
     seen: set[Path] = set()
     for run in runs:
         if (place := run.folder.path.resolve()) in seen:
             raise UsageError(f"{run.path} is named twice: each run counts once")
         seen.add(place)
-    found = [_own_test(systems), *(_further_test(systems, name, overrides, say) for name, overrides in tests.items())]
+    found = [
+        _own_test(systems),
+        *(_further_test(systems, name, overrides, say) for name, overrides in tests.items()),
+    ]
     assert runs[0].config is not None
-    return Material(systems, found, runs[0].config.data.languages()[1], [*unequal_seeds(systems), *same_seeds(systems)])
+    return Material(
+        systems,
+        found,
+        runs[0].config.data.languages()[1],
+        [*unequal_seeds(systems), *same_seeds(systems)],
+    )
 
 
 def _own_test(systems: Sequence[System]) -> TestSet:
     """The test that mt-train left in each run."""
     first = systems[0].runs[0].folder
-    sources, references = (list(read_lines(first.test_lines(side))) for side in ("sources", "references"))
+    sources, references = (
+        list(read_lines(first.test_lines(side))) for side in ("sources", "references")
+    )
     hypotheses: dict[str, list[list[str]]] = {}
     for system in systems:
         hypotheses[system.name] = []
         for run in system.runs:
             folder = run.folder
-            other = [list(read_lines(folder.test_lines(side))) for side in ("sources", "references")]
+            other = [
+                list(read_lines(folder.test_lines(side))) for side in ("sources", "references")
+            ]
             _check_same(first, folder, other == [sources, references])
             hypotheses[system.name].append(list(read_lines(folder.test_lines("hypotheses"))))
-    lines = {f"{system.runs[k].path}": found for system in systems for k, found in enumerate(hypotheses[system.name])}
+    lines = {
+        f"{system.runs[k].path}": found
+        for system in systems
+        for k, found in enumerate(hypotheses[system.name])
+    }
     check_lines({"sources": sources, "references": references, **lines})
     return TestSet(HEADLINE, sources, references, hypotheses, read_links(first.test_lines("links")))
 
 
-def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str], say: Callable[[str], None]) -> TestSet:
+def _further_test(
+    systems: Sequence[System], name: str, overrides: Sequence[str], say: Callable[[str], None]
+) -> TestSet:
     """A test set that each run's model translates now, unless it has before."""
     first = systems[0].runs[0].folder
     text: TestText | None = None
@@ -182,10 +229,16 @@ def _further_test(systems: Sequence[System], name: str, overrides: Sequence[str]
             assert run.config is not None
             folder = run.folder
             wanted = with_test(run.config, name, overrides).data
-            if text is None or wanted != data:  # most runs have the same, and need not read it again
+            if (
+                text is None or wanted != data
+            ):  # most runs have the same, and need not read it again
                 found = read_test(wanted, name)
                 text, data = text or found, wanted
-                _check_same(first, folder, (found.sources, found.references) == (text.sources, text.references))
+                _check_same(
+                    first,
+                    folder,
+                    (found.sources, found.references) == (text.sources, text.references),
+                )
             hypotheses[system.name].append(translate_test(folder, run.config, text, say))
     assert text is not None
     return TestSet(name, text.sources, text.references, hypotheses, text.links)
@@ -215,14 +268,22 @@ def read_run(path: str) -> SystemRun:
 def alike(one: SystemRun, other: SystemRun) -> bool:
     """Whether two runs differ in nothing but their seed, and in what may differ when a run is continued, the budget apart."""
     assert one.config is not None and other.config is not None
-    limits = [{key: value for key, value in vars(run.config.trainer).items() if key.startswith("max_")} for run in (one, other)]  # type: ignore[union-attr]
-    return limits[0] == limits[1] and not differences(dataclasses.replace(one.config, seed=other.config.seed), other.config)
+    limits = [
+        {key: value for key, value in vars(run.config.trainer).items() if key.startswith("max_")}
+        for run in (one, other)
+    ]  # type: ignore[union-attr]
+    return limits[0] == limits[1] and not differences(
+        dataclasses.replace(one.config, seed=other.config.seed), other.config
+    )
 
 
 def names(groups: Sequence[Sequence[SystemRun]]) -> list[str]:
     """A name for each group: the folder name of its first run; where several share it, the whole path."""
     short = [Path(runs[0].path).name for runs in groups]
-    return [name if short.count(name) == 1 else runs[0].path for name, runs in zip(short, groups, strict=True)]
+    return [
+        name if short.count(name) == 1 else runs[0].path
+        for name, runs in zip(short, groups, strict=True)
+    ]
 
 
 def unequal_seeds(systems: Sequence[System]) -> list[str]:
@@ -243,5 +304,7 @@ def same_seeds(systems: Sequence[System]) -> list[str]:
     for system in systems:
         seeds = [run.seed for run in system.runs]
         if twice := sorted({seed for seed in seeds if seed is not None and seeds.count(seed) > 1}):
-            found.append(f"{system.name} has several runs with seed {', '.join(map(str, twice))}: they are no independent evidence")
+            found.append(
+                f"{system.name} has several runs with seed {', '.join(map(str, twice))}: they are no independent evidence"
+            )
     return found

@@ -26,12 +26,18 @@ class Table:
 
     def compact(self) -> Table:
         """Without the columns of numbers that are empty in every row."""
-        used = [at for at in range(len(self.header)) if at < self.labels or any(row[at].text for row in self.cells())]
+        used = [
+            at
+            for at in range(len(self.header))
+            if at < self.labels or any(row[at].text for row in self.cells())
+        ]
         rows = [[row[at] for at in used] for row in self.rows]
         return replace(self, header=[self.header[at] for at in used], rows=rows)
 
     def cells(self) -> list[list[Cell]]:
-        return [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows]
+        return [
+            [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in self.rows
+        ]
 
 
 def markdown_table(table: Table) -> str:
@@ -44,7 +50,12 @@ def markdown_table(table: Table) -> str:
         rows.append([texts[0] + ("*" if number in table.faint else ""), *texts[1:]])
     rows = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
-    rule = "|".join("-" * (width + 1) + ("-" if i < table.labels else ":") for i, width in enumerate(widths))
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    rule = "|".join(
+        "-" * (width + 1) + ("-" if i < table.labels else ":") for i, width in enumerate(widths)
+    )
     text = "\n".join([lines[0], f"|{rule}|", *lines[1:]])
     return f"{text}\n\n{table.note}" if table.note else text

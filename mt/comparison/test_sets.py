@@ -37,7 +37,9 @@ class TestText:
 
     @property
     def hash(self) -> str:
-        return hashlib.blake2b("\n".join(self.sources).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+        return hashlib.blake2b(
+            "\n".join(self.sources).encode("utf-8", "surrogateescape"), digest_size=6
+        ).hexdigest()
 
 
 def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
@@ -50,7 +52,9 @@ def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
         raise UsageError(str(error)) from error
     for override in parsed:
         if not override.key_or_group.startswith("data.test."):
-            raise UsageError(f"the test set {name} sets {override.key_or_group}: a test set is made of overrides of data.test.*")
+            raise UsageError(
+                f"the test set {name} sets {override.key_or_group}: a test set is made of overrides of data.test.*"
+            )
         OmegaConf.update(composed, override.key_or_group, override.value())
     return to_config(composed)
 
@@ -66,7 +70,9 @@ def read_test(data: DataConfig, name: str) -> TestText:
     return TestText(name, [source for source, _ in pairs], [target for _, target in pairs], links)
 
 
-def translate_test(folder: RunFolder, config: Config, text: TestText, say: Callable[[str], None]) -> list[str]:
+def translate_test(
+    folder: RunFolder, config: Config, text: TestText, say: Callable[[str], None]
+) -> list[str]:
     """The run's translations, as its test is made (`trainer.test_beam`); those of an earlier time are taken where text and
     model are the same."""
     from mt.decoding.load import load
@@ -74,19 +80,37 @@ def translate_test(folder: RunFolder, config: Config, text: TestText, say: Calla
 
     beam = config.trainer.test_beam
     if not folder.model.is_file():
-        raise MTError(f"{folder} has no {folder.model.name} to translate the test set {text.name} with")
-    key = hashlib.blake2b(f"{text.hash} {file_digest(folder.model)} {beam}".encode(), digest_size=6).hexdigest()
+        raise MTError(
+            f"{folder} has no {folder.model.name} to translate the test set {text.name} with"
+        )
+    key = hashlib.blake2b(
+        f"{text.hash} {file_digest(folder.model)} {beam}".encode(), digest_size=6
+    ).hexdigest()
     stem = folder.further_tests / f"{text.name}-{key}"
     stored = stem.with_name(f"{stem.name}.hypotheses.txt")
     if stored.is_file() and len(found := list(read_lines(stored))) == len(text.sources):
         return found
-    say(f"translating the test set {text.name} ({len(text.sources):,} sentences) with {folder}, beam {beam}")
+    say(
+        f"translating the test set {text.name} ({len(text.sources):,} sentences) with {folder}, beam {beam}"
+    )
     started = time.monotonic()
-    translator = load(folder.path, config.trainer.device, config.trainer.precision, workers=0, options=SearchOptions(beam=beam))
+    translator = load(
+        folder.path,
+        config.trainer.device,
+        config.trainer.precision,
+        workers=0,
+        options=SearchOptions(beam=beam),
+    )
     hypotheses = translator.translate(text.sources)
     say(f"translated in {time.monotonic() - started:.1f} s")
-    for side, lines in (("sources", text.sources), ("references", text.references), ("hypotheses", hypotheses)):
-        write_lines(stem.with_name(f"{stem.name}.{side}.txt"), lines)  # the hypotheses last: they say that it is done
+    for side, lines in (
+        ("sources", text.sources),
+        ("references", text.references),
+        ("hypotheses", hypotheses),
+    ):
+        write_lines(
+            stem.with_name(f"{stem.name}.{side}.txt"), lines
+        )  # the hypotheses last: they say that it is done
     return hypotheses
 
 

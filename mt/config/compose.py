@@ -60,7 +60,9 @@ def check_keys(overrides: list[str]) -> None:
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
-        raise UsageError(f"cannot read the overrides: {one_line(error)}; quote values with special characters: 'key=\"a,b\"'") from error
+        raise UsageError(
+            f"cannot read the overrides: {one_line(error)}; quote values with special characters: 'key=\"a,b\"'"
+        ) from error
     known_groups = groups()
     for override in parsed:
         key = override.key_or_group
@@ -89,7 +91,12 @@ def check_mechanisms(overrides: list[str], config: Config) -> None:
         for option in value if isinstance(value, list) else [value]:
             if not option:
                 continue
-            settings = {str(family) for family in OmegaConf.load(config_dir() / override.key_or_group / f"{option}.yaml")}
+            settings = {
+                str(family)
+                for family in OmegaConf.load(
+                    config_dir() / override.key_or_group / f"{option}.yaml"
+                )
+            }
             if not families & settings:
                 raise UsageError(
                     f"{override.key_or_group}={option} is for {' and '.join(sorted(settings))} models, and this one is "
@@ -101,7 +108,10 @@ def _is_key(key: str) -> bool:
     """Whether `key` is a setting or, under data.mix, a setting of a corpus with a name of the user's choice."""
     parts = key.split(".")
     if parts[:2] == ["data", "mix"]:
-        return len(parts) <= 3 or (len(parts) == 4 and parts[3] in {field.name for field in dataclasses.fields(SplitConfig)})
+        return len(parts) <= 3 or (
+            len(parts) == 4
+            and parts[3] in {field.name for field in dataclasses.fields(SplitConfig)}
+        )
     return key in keys()
 
 
@@ -109,8 +119,12 @@ def _check_known(name: str, known: list[str], prefix: str) -> None:
     if name in known:
         return
     # The part after the last dot is what people mistype; a key given without its section is found by it too.
-    near = difflib.get_close_matches(name, known, 1, 0.6) or [k for k in known if k.split(".")[-1] == name.split(".")[-1]]
-    near = near or difflib.get_close_matches(name.split(".")[-1], [k.split(".")[-1] for k in known], 1, 0.75)
+    near = difflib.get_close_matches(name, known, 1, 0.6) or [
+        k for k in known if k.split(".")[-1] == name.split(".")[-1]
+    ]
+    near = near or difflib.get_close_matches(
+        name.split(".")[-1], [k.split(".")[-1] for k in known], 1, 0.75
+    )
     hint = f"did you mean {prefix}{near[0]}?" if near else "mt-train --help lists what there is"
     raise UsageError(f"unknown {'option' if prefix else 'key'} {prefix}{name}: {hint}")
 
@@ -119,7 +133,9 @@ def differences(old: Config, new: Config) -> list[str]:
     """Settings that may not differ when a run is continued and yet do, as readable phrases."""
     found = []
     for name, field in keys().items():
-        before, after = (functools.reduce(getattr, name.split("."), config) for config in (old, new))
+        before, after = (
+            functools.reduce(getattr, name.split("."), config) for config in (old, new)
+        )
         if before != after and not field.metadata["resumable"]:
             found.append(f"{name} is {_plain(before)} there and {_plain(after)} here")
     return found
@@ -150,7 +166,10 @@ def help_text() -> str:
         "Groups (each option is a file that sets some of the keys below)",
     ]
     lines += [f"  {name:12} {', '.join(options)}" for name, options in groups().items()]
-    lines += ["", "Keys, with their defaults before any group sets them (* may change when a run is continued)"]
+    lines += [
+        "",
+        "Keys, with their defaults before any group sets them (* may change when a run is continued)",
+    ]
     for name, field, section in fields():
         text = field.metadata["help"]
         if section:
@@ -159,5 +178,7 @@ def help_text() -> str:
         choices = f" [{'|'.join(field.metadata['choices'])}]" if field.metadata["choices"] else ""
         default = field_default(field)
         shown = "" if default is None or default == "" else f" = {default}"
-        lines.append(f"    {name}{shown}{'*' if field.metadata['resumable'] else ''}{choices}\n        {text}")
+        lines.append(
+            f"    {name}{shown}{'*' if field.metadata['resumable'] else ''}{choices}\n        {text}"
+        )
     return "\n".join(lines)

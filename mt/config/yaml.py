@@ -23,7 +23,9 @@ def to_config(composed: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UsageError(one_line(error)) from error
     assert isinstance(config, Config)
-    config.data.mix = {name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()}
+    config.data.mix = {
+        name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
+    }
     check_values(config)
     return config
 
@@ -57,7 +59,10 @@ def one_line(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     noise = ("full_key:", "reference_type=", "object_type=", "See https", "^")
-    key = next((line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")), "")
+    key = next(
+        (line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")),
+        "",
+    )
     text = "; ".join(line for line in lines if not line.startswith(noise))
     text = text.replace("LexerNoViableAltException: ", "unexpected character after: ")
     return f"{key}: {text}" if key and key not in text else text

@@ -58,7 +58,11 @@ class Batch:
         """Copy to `device`; to a GPU from page-locked memory, so that the copy does not wait for the GPU's work."""
 
         def move(tensor: Tensor) -> Tensor:
-            return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+            return (
+                tensor.pin_memory().to(device, non_blocking=True)
+                if device.type == "cuda"
+                else tensor.to(device)
+            )
 
         return replace(
             self,
@@ -69,7 +73,9 @@ class Batch:
         )
 
 
-def make_batch(sources: Sequence[Sequence[int] | np.ndarray], targets: Sequence[Sequence[int] | np.ndarray]) -> Batch:
+def make_batch(
+    sources: Sequence[Sequence[int] | np.ndarray], targets: Sequence[Sequence[int] | np.ndarray]
+) -> Batch:
     """Tensors of pieces that have no BOS and no EOS yet."""
     source, source_mask = _pad(sources)
     target, target_mask = _pad(targets)
@@ -106,7 +112,9 @@ def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[int]:
     widths = pad_width(np.maximum(source, target))
     ends, start = [], 0
     while start < len(widths):
-        widest = np.maximum.accumulate(widths[start : start + max(1, batch_tokens // int(widths[start]))])
+        widest = np.maximum.accumulate(
+            widths[start : start + max(1, batch_tokens // int(widths[start]))]
+        )
         fits = widest * np.arange(1, len(widest) + 1) <= batch_tokens
         start += max(1, int(fits.sum()))  # `widest` never falls, so what fits comes first
         ends.append(start)
@@ -129,7 +137,9 @@ class BatchOrder:
         self._epochs: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
         if any(table.weight <= 0 for table in tables):
-            raise UsageError("the weight of a corpus must be above 0: leave out a corpus that is not wanted")
+            raise UsageError(
+                "the weight of a corpus must be above 0: leave out a corpus that is not wanted"
+            )
         if not len(self.src_lengths):
             raise MTError("there are no training pairs")
         longest = int(pad_width(max(self.src_lengths.max(), self.tgt_lengths.max())))
@@ -152,7 +162,9 @@ class BatchOrder:
 
     def _epoch(self, number: int) -> list[np.ndarray]:
         random = np.random.default_rng((self.seed, ORDER, number))
-        rows = np.concatenate([start + self._draw(index, number) for index, start in enumerate(self.starts[:-1])])
+        rows = np.concatenate(
+            [start + self._draw(index, number) for index, start in enumerate(self.starts[:-1])]
+        )
         random.shuffle(rows)
         batches: list[np.ndarray] = []
         for pool in np.array_split(rows, max(1, -(-len(rows) // pool_size(self.batch_tokens)))):
@@ -224,7 +236,9 @@ class Step:
     epoch: int  # from 0
     progress: float  # epochs done after this step
     position: Position  # where a run continues after this step
-    micro_batches: list[tuple[int, np.ndarray]]  # number in the epoch, rows; may be empty in an epoch's last step
+    micro_batches: list[
+        tuple[int, np.ndarray]
+    ]  # number in the epoch, rows; may be empty in an epoch's last step
 
 
 class BatchStream:
@@ -234,8 +248,21 @@ class BatchStream:
     do not mix, and the work of a step is the same for one rank and for many.
     """
 
-    def __init__(self, order: BatchOrder, group: int, rank: int = 0, world: int = 1, start: Position | None = None) -> None:
-        self.order, self.group, self.rank, self.world, self.start = order, group, rank, world, start or Position()
+    def __init__(
+        self,
+        order: BatchOrder,
+        group: int,
+        rank: int = 0,
+        world: int = 1,
+        start: Position | None = None,
+    ) -> None:
+        self.order, self.group, self.rank, self.world, self.start = (
+            order,
+            group,
+            rank,
+            world,
+            start or Position(),
+        )
 
     def __iter__(self) -> Iterator[Step]:
         epoch, first = self.start.epoch, self.start.batch
@@ -244,7 +271,9 @@ class BatchStream:
             while first < len(batches):
                 end = min(first + self.group, len(batches))
                 after = Position(epoch, end) if end < len(batches) else Position(epoch + 1)
-                mine = [(index, batches[index]) for index in range(first + self.rank, end, self.world)]
+                mine = [
+                    (index, batches[index]) for index in range(first + self.rank, end, self.world)
+                ]
                 yield Step(epoch, epoch + end / len(batches), after, mine)
                 first = end
             epoch, first = epoch + 1, 0
@@ -273,7 +302,16 @@ def collate(tables: Sequence[PairTable], rows: np.ndarray, segment: Segment | No
         if segment is None:
             raise TypeError("a table of text needs `segment`")
         source_text, target_text = table.text(local)
-        longest = [int(OVERFLOW * lengths[local].max()) - 1 for lengths in (table.src_lengths, table.tgt_lengths)]
-        sources += [segment(text, "src", row, longest[0]) for text, row in zip(source_text, picked.tolist(), strict=True)]
-        targets += [segment(text, "tgt", row, longest[1]) for text, row in zip(target_text, picked.tolist(), strict=True)]
+        longest = [
+            int(OVERFLOW * lengths[local].max()) - 1
+            for lengths in (table.src_lengths, table.tgt_lengths)
+        ]
+        sources += [
+            segment(text, "src", row, longest[0])
+            for text, row in zip(source_text, picked.tolist(), strict=True)
+        ]
+        targets += [
+            segment(text, "tgt", row, longest[1])
+            for text, row in zip(target_text, picked.tolist(), strict=True)
+        ]
     return make_batch(sources, targets)

@@ -18,7 +18,9 @@ _TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028,
 _TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
 SURROGATE = re.compile("[\ud800-\udfff]")
 
-RATIO_FROM_BYTES = 50  # short pairs may differ in length as they like ("Ja." - "That is correct, of course.")
+RATIO_FROM_BYTES = (
+    50  # short pairs may differ in length as they like ("Ja." - "That is correct, of course.")
+)
 
 
 def normalise(text: str, form: str = "NFC") -> str:
@@ -27,7 +29,9 @@ def normalise(text: str, form: str = "NFC") -> str:
     Control characters and line separators become spaces; NUL, byte order marks and soft hyphens go; surrogates are paired
     up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or none); white space at the ends is dropped.
     """
-    if not text.isprintable():  # a fast test that most text passes: nothing to remove, replace or repair in it
+    if (
+        not text.isprintable()
+    ):  # a fast test that most text passes: nothing to remove, replace or repair in it
         if SURROGATE.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = text.translate(_TABLE)
@@ -53,7 +57,9 @@ class Cleaner:
 
     def __init__(self, config: CleanConfig, held_out: Iterable[tuple[str, str]]) -> None:
         self.config = config
-        self.counts: dict[str, int] = dict.fromkeys(("read", "kept", "normalised", *self.DROPPING), 0)
+        self.counts: dict[str, int] = dict.fromkeys(
+            ("read", "kept", "normalised", *self.DROPPING), 0
+        )
         self._seen: set[int] = set()
         self._held_out_sources: set[int] = set()
         self._held_out_targets: set[int] = set()
@@ -88,10 +94,15 @@ class Cleaner:
             shortest, longest = sorted((len(source.encode()), len(target.encode())))
             if longest > RATIO_FROM_BYTES and longest > config.max_ratio * shortest:
                 return "ratio"
-        if config.drop_overlap and (text_hash(source) in self._held_out_sources or text_hash(target) in self._held_out_targets):
+        if config.drop_overlap and (
+            text_hash(source) in self._held_out_sources
+            or text_hash(target) in self._held_out_targets
+        ):
             return "overlap"
         if config.deduplicate:
-            key = text_hash(f"{source}\0{target}")  # normalised text has no NUL, so the border is unmistakable
+            key = text_hash(
+                f"{source}\0{target}"
+            )  # normalised text has no NUL, so the border is unmistakable
             if key in self._seen:
                 return "duplicate"
             self._seen.add(key)
@@ -116,7 +127,13 @@ class Cleaner:
         }
         share = 100 * counts["kept"] / max(1, counts["read"])
         lines = [f"pairs read: {counts['read']:,}; kept: {counts['kept']:,} ({share:.1f} %)"]
-        lines.append(f"normalised ({config.unicode}, control characters, white space at the ends): {counts['normalised']:,}")
+        lines.append(
+            f"normalised ({config.unicode}, control characters, white space at the ends): {counts['normalised']:,}"
+        )
         for step in self.DROPPING:
-            lines.append(f"dropped, {meaning[step]}: {counts[step]:,}" if on[step] else f"{step}: step is off")
+            lines.append(
+                f"dropped, {meaning[step]}: {counts[step]:,}"
+                if on[step]
+                else f"{step}: step is off"
+            )
         return lines

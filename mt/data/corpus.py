@@ -71,14 +71,18 @@ def load_corpus(config: DataConfig) -> RawCorpus:
     mixed = [_open(name, f"mix.{name}", split, config, note) for name, split in config.mix.items()]
     for name, split in [("train", config.train), *config.mix.items()]:
         if not split.weight > 0:
-            raise UsageError(f"weight of training corpus {name} is {split.weight}; it must be over 0 (leave the corpus out instead)")
+            raise UsageError(
+                f"weight of training corpus {name} is {split.weight}; it must be over 0 (leave the corpus out instead)"
+            )
 
     for part in ("val", "test"):
         if getattr(config, part).links and not kinds(getattr(config, part)):
             raise UsageError(
                 f"data.{part}.links needs the text that it belongs to: set data.{part}.src and data.{part}.tgt, or file, or hub"
             )
-    given = {part: getattr(config, part) for part in ("val", "test") if kinds(getattr(config, part))}
+    given = {
+        part: getattr(config, part) for part in ("val", "test") if kinds(getattr(config, part))
+    }
     parts = {part: _open(part, part, split, config, note) for part, split in given.items()}
     unset = tuple(part for part in ("val", "test") if part not in given)
     if unset:
@@ -90,11 +94,18 @@ def load_corpus(config: DataConfig) -> RawCorpus:
 
 def kinds(split: SplitConfig) -> list[str]:
     """Which of the kinds of corpora a split sets: files, file, hub, demo."""
-    named = {"src and tgt": split.src or split.tgt, "file": split.file, "hub": split.hub, "demo": split.demo}
+    named = {
+        "src and tgt": split.src or split.tgt,
+        "file": split.file,
+        "hub": split.hub,
+        "demo": split.demo,
+    }
     return [kind for kind, value in named.items() if value]
 
 
-def _open(name: str, key: str, split: SplitConfig, config: DataConfig, note: Callable[[str], None]) -> PairSource:
+def _open(
+    name: str, key: str, split: SplitConfig, config: DataConfig, note: Callable[[str], None]
+) -> PairSource:
     """The corpus of one split, limited and turned round as configured. `key` is train, val, test or mix.<name>."""
     role, key = key.partition(".")[0].replace("mix", "train"), f"data.{key}"
     chosen = kinds(split)
@@ -104,7 +115,9 @@ def _open(name: str, key: str, split: SplitConfig, config: DataConfig, note: Cal
             f"(to replace the text of a preset, clear it: {key}.hub='')"
         )
     if split.columns and len(split.columns) != 2:
-        raise UsageError(f"{key}.columns needs two names, source and target, not {len(split.columns)}")
+        raise UsageError(
+            f"{key}.columns needs two names, source and target, not {len(split.columns)}"
+        )
     if split.limit < 0 or split.demo < 0:
         raise UsageError(f"{key}: limit and demo count pairs, they cannot be negative")
     columns = [str(column) for column in split.columns]
@@ -127,7 +140,11 @@ def _open(name: str, key: str, split: SplitConfig, config: DataConfig, note: Cal
         return itertools.islice(stream, split.limit) if split.limit else stream
 
     def selected() -> Iterator[tuple[str, str]]:
-        return ((target, source) for source, target in limited(pairs())) if config.reverse else limited(pairs())
+        return (
+            ((target, source) for source, target in limited(pairs()))
+            if config.reverse
+            else limited(pairs())
+        )
 
     def annotated() -> Iterator[Annotation]:
         assert annotations is not None
@@ -143,7 +160,9 @@ Opened = tuple[Callable[[], Iterator[tuple[str, str]]], Callable[[], str]]
 
 def _text(key: str, sources: list[Path], targets: list[Path]) -> Opened:
     if len(sources) != len(targets):
-        raise UsageError(f"{key}.src names {len(sources)} file(s), {key}.tgt {len(targets)}: they are paired one by one")
+        raise UsageError(
+            f"{key}.src names {len(sources)} file(s), {key}.tgt {len(targets)}: they are paired one by one"
+        )
     for path in (*sources, *targets):
         readers.check_file(path)
 
@@ -151,10 +170,14 @@ def _text(key: str, sources: list[Path], targets: list[Path]) -> Opened:
         for source, target in zip(sources, targets, strict=True):
             yield from readers.read_text_pair(source, target)
 
-    return pairs, lambda: _digest("text", [file_digest(path) for path in sources], [file_digest(path) for path in targets])
+    return pairs, lambda: _digest(
+        "text", [file_digest(path) for path in sources], [file_digest(path) for path in targets]
+    )
 
 
-def _both_sides(paths: list[Path], columns: list[str], languages: tuple[str, str], note: Callable[[str], None]) -> Opened:
+def _both_sides(
+    paths: list[Path], columns: list[str], languages: tuple[str, str], note: Callable[[str], None]
+) -> Opened:
     file_kinds = [readers.file_kind(path) for path in paths]
     for path, kind in zip(paths, file_kinds, strict=True):
         readers.check_file(path)
@@ -165,36 +188,62 @@ def _both_sides(paths: list[Path], columns: list[str], languages: tuple[str, str
         for path in paths:
             yield from readers.read_file(path, columns, languages, note)
 
-    return pairs, lambda: _digest("file", file_kinds, [file_digest(path) for path in paths], columns, languages)
+    return pairs, lambda: _digest(
+        "file", file_kinds, [file_digest(path) for path in paths], columns, languages
+    )
 
 
-def _hub(role: str, split: SplitConfig, columns: list[str], languages: tuple[str, str], offline: bool) -> Opened:
+def _hub(
+    role: str, split: SplitConfig, columns: list[str], languages: tuple[str, str], offline: bool
+) -> Opened:
     from mt.data.hub import load_hub  # takes a second to import
 
-    table = load_hub(split.hub, split.subset, split.split or HUB_SPLITS[role], split.revision, columns, languages, offline)
+    table = load_hub(
+        split.hub,
+        split.subset,
+        split.split or HUB_SPLITS[role],
+        split.revision,
+        columns,
+        languages,
+        offline,
+    )
     return lambda: iter(table), lambda: _digest("hub", table.fingerprint)
 
 
 def _demo(
     split: SplitConfig, part: str
-) -> tuple[Callable[[], Iterator[tuple[str, str]]], Callable[[], str], Callable[[], Iterator[Annotation]]]:
+) -> tuple[
+    Callable[[], Iterator[tuple[str, str]]], Callable[[], str], Callable[[], Iterator[Annotation]]
+]:
     from mt.data import embedded_corpus
 
     def generate() -> Iterator[embedded_corpus.Pair]:
-        return embedded_corpus.generate(part, split.demo, subset=split.subset or embedded_corpus.SUBSETS[0])
+        return embedded_corpus.generate(
+            part, split.demo, subset=split.subset or embedded_corpus.SUBSETS[0]
+        )
 
     generate()  # a wrong name fails here
     return (
         lambda: ((pair.source, pair.target) for pair in generate()),
-        lambda: _digest("demo", embedded_corpus.fingerprint(), part, split.demo, split.subset or embedded_corpus.SUBSETS[0]),
-        lambda: (Annotation(pair.pharaoh, " ".join(sorted(pair.constructions))) for pair in generate()),
+        lambda: _digest(
+            "demo",
+            embedded_corpus.fingerprint(),
+            part,
+            split.demo,
+            split.subset or embedded_corpus.SUBSETS[0],
+        ),
+        lambda: (
+            Annotation(pair.pharaoh, " ".join(sorted(pair.constructions))) for pair in generate()
+        ),
     )
 
 
 def _links(key: str, split: SplitConfig, paths: list[Path]) -> Callable[[], Iterator[Annotation]]:
     """Word alignments from files, one line a pair."""
     if key != "data.test" or split.demo:
-        raise UsageError(f"{key}.links is not used: alignments are for a test set of your own (data.test.links)")
+        raise UsageError(
+            f"{key}.links is not used: alignments are for a test set of your own (data.test.links)"
+        )
     for path in paths:
         readers.check_file(path)
     return lambda: (Annotation(line, "") for path in paths for line in readers.read_lines(path))
@@ -213,7 +262,9 @@ def file_digest(path: Path) -> str:
 
 
 def _digest(*parts: object) -> str:
-    return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        repr(parts).encode("utf-8", "surrogateescape"), digest_size=16
+    ).hexdigest()
 
 
 class HeldOut:
@@ -225,25 +276,35 @@ class HeldOut:
     than fits stays in training. One streaming pass finds them, on first use; memory holds the candidates only.
     """
 
-    def __init__(self, corpus: PairSource, parts: tuple[str, ...], size: int, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, corpus: PairSource, parts: tuple[str, ...], size: int, note: Callable[[str], None]
+    ) -> None:
         if size <= 0:
-            raise UsageError(f"data.{parts[0]} is not set and data.holdout is {size}: set one of them")
+            raise UsageError(
+                f"data.{parts[0]} is not set and data.holdout is {size}: set one of them"
+            )
         self._corpus = corpus
         self._parts = parts
         self._size = size
         self._note = note
 
     def part(self, name: str) -> PairSource:
-        return PairSource(name, 1.0, lambda: iter(self._selection[name]), lambda: self._fingerprint(name))
+        return PairSource(
+            name, 1.0, lambda: iter(self._selection[name]), lambda: self._fingerprint(name)
+        )
 
     def rest(self) -> PairSource:
         """The corpus without what is held out."""
 
         def pairs() -> Iterator[tuple[str, str]]:
             keys = self._keys
-            return ((s, t) for s, t in self._corpus.pairs() if _blank(s, t) or source_key(s) not in keys)
+            return (
+                (s, t) for s, t in self._corpus.pairs() if _blank(s, t) or source_key(s) not in keys
+            )
 
-        return PairSource(self._corpus.name, self._corpus.weight, pairs, lambda: self._fingerprint("rest"))
+        return PairSource(
+            self._corpus.name, self._corpus.weight, pairs, lambda: self._fingerprint("rest")
+        )
 
     def _fingerprint(self, name: str) -> str:
         return _digest(self._corpus.fingerprint(), "held out", self._parts, self._size, name)
@@ -268,7 +329,9 @@ class HeldOut:
                     chosen.extend(pairs)
                     break
         counts = ", ".join(f"{len(pairs):,} pairs for {part}" for part, pairs in selection.items())
-        self._note(f"held out of {self._corpus.name} by a hash of the source: {counts} (of {total:,})")
+        self._note(
+            f"held out of {self._corpus.name} by a hash of the source: {counts} (of {total:,})"
+        )
         return selection
 
     def _candidates(self) -> tuple[int, dict[int, list[tuple[str, str]]]]:
@@ -283,7 +346,9 @@ class HeldOut:
                 continue
             key = source_key(source)
             if key in pairs_of:
-                if len(pairs_of[key]) <= self._size:  # one more than fits is enough to know that it does not fit
+                if (
+                    len(pairs_of[key]) <= self._size
+                ):  # one more than fits is enough to know that it does not fit
                     pairs_of[key].append((source, target))
             elif len(pairs_of) < capacity or key < -worst_first[0]:
                 pairs_of[key] = [(source, target)]

@@ -40,7 +40,10 @@ class HubPairs:
         for batch in self._table.iter(BATCH):
             if self._nested:
                 for record in batch["translation"]:
-                    yield record[source] or "", record[target] or ""  # missing: an empty side, which cleaning counts
+                    yield (
+                        record[source] or "",
+                        record[target] or "",
+                    )  # missing: an empty side, which cleaning counts
             else:
                 for left, right in zip(batch[source], batch[target], strict=True):
                     yield left or "", right or ""
@@ -71,7 +74,11 @@ def load_hub(
         builder.download_and_prepare()
         table = builder.as_dataset(split=split)
     found, nested = find_columns(table.features, columns, languages, name)
-    return HubPairs(table.select_columns(["translation"] if nested else list(dict.fromkeys(found))), found, nested)
+    return HubPairs(
+        table.select_columns(["translation"] if nested else list(dict.fromkeys(found))),
+        found,
+        nested,
+    )
 
 
 def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBuilder:
@@ -91,11 +98,15 @@ def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBu
     if hasattr(builder.config, "keep_default_na"):
         # CSV: pandas would take sentences such as "None" or "NA" for missing values.
         same = {"data_dir": subset} if builder.config.data_dir else {"name": subset or None}
-        builder = datasets.load_dataset_builder(path, revision=revision, keep_default_na=False, **same)
+        builder = datasets.load_dataset_builder(
+            path, revision=revision, keep_default_na=False, **same
+        )
     return builder
 
 
-def find_columns(features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str) -> tuple[tuple[str, str], bool]:
+def find_columns(
+    features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str
+) -> tuple[tuple[str, str], bool]:
     """The source and target column, and whether they are keys of the `translation` column."""
     wanted = (columns[0], columns[1]) if columns else languages
     translation = features.get("translation")
@@ -110,7 +121,9 @@ def find_columns(features: dict[str, Any], columns: list[str], languages: tuple[
         for column in wanted:
             kind = getattr(features[column], "dtype", None)
             if kind not in ("string", "large_string", "string_view"):
-                raise MTError(f"hub data set {name}: column {column} holds {kind or 'nested values'}, not text")
+                raise MTError(
+                    f"hub data set {name}: column {column} holds {kind or 'nested values'}, not text"
+                )
         return wanted, False
     found = ", ".join(features) + (f" (translation has {', '.join(keys)})" if keys else "")
     raise MTError(
@@ -149,8 +162,13 @@ def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
         reason = error.__cause__ or error
         if _disk_is_full(reason):
             raise _no_space(name) from error
-        raise MTError(f"cannot read hub data set {name}: {reason} (a set with several subsets needs subset=...)") from error
-    except (ValueError, HFValidationError) as error:  # unknown subset or split: the message lists those there are
+        raise MTError(
+            f"cannot read hub data set {name}: {reason} (a set with several subsets needs subset=...)"
+        ) from error
+    except (
+        ValueError,
+        HFValidationError,
+    ) as error:  # unknown subset or split: the message lists those there are
         raise MTError(f"hub data set {name}: {error}") from error
     except (OSError, HfHubHTTPError) as error:
         if _disk_is_full(error):
@@ -170,7 +188,9 @@ def _disk_is_full(error: BaseException) -> bool:
 
 
 def _no_space(name: str) -> MTError:
-    return MTError(f"no disk space left to convert hub data set {name}: make room, or set HF_HOME to a larger disk")
+    return MTError(
+        f"no disk space left to convert hub data set {name}: make room, or set HF_HOME to a larger disk"
+    )
 
 
 def _unreachable(name: str, revision: str, error: Exception) -> MTError:

@@ -35,14 +35,19 @@ def parse_links(text: str) -> Links:
     for token in text.split():
         match = PATTERN.fullmatch(token)
         if not match:
-            raise MTError(f"{token[:40]!r} is no link, which is written 0-0 (sure) or 0p0 (possible), in the line {text.strip()[:80]!r}")
+            raise MTError(
+                f"{token[:40]!r} is no link, which is written 0-0 (sure) or 0p0 (possible), in the line {text.strip()[:80]!r}"
+            )
         found[match[2]].add((int(match[1]), int(match[3])))
     return Links(frozenset(found["-"]), frozenset(found["p"]))
 
 
 def format_links(links: Links) -> str:
     """What `parse_links` reads, in order of the source words."""
-    return " ".join(f"{source}{'-' if (source, target) in links.sure else 'p'}{target}" for source, target in sorted(links.possible))
+    return " ".join(
+        f"{source}{'-' if (source, target) in links.sure else 'p'}{target}"
+        for source, target in sorted(links.possible)
+    )
 
 
 def read_links(path: Path) -> list[Links]:
@@ -66,11 +71,15 @@ def check_gold(golds: Sequence[Links], pairs: Sequence[tuple[str, str]], name: s
     """Raise MTError unless each line of gold links, of what is called `name`, can belong to its pair of normalised texts, and
     there is something to score against."""
     if len(golds) != len(pairs):
-        raise MTError(f"{name} has {len(golds):,} lines for {len(pairs):,} sentence pairs: line i of each must belong together")
+        raise MTError(
+            f"{name} has {len(golds):,} lines for {len(pairs):,} sentence pairs: line i of each must belong together"
+        )
     for number, (gold, (source, target)) in enumerate(zip(golds, pairs, strict=True), start=1):
         words = count_words(source), count_words(target)
         for i, j in gold.possible:
             if i >= words[0] or j >= words[1]:
-                raise MTError(f"{name}, line {number} links words {i} and {j}, but the pair has {words[0]} and {words[1]} (counted from 0)")
+                raise MTError(
+                    f"{name}, line {number} links words {i} and {j}, but the pair has {words[0]} and {words[1]} (counted from 0)"
+                )
     if not any(gold.sure for gold in golds):
         raise MTError(f"{name} has no sure link (such as 0-0): there is nothing to score against")

@@ -31,7 +31,9 @@ def check_file(path: Path) -> None:
     """Raise MTError unless `path` is a regular file that can be read."""
     with _file_errors(path):
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise MTError(f"{path} is a pipe or device; give a regular file, which can be read more than once")
+            raise MTError(
+                f"{path} is a pipe or device; give a regular file, which can be read more than once"
+            )
         path.open("rb").close()
 
 
@@ -47,7 +49,11 @@ def _file_errors(path: Path) -> Iterator[None]:
     except PermissionError:
         raise MTError(f"no permission to read {path}") from None
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        hint = "; the file is damaged or cut short: fetch it again" if path.suffix in COMPRESSED else ""
+        hint = (
+            "; the file is damaged or cut short: fetch it again"
+            if path.suffix in COMPRESSED
+            else ""
+        )
         raise MTError(f"cannot read {path}: {error}{hint}") from error
 
 
@@ -100,7 +106,9 @@ def read_text_pair(source: Path, target: Path) -> Pairs:
     """Pairs of two text files, line by line."""
     missing = object()
     sources, targets = read_lines(source), read_lines(target)
-    for number, (left, right) in enumerate(itertools.zip_longest(sources, targets, fillvalue=missing)):
+    for number, (left, right) in enumerate(
+        itertools.zip_longest(sources, targets, fillvalue=missing)
+    ):
         if left is missing or right is missing:
             longer = number + 1 + sum(1 for _ in (targets if left is missing else sources))
             counts = (number, longer) if left is missing else (longer, number)
@@ -117,7 +125,9 @@ def read_tsv(path: Path, columns: tuple[int, int]) -> Pairs:
     for number, line in enumerate(read_lines(path), start=1):
         fields = line.split("\t")
         if len(fields) < needed:
-            raise MTError(f"{path}, line {number}: {len(fields)} column(s), but column {needed - 1} (from 0) is asked for")
+            raise MTError(
+                f"{path}, line {number}: {len(fields)} column(s), but column {needed - 1} (from 0) is asked for"
+            )
         yield fields[columns[0]], fields[columns[1]]
 
 
@@ -129,12 +139,16 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise MTError(f"{path}, line {number}: not a JSON object on one line ({error})") from None
+            raise MTError(
+                f"{path}, line {number}: not a JSON object on one line ({error})"
+            ) from None
         if isinstance(record, dict) and isinstance(record.get("translation"), dict):
             record = record["translation"]
         if not isinstance(record, dict) or any(key not in record for key in keys):
             found = ", ".join(record) if isinstance(record, dict) else type(record).__name__
-            raise MTError(f"{path}, line {number}: no keys {keys[0]} and {keys[1]}, found: {found}; name them with columns=[...]")
+            raise MTError(
+                f"{path}, line {number}: no keys {keys[0]} and {keys[1]}, found: {found}; name them with columns=[...]"
+            )
         source, target = (record[key] for key in keys)
         if not all(isinstance(side, str | None) for side in (source, target)):
             raise MTError(f"{path}, line {number}: {keys[0]} and {keys[1]} must be text")
@@ -175,9 +189,13 @@ def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]
         except (ValueError, LookupError) as error:
             raise MTError(f"{path}: cannot be read as XML ({error}); convert it to UTF-8") from None
     if skipped and not used:
-        raise MTError(f"{path}: no unit has both {languages[0]} and {languages[1]}; languages found: {', '.join(sorted(found))}")
+        raise MTError(
+            f"{path}: no unit has both {languages[0]} and {languages[1]}; languages found: {', '.join(sorted(found))}"
+        )
     if skipped:
-        warn(f"{path}: {skipped:,} of {used + skipped:,} units skipped, which lack {languages[0]} or {languages[1]}")
+        warn(
+            f"{path}: {skipped:,} of {used + skipped:,} units skipped, which lack {languages[0]} or {languages[1]}"
+        )
 
 
 def _tag(element: ElementTree.Element) -> str:
@@ -192,7 +210,10 @@ def _variants(unit: ElementTree.Element) -> dict[str, str]:
         if _tag(variant) == "tuv" and segment is not None:
             language = variant.get(XML_LANG) or variant.get("lang") or ""
             # A line break inside a segment is the file's layout, not the text's.
-            texts.setdefault(language.lower().replace("_", "-"), re.sub(r"\s*\n\s*", " ", _segment_text(segment)).strip())
+            texts.setdefault(
+                language.lower().replace("_", "-"),
+                re.sub(r"\s*\n\s*", " ", _segment_text(segment)).strip(),
+            )
     return texts
 
 
@@ -214,7 +235,9 @@ def _choose(variants: dict[str, str], language: str) -> str | None:
     return None
 
 
-def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
+def read_file(
+    path: Path, columns: list[str], languages: tuple[str, str], warn: Callable[[str], None]
+) -> Pairs:
     """Pairs of one file that holds both sides; its ending says how. `columns`: TSV column numbers or JSON keys."""
     kind = file_kind(path)
     if kind == ".tmx":
@@ -240,5 +263,7 @@ def tsv_columns(columns: list[str]) -> tuple[int, int]:
     if not columns:
         return 0, 1
     if not all(column.isdecimal() for column in columns):
-        raise UsageError(f"columns of a TSV file are numbers from 0, such as [0,1], not [{','.join(columns)}]")
+        raise UsageError(
+            f"columns of a TSV file are numbers from 0, such as [0,1], not [{','.join(columns)}]"
+        )
     return int(columns[0]), int(columns[1])

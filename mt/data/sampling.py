@@ -27,7 +27,11 @@ class Pieces:
     """The vocabulary of a SentencePiece model: what a sampler may put together."""
 
     def __init__(self, model: sentencepiece.SentencePieceProcessor) -> None:
-        ordinary = [i for i in range(len(model)) if not (model.is_control(i) or model.is_unknown(i) or model.is_byte(i))]
+        ordinary = [
+            i
+            for i in range(len(model))
+            if not (model.is_control(i) or model.is_unknown(i) or model.is_byte(i))
+        ]
         self.ids = {model.id_to_piece(i): i for i in ordinary}
         self.scores = {piece: model.get_score(i) for piece, i in self.ids.items()}
         self.bytes = [model.piece_to_id(f"<0x{byte:02X}>") for byte in range(256)]

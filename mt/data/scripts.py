@@ -12,7 +12,9 @@ UNSPACED = re.compile(
     "\uff66-\uff9f\U00016fe0-\U00018dff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 # Punctuation that stands between such characters without a space: it ends a word, but is none itself.
-_WIDE_PUNCTUATION = re.compile("[\u3001-\u3004\u3008-\u3020\u3030-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]")
+_WIDE_PUNCTUATION = re.compile(
+    "[\u3001-\u3004\u3008-\u3020\u3030-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+)
 
 
 def is_unspaced(text: str) -> bool:

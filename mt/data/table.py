@@ -13,7 +13,14 @@ from datasets import Dataset, Features, List, Value
 from mt.errors import MTError
 
 PIECES = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
-TEXT = Features({"src": Value("string"), "tgt": Value("string"), "src_pieces": Value("int32"), "tgt_pieces": Value("int32")})
+TEXT = Features(
+    {
+        "src": Value("string"),
+        "tgt": Value("string"),
+        "src_pieces": Value("int32"),
+        "tgt_pieces": Value("int32"),
+    }
+)
 
 
 class Column:
@@ -30,17 +37,26 @@ class Column:
             if pa.types.is_string(chunk.type):
                 buffer = chunk.buffers()[2]
                 # A string array's offsets begin at the array's own offset; a list array's `.offsets` allow for it.
-                offsets = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-                values = np.frombuffer(buffer, np.uint8) if buffer is not None else np.zeros(0, np.uint8)
+                offsets = np.frombuffer(chunk.buffers()[1], np.int32)[
+                    chunk.offset : chunk.offset + len(chunk) + 1
+                ]
+                values = (
+                    np.frombuffer(buffer, np.uint8) if buffer is not None else np.zeros(0, np.uint8)
+                )
             else:
-                offsets, values = chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=True)
+                offsets, values = (
+                    chunk.offsets.to_numpy(),
+                    chunk.values.to_numpy(zero_copy_only=True),
+                )
             self.offsets.append(offsets)
             self.values.append(values)
         self.starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
 
     def lengths(self) -> np.ndarray:
         """Elements in each row, [N] int32."""
-        return np.concatenate([np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self.offsets)])
+        return np.concatenate(
+            [np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self.offsets)]
+        )
 
     def take(self, rows: np.ndarray) -> list[np.ndarray]:
         chunks = np.searchsorted(self.starts, rows, side="right") - 1
@@ -56,7 +72,9 @@ def open_arrow(path: Path) -> Dataset:
     try:
         return Dataset.from_file(str(path))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise MTError(f"cannot read {path} ({error}): delete the folder, and the corpus is prepared again") from error
+        raise MTError(
+            f"cannot read {path} ({error}): delete the folder, and the corpus is prepared again"
+        ) from error
 
 
 def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
@@ -81,7 +99,10 @@ class PairTable:
         columns = dataset.data
         self._src, self._tgt = Column(columns.column("src")), Column(columns.column("tgt"))
         if self.holds_text:
-            src, tgt = columns.column("src_pieces").to_numpy(), columns.column("tgt_pieces").to_numpy()
+            src, tgt = (
+                columns.column("src_pieces").to_numpy(),
+                columns.column("tgt_pieces").to_numpy(),
+            )
         else:
             src, tgt = self._src.lengths(), self._tgt.lengths()
         self.src_lengths: np.ndarray = src + np.int32(1)
@@ -105,5 +126,8 @@ class PairTable:
         """Source and target text of the rows."""
         if not self.holds_text:
             raise TypeError("this table holds pieces, not text")
-        src, tgt = ([str(line.tobytes(), "utf-8") for line in column.take(rows)] for column in (self._src, self._tgt))
+        src, tgt = (
+            [str(line.tobytes(), "utf-8") for line in column.take(rows)]
+            for column in (self._src, self._tgt)
+        )
         return src, tgt

@@ -38,14 +38,27 @@ class Tokenizer:
         self.models = {"src": source, "tgt": source if tgt is None else Model(tgt)}
 
     @classmethod
-    def train(cls, src: Callable[[], Iterable[str]], tgt: Callable[[], Iterable[str]], config: TokenizerConfig, seed: int = 1) -> Tokenizer:
+    def train(
+        cls,
+        src: Callable[[], Iterable[str]],
+        tgt: Callable[[], Iterable[str]],
+        config: TokenizerConfig,
+        seed: int = 1,
+    ) -> Tokenizer:
         """Train on the lines of both sides; at most `config.train_lines` (of both together) are sampled and held in memory.
 
         `src` and `tgt` give the lines anew at each call. MTError when the text does not support the vocabulary.
         """
         if config.joint:
-            return cls(train_model(reservoir(chain(src(), tgt()), config.train_lines, seed), config))
-        return cls(*(train_model(reservoir(lines(), max(1, config.train_lines // 2), seed), config) for lines in (src, tgt)))
+            return cls(
+                train_model(reservoir(chain(src(), tgt()), config.train_lines, seed), config)
+            )
+        return cls(
+            *(
+                train_model(reservoir(lines(), max(1, config.train_lines // 2), seed), config)
+                for lines in (src, tgt)
+            )
+        )
 
     def encode(self, text: str, side: str = "src") -> list[int]:
         return self.models[side].processor.encode(text)
@@ -68,7 +81,9 @@ class Tokenizer:
 
     def decode_many(self, rows: Sequence[Sequence[int]], side: str = "tgt") -> list[str]:
         plain = [[int(i) for i in ids if i > EOS] for ids in rows]
-        return self.models[side].processor.decode(plain) if plain else []  # SentencePiece takes [] for one row
+        return (
+            self.models[side].processor.decode(plain) if plain else []
+        )  # SentencePiece takes [] for one row
 
     def pieces(self, ids: Sequence[int], side: str = "tgt") -> list[str]:
         """The pieces as SentencePiece writes them, with U+2581 for a space."""
@@ -88,7 +103,9 @@ class Tokenizer:
             with replacing(Path(folder) / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
         for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - self._files().keys():
-            (Path(folder) / name).unlink(missing_ok=True)  # of the other layout, which `load` would take
+            (Path(folder) / name).unlink(
+                missing_ok=True
+            )  # of the other layout, which `load` would take
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
@@ -99,7 +116,9 @@ class Tokenizer:
         try:
             return cls(*((folder / name).read_bytes() for name in names))
         except FileNotFoundError as error:
-            raise MTError(f"{folder} has no {TOKENIZER}: it is not a complete run directory") from error
+            raise MTError(
+                f"{folder} has no {TOKENIZER}: it is not a complete run directory"
+            ) from error
         except OSError as error:
             raise MTError(f"cannot read the tokenizer in {folder}: {error.strerror}") from error
         except ValueError as error:
@@ -110,7 +129,11 @@ class Tokenizer:
         return [self.models[side].serialized for side in self._files().values()]
 
     def _files(self) -> dict[str, str]:
-        return {TOKENIZER: "src"} if self.joint else {name: side for side, name in SIDE_TOKENIZERS.items()}
+        return (
+            {TOKENIZER: "src"}
+            if self.joint
+            else {name: side for side, name in SIDE_TOKENIZERS.items()}
+        )
 
 
 class Model:
@@ -121,11 +144,18 @@ class Model:
         self.processor = sentencepiece.SentencePieceProcessor()
         try:
             self.processor.load_from_serialized_proto(serialized)
-            specials = (self.processor.pad_id(), self.processor.unk_id(), self.processor.bos_id(), self.processor.eos_id())
+            specials = (
+                self.processor.pad_id(),
+                self.processor.unk_id(),
+                self.processor.bos_id(),
+                self.processor.eos_id(),
+            )
         except RuntimeError as error:
             raise ValueError("it is no SentencePiece model") from error
         if specials != (PAD, UNK, BOS, EOS):
-            raise ValueError(f"its special pieces pad, unk, bos, eos are {specials}, not {(PAD, UNK, BOS, EOS)}")
+            raise ValueError(
+                f"its special pieces pad, unk, bos, eos are {specials}, not {(PAD, UNK, BOS, EOS)}"
+            )
         self.samplers: dict[float, UnigramSampler | BPEDropout] = {}
 
     @cached_property
@@ -141,7 +171,9 @@ class Model:
             kind = BPEDropout if self.is_bpe else UnigramSampler
             self.samplers[alpha] = kind(self.vocabulary, alpha)
         draw, uniform = self.samplers[alpha], random.Random(seed).random
-        return [i for word in text.replace(SPACE, " ").split(" ") for i in draw(SPACE + word, uniform)]
+        return [
+            i for word in text.replace(SPACE, " ").split(" ") for i in draw(SPACE + word, uniform)
+        ]
 
     @cached_property
     def is_bpe(self) -> bool:
@@ -216,10 +248,14 @@ class Segmenter:
     `longest` or `max_pieces` pieces gives way to the usual segmentation, which is known to fit.
     """
 
-    def __init__(self, tokenizer: Tokenizer, alpha: float, seed: int, epoch: int, max_pieces: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, alpha: float, seed: int, epoch: int, max_pieces: int
+    ) -> None:
         self.tokenizer, self.alpha, self.max_pieces = tokenizer, alpha, max_pieces
         self.base = (seed << 72) + (epoch << 40)  # a row takes up to 39 bits, its side one
 
     def __call__(self, text: str, side: str, row: int, longest: int) -> list[int]:
         ids = self.tokenizer.sample(text, side, self.alpha, self.base + 2 * row + (side == "tgt"))
-        return ids if len(ids) <= min(longest, self.max_pieces) else self.tokenizer.encode(text, side)
+        return (
+            ids if len(ids) <= min(longest, self.max_pieces) else self.tokenizer.encode(text, side)
+        )

@@ -26,7 +26,9 @@ from mt.files import write_text
 CHUNK = 20_000  # lines whose distinct strings are in memory
 FORMAT = 1  # of the file of counts
 
-_PLAIN = str.maketrans({"\u2019": "'", "\u02bc": "'", "\uff07": "'", "\u2010": "-", "\u2011": "-", "\u00ad": None})
+_PLAIN = str.maketrans(
+    {"\u2019": "'", "\u02bc": "'", "\uff07": "'", "\u2010": "-", "\u2011": "-", "\u00ad": None}
+)
 _ALONE = rf"[{UNSPACED.pattern}&&[\p{{L}}\p{{M}}\p{{N}}]]"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED.pattern}]"
 # Beside what `_PLAIN` replaces, since texts are also cut as they are; and the joiners of Persian and Indic scripts.
@@ -76,7 +78,9 @@ def save_counts(path: Path, counts: Mapping[str, int]) -> None:
     for word, count in counts.items():
         groups[count].append(word)
     words = {str(count): " ".join(sorted(groups[count])) for count in sorted(groups)}
-    write_text(path, json.dumps({"format": FORMAT, "words": words}, ensure_ascii=False, indent=0) + "\n")
+    write_text(
+        path, json.dumps({"format": FORMAT, "words": words}, ensure_ascii=False, indent=0) + "\n"
+    )
 
 
 def load_counts(path: Path) -> Counter[str]:
@@ -84,7 +88,15 @@ def load_counts(path: Path) -> Counter[str]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["format"] != FORMAT:
-            raise MTError(f"{path} has format {stored['format']!r}, this version of mt reads {FORMAT}: count the training text again")
-        return Counter({word: int(count) for count, words in stored["words"].items() for word in words.split(" ")})
+            raise MTError(
+                f"{path} has format {stored['format']!r}, this version of mt reads {FORMAT}: count the training text again"
+            )
+        return Counter(
+            {
+                word: int(count)
+                for count, words in stored["words"].items()
+                for word in words.split(" ")
+            }
+        )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise MTError(f"cannot read word counts from {path}: {error}") from error

@@ -29,21 +29,34 @@ def expand(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     table = log_probs[..., : ROWS * columns].unflatten(2, (ROWS, columns))
     most = table.amax(2)
     rest = vocabulary - ROWS * columns  # they stand in one more row, which is not full
-    most = torch.cat((torch.maximum(most[..., :rest], log_probs[..., ROWS * columns :]), most[..., rest:]), 2)
+    most = torch.cat(
+        (torch.maximum(most[..., :rest], log_probs[..., ROWS * columns :]), most[..., rest:]), 2
+    )
     place = (most + scores[..., None]).flatten(1).topk(count, 1).indices
     parent, column = place // columns, place % columns
-    token = column[..., None] + columns * torch.arange(ROWS + 1, device=place.device)  # [B, C, ROWS + 1]
+    token = column[..., None] + columns * torch.arange(
+        ROWS + 1, device=place.device
+    )  # [B, C, ROWS + 1]
     index = parent[..., None] * vocabulary + token.clamp(max=vocabulary - 1)
-    found = log_probs.flatten(1).gather(1, index.flatten(1)).view(token.shape) + scores.gather(1, parent)[..., None]
+    found = (
+        log_probs.flatten(1).gather(1, index.flatten(1)).view(token.shape)
+        + scores.gather(1, parent)[..., None]
+    )
     best, place = found.masked_fill(token >= vocabulary, -torch.inf).flatten(1).topk(count, 1)
     return best, parent.gather(1, place // (ROWS + 1)), token.flatten(1).gather(1, place)
 
 
-def draw(log_probs: Tensor, scores: Tensor, options: SearchOptions, generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+def draw(
+    log_probs: Tensor, scores: Tensor, options: SearchOptions, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """One token at random for each hypothesis: log-probability (before temperature and limits), parent row, token; [B, K]."""
     logits = keep_likely(log_probs / options.temperature, options.top_k, options.top_p)
     # The first of V exponential clocks to ring is token v with probability p_v: no host check as in torch.multinomial.
-    clocks = torch.empty_like(logits).exponential_(generator=generator).clamp_min_(torch.finfo(logits.dtype).tiny)
+    clocks = (
+        torch.empty_like(logits)
+        .exponential_(generator=generator)
+        .clamp_min_(torch.finfo(logits.dtype).tiny)
+    )
     token = (logits.softmax(-1) / clocks).argmax(-1)
     chosen = log_probs.gather(2, token[..., None])[..., 0]
     parent = torch.arange(scores.shape[1], device=scores.device).expand_as(token)

@@ -14,7 +14,9 @@ from mt.models.seq2seq import DecodingState, Memory, Seq2Seq
 
 def mean_log_probs(logits: Sequence[Tensor]) -> Tensor:
     """Logits of each model [..., V] -> logarithm of the mean probability [..., V]."""
-    return torch.stack([each.log_softmax(-1) for each in logits]).logsumexp(0) - math.log(len(logits))
+    return torch.stack([each.log_softmax(-1) for each in logits]).logsumexp(0) - math.log(
+        len(logits)
+    )
 
 
 @dataclass
@@ -40,9 +42,19 @@ class Ensemble:
         return [model.encode(source, mask) for model in self.models]
 
     def init_state(self, memory: list[Memory], beam: int = 1) -> EnsembleState:
-        return EnsembleState([model.init_state(each, beam) for model, each in zip(self.models, memory, strict=True)])
+        return EnsembleState(
+            [model.init_state(each, beam) for model, each in zip(self.models, memory, strict=True)]
+        )
 
-    def step(self, tokens: Tensor, state: EnsembleState) -> tuple[Tensor, EnsembleState, dict[str, Tensor]]:
+    def step(
+        self, tokens: Tensor, state: EnsembleState
+    ) -> tuple[Tensor, EnsembleState, dict[str, Tensor]]:
         """tokens [B * K] -> log-probabilities [B * K, V] (which serve as logits), the next state, no attention."""
-        steps = [model.step(tokens, each) for model, each in zip(self.models, state.states, strict=True)]
-        return mean_log_probs([logits for logits, _, _ in steps]), EnsembleState([next_state for _, next_state, _ in steps]), {}
+        steps = [
+            model.step(tokens, each) for model, each in zip(self.models, state.states, strict=True)
+        ]
+        return (
+            mean_log_probs([logits for logits, _, _ in steps]),
+            EnsembleState([next_state for _, next_state, _ in steps]),
+            {},
+        )

@@ -38,7 +38,9 @@ def read_export(folder: Path) -> Export:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] > FORMAT:
-            raise MTError(f"{path} has format {found['format']}, this version of mt reads up to {FORMAT}: upgrade mt")
+            raise MTError(
+                f"{path} has format {found['format']}, this version of mt reads up to {FORMAT}: upgrade mt"
+            )
         return Export(**found)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise MTError(f"{path} cannot be read ({error}): export the run again") from error
@@ -64,10 +66,16 @@ def find_export(path: Path, backend: str) -> Path:
         if (found := read_export(path).backend) != backend:
             raise UsageError(f"{path} was exported for {found}: use --backend {found}")
         return path
-    found_here = sorted(folder for folder in RunFolder(path).exports.glob(f"{backend}-*") if is_export(folder))
+    found_here = sorted(
+        folder for folder in RunFolder(path).exports.glob(f"{backend}-*") if is_export(folder)
+    )
     if not found_here:
-        raise UsageError(f"{path} has not been exported for {backend}: mt-export {path} --to {backend}")
+        raise UsageError(
+            f"{path} has not been exported for {backend}: mt-export {path} --to {backend}"
+        )
     if len(found_here) > 1:
         names = ", ".join(str(folder) for folder in found_here)
-        raise UsageError(f"{path} has several exports for {backend}: give one of them in its place: {names}")
+        raise UsageError(
+            f"{path} has several exports for {backend}: give one of them in its place: {names}"
+        )
     return found_here[0]

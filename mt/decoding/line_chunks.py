@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-WINDOW_LINES = 4096  # read ahead and sorted by length: enough for full batches, and what memory holds
+WINDOW_LINES = (
+    4096  # read ahead and sorted by length: enough for full batches, and what memory holds
+)
 WINDOW_CHARS = 4_000_000
 
 

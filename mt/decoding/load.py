@@ -40,7 +40,9 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     folder = RunFolder.at(path)
     config = folder.read_config()
     if not folder.model.is_file():
-        raise MTError(f"{folder} has no {folder.model.name} yet: it is written at the first validation; start the same mt-train command again")
+        raise MTError(
+            f"{folder} has no {folder.model.name} yet: it is written at the first validation; start the same mt-train command again"
+        )
     tensors, facts = read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)
     model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
@@ -55,11 +57,21 @@ def translator_of(runs: Sequence[TrainedModel], **settings: Any) -> Translator:
     first = runs[0]
     for other in runs[1:]:
         if other.tokenizer.serialized() != first.tokenizer.serialized():
-            raise MTError(f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs runs with the same tokenizer")
+            raise MTError(
+                f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs runs with the same tokenizer"
+            )
         if other.config.data.clean.unicode != first.config.data.clean.unicode:
-            raise MTError(f"{first.folder} and {other.folder} differ in data.clean.unicode: they need different input")
+            raise MTError(
+                f"{first.folder} and {other.folder} differ in data.clean.unicode: they need different input"
+            )
     max_pieces = min(run.config.data.max_pieces for run in runs)
-    return Translator([run.model for run in runs], first.tokenizer, max_pieces=max_pieces, unicode=first.config.data.clean.unicode, **settings)
+    return Translator(
+        [run.model for run in runs],
+        first.tokenizer,
+        max_pieces=max_pieces,
+        unicode=first.config.data.clean.unicode,
+        **settings,
+    )
 
 
 def load(
@@ -76,27 +88,41 @@ def load(
     which pytorch searches side by side on a CPU, forked from this one (0: one for each thread); `settings`: batch_tokens, options,
     warn of Translator. Raises MTError where a run directory is missing or damaged.
     """
-    folders = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    folders = [
+        Path(path).expanduser()
+        for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)
+    ]
     if (backend := backend_of(folders, backend)) != "pytorch":
         return load_export(folders, backend, device, precision, **settings)
     place = pick_device(device)
     runs = [load_run(folder, place) for folder in folders]
     if can_pack(place):
         for run in runs:
-            pack(run.model, torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32)
+            pack(
+                run.model,
+                torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32,
+            )
     return translator_of(runs, precision=precision, workers=workers, **settings)
 
 
-def load_export(paths: Sequence[Path], backend: str, device: str, precision: str, **settings: Any) -> Translator:
+def load_export(
+    paths: Sequence[Path], backend: str, device: str, precision: str, **settings: Any
+) -> Translator:
     """A Translator over an exported model: `paths` holds one export folder, or one run with one export for this backend.
 
     `device`, `precision` and `settings` as of `mt.decoding.load.load`. UsageError for what this backend cannot do; MTError where
     the folder is damaged or a library is missing.
     """
     if len(paths) != 1:
-        raise UsageError(f"the backend {backend} runs one model: leave out --ensemble, or use --backend pytorch")
+        raise UsageError(
+            f"the backend {backend} runs one model: leave out --ensemble, or use --backend pytorch"
+        )
     folder = find_export(paths[0], backend)
-    config, tokenizer, export = RunFolder(folder).read_config(), Tokenizer.load(folder), read_export(folder)
+    config, tokenizer, export = (
+        RunFolder(folder).read_config(),
+        Tokenizer.load(folder),
+        read_export(folder),
+    )
     # Each library is imported by those who use it.
     engine: Engine
     if backend == "onnx":
@@ -107,4 +133,11 @@ def load_export(paths: Sequence[Path], backend: str, device: str, precision: str
         from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 
         engine = CTranslate2Engine(folder, tokenizer, export.longest, device, precision)
-    return Translator([], tokenizer, max_pieces=config.data.max_pieces, unicode=config.data.clean.unicode, engine=engine, **settings)
+    return Translator(
+        [],
+        tokenizer,
+        max_pieces=config.data.max_pieces,
+        unicode=config.data.clean.unicode,
+        engine=engine,
+        **settings,
+    )

@@ -14,7 +14,9 @@ class SearchOptions:
     beam: int = 5  # hypotheses a sentence; 1: greedy
     nbest: int = 1  # hypotheses to return; when sampling: independent samples
     length_penalty: float = 1.0  # alpha: scores are log-probability / length**alpha
-    max_ratio: float = 2.0  # longest output in tokens, EOS included: max_ratio * source tokens + max_extra
+    max_ratio: float = (
+        2.0  # longest output in tokens, EOS included: max_ratio * source tokens + max_extra
+    )
     max_extra: int = 20
     min_length: int = 0  # shortest output in tokens, EOS not included
     sample: bool = False  # draw tokens at random instead of searching
@@ -37,8 +39,14 @@ class SearchOptions:
             if not holds:
                 raise UsageError(f"{name} cannot be {getattr(self, name)}")
         if self.nbest > self.beam and not self.sample:
-            raise UsageError(f"a beam of {self.beam} has no {self.nbest} best: raise beam to at least {self.nbest}, or sample")
-        changed = [f.name for f in fields(self) if f.name in ("temperature", "top_k", "top_p") and getattr(self, f.name) != f.default]
+            raise UsageError(
+                f"a beam of {self.beam} has no {self.nbest} best: raise beam to at least {self.nbest}, or sample"
+            )
+        changed = [
+            f.name
+            for f in fields(self)
+            if f.name in ("temperature", "top_k", "top_p") and getattr(self, f.name) != f.default
+        ]
         if changed and not self.sample:
             raise UsageError(f"{changed[0]} is for sampling only: ask for sampling too")
 

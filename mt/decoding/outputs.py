@@ -20,7 +20,9 @@ class Output:
     log_prob: float  # natural logarithm
     tokens: int  # EOS included
     complete: bool  # False if the maximum length cut it off
-    links: Links | None = None  # between the words of source and text; None unless alignments were asked for
+    links: Links | None = (
+        None  # between the words of source and text; None unless alignments were asked for
+    )
 
 
 @dataclass

@@ -26,7 +26,11 @@ class PairScore:
 
 @torch.no_grad()
 def score_pairs(
-    models: Sequence[Seq2Seq], tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget, precision: str = "fp32"
+    models: Sequence[Seq2Seq],
+    tokenizer: Tokenizer,
+    pairs: Sequence[tuple[str, str]],
+    budget: Budget,
+    precision: str = "fp32",
 ) -> list[PairScore]:
     """Score (source, target) texts with one model or, averaging probabilities at every step, with several.
 
@@ -37,14 +41,23 @@ def score_pairs(
     device = models[0].device
 
     def score(rows: list[int]) -> list[PairScore]:
-        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows]).to(device)
+        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows]).to(
+            device
+        )
         with autocast(device, precision):
-            hidden = [model(batch.source, batch.source_mask, batch.target_input).hidden for model in models]
-            logits = [model.output(each).float() for model, each in zip(models, hidden, strict=True)]
+            hidden = [
+                model(batch.source, batch.source_mask, batch.target_input).hidden
+                for model in models
+            ]
+            logits = [
+                model.output(each).float() for model, each in zip(models, hidden, strict=True)
+            ]
         log_probs = mean_log_probs(logits).gather(2, batch.target[..., None])[..., 0]
         real = batch.target != PAD
         totals = log_probs.masked_fill(~real, 0).sum(1)
-        return [PairScore(*each) for each in zip(totals.tolist(), real.sum(1).tolist(), strict=True)]
+        return [
+            PairScore(*each) for each in zip(totals.tolist(), real.sum(1).tolist(), strict=True)
+        ]
 
     longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
     return budget.map(longer, 1, score)

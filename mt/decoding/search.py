@@ -85,7 +85,9 @@ class Finished:
         )
 
     def select(self, sentences: Tensor) -> Finished:
-        return Finished(*(getattr(self, field.name).index_select(0, sentences) for field in fields(self)))
+        return Finished(
+            *(getattr(self, field.name).index_select(0, sentences) for field in fields(self))
+        )
 
     def hypotheses(self, nbest: int) -> list[list[Hypothesis]]:
         """Read everything back to the host."""
@@ -102,7 +104,11 @@ class Finished:
 
 @torch.no_grad()
 def search(
-    model: Searchable, source: Tensor, mask: Tensor, options: SearchOptions, generator: torch.Generator | None = None
+    model: Searchable,
+    source: Tensor,
+    mask: Tensor,
+    options: SearchOptions,
+    generator: torch.Generator | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate source ids [B, S] with mask [B, S] -> for each sentence its `nbest` hypotheses, best first.
 
@@ -118,7 +124,9 @@ def search(
     state = model.init_state(model.encode(source, mask), width)
     tokens = torch.empty(len(source), width, 0, dtype=torch.long, device=device)
     last = torch.full((len(source) * width,), BOS, device=device)
-    scores = torch.zeros(len(source), width, device=device)  # log-probability of each unfinished hypothesis
+    scores = torch.zeros(
+        len(source), width, device=device
+    )  # log-probability of each unfinished hypothesis
     if not options.sample:
         scores[:, 1:] = -torch.inf  # all begin alike: only the first may bring forth others
     finished = Finished.none(len(source), width, device)
@@ -127,7 +135,9 @@ def search(
         logits, state, _ = model.step(last, state)
         length = tokens.shape[2] + 1
         log_probs = logits.log_softmax(-1).index_fill_(1, never, -torch.inf)
-        broken = log_probs[:, EOS].isnan().any()  # NaN or infinity in one logit makes the whole row NaN
+        broken = (
+            log_probs[:, EOS].isnan().any()
+        )  # NaN or infinity in one logit makes the whole row NaN
         if length <= options.min_length:
             log_probs[:, EOS] = -torch.inf
         log_probs = log_probs.unflatten(0, (len(where), width))
@@ -142,22 +152,42 @@ def search(
         ends = at_end | (limit <= length)[:, None]
         log_prob = candidates[:, :width].masked_fill(~ends, -torch.inf)
         lengths = torch.full_like(token[:, :width], length)
-        finished = finished.merge(Finished(log_prob / length**options.length_penalty, log_prob, lengths, at_end, tokens[:, :width]))
+        finished = finished.merge(
+            Finished(
+                log_prob / length**options.length_penalty,
+                log_prob,
+                lengths,
+                at_end,
+                tokens[:, :width],
+            )
+        )
 
         # The K best of those that have not ended go on.
         scores, kept = candidates.masked_fill(token == EOS, -torch.inf).topk(width, 1)
         parent, token, tokens = parent.gather(1, kept), token.gather(1, kept), take(tokens, kept)
         # Empty places score -inf, so this also holds where nothing can go on.
-        done = (finished.score[:, -1] >= scores[:, 0] / length**options.length_penalty) | (limit <= length)
-        scores = scores.masked_fill(done[:, None], -torch.inf)  # what is done does not change until it is dropped
+        done = (finished.score[:, -1] >= scores[:, 0] / length**options.length_penalty) | (
+            limit <= length
+        )
+        scores = scores.masked_fill(
+            done[:, None], -torch.inf
+        )  # what is done does not change until it is dropped
 
-        *is_done, is_broken = torch.cat([done, broken[None]]).tolist()  # the one host read of this step
+        *is_done, is_broken = torch.cat(
+            [done, broken[None]]
+        ).tolist()  # the one host read of this step
         if is_broken:
-            raise MTError("the model's output is not a number (NaN): its weights are damaged, or training diverged; use another checkpoint")
+            raise MTError(
+                "the model's output is not a number (NaN): its weights are damaged, or training diverged; use another checkpoint"
+            )
         rows = (torch.arange(len(where), device=device)[:, None] * width + parent).flatten()
         if worth_dropping(sum(is_done), len(where)):
             gone, left = split_by(is_done)
-            for row, best in zip(gone, finished.select(torch.tensor(gone, device=device)).hypotheses(options.nbest), strict=True):
+            for row, best in zip(
+                gone,
+                finished.select(torch.tensor(gone, device=device)).hypotheses(options.nbest),
+                strict=True,
+            ):
                 results[where[row]] = best
             where = [where[row] for row in left]
             stay = torch.tensor(left, dtype=torch.long, device=device)
@@ -172,7 +202,9 @@ def search(
 
 def split_by(flags: list[bool]) -> tuple[list[int], list[int]]:
     """Indices of the true and of the false ones."""
-    return [i for i, flag in enumerate(flags) if flag], [i for i, flag in enumerate(flags) if not flag]
+    return [i for i, flag in enumerate(flags) if flag], [
+        i for i, flag in enumerate(flags) if not flag
+    ]
 
 
 def worth_dropping(done: int, sentences: int) -> bool:

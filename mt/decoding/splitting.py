@@ -20,7 +20,9 @@ SENTENCE_END = regex.compile(
     rf"|(?<!\b\p{{Lu}}|\p{{Sentence_Break=ATerm}})\p{{Sentence_Break=ATerm}}++{CLOSING}(?=\s+[^\s\p{{Ll}}])"
     rf"|(?<![。！？｡︒])[。！？｡︒]++{CLOSING})\s*"
 )
-CLAUSE_END = regex.compile(rf"(?:[\p{{Terminal_Punctuation}}–—]{CLOSING}(?=\s)|[、，；：､﹐﹑]{CLOSING})\s*")
+CLAUSE_END = regex.compile(
+    rf"(?:[\p{{Terminal_Punctuation}}–—]{CLOSING}(?=\s)|[、，；：､﹐﹑]{CLOSING})\s*"
+)
 BLANK = regex.compile(r"\s+")
 GRAPHEME = regex.compile(r"\X")
 
@@ -35,7 +37,9 @@ def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
     if size(text) <= limit:
         return [text]
     ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    sentences = [text[start:end].strip() for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+    sentences = [
+        text[start:end].strip() for start, end in zip([0, *ends], [*ends, len(text)], strict=True)
+    ]
     return [part for sentence in sentences if sentence for part in _halve(sentence, size, limit)]
 
 
@@ -56,7 +60,11 @@ def _middle(text: str) -> int:
             return min(cuts, key=lambda cut: abs(cut - middle))
     # Not between a letter and its accents or inside an emoji, unless there is nothing else for long.
     start = max(0, middle - 100)
-    cuts = [match.end() for match in GRAPHEME.finditer(text, start, middle + 100) if match.end() < min(len(text), middle + 100)]
+    cuts = [
+        match.end()
+        for match in GRAPHEME.finditer(text, start, middle + 100)
+        if match.end() < min(len(text), middle + 100)
+    ]
     return min(cuts, key=lambda cut: abs(cut - middle), default=middle)
 
 

@@ -22,7 +22,11 @@ class Budget:
         self.tokens, self.warn = tokens, warn
 
     def map(
-        self, rows: Sequence[Sequence[int]], width: int, work: Callable[[list[int]], Sequence[Result]], area: int | None = None
+        self,
+        rows: Sequence[Sequence[int]],
+        width: int,
+        work: Callable[[list[int]], Sequence[Result]],
+        area: int | None = None,
     ) -> list[Result]:
         """`work(indices)` for batches of rows of about the same length; all results in the order of `rows`.
 
@@ -42,13 +46,19 @@ class Budget:
             # Outside the handler, which keeps the failed batch's tensors alive through its traceback.
             if done is None:
                 self._lower(rows, batch, width)
-                waiting = deque(self._cut(rows, [row for each in [batch, *waiting] for row in each], width, area))
+                waiting = deque(
+                    self._cut(
+                        rows, [row for each in [batch, *waiting] for row in each], width, area
+                    )
+                )
                 continue
             for row, result in zip(batch, done, strict=True):
                 results[row] = result
         return results  # type: ignore[return-value]  # every row was in a batch
 
-    def _cut(self, rows: Sequence[Sequence[int]], chosen: Sequence[int], width: int, area: int | None) -> Iterator[list[int]]:
+    def _cut(
+        self, rows: Sequence[Sequence[int]], chosen: Sequence[int], width: int, area: int | None
+    ) -> Iterator[list[int]]:
         for batch in batches_in_order([rows[i] for i in chosen], max(1, self.tokens // width)):
             longest = max(1, len(rows[chosen[batch[0]]]))  # they come longest first
             most = len(batch) if area is None else max(1, area // longest**2)
@@ -63,6 +73,8 @@ class Budget:
             )
         # Of what the batch really had: the budget may lie far above it.
         self.tokens = len(batch) * longest * width // 2
-        self.warn(f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}")
+        self.warn(
+            f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}"
+        )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -62,7 +62,9 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
         self.options = options or SearchOptions()
-        self.budget = Budget(batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr)))
+        self.budget = Budget(
+            batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
+        )
         self.counts: Counter[str] = Counter()
 
     @property
@@ -80,7 +82,9 @@ class Translator:
             return self.translate([lines], **options)[0]
         return [translation.text for translation in self.translate_stream(lines, **options)]
 
-    def translate_nbest(self, lines: Iterable[str], nbest: int, **options: Any) -> list[Translation]:
+    def translate_nbest(
+        self, lines: Iterable[str], nbest: int, **options: Any
+    ) -> list[Translation]:
         """Return the `nbest` best translations of each line with their scores; fewer if there are no more."""
         return list(self.translate_stream(lines, nbest=nbest, **options))
 
@@ -131,15 +135,26 @@ class Translator:
             "cut off": "whose translation reached the maximum length: cut off there (--max-ratio, --max-extra)",
             "empty": "not blank, but translated as nothing",
         }
-        return [f"lines {text}: {self.counts[name]:,}" for name, text in meaning.items() if self.counts[name]]
+        return [
+            f"lines {text}: {self.counts[name]:,}"
+            for name, text in meaning.items()
+            if self.counts[name]
+        ]
 
     def _translate_window(
-        self, lines: list[str], options: SearchOptions, generator: torch.Generator, progress: Callable[[int], None]
+        self,
+        lines: list[str],
+        options: SearchOptions,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
     ) -> list[Translation]:
         sources = self._normalise(lines)
         counts, rows = self._parts(sources)
         found = self.engine.search(rows, options, self.budget, generator, progress)
-        parts = [TranslatedPart(pieces, hypotheses) for pieces, hypotheses in zip(rows, found, strict=True)]
+        parts = [
+            TranslatedPart(pieces, hypotheses)
+            for pieces, hypotheses in zip(rows, found, strict=True)
+        ]
         translations = []
         end = 0
         for source, count in zip(sources, counts, strict=True):
@@ -167,7 +182,9 @@ class Translator:
         for source, pieces in zip(sources, self.tokenizer.encode_many(sources, "src"), strict=True):
             parts = [pieces] if source else []
             if len(pieces) > self.max_pieces:
-                texts = split_text(source, lambda text: len(self.tokenizer.encode(text, "src")), self.max_pieces)
+                texts = split_text(
+                    source, lambda text: len(self.tokenizer.encode(text, "src")), self.max_pieces
+                )
                 parts = self.tokenizer.encode_many(texts, "src")
                 self.counts["split"] += 1
             counts.append(len(parts))
@@ -186,5 +203,7 @@ class Translator:
             # Bytes may spell control characters and line separators: the same rule as for training text takes them out.
             text = normalise(join_parts([normalise(text, "none") for text in texts]), "none")
             complete = all(hypothesis.complete for hypothesis in chosen)
-            outputs.append(Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete))
+            outputs.append(
+                Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete)
+            )
         return outputs

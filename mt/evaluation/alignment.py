@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from mt.data.links import Links
 from mt.errors import MTError
 
-READINGS = ("output", "input")  # the decoding step at which attention is read, see `mt.inspection.weights`
+READINGS = (
+    "output",
+    "input",
+)  # the decoding step at which attention is read, see `mt.inspection.weights`
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> Ali
     corpus. MTError where the two differ in length, or where there is no sure link.
     """
     if len(hypotheses) != len(golds):
-        raise MTError(f"there are {len(hypotheses)} lines of alignments but {len(golds)} of gold: line i of each must belong together")
+        raise MTError(
+            f"there are {len(hypotheses)} lines of alignments but {len(golds)} of gold: line i of each must belong together"
+        )
     found = sure = found_sure = found_possible = 0
     for hypothesis, gold in zip(hypotheses, golds, strict=True):
         found += len(hypothesis.possible)
@@ -54,7 +59,9 @@ class AttentionScore:
     layer: int  # from 0 at the bottom
     head: int | None  # None: the mean of all heads
     reading: str  # as in `mt.inspection.weights`
-    rule: str  # "argmax": each target word to its best source word; "threshold": all above THRESHOLD
+    rule: (
+        str  # "argmax": each target word to its best source word; "threshold": all above THRESHOLD
+    )
     score: AlignmentScore
 
 
@@ -65,12 +72,25 @@ class AttentionScores:
     default: AlignmentScore
     all: list[AttentionScore]
 
-    def at(self, layer: int, head: int | None, reading: str, rule: str = "argmax") -> AlignmentScore:
-        return next(s.score for s in self.all if (s.layer, s.head, s.reading, s.rule) == (layer, head, reading, rule))
+    def at(
+        self, layer: int, head: int | None, reading: str, rule: str = "argmax"
+    ) -> AlignmentScore:
+        return next(
+            s.score
+            for s in self.all
+            if (s.layer, s.head, s.reading, s.rule) == (layer, head, reading, rule)
+        )
 
     def best_head(self, layer: int, reading: str) -> AttentionScore:
         """The head with the lowest error rate by argmax."""
-        heads = [s for s in self.all if s.layer == layer and s.head is not None and s.reading == reading and s.rule == "argmax"]
+        heads = [
+            s
+            for s in self.all
+            if s.layer == layer
+            and s.head is not None
+            and s.reading == reading
+            and s.rule == "argmax"
+        ]
         return min(heads, key=lambda s: s.score.aer)
 
     @property

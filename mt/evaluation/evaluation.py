@@ -36,7 +36,9 @@ class Evaluation:
     lowercase: bool
     notes: list[str]  # what a reader of the scores must know
     constructions: list[Group]  # none where they are not known
-    alignment: AttentionScores | None  # of the model's attention; None without gold links, or without a model
+    alignment: (
+        AttentionScores | None
+    )  # of the model's attention; None without gold links, or without a model
 
 
 def evaluate_translations(
@@ -75,7 +77,9 @@ def evaluate_translations(
     length = lengths.measure_lengths(sources, references[0], length_by, edges, threshold)
 
     metrics, notes = choose_metrics(references[0], tgt_lang, tokenize, lowercase, ter)
-    statistics = {name: SentenceStatistics(metric, hypotheses, references) for name, metric in metrics.items()}
+    statistics = {
+        name: SentenceStatistics(metric, hypotheses, references) for name, metric in metrics.items()
+    }
     short, long = lengths.score_buckets(length.counts, [length.threshold], statistics, bootstrap)
     return Evaluation(
         sentences=len(hypotheses),
@@ -89,19 +93,29 @@ def evaluate_translations(
         buckets=lengths.score_buckets(length.counts, length.edges, statistics, bootstrap),
         lowercase=lowercase,
         notes=notes,
-        constructions=[] if constructions is None else lengths.score_constructions(constructions, statistics, bootstrap),
+        constructions=[]
+        if constructions is None
+        else lengths.score_constructions(constructions, statistics, bootstrap),
         alignment=alignment,
     )
 
 
 def choose_metrics(
-    references: Sequence[str], tgt_lang: str = "", tokenize: str = "", lowercase: bool = False, ter: bool = True
+    references: Sequence[str],
+    tgt_lang: str = "",
+    tokenize: str = "",
+    lowercase: bool = False,
+    ter: bool = True,
 ) -> tuple[dict[str, Metric], list[str]]:
     """`build_metrics`, with TER left out on request, and a note where BLEU would not split these references into words."""
     metrics, notes = build_metrics(tgt_lang, tokenize, lowercase)
     if not ter:
         del metrics["ter"]
-    if not tokenize and bleu_tokenizer(tgt_lang) == "13a" and lengths.length_unit(references) == "characters":
+    if (
+        not tokenize
+        and bleu_tokenizer(tgt_lang) == "13a"
+        and lengths.length_unit(references) == "characters"
+    ):
         notes.append(
             "the references are in a script without spaces, which BLEU's 13a does not split: "
             "name the target language (--lang, lang=, or data.tgt_lang of a run)"
@@ -116,7 +130,9 @@ def check_lines(sides: Mapping[str, Sequence[object]]) -> None:
         raise MTError(f"{first}: no lines, nothing to evaluate")
     for name in others:
         if len(sides[name]) != len(sides[first]):
-            raise MTError(f"{first} has {len(sides[first])} lines but {name} has {len(sides[name])}: line i of each must belong together")
+            raise MTError(
+                f"{first} has {len(sides[first])} lines but {name} has {len(sides[name])}: line i of each must belong together"
+            )
 
 
 def check_settings(edges: Sequence[int] | None, threshold: int | None, bootstrap: int) -> None:
@@ -126,4 +142,6 @@ def check_settings(edges: Sequence[int] | None, threshold: int | None, bootstrap
     if threshold is not None:
         lengths.check_threshold(threshold)
     if bootstrap != 0 and bootstrap < 100:
-        raise UsageError(f"{bootstrap} resamples give no 95 % interval: use 100 or more, or 0 for none")
+        raise UsageError(
+            f"{bootstrap} resamples give no 95 % interval: use 100 or more, or 0 for none"
+        )

@@ -25,12 +25,16 @@ class EvaluationSet(NamedTuple):
 
 def stored_test(run: RunFolder) -> EvaluationSet | None:
     """Return the test set that mt-train left in the run; None if there is none."""
-    paths = {name: run.test_lines(name) for name in ("sources", "references", "links", "constructions")}
+    paths = {
+        name: run.test_lines(name) for name in ("sources", "references", "links", "constructions")
+    }
     if not (paths["sources"].is_file() and paths["references"].is_file()):
         return None
     found = [name for name, path in paths.items() if path.is_file()]
     files = dict(zip(found, read_parallel([str(paths[name]) for name in found]), strict=True))
-    return EvaluationSet(files["sources"], [files["references"]], files.get("links"), files.get("constructions"))
+    return EvaluationSet(
+        files["sources"], [files["references"]], files.get("links"), files.get("constructions")
+    )
 
 
 def corpus_part(config: Config, split: str, run: str) -> EvaluationSet:
@@ -43,7 +47,9 @@ def corpus_part(config: Config, split: str, run: str) -> EvaluationSet:
     check_lines({f"the {split} set of {run}": pairs})
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     annotations = list(part.annotations()) if part.annotations else []
-    columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)] or [None, None]
+    columns = [
+        list(column) if any(column) else None for column in zip(*annotations, strict=True)
+    ] or [None, None]
     return EvaluationSet(sources, [references], *columns)
 
 

@@ -134,22 +134,38 @@ def check_threshold(threshold: int) -> None:
 def check_edges(edges: Sequence[int]) -> None:
     """Raise UsageError unless the edges are positive and ascending."""
     if not edges or edges[0] < 1 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
-        raise UsageError(f"length edges must be positive and ascending, such as 10,20,30; not {','.join(map(str, edges)) or 'none'}")
+        raise UsageError(
+            f"length edges must be positive and ascending, such as 10,20,30; not {','.join(map(str, edges)) or 'none'}"
+        )
 
 
-def split_by_length(lengths: np.ndarray, edges: Sequence[int]) -> list[tuple[str, int, int | None, np.ndarray]]:
+def split_by_length(
+    lengths: np.ndarray, edges: Sequence[int]
+) -> list[tuple[str, int, int | None, np.ndarray]]:
     """lengths [N] -> of each bucket its label, least and greatest length (None: no end), and the indices of its sentences."""
     check_edges(edges)
-    membership = np.searchsorted(np.asarray(edges), lengths, side="left")  # how many edges are below the length
+    membership = np.searchsorted(
+        np.asarray(edges), lengths, side="left"
+    )  # how many edges are below the length
     lowest = 1 if (lengths > 0).all() else 0  # 0 only where there are blank lines
     lows, highs = [lowest, *(edge + 1 for edge in edges)], [*edges, None]
     return [
-        (f"{low}+" if high is None else f"{low}-{high}", low, high, np.flatnonzero(membership == index))
+        (
+            f"{low}+" if high is None else f"{low}-{high}",
+            low,
+            high,
+            np.flatnonzero(membership == index),
+        )
         for index, (low, high) in enumerate(zip(lows, highs, strict=True))
     ]
 
 
-def score_buckets(lengths: np.ndarray, edges: Sequence[int], statistics: dict[str, SentenceStatistics], bootstrap: int = 0) -> list[Bucket]:
+def score_buckets(
+    lengths: np.ndarray,
+    edges: Sequence[int],
+    statistics: dict[str, SentenceStatistics],
+    bootstrap: int = 0,
+) -> list[Bucket]:
     """Scores of the sentences in each bucket; `lengths` [N] as `statistics` has rows. Empty buckets are there, without scores."""
     return [
         Bucket(label, len(sentences), score_group(sentences, statistics, bootstrap), low, high)
@@ -157,13 +173,21 @@ def score_buckets(lengths: np.ndarray, edges: Sequence[int], statistics: dict[st
     ]
 
 
-def score_group(sentences: np.ndarray, statistics: dict[str, SentenceStatistics], bootstrap: int) -> dict[str, Score]:
+def score_group(
+    sentences: np.ndarray, statistics: dict[str, SentenceStatistics], bootstrap: int
+) -> dict[str, Score]:
     """Scores of some sentences, given by their rows in `statistics`; none where there are none."""
-    return {name: s.score(sentences, bootstrap) for name, s in statistics.items()} if len(sentences) else {}
+    return (
+        {name: s.score(sentences, bootstrap) for name, s in statistics.items()}
+        if len(sentences)
+        else {}
+    )
 
 
 def score_constructions(
-    constructions: Sequence[Collection[str]], statistics: dict[str, SentenceStatistics], bootstrap: int = 0
+    constructions: Sequence[Collection[str]],
+    statistics: dict[str, SentenceStatistics],
+    bootstrap: int = 0,
 ) -> list[Group]:
     """Scores of the sentences that show each construction (a sentence counts for each that it shows), in alphabetical order."""
     groups = []

@@ -35,7 +35,9 @@ class Score:
 
     name: str  # as sacreBLEU calls it: BLEU, chrF2, TER
     value: float  # 0 to 100; TER may exceed 100, and less is better
-    ci: tuple[float, float] | None  # 95 % bootstrap interval; None where no resamples were asked for
+    ci: (
+        tuple[float, float] | None
+    )  # 95 % bootstrap interval; None where no resamples were asked for
     signature: str  # all that someone else needs to compute the same figure
     short_signature: str
     extra: dict[str, Any] = field(default_factory=dict)  # what the score is made of
@@ -58,7 +60,9 @@ def bleu_tokenizer(tgt_lang: str) -> str:
     return "char" if code in _OTHER_UNSPACED else "13a"
 
 
-def build_metrics(tgt_lang: str = "", tokenize: str = "", lowercase: bool = False) -> tuple[dict[str, Metric], list[str]]:
+def build_metrics(
+    tgt_lang: str = "", tokenize: str = "", lowercase: bool = False
+) -> tuple[dict[str, Metric], list[str]]:
     """The metrics for a target language -> {"bleu", "chrf", "ter"} and notes that the reader of the scores must see.
 
     `tokenize` names BLEU's tokeniser; empty: by language. Where the customary one is not installed, characters are
@@ -74,16 +78,26 @@ def build_metrics(tgt_lang: str = "", tokenize: str = "", lowercase: bool = Fals
     try:
         bleu = BLEU(tokenize=name, lowercase=lowercase)
     except (RuntimeError, ImportError, OSError) as error:
-        how = f"pip install 'sacrebleu[{name[:2]}]'" if name.endswith("mecab") else f"it is downloaded once, which failed ({error})"
+        how = (
+            f"pip install 'sacrebleu[{name[:2]}]'"
+            if name.endswith("mecab")
+            else f"it is downloaded once, which failed ({error})"
+        )
         if tokenize:
-            raise MTError(f"BLEU tokeniser {name} is not available here: {how}; or choose another, such as char") from None
-        notes.append(f"BLEU counts characters (tok:char): tokeniser {name} is missing; for the customary figure: {how}")
+            raise MTError(
+                f"BLEU tokeniser {name} is not available here: {how}; or choose another, such as char"
+            ) from None
+        notes.append(
+            f"BLEU counts characters (tok:char): tokeniser {name} is missing; for the customary figure: {how}"
+        )
         bleu = BLEU(tokenize="char", lowercase=lowercase)
     code = language_code(tgt_lang)
     # Tercom splits Chinese characters and kana on request; for the others there is no splitter.
     by_character = code in _CHINESE | _JAPANESE
     if code in _OTHER_UNSPACED:
-        notes.append(f"TER counts edits of what stands between spaces, which means little for {code}")
+        notes.append(
+            f"TER counts edits of what stands between spaces, which means little for {code}"
+        )
     ter = TER(normalized=by_character, asian_support=by_character)
     return {"bleu": bleu, "chrf": CHRF(lowercase=lowercase), "ter": ter}, notes
 
@@ -95,10 +109,14 @@ class SentenceStatistics:
     four orders; chrF three counts for each of six orders; TER edits and reference length.
     """
 
-    def __init__(self, metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]] | None) -> None:
+    def __init__(
+        self, metric: Metric, hypotheses: Sequence[str], references: Sequence[Sequence[str]] | None
+    ) -> None:
         """`references` holds one or more translations of the corpus, each a list as long as `hypotheses`; None: see `holding`."""
         self.metric = metric
-        self.rows = np.array(metric._extract_corpus_statistics(hypotheses, references), dtype=np.float64)
+        self.rows = np.array(
+            metric._extract_corpus_statistics(hypotheses, references), dtype=np.float64
+        )
 
     def score(self, sentences: np.ndarray | None = None, bootstrap: int = 0) -> Score:
         """Score of the corpus, or of some of its sentences ([M] indices), with an interval from `bootstrap` resamples."""
@@ -106,12 +124,21 @@ class SentenceStatistics:
         result = self._compute(rows.sum(0))
         interval = None
         if bootstrap:
-            values = np.sort([self._compute(weights @ rows).score for weights in resamples(len(rows), bootstrap)])
+            values = np.sort(
+                [self._compute(weights @ rows).score for weights in resamples(len(rows), bootstrap)]
+            )
             cut = bootstrap // 40  # 2.5 % at each end
             interval = (float(values[cut]), float(values[-cut - 1]))
         self.metric.n_bootstrap, self.metric.seed = (bootstrap, SEED) if bootstrap else (None, None)
         signature = self.metric.get_signature()
-        return Score(result.name, result.score, interval, signature.format(), signature.format(short=True), self._extra(result))
+        return Score(
+            result.name,
+            result.score,
+            interval,
+            signature.format(),
+            signature.format(short=True),
+            self._extra(result),
+        )
 
     def _compute(self, total: np.ndarray) -> Any:
         return self.metric._compute_score_from_stats(total.tolist())

@@ -23,11 +23,18 @@ def text_table(evaluation: Evaluation) -> str:
     case = "; BLEU and chrF lower-cased" if e.lowercase else ""
     lines = [f"{e.sentences} sentence{'s' * (e.sentences != 1)}{empty}{case}", ""]
     lines += [f"{'':8}{'score':>7}  {_interval_title(e.scores['bleu'])}".rstrip()]
-    lines += [f"{s.name:8}{s.value:7.2f}  {_interval(s, 2):15}{_made_of(s)}".rstrip() for s in e.scores.values()]
+    lines += [
+        f"{s.name:8}{s.value:7.2f}  {_interval(s, 2):15}{_made_of(s)}".rstrip()
+        for s in e.scores.values()
+    ]
     lines += ["", f"by {e.length_by} length in {e.unit}"]
     title = f"{'count':>7}{'BLEU':>7}  {_interval_title(e.scores['bleu']):15}{'chrF2':>6}{_ter_column('TER', e)}{'ratio':>8}{'BP':>7}"
     lines += [f"{'':{LABEL}}{title}"]
-    lines += [_row(f"short {e.short.label}", e.short, e), _row(f"long {e.long.label}", e.long, e), ""]
+    lines += [
+        _row(f"short {e.short.label}", e.short, e),
+        _row(f"long {e.long.label}", e.long, e),
+        "",
+    ]
     lines += [_row(bucket.label, bucket, e) for bucket in e.buckets]
     if e.constructions:
         lines += ["", f"{'by construction':{LABEL}}{title}"]
@@ -56,7 +63,12 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _group_dict(group: Group) -> dict[str, Any]:
-    return {**asdict(group), "small": group.small, "length_ratio": group.length_ratio, "brevity_penalty": group.brevity_penalty}
+    return {
+        **asdict(group),
+        "small": group.small,
+        "length_ratio": group.length_ratio,
+        "brevity_penalty": group.brevity_penalty,
+    }
 
 
 def _row(label: str, group: Group, e: Evaluation) -> str:
@@ -79,7 +91,8 @@ def _alignment(scores: AttentionScores) -> list[str]:
     s = scores.default
     lines = [
         f"word alignment from attention: AER {s.aer:.1f}, precision {s.precision:.1f}, recall {s.recall:.1f}",
-        f"{'AER by layer':{LABEL}}" + "".join(f"{f'{reading}: mean':>15}{'best head':>15}" for reading in scores.readings),
+        f"{'AER by layer':{LABEL}}"
+        + "".join(f"{f'{reading}: mean':>15}{'best head':>15}" for reading in scores.readings),
     ]
     for layer in range(scores.layers):
         line = f"{layer + 1:<{LABEL}}"
@@ -88,7 +101,9 @@ def _alignment(scores: AttentionScores) -> list[str]:
             line += f"{scores.at(layer, None, reading).aer:15.1f}{f'{best.score.aer:.1f} ({best.head + 1})':>15}"  # type: ignore[operator]
         lines.append(line)
     if len(scores.readings) > 1:
-        lines.append("output: read where a word is predicted; input: one step later, where it is read")
+        lines.append(
+            "output: read where a word is predicted; input: one step later, where it is read"
+        )
     return lines
 
 

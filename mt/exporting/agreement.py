@@ -27,10 +27,16 @@ class Agreement:
 
 
 def compare(
-    original: Translator, exported: Translator, sources: Sequence[str], references: Sequence[Sequence[str]], tgt_lang: str
+    original: Translator,
+    exported: Translator,
+    sources: Sequence[str],
+    references: Sequence[Sequence[str]],
+    tgt_lang: str,
 ) -> Agreement:
     """Translate `sources` with both. `references`: one list for each reference translation there is."""
     bleu = build_metrics(tgt_lang)[0]["bleu"]
     outputs = [translator.translate(sources) for translator in (original, exported)]
     scores = [bleu.corpus_score(lines, references).score for lines in outputs]
-    return Agreement(len(sources), sum(one == other for one, other in zip(*outputs, strict=True)), *scores)
+    return Agreement(
+        len(sources), sum(one == other for one, other in zip(*outputs, strict=True)), *scores
+    )

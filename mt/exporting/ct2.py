@@ -30,7 +30,16 @@ from mt.models.transformer.encoder_decoder import (
 from mt.models.transformer.sublayers import FeedForward, Sublayer
 from mt.optional import require
 
-QUANTIZATIONS = ("float32", "float16", "bfloat16", "int16", "int8", "int8_float32", "int8_float16", "int8_bfloat16")
+QUANTIZATIONS = (
+    "float32",
+    "float16",
+    "bfloat16",
+    "int16",
+    "int8",
+    "int8_float32",
+    "int8_float16",
+    "int8_bfloat16",
+)
 ENCODER_POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "rope")
 DECODER_POSITIONS = (*ENCODER_POSITIONS, "alibi")
 ADDED = ("none", "sinusoidal", "learned")  # exported as a table of vectors, which has an end
@@ -65,21 +74,39 @@ def side_setting(config: ModelConfig, side: str, kind: str) -> str:
 
 def table_length(config: ModelConfig, longest: int) -> int:
     """How many tokens a source or an output may have: `longest` where positions are a table of as many rows, else 0 for any number."""
-    return longest if any(side_setting(config, side, "position") in ADDED for side in ("encoder", "decoder")) else 0
+    return (
+        longest
+        if any(side_setting(config, side, "position") in ADDED for side in ("encoder", "decoder"))
+        else 0
+    )
 
 
-def write_model(folder: Path, model: Seq2Seq, config: ModelConfig, tokenizer: Tokenizer, quantization: str, longest: int) -> None:
+def write_model(
+    folder: Path,
+    model: Seq2Seq,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    quantization: str,
+    longest: int,
+) -> None:
     """Write model.bin, config.json and vocabularies into an existing folder.
 
     `longest`: rows of the tables of positions, as `table_length` gives it. The model must have no `obstacles`.
     """
     spec = declare(config)
     fill(spec, model, config, longest)
-    for side, register in (("src", spec.register_source_vocabulary), ("tgt", spec.register_target_vocabulary)):
+    for side, register in (
+        ("src", spec.register_source_vocabulary),
+        ("tgt", spec.register_target_vocabulary),
+    ):
         register(tokenizer.pieces(range(tokenizer.vocab_size(side)), side))
     pieces = tokenizer.pieces(range(EOS + 1))
     spec.config.bos_token = spec.config.decoder_start_token = pieces[BOS]
-    spec.config.eos_token, spec.config.unk_token, spec.config.add_source_eos = pieces[EOS], pieces[UNK], True
+    spec.config.eos_token, spec.config.unk_token, spec.config.add_source_eos = (
+        pieces[EOS],
+        pieces[UNK],
+        True,
+    )
     spec.validate()
     spec.optimize(quantization=quantization)
     spec.save(str(folder))
@@ -89,7 +116,11 @@ def declare(config: ModelConfig) -> Any:
     """An empty `TransformerSpec` of this architecture."""
     specs = require("ctranslate2", "ctranslate2").specs
     transformer = config.transformer
-    activations = {"relu": specs.Activation.RELU, "gelu": specs.Activation.GELU, "swiglu": specs.Activation.SWISH}
+    activations = {
+        "relu": specs.Activation.RELU,
+        "gelu": specs.Activation.GELU,
+        "swiglu": specs.Activation.SWISH,
+    }
     shared = {
         "pre_norm": transformer.norm in ("pre", "sandwich"),
         "pre_post_layer_norm": transformer.norm == "sandwich",
@@ -109,9 +140,14 @@ def declare(config: ModelConfig) -> Any:
             "rotary_interleave": False,
         }
         if side == "decoder":
-            own |= {"alibi": position == "alibi", "external_pre_post_encoder_layers": transformer.norm == "sandwich"}
+            own |= {
+                "alibi": position == "alibi",
+                "external_pre_post_encoder_layers": transformer.norm == "sandwich",
+            }
         build = specs.TransformerEncoderSpec if side == "encoder" else specs.TransformerDecoderSpec
-        sides.append(build(getattr(transformer, f"{side}_layers"), transformer.heads, **shared, **own))
+        sides.append(
+            build(getattr(transformer, f"{side}_layers"), transformer.heads, **shared, **own)
+        )
     spec = specs.TransformerSpec(*sides)
     if transformer.qk_norm:
         for layer in spec.decoder.layer:  # declared for cross-attention too, which has none here
@@ -122,13 +158,21 @@ def declare(config: ModelConfig) -> Any:
 @torch.no_grad()
 def fill(spec: Any, model: Seq2Seq, config: ModelConfig, longest: int) -> None:
     """Put the model's weights where the spec has a place for them."""
-    encoder, decoder = cast(TransformerEncoder, model.encoder), cast(TransformerDecoder, model.decoder)
+    encoder, decoder = (
+        cast(TransformerEncoder, model.encoder),
+        cast(TransformerDecoder, model.decoder),
+    )
     spec.encoder.embeddings[0].weight = array(cast(nn.Embedding, model.source_embedding).weight)
     spec.decoder.embeddings.weight = array(cast(nn.Embedding, model.target_embedding).weight)
     fill_linear(spec.decoder.projection, model.output)
-    for side, part, place in (("encoder", encoder, spec.encoder), ("decoder", decoder, spec.decoder)):
+    for side, part, place in (
+        ("encoder", encoder, spec.encoder),
+        ("decoder", decoder, spec.decoder),
+    ):
         if side_setting(config, side, "position") in ADDED:
-            place.position_encodings.encodings = position_table(part.stack.positions, config.dim, longest)
+            place.position_encodings.encodings = position_table(
+                part.stack.positions, config.dim, longest
+            )
         if not isinstance(part.stack.norm, nn.Identity):
             fill_norm(place.layer_norm, part.stack.norm)
     for number, layer in enumerate(cast(Sequence[EncoderLayer], encoder.layers)):
@@ -142,7 +186,9 @@ def fill(spec: Any, model: Seq2Seq, config: ModelConfig, longest: int) -> None:
         fill_feed_forward(place, each.feed_forward, each.around_feed_forward)
 
 
-def fill_self_attention(place: Any, attention: MultiHeadAttention, around: Sublayer, stack: Stack, number: int) -> None:
+def fill_self_attention(
+    place: Any, attention: MultiHeadAttention, around: Sublayer, stack: Stack, number: int
+) -> None:
     spec = place.self_attention
     spec.linear[0].weight = array(torch.cat((attention.query.weight, attention.key_value.weight)))
     spec.linear[0].bias = array(torch.cat((attention.query.bias, attention.key_value.bias)))
@@ -153,7 +199,10 @@ def fill_self_attention(place: Any, attention: MultiHeadAttention, around: Subla
         fill_norm(spec.k_norm, attention.norms[1])
     scheme = stack.positions.at(number)
     if isinstance(scheme, ShawLayer):
-        spec.relative_position_keys, spec.relative_position_values = array(scheme.key.weight), array(scheme.value.weight)
+        spec.relative_position_keys, spec.relative_position_values = (
+            array(scheme.key.weight),
+            array(scheme.value.weight),
+        )
     if isinstance(scheme, T5Buckets):
         spec.relative_attention_bias = array(scheme.table.weight)
         spec.relative_attention_max_distance = np.int32(scheme.farthest)
@@ -164,7 +213,13 @@ def fill_cross_attention(place: Any, attention: MultiHeadAttention, around: Subl
     fill_linear(spec.linear[0], attention.query)
     fill_linear(spec.linear[1], attention.key_value)
     fill_linear(spec.linear[2], attention.out, around)
-    fill_norms(around, place, spec, "external_pre_encoder_attention_layer_norm", "external_post_encoder_attention_layer_norm")
+    fill_norms(
+        around,
+        place,
+        spec,
+        "external_pre_encoder_attention_layer_norm",
+        "external_post_encoder_attention_layer_norm",
+    )
 
 
 def fill_feed_forward(place: Any, layer: FeedForward, around: Sublayer) -> None:

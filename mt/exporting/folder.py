@@ -19,7 +19,9 @@ def default_folder(run: RunFolder, backend: str, quantization: str) -> Path:
     return run.exports / f"{backend}-{quantization}"
 
 
-def write_export(folder: Path, run: TrainedModel, export: Export, fill: Callable[[Path], None]) -> None:
+def write_export(
+    folder: Path, run: TrainedModel, export: Export, fill: Callable[[Path], None]
+) -> None:
     """Write the folder; `fill` gets a folder for the engine's own files. It appears when it is complete, in the place of an older one.
 
     MTError where something else stands there.

@@ -61,7 +61,9 @@ class EncoderGraph(nn.Module):
 
     def forward(self, source: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         state = self.model.init_state(self.model.encode(source, mask))
-        return tuple(leaf for leaf in pytree.tree_leaves((state.memory, state.cache)) if leaf is not None)
+        return tuple(
+            leaf for leaf in pytree.tree_leaves((state.memory, state.cache)) if leaf is not None
+        )
 
 
 class StepGraph(nn.Module):
@@ -85,13 +87,22 @@ def write_graphs(folder: Path, model: Seq2Seq, quantization: str) -> None:
     small, large = Example.of(model, 2, 5), Example.of(model, 3, 7)
     memory, memory_spec = pytree.tree_flatten(small.states[0].memory)
     cache, cache_spec = pytree.tree_flatten(small.states[1].cache)
-    begins = [beginning(path, small.states) for path, _ in pytree.tree_flatten_with_path(small.states[1].cache)[0]]
+    begins = [
+        beginning(path, small.states)
+        for path, _ in pytree.tree_flatten_with_path(small.states[1].cache)[0]
+    ]
     memory_names = [f"memory_{i}" for i in range(len(memory))]
     cache_names = [f"cache_{i}" for i in range(len(cache))]
     later = pytree.tree_leaves((large.states[2].memory, large.states[2].cache))
     axes = {
-        name: {axis: f"{name}_{axis}" for axis, size in enumerate(leaf.shape) if size != other.shape[axis]}
-        for name, leaf, other in zip([*memory_names, *cache_names], [*memory, *cache], later, strict=True)
+        name: {
+            axis: f"{name}_{axis}"
+            for axis, size in enumerate(leaf.shape)
+            if size != other.shape[axis]
+        }
+        for name, leaf, other in zip(
+            [*memory_names, *cache_names], [*memory, *cache], later, strict=True
+        )
     }
     given = [name for name, begin in zip(cache_names, begins, strict=True) if begin is None]
     export_graph(
@@ -101,15 +112,21 @@ def write_graphs(folder: Path, model: Seq2Seq, quantization: str) -> None:
         [*memory_names, *given],
         axes | {"source": {0: "sentences", 1: "length"}, "mask": {0: "sentences", 1: "length"}},
     )
-    inputs = {"tokens": small.tokens, "step": torch.tensor(1)} | dict(zip([*memory_names, *cache_names], [*memory, *cache], strict=True))
+    inputs = {"tokens": small.tokens, "step": torch.tensor(1)} | dict(
+        zip([*memory_names, *cache_names], [*memory, *cache], strict=True)
+    )
     export_graph(
         folder / STEP,
         StepGraph(model, memory_spec, cache_spec),
         inputs,
         ["logits", *(f"next_{name}" for name in cache_names)],
-        axes | {f"next_{name}": axes[name] for name in cache_names} | {"tokens": {0: "rows"}, "logits": {0: "rows"}},
+        axes
+        | {f"next_{name}": axes[name] for name in cache_names}
+        | {"tokens": {0: "rows"}, "logits": {0: "rows"}},
     )
-    (folder / STATE).write_text(json.dumps({"memory": len(memory), "cache": begins}) + "\n", encoding="utf-8")
+    (folder / STATE).write_text(
+        json.dumps({"memory": len(memory), "cache": begins}) + "\n", encoding="utf-8"
+    )
     if quantization == "int8":
         for name in (ENCODER, STEP):
             quantize(folder / name)
@@ -131,7 +148,13 @@ def beginning(path: Any, states: list[DecodingState]) -> list[int] | None:
     return [2 * size - later for size, later in zip(one[1:], two[1:], strict=True)]
 
 
-def export_graph(path: Path, module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], axes: dict[str, dict[int, str]]) -> None:
+def export_graph(
+    path: Path,
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
+) -> None:
     """Trace `module` once and write what it did. Whatever its Python code decides by sizes is decided for all sizes."""
     for name, symbolic in symbolics().items():
         torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
@@ -165,7 +188,9 @@ def quantize(path: Path) -> None:
     logger.addFilter(not_advice)
     try:
         types = ["MatMul", "Gemm", "Gather", "LSTM"]
-        quantize_dynamic(model, path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=types)
+        quantize_dynamic(
+            model, path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=types
+        )
     finally:
         logger.removeFilter(not_advice)
 
@@ -212,9 +237,16 @@ def symbolics() -> dict[str, Any]:
         rank, shape = x.type().dim(), g.op("Shape", x)
         dim = dim.node().t("value").item() % rank
         first = g.op("Constant", value_t=torch.tensor([0]))
-        kept = [g.op("Gather", shape, g.op("Constant", value_t=torch.tensor([axis]))) for axis in range(rank)]
+        kept = [
+            g.op("Gather", shape, g.op("Constant", value_t=torch.tensor([axis])))
+            for axis in range(rank)
+        ]
         listed = sizes.node().kind() == "prim::ListConstruct"
-        inside = [g.op("Unsqueeze", size, first) for size in sizes.node().inputs()] if listed else [sizes]
+        inside = (
+            [g.op("Unsqueeze", size, first) for size in sizes.node().inputs()]
+            if listed
+            else [sizes]
+        )
         return g.op("Reshape", x, g.op("Concat", *kept[:dim], *inside, *kept[dim + 1 :], axis_i=0))
 
     return {

@@ -38,5 +38,10 @@ def score_attention(pairs: Sequence[PairAttention], golds: Sequence[Links]) -> A
                     "argmax": [argmax_links(each) for each in weights],
                     "threshold": [threshold_links(each, THRESHOLD) for each in weights],
                 }
-                scores += [AttentionScore(layer, head, reading, rule, score_alignments(found, golds)) for rule, found in links.items()]
-    return AttentionScores(score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds), scores)
+                scores += [
+                    AttentionScore(layer, head, reading, rule, score_alignments(found, golds))
+                    for rule, found in links.items()
+                ]
+    return AttentionScores(
+        score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds), scores
+    )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-KINDS = {"cross": "attention to the source", "encoder": "self-attention of the encoder", "decoder": "self-attention of the decoder"}
+KINDS = {
+    "cross": "attention to the source",
+    "encoder": "self-attention of the encoder",
+    "decoder": "self-attention of the decoder",
+}
 
 
 def default_layer(layers: int) -> int:

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from mt.decoding.translator import Translator
 
 
-def diagnose(translator: Translator, sources: Sequence[str], references: Sequence[str], threshold: int | None = None) -> Diagnostics:
+def diagnose(
+    translator: Translator,
+    sources: Sequence[str],
+    references: Sequence[str],
+    threshold: int | None = None,
+) -> Diagnostics:
     """Figures of the translator's (first) model on pairs of texts.
 
     Pairs are left out that are blank on a side, or have more pieces than the model is used on (`data.max_pieces`).
@@ -32,33 +37,64 @@ def diagnose(translator: Translator, sources: Sequence[str], references: Sequenc
     kept, found = measure_pairs(translator, sources, references)
     unit = length_unit(sources)
     threshold = default_threshold(unit) if threshold is None else threshold
-    return summarise(found, lengths_of([sources[row] for row in kept]), threshold, unit, len(sources) - len(kept))
+    return summarise(
+        found, lengths_of([sources[row] for row in kept]), threshold, unit, len(sources) - len(kept)
+    )
 
 
-def measure_pairs(translator: Translator, sources: Sequence[str], references: Sequence[str]) -> tuple[list[int], list[SentenceFigures]]:
+def measure_pairs(
+    translator: Translator, sources: Sequence[str], references: Sequence[str]
+) -> tuple[list[int], list[SentenceFigures]]:
     """The rows of the pairs that are measured, and the figures of each. Pairs and errors as of `diagnose`; there may be none."""
     tokenizer, limit = translator.tokenizer, translator.max_pieces
-    texts = [[normalise(line, translator.unicode) for line in lines] for lines in (sources, references)]
-    pieces = [tokenizer.encode_many(lines, side) for lines, side in zip(texts, ("src", "tgt"), strict=True)]
-    kept = [row for row, pair in enumerate(zip(*pieces, strict=True)) if all(0 < len(side) <= limit for side in pair)]
+    texts = [
+        [normalise(line, translator.unicode) for line in lines] for lines in (sources, references)
+    ]
+    pieces = [
+        tokenizer.encode_many(lines, side)
+        for lines, side in zip(texts, ("src", "tgt"), strict=True)
+    ]
+    kept = [
+        row
+        for row, pair in enumerate(zip(*pieces, strict=True))
+        if all(0 < len(side) <= limit for side in pair)
+    ]
     pairs = [(pieces[0][row], pieces[1][row]) for row in kept]
     model = translator.models[0]
     kinds = tuple(attention_shapes(model))
     if not kinds:
-        raise UsageError("this model has no attention, so there is nothing for --diagnostics to measure")
+        raise UsageError(
+            "this model has no attention, so there is nothing for --diagnostics to measure"
+        )
     # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within 0.002.
     return kept, attend_pairs(
-        [model], tokenizer, pairs, translator.budget, lambda members: measure_pair(members[0]), "fp32", kinds, loss=True
+        [model],
+        tokenizer,
+        pairs,
+        translator.budget,
+        lambda members: measure_pair(members[0]),
+        "fp32",
+        kinds,
+        loss=True,
     )
 
 
 def measure_pair(pair: PairAttention) -> SentenceFigures:
     """The figures of all that the pair has; its loss is known."""
-    source, target = (np.array([is_punctuation(piece) for piece in pieces]) for pieces in (pair.source_pieces, pair.target_pieces))
-    keys = {"encoder": np.append(source, False), "decoder": np.append(False, target), "cross": np.append(source, False)}
+    source, target = (
+        np.array([is_punctuation(piece) for piece in pieces])
+        for pieces in (pair.source_pieces, pair.target_pieces)
+    )
+    keys = {
+        "encoder": np.append(source, False),
+        "decoder": np.append(False, target),
+        "cross": np.append(source, False),
+    }
     maps = {kind: weights for kind in KINDS if (weights := pair.of(kind)) is not None}
     assert pair.loss is not None
-    return SentenceFigures({kind: measure(weights, kind, keys[kind]) for kind, weights in maps.items()}, pair.loss)
+    return SentenceFigures(
+        {kind: measure(weights, kind, keys[kind]) for kind, weights in maps.items()}, pair.loss
+    )
 
 
 def is_punctuation(piece: str) -> bool:

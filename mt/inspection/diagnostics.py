@@ -21,7 +21,11 @@ from mt.errors import MTError
 from mt.inspection.correlation import partial, spearman
 
 KINDS = ("encoder", "decoder", "cross")
-SPECIAL = {"encoder": "EOS", "decoder": "BOS", "cross": "EOS"}  # the key without text: where a head can park
+SPECIAL = {
+    "encoder": "EOS",
+    "decoder": "BOS",
+    "cross": "EOS",
+}  # the key without text: where a head can park
 FIGURES = ("entropy", "evenness", "distance", "special", "punctuation")  # of every kind
 COVERAGE = ("coverage", "coverage_sd", "under", "over")  # of "cross" only
 
@@ -37,7 +41,9 @@ class MapFigures:
     """Of the maps of one kind in one sentence. NaN where a figure is not defined."""
 
     heads: dict[str, np.ndarray]  # figure -> [L, H]
-    mean_map: dict[str, np.ndarray]  # figure -> [L], of the mean of a layer's heads taken as one map
+    mean_map: dict[
+        str, np.ndarray
+    ]  # figure -> [L], of the mean of a layer's heads taken as one map
     even: dict[str, float]  # figure -> what a head that looks at all keys alike would have
     alike: np.ndarray  # [L, P] similarity of each pair of heads, in the order of `head_pairs`
 
@@ -98,7 +104,9 @@ def measure(weights: np.ndarray, kind: str, punctuation: np.ndarray) -> MapFigur
     """
     layers, heads, queries, keys = weights.shape
     if len(punctuation) != keys or (kind != "cross" and queries != keys):
-        raise MTError(f"{kind} weights of {queries} queries and {keys} keys, with {len(punctuation)} pieces, do not fit together")
+        raise MTError(
+            f"{kind} weights of {queries} queries and {keys} keys, with {len(punctuation)} pieces, do not fit together"
+        )
     visible = np.arange(1, queries + 1) if kind == "decoder" else np.full(queries, keys)
     both = np.concatenate([weights, weights.mean(1, keepdims=True)], axis=1)
     found = _figures(both, kind, punctuation, visible)
@@ -106,7 +114,10 @@ def measure(weights: np.ndarray, kind: str, punctuation: np.ndarray) -> MapFigur
     return MapFigures(
         heads={name: values[:, :heads] for name, values in found.items()},
         mean_map={name: values[:, heads] for name, values in found.items()},
-        even={name: float(values[0, 0]) for name, values in _figures(even[None, None], kind, punctuation, visible).items()},
+        even={
+            name: float(values[0, 0])
+            for name, values in _figures(even[None, None], kind, punctuation, visible).items()
+        },
         alike=similarity(weights[:, :, visible > 1]),
     )
 
@@ -131,14 +142,20 @@ def similarity(weights: np.ndarray) -> np.ndarray:
 
 
 def summarise(
-    sentences: Sequence[SentenceFigures], lengths: np.ndarray, threshold: int, unit: str = "words", left_out: int = 0
+    sentences: Sequence[SentenceFigures],
+    lengths: np.ndarray,
+    threshold: int,
+    unit: str = "words",
+    left_out: int = 0,
 ) -> Diagnostics:
     """Figures of N sentences of one model, with the lengths [N] of their sources; up to `threshold` a sentence is short.
 
     MTError where there are none.
     """
     if not sentences:
-        raise MTError("no sentence pairs whose attention could be measured: all are blank or too long")
+        raise MTError(
+            "no sentence pairs whose attention could be measured: all are blank or too long"
+        )
     loss, short = np.array([each.loss for each in sentences]), lengths <= threshold
 
     def sum_up(values: np.ndarray) -> Summary:
@@ -151,7 +168,12 @@ def summarise(
         for name in first.heads:
             heads = np.stack([each.heads[name] for each in maps])
             joined = sum_up(np.stack([each.mean_map[name] for each in maps]))
-            kinds[kind][name] = FigureSummary(sum_up(heads), sum_up(heads.mean(2)), joined, float(np.mean([m.even[name] for m in maps])))
+            kinds[kind][name] = FigureSummary(
+                sum_up(heads),
+                sum_up(heads.mean(2)),
+                joined,
+                float(np.mean([m.even[name] for m in maps])),
+            )
         if first.alike.shape[1]:
             alike = np.stack([each.alike for each in maps])
             kinds[kind]["alike"] = FigureSummary(sum_up(alike), sum_up(alike.mean(2)), None, None)
@@ -169,7 +191,9 @@ def summarise(
     )
 
 
-def _figures(weights: np.ndarray, kind: str, punctuation: np.ndarray, visible: np.ndarray) -> dict[str, np.ndarray]:
+def _figures(
+    weights: np.ndarray, kind: str, punctuation: np.ndarray, visible: np.ndarray
+) -> dict[str, np.ndarray]:
     """weights [L, H, T, S], visible [T] keys of each query -> figure -> [L, H]."""
     queries, keys = weights.shape[2:]
     choice = visible > 1
@@ -194,7 +218,9 @@ def _figures(weights: np.ndarray, kind: str, punctuation: np.ndarray, visible: n
 def _distances(queries: int, keys: int, kind: str) -> np.ndarray:
     """[T, S]: pieces between query and key; for "cross" how far from the diagonal, as a share of the length (centre to centre)."""
     if kind == "cross":
-        return np.abs((np.arange(queries)[:, None] + 0.5) / queries - (np.arange(keys) + 0.5) / keys)
+        return np.abs(
+            (np.arange(queries)[:, None] + 0.5) / queries - (np.arange(keys) + 0.5) / keys
+        )
     return np.abs(np.arange(queries)[:, None] - np.arange(keys)).astype(np.float64)
 
 
@@ -202,7 +228,12 @@ def _coverage(coverage: np.ndarray) -> dict[str, np.ndarray]:
     """coverage [L, H, S] of source pieces without EOS: each one's attention from all steps (Tu et al. 2016, section 3)."""
     if not coverage.shape[-1]:
         return dict.fromkeys(COVERAGE, np.full(coverage.shape[:-1], np.nan))
-    values = coverage.mean(-1), coverage.std(-1), (coverage < UNDER).mean(-1), (coverage > OVER).mean(-1)
+    values = (
+        coverage.mean(-1),
+        coverage.std(-1),
+        (coverage < UNDER).mean(-1),
+        (coverage > OVER).mean(-1),
+    )
     return dict(zip(COVERAGE, values, strict=True))
 
 
@@ -211,12 +242,16 @@ def _entropy(weights: np.ndarray) -> np.ndarray:
     return -(weights * np.log(np.maximum(weights, np.finfo(np.float32).tiny))).sum(-1)
 
 
-def _summary(values: np.ndarray, lengths: np.ndarray, loss: np.ndarray, short: np.ndarray) -> Summary:
+def _summary(
+    values: np.ndarray, lengths: np.ndarray, loss: np.ndarray, short: np.ndarray
+) -> Summary:
     """values [N, ...] -> arrays [...]."""
     rounded = values.astype(np.float64).round(DECIMALS)
     by_length, by_loss = spearman(rounded, lengths), spearman(rounded, loss)
     given = partial(by_loss, by_length, spearman(loss, lengths))
-    return Summary(values.mean(0), _mean(values[short]), _mean(values[~short]), by_length, by_loss, given)
+    return Summary(
+        values.mean(0), _mean(values[short]), _mean(values[~short]), by_length, by_loss, given
+    )
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

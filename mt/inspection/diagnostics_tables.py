@@ -65,7 +65,11 @@ def findings(diagnostics: Diagnostics) -> list[str]:
                     continue
                 lowest, highest = f"{means[passed].min():.2f}", f"{means[passed].max():.2f}"
                 value = lowest if lowest == highest else f"{lowest} to {highest}"
-                subject = f"{place} is" if len(passed) == heads else f"{place}: {_heads(passed)} {'are' if len(passed) > 1 else 'is'}"
+                subject = (
+                    f"{place} is"
+                    if len(passed) == heads
+                    else f"{place}: {_heads(passed)} {'are' if len(passed) > 1 else 'is'}"
+                )
                 found.append(f"{subject} {what} ({value} {unit})")
             if "alike" in figures:
                 found += _alike(place, figures["alike"].heads.mean[layer], heads)
@@ -75,7 +79,16 @@ def findings(diagnostics: Diagnostics) -> list[str]:
 def diagnostics_dict(diagnostics: Diagnostics) -> dict[str, Any]:
     """Everything as JSON types, as docs/diagnostics.md lists it; what is not defined is null."""
     d = diagnostics
-    plain = ("sentences", "short", "long", "threshold", "unit", "loss", "rho_loss_length", "left_out")
+    plain = (
+        "sentences",
+        "short",
+        "long",
+        "threshold",
+        "unit",
+        "loss",
+        "rho_loss_length",
+        "left_out",
+    )
     kinds: dict[str, Any] = {}
     for kind, figures in d.kinds.items():
         kinds[kind] = {
@@ -85,37 +98,64 @@ def diagnostics_dict(diagnostics: Diagnostics) -> dict[str, Any]:
             "pairs": [list(pair) for pair in head_pairs(d.heads[kind])],
             "figures": {name: _figure_dict(figure) for name, figure in figures.items()},
         }
-    return {name: _json(getattr(d, name)) for name in plain} | {"kinds": kinds, "findings": findings(d)}
+    return {name: _json(getattr(d, name)) for name in plain} | {
+        "kinds": kinds,
+        "findings": findings(d),
+    }
 
 
 def _kind(kind: str, figures: dict[str, FigureSummary]) -> list[str]:
     """Layer by layer, the figures that every kind has."""
-    titles = {"evenness": "evenness", "distance": "distance", "special": SPECIAL[kind], "punctuation": "punctuation", "alike": "alike"}
+    titles = {
+        "evenness": "evenness",
+        "distance": "distance",
+        "special": SPECIAL[kind],
+        "punctuation": "punctuation",
+        "alike": "alike",
+    }
     shown = {title: figures[name] for name, title in titles.items() if name in figures}
     lines = [f"{kind:{LABEL}}" + "".join(f"{title:{COLUMN}}" for title in shown)]
     for layer in range(len(figures["evenness"].layer.mean)):
-        lines.append(f"  {layer + 1:<{LABEL - 2}}" + "".join(f"{_spread(figure, layer):{COLUMN}}" for figure in shown.values()))
-    even = "".join(f"{'' if figure.even is None else f'{figure.even:.2f}':{COLUMN}}" for figure in shown.values())
+        lines.append(
+            f"  {layer + 1:<{LABEL - 2}}"
+            + "".join(f"{_spread(figure, layer):{COLUMN}}" for figure in shown.values())
+        )
+    even = "".join(
+        f"{'' if figure.even is None else f'{figure.even:.2f}':{COLUMN}}"
+        for figure in shown.values()
+    )
     return [line.rstrip() for line in [*lines, f"{'  even':{LABEL}}{even}"]]
 
 
 def _spread(figure: FigureSummary, layer: int) -> str:
     """The mean over heads (pairs), and the range where there are several."""
     values = figure.heads.mean[layer]
-    form = ".2f" if values.max() < 9.995 else ".1f"  # distances in pieces: all three in the width of a column
-    return f"{values.mean():{form}}" + (f" ({values.min():{form}}-{values.max():{form}})" if len(values) > 1 else "")
+    form = (
+        ".2f" if values.max() < 9.995 else ".1f"
+    )  # distances in pieces: all three in the width of a column
+    return f"{values.mean():{form}}" + (
+        f" ({values.min():{form}}-{values.max():{form}})" if len(values) > 1 else ""
+    )
 
 
 def _coverage(figures: dict[str, FigureSummary]) -> list[str]:
     """Of the mean of a layer's heads: of single heads, which share the work, it says little."""
-    columns = {"mean": "coverage", "deviation": "coverage_sd", f"under {UNDER:g}": "under", f"over {OVER:g}": "over"}
+    columns = {
+        "mean": "coverage",
+        "deviation": "coverage_sd",
+        f"under {UNDER:g}": "under",
+        f"over {OVER:g}": "over",
+    }
     lines = [
         "coverage: attention that a source piece gets from all steps, heads averaged; share of pieces under and over",
         f"{'cross':{LABEL}}" + "".join(f"{title:{COLUMN}}" for title in columns),
     ]
     for layer in range(len(figures["evenness"].layer.mean)):
         values = {name: figures[name].mean_map.mean[layer] for name in columns.values()}  # type: ignore[union-attr]  # not similarity
-        cells = [_percent(value) if name in ("under", "over") else _number(value) for name, value in values.items()]
+        cells = [
+            _percent(value) if name in ("under", "over") else _number(value)
+            for name, value in values.items()
+        ]
         lines.append(f"  {layer + 1:<{LABEL - 2}}" + "".join(f"{cell:{COLUMN}}" for cell in cells))
     return [line.rstrip() for line in lines]
 
@@ -136,7 +176,10 @@ def _relations(d: Diagnostics) -> list[str]:
             rhos = (layers.rho_length, layers.rho_loss, layers.rho_loss_given_length)
             cells += "".join(f"{_number(rho[layer], '+.2f'):10}" for rho in rhos)
             lines.append(f"{f'{kind} {layer + 1}':{LABEL}}{cells}".rstrip())
-    return [*lines, f"correlations within {noise:.2f} of 0 may be chance; loss and length: {_number(d.rho_loss_length, '+.2f')}"]
+    return [
+        *lines,
+        f"correlations within {noise:.2f} of 0 may be chance; loss and length: {_number(d.rho_loss_length, '+.2f')}",
+    ]
 
 
 def _alike(place: str, values: np.ndarray, heads: int) -> list[str]:
@@ -144,13 +187,19 @@ def _alike(place: str, values: np.ndarray, heads: int) -> list[str]:
     if heads > 2 and (values >= ALIKE).all():
         return [f"{place}: all heads are nearly the same ({values.min():.2f} or more)"]
     pairs = zip(head_pairs(heads), values, strict=True)
-    return [f"{place}: {_heads(pair)} are nearly the same ({value:.2f})" for pair, value in pairs if value >= ALIKE]
+    return [
+        f"{place}: {_heads(pair)} are nearly the same ({value:.2f})"
+        for pair, value in pairs
+        if value >= ALIKE
+    ]
 
 
 def _heads(indices: Any) -> str:
     """head 2; heads 1, 2 and 4"""
     names = [str(index + 1) for index in indices]
-    return f"head {names[0]}" if len(names) == 1 else f"heads {', '.join(names[:-1])} and {names[-1]}"
+    return (
+        f"head {names[0]}" if len(names) == 1 else f"heads {', '.join(names[:-1])} and {names[-1]}"
+    )
 
 
 def _number(value: float, form: str = ".2f") -> str:

@@ -26,11 +26,33 @@ MAX_LINES = 20  # of a picture
 def add_flags(arguments: argparse.ArgumentParser) -> None:
     """The flags that `Drawing.from_flags` reads."""
     add = arguments.add_argument_group("seeing attention (see below)").add_argument
-    add("--attention", metavar="FILE", help="draw which words attention looks at, into FILE.png, .svg or .html (.html: to explore)")
-    add("--attention-kind", choices=tuple(KINDS), help="to the source, or self-attention of the encoder or decoder (default: cross)")
-    add("--attention-layer", type=_number("all"), metavar="N", help="from 1 at the bottom, or all (default: the one links are read from)")
-    add("--attention-head", type=_number("all", "mean"), metavar="N", help="from 1, or all, or mean (default: mean)")
-    add("--links", metavar="FILE", help="outline these gold links (0-0 1p2, a line for each pair of input and --score FILE)")
+    add(
+        "--attention",
+        metavar="FILE",
+        help="draw which words attention looks at, into FILE.png, .svg or .html (.html: to explore)",
+    )
+    add(
+        "--attention-kind",
+        choices=tuple(KINDS),
+        help="to the source, or self-attention of the encoder or decoder (default: cross)",
+    )
+    add(
+        "--attention-layer",
+        type=_number("all"),
+        metavar="N",
+        help="from 1 at the bottom, or all (default: the one links are read from)",
+    )
+    add(
+        "--attention-head",
+        type=_number("all", "mean"),
+        metavar="N",
+        help="from 1, or all, or mean (default: mean)",
+    )
+    add(
+        "--links",
+        metavar="FILE",
+        help="outline these gold links (0-0 1p2, a line for each pair of input and --score FILE)",
+    )
 
 
 def _number(*words: str) -> Callable[[str], int | str]:
@@ -49,7 +71,9 @@ def _number(*words: str) -> Callable[[str], int | str]:
 class Drawing:
     """The maps of one call. `view` is what to show, `links` gold links for each line."""
 
-    def __init__(self, path: Path, view: View, links: Sequence[Links] | None = None, links_name: str = "") -> None:
+    def __init__(
+        self, path: Path, view: View, links: Sequence[Links] | None = None, links_name: str = ""
+    ) -> None:
         self.path, self.view, self.links, self.links_name = path, view, links, links_name
         self.maps: list[SentenceMap] = []
         self.lines = self.cells = 0
@@ -60,15 +84,23 @@ class Drawing:
         if not arguments.attention:
             for name in ("attention_kind", "attention_layer", "attention_head", "links"):
                 if getattr(arguments, name) is not None:
-                    raise UsageError(f"--{name.replace('_', '-')} is about what --attention FILE draws: give that too")
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} is about what --attention FILE draws: give that too"
+                    )
             return None
         path = Path(arguments.attention)
         if path.suffix.lower() not in ENDINGS:
-            raise UsageError(f"--attention draws files that end in {', '.join(ENDINGS)}: not {path.name!r}")
+            raise UsageError(
+                f"--attention draws files that end in {', '.join(ENDINGS)}: not {path.name!r}"
+            )
         if arguments.stream:
-            raise UsageError("--attention draws when all lines are there: it does not go with --stream")
+            raise UsageError(
+                "--attention draws when all lines are there: it does not go with --stream"
+            )
         if arguments.links and not arguments.score:
-            raise UsageError("--links are between the input and given translations: give these by --score FILE")
+            raise UsageError(
+                "--links are between the input and given translations: give these by --score FILE"
+            )
         if not path.parent.is_dir():
             raise MTError(f"cannot write {path}: there is no folder {path.parent}")
         if path.is_dir():
@@ -77,7 +109,9 @@ class Drawing:
             require_matplotlib()
         links = read_links(Path(arguments.links)) if arguments.links else None
         head = "mean" if arguments.attention_head is None else arguments.attention_head
-        view = View(arguments.attention_kind or "", arguments.attention_layer, head)  # "": the first kind that the model has
+        view = View(
+            arguments.attention_kind or "", arguments.attention_layer, head
+        )  # "": the first kind that the model has
         return cls(path, view, links, arguments.links or "")
 
     @property
@@ -97,7 +131,9 @@ class Drawing:
         """The lines, with a UsageError where there are more than a picture can show."""
         for number, line in enumerate(lines, start=1):
             if number > MAX_LINES and not self.interactive:
-                raise UsageError(f"a picture shows up to {MAX_LINES} lines: use .html or fewer lines")
+                raise UsageError(
+                    f"a picture shows up to {MAX_LINES} lines: use .html or fewer lines"
+                )
             yield line
 
     def add(self, parts: Sequence[PairAttention]) -> None:
@@ -106,15 +142,24 @@ class Drawing:
         gold = None
         if self.links is not None:
             if self.lines > len(self.links):
-                raise MTError(f"{self.links_name} has {len(self.links):,} lines, and there are more pairs: line i must belong to pair i")
+                raise MTError(
+                    f"{self.links_name} has {len(self.links):,} lines, and there are more pairs: line i must belong to pair i"
+                )
             gold = self.links[self.lines - 1]
         for number, part in enumerate(parts, start=1):
-            made = sentence_map(part, f"line {self.lines}" + (f", part {number} of {len(parts)}" if len(parts) > 1 else ""), gold)
+            made = sentence_map(
+                part,
+                f"line {self.lines}"
+                + (f", part {number} of {len(parts)}" if len(parts) > 1 else ""),
+                gold,
+            )
             if made.source and made.target:
                 self.maps.append(made)
                 self.cells += made.cells
         if self.cells > MAX_CELLS:
-            raise MTError(f"{self.lines:,} lines have more than the {MAX_CELLS:,} weights that one file can hold: draw fewer lines")
+            raise MTError(
+                f"{self.lines:,} lines have more than the {MAX_CELLS:,} weights that one file can hold: draw fewer lines"
+            )
 
     def watch(self, translations: Iterable[InspectedTranslation]) -> Iterator[InspectedTranslation]:
         """Translations that carry their attention, as they pass by; it is dropped behind."""
@@ -123,7 +168,9 @@ class Drawing:
             each.attention = None
             yield each
 
-    def add_pairs(self, inspector: Inspector, pairs: Sequence[tuple[str, str]], kinds: Sequence[str]) -> None:
+    def add_pairs(
+        self, inspector: Inspector, pairs: Sequence[tuple[str, str]], kinds: Sequence[str]
+    ) -> None:
         """The next lines, whose translations are given."""
         for each in inspector.attention_stream(pairs, kinds):
             self.add([each])
@@ -133,9 +180,13 @@ class Drawing:
         from mt.files import replacing
 
         if self.links is not None and self.lines < len(self.links):
-            raise MTError(f"{self.links_name} has {len(self.links):,} lines for {self.lines:,} pairs: line i must belong to pair i")
+            raise MTError(
+                f"{self.links_name} has {len(self.links):,} lines for {self.lines:,} pairs: line i must belong to pair i"
+            )
         if not self.maps:
-            raise MTError(f"there are no words to draw the attention of: {self.path} is not written")
+            raise MTError(
+                f"there are no words to draw the attention of: {self.path} is not written"
+            )
         if self.interactive:
             content = page(title, attention_fragment(self.maps, self.view)).encode("utf-8")
         else:

@@ -53,14 +53,18 @@ class Inspector:
     def translate(self, lines: str, **options: Any) -> InspectedTranslation: ...
     @overload
     def translate(self, lines: Iterable[str], **options: Any) -> list[InspectedTranslation]: ...
-    def translate(self, lines: str | Iterable[str], **options: Any) -> InspectedTranslation | list[InspectedTranslation]:
+    def translate(
+        self, lines: str | Iterable[str], **options: Any
+    ) -> InspectedTranslation | list[InspectedTranslation]:
         """Translate lines, or one line given as a string, with all weights that the model has.
 
         `options` as of `Translator.translate`, whose texts are the same. UsageError if the model has no attention.
         """
         if isinstance(lines, str):
             return self.translate([lines], **options)[0]
-        return list(self.translate_stream(lines, attention=tuple(self.attention_shapes()), **options))
+        return list(
+            self.translate_stream(lines, attention=tuple(self.attention_shapes()), **options)
+        )
 
     def translate_stream(
         self,
@@ -81,27 +85,45 @@ class Inspector:
             require_attention(self.translator.models)  # before the search, which takes its time
         if attention is not None:
             require_kinds(self.translator.models[:1], attention)
-        for translations in self.translator.translate_windows(lines, window, seed, progress, **options):
+        for translations in self.translator.translate_windows(
+            lines, window, seed, progress, **options
+        ):
             linked = self._link_parts(translations) if alignments else iter(())
-            best = [(part.pieces, part.hypotheses[0].tokens) for each in translations for part in each.parts]
+            best = [
+                (part.pieces, part.hypotheses[0].tokens)
+                for each in translations
+                for part in each.parts
+            ]
             attended = self._attend(best, attention or ())  # as it is asked for
             for each in translations:
                 outputs = each.outputs
                 if alignments:
                     parts = [[next(linked) for _ in part.hypotheses] for part in each.parts]
-                    links = self._line_links(parts, each.source, [output.text for output in outputs])
-                    outputs = [replace(output, links=found) for output, found in zip(outputs, links, strict=True)]
+                    links = self._line_links(
+                        parts, each.source, [output.text for output in outputs]
+                    )
+                    outputs = [
+                        replace(output, links=found)
+                        for output, found in zip(outputs, links, strict=True)
+                    ]
                 weights = None if attention is None else list(islice(attended, len(each.parts)))
                 yield InspectedTranslation(each.source, outputs, each.parts, weights)
 
-    def attention(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> list[PairAttention]:
+    def attention(
+        self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)
+    ) -> list[PairAttention]:
         """Return the attention in each pair of a source and its translation."""
         return list(self.attention_stream(pairs, kinds))
 
-    def attention_stream(self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)) -> Iterator[PairAttention]:
+    def attention_stream(
+        self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)
+    ) -> Iterator[PairAttention]:
         """Yield what `attention` returns, with the weights of a few pairs in memory."""
         cleaned, tokenizer = self.translator.normalise_pairs(pairs), self.translator.tokenizer
-        sides = [tokenizer.encode_many([pair[side] for pair in cleaned], name) for side, name in enumerate(("src", "tgt"))]
+        sides = [
+            tokenizer.encode_many([pair[side] for pair in cleaned], name)
+            for side, name in enumerate(("src", "tgt"))
+        ]
         return self._attend(list(zip(*sides, strict=True)), kinds)
 
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
@@ -111,7 +133,10 @@ class Inspector:
         """
         cleaned = self.translator.normalise_pairs(pairs)
         found = self._link(cleaned)
-        return [self._line_links([[links]], source, [target])[0] for links, (source, target) in zip(found, cleaned, strict=True)]
+        return [
+            self._line_links([[links]], source, [target])[0]
+            for links, (source, target) in zip(found, cleaned, strict=True)
+        ]
 
     def report(self) -> list[str]:
         """Return what was counted, one line each; nothing if nothing happened."""
@@ -122,20 +147,34 @@ class Inspector:
             )
         return counted
 
-    def _attend(self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]) -> Iterator[PairAttention]:
+    def _attend(
+        self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]
+    ) -> Iterator[PairAttention]:
         of = self.translator
         for group in in_groups(pairs, of.models[0], kinds) if kinds else ():
-            yield from attention_weights(of.models[0], of.tokenizer, group, of.budget, of.precision, kinds)
+            yield from attention_weights(
+                of.models[0], of.tokenizer, group, of.budget, of.precision, kinds
+            )
 
     def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
-        return link_pairs(self.translator.models, self.translator.tokenizer, pairs, self.translator.budget, self.translator.precision)
+        return link_pairs(
+            self.translator.models,
+            self.translator.tokenizer,
+            pairs,
+            self.translator.budget,
+            self.translator.precision,
+        )
 
     def _link_parts(self, translations: Sequence[Translation]) -> Iterator[PairLinks]:
         """Yield the links of every hypothesis of every part of every line, in order."""
         parts = [part for each in translations for part in each.parts]
-        yield from self._link([(part.pieces, hypothesis.tokens) for part in parts for hypothesis in part.hypotheses])
+        yield from self._link(
+            [(part.pieces, hypothesis.tokens) for part in parts for hypothesis in part.hypotheses]
+        )
 
-    def _line_links(self, parts: list[list[PairLinks]], source: str, texts: list[str]) -> list[Links]:
+    def _line_links(
+        self, parts: list[list[PairLinks]], source: str, texts: list[str]
+    ) -> list[Links]:
         """Return the links of each translation of a line; `parts` has those of each hypothesis of its parts."""
         found = [join_links(at_rank(parts, rank), source, text) for rank, text in enumerate(texts)]
         self.unaligned += None in found

@@ -32,10 +32,16 @@ class View:
     def check(self, shapes: Mapping[str, tuple[int, int]]) -> None:
         """UsageError where attention with these (layers, heads) of each kind has not what is to be shown."""
         if self.kind not in shapes:
-            raise UsageError(f"this model has no attention of the kind {self.kind!r}: it has {', '.join(shapes) or 'none at all'}")
-        for name, value, size in zip(("layer", "head"), (self.layer, self.head), shapes[self.kind], strict=True):
+            raise UsageError(
+                f"this model has no attention of the kind {self.kind!r}: it has {', '.join(shapes) or 'none at all'}"
+            )
+        for name, value, size in zip(
+            ("layer", "head"), (self.layer, self.head), shapes[self.kind], strict=True
+        ):
             if isinstance(value, int) and not 0 <= value < size:
-                raise UsageError(f"there is no {name} {value + 1}: the {KINDS[self.kind]} has {size}, counted from 1")
+                raise UsageError(
+                    f"there is no {name} {value + 1}: the {KINDS[self.kind]} has {size}, counted from 1"
+                )
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class SentenceMap:
     name: str  # which line it is, for people
     source: list[str]  # [W]
     target: list[str]  # [W']
-    weights: dict[str, np.ndarray]  # kind -> [layers, heads, W', W] ("encoder": [.., W, W], "decoder": [.., W', W'])
+    weights: dict[
+        str, np.ndarray
+    ]  # kind -> [layers, heads, W', W] ("encoder": [.., W, W], "decoder": [.., W', W'])
     gold: Links | None = None  # between source and target words
 
     @property
@@ -75,9 +83,17 @@ def sentence_map(pair: PairAttention, name: str, gold: Links | None = None) -> S
     target, target_units = _units(pair.target_pieces, pair.target_words, gold is not None)
     for i, j in gold.possible if gold else ():
         if i >= len(source) or j >= len(target):
-            raise MTError(f"{name} has a link of words {i} and {j}, but the pair has {len(source)} and {len(target)} (counted from 0)")
+            raise MTError(
+                f"{name} has a link of words {i} and {j}, but the pair has {len(source)} and {len(target)} (counted from 0)"
+            )
     pair = replace(pair, source_words=source_units, target_words=target_units)
-    return SentenceMap(name, source, target, {kind: pair.all_word_weights(kind) for kind in KINDS if pair.of(kind) is not None}, gold)
+    return SentenceMap(
+        name,
+        source,
+        target,
+        {kind: pair.all_word_weights(kind) for kind in KINDS if pair.of(kind) is not None},
+        gold,
+    )
 
 
 def panels(sentence: SentenceMap, view: View) -> list[list[Panel]]:
@@ -94,7 +110,11 @@ def panels(sentence: SentenceMap, view: View) -> list[list[Panel]]:
         title = f"layer {layer + 1}, {'mean of the heads' if head is None else f'head {head + 1}'}"
         return Panel(title, rows, columns, chosen, gold)
 
-    heads = range(weights.shape[1]) if view.head == "all" else [view.head if isinstance(view.head, int) else None]
+    heads = (
+        range(weights.shape[1])
+        if view.head == "all"
+        else [view.head if isinstance(view.head, int) else None]
+    )
     layers = [layer] if isinstance(layer, int) else range(len(weights))
     return [[panel(each, head) for head in heads] for each in layers]
 
@@ -106,7 +126,10 @@ def _units(pieces: list[str], words: list[int], need_words: bool) -> tuple[list[
     """
     if not need_words and is_unspaced("".join(pieces).replace(SPACE, " ")):
         real = [bool(piece.strip(SPACE)) for piece in pieces]
-        words = [number - 1 if here else -1 for number, here in zip(np.cumsum(real).tolist(), real, strict=True)]
+        words = [
+            number - 1 if here else -1
+            for number, here in zip(np.cumsum(real).tolist(), real, strict=True)
+        ]
     units = [""] * (max(words, default=-1) + 1)
     for piece, word in zip(pieces, words, strict=True):
         if word >= 0:
@@ -116,5 +139,10 @@ def _units(pieces: list[str], words: list[int], need_words: bool) -> tuple[list[
 
 def _readable(unit: str) -> str:
     """A word as people write it: its bytes joined to characters, and nothing in it that breaks lines or turns text round."""
-    text = BYTES.sub(lambda match: bytes.fromhex(match[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace"), unit)
+    text = BYTES.sub(
+        lambda match: bytes.fromhex(match[0].replace("<0x", "").replace(">", "")).decode(
+            "utf-8", "replace"
+        ),
+        unit,
+    )
     return "".join(c if c.isprintable() else "\ufffd" for c in text.replace(SPACE, ""))

@@ -25,12 +25,16 @@ def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) ->
     return records_fragment([record(sentence) for sentence in sentences], view)
 
 
-def records_fragment(records: Sequence[dict[str, Any]], view: View = View(), label: str = "") -> str:  # noqa: B008
+def records_fragment(
+    records: Sequence[dict[str, Any]], view: View = View(), label: str = ""
+) -> str:  # noqa: B008
     """The same of what `record` made of each sentence; `label` is how those who hear the page know it from others."""
     shapes = {kind: weights["shape"] for kind, weights in records[0]["weights"].items()}
     kind = view.kind if view.kind in shapes else next(iter(shapes))
     data = {
-        "kinds": {kind: text[0].upper() + text[1:] for kind, text in KINDS.items() if kind in shapes},
+        "kinds": {
+            kind: text[0].upper() + text[1:] for kind, text in KINDS.items() if kind in shapes
+        },
         "start": {
             "kind": kind,
             "layer": view.layer if isinstance(view.layer, int) else default_layer(shapes[kind][0]),
@@ -49,8 +53,13 @@ def record(sentence: SentenceMap) -> dict[str, Any]:
         "name": sentence.name,
         "source": sentence.source,
         "target": sentence.target,
-        "weights": {kind: {"shape": each.shape, "percent": percent(each)} for kind, each in sentence.weights.items()},
-        "gold": [] if gold is None else [[*link, int(link in gold.sure)] for link in sorted(gold.possible)],
+        "weights": {
+            kind: {"shape": each.shape, "percent": percent(each)}
+            for kind, each in sentence.weights.items()
+        },
+        "gold": []
+        if gold is None
+        else [[*link, int(link in gold.sure)] for link in sorted(gold.possible)],
     }
 
 

@@ -54,19 +54,33 @@ class PairAttention:
     target_words: list[int]  # [T]
     weights: np.ndarray  # "cross": [layers, heads, T + 1, S + 1] float32; no layers where it is absent or was not asked for
     query_reads_input: bool  # of the decoder: whether the reading "input" is defined
-    encoder: np.ndarray | None = None  # [layers, heads, S + 1, S + 1] float32; None where absent or not asked for
-    decoder: np.ndarray | None = None  # [layers, heads, T + 1, T + 1]; column t is what step t reads: BOS, then piece t - 1
-    loss: float | None = None  # negative log-likelihood of the target, nats a piece, EOS included; None unless asked for
+    encoder: np.ndarray | None = (
+        None  # [layers, heads, S + 1, S + 1] float32; None where absent or not asked for
+    )
+    decoder: np.ndarray | None = (
+        None  # [layers, heads, T + 1, T + 1]; column t is what step t reads: BOS, then piece t - 1
+    )
+    loss: float | None = (
+        None  # negative log-likelihood of the target, nats a piece, EOS included; None unless asked for
+    )
 
     def of(self, kind: str) -> np.ndarray | None:
         """The weights of this kind of attention, of pieces; None where they are absent or were not asked for."""
-        found = {"cross": self.weights if len(self.weights) else None, "encoder": self.encoder, "decoder": self.decoder}
+        found = {
+            "cross": self.weights if len(self.weights) else None,
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+        }
         if kind not in found:
             raise UsageError(f"a kind of attention is one of {', '.join(KINDS)}, not {kind!r}")
         return found[kind]
 
     def word_weights(
-        self, layer: int | None = None, head: int | None = None, reading: str | None = None, kind: str = "cross"
+        self,
+        layer: int | None = None,
+        head: int | None = None,
+        reading: str | None = None,
+        kind: str = "cross",
     ) -> np.ndarray:
         """[W', W] weights of words ("encoder": [W, W], "decoder": [W', W']): `layer` from 0 at the bottom, one `head` or their
         mean, `reading` as above.
@@ -81,14 +95,20 @@ class PairAttention:
         layer = default_layer(layers) if layer is None else layer
         for name, value, size in (("layer", layer, layers), ("head", head or 0, heads)):
             if weights is None or not 0 <= value < size:
-                raise UsageError(f"there is no {name} {value}: the {KINDS[kind]} has {size}, counted from 0")
-        return self._merge(weights[layer].mean(0) if head is None else weights[layer, head], kind, reading)  # type: ignore[index]
+                raise UsageError(
+                    f"there is no {name} {value}: the {KINDS[kind]} has {size}, counted from 0"
+                )
+        return self._merge(
+            weights[layer].mean(0) if head is None else weights[layer, head], kind, reading
+        )  # type: ignore[index]
 
     def all_word_weights(self, kind: str = "cross", reading: str | None = None) -> np.ndarray:
         """`word_weights` of every layer and head: [layers, heads, W', W], or as the kind says. UsageError as there."""
         weights = self.of(kind)
         if weights is None:
-            raise UsageError(f"there is no {KINDS[kind]}: this model has none, or it was not asked for")
+            raise UsageError(
+                f"there is no {KINDS[kind]}: this model has none, or it was not asked for"
+            )
         return self._merge(weights, kind, reading)
 
     def _merge(self, weights: np.ndarray, kind: str, reading: str | None) -> np.ndarray:
@@ -124,7 +144,9 @@ def attention_shapes(model: Seq2Seq) -> dict[str, tuple[int, int]]:
     Asked of the model itself, with one token a side, so that every architecture can answer.
     """
     token = torch.full((1, 1), EOS, device=model.device)
-    found = model(token, torch.ones_like(token, dtype=torch.bool), token, need_weights=True).attention
+    found = model(
+        token, torch.ones_like(token, dtype=torch.bool), token, need_weights=True
+    ).attention
     return {kind: (found[kind].shape[1], found[kind].shape[2]) for kind in KINDS if kind in found}
 
 
@@ -143,11 +165,17 @@ def attention_weights(
     the model has not all `kinds`.
     """
     require_kinds([model], kinds)
-    return attend_pairs([model], tokenizer, pairs, budget, lambda members: members[0], precision, kinds)
+    return attend_pairs(
+        [model], tokenizer, pairs, budget, lambda members: members[0], precision, kinds
+    )
 
 
 def link_pairs(
-    models: Sequence[Seq2Seq], tokenizer: Tokenizer, pairs: Sequence[tuple[Text, Text]], budget: Budget, precision: str = "fp32"
+    models: Sequence[Seq2Seq],
+    tokenizer: Tokenizer,
+    pairs: Sequence[tuple[Text, Text]],
+    budget: Budget,
+    precision: str = "fp32",
 ) -> list[PairLinks]:
     """Each target word linked to its best source word, by `PairAttention.word_weights`; by their mean for several models.
 
@@ -173,16 +201,24 @@ def join_links(parts: Sequence[PairLinks], source: str, target: str) -> Links | 
     for part in parts:
         joined.update((sources + i, targets + j) for i, j in part.links.sure)
         sources, targets = sources + part.source_words, targets + part.target_words
-    return Links(frozenset(joined)) if (sources, targets) == (count_words(source), count_words(target)) else None
+    return (
+        Links(frozenset(joined))
+        if (sources, targets) == (count_words(source), count_words(target))
+        else None
+    )
 
 
 def require_attention(models: Sequence[Seq2Seq]) -> None:
     """Raise UsageError where there are no weights to look at."""
     if not all(model.decoder.attends for model in models):
-        raise UsageError("this model's decoder has no attention to the source, so there is nothing to align words by")
+        raise UsageError(
+            "this model's decoder has no attention to the source, so there is nothing to align words by"
+        )
 
 
-def in_groups(pairs: Sequence[tuple[Text, Text]], model: Seq2Seq, kinds: Sequence[str]) -> Iterator[list[tuple[Text, Text]]]:
+def in_groups(
+    pairs: Sequence[tuple[Text, Text]], model: Seq2Seq, kinds: Sequence[str]
+) -> Iterator[list[tuple[Text, Text]]]:
     """Consecutive pairs, in pieces, whose weights of these kinds are up to CELLS together; at least one.
 
     UsageError where the model has not all `kinds`.
@@ -210,7 +246,9 @@ def require_kinds(models: Sequence[Seq2Seq], kinds: Sequence[str]) -> None:
             raise UsageError("this model has no attention to look at")
         for kind in kinds:
             if kind not in shapes:
-                raise UsageError(f"this model has no attention of the kind {kind!r}: it has {', '.join(shapes)}")
+                raise UsageError(
+                    f"this model has no attention of the kind {kind!r}: it has {', '.join(shapes)}"
+                )
 
 
 @torch.no_grad()
@@ -238,32 +276,67 @@ def attend_pairs(
     device = models[0].device
 
     def work(rows: list[int]) -> list[Result]:
-        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows]).to(device)
+        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows]).to(
+            device
+        )
         found = []
         for model in models:
             with autocast(device, precision):
-                output = model(batch.source, batch.source_mask, batch.target_input, need_weights=True)
-                losses = pair_losses(model, output.hidden, batch.target) if loss else [None] * len(rows)
-            found.append(({kind: output.attention[kind].float().cpu().numpy() for kind in kinds}, losses))
-        return [use([describe(row, place, *each) for each in zip(models, found, strict=True)]) for place, row in enumerate(rows)]
+                output = model(
+                    batch.source, batch.source_mask, batch.target_input, need_weights=True
+                )
+                losses = (
+                    pair_losses(model, output.hidden, batch.target) if loss else [None] * len(rows)
+                )
+            found.append(
+                ({kind: output.attention[kind].float().cpu().numpy() for kind in kinds}, losses)
+            )
+        return [
+            use([describe(row, place, *each) for each in zip(models, found, strict=True)])
+            for place, row in enumerate(rows)
+        ]
 
-    def describe(row: int, place: int, model: Seq2Seq, collected: tuple[dict[str, np.ndarray], list]) -> PairAttention:
+    def describe(
+        row: int, place: int, model: Seq2Seq, collected: tuple[dict[str, np.ndarray], list]
+    ) -> PairAttention:
         weights, losses = collected
-        source, target = tokenizer.pieces(sources[row], "src"), tokenizer.pieces(targets[row], "tgt")
+        source, target = (
+            tokenizer.pieces(sources[row], "src"),
+            tokenizer.pieces(targets[row], "tgt"),
+        )
         s, t = len(source) + 1, len(target) + 1
         sizes = {"cross": (t, s), "encoder": (s, s), "decoder": (t, t)}
         # Copies: views would keep the batch.
-        real = {kind: each[place, :, :, : sizes[kind][0], : sizes[kind][1]].copy() for kind, each in weights.items()}
+        real = {
+            kind: each[place, :, :, : sizes[kind][0], : sizes[kind][1]].copy()
+            for kind, each in weights.items()
+        }
         cross = real.pop("cross") if "cross" in real else np.zeros((0, 0, t, s), np.float32)
         words = piece_words(source), piece_words(target)
         reads = model.decoder.query_reads_input
-        return PairAttention(source, target, *words, cross, reads, real.get("encoder"), real.get("decoder"), losses[place])
+        return PairAttention(
+            source,
+            target,
+            *words,
+            cross,
+            reads,
+            real.get("encoder"),
+            real.get("decoder"),
+            losses[place],
+        )
 
     longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
     area = None
     if len(pairs) > 1:  # one pair is one batch in any case, and asking each model costs a little
         # Models compute all kinds at once, whatever is looked at afterwards.
-        area = CELLS // max(1, sum(layers * heads for model in models for layers, heads in attention_shapes(model).values()))
+        area = CELLS // max(
+            1,
+            sum(
+                layers * heads
+                for model in models
+                for layers, heads in attention_shapes(model).values()
+            ),
+        )
     return budget.map(longer, 1, work, area)
 
 

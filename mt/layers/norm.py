@@ -23,4 +23,8 @@ class RMSNorm(nn.Module):
 
 def for_products(x: Tensor) -> Tensor:
     """x in the precision in which autocast multiplies: converted once where several products follow, not once for each."""
-    return x.to(torch.get_autocast_dtype(x.device.type)) if torch.is_autocast_enabled(x.device.type) else x
+    return (
+        x.to(torch.get_autocast_dtype(x.device.type))
+        if torch.is_autocast_enabled(x.device.type)
+        else x
+    )

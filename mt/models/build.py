@@ -14,9 +14,14 @@ from mt.models.transformer.encoder_decoder import TransformerDecoder, Transforme
 ENCODERS = {"transformer": TransformerEncoder, "rnn": RNNEncoder}
 DECODERS = {
     "transformer": lambda config, encoder: TransformerDecoder(config, encoder.dim),
-    "rnn": lambda config, encoder: PLACEMENTS[config.rnn.placement](config, encoder.dim, encoder.summary_dim),
+    "rnn": lambda config, encoder: PLACEMENTS[config.rnn.placement](
+        config, encoder.dim, encoder.summary_dim
+    ),
 }
-PLACEMENTS: dict[str, type[BahdanauDecoder | LuongDecoder]] = {"bahdanau": BahdanauDecoder, "luong": LuongDecoder}
+PLACEMENTS: dict[str, type[BahdanauDecoder | LuongDecoder]] = {
+    "bahdanau": BahdanauDecoder,
+    "luong": LuongDecoder,
+}
 
 
 class Embedding(nn.Embedding):
@@ -37,7 +42,9 @@ class Embedding(nn.Embedding):
 def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Seq2Seq:
     """The encoder-decoder that `config` describes, with fresh weights; vocabulary sizes in pieces."""
     source_embedding = Embedding(source_vocab, config.dim)
-    target_embedding = source_embedding if config.tie_embeddings == "all" else Embedding(target_vocab, config.dim)
+    target_embedding = (
+        source_embedding if config.tie_embeddings == "all" else Embedding(target_vocab, config.dim)
+    )
     encoder = ENCODERS[config.encoder](config)
     decoder = DECODERS[config.decoder](config, encoder)
     output = nn.Linear(decoder.dim, target_vocab)

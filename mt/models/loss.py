@@ -10,8 +10,12 @@ from torch import Tensor
 
 from mt.data.vocabulary import PAD
 
-CHUNK_LOGITS = 8 << 20  # elements of a chunk's logits: small enough for buffers to be reused, large enough for full products
-SLICE_LOGITS = 3 << 18  # of what a CPU takes from logits to gradient at a time: few enough to stay in its cache
+CHUNK_LOGITS = (
+    8 << 20
+)  # elements of a chunk's logits: small enough for buffers to be reused, large enough for full products
+SLICE_LOGITS = (
+    3 << 18
+)  # of what a CPU takes from logits to gradient at a time: few enough to stay in its cache
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -35,11 +39,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         nll = torch.zeros(hidden.shape[0], device=hidden.device)
         # In float32, because they are sums; empty where nobody asks for them.
         shapes = [x.shape if wanted else (0,) for x in (hidden, weight, bias)]
-        grad_hidden, grad_weight, grad_bias = (torch.zeros(shape, device=hidden.device) for shape in shapes)
+        grad_hidden, grad_weight, grad_bias = (
+            torch.zeros(shape, device=hidden.device) for shape in shapes
+        )
         slice_logits = SLICE_LOGITS if hidden.device.type == "cpu" else CHUNK_LOGITS
         for chunk in _parts(hidden.shape[0], CHUNK_LOGITS // vocabulary):
             h = hidden_low[chunk]
-            logits = h @ weight_low.T  # without bias; and then, slice by slice, their gradient in the same memory
+            logits = (
+                h @ weight_low.T
+            )  # without bias; and then, slice by slice, their gradient in the same memory
             for part in _parts(len(h), slice_logits // vocabulary):
                 y, x = target[chunk][part], logits[part].float().add_(bias)
                 # The largest of logits and of probabilities give log sum exp; a CPU takes less time for this softmax than for exp alone.
@@ -69,7 +77,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         grad = grads[0]  # of the smoothed loss; the other output has no gradient
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return grad_hidden * grad.to(grad_hidden.dtype), grad_weight * grad, grad_bias * grad, None, None, None, None, None
+        return (
+            grad_hidden * grad.to(grad_hidden.dtype),
+            grad_weight * grad,
+            grad_bias * grad,
+            None,
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 def _parts(length: int, step: int) -> Iterator[slice]:
@@ -77,7 +94,9 @@ def _parts(length: int, step: int) -> Iterator[slice]:
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
 
-def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+def cross_entropy(
+    hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """In nats: the label-smoothed loss, summed over all real target tokens, with gradient; and the plain negative
     log-likelihood of each token [B, T], 0 where there is none, without gradient.
 
@@ -86,14 +105,23 @@ def cross_entropy(hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoot
     """
     shape, real = target.shape, None
     hidden, target = hidden.flatten(0, 1), target.flatten()
-    if target.device.type == "cpu":  # the shapes that result depend on the data: on a GPU this would wait for it
+    if (
+        target.device.type == "cpu"
+    ):  # the shapes that result depend on the data: on a GPU this would wait for it
         real = (target != PAD).nonzero()[:, 0]
         hidden, target = hidden[real], target[real]
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
         loss, nll = _LinearCrossEntropy.apply(
-            hidden, output.weight, output.bias, target, real is None, smoothing, dtype, torch.is_grad_enabled()
+            hidden,
+            output.weight,
+            output.bias,
+            target,
+            real is None,
+            smoothing,
+            dtype,
+            torch.is_grad_enabled(),
         )
     if real is not None:
         nll = nll.new_zeros(shape.numel()).index_copy_(0, real, nll)

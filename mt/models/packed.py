@@ -22,19 +22,31 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        self.weight, self.bias, self.dtype = linear.weight, linear.bias, dtype  # others read them: embeddings, scores
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(dtype), ROWS)
+        self.weight, self.bias, self.dtype = (
+            linear.weight,
+            linear.bias,
+            dtype,
+        )  # others read them: embeddings, scores
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(
+            linear.weight.detach().to(dtype), ROWS
+        )
         self.packed_bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype != self.dtype and not torch.is_autocast_enabled(x.device.type):
             return F.linear(x, self.weight, self.bias)
-        return torch.ops.mkldnn._linear_pointwise.default(x.to(self.dtype), self.packed, self.packed_bias, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise.default(
+            x.to(self.dtype), self.packed, self.packed_bias, "none", [], ""
+        )
 
 
 def can_pack(device: torch.device) -> bool:
     """Whether there are such kernels here. The operators have no public name, so a version of PyTorch may be without."""
-    x86 = device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    x86 = (
+        device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+    )
     return x86 and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
 
 

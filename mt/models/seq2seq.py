@@ -22,8 +22,12 @@ class Memory:
     states: Tensor  # [B, S, D]
     mask: Tensor  # [B, S] bool
     summary: Tensor  # [B, D']: one vector a sentence, for decoders that start from one
-    attention: dict[str, Tensor] = field(default_factory=dict)  # name -> weights, only where asked for
-    losses: list[ExtraLoss] = field(default_factory=list)  # what this encoder adds to the training loss
+    attention: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # name -> weights, only where asked for
+    losses: list[ExtraLoss] = field(
+        default_factory=list
+    )  # what this encoder adds to the training loss
 
 
 @dataclass
@@ -31,8 +35,12 @@ class DecoderOutput:
     """Teacher-forced decoder states, one for each target position."""
 
     hidden: Tensor  # [B, T, D]
-    attention: dict[str, Tensor] = field(default_factory=dict)  # name -> [B, layers or 1, heads, T, S or T]
-    losses: list[ExtraLoss] = field(default_factory=list)  # what this decoder adds to the training loss, in training
+    attention: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # name -> [B, layers or 1, heads, T, S or T]
+    losses: list[ExtraLoss] = field(
+        default_factory=list
+    )  # what this decoder adds to the training loss, in training
 
 
 @dataclass
@@ -54,7 +62,9 @@ class DecodingState:
 
     def select_sentences(self, sentences: Tensor, rows: Tensor) -> DecodingState:
         """Keep some sentences ([B'] indices) and the hypothesis rows that belong to them ([B' * K])."""
-        return replace(self, memory=select_rows(self.memory, sentences), cache=select_rows(self.cache, rows))
+        return replace(
+            self, memory=select_rows(self.memory, sentences), cache=select_rows(self.cache, rows)
+        )
 
 
 def select_rows(tree: Any, rows: Tensor) -> Any:
@@ -67,7 +77,9 @@ def select_rows(tree: Any, rows: Tensor) -> Any:
         return type(tree)(select_rows(value, rows) for value in tree)
     if tree is None:
         return None
-    raise TypeError(f"decoding state may hold tensors, dicts, tuples, lists and None, not {type(tree).__name__}")
+    raise TypeError(
+        f"decoding state may hold tensors, dicts, tuples, lists and None, not {type(tree).__name__}"
+    )
 
 
 class Encoder(nn.Module):
@@ -94,7 +106,9 @@ class Decoder(nn.Module):
     query_reads_input: bool
     attends: bool = True  # False: it gives no cross weights
 
-    def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
+    def forward(
+        self, embedded: Tensor, memory: Memory, need_weights: bool = False
+    ) -> DecoderOutput:
         """embedded [B, T, E] (target shifted right, begins with BOS) -> DecoderOutput with hidden [B, T, dim].
 
         Target padding is on the right, where a left-to-right decoder cannot see it: no target mask is needed.
@@ -109,7 +123,9 @@ class Decoder(nn.Module):
         """State before the first token, for `beam` hypotheses a sentence; memory projections are computed here, once."""
         raise NotImplementedError
 
-    def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
+    def step(
+        self, embedded: Tensor, state: DecodingState, need_weights: bool = False
+    ) -> tuple[DecoderOutput, DecodingState]:
         """embedded [B * K, E] of the last token -> output with hidden [B * K, 1, dim], and the next state."""
         raise NotImplementedError
 
@@ -118,7 +134,12 @@ class Seq2Seq(nn.Module):
     """Encoder-decoder over token ids."""
 
     def __init__(
-        self, source_embedding: nn.Module, target_embedding: nn.Module, encoder: Encoder, decoder: Decoder, output: nn.Linear
+        self,
+        source_embedding: nn.Module,
+        target_embedding: nn.Module,
+        encoder: Encoder,
+        decoder: Decoder,
+        output: nn.Linear,
     ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
@@ -131,7 +152,9 @@ class Seq2Seq(nn.Module):
         """source [B, S] ids, mask [B, S] bool -> Memory."""
         return self.encoder(self.source_embedding(source), mask, need_weights)
 
-    def forward(self, source: Tensor, mask: Tensor, target_input: Tensor, need_weights: bool = False) -> DecoderOutput:
+    def forward(
+        self, source: Tensor, mask: Tensor, target_input: Tensor, need_weights: bool = False
+    ) -> DecoderOutput:
         """Teacher forcing. target_input [B, T] ids beginning with BOS -> hidden [B, T, D]; `self.output` makes logits.
 
         The output layer is left to the caller because the training loss never needs all logits at once.
@@ -146,7 +169,9 @@ class Seq2Seq(nn.Module):
         """State before the first target token, for `beam` hypotheses a sentence."""
         return self.decoder.init_state(memory, beam)
 
-    def step(self, tokens: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
+    def step(
+        self, tokens: Tensor, state: DecodingState, need_weights: bool = False
+    ) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
         """tokens [B * K] (BOS first) -> logits [B * K, V] in float32, the next state, attention where asked for.
 
         Attention weights have T = 1: name -> [B * K, layers or 1, heads, 1, S or step + 1].
@@ -157,7 +182,11 @@ class Seq2Seq(nn.Module):
     def figures(self) -> dict[str, float]:
         """What is worth watching in training: name -> value."""
         sides = {"encoder": self.encoder.figures(), "decoder": self.decoder.figures()}
-        return {f"{side} {name}": value for side, found in sides.items() for name, value in found.items()}
+        return {
+            f"{side} {name}": value
+            for side, found in sides.items()
+            for name, value in found.items()
+        }
 
     @property
     def device(self) -> torch.device:

@@ -39,24 +39,40 @@ class TrainingState:
     data_hash: str = ""
 
 
-def save_checkpoint(folder: RunFolder, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor], state: TrainingState) -> None:
+def save_checkpoint(
+    folder: RunFolder,
+    model: nn.Module,
+    optimizer: Optimizers,
+    average: dict[str, Tensor],
+    state: TrainingState,
+) -> None:
     """Everything needed to continue, in one file and so all or nothing."""
     tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
     for name, parameter in model.named_parameters():
-        tensors |= {f"optimizer.{key}.{name}": value for key, value in optimizer.state(parameter).items()}
+        tensors |= {
+            f"optimizer.{key}.{name}": value for key, value in optimizer.state(parameter).items()
+        }
     write_tensors(folder.checkpoint, tensors, asdict(state))
 
 
 @torch.no_grad()
-def load_checkpoint(folder: RunFolder, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor]) -> TrainingState:
+def load_checkpoint(
+    folder: RunFolder, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor]
+) -> TrainingState:
     """Put everything back where `save_checkpoint` took it from; returns where training stood."""
     path = folder.checkpoint
     tensors, facts = read_tensors(path)
-    fill(model, {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}, path)
+    fill(
+        model,
+        {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")},
+        path,
+    )
     facts = UNKNOWN | facts
     known = {field.name for field in fields(TrainingState)}
-    missing = sorted({f"average.{name}" for name in average} - tensors.keys()) + sorted(facts.keys() ^ known)
+    missing = sorted({f"average.{name}" for name in average} - tensors.keys()) + sorted(
+        facts.keys() ^ known
+    )
     if missing:
         raise MTError(
             f"{path} is not of this version of mt ({missing[0]}): delete {path.parent} to begin again, or use the version that wrote it"

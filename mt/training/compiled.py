@@ -37,7 +37,9 @@ def compiler_advice(wanted: bool) -> Iterator[None]:
     except RuntimeError as error:
         if not wanted or not isinstance(error, torch._dynamo.exc.TorchDynamoException):
             raise
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = next(
+            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+        )
         raise MTError(
             f"torch.compile failed ({reason}): it needs a C++ compiler, and on a GPU Triton; or set trainer.compile=false"
         ) from error

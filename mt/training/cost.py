@@ -14,7 +14,13 @@ from mt.training.checkpoint import TrainingState
 
 
 def save_cost(
-    folder: RunFolder, model: nn.Module, state: TrainingState, device: torch.device, sentences: int, seconds: float, beam: int
+    folder: RunFolder,
+    model: nn.Module,
+    state: TrainingState,
+    device: torch.device,
+    sentences: int,
+    seconds: float,
+    beam: int,
 ) -> None:
     """Write what training to `progress` cost, and the test of so many sentences in so many seconds with that beam.
 
@@ -28,7 +34,9 @@ def save_cost(
         "target_tokens": state.target_tokens,
         "minutes": state.minutes,
         "training_minutes": state.training_minutes,
-        "tokens_per_second": state.target_tokens / seconds_of_training if seconds_of_training else math.nan,
+        "tokens_per_second": state.target_tokens / seconds_of_training
+        if seconds_of_training
+        else math.nan,
         "flops": state.flops,
         "peak_memory": max(state.peak_memory, peak_memory(device)),
         "memory_of": "cuda" if device.type == "cuda" else "process",

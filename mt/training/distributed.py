@@ -19,12 +19,20 @@ class Ranks:
     """This process's place among `world` processes started by torchrun; rank 0 of 1 without it."""
 
     def __init__(self) -> None:
-        started = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()  # a cluster may set some of them on its own
+        started = {
+            "RANK",
+            "WORLD_SIZE",
+            "MASTER_ADDR",
+        } <= os.environ.keys()  # a cluster may set some of them on its own
         self.world = int(os.environ["WORLD_SIZE"]) if started else 1
         self.rank = int(os.environ["RANK"]) if started else 0
         self.first = self.rank == 0
         if self.world > 1 and not dist.is_initialized():
-            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+            backend = (
+                "cpu:gloo,cuda:nccl"
+                if torch.cuda.is_available() and dist.is_nccl_available()
+                else "gloo"
+            )
             dist.init_process_group(backend)
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
@@ -34,7 +42,10 @@ class Ranks:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(list(tensors), [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
+        torch._foreach_copy_(
+            list(tensors),
+            [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)],
+        )
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, in the order of ranks."""

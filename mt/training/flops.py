@@ -36,14 +36,21 @@ class StepCost:
     def __init__(self, model: Seq2Seq) -> None:
         # A copy, because counting leaves gradients behind; on the CPU, wherever the model itself is.
         own = copy.deepcopy(model).to("cpu").train()
-        costs = np.array([count(own, 1, source, target) for source, target in SHAPES], dtype=np.float64)
+        costs = np.array(
+            [count(own, 1, source, target) for source, target in SHAPES], dtype=np.float64
+        )
         terms = np.array([_terms(source, target) for source, target in SHAPES])
         # Weighted so that relative errors are small, of short sentences too.
-        self.coefficients = np.linalg.lstsq(terms / costs[:, None], np.ones(len(costs)), rcond=None)[0].tolist()
+        self.coefficients = np.linalg.lstsq(
+            terms / costs[:, None], np.ones(len(costs)), rcond=None
+        )[0].tolist()
 
     def __call__(self, sentences: int, source: int, target: int) -> float:
         """FLOPs of a batch of so many sentences, padded to `source` and `target` positions."""
-        return sentences * sum(weight * term for weight, term in zip(self.coefficients, _terms(source, target), strict=True))
+        return sentences * sum(
+            weight * term
+            for weight, term in zip(self.coefficients, _terms(source, target), strict=True)
+        )
 
 
 def count(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
@@ -51,7 +58,11 @@ def count(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
     ids = torch.full((sentences, source), EOS)
     inputs, targets = torch.full((sentences, target), BOS), torch.full((sentences, target), EOS)
     # No random number of training is to be used up.
-    with torch.random.fork_rng(devices=[]), without_onednn(), FlopCounterMode(display=False) as counter:
+    with (
+        torch.random.fork_rng(devices=[]),
+        without_onednn(),
+        FlopCounterMode(display=False) as counter,
+    ):
         output = model(ids, torch.ones_like(ids, dtype=torch.bool), inputs)
         loss, nll = cross_entropy(output.hidden, model.output, targets)
         for term in output.losses:
@@ -64,7 +75,9 @@ def count(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
 def without_onednn() -> Iterator[None]:
     """oneDNN computes an LSTM layer in one piece, which the counter does not see."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "TF32 acceleration")  # setting the flags back says that this is no Intel GPU
+        warnings.filterwarnings(
+            "ignore", "TF32 acceleration"
+        )  # setting the flags back says that this is no Intel GPU
         with torch.backends.mkldnn.flags(enabled=False):
             yield
 

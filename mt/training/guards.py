@@ -21,7 +21,10 @@ def memory_advice(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        shapes = ", ".join(f"{len(b.source)} pairs of {b.source.shape[1]} and {b.target.shape[1]} tokens" for b in batches)
+        shapes = ", ".join(
+            f"{len(b.source)} pairs of {b.source.shape[1]} and {b.target.shape[1]} tokens"
+            for b in batches
+        )
         raise MTError(
             f"out of memory in a step on {shapes or 'no batch'}: lower trainer.batch_tokens (now {batch_tokens}) "
             "and raise trainer.accumulate to make up for it"
@@ -40,7 +43,9 @@ def stop_signals() -> Iterator[list[int]]:
         asked.append(number)
         signal.signal(number, before[number])
 
-    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield asked
     finally:

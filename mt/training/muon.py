@@ -25,9 +25,17 @@ class Muon(torch.optim.Optimizer):
     orthogonalised together. torch.optim.Muon takes one matrix after the other, with one polynomial, and cannot skip a step.
     """
 
-    found_inf: Tensor | None = None  # 1.0 where the next step must change nothing; the switch that fused AdamW has
+    found_inf: Tensor | None = (
+        None  # 1.0 where the next step must change nothing; the switch that fused AdamW has
+    )
 
-    def __init__(self, matrices: Iterable[Tensor] | list[dict[str, Any]], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
+    def __init__(
+        self,
+        matrices: Iterable[Tensor] | list[dict[str, Any]],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -46,15 +54,24 @@ class Muon(torch.optim.Optimizer):
         if self.found_inf is not None and self.found_inf.device.type == "cpu":
             if self.found_inf:
                 return
-        elif self.found_inf is not None:  # the host does not look: what is not a number would remain so, however little of it is added
+        elif (
+            self.found_inf is not None
+        ):  # the host does not look: what is not a number would remain so, however little of it is added
             moving = 1.0 - self.found_inf
             for gradient in gradients:
                 torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
-        momenta = [self.state[matrix].setdefault("momentum", torch.zeros_like(matrix)) for matrix in matrices]
+        momenta = [
+            self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
+            for matrix in matrices
+        ]
         for momentum, gradient in zip(momenta, gradients, strict=True):
             momentum.lerp_(gradient, (1 - decay) * moving)
         # Nesterov's look ahead.
-        steps = orthogonalise(torch.stack([g.lerp_(m, decay).to(PRECISION) for g, m in zip(gradients, momenta, strict=True)]))
+        steps = orthogonalise(
+            torch.stack(
+                [g.lerp_(m, decay).to(PRECISION) for g, m in zip(gradients, momenta, strict=True)]
+            )
+        )
         if weight_decay:
             torch._foreach_mul_(matrices, 1 - lr * weight_decay * moving)
         size = lr * RMS * max(matrices[0].shape) ** 0.5

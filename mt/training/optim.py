@@ -32,7 +32,9 @@ class Optimizers:
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
-        self._of = {p: part for part in parts for group in part.param_groups for p in group["params"]}
+        self._of = {
+            p: part for part in parts for group in part.param_groups for p in group["params"]
+        }
 
     def state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         """What its optimizer remembers of a parameter, by name; to be read and to be set."""
@@ -58,18 +60,30 @@ def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizers:
     kinds: dict[str, list[nn.Parameter]] = {"muon": [], "matrices": [], "others": []}
     for parameter in model.parameters():
         matrix = parameter.dim() > 1 and id(parameter) not in tables
-        muon = config.optimizer == "muon" and matrix and parameter.dim() == 2 and id(parameter) not in head
+        muon = (
+            config.optimizer == "muon"
+            and matrix
+            and parameter.dim() == 2
+            and id(parameter) not in head
+        )
         kinds["muon" if muon else "matrices" if matrix else "others"].append(parameter)
-    adam = [{"params": kinds["matrices"], "weight_decay": config.weight_decay}, {"params": kinds["others"], "weight_decay": 0.0}]
+    adam = [
+        {"params": kinds["matrices"], "weight_decay": config.weight_decay},
+        {"params": kinds["others"], "weight_decay": 0.0},
+    ]
     betas = config.betas[0], config.betas[1]
-    parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(adam, lr=config.lr, betas=betas, eps=config.eps, fused=True)]
+    parts: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(adam, lr=config.lr, betas=betas, eps=config.eps, fused=True)
+    ]
     if kinds["muon"]:
         parts.append(Muon(kinds["muon"], config.lr, config.momentum, config.weight_decay))
     return Optimizers(parts)
 
 
 @torch.no_grad()
-def update(optimizer: Optimizers, gradients: list[Tensor], tokens: Tensor, clip: float, rate: float) -> tuple[Tensor, Tensor]:
+def update(
+    optimizer: Optimizers, gradients: list[Tensor], tokens: Tensor, clip: float, rate: float
+) -> tuple[Tensor, Tensor]:
     """One step with gradients that are sums over `tokens`: average, clip to norm `clip` (0: no limit), apply.
 
     A gradient that is not finite changes nothing: the optimizers themselves skip the step, without the host having to
@@ -107,7 +121,9 @@ class Average:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """The model has the averaged weights inside the block and its own after it."""
-        own = [parameter.detach().clone() for parameter in self.live.values()] if self.shadow else []
+        own = (
+            [parameter.detach().clone() for parameter in self.live.values()] if self.shadow else []
+        )
         self._set(list(self.shadow.values()))
         try:
             yield

@@ -43,7 +43,10 @@ class RunLog:
         """One object in metrics.jsonl: {"kind": "train" or "val", "step": ..., ...}; numbers go to TensorBoard too."""
         if self._metrics is None or self._board is None:
             return
-        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        rounded = {
+            key: float(f"{value:.6g}") if isinstance(value, float) else value
+            for key, value in values.items()
+        }
         print(json.dumps({"kind": kind, "step": step, **rounded}), file=self._metrics, flush=True)
         for key, value in values.items():
             if isinstance(value, int | float):

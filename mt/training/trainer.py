@@ -43,8 +43,25 @@ MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently
 class Trainer:
     """Trains `model` in place on `data` as `config` says and leaves the best weights in the run directory."""
 
-    def __init__(self, config: Config, model: Seq2Seq, data: PreparedData, folder: RunFolder, log: RunLog, ranks: Ranks, device: torch.device):
-        self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = config, model, data, folder, log, ranks, device
+    def __init__(
+        self,
+        config: Config,
+        model: Seq2Seq,
+        data: PreparedData,
+        folder: RunFolder,
+        log: RunLog,
+        ranks: Ranks,
+        device: torch.device,
+    ):
+        self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = (
+            config,
+            model,
+            data,
+            folder,
+            log,
+            ranks,
+            device,
+        )
         trainer = config.trainer
         self.budget = Budget.of(trainer)
         self.order = BatchOrder(data.train, trainer.batch_tokens, config.seed)
@@ -66,10 +83,14 @@ class Trainer:
                     "have changed; restore them, or choose another name=..."
                 )
             if self.budget.flops and math.isnan(state.flops):
-                raise MTError(f"{self.folder} began with a version of mt that did not count operations: limit it by something else")
+                raise MTError(
+                    f"{self.folder} began with a version of mt that did not count operations: limit it by something else"
+                )
             self.state = state
         if len(set(self.ranks.gather((self.state.step, self.data.hash)))) > 1:
-            raise MTError("the processes see different runs or different text: they need one shared folder for runs_dir and data.cache")
+            raise MTError(
+                "the processes see different runs or different text: they need one shared folder for runs_dir and data.cache"
+            )
         return found
 
     def fit(self) -> TrainingState:
@@ -106,14 +127,21 @@ class Trainer:
                     self._save()
                     saved = state.minutes
                 if stop:
-                    self.log.say(f"stopped by a signal and saved after step {state.step:,}: the same command continues")
+                    self.log.say(
+                        f"stopped by a signal and saved after step {state.step:,}: the same command continues"
+                    )
                     raise SystemExit(130)
         self.log.say(f"training ends: {self._reason()}")
         return state
 
     def _introduce(self) -> None:
-        count, padding = len(self.order.epoch(self.state.epoch)), self.order.padding(self.state.epoch)
-        self.log.say(f"an epoch has {count:,} batches; {padding:.1%} of their positions are padding")
+        count, padding = (
+            len(self.order.epoch(self.state.epoch)),
+            self.order.padding(self.state.epoch),
+        )
+        self.log.say(
+            f"an epoch has {count:,} batches; {padding:.1%} of their positions are padding"
+        )
         for note in self.validator.notes:
             self.log.say(f"note: {note}")
 
@@ -138,8 +166,14 @@ class Trainer:
         """One message a step between ranks: whether any was asked to stop, rank 0's clock for all, what their batches cost."""
         state = self.state
         tokens = sum(batch.target_tokens for batch in batches)
-        flops = sum(self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1]) for batch in batches)
-        message = torch.tensor([float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops], dtype=torch.float64)
+        flops = sum(
+            self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1])
+            for batch in batches
+        )
+        message = torch.tensor(
+            [float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops],
+            dtype=torch.float64,
+        )
         self.ranks.sum([message])
         stop, state.minutes, tokens, flops = message.tolist()
         state.target_tokens += int(tokens)
@@ -155,7 +189,15 @@ class Trainer:
 
         def load(step: Step) -> tuple[Step, list[Batch]]:
             segment = (
-                Segmenter(self.data.tokenizer, sampling, self.config.seed, step.epoch, self.config.data.max_pieces) if sampling else None
+                Segmenter(
+                    self.data.tokenizer,
+                    sampling,
+                    self.config.seed,
+                    step.epoch,
+                    self.config.data.max_pieces,
+                )
+                if sampling
+                else None
             )
             return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
 
@@ -179,7 +221,11 @@ class Trainer:
         self.ranks.sum([*gradients, sums])
         norm, skipped = update(self.optimizer, gradients, sums[2], optim.clip, rate)
         state.step += 1
-        state.epoch, state.batch, state.epochs = step.position.epoch, step.position.batch, step.progress
+        state.epoch, state.batch, state.epochs = (
+            step.position.epoch,
+            step.position.batch,
+            step.progress,
+        )
         self.average.update(state.step)
         self.meter.add(sums, norm, skipped, rate)
 
@@ -187,7 +233,9 @@ class Trainer:
         """What is minimised, and the negative log-likelihood: sums over the batch's target tokens."""
         with autocast(self.device, self.config.trainer.precision):
             output = self.model(batch.source, batch.source_mask, batch.target_input)
-            loss, nll = cross_entropy(output.hidden, self.model.output, batch.target, self.config.optim.label_smoothing)
+            loss, nll = cross_entropy(
+                output.hidden, self.model.output, batch.target, self.config.optim.label_smoothing
+            )
         for term in output.losses:
             loss = loss + term(nll, batch.target != PAD)
         return loss, nll.sum()
@@ -201,7 +249,9 @@ class Trainer:
         state.skipped += m.skipped
         self.skipped_in_a_row = self.skipped_in_a_row + m.steps if m.skipped == m.steps else 0
         if m.skipped:
-            self.log.say(f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing")
+            self.log.say(
+                f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing"
+            )
         if self.skipped_in_a_row >= MAX_SKIPPED:
             raise MTError(
                 f"the last {self.skipped_in_a_row} gradients were not finite: "
@@ -235,7 +285,9 @@ class Trainer:
             self.model.eval()
             scores = self.validator(self.model)
             self.model.train()
-            better = state.best is None or (scores.bleu > state.best if metric == "bleu" else scores.loss < state.best)
+            better = state.best is None or (
+                scores.bleu > state.best if metric == "bleu" else scores.loss < state.best
+            )
             state.bad = 0 if better else state.bad + 1
             state.validated = state.step
             if better:
@@ -243,14 +295,27 @@ class Trainer:
             self._synchronise()
             for sample in scores.samples:
                 self.log.say(sample)
-            self.log.say(f"validation at step {state.step:,}: {scores.line()}{'  (best so far)' if better else ''}")
+            self.log.say(
+                f"validation at step {state.step:,}: {scores.line()}{'  (best so far)' if better else ''}"
+            )
             figures = self.model.figures()
             if figures:
-                self.log.say("  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
-            spent = {name: getattr(state, name) for name in ("minutes", "training_minutes", "target_tokens", "flops")}
-            self.log.record("val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures)
+                self.log.say(
+                    "  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
+                )
+            spent = {
+                name: getattr(state, name)
+                for name in ("minutes", "training_minutes", "target_tokens", "flops")
+            }
+            self.log.record(
+                "val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures
+            )
             if better and self.ranks.first:
-                write_tensors(self.folder.model, model_tensors(self.model), {**asdict(state), "bleu": scores.bleu, "loss": scores.loss})
+                write_tensors(
+                    self.folder.model,
+                    model_tensors(self.model),
+                    {**asdict(state), "bleu": scores.bleu, "loss": scores.loss},
+                )
         self._save()
         self._synchronise()
         self.meter = Meter(state.minutes)
@@ -258,7 +323,9 @@ class Trainer:
     def _save(self) -> None:
         self.state.peak_memory = max(self.state.peak_memory, peak_memory(self.device))
         if self.ranks.first:
-            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, self.state)
+            save_checkpoint(
+                self.folder, self.model, self.optimizer, self.average.shadow, self.state
+            )
 
 
 def all_gradients(model: torch.nn.Module) -> list[Tensor]:

@@ -29,18 +29,30 @@ class Scores:
     samples: list[str]  # lines to show
 
     def line(self) -> str:
-        return f"BLEU {self.bleu:.2f}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
+        return (
+            f"BLEU {self.bleu:.2f}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
+        )
 
 
 class Validator:
     """Scores a model on the validation pairs; call it on every rank."""
 
-    def __init__(self, config: Config, data: PreparedData, ranks: Ranks, device: torch.device) -> None:
+    def __init__(
+        self, config: Config, data: PreparedData, ranks: Ranks, device: torch.device
+    ) -> None:
         self.config, self.data, self.ranks, self.device = config, data, ranks, device
-        self.batches = validation_batches(data.val, config.trainer.batch_tokens, config.data.max_pieces + 1)[ranks.rank :: ranks.world]
+        self.batches = validation_batches(
+            data.val, config.trainer.batch_tokens, config.data.max_pieces + 1
+        )[ranks.rank :: ranks.world]
         self.pairs = data.val_pairs[ranks.rank :: ranks.world]
-        left_out = int((np.maximum(data.val.src_lengths, data.val.tgt_lengths) > config.data.max_pieces + 1).sum())
-        metrics, self.notes = build_metrics(config.data.languages()[1])  # notes: what a reader of the scores must know
+        left_out = int(
+            (
+                np.maximum(data.val.src_lengths, data.val.tgt_lengths) > config.data.max_pieces + 1
+            ).sum()
+        )
+        metrics, self.notes = build_metrics(
+            config.data.languages()[1]
+        )  # notes: what a reader of the scores must know
         if left_out:
             self.notes.append(
                 f"{left_out} validation pairs are over data.max_pieces and count in BLEU, where they are split, but not in the loss"
@@ -78,10 +90,16 @@ class Validator:
         self.ranks.sum([sums])
         return float(sums[0] / sums[1])
 
-    def _samples(self, sources: tuple[str, ...], hypotheses: list[str], references: tuple[str, ...]) -> list[str]:
+    def _samples(
+        self, sources: tuple[str, ...], hypotheses: list[str], references: tuple[str, ...]
+    ) -> list[str]:
         """The same few sentences each time, spread over the set, so that one can watch them improve."""
         count = min(self.config.trainer.samples, len(sources))
         lines = []
         for index in (len(sources) * i // count for i in range(count)):
-            lines += [f"  source     {sources[index]}", f"  model      {hypotheses[index]}", f"  reference  {references[index]}"]
+            lines += [
+                f"  source     {sources[index]}",
+                f"  model      {hypotheses[index]}",
+                f"  reference  {references[index]}",
+            ]
         return lines

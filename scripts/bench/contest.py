@@ -21,7 +21,11 @@ PEERS = SCRIPTS / "peers"
 TIME_LIMIT = 7200  # seconds for one measurement: a sweep prepares ten million pairs
 
 # What mt sets by itself (mt/device.py), as glibc reads it from the environment.
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
+MALLOC = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
 
 Result = dict[str, Any]
 
@@ -64,19 +68,25 @@ def variant(text: str) -> Contestant:
     if not (checkout / "mt").is_dir():
         raise UsageError(f"--variant {text}: {checkout} is no checkout of mt")
     overrides = [each for each in overrides if not each.startswith("checkout=")]
-    return Contestant(name, PEERS / "ours.py", overrides=tuple(overrides), checkout=checkout, is_mt=True)
+    return Contestant(
+        name, PEERS / "ours.py", overrides=tuple(overrides), checkout=checkout, is_mt=True
+    )
 
 
 def peer(text: str) -> Contestant:
     """`NAME=PYTHON` or `NAME+option+option=PYTHON`: a script of scripts/peers and the interpreter that has the library."""
     name, found, python = text.partition("=")
     adapter, *options = name.split("+")
-    known = sorted(path.stem for path in PEERS.glob("*.py") if path.stem not in ("protocol", "ours"))
+    known = sorted(
+        path.stem for path in PEERS.glob("*.py") if path.stem not in ("protocol", "ours")
+    )
     if adapter not in known or not found:
         raise UsageError(f"--peer {text}: write NAME=PYTHON, NAME one of {', '.join(known)}")
     program = shutil.which(os.path.expanduser(python))
     if program is None:
-        raise UsageError(f"--peer {text}: there is no program {python}; {PEERS / adapter}.py says how to make its environment")
+        raise UsageError(
+            f"--peer {text}: there is no program {python}; {PEERS / adapter}.py says how to make its environment"
+        )
     return Contestant(name, PEERS / f"{adapter}.py", str(Path(program).absolute()), tuple(options))
 
 
@@ -86,7 +96,10 @@ def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
     work = work | {"options": contestant.options, "started": time.time()}
     (folder / "work.json").write_text(json.dumps(work), encoding="utf-8")
     # With mt's GOMP_SPINCOUNT (mt/__init__.py), for all: alone it makes no difference.
-    environment = os.environ | {"OMP_NUM_THREADS": str(work["threads"]), "TOKENIZERS_PARALLELISM": "false"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(work["threads"]),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     environment.pop("PYTHONPATH", None)
     if contestant.is_mt:
         environment["PYTHONPATH"] = str(contestant.checkout)
@@ -94,7 +107,15 @@ def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
         environment |= MALLOC
     command = [contestant.python, str(contestant.script), str(folder / "work.json")]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT, check=False)
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIME_LIMIT,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"it took over {TIME_LIMIT} seconds") from None
     if done.returncode:
@@ -103,7 +124,9 @@ def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def contest(entries: Sequence[Entry], work: Callable[[Entry], dict[str, Any]], repeats: int) -> None:
+def contest(
+    entries: Sequence[Entry], work: Callable[[Entry], dict[str, Any]], repeats: int
+) -> None:
     """Fill in the results: all take turns, `repeats` times. One that fails is not asked again; mt may not fail."""
     for repeat in range(repeats):
         for entry in entries:
@@ -117,10 +140,16 @@ def contest(entries: Sequence[Entry], work: Callable[[Entry], dict[str, Any]], r
                     raise MTError(f"{entry.name}: {error}") from None
                 entry.failure, entry.results = str(error), []
             said = entry.failure or f"{time.monotonic() - begin:.0f} s"
-            print(f"round {repeat + 1} of {repeats}: {entry.name}: {said}", file=sys.stderr, flush=True)
+            print(
+                f"round {repeat + 1} of {repeats}: {entry.name}: {said}",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
-def line_up(peers: Sequence[str], variants: Sequence[str], precisions: Sequence[str]) -> list[Entry]:
+def line_up(
+    peers: Sequence[str], variants: Sequence[str], precisions: Sequence[str]
+) -> list[Entry]:
     """mt first, its variants, then the peers; each in every precision, those of one precision side by side."""
     contestants = [variant("mt="), *map(variant, variants), *map(peer, peers)]
     names = [each.name for each in contestants]
@@ -128,4 +157,8 @@ def line_up(peers: Sequence[str], variants: Sequence[str], precisions: Sequence[
         raise UsageError(f"contestants need different names: {', '.join(names)}")
     pairs = [(each, precision) for precision in precisions for each in contestants]
     # Weights in int8 are measured once, beside the last precision.
-    return [Entry(each, precision) for each, precision in pairs if "int8" not in each.options or precision == precisions[-1]]
+    return [
+        Entry(each, precision)
+        for each, precision in pairs
+        if "int8" not in each.options or precision == precisions[-1]
+    ]

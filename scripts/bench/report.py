@@ -27,7 +27,10 @@ def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
     """
     rows, inner = (8192, 8192) if device.type == "cuda" else (4096, 1024)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = torch.randn(rows, inner, device=device).to(dtype), torch.randn(inner, inner, device=device).to(dtype)
+    a, b = (
+        torch.randn(rows, inner, device=device).to(dtype),
+        torch.randn(inner, inner, device=device).to(dtype),
+    )
     clock = time.process_time if cpu_time else time.perf_counter
     best, end = float("inf"), time.perf_counter() + PEAK_SECONDS
     while time.perf_counter() < end or best == float("inf"):
@@ -42,7 +45,9 @@ def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
 def setting(device: torch.device, threads: int, peaks: dict[str, float], cpu_time: bool) -> str:
     """Hardware, measured peaks and versions, a paragraph."""
     where = device_name(device) if device.type == "cuda" else f"{processor()}, {threads} threads"
-    products = ", ".join(f"{peak / 1e9:,.0f} GFLOP/s {precision}" for precision, peak in peaks.items())
+    products = ", ".join(
+        f"{peak / 1e9:,.0f} GFLOP/s {precision}" for precision, peak in peaks.items()
+    )
     clock = " Speeds are in seconds of processor time, not on the wall." if cpu_time else ""
     return f"{where}; matrix products: {products}. Python {platform.python_version()}, torch {torch.__version__}.{clock}"
 
@@ -66,7 +71,9 @@ def baseline(entry: Entry, entries: Sequence[Entry]) -> Entry:
 def ratios(entry: Entry, entries: Sequence[Entry], speed: Callable[[Result], float]) -> list[float]:
     """The baseline's speed over this entry's, round by round."""
     against = baseline(entry, entries).results
-    return [speed(ours) / speed(theirs) for ours, theirs in zip(against, entry.results, strict=True)]
+    return [
+        speed(ours) / speed(theirs) for ours, theirs in zip(against, entry.results, strict=True)
+    ]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -77,18 +84,25 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def failures(entries: Sequence[Entry]) -> str:
     """A line for each contestant that did not run."""
-    return "".join(f"\n- {entry.name} did not run: {entry.failure}" for entry in entries if entry.failure)
+    return "".join(
+        f"\n- {entry.name} did not run: {entry.failure}" for entry in entries if entry.failure
+    )
 
 
 def contestants(entries: Sequence[Entry]) -> str:
     """Versions, each contestant once."""
-    found = {entry.contestant.name: entry.results[0]["versions"] for entry in entries if entry.results}
+    found = {
+        entry.contestant.name: entry.results[0]["versions"] for entry in entries if entry.results
+    }
     return "; ".join(f"{name}: {versions}" for name, versions in found.items())
 
 
 def record(path: str, title: str, entries: Sequence[Entry], **facts: object) -> None:
     """Append everything that was measured to a file of JSON lines, if one is wanted."""
     if path:
-        measured = [{"name": entry.name, "failure": entry.failure, "results": entry.results} for entry in entries]
+        measured = [
+            {"name": entry.name, "failure": entry.failure, "results": entry.results}
+            for entry in entries
+        ]
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"title": title, **facts, "measured": measured}) + "\n")

@@ -24,7 +24,10 @@ def write_made(folder: Path, pairs: int, length: int = 0, words: int = WORDS) ->
     paths = tuple(folder / f"made-{pairs}-{length}-{words}.{side}" for side in ("src", "tgt"))
     if not all(path.exists() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
-        with open(paths[0], "w", encoding="utf-8") as source, open(paths[1], "w", encoding="utf-8") as target:
+        with (
+            open(paths[0], "w", encoding="utf-8") as source,
+            open(paths[1], "w", encoding="utf-8") as target,
+        ):
             for first, second in sentences(pairs, length, words):
                 source.write(first + "\n")
                 target.write(second + "\n")
@@ -37,10 +40,18 @@ def sentences(pairs: int, length: int, words: int) -> Iterator[tuple[str, str]]:
     cumulative = np.cumsum(1 / np.arange(1, words + 1))
     for start in range(0, pairs, CHUNK):
         count = min(CHUNK, pairs - start)
-        lengths = np.full(count, length) if length else np.clip(random.lognormal(np.log(22), 0.55, count).astype(int), 2, 120)
+        lengths = (
+            np.full(count, length)
+            if length
+            else np.clip(random.lognormal(np.log(22), 0.55, count).astype(int), 2, 120)
+        )
         ranks = np.searchsorted(cumulative, random.random(lengths.sum()) * cumulative[-1])
         kept = random.random(len(ranks)) > 0.1
-        for chosen, keep in zip(np.split(ranks, lengths.cumsum()[:-1]), np.split(kept, lengths.cumsum()[:-1]), strict=True):
+        for chosen, keep in zip(
+            np.split(ranks, lengths.cumsum()[:-1]),
+            np.split(kept, lengths.cumsum()[:-1]),
+            strict=True,
+        ):
             keep[0] = True
             yield " ".join(lexicons[0][chosen]), " ".join(lexicons[1][chosen[keep]])
 
@@ -49,10 +60,18 @@ def lexicon(random: np.random.Generator, size: int) -> np.ndarray:
     """`size` different words, the frequent ones short, as an array of strings."""
     words: dict[str, None] = {}
     while len(words) < size:
-        drawn, longer = random.integers(len(SYLLABLES), size=(size, 8)).tolist(), random.integers(2, size=size).tolist()
+        drawn, longer = (
+            random.integers(len(SYLLABLES), size=(size, 8)).tolist(),
+            random.integers(2, size=size).tolist(),
+        )
         for syllables, more in zip(drawn, longer, strict=True):
             if len(words) < size:
-                words["".join(SYLLABLES[index] for index in syllables[: 1 + len(words).bit_length() // 5 + more])] = None
+                words[
+                    "".join(
+                        SYLLABLES[index]
+                        for index in syllables[: 1 + len(words).bit_length() // 5 + more]
+                    )
+                ] = None
     return np.array([*words], dtype=object)
 
 

@@ -103,7 +103,10 @@ class Training:
             "weight_decay": optim.weight_decay,
             "clip": optim.clip,
             "seed": config.seed,
-            "overrides": [*self.job.overrides(self.own, entry.precision), *entry.contestant.overrides],
+            "overrides": [
+                *self.job.overrides(self.own, entry.precision),
+                *entry.contestant.overrides,
+            ],
         }
 
     def _write(self) -> None:
@@ -114,8 +117,12 @@ class Training:
             for source, target in zip(sources, targets, strict=True):
                 file.write(json.dumps([source.tolist(), target.tolist()]) + "\n")
         epochs = (order.epoch(number) for number in itertools.count())
-        wanted = itertools.islice(itertools.chain.from_iterable(epochs), self.job.warm_up + self.job.steps)
-        (self.job.folder / "batches.json").write_text(json.dumps([rows.tolist() for rows in wanted]), encoding="utf-8")
+        wanted = itertools.islice(
+            itertools.chain.from_iterable(epochs), self.job.warm_up + self.job.steps
+        )
+        (self.job.folder / "batches.json").write_text(
+            json.dumps([rows.tolist() for rows in wanted]), encoding="utf-8"
+        )
 
     def table(self, entries: Sequence[Entry], peaks: dict[str, float]) -> str:
         """What was measured, in Markdown."""
@@ -163,13 +170,17 @@ class TokenCost:
         pairs = data.train[0]
         rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]
         self.source, self.target = pairs.src_lengths[rows], pairs.tgt_lengths[rows]
-        total = sum(self.cost(1, int(s), int(t)) for s, t in zip(self.source, self.target, strict=True))
+        total = sum(
+            self.cost(1, int(s), int(t)) for s, t in zip(self.source, self.target, strict=True)
+        )
         self.flops = total / int(self.target.sum())
 
     def words(self) -> str:
         """The count, spelled out."""
         terms = zip(self.cost.coefficients, ("", " S", " T", " S²", " ST", " T²"), strict=True)
-        parts = " + ".join(f"{value / 1e6:.3g}{term}" for value, term in terms if abs(value) > 1)  # the rest is rounding of the fit
+        parts = " + ".join(
+            f"{value / 1e6:.3g}{term}" for value, term in terms if abs(value) > 1
+        )  # the rest is rounding of the fit
         return (
             f"A pair of S source and T target pieces costs {parts} MFLOP forward and backward (matrix products; counted by "
             f"mt/training/flops.py): with {self.source.mean():.1f} and {self.target.mean():.1f} pieces on average, "

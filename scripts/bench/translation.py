@@ -50,15 +50,33 @@ class Text:
         names = (src or run / "test.sources.txt", ref or run / "test.references.txt")
         sides = [list(read_lines(Path(name)))[: lines or None] for name in names]
         if len(sides[0]) != len(sides[1]) or not sides[0]:
-            raise MTError(f"{names[0]} and {names[1]} have {len(sides[0])} and {len(sides[1])} lines")
+            raise MTError(
+                f"{names[0]} and {names[1]} have {len(sides[0])} and {len(sides[1])} lines"
+            )
         return cls(*sides)
 
 
 class Translation:
     """One run's work: what each contestant is told, and what its answer means."""
 
-    def __init__(self, folder: Path, run: Path, text: Text, device: torch.device, threads: int, batch: int, cpu_time: bool) -> None:
-        self.folder, self.run, self.text, self.device, self.threads, self.batch = folder, run, text, device, threads, batch
+    def __init__(
+        self,
+        folder: Path,
+        run: Path,
+        text: Text,
+        device: torch.device,
+        threads: int,
+        batch: int,
+        cpu_time: bool,
+    ) -> None:
+        self.folder, self.run, self.text, self.device, self.threads, self.batch = (
+            folder,
+            run,
+            text,
+            device,
+            threads,
+            batch,
+        )
         self.cpu_time = cpu_time
         self.config: Config = RunFolder.at(run).read_config()
         self.tokenizer = Tokenizer.load(run)
@@ -69,12 +87,16 @@ class Translation:
         limits = SearchOptions()
         self.longest = math.ceil(limits.max_ratio * longest) + limits.max_extra
         if longest > self.config.data.max_pieces:
-            raise MTError(f"a line has {longest} pieces, more than data.max_pieces={self.config.data.max_pieces}: peers cannot split it")
+            raise MTError(
+                f"a line has {longest} pieces, more than data.max_pieces={self.config.data.max_pieces}: peers cannot split it"
+            )
         self._write("sources.jsonl", pieces)
         self._write("lines.jsonl", text.sources)
 
     def _write(self, name: str, rows: Sequence[Any]) -> None:
-        (self.folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        (self.folder / name).write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+        )
 
     def work(self, entry: Entry, beam: int) -> dict[str, Any]:
         return {
@@ -99,7 +121,10 @@ class Translation:
             "outputs": str(self.outputs(entry)),
             "run": str(self.run.resolve()),
             "lines": str(self.folder / "lines.jsonl"),
-            "settings": {"batch_tokens": max(1, self.batch * beam * self.pieces // len(self.text.sources)), **settings(entry)},
+            "settings": {
+                "batch_tokens": max(1, self.batch * beam * self.pieces // len(self.text.sources)),
+                **settings(entry),
+            },
         }
 
     def outputs(self, entry: Entry) -> Path:
@@ -107,12 +132,28 @@ class Translation:
 
     def hypotheses(self, entry: Entry) -> list[str]:
         """The text of a contestant's last outputs: peers give pieces."""
-        rows = [json.loads(line) for line in self.outputs(entry).read_text(encoding="utf-8").splitlines()]
-        return rows if entry.contestant.is_mt else [normalise(line, "none") for line in self.tokenizer.decode_many(rows, "tgt")]
+        rows = [
+            json.loads(line)
+            for line in self.outputs(entry).read_text(encoding="utf-8").splitlines()
+        ]
+        return (
+            rows
+            if entry.contestant.is_mt
+            else [normalise(line, "none") for line in self.tokenizer.decode_many(rows, "tgt")]
+        )
 
     def table(self, entries: Sequence[Entry]) -> str:
         """What was measured, in Markdown."""
-        header = ["contestant", "sentences/s", "mt is faster by", "target tokens/s", "BLEU", "outputs as mt's", "loading, s", "peak MiB"]
+        header = [
+            "contestant",
+            "sentences/s",
+            "mt is faster by",
+            "target tokens/s",
+            "BLEU",
+            "outputs as mt's",
+            "loading, s",
+            "peak MiB",
+        ]
         found = {entry.name: self.hypotheses(entry) for entry in entries if entry.results}
         lines = len(self.text.sources)
         rows = []

@@ -31,8 +31,14 @@ def convert(work, folder):
     from ctranslate2.specs import TransformerSpec
     from safetensors.numpy import load_file
 
-    weights, model, transformer = load_file(work["weights"]), work["model"], work["model"]["transformer"]
-    spec = TransformerSpec.from_config((transformer["encoder_layers"], transformer["decoder_layers"]), transformer["heads"])
+    weights, model, transformer = (
+        load_file(work["weights"]),
+        work["model"],
+        work["model"]["transformer"],
+    )
+    spec = TransformerSpec.from_config(
+        (transformer["encoder_layers"], transformer["decoder_layers"]), transformer["heads"]
+    )
     dim = model["dim"]
     frequencies = np.exp(np.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
     angles = np.arange(4096)[:, None] * frequencies
@@ -40,7 +46,10 @@ def convert(work, folder):
 
     def linear(target, *sources):
         """Several layers of mt's stand below each other in one of CTranslate2's."""
-        target.weight, target.bias = (np.concatenate([weights[f"{name}.{kind}"] for name in sources]) for kind in ("weight", "bias"))
+        target.weight, target.bias = (
+            np.concatenate([weights[f"{name}.{kind}"] for name in sources])
+            for kind in ("weight", "bias")
+        )
 
     def norm(target, source):
         target.gamma, target.beta = weights[f"{source}.weight"], weights[f"{source}.bias"]
@@ -53,7 +62,11 @@ def convert(work, folder):
         norm(part.layer_norm, f"{side}.stack.norm")
         for number, layer in enumerate(part.layer):
             name = f"{side}.layers.{number}"
-            own, around = ("attention", "around_attention") if side == "encoder" else ("self_attention", "around_self")
+            own, around = (
+                ("attention", "around_attention")
+                if side == "encoder"
+                else ("self_attention", "around_self")
+            )
             norm(layer.self_attention.layer_norm, f"{name}.{around}.norm")
             linear(layer.self_attention.linear[0], f"{name}.{own}.query", f"{name}.{own}.key_value")
             linear(layer.self_attention.linear[1], f"{name}.{own}.out")
@@ -68,7 +81,9 @@ def convert(work, folder):
     vocabulary = [str(number) for number in range(work["vocab"])]
     spec.register_source_vocabulary(vocabulary)
     spec.register_target_vocabulary(vocabulary)
-    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = (str(work[name]) for name in ("unk", "bos", "eos"))
+    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = (
+        str(work[name]) for name in ("unk", "bos", "eos")
+    )
     spec.config.decoder_start_token = str(work["bos"])
     spec.config.layer_norm_epsilon = 1e-5
     spec.validate()
@@ -83,12 +98,23 @@ def translate(work):
     if not folder.exists():
         folder.mkdir()
         convert(work, folder)
-    compute = next((option for option in work["options"] if option in ("int8", "float16")), COMPUTE[work["precision"]])
+    compute = next(
+        (option for option in work["options"] if option in ("int8", "float16")),
+        COMPUTE[work["precision"]],
+    )
     supported = ctranslate2.get_supported_compute_types(work["device"])
     if compute not in supported:
-        raise SystemExit(f"CTranslate2 has no {compute} on this {work['device']}; it has {', '.join(sorted(supported))}")
+        raise SystemExit(
+            f"CTranslate2 has no {compute} on this {work['device']}; it has {', '.join(sorted(supported))}"
+        )
     workers = work["threads"] if work["device"] == "cpu" else 1
-    translator = ctranslate2.Translator(str(folder), device=work["device"], compute_type=compute, inter_threads=workers, intra_threads=1)
+    translator = ctranslate2.Translator(
+        str(folder),
+        device=work["device"],
+        compute_type=compute,
+        inter_threads=workers,
+        intra_threads=1,
+    )
     loaded = time.time() - work["started"]
     sources = [[str(piece) for piece in [*row, work["eos"]]] for row in read_lines(work["sources"])]
 

@@ -39,7 +39,11 @@ def configuration(work):
     pairs = len(lines)
 
     def corpus(name):
-        return {"path_src": f"{folder / name}.src", "path_tgt": f"{folder / name}.tgt", "transforms": []}
+        return {
+            "path_src": f"{folder / name}.src",
+            "path_tgt": f"{folder / name}.tgt",
+            "transforms": [],
+        }
 
     return {
         "seed": work["seed"],

@@ -66,17 +66,36 @@ def train(work):
     if work["family"] != "transformer":
         raise SystemExit("transformers has no recurrent translation model")
     torch.manual_seed(work["seed"])
-    model = MarianMTModel(MarianConfig(**shared(work), forced_eos_token_id=None)).to(work["device"]).train()
-    optimizer = torch.optim.AdamW(model.parameters(), betas=work["betas"], eps=work["eps"], weight_decay=work["weight_decay"])
-    pairs, batches = read_lines(work["pairs"]), json.loads(Path(work["batches"]).read_text(encoding="utf-8"))
+    model = (
+        MarianMTModel(MarianConfig(**shared(work), forced_eos_token_id=None))
+        .to(work["device"])
+        .train()
+    )
+    optimizer = torch.optim.AdamW(
+        model.parameters(), betas=work["betas"], eps=work["eps"], weight_decay=work["weight_decay"]
+    )
+    pairs, batches = (
+        read_lines(work["pairs"]),
+        json.loads(Path(work["batches"]).read_text(encoding="utf-8")),
+    )
     window, done, step = Window(work), False, 0
     while not done:
         *tensors, counts = padded(work, batches[step % len(batches)], pairs)
-        source, inputs, target = (torch.tensor(each).to(work["device"], non_blocking=True) for each in tensors)
+        source, inputs, target = (
+            torch.tensor(each).to(work["device"], non_blocking=True) for each in tensors
+        )
         with autocast(work):
-            logits = model(input_ids=source, attention_mask=source != work["pad"], decoder_input_ids=inputs, use_cache=False).logits
+            logits = model(
+                input_ids=source,
+                attention_mask=source != work["pad"],
+                decoder_input_ids=inputs,
+                use_cache=False,
+            ).logits
             loss = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), target.flatten(), ignore_index=work["pad"], label_smoothing=work["label_smoothing"]
+                logits.flatten(0, 1),
+                target.flatten(),
+                ignore_index=work["pad"],
+                label_smoothing=work["label_smoothing"],
             )
         optimizer.zero_grad()
         loss.backward()
@@ -85,7 +104,9 @@ def train(work):
         optimizer.param_groups[0]["lr"] = work["lr"] * min(1.0, step / work["lr_warmup"])
         optimizer.step()
         done = window.advance(**counts)
-    finish(window.result(version("transformers", "torch"), model.num_parameters(only_trainable=True)))
+    finish(
+        window.result(version("transformers", "torch"), model.num_parameters(only_trainable=True))
+    )
 
 
 def load(work):
@@ -100,9 +121,20 @@ def load(work):
         state[f"model.{side}.layer_norm.weight"], state[f"model.{side}.layer_norm.bias"] = (
             weights[f"{side}.stack.norm.{kind}"] for kind in ("weight", "bias")
         )
-        names = {"feed_forward.wide": "fc1", "feed_forward.narrow": "fc2", "around_feed_forward.norm": "final_layer_norm"}
-        attentions = {"attention": "self_attn"} if side == "encoder" else {"self_attention": "self_attn", "cross_attention": "encoder_attn"}
-        norms = {"self_attn": "around_attention" if side == "encoder" else "around_self", "encoder_attn": "around_cross"}
+        names = {
+            "feed_forward.wide": "fc1",
+            "feed_forward.narrow": "fc2",
+            "around_feed_forward.norm": "final_layer_norm",
+        }
+        attentions = (
+            {"attention": "self_attn"}
+            if side == "encoder"
+            else {"self_attention": "self_attn", "cross_attention": "encoder_attn"}
+        )
+        norms = {
+            "self_attn": "around_attention" if side == "encoder" else "around_self",
+            "encoder_attn": "around_cross",
+        }
         for ours, theirs in attentions.items():
             names |= {f"{ours}.query": f"{theirs}.q_proj", f"{ours}.out": f"{theirs}.out_proj"}
             names[f"{norms[theirs]}.norm"] = f"{theirs}_layer_norm"
@@ -113,17 +145,28 @@ def load(work):
                     state[f"{other}.{theirs}.{kind}"] = weights[f"{mine}.{ours}.{kind}"]
                 for ours, theirs in attentions.items():
                     key, value = weights[f"{mine}.{ours}.key_value.{kind}"].chunk(2)
-                    state[f"{other}.{theirs}.k_proj.{kind}"], state[f"{other}.{theirs}.v_proj.{kind}"] = key, value
+                    (
+                        state[f"{other}.{theirs}.k_proj.{kind}"],
+                        state[f"{other}.{theirs}.v_proj.{kind}"],
+                    ) = key, value
     missing, unexpected = model.load_state_dict(state, strict=False)
-    tied = {"model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}
+    tied = {
+        "model.encoder.embed_tokens.weight",
+        "model.decoder.embed_tokens.weight",
+        "lm_head.weight",
+    }
     if set(missing) - tied or unexpected:
-        raise SystemExit(f"weights do not fit: missing {set(missing) - tied}, unexpected {unexpected}")
+        raise SystemExit(
+            f"weights do not fit: missing {set(missing) - tied}, unexpected {unexpected}"
+        )
     model.tie_weights()
     # Its positions begin after the padding token's number; its wavelengths differ a little from mt's.
     frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
     for side in (model.model.encoder, model.model.decoder):
         table = side.embed_positions
-        angles = (torch.arange(len(table.weights))[:, None] - work["pad"] - 1).clamp(min=0) * frequencies
+        angles = (torch.arange(len(table.weights))[:, None] - work["pad"] - 1).clamp(
+            min=0
+        ) * frequencies
         table.weights = torch.cat((angles.sin(), angles.cos()), -1)
     # The output layer of M2M100 has no bias, mt's has one.
     model.lm_head.bias = torch.nn.Parameter(weights["output.bias"])
@@ -139,7 +182,10 @@ def translate(work):
     @torch.no_grad()
     def run(rows):
         width = max(len(sources[row]) for row in rows) + 1
-        ids = [sources[row] + [work["eos"]] + [work["pad"]] * (width - len(sources[row]) - 1) for row in rows]
+        ids = [
+            sources[row] + [work["eos"]] + [work["pad"]] * (width - len(sources[row]) - 1)
+            for row in rows
+        ]
         source = torch.tensor(ids).to(work["device"])
         with autocast(work):
             found = model.generate(
@@ -157,7 +203,14 @@ def translate(work):
             outputs[row] = pieces
     seconds = clock(work) - begin
     write_outputs(work, outputs)
-    finish({"seconds": seconds, "load": loaded, "memory": memory(work["device"]), "versions": version("transformers", "torch")})
+    finish(
+        {
+            "seconds": seconds,
+            "load": loaded,
+            "memory": memory(work["device"]),
+            "versions": version("transformers", "torch"),
+        }
+    )
 
 
 if __name__ == "__main__":

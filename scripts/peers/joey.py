@@ -27,11 +27,16 @@ def side(work, kind):
 
 def configuration(work):
     folder = write_text(work, ["<unk>", "<pad>", "<s>", "</s>"])
-    data = {name: {"lang": name, "level": "word", "voc_file": str(folder / "vocab"), "lowercase": False} for name in ("src", "trg")}
+    data = {
+        name: {"lang": name, "level": "word", "voc_file": str(folder / "vocab"), "lowercase": False}
+        for name in ("src", "trg")
+    }
     for name in ("train", "dev"):
         for ours, theirs in (("src", "src"), ("tgt", "trg")):
             lines = (folder / f"train.{ours}").read_text(encoding="utf-8").splitlines(keepends=True)
-            (folder / f"joey.{name}.{theirs}").write_text("".join(lines if name == "train" else lines[:10]), encoding="utf-8")
+            (folder / f"joey.{name}.{theirs}").write_text(
+                "".join(lines if name == "train" else lines[:10]), encoding="utf-8"
+            )
     return {
         "name": "bench",
         "model_dir": str(folder),
@@ -62,7 +67,9 @@ def main():
         return step(self, batch)
 
     joeynmt.training.TrainManager._train_step = watched
-    joeynmt.training.TrainManager._save_checkpoint = lambda *_: None  # it would save when it is left
+    joeynmt.training.TrainManager._save_checkpoint = lambda *_: (
+        None
+    )  # it would save when it is left
     torch.manual_seed(work["seed"])
     try:
         joeynmt.training.train(rank=0, world_size=1, cfg=configuration(work), skip_test=True)

@@ -59,7 +59,9 @@ def train(work: dict[str, Any]) -> None:
     """`mt-train` up to the last measured step, without its validation and test."""
     every = math.gcd(work["warm_up"], work["steps"])
     folder = Path(work["folder"]) / f"run-{time.time_ns()}"
-    config = load_config([*work["overrides"], f"trainer.log_every={every}", f"runs_dir='{folder}'", "name=bench"])
+    config = load_config(
+        [*work["overrides"], f"trainer.log_every={every}", f"runs_dir='{folder}'", "name=bench"]
+    )
     window = Window(work)
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
@@ -68,15 +70,22 @@ def train(work: dict[str, Any]) -> None:
     before = time.perf_counter()
     data = prepare_run(config, log.say)
     preparing = time.perf_counter() - before
-    trainer = log.trainer = Trainer(config, make_model(config, data, device), data, run, log, Ranks(), device)
+    trainer = log.trainer = Trainer(
+        config, make_model(config, data, device), data, run, log, Ranks(), device
+    )
     try:
         trainer.fit()
     except Enough:
         log.close()
     else:
-        raise SystemExit("training ended before everything was measured: it has other limits than steps")
+        raise SystemExit(
+            "training ended before everything was measured: it has other limits than steps"
+        )
     weights = sum(parameter.numel() for parameter in trainer.model.parameters())
-    finish(window.result(version(), weights) | {"padding": trainer.order.padding(0), "preparing": preparing})
+    finish(
+        window.result(version(), weights)
+        | {"padding": trainer.order.padding(0), "preparing": preparing}
+    )
 
 
 def version() -> str:
@@ -87,8 +96,16 @@ def translate(work: dict[str, Any]) -> None:
     set_threads(work["threads"])
     keep_freed_memory()  # as mt-translate
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
-    processes = {"workers": 0} if "workers" in inspect.signature(load).parameters else {}  # as mt-translate; older checkouts have none
-    translator = load(work["run"], work["device"], work["precision"], options=options, **{**processes, **work["settings"]})
+    processes = (
+        {"workers": 0} if "workers" in inspect.signature(load).parameters else {}
+    )  # as mt-translate; older checkouts have none
+    translator = load(
+        work["run"],
+        work["device"],
+        work["precision"],
+        options=options,
+        **{**processes, **work["settings"]},
+    )
     loaded = time.time() - work["started"]
     lines = read_lines(work["lines"])
     translator.translate(lines[: work["batch"]])
@@ -96,8 +113,12 @@ def translate(work: dict[str, Any]) -> None:
     begin = clock(work)
     outputs = translator.translate(lines)
     seconds = clock(work) - begin
-    Path(work["outputs"]).write_text("".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8")
-    peak = memory(work["device"]) + sum(own_memory(child.pid) for child in multiprocessing.active_children())
+    Path(work["outputs"]).write_text(
+        "".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8"
+    )
+    peak = memory(work["device"]) + sum(
+        own_memory(child.pid) for child in multiprocessing.active_children()
+    )
     finish({"seconds": seconds, "load": loaded, "memory": peak, "versions": version()})
 
 

@@ -53,9 +53,15 @@ def require_plain(work):
              "decoder_pattern": "", "select": "softmax", "norm": "pre", "norm_kind": "layer", "activation": "relu", "kv_heads": 0,
              "softcap": 0, "qk_norm": False}  # fmt: skip
     other = [f"model.{name}={model[name]}" for name in wanted if model[name] != wanted[name]]
-    other += [f"model.transformer.{name}={transformer[name]}" for name in plain if transformer[name] != plain[name]]
+    other += [
+        f"model.transformer.{name}={transformer[name]}"
+        for name in plain
+        if transformer[name] != plain[name]
+    ]
     if other:
-        raise SystemExit(f"this peer takes the weights of mt's plain Transformer only, not with {', '.join(other)}")
+        raise SystemExit(
+            f"this peer takes the weights of mt's plain Transformer only, not with {', '.join(other)}"
+        )
 
 
 def clock(work):
@@ -82,7 +88,9 @@ def memory(device):
         return torch.cuda.max_memory_allocated()
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+        return next(
+            int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")
+        )
     except OSError:  # no Linux
         import resource
 
@@ -164,7 +172,9 @@ def write_text(work, specials):
         folder.mkdir()
         for side, name in enumerate(("src", "tgt")):
             with open(folder / f"train.{name}", "w", encoding="utf-8") as file:
-                file.writelines(" ".join(map(str, pair[side])) + "\n" for pair in read_lines(work["pairs"]))
+                file.writelines(
+                    " ".join(map(str, pair[side])) + "\n" for pair in read_lines(work["pairs"])
+                )
     words = [*specials, *(str(number) for number in range(work["eos"] + 1, work["vocab"]))]
     (folder / "vocab").write_text("".join(word + "\n" for word in words), encoding="utf-8")
     return folder
@@ -191,7 +201,9 @@ class Inside:
         self.counts = {name: self.counts.get(name, 0) + value for name, value in new.items()}
 
     def stepped(self, optimizer, *_):
-        self.weights = sum(parameter.numel() for group in optimizer.param_groups for parameter in group["params"])
+        self.weights = sum(
+            parameter.numel() for group in optimizer.param_groups for parameter in group["params"]
+        )
         counts, self.counts = self.counts, {}
         if self.window.advance(**counts):
             raise Enough

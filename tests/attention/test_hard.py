@@ -26,7 +26,9 @@ def test_samples_follow_the_softmax_and_evaluation_takes_the_best():
         assert set(weights.unique().tolist()) == {0.0, 1.0}
         torch.testing.assert_close(weights.sum(-1), torch.ones(1, 1, 4000))
         expected = torch.tensor([math.e, 1.0, math.e**2, 0.0])
-        torch.testing.assert_close(weights.mean((0, 1, 2)), expected / expected.sum(), atol=0.03, rtol=0)
+        torch.testing.assert_close(
+            weights.mean((0, 1, 2)), expected / expected.sum(), atol=0.03, rtol=0
+        )
         torch.manual_seed(6)
         assert torch.equal(select(scores, mask, query)[0], weights)
         before = torch.get_rng_state()
@@ -37,12 +39,18 @@ def test_samples_follow_the_softmax_and_evaluation_takes_the_best():
 
 def test_straight_through_has_the_gradient_of_the_noisy_softmax(monkeypatch):
     torch.manual_seed(7)
-    scores, noise, towards = torch.randn(2, 1, 3, 5, requires_grad=True), torch.randn(2, 1, 3, 5), torch.randn(2, 1, 3, 5)
+    scores, noise, towards = (
+        torch.randn(2, 1, 3, 5, requires_grad=True),
+        torch.randn(2, 1, 3, 5),
+        torch.randn(2, 1, 3, 5),
+    )
     monkeypatch.setattr(hard, "noise_like", lambda _: noise)
     weights, _ = StraightThrough(0.7)(scores, torch.ones(5, dtype=torch.bool), torch.zeros(2, 3, 4))
     assert torch.equal(weights, F.one_hot((scores + noise).argmax(-1), 5).float())
     (got,) = torch.autograd.grad((weights * towards).sum(), scores)
-    (expected,) = torch.autograd.grad((((scores + noise) / 0.7).softmax(-1) * towards).sum(), scores)
+    (expected,) = torch.autograd.grad(
+        (((scores + noise) / 0.7).softmax(-1) * towards).sum(), scores
+    )
     torch.testing.assert_close(got, expected)
     assert got.abs().max() > 0.01
 
@@ -65,11 +73,19 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
     The last of three target tokens is padding, and the baseline is what it happens to be.
     """
     torch.manual_seed(8)
-    heads, size, length = changes.get("attention_heads", 1), 2 if changes.get("attention_heads") else 3, 3
+    heads, size, length = (
+        changes.get("attention_heads", 1),
+        2 if changes.get("attention_heads") else 3,
+        3,
+    )
     model = model_of(hidden=4, select="hard", hard_entropy=0.0, **changes)
     for parameter in model.decoder.parameters():
         nn.init.normal_(parameter, std=0.7)
-    source, read, predicted = torch.randint(4, 12, (1, size)), torch.randint(4, 12, (1, length)), torch.randint(4, 12, (1, length))
+    source, read, predicted = (
+        torch.randint(4, 12, (1, size)),
+        torch.randint(4, 12, (1, length)),
+        torch.randint(4, 12, (1, length)),
+    )
     real = torch.tensor([[True, True, False]])
     plain_log_probs = hard.log_probs
     asked: list[torch.Tensor] = []
@@ -95,11 +111,20 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
         asked.clear()
         wanted[:] = positions
         output = model(source, source > 0, read)
-        nll = F.cross_entropy(model.output(output.hidden).transpose(1, 2), predicted, reduction="none") * real
+        nll = (
+            F.cross_entropy(
+                model.output(output.hidden).transpose(1, 2), predicted, reduction="none"
+            )
+            * real
+        )
         log_p = torch.cat(asked, 2)[0]
-        probability = math.prod(log_p[head, t, positions[t][head]].exp() for t in range(length) for head in range(heads))
+        probability = math.prod(
+            log_p[head, t, positions[t][head]].exp() for t in range(length) for head in range(heads)
+        )
         surrogate = nll.sum() + sum(term(nll.detach(), real) for term in output.losses)
-        gradients = torch.autograd.grad(surrogate, list(parameters.values()), retain_graph=True, allow_unused=True)
+        gradients = torch.autograd.grad(
+            surrogate, list(parameters.values()), retain_graph=True, allow_unused=True
+        )
         for mean, gradient in zip(mean_gradient, gradients, strict=True):
             mean += probability.item() * (0 if gradient is None else gradient)
         mean_cost, total = mean_cost + probability * nll.sum(), total + probability.item()
@@ -108,7 +133,11 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
     seen = 0
     for name, got, true in zip(parameters, mean_gradient, expected, strict=True):
         torch.testing.assert_close(
-            got, torch.zeros_like(got) if true is None else true, atol=1e-4, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}"
+            got,
+            torch.zeros_like(got) if true is None else true,
+            atol=1e-4,
+            rtol=1e-3,
+            msg=lambda m, n=name: f"{n}: {m}",
         )
         seen += "attention.score" in name and got.abs().max() > 1e-3
     assert seen
@@ -119,15 +148,21 @@ def test_the_loss_of_reinforce_written_out(later):
     torch.manual_seed(9)
     nll, real = torch.rand(2, 4), torch.arange(4) < torch.tensor([4, 2])[:, None]
     nll = nll * real
-    terms = {name: torch.randn(2, 4, requires_grad=True) for name in ("log_prob", "entropy", "baseline")}
+    terms = {
+        name: torch.randn(2, 4, requires_grad=True) for name in ("log_prob", "entropy", "baseline")
+    }
     (term,) = Reinforce(3, 0.3).losses(terms, later)
-    log_prob, entropy, baseline = (terms[name].tolist() for name in ("log_prob", "entropy", "baseline"))
+    log_prob, entropy, baseline = (
+        terms[name].tolist() for name in ("log_prob", "entropy", "baseline")
+    )
     expected = 0.0
     for row, length in enumerate((4, 2)):
         for t in range(length):
             counted = range(t, length) if later else [t]
             cost = sum(nll[row, u].item() for u in counted)
-            expected += (cost - len(counted) * baseline[row][t]) * log_prob[row][t] - 0.3 * entropy[row][t]
+            expected += (cost - len(counted) * baseline[row][t]) * log_prob[row][t] - 0.3 * entropy[
+                row
+            ][t]
             expected += (cost / len(counted) - baseline[row][t]) ** 2
     loss = term(nll, real)
     assert loss.item() == pytest.approx(expected, rel=1e-4)
@@ -137,23 +172,36 @@ def test_the_loss_of_reinforce_written_out(later):
     torch.testing.assert_close(terms["entropy"].grad[real], torch.full((6,), -0.3))
     counts = torch.tensor([[4.0, 3.0, 2.0, 1.0], [2.0, 1.0, 0.0, 0.0]]) if later else real.float()
     mean = (nll.flip(1).cumsum(1).flip(1) if later else nll) / counts.clamp(min=1)
-    torch.testing.assert_close(terms["baseline"].grad, -2 * (mean - terms["baseline"].detach()) * real)
+    torch.testing.assert_close(
+        terms["baseline"].grad, -2 * (mean - terms["baseline"].detach()) * real
+    )
 
 
 def test_hard_terms_are_those_of_the_choice():
     torch.manual_seed(10)
-    select, scores, query = Reinforce(3, 0.0), torch.randn(2, 2, 3, 4), torch.randn(2, 3, 3, requires_grad=True)
+    select, scores, query = (
+        Reinforce(3, 0.0),
+        torch.randn(2, 2, 3, 4),
+        torch.randn(2, 3, 3, requires_grad=True),
+    )
     nn.init.normal_(select.baseline.weight)
     weights, terms = select(scores, torch.ones(4, dtype=torch.bool), query)
     for row, t in itertools.product(range(2), range(3)):
         shares = [softmax(scores[row, head, t].tolist()) for head in range(2)]
         chosen = [int(weights[row, head, t].argmax()) for head in range(2)]
-        assert terms["log_prob"][row, t].item() == pytest.approx(sum(math.log(p[j]) for p, j in zip(shares, chosen, strict=True)), abs=1e-4)
-        assert terms["entropy"][row, t].item() == pytest.approx(-sum(x * math.log(x) for p in shares for x in p), abs=1e-4)
+        assert terms["log_prob"][row, t].item() == pytest.approx(
+            sum(math.log(p[j]) for p, j in zip(shares, chosen, strict=True)), abs=1e-4
+        )
+        assert terms["entropy"][row, t].item() == pytest.approx(
+            -sum(x * math.log(x) for p in shares for x in p), abs=1e-4
+        )
     terms["baseline"].sum().backward()
     assert query.grad is None  # the baseline's loss does not reach the decoder
 
 
 def test_settings_of_hard_attention_arrive():
     assert SELECTS["hard"](RNNConfig(hard_entropy=0.3), 4).entropy == 0.3
-    assert SELECTS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature == 0.4
+    assert (
+        SELECTS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature
+        == 0.4
+    )

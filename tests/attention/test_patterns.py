@@ -70,11 +70,20 @@ def test_patterns_are_attention_to_what_they_allow(name, length, causal):
     settings, allowed = PATTERNS[name]
     query, key, value = inputs(length)
     sight = sight_of(length, causal)
-    mask = torch.tensor([[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)])
+    mask = torch.tensor(
+        [[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)]
+    )
     everything = sight.mask()
-    expected, weights = attend_eager(query, key, value, mask if everything is None else mask & everything)
+    expected, weights = attend_eager(
+        query, key, value, mask if everything is None else mask & everything
+    )
     pattern = build_pattern(name, settings)
-    torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0],
+        expected,
+        atol=1e-5,
+        rtol=1e-4,
+    )
     found = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
     torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
 
@@ -84,16 +93,24 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
     query, key, value = inputs(length)
     pattern = AdaptiveSpan(HEADS, longest=10, cost=0.5)
     with torch.no_grad():
-        pattern.share.copy_(torch.tensor([0.0, 0.25, 0.8, 1.5]))  # spans of 0, 2.5, 8 and, clamped, 10 tokens
+        pattern.share.copy_(
+            torch.tensor([0.0, 0.25, 0.8, 1.5])
+        )  # spans of 0, 2.5, 8 and, clamped, 10 tokens
     spans = [0.0, 2.5, 8.0, 10.0]
-    context, weights = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions(), need_weights=True))
+    context, weights = pattern.attend(
+        query, key, value, sight_of(length, True), Scoring(NoPositions(), need_weights=True)
+    )
     for h, span in enumerate(spans):
         for t in (0, 30):
             parts = []
             for s in range(t + 1):
                 m = max(0.0, min(1.0, (ramp + span - (t - s)) / ramp))
-                parts.append(m * math.exp((query[0, h, t] @ key[0, h, s]).item() / math.sqrt(WIDTH)))
-            assert weights[0, h, t, : t + 1].tolist() == pytest.approx([part / sum(parts) for part in parts], abs=1e-5)
+                parts.append(
+                    m * math.exp((query[0, h, t] @ key[0, h, s]).item() / math.sqrt(WIDTH))
+                )
+            assert weights[0, h, t, : t + 1].tolist() == pytest.approx(
+                [part / sum(parts) for part in parts], abs=1e-5
+            )
     without = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions()))[0]
     torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
     assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
@@ -105,8 +122,12 @@ def test_a_span_at_its_end_can_come_back():
     with torch.no_grad():
         pattern.share.copy_(torch.tensor([1.2, -0.2]))
     assert pattern.span.tolist() == [10, 0]
-    torch.testing.assert_close(torch.autograd.grad(pattern.span.sum(), pattern.share)[0], torch.tensor([10.0, 0.0]))
-    torch.testing.assert_close(torch.autograd.grad(-pattern.span.sum(), pattern.share)[0], torch.tensor([0.0, -10.0]))
+    torch.testing.assert_close(
+        torch.autograd.grad(pattern.span.sum(), pattern.share)[0], torch.tensor([10.0, 0.0])
+    )
+    torch.testing.assert_close(
+        torch.autograd.grad(-pattern.span.sum(), pattern.share)[0], torch.tensor([0.0, -10.0])
+    )
 
 
 def test_the_gradient_of_a_span_is_that_of_finite_differences():
@@ -116,12 +137,18 @@ def test_the_gradient_of_a_span_is_that_of_finite_differences():
     def loss(share: list[float]) -> torch.Tensor:
         with torch.no_grad():
             pattern.share.copy_(torch.tensor(share))
-        return pattern.attend(query, key, value, sight_of(20, True), Scoring(NoPositions()))[0].square().sum()
+        return (
+            pattern.attend(query, key, value, sight_of(20, True), Scoring(NoPositions()))[0]
+            .square()
+            .sum()
+        )
 
     at = [0.11, 0.33, 0.54, 0.72]  # spans whose ramps end between two tokens
     gradient = torch.autograd.grad(loss(at), pattern.share)[0].tolist()
     for h in range(HEADS):
-        above, below = (loss([x + sign * step * (i == h) for i, x in enumerate(at)]).item() for sign in (1, -1))
+        above, below = (
+            loss([x + sign * step * (i == h) for i, x in enumerate(at)]).item() for sign in (1, -1)
+        )
         assert gradient[h] == pytest.approx((above - below) / (2 * step), rel=0.02)
 
 
@@ -132,22 +159,32 @@ def test_linear_attention_equals_the_slow_sum(causal):
     sight = sight_of(length, causal)
     pattern = LinearAttention()
     context = pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0]
-    dense, weights = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    dense, weights = pattern.attend(
+        query, key, value, sight, Scoring(NoPositions(), need_weights=True)
+    )
     phi = nn.functional.elu
     for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
         real = length if causal else (length, length - 3)[b]
         seen = range(t + 1) if causal else range(real)
         products = [((phi(query[b, h, t]) + 1) @ (phi(key[b, h, s]) + 1)).item() for s in seen]
-        expected = sum(p * value[b, h, s].detach() for p, s in zip(products, seen, strict=True)) / sum(products)
+        expected = sum(
+            p * value[b, h, s].detach() for p, s in zip(products, seen, strict=True)
+        ) / sum(products)
         torch.testing.assert_close(context[b, h, t], expected, atol=1e-5, rtol=1e-4)
-        assert weights[b, h, t, : len(seen)].tolist() == pytest.approx([p / sum(products) for p in products], abs=1e-6)
+        assert weights[b, h, t, : len(seen)].tolist() == pytest.approx(
+            [p / sum(products) for p in products], abs=1e-6
+        )
     torch.testing.assert_close(context, dense, atol=1e-5, rtol=1e-4)
-    gradients = [torch.autograd.grad(x.square().sum(), (query, key, value)) for x in (context, dense)]
+    gradients = [
+        torch.autograd.grad(x.square().sum(), (query, key, value)) for x in (context, dense)
+    ]
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+@pytest.mark.parametrize(
+    "name", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"]
+)
 def test_grouped_queries_share_keys_as_in_torch(name):
     """Two heads of keys for four of queries: as with each key head given twice."""
     query, key, value = inputs(40)
@@ -156,11 +193,16 @@ def test_grouped_queries_share_keys_as_in_torch(name):
     twice = [x[:, [0, 0, 1, 1]] for x in (key, value)]
     sight = sight_of(40, True)
     torch.testing.assert_close(
-        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], pattern.attend(query, *twice, sight, Scoring(NoPositions()))[0]
+        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0],
+        pattern.attend(query, *twice, sight, Scoring(NoPositions()))[0],
     )
     if name == "full":
-        expected = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
-        torch.testing.assert_close(pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected)
+        expected = nn.functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, enable_gqa=True
+        )
+        torch.testing.assert_close(
+            pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected
+        )
 
 
 def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
@@ -183,7 +225,9 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
     assert len(sizes) > 1 and max(sizes) <= 2000
 
 
-@pytest.mark.parametrize("pattern", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"])
+@pytest.mark.parametrize(
+    "pattern", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"]
+)
 def test_dropout_of_weights_happens_in_training_only(pattern):
     settings = config(attention_dropout=0.0 if pattern == "linear" else 0.5, window=4, stride=4)
     torch.manual_seed(0)
@@ -203,8 +247,12 @@ def test_normalised_queries_and_keys_bound_the_scores():
     with torch.no_grad():
         layer.query.weight.mul_(50)
         layer.key_value.weight.chunk(2)[0].mul_(0.1)
-    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions(), need_weights=True)[1], once, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        layer.to_itself(x, sight, NoPositions(), need_weights=True)[1], once, atol=1e-4, rtol=1e-3
+    )
 
 
 def test_a_pattern_without_a_cost_adds_nothing_to_the_loss():
-    assert Pattern((slice(None), FullLayout())).losses() is None and LinearAttention().losses() is None
+    assert (
+        Pattern((slice(None), FullLayout())).losses() is None and LinearAttention().losses() is None
+    )

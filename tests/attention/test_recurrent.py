@@ -47,7 +47,15 @@ def share(vector, head, heads):
 
 def additive(w, s, h, j, extra, head, heads):
     """v^T tanh(W s + U h) (Bahdanau et al. 2014, A.1.2); with coverage See et al. 2017, equation 11."""
-    inner = [math.tanh(x) for x in plus(times(w["score.query.weight"], s), times(w["score.key.weight"], h), w["score.key.bias"], extra)]
+    inner = [
+        math.tanh(x)
+        for x in plus(
+            times(w["score.query.weight"], s),
+            times(w["score.key.weight"], h),
+            w["score.key.bias"],
+            extra,
+        )
+    ]
     return dot(w["score.energy.weight"][head], share(inner, head, heads))
 
 
@@ -55,7 +63,15 @@ def product(w, s, h, j, extra, head, heads):
     """s^T h; with heads, of projections."""
     if heads == 1:
         return dot(s, plus(h, extra))
-    return dot(*(share(x, head, heads) for x in (times(w["score.query.weight"], s), plus(times(w["score.key.weight"], h), extra))))
+    return dot(
+        *(
+            share(x, head, heads)
+            for x in (
+                times(w["score.query.weight"], s),
+                plus(times(w["score.key.weight"], h), extra),
+            )
+        )
+    )
 
 
 def scaled(w, s, h, j, extra, head, heads):
@@ -82,11 +98,13 @@ def local_m(w, s, t, length, window=2):
 
 def local_p(w, s, t, length, window=2):
     """Luong et al. 2015, equations 9 and 10."""
-    energy = dot(w["scope.position.weight"][0], [math.tanh(x) for x in times(w["scope.inner.weight"], s)])
+    energy = dot(
+        w["scope.position.weight"][0], [math.tanh(x) for x in times(w["scope.inner.weight"], s)]
+    )
     centre, sigma = length / (1 + math.exp(-energy)), window / 2
-    return [j for j in range(length) if abs(j - centre) <= window], lambda j: math.exp(-((j - centre) ** 2) / (2 * sigma**2))
-
-
+    return [j for j in range(length) if abs(j - centre) <= window], lambda j: math.exp(
+        -((j - centre) ** 2) / (2 * sigma**2)
+    )
 
 
 def by_threshold(weight, scores):
@@ -94,7 +112,9 @@ def by_threshold(weight, scores):
     low, high = min(scores) - 2, max(scores) + 2
     for _ in range(100):
         middle = (low + high) / 2
-        low, high = (middle, high) if sum(weight(score, middle) for score in scores) > 1 else (low, middle)
+        low, high = (
+            (middle, high) if sum(weight(score, middle) for score in scores) > 1 else (low, middle)
+        )
     return [weight(score, low) for score in scores]
 
 
@@ -121,19 +141,44 @@ MECHANISMS = {
     "location": ({"attention": "location"}, location, everywhere, softmax),
     "multi-head additive": ({"attention_heads": 2}, additive, everywhere, softmax),
     "multi-head dot": ({"attention": "dot", "attention_heads": 2}, product, everywhere, softmax),
-    "multi-head scaled dot": ({"attention": "scaled_dot", "attention_heads": 3}, scaled, everywhere, softmax),
+    "multi-head scaled dot": (
+        {"attention": "scaled_dot", "attention_heads": 3},
+        scaled,
+        everywhere,
+        softmax,
+    ),
     "local-m": ({"scope": "local_m"}, additive, local_m, softmax),
     "local-p": ({"scope": "local_p", "attention": "general"}, general, local_p, softmax),
     "local-p, heads": ({"scope": "local_p", "attention_heads": 2}, additive, local_p, softmax),
     "sparsemax": ({"select": "sparsemax"}, additive, everywhere, sparsemax),
-    "sparsemax, local-m": ({"select": "sparsemax", "scope": "local_m", "attention": "dot"}, product, local_m, sparsemax),
+    "sparsemax, local-m": (
+        {"select": "sparsemax", "scope": "local_m", "attention": "dot"},
+        product,
+        local_m,
+        sparsemax,
+    ),
     "entmax15": ({"select": "entmax15", "attention": "general"}, general, everywhere, entmax15),
     "hard": ({"select": "hard"}, additive, everywhere, best),
-    "hard gumbel, local-p": ({"select": "hard", "hard_estimator": "gumbel", "scope": "local_p"}, additive, local_p, best),
+    "hard gumbel, local-p": (
+        {"select": "hard", "hard_estimator": "gumbel", "scope": "local_p"},
+        additive,
+        local_p,
+        best,
+    ),
     "coverage": ({"coverage": True}, additive, everywhere, softmax),
     "coverage, dot": ({"coverage": True, "attention": "dot"}, product, everywhere, softmax),
-    "coverage, general, local-p": ({"coverage": True, "attention": "general", "scope": "local_p"}, general, local_p, softmax),
-    "coverage, heads": ({"coverage": True, "attention": "scaled_dot", "attention_heads": 2}, scaled, everywhere, softmax),
+    "coverage, general, local-p": (
+        {"coverage": True, "attention": "general", "scope": "local_p"},
+        general,
+        local_p,
+        softmax,
+    ),
+    "coverage, heads": (
+        {"coverage": True, "attention": "scaled_dot", "attention_heads": 2},
+        scaled,
+        everywhere,
+        softmax,
+    ),
 }
 
 
@@ -146,7 +191,10 @@ def slow_attention(w, score, scope, select, heads, queries, states):
         weights = [[0.0] * len(states) for _ in range(heads)]
         for head in range(heads):
             extras = [
-                times(w["coverage.weight"], [covered[k][j] for k in range(heads)]) if "coverage.weight" in w else None for j in inside
+                times(w["coverage.weight"], [covered[k][j] for k in range(heads)])
+                if "coverage.weight" in w
+                else None
+                for j in inside
             ]
             scores = [
                 score(w, s, states[j], j, extra or [0.0] * key_width(w, states), head, heads)
@@ -157,7 +205,12 @@ def slow_attention(w, score, scope, select, heads, queries, states):
         values = [times(w["value.weight"], h) if heads > 1 else h for h in states]
         context = []
         for head in range(heads):
-            context += plus(*([weight * x for x in share(value, head, heads)] for weight, value in zip(weights[head], values, strict=True)))
+            context += plus(
+                *(
+                    [weight * x for x in share(value, head, heads)]
+                    for weight, value in zip(weights[head], values, strict=True)
+                )
+            )
         covered = [plus(*pair) for pair in zip(covered, weights, strict=True)]
         found.append((context, weights))
     return found
@@ -175,7 +228,11 @@ def test_every_mechanism_equals_its_slow_reference(mechanism):
     attention = build_attention(config, 6, 6).eval()
     for parameter in attention.parameters():
         nn.init.normal_(parameter)
-    states, queries, lengths = torch.randn(2, 7, 6), torch.randn(2, 9, 6), (7, 3)  # steps go on beyond the source
+    states, queries, lengths = (
+        torch.randn(2, 7, 6),
+        torch.randn(2, 9, 6),
+        (7, 3),
+    )  # steps go on beyond the source
     memory = attention.prepare(states, torch.arange(7) < torch.tensor(lengths)[:, None])
     at, past, parts = torch.arange(9), attention.start(memory, 2), []
     for query, when in zip(queries.split(1, 1), at.split(1), strict=True):
@@ -184,12 +241,30 @@ def test_every_mechanism_equals_its_slow_reference(mechanism):
     ways = [parts] if attention.one_by_one else [parts, [attention(queries, memory, at, ())[0]]]
     w = {name: parameter.tolist() for name, parameter in attention.named_parameters()}
     for row, length in enumerate(lengths):
-        expected = slow_attention(w, score, scope, select, config.attention_heads, queries[row].tolist(), states[row, :length].tolist())
+        expected = slow_attention(
+            w,
+            score,
+            scope,
+            select,
+            config.attention_heads,
+            queries[row].tolist(),
+            states[row, :length].tolist(),
+        )
         for way in ways:
-            context, weights = torch.cat([part.context for part in way], 1), torch.cat([part.weights for part in way], 2)
-            torch.testing.assert_close(context[row], torch.tensor([each[0] for each in expected]), atol=1e-4, rtol=1e-4)
+            context, weights = (
+                torch.cat([part.context for part in way], 1),
+                torch.cat([part.weights for part in way], 2),
+            )
+            torch.testing.assert_close(
+                context[row], torch.tensor([each[0] for each in expected]), atol=1e-4, rtol=1e-4
+            )
             got = weights[row].transpose(0, 1)
-            torch.testing.assert_close(got[..., :length], torch.tensor([each[1] for each in expected]), atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(
+                got[..., :length],
+                torch.tensor([each[1] for each in expected]),
+                atol=1e-4,
+                rtol=1e-4,
+            )
             assert got[..., length:].abs().sum() == 0
 
 
@@ -197,7 +272,11 @@ def test_states_and_queries_may_differ_in_width():
     for name in ("additive", "general", "location"):
         attention = build_attention(RNNConfig(attention=name, attention_dim=5), 3, 4)
         memory = attention.prepare(torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.bool))
-        assert attention(torch.randn(2, 1, 3), memory, torch.arange(1), ())[0].context.shape == (2, 1, 4)
+        assert attention(torch.randn(2, 1, 3), memory, torch.arange(1), ())[0].context.shape == (
+            2,
+            1,
+            4,
+        )
 
 
 def choices(key):
@@ -207,34 +286,45 @@ def choices(key):
 def test_every_name_has_a_class_and_a_reference():
     assert choices("attention") == {*SCORES, "none"}
     assert (choices("scope"), choices("select")) == (set(SCOPES), set(SELECTS))
-    assert (choices("hard_estimator"), choices("placement")) == (set(HARD_ESTIMATORS), set(PLACEMENTS))
+    assert (choices("hard_estimator"), choices("placement")) == (
+        set(HARD_ESTIMATORS),
+        set(PLACEMENTS),
+    )
     rows = [RNNConfig(**changes) for changes, *_ in MECHANISMS.values()]
     assert {row.attention for row in rows} == set(SCORES)
     assert {row.scope for row in rows} == set(SCOPES)
     assert {row.select for row in rows} == set(SELECTS)
-    assert {row.attention for row in rows if row.attention_heads > 1} == set(schema.MULTI_HEAD_SCORES) - {"concat"}  # = additive
+    assert {row.attention for row in rows if row.attention_heads > 1} == set(
+        schema.MULTI_HEAD_SCORES
+    ) - {"concat"}  # = additive
 
 
 def test_location_refuses_a_source_beyond_its_longest():
     attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
     attention.prepare(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
-    with pytest.raises(MTError, match="a source of 6 pieces is longer.*model.rnn.longest_source over 5"):
+    with pytest.raises(
+        MTError, match="a source of 6 pieces is longer.*model.rnn.longest_source over 5"
+    ):
         attention.prepare(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
 
 
 # --- decoders and encoders -----------------------------------------------------------------------------------------
 
 
-
-
 def test_weights_of_old_runs_keep_their_names():
     names = {name for name in model_of().state_dict() if name.startswith("decoder.")}
-    cell = {f"{part}.{kind}" for part in ("word", "state") for kind in ("weight", "bias")} | {"context.weight"}
+    cell = {f"{part}.{kind}" for part in ("word", "state") for kind in ("weight", "bias")} | {
+        "context.weight"
+    }
     score = {"query.weight", "key.weight", "key.bias", "energy.weight"}
     assert names == {
         *(f"decoder.cell.{name}" for name in cell),
         *(f"decoder.cell.attention.score.{name}" for name in score),
-        *(f"decoder.{part}.{kind}" for part in ("readout.join", "start") for kind in ("weight", "bias")),
+        *(
+            f"decoder.{part}.{kind}"
+            for part in ("readout.join", "start")
+            for kind in ("weight", "bias")
+        ),
     }
 
 
@@ -251,7 +341,9 @@ def test_luongs_decoder_equals_a_loop_over_torch_cells(cell, feeding):
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         nn.init.normal_(getattr(kernel, f"{name}_l0"))
         getattr(step, name).data = getattr(kernel, f"{name}_l0").data
-    memory = Memory(torch.randn(2, 5, 12), torch.arange(5) < torch.tensor([5, 3])[:, None], torch.randn(2, 6))
+    memory = Memory(
+        torch.randn(2, 5, 12), torch.arange(5) < torch.tensor([5, 3])[:, None], torch.randn(2, 6)
+    )
     words = torch.randn(2, 4, 8)
     state, vector, expected = decoder.start(memory.summary).tanh(), torch.zeros(2, 8), []
     inner = torch.zeros_like(state)
@@ -266,19 +358,27 @@ def test_luongs_decoder_equals_a_loop_over_torch_cells(cell, feeding):
             real = memory.states[row][memory.mask[row]]
             weights = (real @ decoder.attention.score.key.weight.T @ state[row]).softmax(0)
             context.append(weights @ real)
-        vector = torch.tanh(torch.cat((torch.stack(context), state), 1) @ decoder.combine.weight.T + decoder.combine.bias)
+        vector = torch.tanh(
+            torch.cat((torch.stack(context), state), 1) @ decoder.combine.weight.T
+            + decoder.combine.bias
+        )
         expected.append(vector)
     torch.testing.assert_close(decoder(words, memory).hidden, torch.stack(expected, 1))
 
 
-@pytest.mark.parametrize("changes", [{}, {"placement": "luong"}, {"placement": "luong", "input_feeding": False}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"placement": "luong"}, {"placement": "luong", "input_feeding": False}], ids=str
+)
 def test_a_query_has_read_its_input_where_the_decoder_says_so(changes):
     torch.manual_seed(3)
     model = model_of(**changes).eval()
     source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 11, (2, 6))
     changed = target.clone()
     changed[:, 3] = 11
-    before, after = (model(source, source > 0, x, need_weights=True).attention["cross"] for x in (target, changed))
+    before, after = (
+        model(source, source > 0, x, need_weights=True).attention["cross"]
+        for x in (target, changed)
+    )
     differ = [not torch.allclose(before[..., t, :], after[..., t, :], atol=1e-7) for t in range(6)]
     assert differ == [False] * 3 + [model.decoder.query_reads_input] + [True] * 2
 
@@ -287,7 +387,13 @@ def test_a_query_has_read_its_input_where_the_decoder_says_so(changes):
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_an_encoder_of_one_direction_equals_torch_with_packing(cell, reverse):
     torch.manual_seed(4)
-    config = ModelConfig("rnn", "rnn", dim=8, dropout=0.1, rnn=RNNConfig(hidden=6, cell=cell, bidirectional=False, reverse_source=reverse))
+    config = ModelConfig(
+        "rnn",
+        "rnn",
+        dim=8,
+        dropout=0.1,
+        rnn=RNNConfig(hidden=6, cell=cell, bidirectional=False, reverse_source=reverse),
+    )
     encoder = RNNEncoder(config).eval()
     x, lengths = torch.randn(3, 5, 8), [5, 2, 4]
     mask = torch.arange(5) < torch.tensor(lengths)[:, None]
@@ -297,12 +403,19 @@ def test_an_encoder_of_one_direction_equals_torch_with_packing(cell, reverse):
         sentence = x[row, :length].flip(0) if reverse else x[row, :length]
         states = encoder.layers[0].rightward(sentence)[0]
         torch.testing.assert_close(memory.summary[row], states[-1])
-        torch.testing.assert_close(memory.states[row, :length], states.flip(0) if reverse else states)
+        torch.testing.assert_close(
+            memory.states[row, :length], states.flip(0) if reverse else states
+        )
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"placement": "luong"}, {"placement": "luong", "input_feeding": False, "attention": "general"}, {"attention_heads": 2}],
+    [
+        {},
+        {"placement": "luong"},
+        {"placement": "luong", "input_feeding": False, "attention": "general"},
+        {"attention_heads": 2},
+    ],
     ids=str,
 )
 def test_coverage_loss_is_that_of_the_paper(changes):
@@ -310,14 +423,21 @@ def test_coverage_loss_is_that_of_the_paper(changes):
     torch.manual_seed(5)
     model = model_of(coverage=True, coverage_loss=0.7, **changes)
     source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 12, (2, 4))
-    mask, real = torch.arange(5) < torch.tensor([5, 3])[:, None], torch.arange(4) < torch.tensor([4, 2])[:, None]
+    mask, real = (
+        torch.arange(5) < torch.tensor([5, 3])[:, None],
+        torch.arange(4) < torch.tensor([4, 2])[:, None],
+    )
     output = model(source, mask, target, need_weights=True)
     expected = 0.0
     for row, heads in enumerate(output.attention["cross"][:, 0].tolist()):
         for weights in heads:
             covered = [0.0] * 5
             for t in range(int(real[row].sum())):
-                expected += 0.7 * sum(min(a, c) for a, c in zip(weights[t], covered, strict=True)) / len(heads)
+                expected += (
+                    0.7
+                    * sum(min(a, c) for a, c in zip(weights[t], covered, strict=True))
+                    / len(heads)
+                )
                 covered = plus(covered, weights[t])
     (term,) = output.losses
     assert term(torch.zeros(2, 4), real).item() == pytest.approx(expected, rel=1e-5)

@@ -35,7 +35,13 @@ def slow_attention(query, key, value, mask):
         for h in range(query.shape[1]):
             for t in range(query.shape[2]):
                 seen = [s for s in range(key.shape[2]) if mask[b, 0, t, s]]
-                scores = [sum(query[b, h, t, d].item() * key[b, h, s, d].item() for d in range(query.shape[3])) for s in seen]
+                scores = [
+                    sum(
+                        query[b, h, t, d].item() * key[b, h, s, d].item()
+                        for d in range(query.shape[3])
+                    )
+                    for s in seen
+                ]
                 exps = [math.exp(score / math.sqrt(query.shape[3])) for score in scores]
                 for s, e in zip(seen, exps, strict=True):
                     context[b, h, t] += e / sum(exps) * value[b, h, s]
@@ -46,7 +52,9 @@ def slow_attention(query, key, value, mask):
 def blind_row():
     """Inputs and a mask under which the second sentence's first query sees nothing."""
     at = torch.arange(4)
-    return inputs(4, heads=3), padding_mask(torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()) & causal_mask(at, at)
+    return inputs(4, heads=3), padding_mask(
+        torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()
+    ) & causal_mask(at, at)
 
 
 def test_both_kernels_equal_the_slow_reference(blind_row):
@@ -62,10 +70,19 @@ def test_the_fused_kernel_folds_further_dimensions(lead):
     """Masks and biases that broadcast over them, or have them."""
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, *lead, 3, n, 5) for n in (4, 6, 6))
-    masks, biases = ((4, 6), (2, *(1 for _ in lead), 1, 1, 6), (*lead, 1, 4, 6)), (None, (3, 4, 6), (2, *lead, 3, 4, 6))
+    masks, biases = (
+        ((4, 6), (2, *(1 for _ in lead), 1, 1, 6), (*lead, 1, 4, 6)),
+        (None, (3, 4, 6), (2, *lead, 3, 4, 6)),
+    )
     for mask_shape, bias_shape in itertools.product(masks, biases):
-        mask, bias = torch.rand(mask_shape) < 0.5, None if bias_shape is None else torch.randn(bias_shape)
-        torch.testing.assert_close(attend_fused(query, key, value, mask, bias), attend_eager(query, key, value, mask, bias)[0])
+        mask, bias = (
+            torch.rand(mask_shape) < 0.5,
+            None if bias_shape is None else torch.randn(bias_shape),
+        )
+        torch.testing.assert_close(
+            attend_fused(query, key, value, mask, bias),
+            attend_eager(query, key, value, mask, bias)[0],
+        )
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -73,8 +90,12 @@ def test_both_kernels_have_the_same_gradients(blind_row, biased):
     qkv, mask = blind_row
     bias = torch.randn(3, 4, 4, requires_grad=True)
     wanted = [*qkv, bias] if biased else qkv
-    eager = torch.autograd.grad(attend_eager(*qkv, mask, bias if biased else None)[0].square().sum(), wanted)
-    fused = torch.autograd.grad(attend_fused(*qkv, mask, bias if biased else None).square().sum(), wanted)
+    eager = torch.autograd.grad(
+        attend_eager(*qkv, mask, bias if biased else None)[0].square().sum(), wanted
+    )
+    fused = torch.autograd.grad(
+        attend_fused(*qkv, mask, bias if biased else None).square().sum(), wanted
+    )
     for one, other in zip(eager, fused, strict=True):
         torch.testing.assert_close(one, other)
         assert one.isfinite().all()
@@ -96,7 +117,9 @@ def slow_entmax(scores: list[float], alpha: float) -> list[float]:
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_what_is_masked_gets_nothing_however_low_the_scores(name):
     scores, mask = torch.tensor([[-300.0, -301.0, 5.0]]), torch.tensor([[True, True, False]])
-    torch.testing.assert_close(SELECTIONS[name](scores, mask)[:, :2], SELECTIONS[name](scores[:, :2]))
+    torch.testing.assert_close(
+        SELECTIONS[name](scores, mask)[:, :2], SELECTIONS[name](scores[:, :2])
+    )
     assert SELECTIONS[name](scores, mask)[0, 2] == 0
 
 
@@ -142,7 +165,10 @@ def t5(scheme, q, k, h, offset):
     each = 32 if scheme.causal else 16
     distance = abs(offset)
     bucket = (
-        distance if distance < each // 2 else each // 2 + int(math.log(distance / (each // 2)) / math.log(128 / (each // 2)) * (each // 2))
+        distance
+        if distance < each // 2
+        else each // 2
+        + int(math.log(distance / (each // 2)) / math.log(128 / (each // 2)) * (each // 2))
     )
     bucket = min(bucket, each - 1) + (each if offset > 0 else 0)
     return q @ k / math.sqrt(len(q)) + scheme.table.weight[bucket, h]
@@ -150,7 +176,9 @@ def t5(scheme, q, k, h, offset):
 
 def alibi(scheme, q, k, h, offset):
     rates = [2.0 ** (-2 * (head + 1)) for head in range(HEADS)]  # 2^(-8/4), 2^(-16/4), ...
-    return q @ k / math.sqrt(len(q)) - (rates[h] if offset <= 0 else rates[HEADS - 1 - h]) * abs(offset)
+    return q @ k / math.sqrt(len(q)) - (rates[h] if offset <= 0 else rates[HEADS - 1 - h]) * abs(
+        offset
+    )
 
 
 def rope(scheme, q, k, h, offset):
@@ -159,7 +187,9 @@ def rope(scheme, q, k, h, offset):
     for i in range(WIDTH // 2):
         angle = offset * 10_000 ** (-2 * i / WIDTH)
         a, b = k[i], k[i + WIDTH // 2]
-        total += q[i] * (a * math.cos(angle) - b * math.sin(angle)) + q[i + WIDTH // 2] * (b * math.cos(angle) + a * math.sin(angle))
+        total += q[i] * (a * math.cos(angle) - b * math.sin(angle)) + q[i + WIDTH // 2] * (
+            b * math.cos(angle) + a * math.sin(angle)
+        )
     return total / math.sqrt(len(q))
 
 
@@ -175,16 +205,25 @@ def test_relative_positions_equal_slow_ones(name, causal):
     at = torch.arange(shift, shift + length)
     sight = Sight(at, at, causal=causal)
     layer, scoring = FullLayout(), Scoring(scheme.at(0), need_weights=True)
-    context, weights = layer.attend(scheme.at(0).rotate(query, at), scheme.at(0).rotate(key, at), value, sight, scoring)
+    context, weights = layer.attend(
+        scheme.at(0).rotate(query, at), scheme.at(0).rotate(key, at), value, sight, scoring
+    )
     for t in (0, 7, length - 1):
         for h in range(HEADS):
             seen = range(t + 1 if causal else length)
-            scores = torch.stack([SCORES[name](scheme, query[0, h, t], key[0, h, s], h, s - t) for s in seen])
+            scores = torch.stack(
+                [SCORES[name](scheme, query[0, h, t], key[0, h, s], h, s - t) for s in seen]
+            )
             expected = scores.softmax(0)
-            torch.testing.assert_close(weights[0, h, t, : len(seen)], expected, atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(
+                weights[0, h, t, : len(seen)], expected, atol=1e-5, rtol=1e-4
+            )
             values = value[0, h, : len(seen)]
             if name == "shaw":
-                values = values + scheme.at(0).value.weight[[max(-16, min(16, s - t)) + 16 for s in seen]]
+                values = (
+                    values
+                    + scheme.at(0).value.weight[[max(-16, min(16, s - t)) + 16 for s in seen]]
+                )
             torch.testing.assert_close(context[0, h, t], expected @ values, atol=1e-5, rtol=1e-4)
 
 
@@ -200,12 +239,36 @@ def test_sinusoids_are_those_of_the_paper():
 
 def test_rates_of_alibi_are_those_of_the_authors():
     assert alibi_rates(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
-    assert alibi_rates(6) == pytest.approx([0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125])  # of 4, then every second of 8
+    assert alibi_rates(6) == pytest.approx(
+        [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
+    )  # of 4, then every second of 8
 
 
 def test_buckets_are_those_of_t5():
     """Values of the reference implementation for distances on both sides and, causal, on one."""
     both = T5Buckets(8, 2, causal=False)
-    assert both.bucket(torch.tensor([0, -1, 1, -7, 7, -8, 8, -127, 127, -500, 500])).tolist() == [0, 1, 17, 7, 23, 8, 24, 15, 31, 15, 31]
+    assert both.bucket(torch.tensor([0, -1, 1, -7, 7, -8, 8, -127, 127, -500, 500])).tolist() == [
+        0,
+        1,
+        17,
+        7,
+        23,
+        8,
+        24,
+        15,
+        31,
+        15,
+        31,
+    ]
     one = T5Buckets(8, 2, causal=True)
-    assert one.bucket(torch.tensor([0, -1, -15, -16, -31, -64, -128, -500, 5])).tolist() == [0, 1, 15, 16, 21, 26, 31, 31, 0]
+    assert one.bucket(torch.tensor([0, -1, -15, -16, -31, -64, -128, -500, 5])).tolist() == [
+        0,
+        1,
+        15,
+        16,
+        21,
+        26,
+        31,
+        31,
+        0,
+    ]

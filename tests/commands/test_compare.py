@@ -17,18 +17,46 @@ from mt.errors import MTError, UsageError
 
 def test_runs_are_compared_and_the_figures_written(tmp_path: Path) -> None:
     config = load_config(["model=rnn"])
-    paths = [make_run(tmp_path / name, config, damaged(every)) for name, every in (("one", 3), ("two", 4))]
-    results = run(parse([f"runs=[{','.join(paths)}]", f"out={tmp_path}/out", "bootstrap=100", "length_by=reference"]))
+    paths = [
+        make_run(tmp_path / name, config, damaged(every))
+        for name, every in (("one", 3), ("two", 4))
+    ]
+    results = run(
+        parse(
+            [
+                f"runs=[{','.join(paths)}]",
+                f"out={tmp_path}/out",
+                "bootstrap=100",
+                "length_by=reference",
+            ]
+        )
+    )
     assert results["tests"][0]["length"]["by"] == "reference"
     assert json.loads((tmp_path / "out" / "results.json").read_text("utf-8")) == results
     assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
 def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, lines in {"ref": REFERENCES, "a": damaged(3), "b": damaged(4), "c": damaged(5), "src": SOURCES}.items():
+    for name, lines in {
+        "ref": REFERENCES,
+        "a": damaged(3),
+        "b": damaged(4),
+        "c": damaged(5),
+        "src": SOURCES,
+    }.items():
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     p = tmp_path
-    results = run(parse([f"hyp={{ours: [{p}/a,{p}/b], theirs: {p}/c}}", f"ref={p}/ref", f"src={p}/src", f"out={p}/out", "bootstrap=100"]))
+    results = run(
+        parse(
+            [
+                f"hyp={{ours: [{p}/a,{p}/b], theirs: {p}/c}}",
+                f"ref={p}/ref",
+                f"src={p}/src",
+                f"out={p}/out",
+                "bootstrap=100",
+            ]
+        )
+    )
     assert [len(system["runs"]) for system in results["systems"]] == [2, 1]
     assert results["tests"][0]["length"]["by"] == "source"
     assert capsys.readouterr().out in (p / "out" / "report.md").read_text("utf-8")
@@ -69,7 +97,9 @@ def test_mistakes_are_named_in_one_line(arguments: list[str], message: str) -> N
 
 @pytest.mark.parametrize("files", [5, {"x": 1}, [], ["a", 5], ["a", "a"]])
 def test_what_is_no_file_of_translations(files: Any) -> None:
-    with pytest.raises(UsageError, match="the system s has no file|a is named twice in the system s"):
+    with pytest.raises(
+        UsageError, match="the system s has no file|a is named twice in the system s"
+    ):
         of_files({"s": files}, "ref")
 
 
@@ -81,11 +111,20 @@ def test_runs_by_a_pattern(tmp_path: Path) -> None:
     for name in ("why-b", "why-a", "other", "odd[1]"):
         (tmp_path / name).mkdir()
     assert matching(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]
-    assert matching(f"{tmp_path}/odd[1]") == [f"{tmp_path}/odd[1]"]  # it is there: a name, no pattern
-    assert parse(["runs=runs/why-*"]).config.runs == parse(["runs=[runs/why-*]"]).config.runs == ["runs/why-*"]
+    assert matching(f"{tmp_path}/odd[1]") == [
+        f"{tmp_path}/odd[1]"
+    ]  # it is there: a name, no pattern
+    assert (
+        parse(["runs=runs/why-*"]).config.runs
+        == parse(["runs=[runs/why-*]"]).config.runs
+        == ["runs/why-*"]
+    )
     with pytest.raises(UsageError, match=r"there is no .*nothing-\*"):
         of_runs([f"{tmp_path}/nothing-*"])
 
 
 def test_help_names_every_key() -> None:
-    assert all(f"\n  {name}" in help_text() for name in ("runs", "hyp", "ref", "src", "baseline", "out", "bootstrap"))
+    assert all(
+        f"\n  {name}" in help_text()
+        for name in ("runs", "hyp", "ref", "src", "baseline", "out", "bootstrap")
+    )

@@ -14,15 +14,36 @@ from sacrebleu.metrics import BLEU
 from mt.config.schema import Config
 from mt.evaluate import BATCH_TOKENS, main
 
-SOURCES = ["a small dog runs", "the cat sleeps on the old red chair today", "no", "we see the house near the river"] * 5
-REFERENCES = ["ein kleiner Hund läuft", "die Katze schläft heute auf dem alten roten Stuhl", "nein", "wir sehen das Haus am Fluss"] * 5
-HYPOTHESES = ["ein kleiner Hund rennt", "die Katze schläft auf dem alten Stuhl", "nein", "wir sehen ein Haus am Fluss"] * 5
+SOURCES = [
+    "a small dog runs",
+    "the cat sleeps on the old red chair today",
+    "no",
+    "we see the house near the river",
+] * 5
+REFERENCES = [
+    "ein kleiner Hund läuft",
+    "die Katze schläft heute auf dem alten roten Stuhl",
+    "nein",
+    "wir sehen das Haus am Fluss",
+] * 5
+HYPOTHESES = [
+    "ein kleiner Hund rennt",
+    "die Katze schläft auf dem alten Stuhl",
+    "nein",
+    "wir sehen ein Haus am Fluss",
+] * 5
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name, lines in {"src": SOURCES, "hyp": HYPOTHESES, "ref": REFERENCES, "short": REFERENCES[:-1], "empty": []}.items():
+    for name, lines in {
+        "src": SOURCES,
+        "hyp": HYPOTHESES,
+        "ref": REFERENCES,
+        "short": REFERENCES[:-1],
+        "empty": [],
+    }.items():
         (tmp_path / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     (tmp_path / "ref.gz").write_bytes(gzip.compress((tmp_path / "ref").read_bytes()))
     (tmp_path / "latin").write_bytes("läuft\n".encode("latin-1"))
@@ -32,7 +53,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class StandIn:
     """A translator that knows the test set."""
 
-    def translate_stream(self, lines: list[str], progress: Callable[[int], None]) -> list[SimpleNamespace]:
+    def translate_stream(
+        self, lines: list[str], progress: Callable[[int], None]
+    ) -> list[SimpleNamespace]:
         known = dict(zip(SOURCES, HYPOTHESES, strict=True))
         progress(len(lines))
         return [SimpleNamespace(text=known[line]) for line in lines]
@@ -50,7 +73,9 @@ def calls(files: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     config.data.train.tgt = config.data.val.tgt = config.data.test.tgt = "ref"
     config.data.val.limit = 3
     monkeypatch.setattr("mt.run_folder.RunFolder.read_config", lambda folder: config)
-    monkeypatch.setattr("mt.decoding.load.load", lambda *args, **named: seen.append((args, named)) or StandIn())
+    monkeypatch.setattr(
+        "mt.decoding.load.load", lambda *args, **named: seen.append((args, named)) or StandIn()
+    )
     return seen
 
 
@@ -70,13 +95,32 @@ def refuse(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> st
 
 
 def test_files_of_any_system(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("--hyp", "hyp", "--src", "src", "--ref", "ref.gz", "--bootstrap", "200", "--edges", "2,5", "--threshold", "5", "--json", "out.json")
+    run(
+        "--hyp",
+        "hyp",
+        "--src",
+        "src",
+        "--ref",
+        "ref.gz",
+        "--bootstrap",
+        "200",
+        "--edges",
+        "2,5",
+        "--threshold",
+        "5",
+        "--json",
+        "out.json",
+    )
     out, err = capsys.readouterr()
     expected = BLEU().corpus_score(HYPOTHESES, [REFERENCES]).score
     assert f"BLEU    {expected:7.2f}" in out
     assert "20 sentences" in out and "by source length in words" in out
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line[:1].isdigit()}
-    assert {label: int(row[1]) for label, row in rows.items() if label in ("1-2", "3-5", "6+")} == {"1-2": 5, "3-5": 5, "6+": 10}
+    assert {label: int(row[1]) for label, row in rows.items() if label in ("1-2", "3-5", "6+")} == {
+        "1-2": 5,
+        "3-5": 5,
+        "6+": 10,
+    }
     assert "scoring" in err and "scoring" not in out
     data = json.loads((files / "out.json").read_text("utf-8"))
     assert data["scores"]["bleu"]["value"] == pytest.approx(expected)
@@ -93,29 +137,63 @@ def test_lengths_by_reference(files: Path, capsys: pytest.CaptureFixture[str]) -
     assert next(line for line in out.splitlines() if line.startswith("9+")).split()[1] == "5"
 
 
-def test_several_references_and_options_of_the_metrics(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("--hyp", "hyp", "--ref", "ref", "--ref", "hyp", "--lowercase", "--tokenize", "intl", "--no-ter", "--bootstrap", "0")
+def test_several_references_and_options_of_the_metrics(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "--hyp",
+        "hyp",
+        "--ref",
+        "ref",
+        "--ref",
+        "hyp",
+        "--lowercase",
+        "--tokenize",
+        "intl",
+        "--no-ter",
+        "--bootstrap",
+        "0",
+    )
     out = capsys.readouterr().out
     assert "BLEU     100.00" in out and "lower-cased" in out
     assert "BLEU  #:2|c:lc|e:no|tok:intl|s:exp" in out
     assert "tercom" not in out and "interval" not in out
 
 
-def test_target_language_decides_how_bleu_counts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_target_language_decides_how_bleu_counts(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (files / "zh").write_text("我喜欢大猫狗\n", encoding="utf-8")
     run("--hyp", "zh", "--ref", "zh", "--lang", "zh")
     assert "tok:zh" in capsys.readouterr().out
 
 
-def test_a_run_on_its_own_test_set(calls: list, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_on_its_own_test_set(
+    calls: list, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("runs/x", "--bootstrap", "0", "--write-files", "out/deep")
     out, err = capsys.readouterr()
     assert f"{BLEU().corpus_score(HYPOTHESES, [REFERENCES]).score:.2f}" in out
-    assert "translating 20 sentences" in err and "lines of some kind: 3" in err and "translat" not in out
-    for name, lines in {"sources": SOURCES, "hypotheses": HYPOTHESES, "references": REFERENCES}.items():
-        assert (files / "out" / "deep" / f"{name}.txt").read_text("utf-8").split("\n") == [*lines, ""]
+    assert (
+        "translating 20 sentences" in err
+        and "lines of some kind: 3" in err
+        and "translat" not in out
+    )
+    for name, lines in {
+        "sources": SOURCES,
+        "hypotheses": HYPOTHESES,
+        "references": REFERENCES,
+    }.items():
+        assert (files / "out" / "deep" / f"{name}.txt").read_text("utf-8").split("\n") == [
+            *lines,
+            "",
+        ]
     (arguments, named) = calls[0]
-    assert arguments == ("runs/x", "auto") and named["options"].beam == 5 and named["batch_tokens"] == BATCH_TOKENS
+    assert (
+        arguments == ("runs/x", "auto")
+        and named["options"].beam == 5
+        and named["batch_tokens"] == BATCH_TOKENS
+    )
 
 
 def test_a_run_on_its_validation_set_with_other_settings(
@@ -123,10 +201,28 @@ def test_a_run_on_its_validation_set_with_other_settings(
 ) -> None:
     threads: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", threads.append)
-    run("runs/x", "--split", "val", "--beam", "2", "--batch-tokens", "500", "--device", "cpu", "--threads", "1", "--bootstrap", "0")
+    run(
+        "runs/x",
+        "--split",
+        "val",
+        "--beam",
+        "2",
+        "--batch-tokens",
+        "500",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--bootstrap",
+        "0",
+    )
     assert capsys.readouterr().out.startswith("3 sentences")
     (arguments, named) = calls[0]
-    assert arguments == ("runs/x", "cpu") and named["options"].beam == 2 and named["batch_tokens"] == 500
+    assert (
+        arguments == ("runs/x", "cpu")
+        and named["options"].beam == 2
+        and named["batch_tokens"] == 500
+    )
     assert threads == [1]
 
 
@@ -179,7 +275,9 @@ def test_files_for_other_metrics_keep_one_sentence_a_line(files: Path) -> None:
         ("--hyp hyp --ref ref --speed", "unrecognized arguments: --speed"),
     ],
 )
-def test_wrong_usage(files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
+def test_wrong_usage(
+    files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
     assert message in refuse(capsys, 2, *arguments.split())
 
 
@@ -197,21 +295,31 @@ def test_wrong_usage(files: Path, capsys: pytest.CaptureFixture[str], arguments:
         ("runs/none", "runs/none"),
     ],
 )
-def test_failures(files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
+def test_failures(
+    files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
     assert message in refuse(capsys, 1, *arguments.split())
 
 
-def test_the_sides_given_to_a_run_must_agree(calls: list, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "src has 20 lines but short has 19" in refuse(capsys, 1, "runs/x", "--src", "src", "--ref", "short")
+def test_the_sides_given_to_a_run_must_agree(
+    calls: list, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "src has 20 lines but short has 19" in refuse(
+        capsys, 1, "runs/x", "--src", "src", "--ref", "short"
+    )
 
 
-def test_a_bad_setting_is_found_before_the_work(calls: list, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_setting_is_found_before_the_work(
+    calls: list, capsys: pytest.CaptureFixture[str]
+) -> None:
     refuse(capsys, 2, "runs/x", "--edges", "9,3")
     refuse(capsys, 2, "runs/x", "--tokenize", "moses")
     assert not calls
 
 
-def test_the_table_is_not_lost_when_the_json_file_cannot_be_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_is_not_lost_when_the_json_file_cannot_be_written(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stopped:
         run("--hyp", "hyp", "--ref", "ref", "--bootstrap", "0", "--json", str(files))
     out, err = capsys.readouterr()

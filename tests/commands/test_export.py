@@ -26,13 +26,26 @@ SHORT = ("--beam", "2", "--max-ratio", "0.5", "--max-extra", "3", "--threads", "
 
 @pytest.fixture(scope="module")
 def model_run(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    return save_lively_run(tmp_path_factory.mktemp("exported") / "run", tokenizer, tiny(encoder_layers=1, decoder_layers=1))
+    return save_lively_run(
+        tmp_path_factory.mktemp("exported") / "run",
+        tokenizer,
+        tiny(encoder_layers=1, decoder_layers=1),
+    )
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def exported(request: pytest.FixtureRequest, model_run: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    pytest.importorskip(BACKENDS[request.param], reason=f"needs the extra {request.param}: pip install 'mt-attention[{request.param}]'")
-    return request.param, write(model_run, request.param, "float32", tmp_path_factory.mktemp(request.param) / "moved")
+def exported(
+    request: pytest.FixtureRequest,
+    model_run: TrainedModel,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Path]:
+    pytest.importorskip(
+        BACKENDS[request.param],
+        reason=f"needs the extra {request.param}: pip install 'mt-attention[{request.param}]'",
+    )
+    return request.param, write(
+        model_run, request.param, "float32", tmp_path_factory.mktemp(request.param) / "moved"
+    )
 
 
 def run_export(capsys: pytest.CaptureFixture, *flags: object) -> tuple[int, str, str]:
@@ -45,24 +58,55 @@ def run_export(capsys: pytest.CaptureFixture, *flags: object) -> tuple[int, str,
     return code, *capsys.readouterr()
 
 
-def test_n_lines_in_n_lines_out(exported: tuple[str, Path], model_run: TrainedModel, monkeypatch, capsys) -> None:
+def test_n_lines_in_n_lines_out(
+    exported: tuple[str, Path], model_run: TrainedModel, monkeypatch, capsys
+) -> None:
     """The same lines as from PyTorch (which the backends' own tests compare closer): splitting, blank lines, n-best, formats, scores."""
     backend, folder = exported
-    lines = ["the cat", "", "  \t", "red tree no b", " ".join(["the cat sees ."] * 30), "b\r", "\u2028", "last"]
+    lines = [
+        "the cat",
+        "",
+        "  \t",
+        "red tree no b",
+        " ".join(["the cat sees ."] * 30),
+        "b\r",
+        "\u2028",
+        "last",
+    ]
     data = "\n".join(lines).encode()
     code, out, err = call(monkeypatch, capsys, folder, "--backend", backend, *SHORT, stdin=data)
     assert code == 0 and out.count("\n") == len(lines) == len(out.splitlines())
     assert [bool(line) for line in out.split("\n")[1:3]] == [False, False]
     assert "split, translated in parts, and joined: 1" in err
-    _, ours, _ = call(monkeypatch, capsys, model_run.folder.path, "--device", "cpu", "--precision", "fp32", *SHORT, stdin=data)
+    _, ours, _ = call(
+        monkeypatch,
+        capsys,
+        model_run.folder.path,
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        *SHORT,
+        stdin=data,
+    )
     same = sum(one == other for one, other in zip(out.splitlines(), ours.splitlines(), strict=True))
     assert same == len(lines) if backend == "onnx" else same >= len(lines) / 2
-    assert call(monkeypatch, capsys, folder, *SHORT, "--stream", stdin=data)[:2] == (0, out)  # --backend is what the folder says
-    code, out, _ = call(monkeypatch, capsys, folder, *SHORT, "--nbest", "2", "--format", "jsonl", stdin=data)
+    assert call(monkeypatch, capsys, folder, *SHORT, "--stream", stdin=data)[:2] == (
+        0,
+        out,
+    )  # --backend is what the folder says
+    code, out, _ = call(
+        monkeypatch, capsys, folder, *SHORT, "--nbest", "2", "--format", "jsonl", stdin=data
+    )
     records = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and [record["index"] for record in records] == list(range(len(lines)))
-    assert [len(record["nbest"]) for record in records] == [2 if line.strip(" \t\r\u2028") else 1 for line in lines]
-    assert all(record["nbest"] == sorted(record["nbest"], key=lambda each: -each["score"]) for record in records)
+    assert [len(record["nbest"]) for record in records] == [
+        2 if line.strip(" \t\r\u2028") else 1 for line in lines
+    ]
+    assert all(
+        record["nbest"] == sorted(record["nbest"], key=lambda each: -each["score"])
+        for record in records
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,24 +119,45 @@ def test_n_lines_in_n_lines_out(exported: tuple[str, Path], model_run: TrainedMo
         (["--nbest", "9"], "raise beam"),
     ],
 )
-def test_what_a_backend_cannot_serve_gets_one_clear_line(flags, message, exported, monkeypatch, capsys) -> None:
+def test_what_a_backend_cannot_serve_gets_one_clear_line(
+    flags, message, exported, monkeypatch, capsys
+) -> None:
     code, out, err = call(monkeypatch, capsys, exported[1], *flags, "the cat")
     assert (code, out) == (2, "") and message in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_the_command_writes_compares_and_tells(exported: tuple[str, Path], model_run: TrainedModel, capsys, tmp_path: Path) -> None:
+def test_the_command_writes_compares_and_tells(
+    exported: tuple[str, Path], model_run: TrainedModel, capsys, tmp_path: Path
+) -> None:
     backend = exported[0]
     for name, seed in (("src", 1), ("ref", 2)):
-        (tmp_path / name).write_text("".join(f"{line}\n" for line in texts(20, seed)), encoding="utf-8")
-    text = ("--src", tmp_path / "src", "--ref", tmp_path / "ref", "--sample", "6", "--beam", "1", "--threads", "1")
+        (tmp_path / name).write_text(
+            "".join(f"{line}\n" for line in texts(20, seed)), encoding="utf-8"
+        )
+    text = (
+        "--src",
+        tmp_path / "src",
+        "--ref",
+        tmp_path / "ref",
+        "--sample",
+        "6",
+        "--beam",
+        "1",
+        "--threads",
+        "1",
+    )
     code, out, _ = run_export(capsys, model_run.folder.path, "--to", backend, *text)
     folder = model_run.folder.path / "export" / f"{backend}-float32"
     assert code == 0 and out.startswith(f"{folder}: ") and "MB" in out
     assert "beam 1, 6 sentences: 100.0 % of the outputs identical, BLEU" in out and "(+0.00)" in out
     assert find_export(model_run.folder.path, backend) == folder
-    assert run_export(capsys, model_run.folder.path, "--to", backend, *text)[0] == 0  # once more, in its place
+    assert (
+        run_export(capsys, model_run.folder.path, "--to", backend, *text)[0] == 0
+    )  # once more, in its place
     # The text of this run's configuration is not there: said, and not a failure.
-    code, out, err = run_export(capsys, model_run.folder.path, "--to", backend, "--quantization", "int8")
+    code, out, err = run_export(
+        capsys, model_run.folder.path, "--to", backend, "--quantization", "int8"
+    )
     assert code == 0 and "sentences" not in out and "not compared" in err and "--src" in err
     with pytest.raises(MTError, match="several exports"):
         mt.load(model_run.folder.path, backend=backend)
@@ -111,13 +176,17 @@ def test_the_command_writes_compares_and_tells(exported: tuple[str, Path], model
         (["--to", "onnx", "--out", "."], 1, "is no export"),
     ],
 )
-def test_wrong_calls_end_with_one_clear_line(flags, code, message, model_run: TrainedModel, capsys) -> None:
+def test_wrong_calls_end_with_one_clear_line(
+    flags, code, message, model_run: TrainedModel, capsys
+) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     found, out, err = run_export(capsys, model_run.folder.path, *flags)
     assert (found, out) == (code, "") and message in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_a_missing_library_gets_the_command_that_installs_it(tokenizer: Tokenizer, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_a_missing_library_gets_the_command_that_installs_it(
+    tokenizer: Tokenizer, tmp_path: Path, capsys, monkeypatch
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["rnn, gru"])
 
     def missing(name: str) -> None:
@@ -128,10 +197,16 @@ def test_a_missing_library_gets_the_command_that_installs_it(tokenizer: Tokenize
         with pytest.raises(MTError, match=r"pip install 'mt-attention\[onnx\]'"):
             require("onnx", "onnx")
         code, _, err = run_export(capsys, run.folder.path, "--to", backend)
-        assert code == 1 and f"pip install 'mt-attention[{backend}]'" in err and len(err.splitlines()) == 1
+        assert (
+            code == 1
+            and f"pip install 'mt-attention[{backend}]'" in err
+            and len(err.splitlines()) == 1
+        )
 
 
-def test_a_run_without_an_export_says_how_to_make_one(tokenizer: Tokenizer, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_a_run_without_an_export_says_how_to_make_one(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch, capsys
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(encoder_layers=1, decoder_layers=1))
     code, _, err = call(monkeypatch, capsys, run.folder.path, "--backend", "onnx", "x")
     assert code == 2 and f"mt-export {run.folder.path} --to onnx" in err

@@ -52,12 +52,26 @@ def test_a_wrong_flag_is_reported_without_waiting_for_torch(command: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "own, expected", [({}, "2000 None"), ({"GOMP_SPINCOUNT": "7"}, "7 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")]
+    "own, expected",
+    [
+        ({}, "2000 None"),
+        ({"GOMP_SPINCOUNT": "7"}, "7 None"),
+        ({"OMP_WAIT_POLICY": "active"}, "None active"),
+    ],
 )
-def test_threads_spin_briefly_unless_the_user_says_otherwise(own: dict[str, str], expected: str) -> None:
+def test_threads_spin_briefly_unless_the_user_says_otherwise(
+    own: dict[str, str], expected: str
+) -> None:
     names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
     environment = {key: value for key, value in os.environ.items() if key not in names}
     environment |= {**own, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
     probe = f"import mt.train, os; print(*map(os.environ.get, {names}))"
-    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=100, env=environment, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=environment,
+        check=True,
+    )
     assert found.stdout.split() == expected.split()

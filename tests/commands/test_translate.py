@@ -30,7 +30,9 @@ from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
 
-FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")]
+FAMILIES = [
+    (encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,14 +47,20 @@ def one_thread():
 # Search on real models
 
 
-def recomputed_beam(model: Seq2Seq, source: list[int], limit: int, beam: int) -> list[tuple[list[int], float]]:
+def recomputed_beam(
+    model: Seq2Seq, source: list[int], limit: int, beam: int
+) -> list[tuple[list[int], float]]:
     """Beam search for one sentence without any state: every prefix is run through the model from its beginning."""
     live: list[tuple[float, list[int]]] = [(0.0, [])]
     finished: list[tuple[float, float, list[int]]] = []
     for length in range(1, limit + 1):
         batch = make_batch([source] * len(live), [()] * len(live))
         prefixes = torch.tensor([[BOS, *tokens] for _, tokens in live])
-        steps = model.output(model(batch.source, batch.source_mask, prefixes).hidden[:, -1]).log_softmax(-1).tolist()
+        steps = (
+            model.output(model(batch.source, batch.source_mask, prefixes).hidden[:, -1])
+            .log_softmax(-1)
+            .tolist()
+        )
         candidates = [
             (log_prob + step[token], [*tokens, token])
             for (log_prob, tokens), step in zip(live, steps, strict=True)
@@ -66,7 +74,9 @@ def recomputed_beam(model: Seq2Seq, source: list[int], limit: int, beam: int) ->
         live = [candidate for candidate in candidates if candidate[1][-1] != EOS][:beam]
         if len(finished) == beam and finished[-1][0] >= live[0][0] / length:
             break
-    return [([token for token in tokens if token != EOS], log_prob) for _, log_prob, tokens in finished]
+    return [
+        ([token for token in tokens if token != EOS], log_prob) for _, log_prob, tokens in finished
+    ]
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
@@ -79,27 +89,40 @@ def test_cached_beam_is_the_recomputed_beam(encoder: str, decoder: str) -> None:
     lengths = set()
     for beam in (1, 4):
         options = SearchOptions(beam=beam, nbest=beam, max_ratio=1.0, max_extra=4)
-        for source, found in zip(sources, search(model, batch.source, batch.source_mask, options), strict=True):
+        for source, found in zip(
+            sources, search(model, batch.source, batch.source_mask, options), strict=True
+        ):
             expected = recomputed_beam(model, source, len(source) + 1 + 4, beam)
             assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
-            assert [h.log_prob for h in found] == pytest.approx([log_prob for _, log_prob in expected], abs=1e-3)
+            assert [h.log_prob for h in found] == pytest.approx(
+                [log_prob for _, log_prob in expected], abs=1e-3
+            )
             lengths.update(len(h.tokens) for h in found)
     assert len(lengths) > 2  # they do not all run into the limit
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
-def test_the_reported_score_is_that_of_teacher_forcing(encoder: str, decoder: str, tokenizer: Tokenizer) -> None:
+def test_the_reported_score_is_that_of_teacher_forcing(
+    encoder: str, decoder: str, tokenizer: Tokenizer
+) -> None:
     model = liven(tiny_model(tokenizer.vocab_size(), encoder, decoder))
     options = SearchOptions(beam=3, nbest=3, max_ratio=0.5)
     sources = [tokenizer.encode(line) for line in sentences(8)]
     batch = make_batch(sources, [()] * 8)
-    for source, hypotheses in zip(sources, search(model, batch.source, batch.source_mask, options), strict=True):
+    for source, hypotheses in zip(
+        sources, search(model, batch.source, batch.source_mask, options), strict=True
+    ):
         assert len(hypotheses) == 3
         for h in hypotheses:
             forced = make_batch([source], [h.tokens])
             with torch.no_grad():
-                log_probs = model.output(model(forced.source, forced.source_mask, forced.target_input).hidden).log_softmax(-1)
-            total = sum(float(log_probs[0, t, token]) for t, token in enumerate([*h.tokens, EOS][: h.length]))
+                log_probs = model.output(
+                    model(forced.source, forced.source_mask, forced.target_input).hidden
+                ).log_softmax(-1)
+            total = sum(
+                float(log_probs[0, t, token])
+                for t, token in enumerate([*h.tokens, EOS][: h.length])
+            )
             assert h.log_prob == pytest.approx(total, abs=1e-3)
             assert h.score == pytest.approx(total / h.length, abs=1e-3)
 
@@ -111,7 +134,8 @@ def test_scoring_pairs_agrees_with_the_translations(translator: Translator) -> N
     same = [
         (each.source, each.outputs[0])
         for each in found
-        if each.outputs[0].complete and len(translator.tokenizer.encode(each.text, "tgt")) + 1 == each.outputs[0].tokens
+        if each.outputs[0].complete
+        and len(translator.tokenizer.encode(each.text, "tgt")) + 1 == each.outputs[0].tokens
     ]
     scores = translator.score([(source, output.text) for source, output in same])
     alone = [translator.score([(source, output.text)])[0] for source, output in same]
@@ -143,7 +167,20 @@ AWKWARD = [
 ]
 
 
-SHORT = ("--device", "cpu", "--precision", "fp32", "--threads", "1", "--beam", "2", "--max-ratio", "0.3", "--max-extra", "3")
+SHORT = (
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+    "--threads",
+    "1",
+    "--beam",
+    "2",
+    "--max-ratio",
+    "0.3",
+    "--max-extra",
+    "3",
+)
 
 
 def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes]:
@@ -163,7 +200,9 @@ def test_n_lines_in_n_lines_out(run: Path, monkeypatch, capsys) -> None:
     assert text.endswith("\n")
     lines = text[:-1].split("\n")
     assert len(lines) == len(AWKWARD) == len(text.splitlines())  # splitlines knows all separators
-    blank = [index for index, line in enumerate(AWKWARD) if not line.decode("utf-8", "replace").strip()]
+    blank = [
+        index for index, line in enumerate(AWKWARD) if not line.decode("utf-8", "replace").strip()
+    ]
     assert blank == [1, 2, 13, 15]
     assert all(lines[index] == "" for index in blank)
     log = result.stderr.decode()
@@ -171,12 +210,27 @@ def test_n_lines_in_n_lines_out(run: Path, monkeypatch, capsys) -> None:
     assert "lines with NUL characters: removed: 1" in log
     assert "split, translated in parts, and joined: 4" in log
     assert "reached the maximum length" in log
-    code, out, err = call(monkeypatch, capsys, str(run), *SHORT, "--quiet", stdin=b"\n".join(AWKWARD[:9]) + b"\n")
+    code, out, err = call(
+        monkeypatch, capsys, str(run), *SHORT, "--quiet", stdin=b"\n".join(AWKWARD[:9]) + b"\n"
+    )
     assert (code, out.split("\n"), err) == (0, [*lines[:9], ""], "")
 
 
-def test_bytes_that_spell_line_separators_do_not_break_lines(translator: Translator, tokenizer: Tokenizer) -> None:
-    for separator in ("\n", "\r", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\x00"):
+def test_bytes_that_spell_line_separators_do_not_break_lines(
+    translator: Translator, tokenizer: Tokenizer
+) -> None:
+    for separator in (
+        "\n",
+        "\r",
+        "\x0b",
+        "\x0c",
+        "\x1c",
+        "\x1e",
+        "\x85",
+        "\u2028",
+        "\u2029",
+        "\x00",
+    ):
         pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
         hypothesis = translator_module.Hypothesis(pieces, -1.0, -1.0, True)
         text = translator._outputs([[hypothesis]], SearchOptions())[0].text
@@ -184,9 +238,9 @@ def test_bytes_that_spell_line_separators_do_not_break_lines(translator: Transla
         assert len(text.splitlines()) == 1
 
 
-
-
-def test_sentences_files_and_standard_input_give_the_same(run, translator, monkeypatch, capsys, tmp_path) -> None:
+def test_sentences_files_and_standard_input_give_the_same(
+    run, translator, monkeypatch, capsys, tmp_path
+) -> None:
     lines = sentences(3)
     expected = translator.translate(lines)
     assert translator.translate(lines[0]) == expected[0]
@@ -194,13 +248,18 @@ def test_sentences_files_and_standard_input_give_the_same(run, translator, monke
     text = "".join(f"{line}\n" for line in expected)
     device = ("--device", "cpu", "--precision", "fp32")
     assert call(monkeypatch, capsys, run, *device, *lines)[:2] == (0, text)
-    assert call(monkeypatch, capsys, run, lines[0], *device, lines[1], "--beam", "5", lines[2])[:2] == (0, text)
+    assert call(monkeypatch, capsys, run, lines[0], *device, lines[1], "--beam", "5", lines[2])[
+        :2
+    ] == (0, text)
     data = "\n".join(lines).encode()
     assert call(monkeypatch, capsys, run, *device, stdin=data)[:2] == (0, text)
     assert call(monkeypatch, capsys, run, *device, "--stream", stdin=data)[:2] == (0, text)
     source, output = tmp_path / "in, put.txt", tmp_path / "out=put.txt"
     source.write_bytes(data)
-    assert call(monkeypatch, capsys, run, *device, "--input", source, "--output", output)[:2] == (0, "")
+    assert call(monkeypatch, capsys, run, *device, "--input", source, "--output", output)[:2] == (
+        0,
+        "",
+    )
     assert output.read_text("utf-8") == text
     assert list(tmp_path.glob("*.part")) == []
     assert call(monkeypatch, capsys, run, *device, stdin=b"")[:2] == (0, "")
@@ -214,11 +273,19 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
     code, out, _ = call(monkeypatch, capsys, *flags, "--nbest", "3", stdin=data)
     parsed = [line.split(" ||| ") for line in out.splitlines()]
     assert code == 0
-    assert [(int(i), text) for i, text, _ in parsed] == [(i, o.text) for i, each in enumerate(found) for o in each.outputs]
-    assert [float(score) for _, _, score in parsed] == pytest.approx([o.score for each in found for o in each.outputs], abs=1e-4)
-    assert all(each.outputs == sorted(each.outputs, key=lambda output: -output.score) for each in found)
+    assert [(int(i), text) for i, text, _ in parsed] == [
+        (i, o.text) for i, each in enumerate(found) for o in each.outputs
+    ]
+    assert [float(score) for _, _, score in parsed] == pytest.approx(
+        [o.score for each in found for o in each.outputs], abs=1e-4
+    )
+    assert all(
+        each.outputs == sorted(each.outputs, key=lambda output: -output.score) for each in found
+    )
     _, out, _ = call(monkeypatch, capsys, *flags, "--scores", stdin=data)
-    assert [line.partition("\t")[2] for line in out.split("\n")[:-1]] == [each.text for each in found]
+    assert [line.partition("\t")[2] for line in out.split("\n")[:-1]] == [
+        each.text for each in found
+    ]
     _, out, _ = call(monkeypatch, capsys, *flags, "--format", "jsonl", "--nbest", "3", stdin=data)
     records = [json.loads(line) for line in out.splitlines()]
     assert [(r["index"], r["source"], r["text"], r["complete"]) for r in records] == [
@@ -230,7 +297,9 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
     code, out, _ = call(monkeypatch, capsys, *flags, "--score", reference, stdin=data)
     scores = translator.score(zip(lines, ["a cat", "", "b", "c"], strict=True))
     assert code == 0
-    assert [float(line) for line in out.splitlines()] == pytest.approx([score.log_prob for score in scores], abs=1e-3)
+    assert [float(line) for line in out.splitlines()] == pytest.approx(
+        [score.log_prob for score in scores], abs=1e-3
+    )
     for text in ("one\n", "1\n2\n3\n4\n5\n"):
         reference.write_text(text, encoding="utf-8")
         code, _, err = call(monkeypatch, capsys, *flags, "--score", reference, stdin=data)
@@ -254,7 +323,9 @@ def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
         (["--ensemble", "/nowhere"], 1, "/nowhere"),
     ],
 )
-def test_wrong_calls_end_with_one_clear_line(flags, code, message, run, monkeypatch, capsys) -> None:
+def test_wrong_calls_end_with_one_clear_line(
+    flags, code, message, run, monkeypatch, capsys
+) -> None:
     found, out, err = call(monkeypatch, capsys, run, "--device", "cpu", *flags)
     assert (found, out) == (code, "")
     assert message in err.splitlines()[-1] and "Traceback" not in err
@@ -269,7 +340,9 @@ def test_the_same_line_alone_and_in_company(translator: Translator) -> None:
     assert len(set(together)) > 10
 
 
-def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(translator: Translator) -> None:
+def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(
+    translator: Translator,
+) -> None:
     read = []
 
     def endless():
@@ -289,19 +362,33 @@ def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(translator:
 
 def test_windows_are_bounded_in_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_chunks, "WINDOW_CHARS", 10)
-    assert list(line_chunks.windows(["aaaa"] * 5 + ["b"], 4)) == [["aaaa"] * 3, ["aaaa", "aaaa", "b"]]
+    assert list(line_chunks.windows(["aaaa"] * 5 + ["b"], 4)) == [
+        ["aaaa"] * 3,
+        ["aaaa", "aaaa", "b"],
+    ]
 
 
-def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_batch(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines, warnings, sizes = sentences(40), [], []
     expected = translator.translate(lines)
-    small = Translator(translator.models, translator.tokenizer, max_pieces=40, precision="fp32", batch_tokens=10_000, warn=warnings.append)
+    small = Translator(
+        translator.models,
+        translator.tokenizer,
+        max_pieces=40,
+        precision="fp32",
+        batch_tokens=10_000,
+        warn=warnings.append,
+    )
     real = engine_module.search
 
     def limited(model, source, *rest):
         sizes.append(len(source))
         if len(source) > capacity:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+            raise RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
         return real(model, source, *rest)
 
     monkeypatch.setattr(engine_module, "search", limited)
@@ -324,11 +411,16 @@ def test_out_of_memory_halves_the_batch(translator: Translator, monkeypatch: pyt
         small.translate(lines)
 
 
-def test_ensembles_of_runs(run: Path, translator: Translator, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_ensembles_of_runs(
+    run: Path, translator: Translator, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     other = save_run(tmp_path / "other", tokenizer, seed=1, encoder="rnn")
     lines = sentences(10)
     alone = [each.outputs[0] for each in translator.translate_nbest(lines, 1)]
-    twice = [each.outputs[0] for each in mt.load([run, run], device="cpu", precision="fp32").translate_nbest(lines, 1)]
+    twice = [
+        each.outputs[0]
+        for each in mt.load([run, run], device="cpu", precision="fp32").translate_nbest(lines, 1)
+    ]
     assert [o.text for o in twice] == [o.text for o in alone]
     assert [o.log_prob for o in twice] == pytest.approx([o.log_prob for o in alone], abs=1e-3)
     both = mt.load([run, other], device="cpu", precision="fp32")
@@ -337,9 +429,13 @@ def test_ensembles_of_runs(run: Path, translator: Translator, tokenizer: Tokeniz
         torch.tensor([score.log_prob for score in each.score([("cat", "a"), ("dog", "")])])
         for each in (translator, mt.load(other, device="cpu", precision="fp32"), both)
     )
-    assert mean[1] == pytest.approx(float(torch.stack([one[1], two[1]]).exp().mean().log()), abs=1e-4)  # "" is one step: EOS
+    assert mean[1] == pytest.approx(
+        float(torch.stack([one[1], two[1]]).exp().mean().log()), abs=1e-4
+    )  # "" is one step: EOS
     lines = sentences(300, seed=9)
-    foreign = Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=320))
+    foreign = Tokenizer.train(
+        lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=320)
+    )
     with pytest.raises(MTError, match="different vocabularies"):
         mt.load([run, save_run(tmp_path / "foreign", foreign)], device="cpu")
     with pytest.raises(UsageError):
@@ -355,8 +451,12 @@ def test_a_seed_repeats_samples(translator: Translator) -> None:
 def test_flags_have_the_defaults_of_the_library() -> None:
     """They are written twice so that --help need not wait for PyTorch."""
     flags = command.parser()
-    assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(SearchOptions())
-    assert flags.get_default("batch_tokens") == translator_module.BATCH_TOKENS == evaluate.BATCH_TOKENS
+    assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(
+        SearchOptions()
+    )
+    assert (
+        flags.get_default("batch_tokens") == translator_module.BATCH_TOKENS == evaluate.BATCH_TOKENS
+    )
     assert SearchOptions().beam == evaluate.BEAM
 
 

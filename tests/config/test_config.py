@@ -29,15 +29,21 @@ def test_every_file_composes_and_its_model_builds(group, option):
     recurrent = ["model=rnn"] if group == "attention" and "transformer:" not in text else []
     config = compose.load_config([*recurrent, f"{group}={option}"])
     with torch.device("meta"):
-        build_model(config.model, config.data.tokenizer.vocab_size, config.data.tokenizer.vocab_size)
+        build_model(
+            config.model, config.data.tokenizer.vocab_size, config.data.tokenizer.vocab_size
+        )
 
 
-@pytest.mark.parametrize(("family", "size"), list(itertools.product(("rnn", "transformer"), ("tiny", "small", "base", "big"))))
+@pytest.mark.parametrize(
+    ("family", "size"),
+    list(itertools.product(("rnn", "transformer"), ("tiny", "small", "base", "big"))),
+)
 def test_sizes_apply_to_both_families_and_grow(family, size):
     sizes = ("tiny", "small", "base", "big")
     with torch.device("meta"):
         models = [
-            build_model(compose.load_config([f"model={family}", f"model/size={s}"]).model, 100, 100) for s in sizes[: sizes.index(size) + 1]
+            build_model(compose.load_config([f"model={family}", f"model/size={s}"]).model, 100, 100)
+            for s in sizes[: sizes.index(size) + 1]
         ]
     weights = [sum(p.numel() for p in model.parameters()) for model in models]
     assert weights == sorted(set(weights))
@@ -45,7 +51,11 @@ def test_sizes_apply_to_both_families_and_grow(family, size):
 
 def test_hybrids_are_two_overrides():
     config = compose.load_config(["model=transformer", "model.decoder=rnn"])
-    assert (config.model.encoder, config.model.decoder, config.name) == ("transformer", "rnn", "demo-rnn")
+    assert (config.model.encoder, config.model.decoder, config.name) == (
+        "transformer",
+        "rnn",
+        "demo-rnn",
+    )
 
 
 def test_every_setting_is_documented():
@@ -100,7 +110,10 @@ def test_paths_with_odd_characters_arrive_as_they_are():
     for path in ("a b.txt", "a=b.txt", "a,b.txt", "~/x.txt", "ä/ö.txt", "[x].txt", "a'b.txt"):
         quoted = path.replace("'", r"\'")
         assert compose.load_config([f"data.train.src='{quoted}'"]).data.train.src == path
-    assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == ["a.txt", "b c.txt"]
+    assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == [
+        "a.txt",
+        "b c.txt",
+    ]
 
 
 BAD_COMBINATIONS = {
@@ -133,7 +146,9 @@ BAD_COMBINATIONS = {
 }
 
 
-@pytest.mark.parametrize(("overrides", "message"), BAD_COMBINATIONS.items(), ids=BAD_COMBINATIONS.keys())
+@pytest.mark.parametrize(
+    ("overrides", "message"), BAD_COMBINATIONS.items(), ids=BAD_COMBINATIONS.keys()
+)
 def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, message):
     with pytest.raises(UsageError) as error:
         compose.load_config(overrides.split())
@@ -141,7 +156,11 @@ def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, m
     assert "\n" not in str(error.value)
 
 
-RNN_ATTENTION = [path.stem for path in sorted((compose.config_dir() / "attention").glob("*.yaml")) if "\nrnn:" in path.read_text("utf-8")]
+RNN_ATTENTION = [
+    path.stem
+    for path in sorted((compose.config_dir() / "attention").glob("*.yaml"))
+    if "\nrnn:" in path.read_text("utf-8")
+]
 
 
 @pytest.mark.parametrize("option", RNN_ATTENTION)
@@ -160,20 +179,34 @@ def test_a_run_from_before_the_family_has_the_attention_that_it_had():
     old = "model: {encoder: rnn, decoder: rnn, rnn: {cell: gru, encoder_layers: 1, hidden: 64, attention: additive, attention_dim: 64}}"
     rnn = config_yaml.config_from_yaml(old).model.rnn
     assert rnn == RNNConfig(hidden=64, attention_dim=64)
-    assert (rnn.placement, rnn.scope, rnn.select, rnn.attention_heads, rnn.bidirectional) == ("bahdanau", "global", "softmax", 1, True)
+    assert (rnn.placement, rnn.scope, rnn.select, rnn.attention_heads, rnn.bidirectional) == (
+        "bahdanau",
+        "global",
+        "softmax",
+        1,
+        True,
+    )
     assert (rnn.coverage, rnn.reverse_source) == (False, False)
 
 
 def test_only_what_is_used_is_checked():
-    compose.load_config(["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"])  # neither side has either
-    compose.load_config(["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"])
-    compose.load_config(["model.rnn.attention=dot", "model.rnn.reverse_source=true"])  # a Transformer
+    compose.load_config(
+        ["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"]
+    )  # neither side has either
+    compose.load_config(
+        ["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"]
+    )
+    compose.load_config(
+        ["model.rnn.attention=dot", "model.rnn.reverse_source=true"]
+    )  # a Transformer
     compose.load_config(["model.decoder=rnn", "model.rnn.reverse_source=true"])  # its encoder
     compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
 
 
 def test_mixed_corpora_have_the_settings_of_train():
-    mix = compose.load_config(["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]).data.mix
+    mix = compose.load_config(
+        ["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]
+    ).data.mix
     assert (mix["news"].src, mix["news"].weight, mix["web"].file) == ("x", 0.5, "z.tsv")
     with pytest.raises(UsageError, match="data.mix.news"):
         compose.load_config(["+data.mix.news={src: x, weight: heavy}"])
@@ -185,7 +218,9 @@ def test_reverse_turns_the_languages_round():
 
 
 def test_yaml_gives_the_configuration_back():
-    config = compose.load_config(["experiment=demo", "+data.mix.more={src: x, tgt: y}", "name=a:b", "data.train.src=[x,y]"])
+    config = compose.load_config(
+        ["experiment=demo", "+data.mix.more={src: x, tgt: y}", "name=a:b", "data.train.src=[x,y]"]
+    )
     assert config_yaml.config_from_yaml(config_yaml.config_to_yaml(config)) == config
 
 
@@ -194,7 +229,10 @@ def test_differences_are_of_what_shapes_the_run():
     new.trainer.max_steps, new.trainer.log_every, new.trainer.device = 5, 1, "cpu"
     assert compose.differences(old, new) == []
     new.optim.lr, new.data.train.src = 0.5, "x"
-    assert compose.differences(old, new) == ["data.train.src is None there and 'x' here", "optim.lr is 0.001 there and 0.5 here"]
+    assert compose.differences(old, new) == [
+        "data.train.src is None there and 'x' here",
+        "optim.lr is 0.001 there and 0.5 here",
+    ]
 
 
 def test_overrides_of_the_readme_are_valid():
@@ -210,7 +248,12 @@ def test_overrides_of_the_readme_are_valid():
 
 def test_the_command_exits_with_2_and_one_line_on_wrong_usage(tmp_path):
     process = subprocess.run(
-        [sys.executable, "-m", "mt.train", "optim.lrr=3"], cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ}
+        [sys.executable, "-m", "mt.train", "optim.lrr=3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
     )
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == "error: unknown key optim.lrr: did you mean optim.lr?\n"

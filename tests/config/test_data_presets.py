@@ -17,7 +17,9 @@ CONFIGS = ROOT / "configs" / "data"
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), {"data": OmegaConf.create(text)}))
+    config = OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(Config), {"data": OmegaConf.create(text)})
+    )
     assert isinstance(config, Config) and text.startswith("# ") and config.data.name == path.stem
     parts = [config.data.train, config.data.val, config.data.test]
     expected = {"files": 0, "hub": 0, "tatoeba": 2}.get(path.stem, 3)
@@ -27,6 +29,12 @@ def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
 def test_preset_follows_a_local_copy() -> None:
     schema = OmegaConf.structured(Config)
     preset = OmegaConf.load(CONFIGS / "iwslt2017.yaml")
-    config = OmegaConf.to_object(OmegaConf.merge(schema, {"data": preset}, {"data": {"train": {"hub": "folder"}}}))
+    config = OmegaConf.to_object(
+        OmegaConf.merge(schema, {"data": preset}, {"data": {"train": {"hub": "folder"}}})
+    )
     assert isinstance(config, Config)
-    assert (config.data.val.hub, config.data.test.subset, config.data.test.split) == ("folder", "iwslt2017-de-en", "test")
+    assert (config.data.val.hub, config.data.test.subset, config.data.test.split) == (
+        "folder",
+        "iwslt2017-de-en",
+        "test",
+    )

@@ -24,7 +24,9 @@ from mt.train import train
 
 
 def demo_config(**test: object) -> DataConfig:
-    return DataConfig(train=SplitConfig(demo=300), val=SplitConfig(demo=20), test=SplitConfig(demo=30, **test))
+    return DataConfig(
+        train=SplitConfig(demo=300), val=SplitConfig(demo=20), test=SplitConfig(demo=30, **test)
+    )
 
 
 def test_the_embedded_corpus_is_annotated() -> None:
@@ -47,12 +49,18 @@ def test_limit_and_direction_hold_for_annotations_too() -> None:
     found = [parse_links(each.links) for each in turned.test.annotations()]
     assert len(found) == 7
     expected = [parse_links(each.links) for each in straight.test.annotations()][:7]
-    assert [{(j, i) for i, j in links.sure} for links in expected] == [set(links.sure) for links in found]
-    assert [{(j, i) for i, j in links.possible} for links in expected] == [set(links.possible) for links in found]
+    assert [{(j, i) for i, j in links.sure} for links in expected] == [
+        set(links.sure) for links in found
+    ]
+    assert [{(j, i) for i, j in links.possible} for links in expected] == [
+        set(links.possible) for links in found
+    ]
 
 
 def test_splits_and_subsets_of_the_embedded_corpus_are_chosen_in_the_configuration() -> None:
-    longer = [len(source.split()) for source, _ in load_corpus(demo_config(split="long")).test.pairs()]
+    longer = [
+        len(source.split()) for source, _ in load_corpus(demo_config(split="long")).test.pairs()
+    ]
     assert min(longer) > 40
     with pytest.raises(UsageError, match="no split 'tset'"):
         load_corpus(demo_config(split="tset"))
@@ -61,7 +69,11 @@ def test_splits_and_subsets_of_the_embedded_corpus_are_chosen_in_the_configurati
 
 
 def files(folder: Path, links: str) -> DataConfig:
-    for name, text in {"a.src": "the dog sleeps\nno\n", "a.tgt": "der Hund schläft\nnein\n", "a.links": links}.items():
+    for name, text in {
+        "a.src": "the dog sleeps\nno\n",
+        "a.tgt": "der Hund schläft\nnein\n",
+        "a.links": links,
+    }.items():
         (folder / name).write_text(text, encoding="utf-8")
     own = {"src": str(folder / "a.src"), "tgt": str(folder / "a.tgt")}
     config = demo_config()
@@ -97,21 +109,42 @@ def test_scores_by_construction_are_those_of_the_sentences() -> None:
     references = [f"a{i} b c d e f{i}" for i in range(8)]
     hypotheses = [line.replace("b", "x") if i % 2 else line for i, line in enumerate(references)]
     shown = [{"odd"} if i % 2 else {"even", "first"} if i == 0 else {"even"} for i in range(8)]
-    evaluation = evaluate_translations(references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown)
+    evaluation = evaluate_translations(
+        references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown
+    )
     groups = {group.label: group for group in evaluation.constructions}
-    assert {name: group.count for name, group in groups.items()} == {"even": 4, "first": 1, "odd": 4}
+    assert {name: group.count for name, group in groups.items()} == {
+        "even": 4,
+        "first": 1,
+        "odd": 4,
+    }
     assert groups["even"].scores["bleu"].value == pytest.approx(100)
-    assert groups["odd"].scores["bleu"].value == pytest.approx(BLEU().corpus_score(hypotheses[1::2], [references[1::2]]).score)
+    assert groups["odd"].scores["bleu"].value == pytest.approx(
+        BLEU().corpus_score(hypotheses[1::2], [references[1::2]]).score
+    )
     table = text_table(evaluation)
     assert "by construction" in table and "TER" not in table
-    assert [group["label"] for group in to_dict(evaluation)["constructions"]] == ["even", "first", "odd"]
+    assert [group["label"] for group in to_dict(evaluation)["constructions"]] == [
+        "even",
+        "first",
+        "odd",
+    ]
     with pytest.raises(MTError, match="constructions"):
-        evaluate_translations(references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown[:3])
+        evaluate_translations(
+            references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown[:3]
+        )
 
 
 def attention(weights: np.ndarray, reads: bool = True) -> PairAttention:
     """One piece a word: two source words, two target words, EOS on both sides."""
-    return PairAttention(["\u2581a", "\u2581b"], ["\u2581c", "\u2581d"], [0, 1], [0, 1], weights.astype(np.float32), reads)
+    return PairAttention(
+        ["\u2581a", "\u2581b"],
+        ["\u2581c", "\u2581d"],
+        [0, 1],
+        [0, 1],
+        weights.astype(np.float32),
+        reads,
+    )
 
 
 def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
@@ -127,7 +160,9 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
     assert scores.at(0, 0, "output").aer > 0 and scores.at(0, 1, "input").aer > 0
     assert scores.at(1, None, "input").aer == 100 and scores.at(1, 0, "output").links == 0
     assert scores.best_head(0, "output").head == 1 and scores.best_head(0, "input").head == 0
-    assert scores.default == scores.at(0, None, "output")  # the last layer but one, the mean of its heads
+    assert scores.default == scores.at(
+        0, None, "output"
+    )  # the last layer but one, the mean of its heads
     assert len(scores.all) == 2 * 3 * 2 * 2
     # In the mean each head has half the weight, which is over the threshold, right or wrong.
     assert THRESHOLD < 0.5 and scores.at(0, None, "input", "threshold").links == 3
@@ -140,13 +175,26 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
 
 
 def overrides(folder: Path, model: str) -> list[str]:
-    sizes = ["data.train.demo=300", "data.val.demo=8", "data.test.demo=12", "data.tokenizer.vocab_size=400"]
-    trainer = ["trainer.max_steps=2", "trainer.max_minutes=0", "trainer.batch_tokens=256", "trainer.device=cpu", "trainer.threads=1"]
+    sizes = [
+        "data.train.demo=300",
+        "data.val.demo=8",
+        "data.test.demo=12",
+        "data.tokenizer.vocab_size=400",
+    ]
+    trainer = [
+        "trainer.max_steps=2",
+        "trainer.max_minutes=0",
+        "trainer.batch_tokens=256",
+        "trainer.device=cpu",
+        "trainer.threads=1",
+    ]
     places = [f"data.cache={folder}/cache", f"runs_dir={folder}/runs", "name=x"]
     return ["data=demo", f"model={model}", "model/size=tiny", *places, *sizes, *trainer]
 
 
-def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(load_config(overrides(tmp_path, "transformer")))
     out = capsys.readouterr().out
     assert "by construction" in out and "word alignment from attention: AER" in out
@@ -158,23 +206,64 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(tmp
     # mt-evaluate finds what mt-train left, and says the same.
     from mt.evaluate import main
 
-    main([str(run), "--bootstrap", "0", "--no-ter", "--device", "cpu", "--json", str(tmp_path / "again.json")])
+    main(
+        [
+            str(run),
+            "--bootstrap",
+            "0",
+            "--no-ter",
+            "--device",
+            "cpu",
+            "--json",
+            str(tmp_path / "again.json"),
+        ]
+    )
     again = json.loads((tmp_path / "again.json").read_text("utf-8"))
     assert again["alignment"] == found["alignment"]
-    assert [group["label"] for group in again["constructions"]] == [group["label"] for group in found["constructions"]]
+    assert [group["label"] for group in again["constructions"]] == [
+        group["label"] for group in found["constructions"]
+    ]
     # The same as files of one's own.
-    files = ["--src", f"{run}/test.sources.txt", "--ref", f"{run}/test.references.txt", "--links", f"{run}/test.links.txt"]
-    main([str(run), *files, "--bootstrap", "0", "--no-ter", "--device", "cpu", "--json", str(tmp_path / "files.json")])
+    files = [
+        "--src",
+        f"{run}/test.sources.txt",
+        "--ref",
+        f"{run}/test.references.txt",
+        "--links",
+        f"{run}/test.links.txt",
+    ]
+    main(
+        [
+            str(run),
+            *files,
+            "--bootstrap",
+            "0",
+            "--no-ter",
+            "--device",
+            "cpu",
+            "--json",
+            str(tmp_path / "files.json"),
+        ]
+    )
     own = json.loads((tmp_path / "files.json").read_text("utf-8"))
     assert own["alignment"] == found["alignment"] and own["constructions"] == []
 
 
-def test_without_attention_there_is_nothing_to_align(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_attention_there_is_nothing_to_align(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train(load_config(overrides(tmp_path, "rnn-without-attention")))
     out = capsys.readouterr().out
     assert "by construction" in out and "AER" not in out
     run = tmp_path / "runs" / "x"
-    files = ["--src", f"{run}/test.sources.txt", "--ref", f"{run}/test.references.txt", "--links", f"{run}/test.links.txt"]
+    files = [
+        "--src",
+        f"{run}/test.sources.txt",
+        "--ref",
+        f"{run}/test.references.txt",
+        "--links",
+        f"{run}/test.links.txt",
+    ]
     from mt.evaluate import main
 
     with pytest.raises(SystemExit):

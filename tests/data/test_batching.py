@@ -35,7 +35,9 @@ from mt.errors import MTError, UsageError
 
 def pieces_table(pairs: list[tuple[list[int], list[int]]], weight: float = 1.0) -> PairTable:
     src, tgt = [list(side) for side in zip(*pairs, strict=True)] if pairs else ([], [])
-    return PairTable(Dataset(pa.table([list_array(src), list_array(tgt)], schema=PIECES.arrow_schema)), weight)
+    return PairTable(
+        Dataset(pa.table([list_array(src), list_array(tgt)], schema=PIECES.arrow_schema)), weight
+    )
 
 
 def random_table(size: int, seed: int = 0, weight: float = 1.0, longest: int = 60) -> PairTable:
@@ -44,7 +46,13 @@ def random_table(size: int, seed: int = 0, weight: float = 1.0, longest: int = 6
     source = np.clip(np.exp(random.normal(2.7, 0.35, size)), 1, longest).astype(int)
     target = np.clip(source * np.exp(random.normal(0.0, 0.2, size)), 1, longest).astype(int)
     lengths = zip(source, target, strict=True)
-    return pieces_table([(random.integers(4, 99, s).tolist(), random.integers(4, 99, t).tolist()) for s, t in lengths], weight)
+    return pieces_table(
+        [
+            (random.integers(4, 99, s).tolist(), random.integers(4, 99, t).tolist())
+            for s, t in lengths
+        ],
+        weight,
+    )
 
 
 def count(order: BatchOrder, epoch: int) -> Counter[int]:
@@ -53,21 +61,37 @@ def count(order: BatchOrder, epoch: int) -> Counter[int]:
 
 def plain(steps: list[Step]) -> list[tuple]:
     """Steps as comparable values."""
-    return [(step.epoch, step.progress, step.position, [(number, rows.tolist()) for number, rows in step.micro_batches]) for step in steps]
+    return [
+        (
+            step.epoch,
+            step.progress,
+            step.position,
+            [(number, rows.tolist()) for number, rows in step.micro_batches],
+        )
+        for step in steps
+    ]
 
 
 def test_table_gives_rows_across_chunks_and_slices() -> None:
     rows = [[1, 2], [], [3], [4, 5, 6], [7]]
-    column = pa.chunked_array([list_array(rows[:2]), list_array(rows).slice(2, 2), list_array(rows[4:])])
+    column = pa.chunked_array(
+        [list_array(rows[:2]), list_array(rows).slice(2, 2), list_array(rows[4:])]
+    )
     table = PairTable(Dataset(pa.table([column, column], schema=PIECES.arrow_schema)))
     source, target = table.pieces(np.array([4, 1, 3, 0, 2, 4]))
-    assert [row.tolist() for row in source] == [rows[i] for i in (4, 1, 3, 0, 2, 4)] == [row.tolist() for row in target]
+    assert (
+        [row.tolist() for row in source]
+        == [rows[i] for i in (4, 1, 3, 0, 2, 4)]
+        == [row.tolist() for row in target]
+    )
     assert table.src_lengths.tolist() == [3, 1, 2, 4, 2] and table.src_lengths.dtype == np.int32
 
 
 def test_table_of_text_gives_text_across_slices() -> None:
     text = ["a", "", "über", "日本", "z"]
-    column = pa.chunked_array([pa.array(text).slice(1, 3), pa.array(text).slice(4), pa.array(text[:1])])
+    column = pa.chunked_array(
+        [pa.array(text).slice(1, 3), pa.array(text).slice(4), pa.array(text[:1])]
+    )
     pieces = pa.array([3, 0, 2, 2, 1], pa.int32())
     table = PairTable(Dataset(pa.table([column, column, pieces, pieces], schema=TEXT.arrow_schema)))
     assert table.text(np.array([0, 4, 1, 2, 3]))[0] == ["", "a", "über", "日本", "z"]
@@ -78,13 +102,18 @@ def test_widths_are_few_and_never_too_small() -> None:
     lengths = np.arange(1, 2000)
     widths = pad_width(lengths)
     assert (widths >= lengths).all()
-    assert all(width % (1 if width <= 16 else 2 if width <= 64 else 8 if width <= 128 else 32) == 0 for width in widths)
+    assert all(
+        width % (1 if width <= 16 else 2 if width <= 64 else 8 if width <= 128 else 32) == 0
+        for width in widths
+    )
     assert (widths - lengths).max() < 32
     assert [pad_width(length) for length in (2, 15, 17, 63, 65, 129)] == [2, 15, 18, 64, 72, 160]
 
 
 @pytest.mark.parametrize("pool", [100_000, 700])
-def test_every_pair_once_an_epoch_and_within_the_budget(pool: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_pair_once_an_epoch_and_within_the_budget(
+    pool: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mt.data.batching.pool_size", lambda batch_tokens: pool)
     tables = [random_table(2000, 1), random_table(501, 2)]
     order = BatchOrder(tables, 1024, seed=3)
@@ -103,7 +132,9 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 
     first = BatchOrder([table], 512, 1)
     assert [rows.tolist() for rows in first.epoch(5)] == order(1, 5)
-    assert [rows.tolist() for rows in first.epoch(0)] == order(1, 0)  # whatever was asked for before
+    assert [rows.tolist() for rows in first.epoch(0)] == order(
+        1, 0
+    )  # whatever was asked for before
     assert order(1, 0) != order(1, 1) and order(1, 0) != order(2, 0)
 
 
@@ -148,10 +179,18 @@ def test_ranks_together_do_what_one_process_does(world: int, accumulate: int) ->
     order = BatchOrder([random_table(300)], 512, seed=1)
     steps = 2 * len(order.epoch(0)) // (world * accumulate)
     alone = list(islice(BatchStream(order, world * accumulate), steps))
-    ranks = [list(islice(BatchStream(order, world * accumulate, rank, world), steps)) for rank in range(world)]
+    ranks = [
+        list(islice(BatchStream(order, world * accumulate, rank, world), steps))
+        for rank in range(world)
+    ]
     for step, *shares in zip(alone, *ranks, strict=True):
-        assert all(share.position == step.position and len(share.micro_batches) <= accumulate for share in shares)
-        together = sorted((number, rows.tolist()) for share in shares for number, rows in share.micro_batches)
+        assert all(
+            share.position == step.position and len(share.micro_batches) <= accumulate
+            for share in shares
+        )
+        together = sorted(
+            (number, rows.tolist()) for share in shares for number, rows in share.micro_batches
+        )
         assert together == [(number, rows.tolist()) for number, rows in step.micro_batches]
         assert len(together) == world * accumulate or step.position.batch == 0
 
@@ -185,7 +224,9 @@ def test_collate_of_empty_sides() -> None:
 
 def test_collate_segments_text_by_row_and_side() -> None:
     lengths = pa.array([2, 3], pa.int32())
-    text = PairTable(Dataset(pa.table([["ab", "abc"], ["x", "y"], lengths, lengths], schema=TEXT.arrow_schema)))
+    text = PairTable(
+        Dataset(pa.table([["ab", "abc"], ["x", "y"], lengths, lengths], schema=TEXT.arrow_schema))
+    )
     calls = []
 
     def segment(text: str, side: str, row: int, longest: int) -> list[int]:
@@ -194,7 +235,12 @@ def test_collate_segments_text_by_row_and_side() -> None:
 
     batch = collate([pieces_table([([5], [6])]), text], np.array([2, 0, 1]), segment)
     longest = int(OVERFLOW * 4) - 1
-    assert sorted(calls) == [("ab", "src", 1, longest), ("abc", "src", 2, longest), ("x", "tgt", 1, longest), ("y", "tgt", 2, longest)]
+    assert sorted(calls) == [
+        ("ab", "src", 1, longest),
+        ("abc", "src", 2, longest),
+        ("x", "tgt", 1, longest),
+        ("y", "tgt", 2, longest),
+    ]
     assert batch.source.tolist() == [[5, EOS, PAD, PAD], [97, 98, 99, EOS], [97, 98, EOS, PAD]]
     with pytest.raises(TypeError, match="segment"):
         collate([text], np.array([0]))
@@ -217,7 +263,9 @@ def test_large_batches_are_of_pairs_that_are_as_much_alike(monkeypatch: pytest.M
         weight = 1.0
         random = np.random.default_rng(0)
         src_lengths = np.clip(np.exp(random.normal(2.7, 0.35, 300_000)), 1, 60).astype(int)
-        tgt_lengths = np.clip(src_lengths * np.exp(random.normal(0.0, 0.2, 300_000)), 1, 60).astype(int)
+        tgt_lengths = np.clip(src_lengths * np.exp(random.normal(0.0, 0.2, 300_000)), 1, 60).astype(
+            int
+        )
 
         def __len__(self) -> int:
             return 300_000

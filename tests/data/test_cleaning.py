@@ -13,7 +13,12 @@ from mt.data.cleaning import Cleaner, normalise
 from mt.data.scripts import count_units, is_unspaced
 
 # Every code point, surrogates included, with the awkward ones made likely.
-ANY_TEXT = st.text(st.one_of(st.characters(), st.sampled_from("e\u0301\u00ad\ufeff\x00\x85\u2028\ud83d\ude00\u00a8\u3000\t\r\n ﬁ")))
+ANY_TEXT = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("e\u0301\u00ad\ufeff\x00\x85\u2028\ud83d\ude00\u00a8\u3000\t\r\n ﬁ"),
+    )
+)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFKC", "none"])
@@ -37,10 +42,19 @@ def test_normalise_is_total_idempotent_and_gives_one_clean_line(form: str, text:
         ("bell\x07 and \x92", "bell  and"),
         ("e\u0301 \u00a0", "\u00e9"),
         ("two  spaces stay", "two  spaces stay"),
-        ("\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),  # a pair of surrogates is one character, a lone one is none
-        ("\u0645\u06cc\u200c\u0634\u0648\u062f \u200f", "\u0645\u06cc\u200c\u0634\u0648\u062f \u200f"),  # Persian joiner, direction mark
+        (
+            "\ud83d\ude00 \ud83d",
+            "\U0001f600 \ufffd",
+        ),  # a pair of surrogates is one character, a lone one is none
+        (
+            "\u0645\u06cc\u200c\u0634\u0648\u062f \u200f",
+            "\u0645\u06cc\u200c\u0634\u0648\u062f \u200f",
+        ),  # Persian joiner, direction mark
         ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),  # a joined emoji
-        ("e\u00ad\u0301", "\u00e9"),  # what stands between two parts of a character goes before they are joined
+        (
+            "e\u00ad\u0301",
+            "\u00e9",
+        ),  # what stands between two parts of a character goes before they are joined
         ("ﬁ", "ﬁ"),
     ],
 )
@@ -60,7 +74,11 @@ def test_forms() -> None:
         ("", 0, False),
         ("\u00fcber die Br\u00fccke", 3, False),
         ("\u79c1\u306f\u5b66\u751f\u3067\u3059\u3002", 6, True),  # the full stop is no unit
-        ("\u4f60\u597d\uff0cworld 2", 4, False),  # two characters and two words; more than half of it is Latin
+        (
+            "\u4f60\u597d\uff0cworld 2",
+            4,
+            False,
+        ),  # two characters and two words; more than half of it is Latin
         ("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", 6, True),  # Thai
         ("\u1019\u103c\u1014\u103a\u1019\u102c", 6, True),  # Burmese
         ("\ud55c\uad6d\uc5b4 \ubb38\uc7a5", 2, False),  # Korean has spaces
@@ -106,14 +124,27 @@ def test_each_step_counts_what_it_drops() -> None:
 
 
 def test_ratio_is_in_bytes_and_spares_short_pairs() -> None:
-    pairs = [("x" * 51, "y" * 12), ("x" * 48, "y" * 12), ("x" * 50, "y"), ("\u00e4" * 26, "y" * 12), ("x" * 26, "y" * 6)]
+    pairs = [
+        ("x" * 51, "y" * 12),
+        ("x" * 48, "y" * 12),
+        ("x" * 50, "y"),
+        ("\u00e4" * 26, "y" * 12),
+        ("x" * 26, "y" * 6),
+    ]
     cleaner = Cleaner(CleanConfig(max_ratio=4.0), [])
     assert [pairs.index(pair) for pair in cleaner(pairs)] == [1, 2, 4]
     assert cleaner.counts["ratio"] == 2
 
 
 def test_steps_can_be_switched_off() -> None:
-    config = CleanConfig(unicode="none", max_words=0, max_chars=0, max_ratio=0.0, deduplicate=False, drop_overlap=False)
+    config = CleanConfig(
+        unicode="none",
+        max_words=0,
+        max_chars=0,
+        max_ratio=0.0,
+        deduplicate=False,
+        drop_overlap=False,
+    )
     pairs = [("e\u0301", "x " * 5000), ("e\u0301", "x " * 5000)]
     cleaner = Cleaner(config, pairs)
     assert [source for source, _ in cleaner(pairs)] == ["e\u0301", "e\u0301"]

@@ -21,7 +21,12 @@ from mt.data import hub, readers
 from mt.data.corpus import RawCorpus, load_corpus, source_key
 from mt.errors import MTError, UsageError
 
-PAIRS = [("A house.", "Ein Haus."), ("b\u2028c\x85d\x0be", "ein Zeilentrenner"), ("", "leer"), ("ünïcode 😀", "日本語")]
+PAIRS = [
+    ("A house.", "Ein Haus."),
+    ("b\u2028c\x85d\x0be", "ein Zeilentrenner"),
+    ("", "leer"),
+    ("ünïcode 😀", "日本語"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -83,11 +88,16 @@ def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     assert list(readers.read_lines(path)) == ["one", "two\rtwo", "", "three\u2029\x1c\r", "last"]
 
 
-def test_several_files_awkward_names_and_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_files_awkward_names_and_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     write_sides(tmp_path, PAIRS[:1], "a=b, c [d]")
     write_sides(tmp_path, PAIRS[1:], "e")
-    split = SplitConfig(src=["~/a=b, c [d].en", str(tmp_path / "e.en")], tgt=["~/a=b, c [d].de", str(tmp_path / "e.de")])
+    split = SplitConfig(
+        src=["~/a=b, c [d].en", str(tmp_path / "e.en")],
+        tgt=["~/a=b, c [d].de", str(tmp_path / "e.de")],
+    )
     assert read(split) == PAIRS
     monkeypatch.chdir(tmp_path)
     assert read(SplitConfig(src="e.en", tgt="e.de")) == PAIRS[1:]
@@ -106,7 +116,11 @@ def test_sides_of_different_length(tmp_path: Path) -> None:
 
 def test_unreadable_files(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
-    for path, message in ((tmp_path / "none.en", "no such file"), (tmp_path, "is a folder"), (Path("/dev/null"), "device")):
+    for path, message in (
+        (tmp_path / "none.en", "no such file"),
+        (tmp_path, "is a folder"),
+        (Path("/dev/null"), "device"),
+    ):
         with pytest.raises(MTError, match=message):
             corpus(SplitConfig(src=str(path), tgt=split.tgt))
     Path(split.src).write_bytes(b"fine\n\xffwrong\n" + b"fine\n" * 2)
@@ -118,7 +132,10 @@ def test_tsv(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text('1\tder "Hund\t\tthe "dog\n2\t\tx\tthe cat\n', encoding="utf-8")
     assert read(SplitConfig(file=str(path))) == [("1", 'der "Hund'), ("2", "")]
-    assert read(SplitConfig(file=str(path), columns=["3", "1"])) == [('the "dog', 'der "Hund'), ("the cat", "")]
+    assert read(SplitConfig(file=str(path), columns=["3", "1"])) == [
+        ('the "dog', 'der "Hund'),
+        ("the cat", ""),
+    ]
     with pytest.raises(MTError, match=r"t\.tsv, line 1: 4 column\(s\), but column 4"):
         read(SplitConfig(file=str(path), columns=["0", "4"]))
     with pytest.raises(UsageError, match="numbers from 0"):
@@ -131,13 +148,21 @@ def test_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl.gz"
 
     def lines(*records: object) -> SplitConfig:
-        text = "\n".join(record if isinstance(record, str) else json.dumps(record) for record in records)
+        text = "\n".join(
+            record if isinstance(record, str) else json.dumps(record) for record in records
+        )
         path.write_bytes(gzip.compress(text.encode()))
         return SplitConfig(file=str(path))
 
     flat = [{"en": source, "de": target} for source, target in PAIRS]
-    assert read(lines(*flat, "")) == read(lines(*({"translation": record} for record in flat))) == PAIRS
-    assert read(SplitConfig(file=lines({"x": 1, "b": "B", "a": "A"}).file, columns=["a", "b"])) == [("A", "B")]
+    assert (
+        read(lines(*flat, ""))
+        == read(lines(*({"translation": record} for record in flat)))
+        == PAIRS
+    )
+    assert read(SplitConfig(file=lines({"x": 1, "b": "B", "a": "A"}).file, columns=["a", "b"])) == [
+        ("A", "B")
+    ]
     assert read(lines({"en": None, "de": "x"})) == [("", "x")]
     for bad, message in (
         ("{", "line 2: not a JSON object"),
@@ -164,8 +189,15 @@ def test_tmx_with_region_codes_and_inline_elements(tmp_path: Path) -> None:
     )
     split = SplitConfig(file=str(path))
     loaded = corpus(split)
-    assert list(loaded.train[0].pairs()) == [("A red house & more.", "Ein rotes Haus."), ("plain", "x")]
-    assert list(loaded.train[0].pairs()) and len(loaded.notes) == 1 and "1 of 3 units skipped" in loaded.notes[0]
+    assert list(loaded.train[0].pairs()) == [
+        ("A red house & more.", "Ein rotes Haus."),
+        ("plain", "x"),
+    ]
+    assert (
+        list(loaded.train[0].pairs())
+        and len(loaded.notes) == 1
+        and "1 of 3 units skipped" in loaded.notes[0]
+    )
     assert read(split, src_lang="en-GB") == [("British", "x")]
     with pytest.raises(MTError, match="languages found: de, de-de, en, en-gb, en-us, eng"):
         read(split, src_lang="fr")
@@ -179,7 +211,14 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
 
     path = tmp_path / "t.tmx.gz"
     unit = '<tu><tuv xml:lang="en"><seg>{0} house</seg></tuv><tuv xml:lang="de"><seg>{0} Haus</seg></tuv></tu>\n'
-    path.write_bytes(gzip.compress(("<tmx><body>" + "".join(unit.format(i) for i in range(20_000)) + "</body></tmx>").encode(), 1))
+    path.write_bytes(
+        gzip.compress(
+            (
+                "<tmx><body>" + "".join(unit.format(i) for i in range(20_000)) + "</body></tmx>"
+            ).encode(),
+            1,
+        )
+    )
     tracemalloc.start()
     count = sum(1 for _ in readers.read_tmx(path, ("en", "de"), print))
     peak = tracemalloc.get_traced_memory()[1]
@@ -189,18 +228,36 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
 
 def hub_folder(folder: Path) -> Path:
     """A repository as the hub has them: a card that declares subsets, Parquet files."""
-    nested = [{"id": i, "translation": {"de": target, "en": source}} for i, (source, target) in enumerate(PAIRS)]
-    features = datasets.Features({"id": datasets.Value("int64"), "translation": datasets.Translation(["de", "en"])})
-    datasets.Dataset.from_list(nested, features).to_parquet(folder / "de-en" / "train-00000-of-00001.parquet")
-    datasets.Dataset.from_list(nested[:2], features).to_parquet(folder / "de-en" / "validation-00000-of-00001.parquet")
-    datasets.Dataset.from_list([{"fr": "maison", "en": "house"}]).to_parquet(folder / "fr-en" / "train-00000-of-00001.parquet")
+    nested = [
+        {"id": i, "translation": {"de": target, "en": source}}
+        for i, (source, target) in enumerate(PAIRS)
+    ]
+    features = datasets.Features(
+        {"id": datasets.Value("int64"), "translation": datasets.Translation(["de", "en"])}
+    )
+    datasets.Dataset.from_list(nested, features).to_parquet(
+        folder / "de-en" / "train-00000-of-00001.parquet"
+    )
+    datasets.Dataset.from_list(nested[:2], features).to_parquet(
+        folder / "de-en" / "validation-00000-of-00001.parquet"
+    )
+    datasets.Dataset.from_list([{"fr": "maison", "en": "house"}]).to_parquet(
+        folder / "fr-en" / "train-00000-of-00001.parquet"
+    )
     card = {
         "configs": [
-            {"config_name": "de-en", "data_files": [{"split": s, "path": f"de-en/{s}-*"} for s in ("train", "validation")]},
+            {
+                "config_name": "de-en",
+                "data_files": [
+                    {"split": s, "path": f"de-en/{s}-*"} for s in ("train", "validation")
+                ],
+            },
             {"config_name": "fr-en", "data_files": [{"split": "train", "path": "fr-en/train-*"}]},
         ]
     }
-    (folder / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n# A card\n", encoding="utf-8")
+    (folder / "README.md").write_text(
+        f"---\n{yaml.safe_dump(card)}---\n# A card\n", encoding="utf-8"
+    )
     return folder
 
 
@@ -210,11 +267,16 @@ def test_hub_repository_with_translations(tmp_path: Path) -> None:
     loaded = corpus(split, test=SplitConfig(hub=folder, subset="de-en", split="train[1:3]"))
     assert list(loaded.train[0].pairs()) == list(loaded.train[0].pairs()) == PAIRS
     assert list(loaded.val.pairs()) == PAIRS[:2] and list(loaded.test.pairs()) == PAIRS[1:3]
-    assert read(split, test=SplitConfig(hub=folder, subset="de-en", split="train"), reverse=True) == [p[::-1] for p in PAIRS]
+    assert read(
+        split, test=SplitConfig(hub=folder, subset="de-en", split="train"), reverse=True
+    ) == [p[::-1] for p in PAIRS]
     for settings, message in (
         ({"subset": "xx"}, r"fr-en"),
         ({"subset": "de-en", "split": "dev"}, r"dev.*train.*validation"),
-        ({"subset": "de-en", "columns": ["en", "fr"]}, r"no columns en and fr; it has: id, translation \(translation has de, en\)"),
+        (
+            {"subset": "de-en", "columns": ["en", "fr"]},
+            r"no columns en and fr; it has: id, translation \(translation has de, en\)",
+        ),
     ):
         with pytest.raises(MTError, match=message):
             read(SplitConfig(hub=folder, **settings), val=split, test=split)  # type: ignore[arg-type]
@@ -222,11 +284,18 @@ def test_hub_repository_with_translations(tmp_path: Path) -> None:
 
 def test_hub_copy_in_the_converted_layout(tmp_path: Path) -> None:
     """No card, or one that does not match the files: then the folders are the subsets."""
-    for subset, texts in (("de-en", {"de": "Haus", "en": "house"}), ("fr-en", {"fr": "maison", "en": "house"})):
-        datasets.Dataset.from_list([{"translation": texts}]).to_parquet(tmp_path / subset / "train" / "0000.parquet")
+    for subset, texts in (
+        ("de-en", {"de": "Haus", "en": "house"}),
+        ("fr-en", {"fr": "maison", "en": "house"}),
+    ):
+        datasets.Dataset.from_list([{"translation": texts}]).to_parquet(
+            tmp_path / subset / "train" / "0000.parquet"
+        )
     split = SplitConfig(hub=str(tmp_path), subset="fr-en", split="train")
     assert read(split, tgt_lang="fr", offline=True) == [("house", "maison")]
-    shutil.rmtree(hub_folder(tmp_path / "part") / "de-en")  # the subset that the card declares first
+    shutil.rmtree(
+        hub_folder(tmp_path / "part") / "de-en"
+    )  # the subset that the card declares first
     part = SplitConfig(hub=str(tmp_path / "part"), subset="fr-en", split="train")
     assert read(part, tgt_lang="fr", val=split, test=split) == [("house", "maison")]
     with pytest.raises(MTError, match="xx-en"):
@@ -238,7 +307,9 @@ def test_hub_columns_in_json_lines_and_csv(tmp_path: Path) -> None:
     (tmp_path / "j").mkdir()
     (tmp_path / "j" / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "train.csv").write_text('n,de,en\n1,NA,None\n2,null,"say ""no"", please"\n', encoding="utf-8")
+    (tmp_path / "c" / "train.csv").write_text(
+        'n,de,en\n1,NA,None\n2,null,"say ""no"", please"\n', encoding="utf-8"
+    )
     expected = [(row["en"], row["de"]) for row in rows]
     assert read(SplitConfig(hub=str(tmp_path / "j"), split="train")) == expected
     assert read(SplitConfig(hub=str(tmp_path / "c"), split="train")) == expected
@@ -249,7 +320,10 @@ def test_hub_columns_in_json_lines_and_csv(tmp_path: Path) -> None:
 
 
 def test_hub_sets_that_cannot_be_had(tmp_path: Path) -> None:
-    with pytest.raises(MTError, match=r"hf download --repo-type dataset owner/none --local-dir none.*data\.train\.hub=none"):
+    with pytest.raises(
+        MTError,
+        match=r"hf download --repo-type dataset owner/none --local-dir none.*data\.train\.hub=none",
+    ):
         read(SplitConfig(hub="owner/none", split="train"), offline=True)
     with pytest.raises(MTError, match="no such folder"):
         read(SplitConfig(hub=str(tmp_path / "none"), split="train"))
@@ -265,7 +339,9 @@ def test_hub_sets_that_cannot_be_had(tmp_path: Path) -> None:
 
 def test_exactly_one_kind_a_split(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
-    with pytest.raises(UsageError, match=r"data\.train\.src and data\.train\.tgt.*data\.train\.hub"):
+    with pytest.raises(
+        UsageError, match=r"data\.train\.src and data\.train\.tgt.*data\.train\.hub"
+    ):
         load_corpus(DataConfig())
     with pytest.raises(UsageError, match="data.val sets src and tgt and hub"):
         corpus(split, val=SplitConfig(src=split.src, tgt=split.tgt, hub="x/y"))
@@ -280,7 +356,10 @@ def test_limit_reverse_and_mix(tmp_path: Path) -> None:
     limited = SplitConfig(src=split.src, tgt=split.tgt, limit=2, weight=0.5)
     extra = SplitConfig(src=split.tgt, tgt=split.src, weight=3.0)
     loaded = corpus(limited, mix={"extra": extra}, reverse=True)
-    assert [(source.name, source.weight) for source in loaded.train] == [("train", 0.5), ("extra", 3.0)]
+    assert [(source.name, source.weight) for source in loaded.train] == [
+        ("train", 0.5),
+        ("extra", 3.0),
+    ]
     assert list(loaded.train[0].pairs()) == [(target, source) for source, target in PAIRS[:2]]
     assert list(loaded.train[1].pairs()) == PAIRS
 
@@ -300,7 +379,10 @@ def test_fingerprint_follows_content_and_selection(tmp_path: Path) -> None:
     ]
     assert len({first, *others}) == 4
     hub = str(hub_folder(tmp_path / "copy"))
-    prints = {fingerprint(SplitConfig(hub=hub, subset="de-en", split=part)) for part in ("train", "train", "validation")}
+    prints = {
+        fingerprint(SplitConfig(hub=hub, subset="de-en", split=part))
+        for part in ("train", "train", "validation")
+    }
     assert len(prints) == 2
 
 
@@ -310,11 +392,15 @@ def held_out(tmp_path: Path, pairs: list[tuple[str, str]], **settings: object) -
 
 def test_held_out_parts(tmp_path: Path) -> None:
     pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(3000)]
-    pairs += [(f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)]  # the same sources in another spelling
+    pairs += [
+        (f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)
+    ]  # the same sources in another spelling
     pairs += [("Thank you.", f"Danke {i}.") for i in range(500)] + [("", "x"), ("Sentence 7", "")]
     loaded = held_out(tmp_path, pairs, holdout=150)
     parts = [list(source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)]
-    assert sorted(pair for part in parts for pair in part) == sorted(pairs)  # every pair in exactly one part
+    assert sorted(pair for part in parts for pair in part) == sorted(
+        pairs
+    )  # every pair in exactly one part
     assert [len(part) for part in parts[1:]] == [150, 150]
     place = defaultdict(set)
     for number, part in enumerate(parts):
@@ -322,11 +408,18 @@ def test_held_out_parts(tmp_path: Path) -> None:
             if target:
                 place[" ".join(source.lower().split())].add(number)
     assert all(len(numbers) == 1 for numbers in place.values()) and place["thank you."] == {0}
-    assert loaded.notes == ["held out of train by a hash of the source: 150 pairs for val, 150 pairs for test (of 4,502)"]
+    assert loaded.notes == [
+        "held out of train by a hash of the source: 150 pairs for val, 150 pairs for test (of 4,502)"
+    ]
     again = held_out(tmp_path, pairs[::-1], holdout=150)  # the order of the file does not matter
     assert {source_key(s) for s, _ in again.val.pairs()} == {source_key(s) for s, _ in parts[1]}
     assert sorted(again.train[0].pairs()) == sorted(parts[0])
-    sources = (loaded.train[0], loaded.val, loaded.test, held_out(tmp_path, pairs, holdout=100).train[0])
+    sources = (
+        loaded.train[0],
+        loaded.val,
+        loaded.test,
+        held_out(tmp_path, pairs, holdout=100).train[0],
+    )
     assert len({source.fingerprint() for source in sources}) == 4
 
 
@@ -345,7 +438,9 @@ def test_held_out_share_and_single_part(tmp_path: Path) -> None:
 
 def test_demo_corpus() -> None:
     pytest.importorskip("mt.data.embedded_corpus")
-    config = DataConfig(train=SplitConfig(demo=300), val=SplitConfig(demo=20), test=SplitConfig(demo=30))
+    config = DataConfig(
+        train=SplitConfig(demo=300), val=SplitConfig(demo=20), test=SplitConfig(demo=30)
+    )
     loaded = load_corpus(config)
     counts = [len(list(source.pairs())) for source in (loaded.train[0], loaded.val, loaded.test)]
     assert counts == [300, 20, 30]
@@ -360,7 +455,9 @@ def test_multi30k_has_its_published_size(realdata: Path) -> None:
         return SplitConfig(src=str(folder / f"{name}.en.gz"), tgt=str(folder / f"{name}.de.gz"))
 
     loaded = corpus(split("train"), val=split("val"), test=split("test2016"))
-    sizes = [sum(1 for _ in source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)]
+    sizes = [
+        sum(1 for _ in source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)
+    ]
     assert sizes == [29_000, 1_014, 1_000]
 
 

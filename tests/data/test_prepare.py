@@ -23,7 +23,12 @@ from mt.errors import MTError
 
 NOUNS = ["garden", "window", "mountain", "letter", "answer", "question", "river", "teacher"]
 VERBS = ["sees", "hears", "finds", "carries", "follows", "watches", "opens", "closes"]
-PAIRS = [(f"the {a} {v} the {b}", f"Das {a.upper()} {v.upper()} das {b.upper()}") for a in NOUNS for v in VERBS for b in NOUNS]
+PAIRS = [
+    (f"the {a} {v} the {b}", f"Das {a.upper()} {v.upper()} das {b.upper()}")
+    for a in NOUNS
+    for v in VERBS
+    for b in NOUNS
+]
 
 
 def write_split(folder: Path, name: str, pairs: list[tuple[str, str]]) -> SplitConfig:
@@ -53,13 +58,21 @@ def run(config: DataConfig, **options: Tokenizer) -> tuple[PreparedData, list[st
 def rows(data: PreparedData, index: int = 0) -> list[tuple[str, str]]:
     table = data.train[index]
     source, target = table.pieces(np.arange(len(table)))
-    return list(zip(data.tokenizer.decode_many(source, "src"), data.tokenizer.decode_many(target, "tgt"), strict=True))
+    return list(
+        zip(
+            data.tokenizer.decode_many(source, "src"),
+            data.tokenizer.decode_many(target, "tgt"),
+            strict=True,
+        )
+    )
 
 
 def test_tables_hold_the_cleaned_text_in_pieces(config: DataConfig) -> None:
     data, _ = run(config)
     assert rows(data) == PAIRS[20:]
-    assert data.train[0].src_lengths.tolist() == [len(data.tokenizer.encode(src)) + 1 for src, _ in PAIRS[20:]]
+    assert data.train[0].src_lengths.tolist() == [
+        len(data.tokenizer.encode(src)) + 1 for src, _ in PAIRS[20:]
+    ]
     # Blank and long pairs stay in validation, and the text is as it was read.
     assert data.val_pairs == [*PAIRS[:9], ("", "blank  source")] and data.test_pairs == PAIRS[10:20]
     assert len(data.val) == 10 and data.val.src_lengths[9] == 1
@@ -67,7 +80,9 @@ def test_tables_hold_the_cleaned_text_in_pieces(config: DataConfig) -> None:
 
 
 @pytest.mark.parametrize("chunk", [7, 100_000])
-def test_chunks_do_not_matter(config: DataConfig, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_do_not_matter(
+    config: DataConfig, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHUNK", chunk)
     assert rows(run(config)[0]) == PAIRS[20:]
 
@@ -102,7 +117,9 @@ def test_hash_follows_content_and_settings(config: DataConfig, tmp_path: Path) -
     assert len(set(hashes)) == len(hashes)
     moved = tmp_path / "elsewhere"
     moved.mkdir()
-    config.train = SplitConfig(*(str(shutil.copy(path, moved)) for path in (config.train.src, config.train.tgt)))
+    config.train = SplitConfig(
+        *(str(shutil.copy(path, moved)) for path in (config.train.src, config.train.tgt))
+    )
     assert run(config)[0].hash == hashes[-1]  # where the files lie does not matter
 
 
@@ -111,7 +128,10 @@ def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> N
     config.cache = str(tmp_path / "other")
     second, _ = run(config)
     assert first.hash == second.hash
-    contents = [{path.name: path.read_bytes() for path in (tmp_path / cache / first.hash).iterdir()} for cache in ("cache", "other")]
+    contents = [
+        {path.name: path.read_bytes() for path in (tmp_path / cache / first.hash).iterdir()}
+        for cache in ("cache", "other")
+    ]
     assert contents[0] == contents[1] and len(contents[0]) == 8
 
 
@@ -141,10 +161,14 @@ def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.Mo
     assert not list(Path(config.cache).glob("*.unfinished"))
 
 
-def test_long_pairs_are_dropped_from_training_and_counted(config: DataConfig, tmp_path: Path) -> None:
+def test_long_pairs_are_dropped_from_training_and_counted(
+    config: DataConfig, tmp_path: Path
+) -> None:
     long = [("window " * 40, "short"), ("short", "window " * 40)]
     config.train = write_split(tmp_path, "long", [*long, *PAIRS[20:]])
-    config.val = write_split(tmp_path, "long-val", [("river " * 40, "brief"), ("brief", "river " * 40)])
+    config.val = write_split(
+        tmp_path, "long-val", [("river " * 40, "brief"), ("brief", "river " * 40)]
+    )
     config.max_pieces = 30
     config.clean.max_ratio = 0
     data, _ = run(config)
@@ -156,8 +180,16 @@ def test_long_pairs_are_dropped_from_training_and_counted(config: DataConfig, tm
         run(config)
 
 
-def test_report_counts_each_source_and_duplicates_across(config: DataConfig, tmp_path: Path) -> None:
-    config.mix = {"extra": write_split(tmp_path, "extra", [*PAIRS[20:25], ("a new pair", "ein neues Paar"), ("", "x"), PAIRS[0]])}
+def test_report_counts_each_source_and_duplicates_across(
+    config: DataConfig, tmp_path: Path
+) -> None:
+    config.mix = {
+        "extra": write_split(
+            tmp_path,
+            "extra",
+            [*PAIRS[20:25], ("a new pair", "ein neues Paar"), ("", "x"), PAIRS[0]],
+        )
+    }
     config.mix["extra"].weight = 2.0
     data, _ = run(config)
     assert "train: 492 pairs read, 492 kept after cleaning" in data.report
@@ -170,7 +202,9 @@ def test_report_counts_each_source_and_duplicates_across(config: DataConfig, tmp
 def test_nothing_left_says_why(config: DataConfig, tmp_path: Path) -> None:
     config.train = write_split(tmp_path, "bad", [("", "x"), ("y", ""), ("a b c", "d e f")])
     config.clean.max_words = 2
-    with pytest.raises(MTError, match=r"no training pair is left after cleaning: 3 read \(.*2 empty, 1 too long\)"):
+    with pytest.raises(
+        MTError, match=r"no training pair is left after cleaning: 3 read \(.*2 empty, 1 too long\)"
+    ):
         run(config)
     config.test = write_split(tmp_path, "none", [("a", "b")])
     for path in (config.test.src, config.test.tgt):
@@ -185,7 +219,9 @@ def test_vocabulary_too_large(config: DataConfig) -> None:
         run(config)
 
 
-def test_given_tokenizer_is_used(config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_given_tokenizer_is_used(
+    config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own, _ = run(config)
     monkeypatch.setattr(Tokenizer, "train", None)
     config.train = write_split(tmp_path, "tune", [("ÄÖ the river", "ß"), *PAIRS[30:40]])
@@ -196,21 +232,30 @@ def test_given_tokenizer_is_used(config: DataConfig, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(("kind", "sampling"), [("unigram", 0.1), ("bpe", 0.2)])
-def test_with_sampling_the_table_holds_text_and_the_length_to_expect(config: DataConfig, kind: str, sampling: float) -> None:
+def test_with_sampling_the_table_holds_text_and_the_length_to_expect(
+    config: DataConfig, kind: str, sampling: float
+) -> None:
     config.tokenizer.type, config.tokenizer.sampling = kind, sampling
     data, _ = run(config)
     table = data.train[0]
     source, target = table.text(np.arange(len(table)))
     assert list(zip(source, target, strict=True)) == PAIRS[20:]
     assert not data.val.holds_text
-    drawn = np.mean([[len(data.tokenizer.sample(text, "src", sampling, seed)) for text in source] for seed in range(3)])
+    drawn = np.mean(
+        [
+            [len(data.tokenizer.sample(text, "src", sampling, seed)) for text in source]
+            for seed in range(3)
+        ]
+    )
     assert table.src_lengths.mean() - 1 == pytest.approx(drawn, rel=0.15)
     assert drawn > 1.1 * np.mean([len(data.tokenizer.encode(text)) for text in source])
     order = BatchOrder(data.train, 512, 1)
     for epoch in range(2):
         segment = Segmenter(data.tokenizer, sampling, 1, epoch, config.max_pieces)
         batches = [collate(data.train, batch_rows, segment) for batch_rows in order.epoch(epoch)]
-        decoded = [data.tokenizer.decode(ids, "src") for batch in batches for ids in batch.source.tolist()]
+        decoded = [
+            data.tokenizer.decode(ids, "src") for batch in batches for ids in batch.source.tolist()
+        ]
         assert sorted(decoded) == sorted(source)
         assert max(batch.source.numel() for batch in batches) <= 2 * 512
 

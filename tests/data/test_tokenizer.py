@@ -40,7 +40,12 @@ STEMS = [
     "letter",
     "garden",
 ]
-LINES = [f"we {a}{suffix} the {b}s, and  they {b}ed {a}ing" for a in STEMS for b in STEMS for suffix in ("", "er", "able")]
+LINES = [
+    f"we {a}{suffix} the {b}s, and  they {b}ed {a}ing"
+    for a in STEMS
+    for b in STEMS
+    for suffix in ("", "er", "able")
+]
 TARGET = [line.upper().replace("E", "É") for line in LINES]
 KINDS = ("unigram", "bpe")
 # U+2581 is how SentencePiece writes a space; surrogates are not text.
@@ -63,7 +68,19 @@ def test_any_text_comes_back(tokenizer: Tokenizer, text: str, seed: int) -> None
     assert tokenizer.decode(tokenizer.sample(text, "src", 0.3, seed)) == text
 
 
-AWKWARD = ["", " ", "  a  b  ", "a\0b", "a\nb\r\n", "\t", "\u3000ﬁ\u00a0", "👩\u200d👧 😀", "<s></s><unk><pad><0x41>", "⁇", "\u2585"]
+AWKWARD = [
+    "",
+    " ",
+    "  a  b  ",
+    "a\0b",
+    "a\nb\r\n",
+    "\t",
+    "\u3000ﬁ\u00a0",
+    "👩\u200d👧 😀",
+    "<s></s><unk><pad><0x41>",
+    "⁇",
+    "\u2585",
+]
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -97,7 +114,10 @@ def test_training_repeats(kind: str) -> None:
 
 
 def test_joint_or_separate_saved_and_loaded(tmp_path: Path) -> None:
-    for joint, names in ((True, ["tokenizer.model"]), (False, ["tokenizer.src.model", "tokenizer.tgt.model"])):
+    for joint, names in (
+        (True, ["tokenizer.model"]),
+        (False, ["tokenizer.src.model", "tokenizer.tgt.model"]),
+    ):
         folder = tmp_path / str(joint)
         folder.mkdir()
         trained = Tokenizer.train(lambda: LINES, lambda: TARGET, config(joint=joint))
@@ -125,7 +145,9 @@ def test_missing_foreign_or_damaged_model(tmp_path: Path) -> None:
     with pytest.raises(MTError, match="no SentencePiece model"):
         Tokenizer.load(tmp_path)
     foreign = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(LINES), model_writer=foreign, vocab_size=40, minloglevel=2)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(LINES), model_writer=foreign, vocab_size=40, minloglevel=2
+    )
     (tmp_path / "tokenizer.model").write_bytes(foreign.getvalue())
     with pytest.raises(MTError, match="special pieces"):
         Tokenizer.load(tmp_path)
@@ -146,14 +168,22 @@ def test_impossible_vocabulary_says_what_is_possible(kind: str) -> None:
 def test_long_lines_are_not_dropped_from_training() -> None:
     """Only a line over SentencePiece's default limit (4,192 bytes) has these letters: they must get pieces."""
     tokenizer = Tokenizer(train_model([*LINES, "ωμέγα " * 500], config(character_coverage=1.0)))
-    assert all(piece.startswith(SPACE) or len(piece) < 6 for piece in tokenizer.pieces(tokenizer.encode("ωμέγα")))
+    assert all(
+        piece.startswith(SPACE) or len(piece) < 6
+        for piece in tokenizer.pieces(tokenizer.encode("ωμέγα"))
+    )
     assert not any(piece.startswith("<0x") for piece in tokenizer.pieces(tokenizer.encode("ωμέγα")))
 
 
 def test_reservoir_is_a_uniform_sample() -> None:
     assert reservoir(map(str, range(5)), 10, seed=1) == list("01234")
-    counts = Counter(line for seed in range(3000) for line in reservoir(map(str, range(10)), 3, seed))
-    assert all(abs(count - 900) < 5 * math.sqrt(900 * 0.7) for count in counts.values()) and len(counts) == 10
+    counts = Counter(
+        line for seed in range(3000) for line in reservoir(map(str, range(10)), 3, seed)
+    )
+    assert (
+        all(abs(count - 900) < 5 * math.sqrt(900 * 0.7) for count in counts.values())
+        and len(counts) == 10
+    )
 
 
 def segmentations(vocabulary: dict[str, float], word: str) -> list[tuple[list[str], float]]:
@@ -174,7 +204,10 @@ def test_unigram_sampling_has_the_distribution_of_the_paper() -> None:
     vocabulary = {model.id_to_piece(i): model.get_score(i) for i in range(260, len(model))}
     ways = segmentations(vocabulary, "▁letters")
     total = sum(math.exp(alpha * score) for _, score in ways)
-    drawn = Counter(tuple(tokenizer.pieces(tokenizer.sample("letters", "src", alpha, seed))) for seed in range(draws))
+    drawn = Counter(
+        tuple(tokenizer.pieces(tokenizer.sample("letters", "src", alpha, seed)))
+        for seed in range(draws)
+    )
     assert len(ways) > 4 and set(drawn) <= {tuple(way) for way, _ in ways}
     for way, score in ways:
         share = math.exp(alpha * score) / total
@@ -193,12 +226,23 @@ def test_bpe_dropout_of_all_merges_leaves_characters() -> None:
 
 
 def test_segmenter_varies_by_epoch_row_and_side_and_keeps_the_limits(tokenizer: Tokenizer) -> None:
-    def draw(epoch: int, row: int = 7, side: str = "src", seed: int = 1, longest: int = 999, max_pieces: int = 999) -> list[int]:
+    def draw(
+        epoch: int,
+        row: int = 7,
+        side: str = "src",
+        seed: int = 1,
+        longest: int = 999,
+        max_pieces: int = 999,
+    ) -> list[int]:
         return Segmenter(tokenizer, 0.2, seed, epoch, max_pieces)(LINES[0], side, row, longest)
 
     assert draw(0) == draw(0)
     # A few draws may agree by chance, not most.
-    for varied in ([draw(e) for e in range(20)], [draw(0, row=r) for r in range(20)], [draw(0, seed=s) for s in range(20)]):
+    for varied in (
+        [draw(e) for e in range(20)],
+        [draw(0, row=r) for r in range(20)],
+        [draw(0, seed=s) for s in range(20)],
+    ):
         assert len({tuple(ids) for ids in varied}) > 5
     assert [draw(e) for e in range(20)] != [draw(e, side="tgt") for e in range(20)]
     usual = tokenizer.encode(LINES[0])
@@ -217,8 +261,13 @@ def test_sampling_repeats_in_another_process(tokenizer: Tokenizer, tmp_path: Pat
     """SentencePiece's own sampling does not: its generator is salted by process."""
     path = tmp_path / "tokenizer.model"
     path.write_bytes(tokenizer.serialized()[0])
-    printed = subprocess.run([sys.executable, "-c", SCRIPT, path], capture_output=True, text=True, check=True).stdout
-    here = [tokenizer.sample("we carried the letters over the mountain", "src", 0.2, seed) for seed in range(5)]
+    printed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, path], capture_output=True, text=True, check=True
+    ).stdout
+    here = [
+        tokenizer.sample("we carried the letters over the mountain", "src", 0.2, seed)
+        for seed in range(5)
+    ]
     assert printed.strip() == str(here) and len({str(ids) for ids in here}) > 1
 
 

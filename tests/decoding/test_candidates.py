@@ -8,9 +8,13 @@ import torch
 from mt.decoding.candidates import ROWS, expand
 
 
-@pytest.mark.parametrize("vocabulary", [4, 7, ROWS**2 - 1, ROWS**2, ROWS**2 + 1, 17 * ROWS - 1, 1000])
+@pytest.mark.parametrize(
+    "vocabulary", [4, 7, ROWS**2 - 1, ROWS**2, ROWS**2 + 1, 17 * ROWS - 1, 1000]
+)
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_the_best_continuations_are_those_of_sorting_everything(width: int, vocabulary: int) -> None:
+def test_the_best_continuations_are_those_of_sorting_everything(
+    width: int, vocabulary: int
+) -> None:
     generator = torch.Generator().manual_seed(width * vocabulary)
     for case in ("likely", "clustered", "first step", "forbidden"):
         log_probs = torch.randn(6, width, vocabulary, generator=generator)

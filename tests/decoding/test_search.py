@@ -32,19 +32,26 @@ class TableModel:
 
     def logits(self, source: int, history: tuple[int, ...]) -> torch.Tensor:
         key = hash((self.seed, source, *history)) % 2**31
-        return torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(key)) * self.sharpness
+        return (
+            torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(key)) * self.sharpness
+        )
 
     def encode(self, source: torch.Tensor, mask: torch.Tensor) -> Memory:
         return Memory(source, mask, source)
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         self.beam = beam
-        return DecodingState({"source": memory.states[:, 0]}, [torch.zeros(len(memory.mask) * beam, 0, dtype=torch.long), None])
+        return DecodingState(
+            {"source": memory.states[:, 0]},
+            [torch.zeros(len(memory.mask) * beam, 0, dtype=torch.long), None],
+        )
 
     def step(self, tokens: torch.Tensor, state: DecodingState):
         history = torch.cat([state.cache[0], tokens[:, None]], 1)
         source = state.memory["source"].repeat_interleave(self.beam)
-        logits = torch.stack([self.logits(int(s), tuple(h)) for s, h in zip(source, history.tolist(), strict=True)])
+        logits = torch.stack(
+            [self.logits(int(s), tuple(h)) for s, h in zip(source, history.tolist(), strict=True)]
+        )
         return logits, DecodingState(state.memory, [history, None], state.step + 1), {}
 
     def log_prob(self, source: int, tokens: list[int], ended: bool) -> float:
@@ -62,7 +69,9 @@ def brute_force(model: TableModel, source: int, limit: int, alpha: float) -> lis
         for tokens in itertools.product(WORDS, repeat=length):
             ended = length < limit
             log_prob = model.log_prob(source, list(tokens), ended)
-            found.append(Hypothesis(list(tokens), log_prob / (length + ended) ** alpha, log_prob, ended))
+            found.append(
+                Hypothesis(list(tokens), log_prob / (length + ended) ** alpha, log_prob, ended)
+            )
     return sorted(found, key=lambda hypothesis: -hypothesis.score)
 
 
@@ -96,14 +105,18 @@ def test_greedy_takes_the_likeliest_token_every_time() -> None:
     for seed in range(10):
         model, tokens = TableModel(seed), []
         while len(tokens) < 8:
-            logits = model.logits(1, (BOS, *tokens)).index_fill(0, torch.tensor([PAD, UNK, BOS]), -torch.inf)
+            logits = model.logits(1, (BOS, *tokens)).index_fill(
+                0, torch.tensor([PAD, UNK, BOS]), -torch.inf
+            )
             if (token := int(logits.argmax())) == EOS:
                 break
             tokens.append(token)
         assert [search(model, *inputs(1), options(8, beam=1))[0][0].tokens] == [tokens]
 
 
-def slow_beam(model: TableModel, source: int, limit: int, beam: int, alpha: float) -> list[Hypothesis]:
+def slow_beam(
+    model: TableModel, source: int, limit: int, beam: int, alpha: float
+) -> list[Hypothesis]:
     """The same search for one sentence in plain Python, which recomputes every hypothesis from its tokens."""
     live: list[tuple[float, list[int]]] = [(0.0, [])]
     finished: list[Hypothesis] = []
@@ -111,12 +124,16 @@ def slow_beam(model: TableModel, source: int, limit: int, beam: int, alpha: floa
         candidates = []
         for log_prob, tokens in live:
             step = model.logits(source, (BOS, *tokens)).log_softmax(-1)
-            candidates += [(log_prob + float(step[token]), [*tokens, token]) for token in (EOS, *WORDS)]
+            candidates += [
+                (log_prob + float(step[token]), [*tokens, token]) for token in (EOS, *WORDS)
+            ]
         candidates.sort(key=lambda candidate: -candidate[0])
         for log_prob, tokens in candidates[:beam]:
             if tokens[-1] == EOS or length == limit:
                 ended = tokens[-1] == EOS
-                finished.append(Hypothesis(tokens[: length - ended], log_prob / length**alpha, log_prob, ended))
+                finished.append(
+                    Hypothesis(tokens[: length - ended], log_prob / length**alpha, log_prob, ended)
+                )
         finished = sorted(finished, key=lambda hypothesis: -hypothesis.score)[:beam]
         live = [candidate for candidate in candidates if candidate[1][-1] != EOS][:beam]
         if len(finished) == beam and finished[-1].score >= live[0][0] / length**alpha:
@@ -126,15 +143,25 @@ def slow_beam(model: TableModel, source: int, limit: int, beam: int, alpha: floa
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5])
 @pytest.mark.parametrize("beam", [1, 2, 3, 5])
-def test_batched_beam_is_the_slow_beam_of_every_sentence(beam: int, alpha: float, monkeypatch) -> None:
+def test_batched_beam_is_the_slow_beam_of_every_sentence(
+    beam: int, alpha: float, monkeypatch
+) -> None:
     model, sources = TableModel(7), list(range(12))
     expected = [slow_beam(model, source, 9, beam, alpha) for source in sources]
     wanted = options(9, beam=beam, nbest=beam, length_penalty=alpha)
-    for dropping in (search_module.worth_dropping, lambda done, _: done > 0, lambda done, all_: done == all_):
+    for dropping in (
+        search_module.worth_dropping,
+        lambda done, _: done > 0,
+        lambda done, all_: done == all_,
+    ):
         monkeypatch.setattr(search_module, "worth_dropping", dropping)
-        for found, reference in zip(search(model, *inputs(*sources), wanted), expected, strict=True):
+        for found, reference in zip(
+            search(model, *inputs(*sources), wanted), expected, strict=True
+        ):
             same(found, reference)
-    assert len({len(hypotheses[0].tokens) for hypotheses in expected}) > 1  # they do end at different steps
+    assert (
+        len({len(hypotheses[0].tokens) for hypotheses in expected}) > 1
+    )  # they do end at different steps
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -146,7 +173,11 @@ def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
 
         def logits(self, source, history):
             ends = source != 1 and len(history) >= 5
-            return super().logits(source, history).index_fill(0, torch.tensor([EOS]), 30.0 if ends else -30.0)
+            return (
+                super()
+                .logits(source, history)
+                .index_fill(0, torch.tensor([EOS]), 30.0 if ends else -30.0)
+            )
 
         def step(self, tokens, state):
             rows.append(len(tokens))
@@ -177,11 +208,28 @@ def test_limits_of_length_and_forbidden_tokens() -> None:
     source = torch.tensor([[4, 4, 3], [4, 3, 0]])
     mask = source != 0
     for sample in (False, True):
-        found = search(Stubborn(), source, mask, SearchOptions(max_ratio=2.0, max_extra=1, nbest=3, sample=sample))
-        assert [len(hypotheses[0].tokens) for hypotheses in found] == [7, 5]  # from each sentence's own real tokens
-        assert all(set(h.tokens) <= set(WORDS) and not h.complete and h.length == len(h.tokens) for hs in found for h in hs)
+        found = search(
+            Stubborn(),
+            source,
+            mask,
+            SearchOptions(max_ratio=2.0, max_extra=1, nbest=3, sample=sample),
+        )
+        assert [len(hypotheses[0].tokens) for hypotheses in found] == [
+            7,
+            5,
+        ]  # from each sentence's own real tokens
+        assert all(
+            set(h.tokens) <= set(WORDS) and not h.complete and h.length == len(h.tokens)
+            for hs in found
+            for h in hs
+        )
         assert search(Silent(), source, mask, SearchOptions())[0][0].tokens == []
-        long = search(Silent(), source, mask, SearchOptions(max_ratio=0, max_extra=1, min_length=4, sample=sample))
+        long = search(
+            Silent(),
+            source,
+            mask,
+            SearchOptions(max_ratio=0, max_extra=1, min_length=4, sample=sample),
+        )
         assert [(len(h.tokens), h.complete) for hs in long for h in hs] == [(4, True)] * 2
 
 
@@ -213,12 +261,17 @@ def test_sampling_follows_the_distribution() -> None:
 def test_a_sample_has_the_log_prob_of_its_tokens_and_a_seed_repeats_it() -> None:
     model = TableModel(5, sharpness=1.0)
     wanted = options(9, nbest=6, sample=True)
-    found, again, other = (search(model, *inputs(1, 2, 3), wanted, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    found, again, other = (
+        search(model, *inputs(1, 2, 3), wanted, torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
     assert found == again != other
     for source, hypotheses in zip((1, 2, 3), found, strict=True):
         assert len(hypotheses) == 6
         for h in hypotheses:
-            assert h.log_prob == pytest.approx(model.log_prob(source, h.tokens, h.complete), abs=1e-4)
+            assert h.log_prob == pytest.approx(
+                model.log_prob(source, h.tokens, h.complete), abs=1e-4
+            )
 
 
 def test_an_ensemble_averages_probabilities() -> None:
@@ -229,7 +282,11 @@ def test_an_ensemble_averages_probabilities() -> None:
 
     wanted = options(6, beam=3, nbest=3)
     ensemble = Ensemble([TableModel(1), TableModel(2)])
-    for found, expected in zip(search(ensemble, *inputs(1, 2, 3), wanted), search(Mean(), *inputs(1, 2, 3), wanted), strict=True):
+    for found, expected in zip(
+        search(ensemble, *inputs(1, 2, 3), wanted),
+        search(Mean(), *inputs(1, 2, 3), wanted),
+        strict=True,
+    ):
         same(found, expected)
 
 

@@ -14,12 +14,36 @@ from mt.decoding.splitting import join_parts, split_text
     [
         ("Short. Text.", 20, ["Short. Text."]),
         ("One is here. Two is there! Three?", 15, ["One is here.", "Two is there!", "Three?"]),
-        ("He said: \u201eStop!\u201c Then he went.", 20, ["He said: \u201eStop!\u201c", "Then he went."]),
-        ("On 3. may it was, e.g. us, at J. Smith and co. or so", 30, ["On 3. may it was, e.g. us,", "at J. Smith and co. or so"]),
-        ("\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\uff01\u597d", 5, ["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\uff01", "\u597d"]),
-        ("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939\u0964", 8, ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939\u0964"]),
-        ("\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627", 6, ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"]),
-        ("\u6211\u4eec\u3001\u4f60\u4eec\u3001\u4ed6\u4eec", 5, ["\u6211\u4eec\u3001", "\u4f60\u4eec\u3001\u4ed6\u4eec"]),
+        (
+            "He said: \u201eStop!\u201c Then he went.",
+            20,
+            ["He said: \u201eStop!\u201c", "Then he went."],
+        ),
+        (
+            "On 3. may it was, e.g. us, at J. Smith and co. or so",
+            30,
+            ["On 3. may it was, e.g. us,", "at J. Smith and co. or so"],
+        ),
+        (
+            "\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\uff01\u597d",
+            5,
+            ["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\uff01", "\u597d"],
+        ),
+        (
+            "\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939\u0964",
+            8,
+            ["\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939\u0964"],
+        ),
+        (
+            "\u0647\u0644\u061f \u0646\u0639\u0645\u060c \u0644\u0627",
+            6,
+            ["\u0647\u0644\u061f", "\u0646\u0639\u0645\u060c", "\u0644\u0627"],
+        ),
+        (
+            "\u6211\u4eec\u3001\u4f60\u4eec\u3001\u4ed6\u4eec",
+            5,
+            ["\u6211\u4eec\u3001", "\u4f60\u4eec\u3001\u4ed6\u4eec"],
+        ),
         ("one two three four", 10, ["one two", "three four"]),
         ("1,000,000 2.5", 9, ["1,000,000", "2.5"]),
         ("abcdefgh", 2, ["ab", "cd", "ef", "gh"]),
@@ -39,13 +63,17 @@ def test_long_runs_of_punctuation_are_split_at_once(character: str) -> None:
 def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
     family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
     parts = split_text(family * 50, len, 13)
-    assert "".join(parts) == family * 50 and all(part == family * (len(part) // 5) for part in parts)
+    assert "".join(parts) == family * 50 and all(
+        part == family * (len(part) // 5) for part in parts
+    )
     accents = "e" + "\u0301" * 5000  # one character to a reader, but it has to be cut
     assert "".join(split_text(accents, len, 100)) == accents
     assert split_text("\U0001f469", lambda text: 4 * len(text), 2) == ["\U0001f469"]
     choose = random.Random(0)
     for _ in range(200):
-        text = "".join(choose.choices("ab .,;!\u3002\u3001\u0301", k=choose.randint(1, 200))).strip()
+        text = "".join(
+            choose.choices("ab .,;!\u3002\u3001\u0301", k=choose.randint(1, 200))
+        ).strip()
         parts = split_text(text, len, 10)
         assert "".join("".join(parts).split()) == "".join(text.split())
         assert all(part and len(part) <= 10 for part in parts) or len(text) <= 10
@@ -53,5 +81,8 @@ def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
 
 def test_joining_with_and_without_spaces() -> None:
     assert join_parts(["One.", "", "Two."]) == "One. Two."
-    assert join_parts(["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\u3002"]) == "\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\u3002"
+    assert (
+        join_parts(["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\u3002"])
+        == "\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\u3002"
+    )
     assert join_parts([]) == ""

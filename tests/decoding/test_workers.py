@@ -26,7 +26,9 @@ from mt.decoding.token_budget import Budget
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="processes are forked on Linux only"
+)
 LINES = sentences(24)
 
 
@@ -60,17 +62,25 @@ def alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3, "nbest": 3, "length_penalty": 0.6}])
-def test_the_same_translations_in_the_same_order(run: Path, side_by_side: Translator, options: dict) -> None:
+def test_the_same_translations_in_the_same_order(
+    run: Path, side_by_side: Translator, options: dict
+) -> None:
     lines = [*LINES[:9], "", *LINES[9:]]
     expected = list(load(run, 1).translate_stream(lines, max_ratio=0.4, **options))
     found = list(side_by_side.translate_stream(lines, max_ratio=0.4, **options))
     assert [each.source for each in found] == [each.source for each in expected]
     for ours, theirs in zip(found, expected, strict=True):
-        assert [output.text for output in ours.outputs] == [output.text for output in theirs.outputs]
-        assert [output.score for output in ours.outputs] == pytest.approx([output.score for output in theirs.outputs], abs=1e-4)
+        assert [output.text for output in ours.outputs] == [
+            output.text for output in theirs.outputs
+        ]
+        assert [output.score for output in ours.outputs] == pytest.approx(
+            [output.score for output in theirs.outputs], abs=1e-4
+        )
 
 
-def test_the_search_is_in_the_other_processes(started: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_is_in_the_other_processes(
+    started: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_module, "search", None)  # here; not in those that were there before
     assert len(started.translate(LINES, max_ratio=0.3)) == len(LINES)
     with pytest.raises(TypeError):
@@ -84,7 +94,9 @@ def test_progress_is_told_of_every_sentence(side_by_side: Translator) -> None:
     assert len(done) > 2
 
 
-def test_samples_are_drawn_here_and_do_not_depend_on_processes(run: Path, side_by_side: Translator) -> None:
+def test_samples_are_drawn_here_and_do_not_depend_on_processes(
+    run: Path, side_by_side: Translator
+) -> None:
     options = {"sample": True, "seed": 3, "max_ratio": 0.3}
     expected = [each.text for each in load(run, 1).translate_stream(LINES, **options)]
     assert [each.text for each in side_by_side.translate_stream(LINES, **options)] == expected
@@ -103,7 +115,9 @@ def test_an_error_comes_back_as_it_is(run: Path) -> None:
 
 def small_only(model: Searchable, source: Tensor, *arguments: Any) -> list[list[Hypothesis]]:
     if len(source) > 2:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"
+        )
     return search(model, source, *arguments)
 
 
@@ -118,11 +132,15 @@ def test_where_memory_runs_out_a_process_goes_on_with_smaller_batches(
     assert "out of memory" in capfd.readouterr().err
 
 
-def test_a_process_keeps_its_batches_small(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_keeps_its_batches_small(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a process calls, called here."""
     monkeypatch.setattr(engine_module, "search", small_only)
     warnings: list[str] = []
-    function = engine_module.PyTorchEngine(translator.models, "fp32", 2)._for_worker(Budget(40, warnings.append))
+    function = engine_module.PyTorchEngine(translator.models, "fp32", 2)._for_worker(
+        Budget(40, warnings.append)
+    )
     rows, options = [[5, 6, 7, 8]] * 8, SearchOptions(beam=1, max_ratio=0.3)
     first, said = function(rows, options), len(warnings)
     assert said > 0
@@ -142,17 +160,24 @@ def test_where_processes_are_lost_the_rest_is_translated_here(
 
 
 def test_where_nothing_can_be_forked_all_is_translated_here(
-    run: Path, side_by_side: Translator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    run: Path,
+    side_by_side: Translator,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def refuse() -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    assert side_by_side.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert side_by_side.translate(LINES, max_ratio=0.3) == load(run, 1).translate(
+        LINES, max_ratio=0.3
+    )
     assert "Resource temporarily unavailable" in capfd.readouterr().err
 
 
-def test_an_interrupted_call_leaves_no_process_at_work_and_the_next_begins_anew(run: Path, started: Translator) -> None:
+def test_an_interrupted_call_leaves_no_process_at_work_and_the_next_begins_anew(
+    run: Path, started: Translator
+) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -176,7 +201,11 @@ def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) ->
 def test_how_many_processes(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert (workers_for(cpu, 0), workers_for(cpu, 5), workers_for(torch.device("cuda"), 5)) == (3, 5, 1)
+    assert (workers_for(cpu, 0), workers_for(cpu, 5), workers_for(torch.device("cuda"), 5)) == (
+        3,
+        5,
+        1,
+    )
     assert engine_module.PyTorchEngine(translator.models, "fp32", 0).count == 3
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
     assert workers_for(cpu, 0) == MOST
@@ -222,7 +251,12 @@ def test_processes_end_where_the_command_is_killed(run: Path, number: int) -> No
     environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
     arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]
     with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     ) as parent:
         assert parent.stdout
         started = [int(each) for each in parent.stdout.readline().split()]
@@ -243,8 +277,24 @@ def test_the_command_takes_a_process_for_each_thread(
     text.write_text("\n".join(LINES) + "\n", encoding="utf-8")
     forked: list[int] = []
     begin = engine_module.Workers
-    monkeypatch.setattr(engine_module, "Workers", lambda count, function: forked.append(count) or begin(count, function))
-    flags = [str(run), "--device", "cpu", "--precision", "fp32", "--input", str(text), "--batch-tokens", "120", "--max-ratio", "0.3"]
+    monkeypatch.setattr(
+        engine_module,
+        "Workers",
+        lambda count, function: forked.append(count) or begin(count, function),
+    )
+    flags = [
+        str(run),
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "--input",
+        str(text),
+        "--batch-tokens",
+        "120",
+        "--max-ratio",
+        "0.3",
+    ]
     printed = {}
     for threads in ("3", "1"):  # one last, as the other tests have it
         command.translate(command.parser().parse_args([*flags, "--threads", threads]))

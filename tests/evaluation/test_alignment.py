@@ -20,7 +20,9 @@ from mt.errors import MTError
 from mt.evaluation.alignment import score_alignments
 from mt.inspection.word_links import argmax_links, merge_pieces, threshold_links
 
-FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")]
+FAMILIES = [
+    (encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")
+]
 
 
 def links(text: str) -> Links:
@@ -33,12 +35,28 @@ def links(text: str) -> Links:
 def test_the_pharaoh_format_comes_back() -> None:
     found = parse_links(" 10-2 0-0\t1p2 1-2 \n")
     assert found.sure == {(10, 2), (0, 0), (1, 2)} and found.possible == found.sure
-    assert parse_links("0-0 1p2").possible == {(0, 0), (1, 2)} and parse_links("0-0 1p2").sure == {(0, 0)}
+    assert parse_links("0-0 1p2").possible == {(0, 0), (1, 2)} and parse_links("0-0 1p2").sure == {
+        (0, 0)
+    }
     assert format_links(parse_links("10-2 0-1 0p0 2-10")) == "0p0 0-1 2-10 10-2"
     assert parse_links("") == Links() and format_links(Links()) == ""
 
 
-@pytest.mark.parametrize("text", ["0-0 1:1", "1-", "-1-0", "0--1", "1-1-1", "0p", "a-b", "0-0,1-1", f"{'9' * 5000}-0", "\u0661-\u0661"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0-0 1:1",
+        "1-",
+        "-1-0",
+        "0--1",
+        "1-1-1",
+        "0p",
+        "a-b",
+        "0-0,1-1",
+        f"{'9' * 5000}-0",
+        "\u0661-\u0661",
+    ],
+)
 def test_bad_links_name_text_file_and_line(text: str, tmp_path: Path) -> None:
     bad = text.split()[-1][:40]
     with pytest.raises(MTError) as error:
@@ -59,7 +77,9 @@ def test_scores_by_hand() -> None:
     assert score.aer == pytest.approx(100 * (1 - (2 + 3) / (4 + 3)))
     assert (score.links, score.sentences) == (4, 1)
     # Counted over the corpus, which is not the mean of the sentences (0 and 100).
-    score = score_alignments([links("0-0 1-1 2-2"), links("0-1")], [links("0-0 1-1 2-2"), links("0-0")])
+    score = score_alignments(
+        [links("0-0 1-1 2-2"), links("0-1")], [links("0-0 1-1 2-2"), links("0-0")]
+    )
     assert score.aer == pytest.approx(25)
     assert score_alignments([Links()], [links("0-0")]).aer == 100
 
@@ -88,7 +108,9 @@ def test_published_error_rates_of_hansards(realdata: Path, system: str, publishe
     golds = read_links(realdata / "goldalign" / "enfr.gold.gz")
     found = read_links(realdata / "goldalign" / "systems" / f"{system}.gz")
     if system.endswith("reverse"):
-        found = [Links(frozenset((source, target) for target, source in each.sure)) for each in found]
+        found = [
+            Links(frozenset((source, target) for target, source in each.sure)) for each in found
+        ]
     score = score_alignments(found, golds)
     assert (len(golds), score.sentences) == (447, 447)
     assert score.aer == pytest.approx(published, abs=0.006)
@@ -106,8 +128,6 @@ def test_links_from_weights() -> None:
 # Pieces and words
 
 
-
-
 def test_merging_against_a_slow_loop() -> None:
     weights = np.array([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0]])
     assert merge_pieces(weights, [0, 0, -1], [0, 1, 1]) == pytest.approx(np.array([[0.3], [0.8]]))
@@ -115,7 +135,9 @@ def test_merging_against_a_slow_loop() -> None:
     for _ in range(50):
         size = random_numbers.integers(0, 9, 2)
         weights = random_numbers.random((2, 3, *size), dtype=np.float32)
-        target_words, source_words = (sorted(random_numbers.integers(-1, 5, length).tolist()) for length in size)
+        target_words, source_words = (
+            sorted(random_numbers.integers(-1, 5, length).tolist()) for length in size
+        )
         merged = merge_pieces(weights, source_words, target_words)
         assert merged.dtype == np.float32 and merged.shape[:2] == (2, 3)
         for layer, head in np.ndindex(2, 3):
@@ -151,7 +173,9 @@ def test_the_word_of_each_piece(pieces: str, words: list[int]) -> None:
 @pytest.fixture(scope="module", params=["bpe", "unigram"])
 def any_tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     lines, size = sentences(300), {"bpe": 330, "unigram": 290}[request.param]
-    return Tokenizer.train(lambda: lines, lambda: lines, TokenizerConfig(type=request.param, vocab_size=size))
+    return Tokenizer.train(
+        lambda: lines, lambda: lines, TokenizerConfig(type=request.param, vocab_size=size)
+    )
 
 
 def test_pieces_of_a_word_spell_it(any_tokenizer: Tokenizer) -> None:
@@ -160,7 +184,10 @@ def test_pieces_of_a_word_spell_it(any_tokenizer: Tokenizer) -> None:
         text = "".join(choose.choices("aecth  é猫.T\u00a0", k=choose.randint(1, 30))).strip()
         ids = any_tokenizer.encode(text)
         words = piece_words(any_tokenizer.pieces(ids))
-        groups = [[i for i, of in zip(ids, words, strict=True) if of == word] for word in range(max(words, default=-1) + 1)]
+        groups = [
+            [i for i, of in zip(ids, words, strict=True) if of == word]
+            for word in range(max(words, default=-1) + 1)
+        ]
         spelled = any_tokenizer.decode_many(groups)
         assert spelled == [word for word in text.split(" ") if word]
         assert len(spelled) == count_words(text)
@@ -169,8 +196,15 @@ def test_pieces_of_a_word_spell_it(any_tokenizer: Tokenizer) -> None:
 def test_words_of_any_output_are_those_of_its_pieces(any_tokenizer: Tokenizer) -> None:
     # All but bytes that can spell a control character or another blank, which the text rule would take out.
     blanks = {f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F, 0xC2, 0xE1, 0xE2, 0xE3, 0xEF)}
-    choices = [i for i in range(EOS + 1, any_tokenizer.vocab_size()) if any_tokenizer.pieces([i])[0] not in blanks]
+    choices = [
+        i
+        for i in range(EOS + 1, any_tokenizer.vocab_size())
+        if any_tokenizer.pieces([i])[0] not in blanks
+    ]
     choose = random.Random(0)
     for _ in range(300):
         ids = choose.choices(choices, k=choose.randint(0, 20))
-        assert count_words(any_tokenizer.decode(ids)) == max(piece_words(any_tokenizer.pieces(ids)), default=-1) + 1
+        assert (
+            count_words(any_tokenizer.decode(ids))
+            == max(piece_words(any_tokenizer.pieces(ids)), default=-1) + 1
+        )

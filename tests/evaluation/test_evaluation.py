@@ -18,7 +18,9 @@ from mt.evaluation.lengths import SMALL, lengths_of, score_buckets
 from mt.evaluation.metrics import SentenceStatistics, bleu_tokenizer, build_metrics, resamples
 from mt.evaluation.tables import WIDTH, text_table, to_dict
 
-WORDS = [f"word{i}" for i in range(500)]  # so many that TER finds few shifts to try, which is what takes it long
+WORDS = [
+    f"word{i}" for i in range(500)
+]  # so many that TER finds few shifts to try, which is what takes it long
 
 
 def corpus(size: int, seed: int = 0) -> tuple[list[str], list[str], list[str]]:
@@ -29,7 +31,13 @@ def corpus(size: int, seed: int = 0) -> tuple[list[str], list[str], list[str]]:
         words = draw.choices(WORDS, k=draw.randint(1, 70))
         sources.append(" ".join(draw.choices(WORDS, k=max(1, len(words) + draw.randint(-2, 2)))))
         references.append(" ".join(words))
-        hypotheses.append(" ".join(draw.choice(WORDS) if draw.random() < 0.2 else word for word in words if draw.random() > 0.1))
+        hypotheses.append(
+            " ".join(
+                draw.choice(WORDS) if draw.random() < 0.2 else word
+                for word in words
+                if draw.random() > 0.1
+            )
+        )
     return sources, hypotheses, references
 
 
@@ -43,22 +51,33 @@ def read(path: Path) -> list[str]:
     [
         ("en-de", "OpenNMT"),
         ("en-cs", "CUNI-Bergamot"),
-        *(pytest.param("en-de", system, marks=pytest.mark.slow) for system in ("PROMT", "Online-B", "Online-W")),
+        *(
+            pytest.param("en-de", system, marks=pytest.mark.slow)
+            for system in ("PROMT", "Online-B", "Online-W")
+        ),
         pytest.param("en-cs", "Online-B", marks=pytest.mark.slow),
     ],
 )
 def test_published_scores_of_wmt22(realdata: Path, pair: str, system: str) -> None:
     folder, target = realdata / "wmt22-systems", pair[-2:]
-    table = [line.split("\t") for line in (folder / "published-scores.tsv").read_text("utf-8").splitlines()[1:]]
+    table = [
+        line.split("\t")
+        for line in (folder / "published-scores.tsv").read_text("utf-8").splitlines()[1:]
+    ]
     published = {kind: float(score) for *which, kind, score in table if which == [pair, system]}
     assert len(published) == 6
     hypotheses = read(folder / f"{pair}.hyp.{system}.{target}.gz")
-    references = {name: read(folder / f"{pair}.ref.{name}.{target}.gz") for name in ("AB" if pair == "en-de" else "BC")}
+    references = {
+        name: read(folder / f"{pair}.ref.{name}.{target}.gz")
+        for name in ("AB" if pair == "en-de" else "BC")
+    }
     metrics, _ = build_metrics()
     for kind, score in published.items():
         metric, name = kind.split("-")
         used = list(references.values()) if name == "all" else [references[name]]
-        assert SentenceStatistics(metrics[metric], hypotheses, used).score().value == pytest.approx(score, abs=1e-4), kind
+        assert SentenceStatistics(metrics[metric], hypotheses, used).score().value == pytest.approx(
+            score, abs=1e-4
+        ), kind
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
@@ -107,7 +126,15 @@ def test_resamples_are_draws_with_replacement() -> None:
 
 @pytest.mark.parametrize(
     "lang, name",
-    [("de", "13a"), ("zh", "zh"), ("zho_Hans", "zh"), ("zh-TW", "zh"), ("ja", "ja-mecab"), ("ko-KR", "ko-mecab"), ("th", "char")],
+    [
+        ("de", "13a"),
+        ("zh", "zh"),
+        ("zho_Hans", "zh"),
+        ("zh-TW", "zh"),
+        ("ja", "ja-mecab"),
+        ("ko-KR", "ko-mecab"),
+        ("th", "char"),
+    ],
 )
 def test_tokeniser_by_language(lang: str, name: str) -> None:
     assert bleu_tokenizer(lang) == name
@@ -116,26 +143,35 @@ def test_tokeniser_by_language(lang: str, name: str) -> None:
 def test_chinese_is_split_into_characters() -> None:
     # One of six characters differs: 5/6, 4/5, 3/4, 2/3 n-grams match, at equal length.
     expected = 100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25
-    scores = evaluate_translations(None, ["我喜欢大猫狗"], [["我喜欢大猫鱼"]], tgt_lang="zh", length_by="reference").scores
+    scores = evaluate_translations(
+        None, ["我喜欢大猫狗"], [["我喜欢大猫鱼"]], tgt_lang="zh", length_by="reference"
+    ).scores
     assert scores["bleu"].value == pytest.approx(expected)
     assert scores["ter"].value == pytest.approx(100 / 6)
     assert "asian:yes" in scores["ter"].signature
 
 
-def test_missing_tokeniser_is_replaced_in_the_open_but_never_when_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tokeniser_is_replaced_in_the_open_but_never_when_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import sacrebleu.tokenizers.tokenizer_ja_mecab as module
 
     monkeypatch.setattr(module, "MeCab", None)
     metrics, notes = build_metrics("ja")
     assert "sacrebleu[ja]" in notes[0]
-    assert SentenceStatistics(metrics["bleu"], ["猫"], [["猫"]]).score().signature.count("tok:char") == 1
+    assert (
+        SentenceStatistics(metrics["bleu"], ["猫"], [["猫"]]).score().signature.count("tok:char")
+        == 1
+    )
     with pytest.raises(MTError, match=r"sacrebleu\[ja\]"):
         build_metrics("ja", tokenize="ja-mecab")
     with pytest.raises(UsageError, match="13a"):
         build_metrics("de", tokenize="moses")
 
 
-def test_tokeniser_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tokeniser_that_cannot_be_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import sacrebleu.tokenizers.tokenizer_spm as module
 
     def no_network(*_: object) -> None:
@@ -149,11 +185,22 @@ def test_tokeniser_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_lowercase_and_tokenize() -> None:
     references, hypotheses = ["The Dog sees a big Cat ."], ["the dog sees a big cat."]
-    assert evaluate_translations(None, hypotheses, [references], length_by="reference").scores["bleu"].value < 50
-    lower = evaluate_translations(None, hypotheses, [references], length_by="reference", lowercase=True)
+    assert (
+        evaluate_translations(None, hypotheses, [references], length_by="reference")
+        .scores["bleu"]
+        .value
+        < 50
+    )
+    lower = evaluate_translations(
+        None, hypotheses, [references], length_by="reference", lowercase=True
+    )
     assert lower.scores["bleu"].value == pytest.approx(100)
-    assert "case:lc" in lower.scores["bleu"].signature and "case:lc" in lower.scores["chrf"].signature
-    plain = evaluate_translations(None, hypotheses, [references], length_by="reference", lowercase=True, tokenize="none")
+    assert (
+        "case:lc" in lower.scores["bleu"].signature and "case:lc" in lower.scores["chrf"].signature
+    )
+    plain = evaluate_translations(
+        None, hypotheses, [references], length_by="reference", lowercase=True, tokenize="none"
+    )
     assert plain.scores["bleu"].value < 100 and "tok:none" in plain.scores["bleu"].signature
     cased = evaluate_translations(None, hypotheses, [references], length_by="reference")
     assert "lower-cased" in text_table(lower) and "lower-cased" not in text_table(cased)
@@ -162,15 +209,23 @@ def test_lowercase_and_tokenize() -> None:
 def test_buckets_against_counting_by_hand() -> None:
     sources, hypotheses, references = corpus(200)
     edges = [10, 20, 45]
-    evaluation = evaluate_translations(sources, hypotheses, [references], edges=edges, threshold=15, bootstrap=100)
+    evaluation = evaluate_translations(
+        sources, hypotheses, [references], edges=edges, threshold=15, bootstrap=100
+    )
     ranges = [(1, 10), (11, 20), (21, 45), (46, 10**9)]
-    groups = [*zip(evaluation.buckets, ranges, strict=True), (evaluation.short, (1, 15)), (evaluation.long, (16, 10**9))]
+    groups = [
+        *zip(evaluation.buckets, ranges, strict=True),
+        (evaluation.short, (1, 15)),
+        (evaluation.long, (16, 10**9)),
+    ]
     for bucket, (low, high) in groups:
         members = [i for i in range(200) if low <= len(sources[i].split()) <= high]
         assert bucket.count == len(members) > 0
         ours, theirs = [hypotheses[i] for i in members], [references[i] for i in members]
         for name, metric in {"bleu": BLEU(), "chrf": CHRF(), "ter": TER()}.items():
-            assert bucket.scores[name].value == pytest.approx(metric.corpus_score(ours, [theirs]).score, abs=1e-9)
+            assert bucket.scores[name].value == pytest.approx(
+                metric.corpus_score(ours, [theirs]).score, abs=1e-9
+            )
             interval = bucket.scores[name].ci
             assert interval is not None and interval[0] < bucket.scores[name].value < interval[1]
         produced, wanted = (sum(len(line.split()) for line in lines) for lines in (ours, theirs))
@@ -178,12 +233,18 @@ def test_buckets_against_counting_by_hand() -> None:
         assert bucket.brevity_penalty == pytest.approx(min(1.0, math.exp(1 - wanted / produced)))
         assert bucket.small == (len(members) < SMALL)
     assert [bucket.label for bucket in evaluation.buckets] == ["1-10", "11-20", "21-45", "46+"]
-    assert sum(bucket.count for bucket in evaluation.buckets) == evaluation.short.count + evaluation.long.count == 200
+    assert (
+        sum(bucket.count for bucket in evaluation.buckets)
+        == evaluation.short.count + evaluation.long.count
+        == 200
+    )
 
 
 def test_one_bucket_that_holds_all_is_the_whole() -> None:
     sources, hypotheses, references = corpus(50)
-    evaluation = evaluate_translations(sources, hypotheses, [references], edges=[1000], bootstrap=100)
+    evaluation = evaluate_translations(
+        sources, hypotheses, [references], edges=[1000], bootstrap=100
+    )
     whole, empty = evaluation.buckets
     assert whole.scores == evaluation.scores
     assert empty.count == 0 and empty.scores == {} and empty.length_ratio is None
@@ -202,44 +263,74 @@ def test_lengths_are_words_or_characters() -> None:
     assert lengths_of(["a b  c", "", "我喜欢"]).tolist() == [3, 0, 3]
     english, chinese = ["I like cats"] * 3, ["我喜欢大猫"] * 3
     from_chinese = evaluate_translations(chinese, english, [english])
-    assert (from_chinese.unit, from_chinese.threshold, from_chinese.buckets[0].high) == ("characters", 40, 20)
+    assert (from_chinese.unit, from_chinese.threshold, from_chinese.buckets[0].high) == (
+        "characters",
+        40,
+        20,
+    )
     into_chinese = evaluate_translations(english, chinese, [chinese], tgt_lang="zh")
-    assert (into_chinese.unit, into_chinese.threshold, into_chinese.buckets[0].high) == ("words", 20, 10)
-    by_reference = evaluate_translations(english, chinese, [chinese], tgt_lang="zh", length_by="reference")
+    assert (into_chinese.unit, into_chinese.threshold, into_chinese.buckets[0].high) == (
+        "words",
+        20,
+        10,
+    )
+    by_reference = evaluate_translations(
+        english, chinese, [chinese], tgt_lang="zh", length_by="reference"
+    )
     assert by_reference.unit == "characters"
 
 
 def test_a_language_that_was_not_named_is_noticed() -> None:
     lines = ["我喜欢大猫", "猫"]
-    assert "target language" in evaluate_translations(None, lines, [lines], length_by="reference").notes[0]
-    assert not evaluate_translations(None, lines, [lines], length_by="reference", tgt_lang="zh").notes
-    assert not evaluate_translations(None, lines, [lines], length_by="reference", tokenize="char").notes
+    assert (
+        "target language"
+        in evaluate_translations(None, lines, [lines], length_by="reference").notes[0]
+    )
+    assert not evaluate_translations(
+        None, lines, [lines], length_by="reference", tgt_lang="zh"
+    ).notes
+    assert not evaluate_translations(
+        None, lines, [lines], length_by="reference", tokenize="char"
+    ).notes
 
 
 def test_table_fits_80_columns_and_shows_the_figures() -> None:
     sources, hypotheses, references = corpus(1000)
     empty = hypotheses.index(max(hypotheses, key=len))
     hypotheses[empty] = " "
-    evaluation = evaluate_translations(sources, hypotheses, [references], edges=[2, 5000], tgt_lang="th", bootstrap=100)
+    evaluation = evaluate_translations(
+        sources, hypotheses, [references], edges=[2, 5000], tgt_lang="th", bootstrap=100
+    )
     table = text_table(evaluation)
     assert WIDTH == 80 and max(map(len, table.splitlines())) <= 80
     bleu = evaluation.scores["bleu"]
     assert f"{bleu.value:.2f}" in table and f"{bleu.ci[0]:.2f} - {bleu.ci[1]:.2f}" in table  # type: ignore[index]
     for score in evaluation.scores.values():
         assert score.short_signature in table
-    assert f"1000 sentences, {sum(not h.strip() for h in hypotheses)} of them translated as nothing" in table
+    assert (
+        f"1000 sentences, {sum(not h.strip() for h in hypotheses)} of them translated as nothing"
+        in table
+    )
     rows = {line.split()[0]: line for line in table.splitlines() if line[:1].isdigit()}
     assert rows["5001+"].split() == ["5001+", "0", "-"]
-    assert rows["3-5000"].split()[1] == str(evaluation.buckets[1].count) and "*" not in rows["3-5000"]
+    assert (
+        rows["3-5000"].split()[1] == str(evaluation.buckets[1].count) and "*" not in rows["3-5000"]
+    )
     assert "note: TER" in table and "fewer than" in table
 
 
 def test_small_buckets_are_marked() -> None:
     sources, hypotheses, references = corpus(2 * SMALL)
-    fine = text_table(evaluate_translations(sources, hypotheses, [references], edges=[1000], threshold=33, bootstrap=0))
+    fine = text_table(
+        evaluate_translations(
+            sources, hypotheses, [references], edges=[1000], threshold=33, bootstrap=0
+        )
+    )
     assert "*" not in fine.splitlines()[-8] and "interval" not in fine
     sources = ["word"] * (SMALL - 1) + ["word " * 50] * (SMALL + 1)
-    marked = text_table(evaluate_translations(sources, hypotheses, [references], bootstrap=0)).splitlines()
+    marked = text_table(
+        evaluate_translations(sources, hypotheses, [references], bootstrap=0)
+    ).splitlines()
     assert "*" in next(line for line in marked if line.startswith("short"))
     assert "*" not in next(line for line in marked if line.startswith("long"))
 
@@ -259,8 +350,19 @@ def test_json_form_holds_every_figure() -> None:
     assert data["scores"]["bleu"]["value"] == evaluation.scores["bleu"].value
     assert data["scores"]["bleu"]["ci"] == list(evaluation.scores["bleu"].ci or ())
     assert data["scores"]["bleu"]["signature"] == evaluation.scores["bleu"].signature
-    assert [b["label"] for b in data["buckets"]] == ["1-10", "11-20", "21-30", "31-40", "41-50", "51-60", "61+"]
-    assert data["short"]["label"] == "1-20" and data["long"]["length_ratio"] == evaluation.long.length_ratio
+    assert [b["label"] for b in data["buckets"]] == [
+        "1-10",
+        "11-20",
+        "21-30",
+        "31-40",
+        "41-50",
+        "51-60",
+        "61+",
+    ]
+    assert (
+        data["short"]["label"] == "1-20"
+        and data["long"]["length_ratio"] == evaluation.long.length_ratio
+    )
     assert data["short"]["small"] is True
 
 
@@ -269,7 +371,11 @@ def test_json_form_holds_every_figure() -> None:
     [
         ((["a"], [], [[]]), {}, "nothing to evaluate"),
         ((["a"], ["a", "b"], [["a", "b"]]), {}, "hypotheses has 2 lines but sources has 1"),
-        ((None, ["a", "b"], [["a", "b"], ["a"]]), {"length_by": "reference"}, "hypotheses has 2 lines but references 2 has 1"),
+        (
+            (None, ["a", "b"], [["a", "b"], ["a"]]),
+            {"length_by": "reference"},
+            "hypotheses has 2 lines but references 2 has 1",
+        ),
         ((None, ["a"], [["a"]]), {}, "no sources"),
         ((["a"], ["a"], [["a"]]), {"length_by": "target"}, "not by 'target'"),
         ((["a"], ["a"], [["a"]]), {"edges": []}, "edges"),
@@ -288,5 +394,9 @@ def test_bad_calls(arguments: tuple, settings: dict, message: str) -> None:
 def test_nothing_translated_scores_zero() -> None:
     evaluation = evaluate_translations(["a b c"] * 2, ["", ""], [["a b c"] * 2], bootstrap=100)
     assert evaluation.empty == 2
-    assert (evaluation.scores["bleu"].value, evaluation.scores["chrf"].value, evaluation.scores["ter"].value) == (0, 0, 100)
+    assert (
+        evaluation.scores["bleu"].value,
+        evaluation.scores["chrf"].value,
+        evaluation.scores["ter"].value,
+    ) == (0, 0, 100)
     assert evaluation.short.brevity_penalty == 0 and text_table(evaluation)

@@ -20,9 +20,9 @@ from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.exporting.ct2 import obstacles
 
-pytest.importorskip("ctranslate2", reason="needs the extra ctranslate2: pip install 'mt-attention[ctranslate2]'")
-
-
+pytest.importorskip(
+    "ctranslate2", reason="needs the extra ctranslate2: pip install 'mt-attention[ctranslate2]'"
+)
 
 
 MECHANISMS = {
@@ -33,8 +33,12 @@ MECHANISMS = {
     "t5": tiny(position="t5"),
     "rope": tiny(position="rope"),
     "alibi in the decoder": tiny(encoder_position="rope", decoder_position="alibi"),
-    "alibi, six heads": dataclasses.replace(tiny(heads=6, encoder_position="t5", decoder_position="alibi"), dim=48),
-    "sides apart": tiny(encoder_position="shaw", decoder_position="learned", encoder_layers=1, decoder_layers=3),
+    "alibi, six heads": dataclasses.replace(
+        tiny(heads=6, encoder_position="t5", decoder_position="alibi"), dim=48
+    ),
+    "sides apart": tiny(
+        encoder_position="shaw", decoder_position="learned", encoder_layers=1, decoder_layers=3
+    ),
     "post-norm": tiny(norm="post"),
     "sandwich": tiny(norm="sandwich"),
     "deepnorm": tiny(norm="deepnorm", decoder_layers=3),
@@ -70,7 +74,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("config", MECHANISMS.values(), ids=MECHANISMS.keys())
-def test_the_exported_model_is_the_model(config: ModelConfig, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_the_exported_model_is_the_model(
+    config: ModelConfig, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     assert not obstacles(config)
     run = save_lively_run(tmp_path / "run", tokenizer, config)
     ours = mt.load(run.folder.path, device="cpu", precision="fp32")
@@ -79,7 +85,9 @@ def test_the_exported_model_is_the_model(config: ModelConfig, tokenizer: Tokeniz
     expected = ours.score(zip(sources, targets, strict=True))
     found = theirs.score(zip(sources, targets, strict=True))
     assert [score.tokens for score in found] == [score.tokens for score in expected]
-    assert [score.log_prob for score in found] == pytest.approx([score.log_prob for score in expected], abs=1e-3)
+    assert [score.log_prob for score in found] == pytest.approx(
+        [score.log_prob for score in expected], abs=1e-3
+    )
     lengths = set()
     for changes in ({"beam": 1}, {"beam": 3, "length_penalty": 0.6}, {"beam": 2, "min_length": 4}):
         both = zip(*(search(each, sources, **changes) for each in (ours, theirs)), strict=True)
@@ -92,7 +100,9 @@ def test_the_exported_model_is_the_model(config: ModelConfig, tokenizer: Tokeniz
             if "min_length" in changes:  # EOS is left out before its softmax
                 assert one.length > 4
             else:
-                assert (other.score, other.log_prob) == pytest.approx((one.score, one.log_prob), abs=1e-3)
+                assert (other.score, other.log_prob) == pytest.approx(
+                    (one.score, one.log_prob), abs=1e-3
+                )
     assert len(lengths) > 2
 
 
@@ -100,19 +110,36 @@ def search(translator: Translator, lines: list[str], **changes) -> list[Hypothes
     """The best hypothesis of each line, as pieces: bytes that are no text look alike once they are decoded."""
     options = SearchOptions(max_ratio=1.0, max_extra=4, **changes)
     rows = translator.tokenizer.encode_many(lines)
-    found = translator.engine.search(rows, options, translator.budget, torch.Generator(), lambda _: None)
+    found = translator.engine.search(
+        rows, options, translator.budget, torch.Generator(), lambda _: None
+    )
     return [hypotheses[0] for hypotheses in found]
 
 
 @pytest.mark.parametrize(("message", "config"), REFUSED.items(), ids=REFUSED.keys())
 def test_what_ctranslate2_cannot_express_is_refused(message: str, config: ModelConfig) -> None:
-    assert any(each.startswith(f"{message} (only ") for each in obstacles(config)), obstacles(config)
+    assert any(each.startswith(f"{message} (only ") for each in obstacles(config)), obstacles(
+        config
+    )
 
 
 def test_every_choice_of_the_schema_is_tested_or_refused() -> None:
     """A mechanism that is new to us must not be exported as something else."""
-    tested = {f"{name}={getattr(config.transformer, name)}" for config in MECHANISMS.values() for name in vars(config.transformer)}
-    for name in ("position", "encoder_position", "decoder_position", "pattern", "select", "norm", "norm_kind", "activation"):
+    tested = {
+        f"{name}={getattr(config.transformer, name)}"
+        for config in MECHANISMS.values()
+        for name in vars(config.transformer)
+    }
+    for name in (
+        "position",
+        "encoder_position",
+        "decoder_position",
+        "pattern",
+        "select",
+        "norm",
+        "norm_kind",
+        "activation",
+    ):
         for value in keys()[f"model.transformer.{name}"].metadata["choices"]:
             both = {f"{name}={value}", f"{name.split('_')[-1]}={value}"}
             assert both & tested or obstacles(tiny(**{name: value})), f"{name}={value}"
@@ -123,7 +150,14 @@ def test_all_obstacles_are_told_at_once(tokenizer: Tokenizer, tmp_path: Path) ->
     run = save_lively_run(tmp_path / "run", tokenizer, config)
     with pytest.raises(UsageError) as error:
         write(run, "ctranslate2", "float32", tmp_path / "out")
-    for part in ("encoder_position=alibi", "encoder_pattern=window", "decoder_pattern=window", "select=entmax15", "softcap=5", "--to onnx"):
+    for part in (
+        "encoder_position=alibi",
+        "encoder_pattern=window",
+        "decoder_pattern=window",
+        "select=entmax15",
+        "softcap=5",
+        "--to onnx",
+    ):
         assert part in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -138,14 +172,23 @@ def exported(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("quantization", ["int8", "bfloat16"])
-def test_quantised_models_are_smaller_close_and_leave_ours_alone(quantization: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_quantised_models_are_smaller_close_and_leave_ours_alone(
+    quantization: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(tie_embeddings="all"))
     before = [parameter.clone() for parameter in run.model.parameters()]
-    full, small = (write(run, "ctranslate2", each, tmp_path / each) for each in ("float32", quantization))
-    assert all(torch.equal(one, other) for one, other in zip(before, run.model.parameters(), strict=True))
+    full, small = (
+        write(run, "ctranslate2", each, tmp_path / each) for each in ("float32", quantization)
+    )
+    assert all(
+        torch.equal(one, other) for one, other in zip(before, run.model.parameters(), strict=True)
+    )
     assert (small / "model.bin").stat().st_size < 0.7 * (full / "model.bin").stat().st_size
     pairs = list(zip(texts(8, 1), texts(8, 2), strict=True))
-    one, other = (torch.tensor([score.log_prob / score.tokens for score in mt.load(each).score(pairs)]) for each in (full, small))
+    one, other = (
+        torch.tensor([score.log_prob / score.tokens for score in mt.load(each).score(pairs)])
+        for each in (full, small)
+    )
     assert 0 < (one - other).abs().max() < 0.5
 
 
@@ -161,8 +204,13 @@ def test_a_translation_does_not_depend_on_its_company(exported: Path) -> None:
             together = [each[0] for each in translator.engine.search(rows, options, *work)]
             alone = [translator.engine.search([row], options, *work)[0][0] for row in rows]
             assert [each.tokens for each in together] == [each.tokens for each in alone]
-            assert [each.log_prob for each in together] == pytest.approx([each.log_prob for each in alone], abs=1e-3)
-            assert all(each.length <= int(0.3 * (len(row) + 1)) + extra for each, row in zip(together, rows, strict=True))
+            assert [each.log_prob for each in together] == pytest.approx(
+                [each.log_prob for each in alone], abs=1e-3
+            )
+            assert all(
+                each.length <= int(0.3 * (len(row) + 1)) + extra
+                for each, row in zip(together, rows, strict=True)
+            )
             assert not all(each.complete for each in together)
 
 
@@ -171,7 +219,13 @@ def test_special_pieces_are_never_produced(tokenizer: Tokenizer, tmp_path: Path)
     with torch.no_grad():
         run.model.output.bias[:3] = 30
     translator = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
-    found = translator.engine.search([[5, 6, 7]], SearchOptions(beam=2, nbest=2), translator.budget, torch.Generator(), lambda _: None)
+    found = translator.engine.search(
+        [[5, 6, 7]],
+        SearchOptions(beam=2, nbest=2),
+        translator.budget,
+        torch.Generator(),
+        lambda _: None,
+    )
     assert all(min(hypothesis.tokens, default=9) > 2 for hypothesis in found[0])
 
 
@@ -190,14 +244,18 @@ def test_what_ctranslate2_cannot_serve(call, message: str, exported: Path) -> No
         call(mt.load(exported, backend="ctranslate2"))
 
 
-def test_only_positions_that_are_a_table_end_somewhere(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_only_positions_that_are_a_table_end_somewhere(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(position="rope"))
     translator = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
     assert translator.score([("cat", "cat " * 200)])[0].tokens > 200
     assert len(translator.translate(" ".join(["cat"] * 12), max_ratio=50.0, beam=1)) > 0
 
 
-def test_an_export_can_be_damaged_or_too_new(exported: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_an_export_can_be_damaged_or_too_new(
+    exported: Path, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())
     folder = write(run, "ctranslate2", "float32", tmp_path / "out")
     facts = json.loads((folder / "export.json").read_text())

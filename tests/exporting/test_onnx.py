@@ -45,7 +45,9 @@ SOURCES = ((5, 5, 2), (1,), (17, 9, 40, 3))  # lengths of the sentences of each 
 
 def batches() -> list[list[list[int]]]:
     choose = random.Random(1)
-    return [[choose.choices(range(4, VOCAB), k=length) for length in lengths] for lengths in SOURCES]
+    return [
+        [choose.choices(range(4, VOCAB), k=length) for length in lengths] for lengths in SOURCES
+    ]
 
 
 def check(config: ModelConfig, folder: Path) -> None:
@@ -56,10 +58,14 @@ def check(config: ModelConfig, folder: Path) -> None:
         batch = make_batch(rows, [()] * len(rows))
         for beam in (1, 3):
             options = SearchOptions(beam=beam, nbest=beam, min_length=3, max_ratio=0.5, max_extra=4)
-            both = (search(each, batch.source, batch.source_mask, options) for each in (model, exported))
+            both = (
+                search(each, batch.source, batch.source_mask, options) for each in (model, exported)
+            )
             for one, other in zip(*both, strict=True):
                 assert [each.tokens for each in other] == [each.tokens for each in one]
-                assert [each.log_prob for each in other] == pytest.approx([each.log_prob for each in one], abs=1e-3)
+                assert [each.log_prob for each in other] == pytest.approx(
+                    [each.log_prob for each in one], abs=1e-3
+                )
 
 
 @pytest.mark.parametrize("name", MAIN)
@@ -78,10 +84,16 @@ def test_the_graphs_of_all_others_are_the_model(name: str, tmp_path: Path) -> No
     [
         ("transformer", {"MatMulInteger"}, {"Gemm"}),
         ("rnn, lstm, plain", {"MatMulInteger", "DynamicQuantizeLSTM"}, {"LSTM", "Gemm"}),
-        ("luong", {"MatMulInteger", "GRU"}, {"Gemm"}),  # there is no kernel for GRUs of 8 bits: they stay as they are
+        (
+            "luong",
+            {"MatMulInteger", "GRU"},
+            {"Gemm"},
+        ),  # there is no kernel for GRUs of 8 bits: they stay as they are
     ],
 )
-def test_int8_is_smaller_and_close(name: str, there: set[str], left: set[str], tmp_path: Path) -> None:
+def test_int8_is_smaller_and_close(
+    name: str, there: set[str], left: set[str], tmp_path: Path
+) -> None:
     import onnx
 
     model = lively(VARIANTS[name], VOCAB)
@@ -94,26 +106,42 @@ def test_int8_is_smaller_and_close(name: str, there: set[str], left: set[str], t
         batch = make_batch(rows, [()] * len(rows))
         state = exported.init_state(exported.encode(batch.source, batch.source_mask), 2)
         outputs.append(exported.step(torch.full((2 * len(rows),), 5), state)[0].log_softmax(-1))
-    found = {node.op_type for name in ("encoder", "step") for node in onnx.load(folder / f"{name}.onnx").graph.node}
+    found = {
+        node.op_type
+        for name in ("encoder", "step")
+        for node in onnx.load(folder / f"{name}.onnx").graph.node
+    }
     assert there <= found and not left & found
     assert 0 < (outputs[0] - outputs[1]).abs().max() < 2
 
 
 def test_text_to_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["rnn, gru"])
-    ours, theirs = mt.load(run.folder.path, device="cpu", precision="fp32"), mt.load(write(run, "onnx", "float32", tmp_path / "out"))
+    ours, theirs = (
+        mt.load(run.folder.path, device="cpu", precision="fp32"),
+        mt.load(write(run, "onnx", "float32", tmp_path / "out")),
+    )
     lines = texts(12, seed=1)
     pairs = list(zip(lines, texts(12, seed=2), strict=True))
     expected, found = (each.score(pairs) for each in (ours, theirs))
     assert [score.tokens for score in found] == [score.tokens for score in expected]
-    assert [score.log_prob for score in found] == pytest.approx([score.log_prob for score in expected], abs=1e-3)
+    assert [score.log_prob for score in found] == pytest.approx(
+        [score.log_prob for score in expected], abs=1e-3
+    )
     short = {"max_ratio": 0.5, "max_extra": 4}
     assert theirs.translate(lines, beam=2, **short) == ours.translate(lines, beam=2, **short)
-    assert theirs.translate(lines, sample=True, seed=1, **short) == theirs.translate(lines, sample=True, seed=1, **short)
+    assert theirs.translate(lines, sample=True, seed=1, **short) == theirs.translate(
+        lines, sample=True, seed=1, **short
+    )
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"device": "cuda"}, "runs on the CPU"), ({"precision": "bf16"}, "as it was exported")])
-def test_what_onnx_cannot_serve(settings: dict, message: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"device": "cuda"}, "runs on the CPU"), ({"precision": "bf16"}, "as it was exported")],
+)
+def test_what_onnx_cannot_serve(
+    settings: dict, message: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["luong"])
     folder = write(run, "onnx", "float32", tmp_path / "out")
     with pytest.raises(UsageError, match=message):

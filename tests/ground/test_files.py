@@ -13,7 +13,10 @@ from mt.files import replacing, write_lines
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    for error, expected in ((OSError(28, "No space left on device"), MTError), (KeyboardInterrupt(), KeyboardInterrupt)):
+    for error, expected in (
+        (OSError(28, "No space left on device"), MTError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ):
         with pytest.raises(expected), replacing(path) as temporary:
             temporary.write_text("half")
             raise error

@@ -10,7 +10,12 @@ import pytest
 from mt import translate as command
 
 
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *flags: object, stdin: bytes = b"") -> tuple[int, str, str]:
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    *flags: object,
+    stdin: bytes = b"",
+) -> tuple[int, str, str]:
     """Run the command in this process -> exit code, standard output, standard error."""
     out = io.BytesIO()
     monkeypatch.setattr(sys, "argv", ["mt-translate", *map(str, flags)])

@@ -34,12 +34,18 @@ def lively(config: ModelConfig, vocab: int, seed: int = 0) -> Seq2Seq:
     return model
 
 
-def save_lively_run(folder: Path, tokenizer: Tokenizer, model_config: ModelConfig, seed: int = 0) -> TrainedModel:
+def save_lively_run(
+    folder: Path, tokenizer: Tokenizer, model_config: ModelConfig, seed: int = 0
+) -> TrainedModel:
     config = Config()
     config.name, config.data.max_pieces, config.model = "lively", MAX_PIECES, model_config
     folder.mkdir(parents=True)
     RunFolder.at(folder).write_config(config)
-    write_tensors(RunFolder.at(folder).model, model_tensors(lively(model_config, tokenizer.vocab_size(), seed)), {})
+    write_tensors(
+        RunFolder.at(folder).model,
+        model_tensors(lively(model_config, tokenizer.vocab_size(), seed)),
+        {},
+    )
     tokenizer.save(folder)
     return load_run(folder, torch.device("cpu"))
 
@@ -55,5 +61,10 @@ def texts(count: int, seed: int) -> list[str]:
     """Of 1 to 30 letters and words that the small vocabularies cut into pieces of all sorts."""
     choose = random.Random(seed)
     return [
-        " ".join(choose.choices(["the", "cat", "under", "x", "red", "tree", "ö", "no", "b"], k=choose.randint(1, 15))) for _ in range(count)
+        " ".join(
+            choose.choices(
+                ["the", "cat", "under", "x", "red", "tree", "ö", "no", "b"], k=choose.randint(1, 15)
+            )
+        )
+        for _ in range(count)
     ]

@@ -14,5 +14,11 @@ def softmax(scores):
 
 
 def model_of(vocabulary=12, dim=8, hidden=6, **changes):
-    config = ModelConfig("rnn", "rnn", dim=dim, dropout=0.0, rnn=RNNConfig(hidden=hidden, attention_dim=4, window=2, **changes))
+    config = ModelConfig(
+        "rnn",
+        "rnn",
+        dim=dim,
+        dropout=0.0,
+        rnn=RNNConfig(hidden=hidden, attention_dim=4, window=2, **changes),
+    )
     return build_model(config, vocabulary, vocabulary)

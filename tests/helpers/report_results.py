@@ -6,15 +6,25 @@ import random
 from typing import Any
 
 LABELS = (("1-10", 210), ("11-20", 320), ("21-30", 180), ("31-40", 61), ("41-50", 14))
-SOURCES = ("The cat that slept saw the old dog .", "We bought bread because it was late .", "I know that she reads .")
-REFERENCES = ("Die Katze , die schlief , sah den alten Hund .", "Wir kauften Brot , weil es spät war .", "Ich weiß , dass sie liest .")
+SOURCES = (
+    "The cat that slept saw the old dog .",
+    "We bought bread because it was late .",
+    "I know that she reads .",
+)
+REFERENCES = (
+    "Die Katze , die schlief , sah den alten Hund .",
+    "Wir kauften Brot , weil es spät war .",
+    "Ich weiß , dass sie liest .",
+)
 EVIL = "</script><script>alert(1)</script>"
 
 
 SYSTEMS = ("none", "bahdanau", "luong", "transformer")
 
 
-def results(systems: tuple[str, ...] = SYSTEMS, seeds: int = 3, tests: tuple[str, ...] = ("test", "long")) -> dict[str, Any]:
+def results(
+    systems: tuple[str, ...] = SYSTEMS, seeds: int = 3, tests: tuple[str, ...] = ("test", "long")
+) -> dict[str, Any]:
     """Each system 6 BLEU above the one before it, the first the baseline, all of them worse on long sentences."""
     return {
         "version": 2,
@@ -33,9 +43,19 @@ def results(systems: tuple[str, ...] = SYSTEMS, seeds: int = 3, tests: tuple[str
         "lang": "de",
         "bootstrap": 1000,
         "notes": ["BLEU tokenises by 13a"],
-        "signatures": {"bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.5.1", "chrf": "nrefs:1|case:mixed|eff:yes|nc:6"},
+        "signatures": {
+            "bleu": "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.5.1",
+            "chrf": "nrefs:1|case:mixed|eff:yes|nc:6",
+        },
         "systems": [_system(name, at, seeds) for at, name in enumerate(systems)],
-        "failed": [{"system": systems[-1], "seed": 9, "path": "runs/compare/x-9", "reason": "the loss is not a number"}],
+        "failed": [
+            {
+                "system": systems[-1],
+                "seed": 9,
+                "path": "runs/compare/x-9",
+                "reason": "the loss is not a number",
+            }
+        ],
         "tests": [_test(name, systems, seeds) for name in tests],
         "words": [_words(name, at) for at, name in enumerate(systems)],
         "attention": [_attention(name, at) for at, name in enumerate(systems)],
@@ -46,20 +66,44 @@ def results(systems: tuple[str, ...] = SYSTEMS, seeds: int = 3, tests: tuple[str
 def _system(name: str, at: int, seeds: int) -> dict[str, Any]:
     def run(seed: int) -> dict[str, Any]:
         curve = [
-            {"step": 50 * i, "minutes": 0.2 * i, "target_tokens": 40_000 * i, "bleu": (20 + 6 * at) * i / (i + 4) + seed * 0.3}
+            {
+                "step": 50 * i,
+                "minutes": 0.2 * i,
+                "target_tokens": 40_000 * i,
+                "bleu": (20 + 6 * at) * i / (i + 4) + seed * 0.3,
+            }
             for i in range(1, 21)
         ]
-        reaches = {goal: next((c["minutes"] for c in curve if c["bleu"] >= float(goal)), None) for goal in ("10", "20", "30")}
-        cost = {"parameters": 1_000_000 * (at + 1), "minutes": 4.0, "steps": 1000, "target_tokens": 800_000, "device": "cpu"}
+        reaches = {
+            goal: next((c["minutes"] for c in curve if c["bleu"] >= float(goal)), None)
+            for goal in ("10", "20", "30")
+        }
+        cost = {
+            "parameters": 1_000_000 * (at + 1),
+            "minutes": 4.0,
+            "steps": 1000,
+            "target_tokens": 800_000,
+            "device": "cpu",
+        }
         path = f"runs/compare/{name}-{seed}-0a1b2c"
-        return {"path": path, "seed": seed, "unfinished": at == 3, "cost": cost, "curve": curve, "reaches": reaches}
+        return {
+            "path": path,
+            "seed": seed,
+            "unfinished": at == 3,
+            "cost": cost,
+            "curve": curve,
+            "reaches": reaches,
+        }
 
     return {
         "name": name,
         "unfinished": at == 3,
         "floor": False,
         "parameters": 1_000_000 * (at + 1),
-        "settings": {"model.decoder": "transformer" if at == 3 else "rnn", "model.rnn.attention": name},
+        "settings": {
+            "model.decoder": "transformer" if at == 3 else "rnn",
+            "model.rnn.attention": name,
+        },
         "runs": [run(seed) for seed in range(1, seeds + 1)],
         "cost": {
             "parameters": 1_000_000 * (at + 1),
@@ -102,7 +146,11 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
                         "small": sentences < 100,
                     }
                     | (
-                        {"precision": mean + 2, "brevity_penalty": 1 - 0.08 * position / (1 + at), "length_ratio": 0.97}
+                        {
+                            "precision": mean + 2,
+                            "brevity_penalty": 1 - 0.08 * position / (1 + at),
+                            "length_ratio": 0.97,
+                        }
                         if metric == "bleu"
                         else {}
                     )
@@ -123,10 +171,17 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
                             "small": sentences < 100,
                             "verdict": word,
                             "text": f"{word} ({effect:+.1f}, 95 % interval {effect - width:+.1f} to {effect + width:+.1f}, p < 0.001)",
-                            "needed": None if at > 1 else {"seeds": 14, "sentences": None, "seeds_tested": True},
+                            "needed": None
+                            if at > 1
+                            else {"seeds": 14, "sentences": None, "seeds_tested": True},
                         }
                     )
-        return {"label": label, "sentences": sentences, "scores": scores, "differences": differences}
+        return {
+            "label": label,
+            "sentences": sentences,
+            "scores": scores,
+            "differences": differences,
+        }
 
     return {
         "name": name,
@@ -143,17 +198,46 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> dict[str, Any]:
 
 def _words(name: str, at: int) -> dict[str, Any]:
     def figure(value: float, cases: int) -> dict[str, Any]:
-        difference = {"effect": 2.0 * at, "interval": [2.0 * at - 1, 2.0 * at + 1], "p_holm": 0.01, "verdict": "better", "text": "better"}
-        made = {"value": value, "values": [value] * 3, "interval": [value - 1, value + 1], "cases": cases, "small": cases < 100}
+        difference = {
+            "effect": 2.0 * at,
+            "interval": [2.0 * at - 1, 2.0 * at + 1],
+            "p_holm": 0.01,
+            "verdict": "better",
+            "text": "better",
+        }
+        made = {
+            "value": value,
+            "values": [value] * 3,
+            "interval": [value - 1, value + 1],
+            "cases": cases,
+            "small": cases < 100,
+        }
         return made | {"difference": difference if at else None}
 
     bands = []
-    for place, (label, words) in enumerate((("0", 40), ("1", 120), ("2-9", 480), ("10-99", 1800), ("100+", 5200))):
+    for place, (label, words) in enumerate(
+        (("0", 40), ("1", 120), ("2-9", 480), ("10-99", 1800), ("100+", 5200))
+    ):
         f1 = min(95.0, 10 + 14 * place + 6 * at)
-        figures = {part: figure(f1 + by, words) for part, by in (("precision", 2), ("recall", -2), ("f1", 0))}
+        figures = {
+            part: figure(f1 + by, words)
+            for part, by in (("precision", 2), ("recall", -2), ("f1", 0))
+        }
         bands.append({"label": label, "low": place, "high": None, "words": words, **figures})
-    measures = {"repeated": 4.0 / (1 + at), "immediate": 0.5, "missing": 30.0, "dropped": 5.0, "untranslated": 1.0, "numbers": 90.0}
-    return {"system": name, "bands": bands, "names": None, **{key: figure(value, 400) for key, value in measures.items()}}
+    measures = {
+        "repeated": 4.0 / (1 + at),
+        "immediate": 0.5,
+        "missing": 30.0,
+        "dropped": 5.0,
+        "untranslated": 1.0,
+        "numbers": 90.0,
+    }
+    return {
+        "system": name,
+        "bands": bands,
+        "names": None,
+        **{key: figure(value, 400) for key, value in measures.items()},
+    }
 
 
 def _attention(name: str, at: int) -> dict[str, Any]:
@@ -161,18 +245,42 @@ def _attention(name: str, at: int) -> dict[str, Any]:
     if not at:
         return {"system": name, "attends": False, "aer": None, "diagnostics": None}
     layers = 2 if at == 3 else 1
-    aer = {"value": 40.0 - at, "values": [40.0 - at], "interval": [39.0 - at, 41.0 - at], "cases": 900, "small": False, "difference": None}
+    aer = {
+        "value": 40.0 - at,
+        "values": [40.0 - at],
+        "interval": [39.0 - at, 41.0 - at],
+        "cases": 900,
+        "small": False,
+        "difference": None,
+    }
 
     def figure(value: float) -> dict[str, Any]:
-        summary = {part: [value + by] * layers for part, by in (("mean", 0.0), ("short", -0.1), ("long", 0.1))}
+        summary = {
+            part: [value + by] * layers
+            for part, by in (("mean", 0.0), ("short", -0.1), ("long", 0.1))
+        }
         return {"heads": summary, "layer": summary, "mean_map": summary, "even": 1.0}
 
-    figures = {key: figure(value) for key, value in (("evenness", 0.5), ("distance", 0.2), ("special", 0.3), ("under", 0.1), ("over", 0.0))}
+    figures = {
+        key: figure(value)
+        for key, value in (
+            ("evenness", 0.5),
+            ("distance", 0.2),
+            ("special", 0.3),
+            ("under", 0.1),
+            ("over", 0.0),
+        )
+    }
     by_length = [
         {
             "label": label,
             "sentences": count,
-            "kinds": {"cross": {"evenness": [0.2 + 0.1 * place] * layers, "under": [0.05 * place] * layers}},
+            "kinds": {
+                "cross": {
+                    "evenness": [0.2 + 0.1 * place] * layers,
+                    "under": [0.05 * place] * layers,
+                }
+            },
         }
         for place, (label, count) in enumerate(LABELS)
     ]
@@ -183,21 +291,37 @@ def _attention(name: str, at: int) -> dict[str, Any]:
         "by_length": by_length,
         "run": "runs/x",
     }
-    return {"system": name, "attends": True, "aer": {"overall": aer, "short": aer, "long": None}, "diagnostics": diagnostics}
+    return {
+        "system": name,
+        "attends": True,
+        "aer": {"overall": aer, "short": aer, "long": None},
+        "diagnostics": diagnostics,
+    }
 
 
 def _sentence(at: int, systems: tuple[str, ...]) -> dict[str, Any]:
     source, reference = SOURCES[at % 3], REFERENCES[at % 3]
     words = reference.split()
-    outputs = {name: " ".join([*words[:2], "Wort" if i < 2 else words[2], *words[3 : 5 + i]]) for i, name in enumerate(systems)}
+    outputs = {
+        name: " ".join([*words[:2], "Wort" if i < 2 else words[2], *words[3 : 5 + i]])
+        for i, name in enumerate(systems)
+    }
     scores = {name: 20.0 + 15 * i + at for i, name in enumerate(systems)}
     diff = {}
     for name, output in outputs.items():
         own = output.split()
         middle = [own[2] == words[2], f"{own[2]} ", f"{words[2]} "]
-        diff[name] = [[True, " ".join(own[:2]) + " ", " ".join(words[:2]) + " "], middle, [True, " ".join(own[3:]), " ".join(own[3:])]]
+        diff[name] = [
+            [True, " ".join(own[:2]) + " ", " ".join(words[:2]) + " "],
+            middle,
+            [True, " ".join(own[3:]), " ".join(own[3:])],
+        ]
         diff[name] += [[False, "", " ".join(words[len(own) :])]] if len(words) > len(own) else []
-    maps = {name: _map(source.split(), outputs[name].split(), 2 if i == 3 else 1, at) for i, name in enumerate(systems) if i}
+    maps = {
+        name: _map(source.split(), outputs[name].split(), 2 if i == 3 else 1, at)
+        for i, name in enumerate(systems)
+        if i
+    }
     return {
         "index": 7 * at,
         "source": EVIL if at == 8 else source,
@@ -215,7 +339,10 @@ def _map(source: list[str], target: list[str], layers: int, seed: int) -> dict[s
     numbers, percent, heads = random.Random(seed), [], 2 if layers > 1 else 1
     for _ in range(layers * heads):
         for row in range(len(target)):
-            weights = [0.05 + numbers.random() ** 2 + (6 if column == row else 0) for column in range(len(source))]
+            weights = [
+                0.05 + numbers.random() ** 2 + (6 if column == row else 0)
+                for column in range(len(source))
+            ]
             total = sum(weights)
             shares = [round(95 * weight / total) for weight in weights]
             percent += [90, *[1] * (len(source) - 1)] if row == 0 else shares
@@ -223,6 +350,8 @@ def _map(source: list[str], target: list[str], layers: int, seed: int) -> dict[s
         "name": "x",
         "source": source,
         "target": target,
-        "weights": {"cross": {"shape": [layers, heads, len(target), len(source)], "percent": percent}},
+        "weights": {
+            "cross": {"shape": [layers, heads, len(target), len(source)], "percent": percent}
+        },
         "gold": [],
     }

@@ -7,7 +7,14 @@ import numpy as np
 from mt.comparison.statistics.bootstrap import Runs
 
 
-def gaussian(runs: int, draw: np.random.Generator, common: np.ndarray, seeds: float, mean: float = 0.0) -> Runs:
+def gaussian(
+    runs: int, draw: np.random.Generator, common: np.ndarray, seeds: float, mean: float = 0.0
+) -> Runs:
     """Runs whose score is the mean of their sentences: `common` [N] to all runs, unit noise of each, a seed's effect."""
-    values = mean + common + draw.standard_normal((runs, len(common))) + seeds * draw.standard_normal((runs, 1))
+    values = (
+        mean
+        + common
+        + draw.standard_normal((runs, len(common)))
+        + seeds * draw.standard_normal((runs, 1))
+    )
     return Runs(list(values[..., None]), lambda totals: totals[:, 0] / len(common))

@@ -15,7 +15,25 @@ from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
 
-WORDS = ["the", "a", "cat", "dog", "house", "tree", "sees", "under", "is", "red", "green", "and", "or", "not", ".", ",", "?"]
+WORDS = [
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "house",
+    "tree",
+    "sees",
+    "under",
+    "is",
+    "red",
+    "green",
+    "and",
+    "or",
+    "not",
+    ".",
+    ",",
+    "?",
+]
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
@@ -34,7 +52,9 @@ def tiny_config(encoder: str, decoder: str) -> ModelConfig:
     )
 
 
-def tiny_model(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
+def tiny_model(
+    vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0
+) -> Seq2Seq:
     torch.manual_seed(seed)
     return build_model(tiny_config(encoder, decoder), vocab, vocab).eval()
 
@@ -47,7 +67,13 @@ def liven(model: Seq2Seq) -> Seq2Seq:
     return model
 
 
-def save_run(folder: Path, tokenizer: Tokenizer, seed: int = 0, encoder: str = "transformer", max_pieces: int = 40) -> Path:
+def save_run(
+    folder: Path,
+    tokenizer: Tokenizer,
+    seed: int = 0,
+    encoder: str = "transformer",
+    max_pieces: int = 40,
+) -> Path:
     config = Config()
     config.name, config.data.max_pieces, config.data.cache = "tiny", max_pieces, "cache"
     config.model = tiny_config(encoder, "transformer")

@@ -9,9 +9,13 @@ from mt.attention.masks import Sight
 HEADS, WIDTH = 4, 6
 
 
-def inputs(length: int, heads: int = HEADS, batch: int = 2, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+def inputs(
+    length: int, heads: int = HEADS, batch: int = 2, dtype: torch.dtype = torch.float32
+) -> list[torch.Tensor]:
     torch.manual_seed(length)
-    return [torch.randn(batch, heads, length, WIDTH, dtype=dtype, requires_grad=True) for _ in range(3)]
+    return [
+        torch.randn(batch, heads, length, WIDTH, dtype=dtype, requires_grad=True) for _ in range(3)
+    ]
 
 
 def sight_of(length: int, causal: bool) -> Sight:

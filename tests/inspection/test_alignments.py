@@ -35,14 +35,18 @@ from mt.inspection.word_links import argmax_links
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 
-FAMILIES = [(encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")]
+FAMILIES = [
+    (encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")
+]
 
 
 def links(text: str) -> Links:
     return parse_links(text)
 
 
-def tiny(vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0) -> Seq2Seq:
+def tiny(
+    vocab: int, encoder: str = "transformer", decoder: str = "transformer", seed: int = 0
+) -> Seq2Seq:
     torch.manual_seed(seed)
     config = ModelConfig(
         encoder=encoder,
@@ -71,7 +75,10 @@ def test_the_flag_of_a_decoder_is_what_its_query_reads(encoder: str, decoder: st
     one = torch.tensor([[BOS, 5, 6, 7, 8, 9]])
     other = one.clone()
     other[0, 3] = 20
-    before, after = (model(source, source > 0, target, need_weights=True).attention["cross"] for target in (one, other))
+    before, after = (
+        model(source, source > 0, target, need_weights=True).attention["cross"]
+        for target in (one, other)
+    )
     changed = (before - after).abs().amax((0, 1, 2, 4)) > 1e-7  # [T]
     first = changed.tolist().index(True)
     assert first == (3 if model.decoder.query_reads_input else 4)
@@ -79,7 +86,9 @@ def test_the_flag_of_a_decoder_is_what_its_query_reads(encoder: str, decoder: st
 
 
 @pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
-def test_weights_of_pairs_alone_in_a_batch_and_in_small_batches(encoder: str, decoder: str, tokenizer: Tokenizer) -> None:
+def test_weights_of_pairs_alone_in_a_batch_and_in_small_batches(
+    encoder: str, decoder: str, tokenizer: Tokenizer
+) -> None:
     model = tiny(tokenizer.vocab_size(), encoder, decoder)
     pairs = [*some_pairs(12), ("the cat", ""), ("", "a dog"), ("", "")]
     together = attention_weights(model, tokenizer, pairs, budget())
@@ -87,17 +96,28 @@ def test_weights_of_pairs_alone_in_a_batch_and_in_small_batches(encoder: str, de
         alone = attention_weights(model, tokenizer, [pair], budget())[0]
         source, target = (tokenizer.encode(text) for text in pair)
         layers, heads = (3, 2) if decoder == "transformer" else (1, 1)
-        assert found.weights.shape == alone.weights.shape == (layers, heads, len(target) + 1, len(source) + 1)
+        assert (
+            found.weights.shape
+            == alone.weights.shape
+            == (layers, heads, len(target) + 1, len(source) + 1)
+        )
         np.testing.assert_allclose(found.weights, alone.weights, atol=1e-6)
         np.testing.assert_allclose(found.weights.sum(-1), 1, atol=1e-5)
-        assert (found.source_pieces, found.target_pieces) == (tokenizer.pieces(source), tokenizer.pieces(target))
+        assert (found.source_pieces, found.target_pieces) == (
+            tokenizer.pieces(source),
+            tokenizer.pieces(target),
+        )
         assert found.word_weights().shape == (count_words(pair[1]), count_words(pair[0]))
     tokens = [(tokenizer.encode(source), tokenizer.encode(target)) for source, target in pairs]
-    for small, found in zip(attention_weights(model, tokenizer, tokens, budget(40)), together, strict=True):
+    for small, found in zip(
+        attention_weights(model, tokenizer, tokens, budget(40)), together, strict=True
+    ):
         np.testing.assert_allclose(small.weights, found.weights, atol=1e-6)
 
 
-def by_hand(weights: np.ndarray, source_words: list[int], target_words: list[int], reads: bool = True) -> PairAttention:
+def by_hand(
+    weights: np.ndarray, source_words: list[int], target_words: list[int], reads: bool = True
+) -> PairAttention:
     names = [["x"] * len(words) for words in (source_words, target_words)]
     return PairAttention(*names, source_words, target_words, weights, reads)
 
@@ -118,7 +138,9 @@ def test_what_links_are_made_from() -> None:
         weights = random_numbers.random((layers, 2, 4, 5), dtype=np.float32)
         for reads in (True, False):
             expected = slow_merge(weights[chosen].mean(0)[:3, :4], source_words, target_words)
-            assert by_hand(weights, source_words, target_words, reads).word_weights() == pytest.approx(expected, abs=1e-6)
+            assert by_hand(
+                weights, source_words, target_words, reads
+            ).word_weights() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +155,21 @@ def test_what_links_are_made_from() -> None:
 )
 def test_readings_that_do_not_exist(arguments: tuple, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        by_hand(np.ones((3, 2, 3, 3), np.float32), [0, 1], [0, 1], reads=False).word_weights(*arguments)
+        by_hand(np.ones((3, 2, 3, 3), np.float32), [0, 1], [0, 1], reads=False).word_weights(
+            *arguments
+        )
 
 
-def test_a_decoder_without_attention_aligns_nothing(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = ModelConfig(encoder="rnn", decoder="rnn", dim=16, tie_embeddings="none", rnn=RNNConfig(hidden=16, attention="none"))
+def test_a_decoder_without_attention_aligns_nothing(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ModelConfig(
+        encoder="rnn",
+        decoder="rnn",
+        dim=16,
+        tie_embeddings="none",
+        rnn=RNNConfig(hidden=16, attention="none"),
+    )
     translator = Translator([build_model(config, *[tokenizer.vocab_size()] * 2).eval()], tokenizer)
     with pytest.raises(UsageError, match="no attention"):
         mt.inspect(translator).align([("the cat", "a dog")])
@@ -148,15 +180,27 @@ def test_a_decoder_without_attention_aligns_nothing(tokenizer: Tokenizer, monkey
 
 def test_several_models_link_by_their_mean(tokenizer: Tokenizer) -> None:
     pairs = some_pairs(15)
-    members = [tiny(tokenizer.vocab_size(), "transformer", decoder, seed=1) for decoder in ("transformer", "rnn")]
-    weights = [[each.word_weights() for each in attention_weights(model, tokenizer, pairs, budget())] for model in members]
+    members = [
+        tiny(tokenizer.vocab_size(), "transformer", decoder, seed=1)
+        for decoder in ("transformer", "rnn")
+    ]
+    weights = [
+        [each.word_weights() for each in attention_weights(model, tokenizer, pairs, budget())]
+        for model in members
+    ]
     expected = [argmax_links((one + two) / 2) for one, two in zip(*weights, strict=True)]
     assert [each.links for each in link_pairs(members, tokenizer, pairs, budget())] == expected
-    assert expected != [argmax_links(each) for each in weights[0]] and expected != [argmax_links(each) for each in weights[1]]
+    assert expected != [argmax_links(each) for each in weights[0]] and expected != [
+        argmax_links(each) for each in weights[1]
+    ]
 
 
 def test_links_of_parts_count_through_the_line() -> None:
-    parts = [PairLinks(links("0-1 1-0"), 3, 2), PairLinks(Links(), 1, 0), PairLinks(links("1-0"), 2, 1)]
+    parts = [
+        PairLinks(links("0-1 1-0"), 3, 2),
+        PairLinks(Links(), 1, 0),
+        PairLinks(links("1-0"), 2, 1),
+    ]
     assert join_links(parts, "a b c d  e f", "u v w") == links("0-1 1-0 5-2")
     assert join_links([], "", "") == Links()
     assert join_links(parts, "a b c d e", "u v w") is None
@@ -177,7 +221,10 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def search(model, source, mask, options, generator):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
-        return [[Hypothesis(row * times, -times, -times, True) for times in (1, 2)[: options.nbest]] for row in rows]
+        return [
+            [Hypothesis(row * times, -times, -times, True) for times in (1, 2)[: options.nbest]]
+            for row in rows
+        ]
 
     monkeypatch.setattr(engine_module, "search", search)
 
@@ -194,56 +241,85 @@ def test_aligning_texts(translator: Translator) -> None:
         assert all(i < count_words(source) for i, _ in each.sure)
     assert translator.report() == ["lines with NUL characters: removed: 2"]
     inspector = mt.inspect(translator)
-    assert inspector.align([("a\u2581b", "the cat"), ("a b", "the cat")])[0] == Links()  # U+2581 is a space to the tokenizer
+    assert (
+        inspector.align([("a\u2581b", "the cat"), ("a b", "the cat")])[0] == Links()
+    )  # U+2581 is a space to the tokenizer
     assert "without links" in inspector.report()[-1] and inspector.report()[-1].endswith(": 1")
 
 
 def test_translations_carry_the_links_of_their_pairs(translator: Translator, echo: None) -> None:
     lines = [*sentences(12), "", "The  Dog"]
-    assert all(output.links is None for each in translator.translate_nbest(lines, 2) for output in each.outputs)
+    assert all(
+        output.links is None
+        for each in translator.translate_nbest(lines, 2)
+        for output in each.outputs
+    )
     inspector = mt.inspect(translator)
     found = list(inspector.translate_stream(lines, nbest=2, alignments=True))
     assert found[0].outputs[1].text == f"{lines[0]} {lines[0]}"
     for each in found:
-        assert [output.links for output in each.outputs] == mt.inspect(translator).align([(each.source, output.text) for output in each.outputs])
+        assert [output.links for output in each.outputs] == mt.inspect(translator).align(
+            [(each.source, output.text) for output in each.outputs]
+        )
     assert found[12].outputs[0].links == Links()
-    assert [each.outputs[0].links for each in mt.inspect(translator).translate_stream(lines, window=3, alignments=True)] == [
-        each.outputs[0].links for each in found
-    ]
+    assert [
+        each.outputs[0].links
+        for each in mt.inspect(translator).translate_stream(lines, window=3, alignments=True)
+    ] == [each.outputs[0].links for each in found]
     assert inspector.unaligned == 0
 
 
 def test_real_searches_carry_links_too(translator: Translator) -> None:
     lines = sentences(10)
     inspector = mt.inspect(translator)
-    plain, found = (list(inspector.translate_stream(lines, nbest=3, alignments=alignments)) for alignments in (False, True))
-    assert [[o.text for o in each.outputs] for each in plain] == [[o.text for o in each.outputs] for each in found]
+    plain, found = (
+        list(inspector.translate_stream(lines, nbest=3, alignments=alignments))
+        for alignments in (False, True)
+    )
+    assert [[o.text for o in each.outputs] for each in plain] == [
+        [o.text for o in each.outputs] for each in found
+    ]
     outputs = [(each.source, output) for each in found for output in each.outputs]
     for source, output in outputs:
         assert output.links is not None
         # Each word is linked once, unless the words of the output cannot be told.
-        assert sorted(j for _, j in output.links.sure) in ([], list(range(count_words(output.text))))
+        assert sorted(j for _, j in output.links.sure) in (
+            [],
+            list(range(count_words(output.text))),
+        )
         assert all(i < count_words(source) for i, _ in output.links.sure)
     # An untrained model often writes bytes that spell control characters, which become spaces.
     assert sum(bool(output.links.sure) for _, output in outputs) > 5
-    assert inspector.unaligned == sum(any(not output.links.sure for output in each.outputs) for each in found)
+    assert inspector.unaligned == sum(
+        any(not output.links.sure for output in each.outputs) for each in found
+    )
 
 
 def test_links_of_split_lines_fit_the_whole_line(translator: Translator, echo: None) -> None:
     sentence = "The cat sees the dog , or the house is red . "
     line = (sentence + "A tree is not green . ") * 4
-    parts = split_text(line.strip(), lambda text: len(translator.tokenizer.encode(text)), translator.max_pieces)
+    parts = split_text(
+        line.strip(), lambda text: len(translator.tokenizer.encode(text)), translator.max_pieces
+    )
     assert len(parts) == 8
     expected, at = set(), 0
-    for part, each in zip(parts, mt.inspect(translator).align(zip(parts, parts, strict=True)), strict=True):
+    for part, each in zip(
+        parts, mt.inspect(translator).align(zip(parts, parts, strict=True)), strict=True
+    ):
         expected |= {(at + i, at + j) for i, j in each.sure}
         at += count_words(part)
     cut = "x" * 200  # one word, many parts
     inspector = mt.inspect(translator)
-    found = [each.outputs[0] for each in inspector.translate_stream([cut, line, "the cat"], alignments=True)]
+    found = [
+        each.outputs[0]
+        for each in inspector.translate_stream([cut, line, "the cat"], alignments=True)
+    ]
     assert found[1].text == line.strip() and found[1].links == Links(frozenset(expected))
     assert sorted(j for _, j in expected) == list(range(count_words(line)))
-    assert found[0].links == Links() and found[2].links == mt.inspect(translator).align([("the cat", "the cat")])[0]
+    assert (
+        found[0].links == Links()
+        and found[2].links == mt.inspect(translator).align([("the cat", "the cat")])[0]
+    )
     assert inspector.report()[-1].endswith("(as where a word was split): 1")
 
 
@@ -261,7 +337,9 @@ def test_links_on_the_command_line(run: Path, translator: Translator, monkeypatc
     assert out == "".join(f"{output.text} ||| {format_links(output.links)}\n" for output in best)
     assert out.split("\n")[3] == " ||| "
     _, out, _ = call(monkeypatch, capsys, *flags, "--scores", "--stream", stdin=data)
-    assert [line.partition("\t")[2] for line in out.split("\n")[:-1]] == [f"{o.text} ||| {format_links(o.links)}" for o in best]
+    assert [line.partition("\t")[2] for line in out.split("\n")[:-1]] == [
+        f"{o.text} ||| {format_links(o.links)}" for o in best
+    ]
     _, out, _ = call(monkeypatch, capsys, *flags, "--nbest", "2", stdin=data)
     fields = [line.split(" ||| ") for line in out.split("\n")[:-1]]
     outputs = [(i, output) for i, each in enumerate(found) for output in each.outputs]
@@ -269,8 +347,12 @@ def test_links_on_the_command_line(run: Path, translator: Translator, monkeypatc
     assert [(int(i), text, alignment) for i, text, _, alignment in fields] == expected
     _, out, _ = call(monkeypatch, capsys, *flags, "--nbest", "2", "--format", "jsonl", stdin=data)
     records = [json.loads(line) for line in out.splitlines()]
-    assert [record["alignment"] for record in records] == [format_links(output.links) for output in best]
-    assert [each["alignment"] for record in records for each in record["nbest"]] == [format_links(output.links) for _, output in outputs]
+    assert [record["alignment"] for record in records] == [
+        format_links(output.links) for output in best
+    ]
+    assert [each["alignment"] for record in records for each in record["nbest"]] == [
+        format_links(output.links) for _, output in outputs
+    ]
     assert not any("links" in each for record in records for each in (record, *record["nbest"]))
 
 
@@ -279,5 +361,7 @@ def test_no_links_unless_asked_for(run: Path, monkeypatch, capsys) -> None:
     assert "|||" not in out
     _, out, _ = call(monkeypatch, capsys, run, "--device", "cpu", "--format", "jsonl", "the cat")
     assert not {"alignment", "links"} & json.loads(out).keys()
-    code, out, err = call(monkeypatch, capsys, run, "--score", "x", "--alignments", stdin=b"the cat")
+    code, out, err = call(
+        monkeypatch, capsys, run, "--score", "x", "--alignments", stdin=b"the cat"
+    )
     assert (code, out) == (2, "") and "--alignments" in err

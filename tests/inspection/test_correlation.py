@@ -21,9 +21,14 @@ def test_ranks_share_ties() -> None:
 def test_spearman_by_hand() -> None:
     x, y = np.array([1.0, 2, 2, 4]), np.array([10.0, 30, 20, 40])  # ranks 1 2.5 2.5 4 and 1 3 2 4
     assert spearman(x, y) == close(4.5 / math.sqrt(4.5 * 5))
-    five = np.array([86.0, 97, 99, 100, 101]), np.array([2.0, 20, 28, 27, 50])  # one swap: 1 - 6 * 2 / (5 * 24)
+    five = (
+        np.array([86.0, 97, 99, 100, 101]),
+        np.array([2.0, 20, 28, 27, 50]),
+    )  # one swap: 1 - 6 * 2 / (5 * 24)
     assert spearman(*five) == close(0.9)
-    assert spearman(five[0], -np.exp(-five[0])) == close(1) and spearman(five[0], -five[0]) == close(-1)
+    assert spearman(five[0], -np.exp(-five[0])) == close(1) and spearman(
+        five[0], -five[0]
+    ) == close(-1)
     many = np.stack([five[0], five[1], -five[1], np.ones(5)], 1).reshape(5, 2, 2)
     found = spearman(many, five[1])
     assert found.ravel()[:3] == pytest.approx([0.9, 1, -1]) and np.isnan(found[1, 1])

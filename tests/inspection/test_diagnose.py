@@ -26,7 +26,10 @@ from mt.inspection.diagnostics import COVERAGE, FIGURES, Summary
 from mt.inspection.weights import PairAttention, attend_pairs
 from mt.models.build import build_model
 
-KINDS = {"transformer": {"encoder"}, "rnn": set()}, {"transformer": {"decoder", "cross"}, "rnn": {"cross"}}
+KINDS = (
+    {"transformer": {"encoder"}, "rnn": set()},
+    {"transformer": {"decoder", "cross"}, "rnn": {"cross"}},
+)
 
 
 def budget(tokens: int = 4096) -> Budget:
@@ -39,10 +42,18 @@ def budget(tokens: int = 4096) -> Budget:
 def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer: Tokenizer) -> None:
     model = tiny_model(tokenizer.vocab_size(), encoder, decoder)
     texts = list(zip(sentences(12), sentences(12, 1), strict=True))
-    pairs = [(tokenizer.encode(source, "src"), tokenizer.encode(target, "tgt")) for source, target in texts]
-    kinds = [kind for kind in ("cross", "encoder", "decoder") if kind in KINDS[0][encoder] | KINDS[1][decoder]]
+    pairs = [
+        (tokenizer.encode(source, "src"), tokenizer.encode(target, "tgt"))
+        for source, target in texts
+    ]
+    kinds = [
+        kind
+        for kind in ("cross", "encoder", "decoder")
+        if kind in KINDS[0][encoder] | KINDS[1][decoder]
+    ]
     found, small = (
-        attend_pairs([model], tokenizer, pairs, b, lambda each: each[0], kinds=kinds, loss=True) for b in (budget(), budget(40))
+        attend_pairs([model], tokenizer, pairs, b, lambda each: each[0], kinds=kinds, loss=True)
+        for b in (budget(), budget(40))
     )
     scores = score_pairs([model], tokenizer, texts, budget())
     for pair, one, other, score in zip(pairs, found, small, scores, strict=True):
@@ -56,7 +67,9 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
             np.testing.assert_allclose(other.of(kind), expected[kind][0], atol=1e-5)
             np.testing.assert_allclose(one.of(kind).sum(-1), 1, atol=1e-5)
         assert one.loss == pytest.approx(-score.log_prob / score.tokens, abs=1e-4)
-        assert one.source_pieces == tokenizer.pieces(pair[0], "src") and one.target_pieces == tokenizer.pieces(pair[1], "tgt")
+        assert one.source_pieces == tokenizer.pieces(
+            pair[0], "src"
+        ) and one.target_pieces == tokenizer.pieces(pair[1], "tgt")
 
 
 def test_keys_are_the_right_pieces() -> None:
@@ -85,9 +98,13 @@ def test_pairs_that_are_left_out(run: Path) -> None:
     sources, references = sentences(20), sentences(20, 1)
     plain = diagnose(translator, sources, references, threshold=10)
     long = "x" * (translator.max_pieces + 1)
-    more = diagnose(translator, [*sources, "", "a", "a", long], [*references, "b", " ", long, "b"], threshold=10)
+    more = diagnose(
+        translator, [*sources, "", "a", "a", long], [*references, "b", " ", long, "b"], threshold=10
+    )
     assert (plain.left_out, more.left_out, more.sentences) == (0, 4, 20)
-    assert more.kinds["cross"]["evenness"].heads.mean == pytest.approx(plain.kinds["cross"]["evenness"].heads.mean)
+    assert more.kinds["cross"]["evenness"].heads.mean == pytest.approx(
+        plain.kinds["cross"]["evenness"].heads.mean
+    )
     assert more.short == sum(len(line.split()) <= 10 for line in sources)
     low = diagnose(mt.load(run, device="cpu", precision="bf16"), sources, references, threshold=10)
     assert low.loss == plain.loss, "measured in float32, whatever the translation is in"
@@ -96,7 +113,13 @@ def test_pairs_that_are_left_out(run: Path) -> None:
 
 
 def test_models_without_attention(tokenizer: Tokenizer) -> None:
-    config = ModelConfig(encoder="rnn", decoder="rnn", dim=16, tie_embeddings="none", rnn=RNNConfig(hidden=16, attention="none"))
+    config = ModelConfig(
+        encoder="rnn",
+        decoder="rnn",
+        dim=16,
+        tie_embeddings="none",
+        rnn=RNNConfig(hidden=16, attention="none"),
+    )
     model = build_model(config, *[tokenizer.vocab_size()] * 2).eval()
     with pytest.raises(UsageError, match="no attention.*--diagnostics"):
         diagnose(Translator([model], tokenizer), ["a"], ["b"])
@@ -105,8 +128,28 @@ def test_models_without_attention(tokenizer: Tokenizer) -> None:
 def test_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, lines in {"src": sentences(15), "ref": sentences(15, 1)}.items():
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    common = [str(run), "--src", f"{tmp_path}/src", "--ref", f"{tmp_path}/ref", "--beam", "1", "--bootstrap", "0", "--no-ter"]
-    common += ["--device", "cpu", "--threads", "1", "--threshold", "8", "--json", f"{tmp_path}/out.json"]
+    common = [
+        str(run),
+        "--src",
+        f"{tmp_path}/src",
+        "--ref",
+        f"{tmp_path}/ref",
+        "--beam",
+        "1",
+        "--bootstrap",
+        "0",
+        "--no-ter",
+    ]
+    common += [
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--threshold",
+        "8",
+        "--json",
+        f"{tmp_path}/out.json",
+    ]
     main(common)
     plain, without = capsys.readouterr().out, json.loads((tmp_path / "out.json").read_text("utf-8"))
     main([*common, "--diagnostics"])
@@ -120,10 +163,22 @@ def test_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert (found["kinds"][kind]["layers"], found["kinds"][kind]["heads"]) == (layers, heads)
         for name in FIGURES:
             means = np.array(found["kinds"][kind]["figures"][name]["heads"]["mean"])
-            np.testing.assert_allclose(means, expected.kinds[kind][name].heads.mean, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                means, expected.kinds[kind][name].heads.mean, rtol=1e-5, atol=1e-6
+            )
 
 
 def test_the_explanation_has_every_key() -> None:
     text = (ROOT / "docs" / "diagnostics.md").read_text("utf-8")
-    for name in (*FIGURES, *COVERAGE, "alike", *(field.name for field in fields(Summary)), "heads", "layer", "mean_map", "even", "pairs"):
+    for name in (
+        *FIGURES,
+        *COVERAGE,
+        "alike",
+        *(field.name for field in fields(Summary)),
+        "heads",
+        "layer",
+        "mean_map",
+        "even",
+        "pairs",
+    ):
         assert f"`{name}`" in text, name

@@ -55,14 +55,20 @@ def test_an_even_head() -> None:
     found = one(even(6, 6), "encoder", punctuation=(1, 4))
     assert found["entropy"] == close(math.log(6)) and found["evenness"] == close(1)
     assert found["special"] == close(1 / 6) and found["punctuation"] == close(2 / 6)
-    assert found["distance"] == close(35 / 18)  # (n^2 - 1) / 3n, the mean distance of two of n positions
+    assert found["distance"] == close(
+        35 / 18
+    )  # (n^2 - 1) / 3n, the mean distance of two of n positions
 
 
 def test_an_even_causal_head_leaves_out_the_row_without_a_choice() -> None:
     found = one(even(4, 4, causal=True), "decoder", punctuation=(1,))
-    assert found["evenness"] == close(1) and found["entropy"] == close((math.log(2) + math.log(3) + math.log(4)) / 3)
+    assert found["evenness"] == close(1) and found["entropy"] == close(
+        (math.log(2) + math.log(3) + math.log(4)) / 3
+    )
     assert found["distance"] == close((0.5 + 1 + 1.5) / 3)
-    assert found["special"] == found["punctuation"] == close((1 / 2 + 1 / 3 + 1 / 4) / 3)  # BOS; the piece after it
+    assert (
+        found["special"] == found["punctuation"] == close((1 / 2 + 1 / 3 + 1 / 4) / 3)
+    )  # BOS; the piece after it
 
 
 def test_a_diagonal_head() -> None:
@@ -73,8 +79,12 @@ def test_a_diagonal_head() -> None:
 
 def test_heads_that_look_one_or_two_pieces_back() -> None:
     assert one(pointing([0, 0, 1, 2], 4), "decoder")["distance"] == close(1)
-    assert one(pointing([0, 0, 1, 2], 4), "encoder")["distance"] == close(3 / 4)  # there the first row has a choice
-    assert one(pointing([2, 3, 4, 4, 4], 5), "encoder")["distance"] == close((2 + 2 + 2 + 1 + 0) / 5)
+    assert one(pointing([0, 0, 1, 2], 4), "encoder")["distance"] == close(
+        3 / 4
+    )  # there the first row has a choice
+    assert one(pointing([2, 3, 4, 4, 4], 5), "encoder")["distance"] == close(
+        (2 + 2 + 2 + 1 + 0) / 5
+    )
 
 
 @pytest.mark.parametrize(("kind", "column"), [("encoder", 4), ("cross", 4), ("decoder", 0)])
@@ -84,20 +94,30 @@ def test_a_head_parked_on_the_key_without_text(kind: str, column: int) -> None:
     if kind == "cross":
         assert found["coverage"] == 0 and found["under"] == 1
     else:
-        assert found["distance"] == close({"encoder": 2, "decoder": 2.5}[kind])  # the decoder's first row is left out
+        assert found["distance"] == close(
+            {"encoder": 2, "decoder": 2.5}[kind]
+        )  # the decoder's first row is left out
 
 
 def test_distance_from_the_diagonal_of_unequal_sides() -> None:
     assert one(np.eye(7), "cross")["distance"] == close(0)
-    assert one(pointing([0, 0, 1, 1], 2), "cross")["distance"] == close(1 / 8)  # the centres 1/8, 3/8, 5/8, 7/8 and 1/4, 3/4
+    assert one(pointing([0, 0, 1, 1], 2), "cross")["distance"] == close(
+        1 / 8
+    )  # the centres 1/8, 3/8, 5/8, 7/8 and 1/4, 3/4
     assert one(pointing([1, 0], 2), "cross")["distance"] == close(1 / 2)
     assert one(even(300, 200), "cross")["distance"] == pytest.approx(1 / 3, abs=1e-3)
 
 
 def test_coverage() -> None:
-    weights = np.array([[0.1, 0.9, 0, 0], [0, 1, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0, 1]])  # 0.1, 2.4, 0.5 and EOS
+    weights = np.array(
+        [[0.1, 0.9, 0, 0], [0, 1, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0, 1]]
+    )  # 0.1, 2.4, 0.5 and EOS
     found = one(weights, "cross")
-    assert found["coverage"] == close(1) and found["under"] == close(1 / 3) and found["over"] == close(1 / 3)
+    assert (
+        found["coverage"] == close(1)
+        and found["under"] == close(1 / 3)
+        and found["over"] == close(1 / 3)
+    )
     assert found["coverage_sd"] == close(math.sqrt((0.9**2 + 1.4**2 + 0.5**2) / 3))
     assert "coverage" not in one(even(4, 4), "encoder")
 
@@ -106,7 +126,9 @@ def test_the_mean_map_covers_what_its_heads_share() -> None:
     halves = stack([pointing([0, 0, 4, 2], 5), pointing([1, 1, 4, 3], 5)])
     found = measure(halves, "cross", np.zeros(5, bool))
     assert found.heads["under"].tolist() == [[0.5, 0.5]] and found.mean_map["under"].tolist() == [0]
-    assert found.mean_map["entropy"] == close(LN2 * 3 / 4) and found.heads["entropy"].tolist() == [[0, 0]]
+    assert found.mean_map["entropy"] == close(LN2 * 3 / 4) and found.heads["entropy"].tolist() == [
+        [0, 0]
+    ]
 
 
 def test_similarity_of_heads() -> None:
@@ -116,7 +138,9 @@ def test_similarity_of_heads() -> None:
     assert found == pytest.approx(np.array([[1, 0, 0], [1, 1, 1]]), abs=1e-6)
     # JS of (1, 0) and (1/2, 1/2): H(3/4, 1/4) - ln 2 / 2
     js = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) - LN2 / 2
-    assert similarity(stack([np.array([[1.0, 0]]), np.array([[0.5, 0.5]])]))[0, 0] == close(1 - js / LN2)
+    assert similarity(stack([np.array([[1.0, 0]]), np.array([[0.5, 0.5]])]))[0, 0] == close(
+        1 - js / LN2
+    )
     assert similarity(stack([ahead])).shape == (1, 0)
 
 
@@ -131,12 +155,21 @@ def random_maps(kind: str, queries: int, keys: int, seed: int = 0) -> np.ndarray
     return (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("kind", "queries", "keys"), [("encoder", 7, 7), ("decoder", 6, 6), ("cross", 5, 8)])
-def test_all_figures_against_loops(kind: str, queries: int, keys: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "queries", "keys"), [("encoder", 7, 7), ("decoder", 6, 6), ("cross", 5, 8)]
+)
+def test_all_figures_against_loops(
+    kind: str, queries: int, keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights = random_maps(kind, queries, keys)
     punctuation = np.arange(keys) % 3 == 1
     found = measure(weights, kind, punctuation)
-    assert {*found.heads} == {*found.mean_map} == {*found.even} == {*module.FIGURES, *(module.COVERAGE if kind == "cross" else ())}
+    assert (
+        {*found.heads}
+        == {*found.mean_map}
+        == {*found.even}
+        == {*module.FIGURES, *(module.COVERAGE if kind == "cross" else ())}
+    )
     monkeypatch.setattr(module, "CHUNK", 1)  # row by row
     np.testing.assert_allclose(measure(weights, kind, punctuation).alike, found.alike, atol=1e-6)
     for layer in range(2):
@@ -146,14 +179,27 @@ def test_all_figures_against_loops(kind: str, queries: int, keys: int, monkeypat
                 visible = t + 1 if kind == "decoder" else keys
                 p = [float(each[t, s]) for s in range(visible)]
                 entropy = -sum(x * math.log(x) for x in p)
-                far = [abs((t + 0.5) / queries - (s + 0.5) / keys) if kind == "cross" else abs(t - s) for s in range(visible)]
+                far = [
+                    abs((t + 0.5) / queries - (s + 0.5) / keys) if kind == "cross" else abs(t - s)
+                    for s in range(visible)
+                ]
                 special = p[0] if kind == "decoder" else p[-1]
                 marks = sum(x for s, x in enumerate(p) if s % 3 == 1)
-                rows.append((entropy, entropy / math.log(visible), sum(x * d for x, d in zip(p, far, strict=True)), special, marks))
+                rows.append(
+                    (
+                        entropy,
+                        entropy / math.log(visible),
+                        sum(x * d for x, d in zip(p, far, strict=True)),
+                        special,
+                        marks,
+                    )
+                )
             part = {name: values[layer] for name, values in found.mean_map.items()}
             if head < 3:
                 part = {name: values[layer, head] for name, values in found.heads.items()}
-            assert [part[name] for name in module.FIGURES] == pytest.approx(np.mean(rows, axis=0), abs=1e-5)
+            assert [part[name] for name in module.FIGURES] == pytest.approx(
+                np.mean(rows, axis=0), abs=1e-5
+            )
 
 
 def test_even_heads_are_the_measure() -> None:
@@ -165,7 +211,10 @@ def test_even_heads_are_the_measure() -> None:
 
 def test_maps_of_a_single_key_have_no_figures() -> None:
     found = measure(np.ones((1, 2, 1, 1), np.float32), "decoder", np.zeros(1, bool))
-    assert all(np.isnan(values).all() for values in found.heads.values()) and np.isnan(found.alike).all()
+    assert (
+        all(np.isnan(values).all() for values in found.heads.values())
+        and np.isnan(found.alike).all()
+    )
     blank = measure(np.ones((1, 1, 3, 1), np.float32), "cross", np.zeros(1, bool))
     assert np.isnan(blank.heads["coverage"]).all()
 
@@ -193,15 +242,27 @@ def test_summaries_over_sentences() -> None:
     shares, losses = [0.1, 0.2, 0.3, 0.4, 0.5], [1.0, 2, 4, 3, 5]
     lengths = np.array([5, 4, 3, 2, 1])
     noise = 1 + 1e-7 * np.arange(5)  # the order of the shares
-    maps = [stack([blend(share), blend(1 - share), even(6, 6) * more]) for share, more in zip(shares, noise, strict=True)]
-    found = summarise([sentence(*each) for each in zip(maps, losses, strict=True)], lengths, threshold=2, left_out=3)
+    maps = [
+        stack([blend(share), blend(1 - share), even(6, 6) * more])
+        for share, more in zip(shares, noise, strict=True)
+    ]
+    found = summarise(
+        [sentence(*each) for each in zip(maps, losses, strict=True)],
+        lengths,
+        threshold=2,
+        left_out=3,
+    )
     evenness = found.kinds["encoder"]["evenness"]
     single = [one(blend(share), "encoder")["evenness"] for share in shares]
     assert evenness.heads.mean[0, 0] == close(np.mean(single)) and evenness.even == close(1)
-    assert evenness.heads.short[0, 0] == close(np.mean(single[3:])) and evenness.heads.long[0, 0] == close(np.mean(single[:3]))
+    assert evenness.heads.short[0, 0] == close(np.mean(single[3:])) and evenness.heads.long[
+        0, 0
+    ] == close(np.mean(single[:3]))
     assert evenness.heads.rho_length[0, :2].tolist() == [-1, 1]
     assert evenness.heads.rho_loss[0, :2] == pytest.approx([0.9, -0.9])
-    assert np.isnan(evenness.heads.rho_loss[0, 2]) and np.isnan(evenness.heads.rho_length[0, 2]), "rounding is no relation"
+    assert np.isnan(evenness.heads.rho_loss[0, 2]) and np.isnan(evenness.heads.rho_length[0, 2]), (
+        "rounding is no relation"
+    )
     assert np.isnan(evenness.heads.rho_loss_given_length[0, 0]), "length explains it all"
     assert evenness.layer.mean[0] == close(evenness.heads.mean[0].mean())
     assert (found.sentences, found.short, found.long, found.left_out) == (5, 2, 3, 3)
@@ -236,7 +297,11 @@ def test_healthy_heads_are_not_remarked_on() -> None:
 
 def test_what_stands_out() -> None:
     smooth, parked = even(5, 5), pointing([4] * 5, 5)
-    found = findings(planted([BACK, AHEAD, BACK], [np.eye(5), smooth, AHEAD], [smooth] * 3, [parked, BACK, np.eye(5)]))
+    found = findings(
+        planted(
+            [BACK, AHEAD, BACK], [np.eye(5), smooth, AHEAD], [smooth] * 3, [parked, BACK, np.eye(5)]
+        )
+    )
     assert found == [
         "encoder layer 1: heads 1 and 3 are nearly the same (1.00)",
         "encoder layer 2: head 2 is close to uniform (1.00 evenness)",
@@ -244,18 +309,24 @@ def test_what_stands_out() -> None:
         "encoder layer 3: all heads are nearly the same (1.00 or more)",
         "encoder layer 4: head 1 is parked on EOS (1.00 of the attention)",
     ]
-    assert "decoder layer 1 is parked on BOS (1.00 of the attention)" in findings(planted([pointing([0] * 5, 5)], kind="decoder"))
+    assert "decoder layer 1 is parked on BOS (1.00 of the attention)" in findings(
+        planted([pointing([0] * 5, 5)], kind="decoder")
+    )
 
 
 def test_punctuation_stands_out() -> None:
     maps = stack([pointing([1] * 5, 5), BACK])
     figures = measure(maps, "cross", np.arange(5) == 1)
-    found = findings(summarise([SentenceFigures({"cross": figures}, 1.0)] * 3, np.array([3, 4, 5]), 4))
+    found = findings(
+        summarise([SentenceFigures({"cross": figures}, 1.0)] * 3, np.array([3, 4, 5]), 4)
+    )
     assert found == ["cross layer 1: head 1 is parked on punctuation (1.00 of the attention)"]
 
 
 def test_the_table() -> None:
-    table = diagnostics_table(planted([np.eye(5), even(5, 5)], [pointing([0] * 5, 5), pointing([1] * 5, 5)], kind="cross")).splitlines()
+    table = diagnostics_table(
+        planted([np.eye(5), even(5, 5)], [pointing([0] * 5, 5), pointing([1] * 5, 5)], kind="cross")
+    ).splitlines()
     assert table[0] == "attention in 3 pairs of source and reference"
     rows = {line.split()[0]: line.split() for line in table[3:7]}
     assert rows["cross"] == ["cross", "evenness", "distance", "EOS", "punctuation", "alike"]
@@ -268,9 +339,18 @@ def test_the_table() -> None:
 
 
 def test_json_has_every_head() -> None:
-    data = json.loads(json.dumps(diagnostics_dict(planted([BACK, AHEAD, BACK], [even(5, 5)] * 3)), allow_nan=False))
+    data = json.loads(
+        json.dumps(
+            diagnostics_dict(planted([BACK, AHEAD, BACK], [even(5, 5)] * 3)), allow_nan=False
+        )
+    )
     kind = data["kinds"]["encoder"]
-    assert (kind["layers"], kind["heads"], kind["special"], kind["pairs"]) == (2, 3, "EOS", [[0, 1], [0, 2], [1, 2]])
+    assert (kind["layers"], kind["heads"], kind["special"], kind["pairs"]) == (
+        2,
+        3,
+        "EOS",
+        [[0, 1], [0, 2], [1, 2]],
+    )
     evenness = kind["figures"]["evenness"]
     assert np.allclose(evenness["heads"]["mean"], [[0, 0, 0], [1, 1, 1]]) and evenness["even"] == 1
     assert kind["figures"]["alike"]["heads"]["mean"][0] == [0, 1, 0]

@@ -21,17 +21,31 @@ from mt.decoding.engines.engine import PyTorchEngine
 from mt.decoding.translator import Translator
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", "1")
-picture = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
+picture = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed"
+)
 
 
 def data_of(path: Path) -> dict:
     return json.loads(Scripts(path.read_text("utf-8")).scripts[0])
 
 
-def test_a_page_of_the_models_own_translations(run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_page_of_the_models_own_translations(
+    run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path
+) -> None:
     lines = ["the cat sees a dog", "", LONG, "a tree"]
     file = tmp_path / "map.html"
-    code, out, err = call(monkeypatch, capsys, run, *CPU, "--beam", "2", "--attention", file, stdin="\n".join(lines).encode())
+    code, out, err = call(
+        monkeypatch,
+        capsys,
+        run,
+        *CPU,
+        "--beam",
+        "2",
+        "--attention",
+        file,
+        stdin="\n".join(lines).encode(),
+    )
     found = mt.inspect(translator).translate(lines, beam=2)
     assert (code, out) == (0, "".join(f"{each.text}\n" for each in found)), err
     data = data_of(file)
@@ -42,28 +56,61 @@ def test_a_page_of_the_models_own_translations(run: Path, translator: Translator
     assert data["start"] == {"kind": "cross", "layer": 0, "head": -1}
     for name, record in shown.items():
         for kind in KINDS:
-            stored = np.array(record["weights"][kind]["percent"]).reshape(record["weights"][kind]["shape"])
-            np.testing.assert_allclose(stored / 100, pairs[name].all_word_weights(kind), atol=0.0051)
-    flags = ("--attention-kind", "encoder", "--attention-layer", "1", "--attention-head", "1", "the cat")
+            stored = np.array(record["weights"][kind]["percent"]).reshape(
+                record["weights"][kind]["shape"]
+            )
+            np.testing.assert_allclose(
+                stored / 100, pairs[name].all_word_weights(kind), atol=0.0051
+            )
+    flags = (
+        "--attention-kind",
+        "encoder",
+        "--attention-layer",
+        "1",
+        "--attention-head",
+        "1",
+        "the cat",
+    )
     assert call(monkeypatch, capsys, run, *CPU, "--attention", file, *flags)[0] == 0
     assert data_of(file)["start"] == {"kind": "encoder", "layer": 0, "head": 0}
 
 
-def test_a_page_of_given_translations_with_gold_links(run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path) -> None:
-    sources, targets, gold = ["the cat sees", "a dog", "red"], ["eine Katze", "a dog", "a red"], ["0-0 1p1 2-1", "", "0-1"]
+def test_a_page_of_given_translations_with_gold_links(
+    run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path
+) -> None:
+    sources, targets, gold = (
+        ["the cat sees", "a dog", "red"],
+        ["eine Katze", "a dog", "a red"],
+        ["0-0 1p1 2-1", "", "0-1"],
+    )
     files = {name: tmp_path / name for name in ("ref", "gold", "map.html")}
     files["ref"].write_text("\n".join(targets), encoding="utf-8")
     files["gold"].write_text("\n".join(gold), encoding="utf-8")
-    flags = (run, *CPU, "--score", files["ref"], "--links", files["gold"], "--attention", files["map.html"])
+    flags = (
+        run,
+        *CPU,
+        "--score",
+        files["ref"],
+        "--links",
+        files["gold"],
+        "--attention",
+        files["map.html"],
+    )
     code, out, err = call(monkeypatch, capsys, *flags, stdin="\n".join(sources).encode())
     pairs = list(zip(sources, targets, strict=True))
     assert code == 0, err
-    assert [float(line) for line in out.split()] == pytest.approx([each.log_prob for each in translator.score(pairs)], abs=1e-3)
+    assert [float(line) for line in out.split()] == pytest.approx(
+        [each.log_prob for each in translator.score(pairs)], abs=1e-3
+    )
     records = data_of(files["map.html"])["sentences"]
-    for record, source, target, links, pair in zip(records, sources, targets, gold, mt.inspect(translator).attention(pairs), strict=True):
+    for record, source, target, links, pair in zip(
+        records, sources, targets, gold, mt.inspect(translator).attention(pairs), strict=True
+    ):
         assert (record["source"], record["target"]) == (source.split(), target.split())
         assert " ".join(f"{i}{'-' if sure else 'p'}{j}" for i, j, sure in record["gold"]) == links
-        stored = np.array(record["weights"]["cross"]["percent"]).reshape(record["weights"]["cross"]["shape"])
+        stored = np.array(record["weights"]["cross"]["percent"]).reshape(
+            record["weights"]["cross"]["shape"]
+        )
         np.testing.assert_allclose(stored / 100, pair.all_word_weights(), atol=0.0051)
     for text, message in (
         ("0-0\n0-0\n", "has 2 lines"),
@@ -79,22 +126,46 @@ def test_a_page_of_given_translations_with_gold_links(run: Path, translator: Tra
 def test_pictures(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     for name, magic in (("map.png", b"\x89PNG\r\n\x1a\n"), ("MAP.SVG", b"<?xml")):
         code, out, err = call(
-            monkeypatch, capsys, run, *CPU, "--attention", tmp_path / name, "--attention-head", "all", "--quiet", "the cat", "a dog"
+            monkeypatch,
+            capsys,
+            run,
+            *CPU,
+            "--attention",
+            tmp_path / name,
+            "--attention-head",
+            "all",
+            "--quiet",
+            "the cat",
+            "a dog",
         )
         assert (code, out.count("\n"), err) == (0, 2, "")
         assert (tmp_path / name).read_bytes().startswith(magic)
     many = b"the cat\n" * 21
-    code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "no.png", stdin=many)
+    code, out, err = call(
+        monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "no.png", stdin=many
+    )
     assert (code, out) == (2, "") and "up to 20 lines: use .html or fewer lines" in err
-    assert call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "no.html", stdin=many)[0] == 0
+    assert (
+        call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "no.html", stdin=many)[0]
+        == 0
+    )
     assert not (tmp_path / "no.png").exists()
 
 
 def test_a_picture_without_matplotlib(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    code, out, err = call(monkeypatch, capsys, "/nowhere", "--attention", tmp_path / "map.svg", "the cat")
-    assert (code, out) == (2, "") and "pip install 'mt-attention[plot]'" in err and len(err.splitlines()) == 1
-    assert call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", "the cat")[0] == 0
+    code, out, err = call(
+        monkeypatch, capsys, "/nowhere", "--attention", tmp_path / "map.svg", "the cat"
+    )
+    assert (
+        (code, out) == (2, "")
+        and "pip install 'mt-attention[plot]'" in err
+        and len(err.splitlines()) == 1
+    )
+    assert (
+        call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", "the cat")[0]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,22 +179,47 @@ def test_a_picture_without_matplotlib(run: Path, monkeypatch, capsys, tmp_path: 
         (["--attention-layer", "1"], 2, "--attention-layer is about what --attention FILE draws"),
         (["--attention-head", "1"], 2, "--attention-head is about"),
         (["--links", "x", "--score", "y"], 2, "--links is about"),
-        (["--attention", "map.html", "--attention-layer", "0"], 2, "a number from 1 or all, not '0'"),
-        (["--attention", "map.html", "--attention-head", "x"], 2, "a number from 1 or all or mean, not 'x'"),
+        (
+            ["--attention", "map.html", "--attention-layer", "0"],
+            2,
+            "a number from 1 or all, not '0'",
+        ),
+        (
+            ["--attention", "map.html", "--attention-head", "x"],
+            2,
+            "a number from 1 or all or mean, not 'x'",
+        ),
         (["--attention", "map.html", "--attention-kind", "x"], 2, "invalid choice"),
     ],
 )
-def test_wrong_calls_are_told_before_a_model_is_loaded(flags, code, message, monkeypatch, capsys) -> None:
+def test_wrong_calls_are_told_before_a_model_is_loaded(
+    flags, code, message, monkeypatch, capsys
+) -> None:
     found, out, err = call(monkeypatch, capsys, "/no-such-run", *flags, "the cat")
     assert (found, out) == (code, "")
     assert message in err.splitlines()[-1] and "no-such-run" not in err
 
 
-def test_what_the_model_has_not_is_told_before_it_translates(run: Path, tokenizer: Tokenizer, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_what_the_model_has_not_is_told_before_it_translates(
+    run: Path, tokenizer: Tokenizer, monkeypatch, capsys, tmp_path: Path
+) -> None:
     monkeypatch.setattr(PyTorchEngine, "search", None)
     file = tmp_path / "map.html"
-    for flags, message in ((("layer", "3"), "no layer 3: the attention to the source has 2, counted from 1"), (("head", "3"), "no head 3")):
-        code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", file, f"--attention-{flags[0]}", flags[1], "the cat")
+    for flags, message in (
+        (("layer", "3"), "no layer 3: the attention to the source has 2, counted from 1"),
+        (("head", "3"), "no head 3"),
+    ):
+        code, out, err = call(
+            monkeypatch,
+            capsys,
+            run,
+            *CPU,
+            "--attention",
+            file,
+            f"--attention-{flags[0]}",
+            flags[1],
+            "the cat",
+        )
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
     for encoder, message in (
         ("rnn", "no attention, so there is nothing to draw"),
@@ -131,24 +227,44 @@ def test_what_the_model_has_not_is_told_before_it_translates(run: Path, tokenize
     ):
         model = Translator([tiny(tokenizer.vocab_size(), encoder, "rnn", "none")], tokenizer)
         monkeypatch.setattr("mt.decoding.load.load", lambda *_, model=model, **__: model)
-        code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", file, "--attention-layer", "2", "the cat")
+        code, out, err = call(
+            monkeypatch, capsys, run, *CPU, "--attention", file, "--attention-layer", "2", "the cat"
+        )
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
 
 
 def test_a_page_that_would_be_too_large(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setattr("mt.inspection.drawing.MAX_CELLS", 100)
     lines = ("the cat sees a dog", "a dog", "red")
-    code, _, err = call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", *lines)
+    code, _, err = call(
+        monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", *lines
+    )
     assert code == 1 and "more than the 100 weights" in err and not (tmp_path / "map.html").exists()
 
 
 def test_nothing_to_draw(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
-    code, out, err = call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", stdin=b"\n\n")
+    code, out, err = call(
+        monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", stdin=b"\n\n"
+    )
     assert (code, out) == (1, "\n\n") and "no words to draw" in err
 
 
-def test_help_names_the_flags_and_links_stay_those_of_alignments(run: Path, translator: Translator, monkeypatch, capsys, tmp_path) -> None:
-    assert all(f"--attention{end}" in command.parser().format_help() for end in ("", "-kind", "-layer", "-head"))
-    _, out, _ = call(monkeypatch, capsys, run, *CPU, "--alignments", "--attention", tmp_path / "map.html", "the cat sees")
+def test_help_names_the_flags_and_links_stay_those_of_alignments(
+    run: Path, translator: Translator, monkeypatch, capsys, tmp_path
+) -> None:
+    assert all(
+        f"--attention{end}" in command.parser().format_help()
+        for end in ("", "-kind", "-layer", "-head")
+    )
+    _, out, _ = call(
+        monkeypatch,
+        capsys,
+        run,
+        *CPU,
+        "--alignments",
+        "--attention",
+        tmp_path / "map.html",
+        "the cat sees",
+    )
     (expected,) = mt.inspect(translator).translate_stream(["the cat sees"], alignments=True)
     assert out == f"{expected.text} ||| {format_links(expected.outputs[0].links)}\n"

@@ -25,7 +25,12 @@ from mt.models.seq2seq import Seq2Seq
 @pytest.mark.parametrize(
     ("encoder", "decoder", "attention", "expected"),
     [
-        ("transformer", "transformer", "additive", {"cross": (2, 2), "encoder": (1, 2), "decoder": (2, 2)}),
+        (
+            "transformer",
+            "transformer",
+            "additive",
+            {"cross": (2, 2), "encoder": (1, 2), "decoder": (2, 2)},
+        ),
         ("rnn", "transformer", "additive", {"cross": (2, 2), "decoder": (2, 2)}),
         ("transformer", "rnn", "additive", {"cross": (1, 1), "encoder": (1, 2)}),
         ("rnn", "rnn", "additive", {"cross": (1, 1)}),
@@ -33,7 +38,9 @@ from mt.models.seq2seq import Seq2Seq
     ],
 )
 @torch.no_grad()
-def test_what_translate_returns_is_what_the_model_says(encoder, decoder, attention, expected, tokenizer: Tokenizer) -> None:
+def test_what_translate_returns_is_what_the_model_says(
+    encoder, decoder, attention, expected, tokenizer: Tokenizer
+) -> None:
     model = tiny(tokenizer.vocab_size(), encoder, decoder, attention)
     translator = Translator([model], tokenizer, max_pieces=40, precision="fp32")
     lines = ["the cat sees a dog .", "", LONG, "a tree"]
@@ -47,14 +54,22 @@ def test_what_translate_returns_is_what_the_model_says(encoder, decoder, attenti
             for side, each in (("src", pair.source_pieces), ("tgt", pair.target_pieces))
         )
         source_ids = torch.tensor([[*source, EOS]])
-        truth = model(source_ids, source_ids > 0, torch.tensor([[BOS, *target]]), need_weights=True).attention
+        truth = model(
+            source_ids, source_ids > 0, torch.tensor([[BOS, *target]]), need_weights=True
+        ).attention
         for kind in KINDS:
             if kind not in expected:
                 assert pair.of(kind) is None
                 continue
             layers, heads = expected[kind]
-            rows, columns = (len(source if kind == "encoder" else target) + 1, len(target if kind == "decoder" else source) + 1)
-            assert pair.of(kind).shape == (layers, heads, rows, columns) and pair.of(kind).dtype == np.float32
+            rows, columns = (
+                len(source if kind == "encoder" else target) + 1,
+                len(target if kind == "decoder" else source) + 1,
+            )
+            assert (
+                pair.of(kind).shape == (layers, heads, rows, columns)
+                and pair.of(kind).dtype == np.float32
+            )
             np.testing.assert_allclose(pair.of(kind), truth[kind][0].numpy(), atol=1e-5)
             np.testing.assert_allclose(pair.of(kind).sum(-1), 1, atol=1e-5)
     one = mt.inspect(translator).translate(lines[0], beam=2)
@@ -65,10 +80,14 @@ def test_parts_of_a_line_have_the_pieces_of_the_line(translator: Translator) -> 
     found = mt.inspect(translator).translate(LONG)
     shown = [sentence_map(part, "") for part in found.attention]
     assert [word for each in shown for word in each.source] == LONG.split()
-    assert sum(part.word_weights(kind="encoder").shape[0] for part in found.attention) == count_words(LONG.strip())
+    assert sum(
+        part.word_weights(kind="encoder").shape[0] for part in found.attention
+    ) == count_words(LONG.strip())
 
 
-def test_a_model_without_any_attention_says_so_before_it_searches(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_any_attention_says_so_before_it_searches(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     translator = Translator([tiny(tokenizer.vocab_size(), "rnn", "rnn", "none")], tokenizer)
     monkeypatch.setattr(translator.engine, "search", None)
     with pytest.raises(UsageError, match="no attention to look at"):
@@ -85,21 +104,38 @@ def test_kinds_that_a_model_has_not(tokenizer: Tokenizer) -> None:
         require_kinds([model], ("cross", "encoder"))
 
 
-def test_only_what_is_asked_for_is_kept_and_nbest_lists_stay_as_they_are(translator: Translator) -> None:
+def test_only_what_is_asked_for_is_kept_and_nbest_lists_stay_as_they_are(
+    translator: Translator,
+) -> None:
     lines = sentences(5)
     (pair,) = mt.inspect(translator).attention([("the cat", "a dog")], ("decoder",))
     assert pair.of("cross") is None and pair.encoder is None and pair.decoder.shape[:2] == (2, 2)
     (pair,) = mt.inspect(translator).attention([("the cat", "a dog")])
     assert pair.encoder is None and pair.decoder is None and pair.weights.shape[:2] == (2, 2)
     plain = list(mt.inspect(translator).translate_stream(lines, nbest=3, alignments=True))
-    found = list(mt.inspect(translator).translate_stream(lines, nbest=3, alignments=True, attention=("cross",)))
+    found = list(
+        mt.inspect(translator).translate_stream(
+            lines, nbest=3, alignments=True, attention=("cross",)
+        )
+    )
     assert [each.outputs for each in found] == [each.outputs for each in plain]
     assert all(each.attention is None for each in plain)
-    sampled = [list(mt.inspect(translator).translate_stream(lines, nbest=2, sample=True, seed=1, attention=kinds)) for kinds in (None, ("encoder",))]
-    assert [[o.text for o in each.outputs] for each in sampled[0]] == [[o.text for o in each.outputs] for each in sampled[1]]
+    sampled = [
+        list(
+            mt.inspect(translator).translate_stream(
+                lines, nbest=2, sample=True, seed=1, attention=kinds
+            )
+        )
+        for kinds in (None, ("encoder",))
+    ]
+    assert [[o.text for o in each.outputs] for each in sampled[0]] == [
+        [o.text for o in each.outputs] for each in sampled[1]
+    ]
 
 
-def test_batches_are_bounded_by_their_weights(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_bounded_by_their_weights(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = tiny(tokenizer.vocab_size(), "transformer", "transformer")
     pairs = list(zip(sentences(30), sentences(30, 1), strict=True))
     expected = attention_weights(model, tokenizer, pairs, Budget(4096, print), kinds=KINDS)
@@ -108,7 +144,9 @@ def test_batches_are_bounded_by_their_weights(tokenizer: Tokenizer, monkeypatch:
 
     def watched(self, *arguments, **named):
         output = real(self, *arguments, **named)
-        cells.append((len(arguments[0]), sum(weights.numel() for weights in output.attention.values())))
+        cells.append(
+            (len(arguments[0]), sum(weights.numel() for weights in output.attention.values()))
+        )
         return output
 
     monkeypatch.setattr(Seq2Seq, "forward", watched)
@@ -121,10 +159,14 @@ def test_batches_are_bounded_by_their_weights(tokenizer: Tokenizer, monkeypatch:
     assert len(cells) > 4 and all(rows == 1 or size < 2 * 20_000 for rows, size in cells)
 
 
-def test_weights_of_few_pairs_are_held_at_once(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_few_pairs_are_held_at_once(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
     real = inspector_module.attention_weights
-    monkeypatch.setattr(inspector_module, "attention_weights", lambda *a: calls.append(len(a[2])) or real(*a))
+    monkeypatch.setattr(
+        inspector_module, "attention_weights", lambda *a: calls.append(len(a[2])) or real(*a)
+    )
     # Of the longer side, with its end mark, in 2 layers with 2 heads.
     (pair,) = mt.inspect(translator).attention([("the cat", "the cat")])
     monkeypatch.setattr(attention_module, "CELLS", 3 * 4 * pair.weights.shape[-1] ** 2)

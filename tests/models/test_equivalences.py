@@ -39,13 +39,22 @@ PATTERNS = ("window", "strided", "multiscale", "adaptive_span", "linear")
 
 
 @pytest.fixture(
-    params=[(pattern, position) for pattern in PATTERNS for position in ("sinusoidal", "t5") if (pattern, position) != ("linear", "t5")]
+    params=[
+        (pattern, position)
+        for pattern in PATTERNS
+        for position in ("sinusoidal", "t5")
+        if (pattern, position) != ("linear", "t5")
+    ]
 )
 def long_model(request):
     """A model whose patterns leave most out, and with it a batch that is long enough for that."""
     pattern, position = request.param
     torch.manual_seed(0)
-    model = build_model(tiny("transformer", "transformer", pattern=pattern, position=position, window=4, stride=4), VOCAB, VOCAB).eval()
+    model = build_model(
+        tiny("transformer", "transformer", pattern=pattern, position=position, window=4, stride=4),
+        VOCAB,
+        VOCAB,
+    ).eval()
     source = torch.randint(4, VOCAB, (2, 95))
     mask = torch.arange(95) < torch.tensor([95, 81])[:, None]
     return model, source * mask, mask, torch.randint(4, VOCAB, (2, 90))
@@ -56,7 +65,12 @@ def test_long_sentences_are_decoded_step_by_step_as_all_at_once(long_model):
     """Here all at once does not look at what a pattern leaves out, and step by step does so in its own way."""
     model, source, mask, target = long_model
     whole = logits(model, source, mask, target)
-    torch.testing.assert_close(model.output(model(source, mask, target, need_weights=True).hidden), whole, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        model.output(model(source, mask, target, need_weights=True).hidden),
+        whole,
+        atol=1e-4,
+        rtol=1e-4,
+    )
     alone = logits(model, source[1:, :81], mask[1:, :81], target[1:])
     torch.testing.assert_close(whole[1:], alone, atol=1e-4, rtol=1e-4)
     state = model.init_state(model.encode(source, mask))
@@ -73,7 +87,9 @@ def some_loss(model, source, mask, target):
     """Of all logits, and all terms of the training loss."""
     output = model(source, mask, target)
     nll, real = torch.rand(target.shape, device=target.device), target > 6
-    return model.output(output.hidden).float().sum() + sum(term(nll, real) for term in output.losses)
+    return model.output(output.hidden).float().sum() + sum(
+        term(nll, real) for term in output.losses
+    )
 
 
 def test_step_by_step_equals_all_at_once(model, batch):
@@ -85,7 +101,12 @@ def test_step_by_step_equals_all_at_once(model, batch):
         torch.testing.assert_close(got, model.output(whole.hidden)[:, t], atol=1e-5, rtol=1e-5)
         assert ("cross" in attention) == ("cross" in whole.attention) == model.decoder.attends
         if model.decoder.attends:
-            torch.testing.assert_close(attention["cross"][:, :, :, 0], whole.attention["cross"][:, :, :, t], atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                attention["cross"][:, :, :, 0],
+                whole.attention["cross"][:, :, :, t],
+                atol=1e-5,
+                rtol=1e-5,
+            )
     assert state.step == target.shape[1]
 
 
@@ -98,9 +119,13 @@ def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
     state = model.init_state(model.encode(source, mask), beam)
     for t in range(length):
         got, state, _ = model.step(prefixes[:, t], state)
-        order = torch.cat([torch.randperm(beam) + beam * sentence for sentence in range(len(source))])
+        order = torch.cat(
+            [torch.randperm(beam) + beam * sentence for sentence in range(len(source))]
+        )
         prefixes, got, state = prefixes[order], got[order], state.select(order)
-    expected = logits(model, source.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0), prefixes)[:, -1]
+    expected = logits(
+        model, source.repeat_interleave(beam, 0), mask.repeat_interleave(beam, 0), prefixes
+    )[:, -1]
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -121,16 +146,28 @@ class Recomputed:
         prefix = torch.cat([state.cache, tokens[:, None]], 1)
         beam = len(prefix) // len(state.memory[0])
         source, mask = (x.repeat_interleave(beam, 0) for x in state.memory)
-        return logits(self.model, source, mask, prefix)[:, -1], DecodingState(state.memory, prefix, state.step + 1), {}
+        return (
+            logits(self.model, source, mask, prefix)[:, -1],
+            DecodingState(state.memory, prefix, state.step + 1),
+            {},
+        )
 
 
 @torch.no_grad()
 def test_beam_search_with_a_cache_equals_beam_search_without(model, batch):
     source, mask, _ = batch
     options = SearchOptions(beam=4, nbest=4, max_ratio=0.0, max_extra=6)
-    for found, expected in zip(search(model, source, mask, options), search(Recomputed(model), source, mask, options), strict=True):
-        assert [hypothesis.tokens for hypothesis in found] == [hypothesis.tokens for hypothesis in expected]
-        assert [h.log_prob for h in found] == pytest.approx([h.log_prob for h in expected], abs=1e-4)
+    for found, expected in zip(
+        search(model, source, mask, options),
+        search(Recomputed(model), source, mask, options),
+        strict=True,
+    ):
+        assert [hypothesis.tokens for hypothesis in found] == [
+            hypothesis.tokens for hypothesis in expected
+        ]
+        assert [h.log_prob for h in found] == pytest.approx(
+            [h.log_prob for h in expected], abs=1e-4
+        )
 
 
 def test_dropping_sentences_leaves_the_others_as_they_are(model, batch):
@@ -150,7 +187,12 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
     together = logits(model, source, mask, target)
     for row in range(len(source)):
         length = int(mask[row].sum())
-        alone = logits(model, source[row : row + 1, :length], mask[row : row + 1, :length], target[row : row + 1])
+        alone = logits(
+            model,
+            source[row : row + 1, :length],
+            mask[row : row + 1, :length],
+            target[row : row + 1],
+        )
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -163,7 +205,9 @@ def test_a_kernel_step_by_step_equals_torch(kind):
     (expected, last), (found, state) = (way(kernel, x, start) for way in (run, scan))
     torch.testing.assert_close((found, state), (expected, last))
     for one, other in zip(
-        torch.autograd.grad(found.square().sum(), inputs), torch.autograd.grad(expected.square().sum(), inputs), strict=True
+        torch.autograd.grad(found.square().sum(), inputs),
+        torch.autograd.grad(expected.square().sum(), inputs),
+        strict=True,
     ):
         torch.testing.assert_close(one, other)
     with torch.autocast("cpu", torch.bfloat16):
@@ -192,9 +236,14 @@ def test_without_attention_the_summary_is_all_that_counts(batch):
     memory = model.encode(source, mask)
     embedded = model.target_embedding(target)
     expected = model.decoder(embedded, memory).hidden
-    got = model.decoder(embedded, dataclasses.replace(memory, states=torch.randn_like(memory.states))).hidden
+    got = model.decoder(
+        embedded, dataclasses.replace(memory, states=torch.randn_like(memory.states))
+    ).hidden
     torch.testing.assert_close(got, expected, atol=0, rtol=0)
-    assert not torch.allclose(model.decoder(embedded, dataclasses.replace(memory, summary=memory.summary.flip(0))).hidden, expected)
+    assert not torch.allclose(
+        model.decoder(embedded, dataclasses.replace(memory, summary=memory.summary.flip(0))).hidden,
+        expected,
+    )
 
 
 def test_no_position_sees_a_later_target(model, batch):
@@ -219,14 +268,25 @@ def test_a_sentence_without_a_real_token_is_finite(model, batch):
 # --- parts ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"])
+@pytest.mark.parametrize(
+    ("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"]
+)
 def test_cells_equal_torch(update, cell):
     torch.manual_seed(5)
     reference = cell(4, 6)
-    x, state = torch.randn(3, 4), tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1))
+    x, state = (
+        torch.randn(3, 4),
+        tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1)),
+    )
     expected = reference(x, state if cell is nn.LSTMCell else state[0])
-    got = update(x @ reference.weight_ih.T + reference.bias_ih, state[0] @ reference.weight_hh.T + reference.bias_hh, state)
-    for one, other in zip(got, expected if isinstance(expected, tuple) else (expected,), strict=True):
+    got = update(
+        x @ reference.weight_ih.T + reference.bias_ih,
+        state[0] @ reference.weight_hh.T + reference.bias_hh,
+        state,
+    )
+    for one, other in zip(
+        got, expected if isinstance(expected, tuple) else (expected,), strict=True
+    ):
         torch.testing.assert_close(one, other)
 
 
@@ -247,7 +307,9 @@ def test_bidirectional_encoder_equals_torch_with_packing():
     mask = torch.arange(5) < lengths[:, None]
     memory = encoder(x, mask)
     torch.testing.assert_close(memory.states * mask[..., None], expected)
-    torch.testing.assert_close(memory.summary, last[1])  # the backward direction ends at the first token
+    torch.testing.assert_close(
+        memory.summary, last[1]
+    )  # the backward direction ends at the first token
 
 
 def test_dropout_has_its_rate_and_keeps_the_mean():
@@ -256,15 +318,27 @@ def test_dropout_has_its_rate_and_keeps_the_mean():
     for p in (0.1, 0.5):
         y = dropout(x, p)
         kept = y != 0
-        assert kept.float().mean().item() == pytest.approx(1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel()))
+        assert kept.float().mean().item() == pytest.approx(
+            1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel())
+        )
         torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
-        assert abs(torch.corrcoef(torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float())[0, 1]) < 0.005
+        assert (
+            abs(
+                torch.corrcoef(
+                    torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float()
+                )[0, 1]
+            )
+            < 0.005
+        )
     assert dropout(x, 0.0) is x
 
 
 def test_base_has_the_size_of_the_paper():
     """Vaswani et al. 2017, table 3: 65 million weights with a vocabulary of about 37,000."""
-    config = ModelConfig(dim=512, transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048))
+    config = ModelConfig(
+        dim=512,
+        transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048),
+    )
     with torch.device("meta"):
         model = build_model(config, 37_000, 37_000)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(65e6, rel=0.03)
@@ -275,7 +349,19 @@ def test_tied_embeddings_are_one_matrix(tie, matrices):
     config = tiny("rnn", "rnn")
     config.tie_embeddings = tie
     model = build_model(config, VOCAB, VOCAB)
-    assert len({w.data_ptr() for w in (model.source_embedding.weight, model.target_embedding.weight, model.output.weight)}) == matrices
+    assert (
+        len(
+            {
+                w.data_ptr()
+                for w in (
+                    model.source_embedding.weight,
+                    model.target_embedding.weight,
+                    model.output.weight,
+                )
+            }
+        )
+        == matrices
+    )
 
 
 def test_select_rows_refuses_what_it_cannot_reorder():
@@ -286,7 +372,9 @@ def test_select_rows_refuses_what_it_cannot_reorder():
 def agree_on_gpu(model, source, mask, target):
     """Outputs, step by step too, and all gradients; on the GPU attention is fused."""
     expected = logits(model, source, mask, target)
-    gradients = torch.autograd.grad(expected.square().mean(), list(model.parameters()), allow_unused=True)
+    gradients = torch.autograd.grad(
+        expected.square().mean(), list(model.parameters()), allow_unused=True
+    )
     model.cuda()
     source, mask, target = source.cuda(), mask.cuda(), target.cuda()
     got = logits(model, source, mask, target)

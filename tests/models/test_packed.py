@@ -12,7 +12,9 @@ from mt.device import autocast
 from mt.models.packed import PackedLinear, can_pack, pack
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.skipif(not can_pack(CPU), reason="this processor or version of PyTorch has no packed layers")
+pytestmark = pytest.mark.skipif(
+    not can_pack(CPU), reason="this processor or version of PyTorch has no packed layers"
+)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -26,14 +28,20 @@ def test_any_number_of_rows(rows: int, bias: bool) -> None:
             expected = linear(x)
             found = PackedLinear(linear, torch.bfloat16)(x)
     assert found.dtype == expected.dtype == torch.bfloat16
-    assert torch.equal(PackedLinear(linear, torch.bfloat16)(x), linear(x))  # attention is looked at without autocast, in float32
+    assert torch.equal(
+        PackedLinear(linear, torch.bfloat16)(x), linear(x)
+    )  # attention is looked at without autocast, in float32
     assert torch.allclose(found.float(), expected.float(), atol=2e-2)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize(("encoder", "decoder"), [("transformer", "transformer"), ("rnn", "rnn"), ("transformer", "rnn")])
+@pytest.mark.parametrize(
+    ("encoder", "decoder"), [("transformer", "transformer"), ("rnn", "rnn"), ("transformer", "rnn")]
+)
 @torch.no_grad()
-def test_a_packed_model_gives_the_same_probabilities(encoder: str, decoder: str, precision: str) -> None:
+def test_a_packed_model_gives_the_same_probabilities(
+    encoder: str, decoder: str, precision: str
+) -> None:
     model = liven(tiny_model(40, encoder, decoder))
     batch = make_batch([[5, 6, 7, 8], [9] * 11, [4]], [[5, 6], [7, 8, 9, 10], []])
 
@@ -46,4 +54,6 @@ def test_a_packed_model_gives_the_same_probabilities(encoder: str, decoder: str,
     pack(model, torch.bfloat16 if precision == "bf16" else torch.float32)
     assert not any(type(module) is nn.Linear for module in model.modules())
     assert torch.allclose(log_probs(), expected, atol=1e-4 if precision == "fp32" else 0.2)
-    assert set(dict(model.named_parameters())) == set(dict(liven(tiny_model(40, encoder, decoder)).named_parameters()))
+    assert set(dict(model.named_parameters())) == set(
+        dict(liven(tiny_model(40, encoder, decoder)).named_parameters())
+    )

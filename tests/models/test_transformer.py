@@ -12,7 +12,9 @@ from mt.models.transformer.sublayers import DeepNorm, FeedForward, Sublayer
 
 
 def config(**changes) -> ModelConfig:
-    return ModelConfig(dim=8, dropout=0.0, transformer=TransformerConfig(heads=2, ff_dim=12, **changes))
+    return ModelConfig(
+        dim=8, dropout=0.0, transformer=TransformerConfig(heads=2, ff_dim=12, **changes)
+    )
 
 
 def test_norms_stand_where_they_should():
@@ -20,7 +22,9 @@ def test_norms_stand_where_they_should():
     x, function = torch.randn(2, 3, 8), nn.Linear(8, 8)
 
     def normed(y: torch.Tensor) -> torch.Tensor:
-        return (y - y.mean(-1, keepdim=True)) / (y.var(-1, keepdim=True, correction=0) + 1e-5).sqrt()
+        return (y - y.mean(-1, keepdim=True)) / (
+            y.var(-1, keepdim=True, correction=0) + 1e-5
+        ).sqrt()
 
     expected = {
         "pre": x + function(normed(x)),
@@ -29,14 +33,18 @@ def test_norms_stand_where_they_should():
         "deepnorm": normed(1.5 * x + function(x)),
     }
     for place, wanted in expected.items():
-        torch.testing.assert_close(Sublayer(config(norm=place), 1.5 if place == "deepnorm" else 1.0)(x, function), wanted)
+        torch.testing.assert_close(
+            Sublayer(config(norm=place), 1.5 if place == "deepnorm" else 1.0)(x, function), wanted
+        )
 
 
 def test_rms_norm_is_the_formula():
     x = torch.randn(2, 8)
     sublayer = Sublayer(config(norm="post", norm_kind="rms"))
     y = 2 * x
-    torch.testing.assert_close(sublayer(x, lambda x: x), y / (y.square().mean(-1, keepdim=True) + 1e-6).sqrt())
+    torch.testing.assert_close(
+        sublayer(x, lambda x: x), y / (y.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    )
     assert sublayer(x.bfloat16(), lambda x: x).dtype == torch.bfloat16
 
 
@@ -46,8 +54,12 @@ def test_swiglu_is_the_formula_and_has_as_many_weights():
     x = torch.randn(2, 8)
     (a, b), (bias_a, bias_b) = gated.wide.weight.chunk(2), gated.wide.bias.chunk(2)
     hidden = x @ a.T + bias_a
-    torch.testing.assert_close(gated(x), gated.narrow(hidden * hidden.sigmoid() * (x @ b.T + bias_b)))
-    matrices = [sum(p.numel() for p in module.parameters() if p.dim() == 2) for module in (gated, plain)]
+    torch.testing.assert_close(
+        gated(x), gated.narrow(hidden * hidden.sigmoid() * (x @ b.T + bias_b))
+    )
+    matrices = [
+        sum(p.numel() for p in module.parameters() if p.dim() == 2) for module in (gated, plain)
+    ]
     assert matrices[0] == matrices[1]
 
 
@@ -67,31 +79,48 @@ def test_deepnorm_shrinks_values_and_outputs_but_not_queries_and_keys():
         torch.manual_seed(0)
         weights = build_model(config(norm=name), 30, 30).encoder.layers[0].state_dict()
         key, value = weights["attention.key_value.weight"].chunk(2)
-        found = {"key": key, "value": value} | {n: weights[n] for n in ("attention.query.weight", "attention.out.weight")}
+        found = {"key": key, "value": value} | {
+            n: weights[n] for n in ("attention.query.weight", "attention.out.weight")
+        }
         return {n: w.std().item() for n, w in found.items()}
 
     plain, deep = spread("post"), spread("deepnorm")
     gain = DeepNorm(config(norm="deepnorm"), decoder=False).gain
     ratios = {name: deep[name] / plain[name] for name in plain}
-    assert ratios == pytest.approx({"key": 1, "value": gain, "attention.query.weight": 1, "attention.out.weight": gain}, rel=1e-4)
+    assert ratios == pytest.approx(
+        {"key": 1, "value": gain, "attention.query.weight": 1, "attention.out.weight": gain},
+        rel=1e-4,
+    )
 
 
-@pytest.mark.parametrize("changes", [{}, {"position": "shaw", "attention_dropout": 0.3}, {"pattern": "adaptive_span"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"position": "shaw", "attention_dropout": 0.3}, {"pattern": "adaptive_span"}]
+)
 def test_making_results_again_changes_no_gradient(changes):
     """With dropout: the same random numbers must be drawn again."""
     found = []
     for recompute in (False, True):
         torch.manual_seed(0)
-        settings = ModelConfig(dim=8, dropout=0.2, transformer=TransformerConfig(heads=2, ff_dim=12, recompute=recompute, **changes))
+        settings = ModelConfig(
+            dim=8,
+            dropout=0.2,
+            transformer=TransformerConfig(heads=2, ff_dim=12, recompute=recompute, **changes),
+        )
         model = build_model(settings, 30, 30)
         source, target = torch.randint(4, 30, (3, 7)), torch.randint(4, 30, (3, 6))
         torch.manual_seed(1)
         output = model(source, source > 0, target)
-        loss = output.hidden.square().sum() + sum(term(torch.zeros(3, 6), target > 0) for term in output.losses)
+        loss = output.hidden.square().sum() + sum(
+            term(torch.zeros(3, 6), target > 0) for term in output.losses
+        )
         calls = []
         for layer in (*model.encoder.layers, *model.decoder.layers):
             layer.feed_forward.register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        found.append(torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True))
+        found.append(
+            torch.autograd.grad(
+                loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True
+            )
+        )
         assert len(calls) == (6 if recompute else 0)  # again, in the backward pass
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
@@ -103,7 +132,9 @@ def test_spans_enter_the_loss_once_for_each_target_token():
     real = torch.ones(3, 6, dtype=torch.bool)
     real[0, 4:] = False
     terms = [term(torch.zeros(3, 6), real) for term in model(source, source > 0, target).losses]
-    assert [term.item() for term in terms] == pytest.approx([0.5 * 10 * 16] * 2)  # encoder and decoder, all spans at 10
+    assert [term.item() for term in terms] == pytest.approx(
+        [0.5 * 10 * 16] * 2
+    )  # encoder and decoder, all spans at 10
     sum(terms).backward()
     assert all(layer.attention.pattern.share.grad.min() > 0 for layer in model.encoder.layers)
     assert model.eval()(source, source > 0, target).losses == []

@@ -28,7 +28,20 @@ from mt.models.build import build_model
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
 
-TINY = ["--families", "transformer", "--size", "tiny", "--threads", "1", "--device", "cpu", "--precisions", "fp32", "--repeats", "1"]
+TINY = [
+    "--families",
+    "transformer",
+    "--size",
+    "tiny",
+    "--threads",
+    "1",
+    "--device",
+    "cpu",
+    "--precisions",
+    "fp32",
+    "--repeats",
+    "1",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -50,26 +63,55 @@ def interpreter(peer: str, package: str) -> str:
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"{package} is not installed here: set MT_PEER_{peer.upper()} to a Python that has it")
+        pytest.skip(
+            f"{package} is not installed here: set MT_PEER_{peer.upper()} to a Python that has it"
+        )
     return sys.executable
 
 
 def cells(table: str) -> dict[str, dict[str, str]]:
     """First column -> header -> cell, of the Markdown tables in a text."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line.startswith("|")
+    ]
     return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
     for side, seed in (("src", 1), ("tgt", 2)):
-        (tmp_path / side).write_text("".join(f"{line} {number}\n" for number, line in enumerate(sentences(300, seed))), encoding="utf-8")
-    return ["--src", str(tmp_path / "src"), "--tgt", str(tmp_path / "tgt"), "--vocab", "300", "--folder", str(tmp_path / "work")]
+        (tmp_path / side).write_text(
+            "".join(f"{line} {number}\n" for number, line in enumerate(sentences(300, seed))),
+            encoding="utf-8",
+        )
+    return [
+        "--src",
+        str(tmp_path / "src"),
+        "--tgt",
+        str(tmp_path / "tgt"),
+        "--vocab",
+        "300",
+        "--folder",
+        str(tmp_path / "work"),
+    ]
 
 
-def test_training_counts_what_the_batches_hold(tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_counts_what_the_batches_hold(
+    tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [*TINY, *files, "--batch-tokens", "256", "--warm-up", "2", "--steps", "4"]
-    load("bench_train").main([*arguments, "--peer", f"joey={sys.executable}", "--record", str(tmp_path / "record"), "optim.lr=1e-4"])
+    load("bench_train").main(
+        [
+            *arguments,
+            "--peer",
+            f"joey={sys.executable}",
+            "--record",
+            str(tmp_path / "record"),
+            "optim.lr=1e-4",
+        ]
+    )
     printed = capsys.readouterr().out
     found = cells(printed)
     assert [*found] == ["mt, fp32"] and found["mt, fp32"]["mt is faster by"] == "1.00"
@@ -77,13 +119,28 @@ def test_training_counts_what_the_batches_hold(tmp_path: Path, files: list[str],
     recorded = json.loads((tmp_path / "record").read_text("utf-8"))
     first = recorded["measured"][0]["results"][0]
     text = [f"data.train.{side}={tmp_path / side}" for side in ("src", "tgt")]
-    same = ["data.holdout=20", "data.train.limit=20000", "data.tokenizer.vocab_size=300", f"data.cache={tmp_path / 'work' / 'cache'}"]
+    same = [
+        "data.holdout=20",
+        "data.train.limit=20000",
+        "data.tokenizer.vocab_size=300",
+        f"data.cache={tmp_path / 'work' / 'cache'}",
+    ]
     data = prepare_run(load_config(["data=files", *text, *same]), lambda line: None)
     order = BatchOrder(data.train, 256, seed=1).epoch(0)[2:6]
     rows = np.concatenate(order)
-    assert first["sentences"] == len(rows) and first["target_tokens"] == int(data.train[0].tgt_lengths[rows].sum())
-    assert first["steps"] == 4 and 0 < first["seconds"] < 60 and first["first_step"] > 0.1 and first["memory"] > 50 << 20
-    pairs = [json.loads(line) for line in (tmp_path / "work" / "pairs.jsonl").read_text("utf-8").splitlines()]
+    assert first["sentences"] == len(rows) and first["target_tokens"] == int(
+        data.train[0].tgt_lengths[rows].sum()
+    )
+    assert (
+        first["steps"] == 4
+        and 0 < first["seconds"] < 60
+        and first["first_step"] > 0.1
+        and first["memory"] > 50 << 20
+    )
+    pairs = [
+        json.loads(line)
+        for line in (tmp_path / "work" / "pairs.jsonl").read_text("utf-8").splitlines()
+    ]
     batches = json.loads((tmp_path / "work" / "batches.json").read_text("utf-8"))
     assert len(pairs) == len(data.train[0]) and batches[2:] == [each.tolist() for each in order]
     assert len(pairs[7][1]) + 1 == data.train[0].tgt_lengths[7]
@@ -92,43 +149,75 @@ def test_training_counts_what_the_batches_hold(tmp_path: Path, files: list[str],
 def test_cost_of_a_token_is_the_cost_of_its_products(tmp_path: Path, files: list[str]) -> None:
     """6 operations a weight and token (forward 2, backward 4), and 12 D for each pair of positions that attention joins."""
     training, contest = load("bench.training"), load("bench.contest")
-    own = ["data=files", *(f"data.train.{side}={tmp_path / side}" for side in ("src", "tgt")), "data.holdout=20", "model/size=tiny"]
+    own = [
+        "data=files",
+        *(f"data.train.{side}={tmp_path / side}" for side in ("src", "tgt")),
+        "data.holdout=20",
+        "model/size=tiny",
+    ]
     job = training.Job(tmp_path, torch.device("cpu"), 1, 256, 1, 2)
-    work = training.Training(job, "transformer", [*own, "data.tokenizer.vocab_size=300"], for_peers=False)
-    told = work.work(contest.Entry(contest.variant("small=model.dim=64,seed=2"), "fp32"))["overrides"]
+    work = training.Training(
+        job, "transformer", [*own, "data.tokenizer.vocab_size=300"], for_peers=False
+    )
+    told = work.work(contest.Entry(contest.variant("small=model.dim=64,seed=2"), "fp32"))[
+        "overrides"
+    ]
     assert told[-2:] == ["model.dim=64", "seed=2"] and "trainer.precision=fp32" in told
     cost, dim, inner, layers, vocab = work.cost, 128, 256, 2, work.vocab
     source, target = cost.source.astype(float), cost.target.astype(float)
     encoder = source * 6 * layers * (4 * dim**2 + 2 * dim * inner) + 12 * layers * dim * source**2
-    decoder = target * 6 * (layers * (6 * dim**2 + 2 * dim * inner) + dim * vocab) + source * 6 * layers * 2 * dim**2
+    decoder = (
+        target * 6 * (layers * (6 * dim**2 + 2 * dim * inner) + dim * vocab)
+        + source * 6 * layers * 2 * dim**2
+    )
     attention = 12 * layers * dim * (target**2 + source * target)
-    assert cost.flops == pytest.approx((encoder + decoder + attention).sum() / target.sum(), rel=0.01)
+    assert cost.flops == pytest.approx(
+        (encoder + decoder + attention).sum() / target.sum(), rel=0.01
+    )
 
 
 @pytest.mark.parametrize("cpu_time", [False, True])
 def test_the_window_leaves_the_warm_up_out(cpu_time: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     protocol = load("protocol")
     clock = iter([100.0, 107.0])
-    monkeypatch.setattr(protocol.time, "process_time" if cpu_time else "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(
+        protocol.time, "process_time" if cpu_time else "perf_counter", lambda: next(clock)
+    )
     monkeypatch.setattr(protocol.time, "time", lambda: 50.0)
-    window = protocol.Window({"warm_up": 2, "steps": 3, "device": "cpu", "started": 42.0, "cpu_time": cpu_time})
+    window = protocol.Window(
+        {"warm_up": 2, "steps": 3, "device": "cpu", "started": 42.0, "cpu_time": cpu_time}
+    )
     assert [window.advance(target_tokens=10**step) for step in range(5)] == [False] * 4 + [True]
     result = window.result("it", 7)
-    assert (result["target_tokens"], result["seconds"], result["first_step"], result["weights"]) == (11100, 7.0, 8.0, 7)
+    assert (
+        result["target_tokens"],
+        result["seconds"],
+        result["first_step"],
+        result["weights"],
+    ) == (11100, 7.0, 8.0, 7)
 
 
 def test_batches_of_plain_loops_and_text_of_toolkits(tmp_path: Path) -> None:
     protocol = load("protocol")
     pairs = [[[5, 6], [7]], [[8], [9, 10, 11]]]
     source, inputs, target, counts = protocol.padded({"pad": 0, "bos": 2, "eos": 3}, [1, 0], pairs)
-    assert source == [[8, 3, 0], [5, 6, 3]] and inputs == [[2, 9, 10, 11], [2, 7, 0, 0]] and target == [[9, 10, 11, 3], [7, 3, 0, 0]]
+    assert (
+        source == [[8, 3, 0], [5, 6, 3]]
+        and inputs == [[2, 9, 10, 11], [2, 7, 0, 0]]
+        and target == [[9, 10, 11, 3], [7, 3, 0, 0]]
+    )
     assert counts == {"target_tokens": 6, "sentences": 2, "real": 11, "padded": 14}
-    (tmp_path / "pairs").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    (tmp_path / "pairs").write_text(
+        "".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8"
+    )
     work = {"folder": str(tmp_path), "pairs": str(tmp_path / "pairs"), "eos": 3, "vocab": 12}
     folder = protocol.write_text(work, ["<pad>", "<unk>", "<s>", "</s>"])
     words = (folder / "vocab").read_text("utf-8").split()
     lines = [line.split() for line in (folder / "train.tgt").read_text("utf-8").splitlines()]
-    assert len(words) == 12 and [[words.index(word) for word in line] for line in lines] == [[7], [9, 10, 11]]
+    assert len(words) == 12 and [[words.index(word) for word in line] for line in lines] == [
+        [7],
+        [9, 10, 11],
+    ]
     assert protocol.in_groups([[1], [1, 2, 3], [1, 2]], 2) == [[1, 2], [0]]
 
 
@@ -160,8 +249,16 @@ def test_contestants_as_they_are_written(make: str, text: str, expected: Any) ->
 
 def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     contest = load("bench.contest")
-    entries = contest.line_up([f"hf={sys.executable}", f"ct2+int8={sys.executable}"], [], ["bf16", "fp32"])
-    assert [entry.name for entry in entries] == ["mt, bf16", "hf, bf16", "mt, fp32", "hf, fp32", "ct2+int8, fp32"]
+    entries = contest.line_up(
+        [f"hf={sys.executable}", f"ct2+int8={sys.executable}"], [], ["bf16", "fp32"]
+    )
+    assert [entry.name for entry in entries] == [
+        "mt, bf16",
+        "hf, bf16",
+        "mt, fp32",
+        "hf, fp32",
+        "ct2+int8, fp32",
+    ]
     asked = []
 
     def ask(contestant: Any, work: dict[str, Any]) -> dict[str, Any]:
@@ -172,14 +269,20 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(contest, "ask", ask)
     contest.contest(entries, lambda entry: {}, 2)
-    assert asked == ["mt", "hf", "mt", "hf", "ct2+int8", "mt", "hf", "mt", "hf"] and entries[-1].failure == "no"
+    assert (
+        asked == ["mt", "hf", "mt", "hf", "ct2+int8", "mt", "hf", "mt", "hf"]
+        and entries[-1].failure == "no"
+    )
     ratios = load("bench.report").ratios
     assert ratios(entries[3], entries, lambda result: result["speed"]) == [3 / 4, 8 / 9]
     with pytest.raises(UsageError, match="different names"):
         contest.line_up([], ["mt="], ["fp32"])
 
 
-@pytest.mark.parametrize("name, values", [("length", ["16", "2048"]), ("model", ["tiny"]), ("vocab", ["16000"]), ("corpus", ["900"])])
+@pytest.mark.parametrize(
+    "name, values",
+    [("length", ["16", "2048"]), ("model", ["tiny"]), ("vocab", ["16000"]), ("corpus", ["900"])],
+)
 def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path) -> None:
     sweeps, training = load("bench.sweeps"), load("bench.training")
     job = training.Job(tmp_path, torch.device("cpu"), 1, 8192, 1, 2)
@@ -187,7 +290,12 @@ def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path)
         (src, _), own = sweeps.SWEEPS[name].of_value(value, job)
         config = load_config(["data=files", f"data.train.src={src}", *own])
         lengths = [len(line.split()) for line in src.read_text("utf-8").splitlines()]
-        shown = {"length": lengths[0] + 1, "model": config.model.dim, "vocab": config.data.tokenizer.vocab_size, "corpus": len(lengths)}
+        shown = {
+            "length": lengths[0] + 1,
+            "model": config.model.dim,
+            "vocab": config.data.tokenizer.vocab_size,
+            "corpus": len(lengths),
+        }
         assert shown[name] == (128 if value == "tiny" else int(value))
 
 
@@ -209,15 +317,35 @@ def test_a_sweep_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ]
     load("bench_train").main([*arguments, "--batch-tokens", "512"])
     found = cells(capsys.readouterr().out)["transformer"]
-    assert found["pairs"] == "200" and float(found["preparing, s"]) > 0 and float(found["first step, s"]) > float(found["preparing, s"])
+    assert (
+        found["pairs"] == "200"
+        and float(found["preparing, s"]) > 0
+        and float(found["first step, s"]) > float(found["preparing, s"])
+    )
 
 
 @pytest.mark.slow
-def test_the_table_of_mechanisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_mechanisms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One is trained, tested and timed; what is there is not done again, and what is not is left out."""
     mechanisms = load("mechanisms")
-    small = ["data.train.demo=300", "data.val.demo=10", "data.tokenizer.vocab_size=500", "trainer.batch_tokens=256", "trainer.max_steps=2"]
-    told = ["gqa", *small, f"data.cache='{tmp_path}/cache'", "--folder", str(tmp_path), "--threads", "1"]
+    small = [
+        "data.train.demo=300",
+        "data.val.demo=10",
+        "data.tokenizer.vocab_size=500",
+        "trainer.batch_tokens=256",
+        "trainer.max_steps=2",
+    ]
+    told = [
+        "gqa",
+        *small,
+        f"data.cache='{tmp_path}/cache'",
+        "--folder",
+        str(tmp_path),
+        "--threads",
+        "1",
+    ]
     for name, value in {"TEST_PAIRS": 30, "WARM_UP": 1, "STEPS": 1, "REPEATS": 1}.items():
         monkeypatch.setattr(mechanisms, name, value)
     printed = []
@@ -229,18 +357,26 @@ def test_the_table_of_mechanisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setattr(mechanisms, "train", None)
     assert [*printed[1]] == ["gqa"] and printed[1] == printed[2]
     found = printed[1]["gqa"]
-    assert float(found["AER"]) > 0 and float(found["loss"]) > 1 and found["tokens/s"] == printed[0]["gqa"]["tokens/s"]
+    assert (
+        float(found["AER"]) > 0
+        and float(found["loss"]) > 1
+        and found["tokens/s"] == printed[0]["gqa"]["tokens/s"]
+    )
     assert float(found["tokens/s"].replace(",", "")) > 0 and printed[0]["gqa"]["AER"] == ""
 
 
 def test_made_text(tmp_path: Path) -> None:
     texts = load("bench.texts")
     paths = texts.write_made(tmp_path, 2000)
-    source, target = ([line.split() for line in path.read_text("utf-8").splitlines()] for path in paths)
+    source, target = (
+        [line.split() for line in path.read_text("utf-8").splitlines()] for path in paths
+    )
     before = paths[0].read_bytes()
     paths[0].unlink()
     assert texts.write_made(tmp_path, 2000)[0].read_bytes() == before
-    assert len(source) == len(target) == 2000 and 20 <= np.median([len(line) for line in source]) <= 24
+    assert (
+        len(source) == len(target) == 2000 and 20 <= np.median([len(line) for line in source]) <= 24
+    )
     assert 0.88 < sum(map(len, target)) / sum(map(len, source)) < 0.92
 
 
@@ -262,16 +398,31 @@ def plain_run(tokenizer: Tokenizer, tmp_path: Path) -> Path:
     RunFolder.at(folder).write_config(config)
     write_tensors(RunFolder.at(folder).model, model_tensors(model), {})
     tokenizer.save(folder)
-    lines = [line + "\n" for line in sentences(2000) if len(tokenizer.encode(line, "src")) == 10][:30]
+    lines = [line + "\n" for line in sentences(2000) if len(tokenizer.encode(line, "src")) == 10][
+        :30
+    ]
     for name in ("sources", "references"):
         (folder / f"test.{name}.txt").write_text("".join(lines), encoding="utf-8")
     return folder
 
 
 @pytest.fixture
-def translated(plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, dict[str, Any]]]:
+def translated(
+    plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, dict[str, Any]]]:
     def run(*arguments: str) -> tuple[str, dict[str, Any]]:
-        options = ["--run", str(plain_run), "--folder", str(tmp_path / "work"), "--device", "cpu", "--threads", "1", "--repeats", "1"]
+        options = [
+            "--run",
+            str(plain_run),
+            "--folder",
+            str(tmp_path / "work"),
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--repeats",
+            "1",
+        ]
         load("bench_translate").main([*options, "--precisions", "fp32", *arguments])
         printed = capsys.readouterr().out
         return printed, cells(printed)
@@ -288,8 +439,28 @@ def test_translation_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "data.tokenizer.vocab_size=500",
         f"data.cache='{tmp_path}/cache'",
     ]
-    model = ["model/size=tiny", "trainer.batch_tokens=256", "--train-steps", "1", "--device", "cpu", "--threads", "1"]
-    measured = ["--beams", "2", "--lines", "8", "--precisions", "fp32", "--repeats", "1", "--peer", f"joey={sys.executable}"]
+    model = [
+        "model/size=tiny",
+        "trainer.batch_tokens=256",
+        "--train-steps",
+        "1",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    measured = [
+        "--beams",
+        "2",
+        "--lines",
+        "8",
+        "--precisions",
+        "fp32",
+        "--repeats",
+        "1",
+        "--peer",
+        f"joey={sys.executable}",
+    ]
     load("bench_translate").main([*data, *model, *measured, "--folder", str(tmp_path / "work")])
     printed = capsys.readouterr().out
     ours = cells(printed)["mt, fp32"]
@@ -299,14 +470,31 @@ def test_translation_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("peer, package", [("hf", "transformers"), ("ct2", "ctranslate2")])
-def test_peers_translate_with_our_weights(peer: str, package: str, translated: Callable[..., tuple[str, dict[str, Any]]]) -> None:
+def test_peers_translate_with_our_weights(
+    peer: str, package: str, translated: Callable[..., tuple[str, dict[str, Any]]]
+) -> None:
     printed, found = translated("--beams", "1", "--peer", f"{peer}={interpreter(peer, package)}")
     assert found[f"{peer}, fp32"]["outputs as mt's"] == "100.0%", printed
 
 
-@pytest.mark.parametrize("peer, package", [("hf", "transformers"), ("joey", "joeynmt"), ("eole", "eole")])
-def test_peers_train_the_same_model(peer: str, package: str, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [*TINY, *files, "--batch-tokens", "256", "--warm-up", "1", "--steps", "2", "--peer", f"{peer}={interpreter(peer, package)}"]
+@pytest.mark.parametrize(
+    "peer, package", [("hf", "transformers"), ("joey", "joeynmt"), ("eole", "eole")]
+)
+def test_peers_train_the_same_model(
+    peer: str, package: str, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        *TINY,
+        *files,
+        "--batch-tokens",
+        "256",
+        "--warm-up",
+        "1",
+        "--steps",
+        "2",
+        "--peer",
+        f"{peer}={interpreter(peer, package)}",
+    ]
     load("bench_train").main(arguments)
     printed = capsys.readouterr().out
     found = cells(printed)

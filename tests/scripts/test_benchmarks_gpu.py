@@ -11,7 +11,9 @@ import pytest
 from helpers import ROOT
 
 
-def test_the_gpu_check_finds_a_difference(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_gpu_check_finds_a_difference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     check = importlib.import_module("check_gpu")
     check.main(["--device", "cpu"])
@@ -19,7 +21,12 @@ def test_the_gpu_check_finds_a_difference(monkeypatch: pytest.MonkeyPatch, capsy
     measure = check.measure
     calls = iter(range(100))
     monkeypatch.setattr(
-        check, "measure", lambda model, precision: (measure(model, precision)[0] * (1 + 0.01 * next(calls)), measure(model, precision)[1])
+        check,
+        "measure",
+        lambda model, precision: (
+            measure(model, precision)[0] * (1 + 0.01 * next(calls)),
+            measure(model, precision)[1],
+        ),
     )
     with pytest.raises(SystemExit):
         check.main(["--device", "cpu"])

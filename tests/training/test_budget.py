@@ -25,7 +25,12 @@ from mt.training.budget import Budget
 from mt.training.checkpoint import TrainingState
 from mt.training.flops import SHAPES, StepCost, count
 
-FEW = ["model/size=tiny", "data.val.limit=2", "data.test.limit=2", "trainer.test_beam=1"]  # translating takes longer than training here
+FEW = [
+    "model/size=tiny",
+    "data.val.limit=2",
+    "data.test.limit=2",
+    "trainer.test_beam=1",
+]  # translating takes longer than training here
 UNSEEN = [(1, 3, 5), (3, 10, 14), (2, 30, 26), (1, 60, 40)]
 
 
@@ -37,11 +42,19 @@ def test_the_nearest_limit_counts_and_is_named() -> None:
     budget = Budget.of(TrainerConfig(max_steps=100, max_target_tokens=1000, max_flops=1e9))
     assert budget.progress(TrainingState(step=50, target_tokens=200, flops=3e8)) == 0.5
     assert budget.progress(TrainingState(step=50, target_tokens=800, flops=3e8)) == 0.8
-    assert budget.reached(TrainingState(step=50, target_tokens=1010, flops=3e8)) == "trainer.max_target_tokens=1000 is reached"
-    assert budget.reached(TrainingState(step=50, target_tokens=10, flops=1.1e9)) == "trainer.max_flops=1000000000 is reached"
+    assert (
+        budget.reached(TrainingState(step=50, target_tokens=1010, flops=3e8))
+        == "trainer.max_target_tokens=1000 is reached"
+    )
+    assert (
+        budget.reached(TrainingState(step=50, target_tokens=10, flops=1.1e9))
+        == "trainer.max_flops=1000000000 is reached"
+    )
 
 
-def test_training_ends_with_the_step_that_reaches_the_target_tokens(tiny_run, tmp_path: Path) -> None:
+def test_training_ends_with_the_step_that_reaches_the_target_tokens(
+    tiny_run, tmp_path: Path
+) -> None:
     """Against the batches themselves: their target pieces and one end of sentence each."""
     base = [*tiny_run(60), *FEW, "optim.schedule=cosine", "optim.lr=1e-3", "optim.warmup=1"]
     config = load_config(base)
@@ -56,9 +69,14 @@ def test_training_ends_with_the_step_that_reaches_the_target_tokens(tiny_run, tm
         steps = wanted + (name == "one_more")
         assert (end["step"], end["target_tokens"]) == (steps, sum(tokens[:steps]))
     # The rate of the cosine follows what is spent: that of the last step is known from the tokens before it.
-    records = [json.loads(line) for line in (tmp_path / "runs" / "exact" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    records = [
+        json.loads(line)
+        for line in (tmp_path / "runs" / "exact" / "metrics.jsonl").read_text("utf-8").splitlines()
+    ]
     spent = sum(tokens[: wanted - 1]) / sum(tokens[:wanted])
-    assert [r["lr"] for r in records if r["kind"] == "train"][-1] == pytest.approx(0.5e-3 * (1 + math.cos(math.pi * spent)), rel=1e-4)
+    assert [r["lr"] for r in records if r["kind"] == "train"][-1] == pytest.approx(
+        0.5e-3 * (1 + math.cos(math.pi * spent)), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("limit", ["target_tokens=2500", "flops=6e9"])
@@ -72,7 +90,12 @@ def test_such_limits_hold_over_restarts(tiny_run, tmp_path: Path, limit: str) ->
     for name in ("target_tokens", "flops"):
         assert state(whole)[name] == state(parts)[name] > 0
     assert all(
-        torch.equal(a, b) for a, b in zip(load_file(RunFolder.at(whole).checkpoint).values(), load_file(RunFolder.at(parts).checkpoint).values(), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(
+            load_file(RunFolder.at(whole).checkpoint).values(),
+            load_file(RunFolder.at(parts).checkpoint).values(),
+            strict=True,
+        )
     )
 
 
@@ -88,7 +111,9 @@ def test_such_limits_hold_over_restarts(tiny_run, tmp_path: Path, limit: str) ->
         (["model=transformer", "model.decoder=rnn"], 1e-9),
     ],
 )
-def test_cost_of_a_step_is_what_the_counter_says_of_shapes_it_was_not_fitted_to(overrides: list[str], tolerance: float) -> None:
+def test_cost_of_a_step_is_what_the_counter_says_of_shapes_it_was_not_fitted_to(
+    overrides: list[str], tolerance: float
+) -> None:
     model = build_model(load_config([*overrides, "model/size=tiny"]).model, 300, 300)
     cost = StepCost(model)
     for shape in UNSEEN:
@@ -102,9 +127,15 @@ def test_counted_operations_are_those_of_the_formulas() -> None:
     model = tiny_model(vocabulary)  # one encoder layer, two decoder layers
     projections = 4 * width * heads_width
     encoder = source * (projections + 2 * width * inner) + 2 * source * source * width
-    decoder = target * (2 * projections + 2 * width * inner) + 2 * target * target * width + 2 * source * target * width
+    decoder = (
+        target * (2 * projections + 2 * width * inner)
+        + 2 * target * target * width
+        + 2 * source * target * width
+    )
     decoder += (source - target) * 2 * width * heads_width  # keys and values of the cross attention
-    assert count(model, 1, source, target) == 6 * (encoder + 2 * decoder + target * width * vocabulary)
+    assert count(model, 1, source, target) == 6 * (
+        encoder + 2 * decoder + target * width * vocabulary
+    )
     own = StepCost(model)(4, source, target)
     assert own == pytest.approx(4 * count(model, 1, source, target))
 
@@ -125,28 +156,60 @@ def test_a_run_says_what_it_has_cost(tiny_run, tmp_path: Path) -> None:
     train(load_config([*base, "trainer.max_steps=4"]))
     folder = tmp_path / "runs" / "tiny"
     cost, end = json.loads((folder / "cost.json").read_text("utf-8")), state(folder)
-    weights = sum(int(np.prod(w.shape)) for name, w in load_file(folder / "model.safetensors").items())
-    assert (cost["parameters"], cost["steps"], cost["test_sentences"], cost["test_beam"]) == (weights, 4, 2, 2)
-    assert cost["target_tokens"] == end["target_tokens"] and cost["flops"] == end["flops"] > 6 * weights
+    weights = sum(
+        int(np.prod(w.shape)) for name, w in load_file(folder / "model.safetensors").items()
+    )
+    assert (cost["parameters"], cost["steps"], cost["test_sentences"], cost["test_beam"]) == (
+        weights,
+        4,
+        2,
+        2,
+    )
+    assert (
+        cost["target_tokens"] == end["target_tokens"]
+        and cost["flops"] == end["flops"] > 6 * weights
+    )
     assert 0 < cost["training_minutes"] < end["minutes"] <= cost["minutes"] < 2
-    assert cost["tokens_per_second"] == pytest.approx(cost["target_tokens"] / cost["training_minutes"] / 60)
-    assert cost["memory_of"] == "process" and 5e7 < cost["peak_memory"] < 5e10  # more than Python alone, less than any machine
+    assert cost["tokens_per_second"] == pytest.approx(
+        cost["target_tokens"] / cost["training_minutes"] / 60
+    )
+    assert (
+        cost["memory_of"] == "process" and 5e7 < cost["peak_memory"] < 5e10
+    )  # more than Python alone, less than any machine
     assert cost["test_seconds"] > 0 and cost["device"] == "cpu"
-    curve = [record for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines() if (record := json.loads(line))["kind"] == "val"]
+    curve = [
+        record
+        for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        if (record := json.loads(line))["kind"] == "val"
+    ]
     assert [record["step"] for record in curve] == [2, 4]
-    assert curve[-1]["target_tokens"] == end["target_tokens"] and curve[0]["minutes"] < curve[1]["minutes"]
+    assert (
+        curve[-1]["target_tokens"] == end["target_tokens"]
+        and curve[0]["minutes"] < curve[1]["minutes"]
+    )
     assert curve[-1]["flops"] == pytest.approx(end["flops"], rel=1e-5)
 
 
-def test_a_run_that_an_earlier_version_began_goes_on_and_says_what_is_not_known(tiny_run, tmp_path: Path) -> None:
+def test_a_run_that_an_earlier_version_began_goes_on_and_says_what_is_not_known(
+    tiny_run, tmp_path: Path
+) -> None:
     base, folder = [*tiny_run(60), *FEW], tmp_path / "runs" / "tiny"
     train(load_config([*base, "trainer.max_steps=2"]))
     tensors, facts = read_tensors(RunFolder.at(folder).checkpoint)
-    old = {name: value for name, value in facts.items() if name not in ("training_minutes", "flops", "peak_memory")}
+    old = {
+        name: value
+        for name, value in facts.items()
+        if name not in ("training_minutes", "flops", "peak_memory")
+    }
     write_tensors(RunFolder.at(folder).checkpoint, tensors, old)
     with pytest.raises(MTError, match="limit it by something else"):
         train(load_config([*base, "trainer.max_flops=1e12"]))
     train(load_config([*base, "trainer.max_steps=3"]))
     cost = json.loads((folder / "cost.json").read_text("utf-8"))
-    assert (cost["steps"], cost["flops"], cost["training_minutes"], cost["tokens_per_second"]) == (3, None, None, None)
+    assert (cost["steps"], cost["flops"], cost["training_minutes"], cost["tokens_per_second"]) == (
+        3,
+        None,
+        None,
+        None,
+    )
     assert cost["target_tokens"] == state(folder)["target_tokens"] > 0

@@ -25,9 +25,13 @@ from mt.models.seq2seq import Seq2Seq
 from mt.train import train
 from mt.training.compiled import compile_layers, uncompiled
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")  # by PyTorch's compiler itself
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script_method` is deprecated"
+)  # by PyTorch's compiler itself
 VOCABULARY = 50
-needs_compiler = pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="there is no C++ compiler here")
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CXX", "g++")) is None, reason="there is no C++ compiler here"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +61,14 @@ def twins(**choices: Any) -> tuple[Seq2Seq, Seq2Seq]:
     return models[0], models[1]
 
 
-def loss_and_gradient(model: Seq2Seq, pairs: int, source: int, target: int) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_and_gradient(
+    model: Seq2Seq, pairs: int, source: int, target: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(pairs)
-    sources, targets = (torch.randint(EOS + 1, VOCABULARY, (pairs, n), generator=random).tolist() for n in (source, target))
+    sources, targets = (
+        torch.randint(EOS + 1, VOCABULARY, (pairs, n), generator=random).tolist()
+        for n in (source, target)
+    )
     sources[0] = sources[0][: source // 2]  # so that there is padding
     batch = make_batch(sources, targets)
     model.zero_grad()
@@ -68,7 +77,9 @@ def loss_and_gradient(model: Seq2Seq, pairs: int, source: int, target: int) -> t
     for term in output.losses:
         loss = loss + term(nll, batch.target != PAD)
     loss.backward()
-    return loss.detach(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    return loss.detach(), torch.cat(
+        [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    )
 
 
 @pytest.mark.slow
@@ -79,7 +90,14 @@ def loss_and_gradient(model: Seq2Seq, pairs: int, source: int, target: int) -> t
         {"position": "shaw", "pattern": "adaptive_span", "window": 8, "norm": "post"},
         {"position": "sinusoidal", "pattern": "linear", "norm": "sandwich", "norm_kind": "rms"},
         {"position": "t5", "select": "entmax15", "activation": "swiglu"},
-        {"position": "rope", "pattern": "strided", "stride": 2, "qk_norm": True, "softcap": 20.0, "kv_heads": 1},
+        {
+            "position": "rope",
+            "pattern": "strided",
+            "stride": 2,
+            "qk_norm": True,
+            "softcap": 20.0,
+            "kv_heads": 1,
+        },
         {"position": "learned", "select": "sparsemax", "norm": "deepnorm", "recompute": True},
     ],
     ids=lambda choices: f"{choices['position']}-{choices.get('pattern', choices.get('select'))}",
@@ -89,7 +107,12 @@ def test_every_mechanism_can_be_compiled(choices: dict[str, Any]) -> None:
     plain, compiled = twins(**choices)
     with torch.compiler.set_stance("default", force_backend="eager"):
         for shape in ((3, 30, 40), (5, 9, 7)):
-            torch.testing.assert_close(loss_and_gradient(compiled, *shape), loss_and_gradient(plain, *shape), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                loss_and_gradient(compiled, *shape),
+                loss_and_gradient(plain, *shape),
+                rtol=1e-4,
+                atol=1e-5,
+            )
     assert compiled_frames() >= 2
 
 
@@ -98,12 +121,24 @@ def test_every_mechanism_can_be_compiled(choices: dict[str, Any]) -> None:
 def test_other_shapes_need_no_other_program() -> None:
     plain, compiled = twins(position="rope")
     for shape in ((3, 8, 11), (4, 12, 5)):
-        torch.testing.assert_close(loss_and_gradient(compiled, *shape), loss_and_gradient(plain, *shape), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            loss_and_gradient(compiled, *shape),
+            loss_and_gradient(plain, *shape),
+            rtol=1e-4,
+            atol=1e-5,
+        )
     with torch.compiler.set_stance("fail_on_recompile"):
         for shape in ((6, 21, 17), (2, 5, 30), (7, 13, 13)):
-            torch.testing.assert_close(loss_and_gradient(compiled, *shape), loss_and_gradient(plain, *shape), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                loss_and_gradient(compiled, *shape),
+                loss_and_gradient(plain, *shape),
+                rtol=1e-4,
+                atol=1e-5,
+            )
         with uncompiled(True):  # what would be another program: evaluation
-            compiled.eval()(torch.full((2, 3), EOS), torch.ones(2, 3, dtype=torch.bool), torch.full((2, 3), EOS))
+            compiled.eval()(
+                torch.full((2, 3), EOS), torch.ones(2, 3, dtype=torch.bool), torch.full((2, 3), EOS)
+            )
 
 
 def losses(folder: Path) -> list[float]:
@@ -129,18 +164,34 @@ def test_a_compiled_run_is_a_plain_run(tiny_run: Any, tmp_path: Path) -> None:
     with torch.compiler.set_stance("default", force_backend="eager"):
         train(load_config([*base, "name=compiled", "trainer.compile=true"]))
     assert compiled_frames()
-    assert losses(tmp_path / "runs" / "compiled") == pytest.approx(losses(tmp_path / "runs" / "plain"), rel=1e-4)
+    assert losses(tmp_path / "runs" / "compiled") == pytest.approx(
+        losses(tmp_path / "runs" / "plain"), rel=1e-4
+    )
 
 
 @pytest.mark.slow
 def test_no_compiler_is_one_line(tiny_run: Any, tmp_path: Path) -> None:
-    environment = {**os.environ, "CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor")}
-    command = [sys.executable, "-m", "mt.train", *tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.compile=true"]
+    environment = {
+        **os.environ,
+        "CXX": str(tmp_path / "no-compiler"),
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "mt.train",
+        *tiny_run(60),
+        "model/size=tiny",
+        "trainer.max_steps=2",
+        "trainer.compile=true",
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "it needs a C++ compiler" in done.stderr.splitlines()[-1]
 
 
 def test_recurrent_models_are_not_compiled() -> None:
-    with pytest.raises(UsageError, match=r"trainer.compile=true compiles the layers of Transformers"):
+    with pytest.raises(
+        UsageError, match=r"trainer.compile=true compiles the layers of Transformers"
+    ):
         load_config(["model=rnn", "trainer.compile=true"])

@@ -20,7 +20,9 @@ def test_singular_values_become_nearly_one_and_vectors_stay(shape, precision, ro
     torch.manual_seed(0)
     left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     values = torch.linspace(1, 0.1, left.shape[-1])
-    found = left.mT @ orthogonalise((left @ (values[:, None] * right)).to(precision)).float() @ right.mT
+    found = (
+        left.mT @ orthogonalise((left @ (values[:, None] * right)).to(precision)).float() @ right.mT
+    )
     diagonal = found.diagonal(dim1=1, dim2=2)
     assert 0.73 - rounding < diagonal.min() <= diagonal.max() < 1.27 + rounding
     assert (found - torch.diag_embed(diagonal)).abs().max() < rounding
@@ -37,7 +39,9 @@ def test_each_polynomial_is_the_nearest_to_one_where_the_one_before_left_off():
         inner = (error[1:-1] - error[:-2]) * (error[2:] - error[1:-1]) <= 0
         extremes = torch.cat([error[:1], error[1:-1][inner], error[-1:]])
         assert extremes.sign().tolist() == [-1, 1, -1, 1]
-        torch.testing.assert_close(extremes.abs(), error.abs().max().expand(4), atol=2e-3, rtol=0)  # coefficients have four places
+        torch.testing.assert_close(
+            extremes.abs(), error.abs().max().expand(4), atol=2e-3, rtol=0
+        )  # coefficients have four places
         values = a * values + b * values**3 + c * values**5
     assert values.min() > 0.72 and values.max() < 1.28
 
@@ -48,7 +52,9 @@ def test_equals_the_muon_of_torch_with_its_polynomial(monkeypatch: pytest.Monkey
     ours = [nn.Parameter(torch.randn(shape)) for shape in ((8, 8), (8, 8), (24, 8), (8, 24))]
     theirs = [nn.Parameter(matrix.detach().clone()) for matrix in ours]
     one = Muon(ours, lr=0.02, momentum=0.9, weight_decay=0.1)
-    other = torch.optim.Muon(theirs, lr=0.02, momentum=0.9, weight_decay=0.1, ns_steps=3, adjust_lr_fn="match_rms_adamw")
+    other = torch.optim.Muon(
+        theirs, lr=0.02, momentum=0.9, weight_decay=0.1, ns_steps=3, adjust_lr_fn="match_rms_adamw"
+    )
     for _ in range(4):
         for a, b in zip(ours, theirs, strict=True):
             a.grad = torch.randn_like(a)
@@ -56,7 +62,9 @@ def test_equals_the_muon_of_torch_with_its_polynomial(monkeypatch: pytest.Monkey
         one.step()
         other.step()
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)  # products in bfloat16, batched or not; steps are of 0.02
+        torch.testing.assert_close(
+            a, b, atol=2e-3, rtol=0
+        )  # products in bfloat16, batched or not; steps are of 0.02
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing():
@@ -64,12 +72,17 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 4))
     optimizer = build_optimizer(OptimConfig(optimizer="muon"), model)
     for bad in (1.0, math.nan, 1.0):
-        state = [p.clone() for p in model.parameters()] + [optimizer.state(m.weight)["momentum"].clone() for m in model if bad != 1.0]
+        state = [p.clone() for p in model.parameters()] + [
+            optimizer.state(m.weight)["momentum"].clone() for m in model if bad != 1.0
+        ]
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
         model[0].weight.grad[0, 0] = bad
         update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
-        after = [*model.parameters(), *(optimizer.state(m.weight)["momentum"] for m in model if bad != 1.0)]
+        after = [
+            *model.parameters(),
+            *(optimizer.state(m.weight)["momentum"] for m in model if bad != 1.0),
+        ]
         assert all(torch.isfinite(tensor).all() for tensor in after)
         assert all(torch.equal(a, b) is (bad != 1.0) for a, b in zip(state, after, strict=True))
 
@@ -82,6 +95,13 @@ def test_muon_takes_the_weight_matrices_and_adamw_the_rest(family, tie):
     model = build_model(config, 40, 40)
     adamw, matrices = build_optimizer(OptimConfig(optimizer="muon"), model).parts
     names = {id(p): name for name, p in model.named_parameters()}
-    by_muon, by_adam = ({names[id(p)] for group in part.param_groups for p in group["params"]} for part in (matrices, adamw))
+    by_muon, by_adam = (
+        {names[id(p)] for group in part.param_groups for p in group["params"]}
+        for part in (matrices, adamw)
+    )
     assert by_muon | by_adam == set(names.values()) and not by_muon & by_adam
-    assert by_adam == {name for name in names.values() if "embedding" in name or "output." in name or model.get_parameter(name).dim() < 2}
+    assert by_adam == {
+        name
+        for name in names.values()
+        if "embedding" in name or "output." in name or model.get_parameter(name).dim() < 2
+    }

@@ -18,7 +18,9 @@ from mt.training.optim import Average, build_optimizer, learning_rate, update
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
     """Where padding is left out, as on a CPU, and where it counts nothing, as on a GPU."""
-    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)  # several chunks, the last one short, and slices of them
+    monkeypatch.setattr(
+        loss, "CHUNK_LOGITS", 60
+    )  # several chunks, the last one short, and slices of them
     monkeypatch.setattr(loss, "SLICE_LOGITS", 25)
     torch.manual_seed(0)
     output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
@@ -34,16 +36,24 @@ def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
     flat = output(hidden).flatten(0, 1), target.flatten()
     expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
     torch.testing.assert_close(got, expected)
-    torch.testing.assert_close(nll, F.cross_entropy(*flat, ignore_index=0, reduction="none").view(target.shape))
-    for one, other in zip(torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True):
+    torch.testing.assert_close(
+        nll, F.cross_entropy(*flat, ignore_index=0, reduction="none").view(target.shape)
+    )
+    for one, other in zip(
+        torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True
+    ):
         torch.testing.assert_close(one, other)
 
 
 def test_learning_rate_schedules():
     root = OptimConfig(lr=1.0, warmup=100, schedule="inverse_sqrt")
-    assert [learning_rate(root, step, 0) for step in (1, 50, 100, 400)] == pytest.approx([0.01, 0.5, 1.0, 0.5])
+    assert [learning_rate(root, step, 0) for step in (1, 50, 100, 400)] == pytest.approx(
+        [0.01, 0.5, 1.0, 0.5]
+    )
     cosine = OptimConfig(lr=1.0, warmup=0, schedule="cosine")
-    assert [learning_rate(cosine, 9, progress) for progress in (0, 0.5, 1, 2)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert [learning_rate(cosine, 9, progress) for progress in (0, 0.5, 1, 2)] == pytest.approx(
+        [1.0, 0.5, 0.0, 0.0]
+    )
     assert learning_rate(OptimConfig(lr=1.0, warmup=10, schedule="constant"), 99, 0.9) == 1.0
 
 
@@ -56,7 +66,10 @@ def test_update_equals_torch_clipping_and_adamw(clip):
     one, other = (
         build_optimizer(config, ours),
         torch.optim.AdamW(
-            [{"params": [theirs.weight], "weight_decay": 0.1}, {"params": [theirs.bias], "weight_decay": 0.0}],
+            [
+                {"params": [theirs.weight], "weight_decay": 0.1},
+                {"params": [theirs.bias], "weight_decay": 0.0},
+            ],
             lr=0.01,
             betas=(0.9, 0.98),
             eps=1e-9,
@@ -67,7 +80,9 @@ def test_update_equals_torch_clipping_and_adamw(clip):
         for model, scale in ((ours, 7.0), (theirs, 1.0)):  # ours: a sum over 7 tokens
             model.zero_grad()
             (scale * model(x).square().mean()).backward()
-        norm, skipped = update(one, [p.grad for p in ours.parameters()], torch.tensor(7.0), clip, 0.01)
+        norm, skipped = update(
+            one, [p.grad for p in ours.parameters()], torch.tensor(7.0), clip, 0.01
+        )
         expected = nn.utils.clip_grad_norm_(theirs.parameters(), clip or math.inf)
         other.step()
         torch.testing.assert_close(norm, expected)
@@ -85,7 +100,9 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
         model.weight.grad[0, 0] = bad
-        _, skipped = update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
+        _, skipped = update(
+            optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1
+        )
         assert bool(skipped) is (bad != 1.0)
         for name, parameter in model.named_parameters():
             assert torch.equal(parameter, before[name]) is bool(skipped)

@@ -65,7 +65,15 @@ def test_a_model_learns_its_corpus_by_heart(tiny_run, model):
 
 @pytest.mark.parametrize(
     "extra",
-    [[], ["model=rnn", "optim.optimizer=muon", "data.tokenizer.sampling=0.3", "trainer.accumulate=2"]],
+    [
+        [],
+        [
+            "model=rnn",
+            "optim.optimizer=muon",
+            "data.tokenizer.sampling=0.3",
+            "trainer.accumulate=2",
+        ],
+    ],
     ids=["transformer", "rnn, muon, sampling"],
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
@@ -79,14 +87,19 @@ def test_resume_is_exact(tiny_run, tmp_path, extra):
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     _, state = read_tensors(RunFolder.at(tmp_path / "runs" / "parts").checkpoint)
     assert state["step"] == 26 and state["epoch"] >= 1
-    steps = [json.loads(line)["step"] for line in (tmp_path / "runs" / "parts" / "metrics.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"]
+        for line in (tmp_path / "runs" / "parts" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert steps == sorted(steps)
 
 
 def start(arguments, tmp_path, **environment):
     command = [sys.executable, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -112,7 +125,19 @@ def test_two_ranks_train_what_one_trains_with_twice_the_accumulation(tiny_run, t
     """With an odd number of batches an epoch, so that one rank has none in the last step of each."""
     base = [*tiny_run(64), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
     run([*base, "name=one", "trainer.accumulate=2"])
-    process = start(["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "mt.train", *base, "name=two"], tmp_path)
+    process = start(
+        [
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "mt.train",
+            *base,
+            "name=two",
+        ],
+        tmp_path,
+    )
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 0, said
     one, two = (final_weights(tmp_path / "runs" / name) for name in ("one", "two"))
@@ -124,7 +149,16 @@ def test_two_ranks_train_what_one_trains_with_twice_the_accumulation(tiny_run, t
 
 
 def test_patience_ends_a_run_that_no_longer_improves(tiny_run, tmp_path):
-    run([*tiny_run(60), "model/size=tiny", "optim.lr=0", "trainer.max_steps=50", "trainer.val_every=2", "trainer.patience=2"])
+    run(
+        [
+            *tiny_run(60),
+            "model/size=tiny",
+            "optim.lr=0",
+            "trainer.max_steps=50",
+            "trainer.val_every=2",
+            "trainer.patience=2",
+        ]
+    )
     _, state = read_tensors(RunFolder.at(tmp_path / "runs" / "tiny").checkpoint)
     assert (state["step"], state["best_step"], state["bad"]) == (6, 2, 2)
 
@@ -145,9 +179,14 @@ def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
     """Against one sentence at a time through torch's own loss."""
     run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=3", "trainer.precision=fp32"])
     loaded = load_run(tmp_path / "runs" / "tiny", torch.device("cpu"))
-    record = [json.loads(line) for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()][-1]
+    record = [
+        json.loads(line)
+        for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()
+    ][-1]
     total = count = 0
-    sources, targets = ((tmp_path / f"val.{side}").read_text().splitlines() for side in ("src", "tgt"))
+    sources, targets = (
+        (tmp_path / f"val.{side}").read_text().splitlines() for side in ("src", "tgt")
+    )
     for source, target in zip(sources, targets, strict=True):
         src = torch.tensor([[*loaded.tokenizer.encode(source, "src"), 3]])
         tgt = torch.tensor([loaded.tokenizer.encode(target, "tgt")])
@@ -159,9 +198,27 @@ def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
 
 
 def test_spans_are_reported_and_shrink_at_their_price(tiny_run, tmp_path):
-    spans = ["attention=adaptive_span", "model.transformer.window=20", "model.transformer.span_cost=0.1", "optim.ema=0", "optim.warmup=1"]
-    run([*tiny_run(60), "model/size=tiny", *spans, "optim.lr=0.01", "trainer.max_steps=20", "trainer.val_every=10"])
-    records = [json.loads(line) for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()]
+    spans = [
+        "attention=adaptive_span",
+        "model.transformer.window=20",
+        "model.transformer.span_cost=0.1",
+        "optim.ema=0",
+        "optim.warmup=1",
+    ]
+    run(
+        [
+            *tiny_run(60),
+            "model/size=tiny",
+            *spans,
+            "optim.lr=0.01",
+            "trainer.max_steps=20",
+            "trainer.val_every=10",
+        ]
+    )
+    records = [
+        json.loads(line)
+        for line in (tmp_path / "runs" / "tiny" / "metrics.jsonl").read_text().splitlines()
+    ]
     found = [r["encoder layer 1 mean span"] for r in records if r["kind"] == "val"]
     assert 20 > found[0] > found[1] > 0
     assert "decoder layer 0 longest span" in (tmp_path / "runs" / "tiny" / "train.log").read_text()
@@ -169,8 +226,19 @@ def test_spans_are_reported_and_shrink_at_their_price(tiny_run, tmp_path):
 
 def test_fine_tuning_starts_from_the_other_run(tiny_run, tmp_path):
     run([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=3"])
-    run([*tiny_run(60), "model/size=tiny", "name=second", "trainer.max_steps=1", "optim.lr=0", f"trainer.init_from={tmp_path}/runs/first"])
-    first, second = (load_file(RunFolder.at(tmp_path / "runs" / name).model) for name in ("first", "second"))
+    run(
+        [
+            *tiny_run(60),
+            "model/size=tiny",
+            "name=second",
+            "trainer.max_steps=1",
+            "optim.lr=0",
+            f"trainer.init_from={tmp_path}/runs/first",
+        ]
+    )
+    first, second = (
+        load_file(RunFolder.at(tmp_path / "runs" / name).model) for name in ("first", "second")
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -207,7 +275,11 @@ def spoil_foreign(folder):
 
 
 def spoil_newer(folder):
-    save_file(load_file(RunFolder.at(folder).model), RunFolder.at(folder).model, {"mt_format": "99", "facts": "{}"})
+    save_file(
+        load_file(RunFolder.at(folder).model),
+        RunFolder.at(folder).model,
+        {"mt_format": "99", "facts": "{}"},
+    )
 
 
 def spoil_other_model(folder):
@@ -248,7 +320,9 @@ def test_no_space_while_saving_keeps_the_old_checkpoint(tiny_run, trained, monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(MTError, match="No space left on device; what was saved there before is unchanged"):
+    with pytest.raises(
+        MTError, match="No space left on device; what was saved there before is unchanged"
+    ):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=4"])
     assert RunFolder.at(trained).checkpoint.read_bytes() == old
     assert [path.name for path in (trained / "last").iterdir()] == ["checkpoint.safetensors"]
@@ -263,9 +337,15 @@ def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
 
 
-def test_a_run_that_failed_before_its_first_save_may_begin_anew_with_other_settings(tiny_run, monkeypatch, tmp_path):
+def test_a_run_that_failed_before_its_first_save_may_begin_anew_with_other_settings(
+    tiny_run, monkeypatch, tmp_path
+):
     with monkeypatch.context() as patched:
-        patched.setattr(trainer.Trainer, "_loss", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
+        patched.setattr(
+            trainer.Trainer,
+            "_loss",
+            lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")),
+        )
         with pytest.raises(MTError, match="lower trainer.batch_tokens"):
             run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
     run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.batch_tokens=200"])
@@ -273,9 +353,21 @@ def test_a_run_that_failed_before_its_first_save_may_begin_anew_with_other_setti
 
 
 def test_divergence_ends_the_run(tiny_run, monkeypatch):
-    monkeypatch.setattr(trainer, "cross_entropy", lambda hidden, *_: (hidden.sum() * math.nan, hidden.sum().detach()))
+    monkeypatch.setattr(
+        trainer,
+        "cross_entropy",
+        lambda hidden, *_: (hidden.sum() * math.nan, hidden.sum().detach()),
+    )
     with pytest.raises(MTError, match="lower optim.lr"):
-        run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=30", "trainer.log_every=10", "trainer.val_every=0"])
+        run(
+            [
+                *tiny_run(60),
+                "model/size=tiny",
+                "trainer.max_steps=30",
+                "trainer.log_every=10",
+                "trainer.val_every=0",
+            ]
+        )
 
 
 def test_without_a_limit_training_ends_after_half_an_hour():
@@ -284,13 +376,24 @@ def test_without_a_limit_training_ends_after_half_an_hour():
 
 
 def test_the_same_run_is_not_trained_twice_at_once(tiny_run, trained):
-    with FileLock(trained / ".lock"), pytest.raises(MTError, match="is being trained by another process"):
+    with (
+        FileLock(trained / ".lock"),
+        pytest.raises(MTError, match="is being trained by another process"),
+    ):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=4"])
 
 
 def test_a_refused_start_leaves_the_run_as_it_was(tiny_run, trained):
     """The text has changed, and with it the vocabulary: the old one must stay with the old weights."""
-    before = {name: (trained / name).read_bytes() for name in ("tokenizer.model", "model.safetensors", "last/checkpoint.safetensors", "config.yaml")}
+    before = {
+        name: (trained / name).read_bytes()
+        for name in (
+            "tokenizer.model",
+            "model.safetensors",
+            "last/checkpoint.safetensors",
+            "config.yaml",
+        )
+    }
     source = trained.parent.parent / "train.src"
     source.write_text(source.read_text().replace("e", "i"))
     with pytest.raises(MTError, match="the prepared text is not what"):
@@ -299,7 +402,9 @@ def test_a_refused_start_leaves_the_run_as_it_was(tiny_run, trained):
 
 
 def test_every_setting_of_a_run_survives_the_run_directory(trained):
-    assert dataclasses.asdict(RunFolder.at(trained).read_config()) == dataclasses.asdict(load_run(trained, torch.device("cpu")).config)
+    assert dataclasses.asdict(RunFolder.at(trained).read_config()) == dataclasses.asdict(
+        load_run(trained, torch.device("cpu")).config
+    )
 
 
 def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, capsys):
@@ -309,7 +414,9 @@ def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, cap
         file.unlink()
     evaluate([str(moved), "--no-ter", "--device", "cpu", "--json", str(tmp_path / "again.json")])
     capsys.readouterr()
-    first, again = (json.loads(path.read_text()) for path in (moved / "test.json", tmp_path / "again.json"))
+    first, again = (
+        json.loads(path.read_text()) for path in (moved / "test.json", tmp_path / "again.json")
+    )
     assert first["scores"] == again["scores"]
 
 

@@ -48,13 +48,19 @@ class Attended:
 
     context: Tensor  # [N, Q, M]
     weights: Tensor  # [N, H, Q, S]
-    terms: dict[str, Tensor] = field(default_factory=dict)  # what the training loss needs of each query, [N, Q]; in training only
+    terms: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # what the training loss needs of each query, [N, Q]; in training only
 
 
 def join(parts: list[Attended]) -> Attended:
     """The queries of all parts, one after the other."""
     terms = {name: torch.cat([part.terms[name] for part in parts], 1) for name in parts[0].terms}
-    return Attended(torch.cat([part.context for part in parts], 1), torch.cat([part.weights for part in parts], 2), terms)
+    return Attended(
+        torch.cat([part.context for part in parts], 1),
+        torch.cat([part.weights for part in parts], 2),
+        terms,
+    )
 
 
 class Attention(nn.Module):
@@ -72,12 +78,20 @@ class Attention(nn.Module):
 
     def __init__(self, config: RNNConfig, query_dim: int, memory_dim: int) -> None:
         super().__init__()
-        self.heads, self.context_dim, self.coverage_loss = config.attention_heads, memory_dim, config.coverage_loss
+        self.heads, self.context_dim, self.coverage_loss = (
+            config.attention_heads,
+            memory_dim,
+            config.coverage_loss,
+        )
         self.score = SCORES[config.attention](config, query_dim, memory_dim)
         self.scope = SCOPES[config.scope](config, query_dim)
         self.select = SELECTS[config.select](config, query_dim)
-        self.value = nn.Identity() if config.attention_heads == 1 else projection(memory_dim, memory_dim)
-        self.coverage = projection(config.attention_heads, self.score.key_dim) if config.coverage else None
+        self.value = (
+            nn.Identity() if config.attention_heads == 1 else projection(memory_dim, memory_dim)
+        )
+        self.coverage = (
+            projection(config.attention_heads, self.score.key_dim) if config.coverage else None
+        )
 
     @property
     def one_by_one(self) -> bool:
@@ -92,9 +106,13 @@ class Attention(nn.Module):
         """The past of N = `rows` rows before their first query."""
         if self.coverage is None:
             return ()
-        return (memory.values.new_zeros(rows, self.heads, memory.mask.shape[1], dtype=torch.float32),)
+        return (
+            memory.values.new_zeros(rows, self.heads, memory.mask.shape[1], dtype=torch.float32),
+        )
 
-    def forward(self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past) -> tuple[Attended, Past]:
+    def forward(
+        self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past
+    ) -> tuple[Attended, Past]:
         """query [N, Q, D], the decoder's step `at` of each [Q] -> what they find, the past of the next."""
         rows, length = query.shape[:2]
         # Hypotheses of a sentence are queries to its one memory; with several, all are of one step.
@@ -106,11 +124,15 @@ class Attention(nn.Module):
             weights = weights * factor[:, None]
         values = memory.values.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, S, M / H]
         context = (weights.to(values.dtype) @ values).transpose(1, 2).reshape(rows, length, -1)
-        weights = weights.unflatten(2, (-1, length)).transpose(1, 2).reshape(rows, self.heads, length, -1)
+        weights = (
+            weights.unflatten(2, (-1, length)).transpose(1, 2).reshape(rows, self.heads, length, -1)
+        )
         terms = {name: term.reshape(rows, length) for name, term in terms.items()}
         if past and self.training:  # equation 12 of See et al.: what is looked at again costs
             terms["again"] = torch.minimum(weights[:, :, 0], past[0]).sum(-1).mean(1, keepdim=True)
-        return Attended(context, weights, terms), tuple(covered + weights[:, :, 0] for covered in past)
+        return Attended(context, weights, terms), tuple(
+            covered + weights[:, :, 0] for covered in past
+        )
 
     def _keys(self, memory: PreparedMemory, past: Past) -> Tensor:
         """[B, 1, S, A], or [B, K, S, A] of hypotheses with a past each."""
@@ -143,7 +165,9 @@ class NoAttention(nn.Module):
     def start(self, memory: PreparedMemory, rows: int) -> Past:
         return ()
 
-    def forward(self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past) -> tuple[Attended, Past]:
+    def forward(
+        self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past
+    ) -> tuple[Attended, Past]:
         """Contexts [N, Q, 0], weights [N, 1, Q, S] of zeros."""
         rows, length = query.shape[:2]
         return Attended(query[..., :0], query.new_zeros(rows, 1, length, memory.mask.shape[1])), ()
@@ -154,10 +178,16 @@ class NoAttention(nn.Module):
 
 # From the settings, the width of queries and that of the memory's states.
 SCORES: dict[str, Callable[[RNNConfig, int, int], Score]] = {
-    "additive": lambda c, query, memory: AdditiveScore(query, memory, c.attention_dim, c.attention_heads),
-    "concat": lambda c, query, memory: AdditiveScore(query, memory, c.attention_dim, c.attention_heads),
+    "additive": lambda c, query, memory: AdditiveScore(
+        query, memory, c.attention_dim, c.attention_heads
+    ),
+    "concat": lambda c, query, memory: AdditiveScore(
+        query, memory, c.attention_dim, c.attention_heads
+    ),
     "dot": lambda c, query, memory: DotScore(query, memory, c.attention_dim, c.attention_heads),
-    "scaled_dot": lambda c, query, memory: DotScore(query, memory, c.attention_dim, c.attention_heads, scaled=True),
+    "scaled_dot": lambda c, query, memory: DotScore(
+        query, memory, c.attention_dim, c.attention_heads, scaled=True
+    ),
     "general": lambda c, query, memory: GeneralScore(query, memory),
     "location": lambda c, query, memory: LocationScore(query, c.longest_source),
 }

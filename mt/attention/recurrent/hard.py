@@ -42,7 +42,9 @@ class Reinforce(Select):
         nn.init.zeros_(self.baseline.weight)
         nn.init.zeros_(self.baseline.bias)
 
-    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, scores: Tensor, mask: Tensor, query: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Terms: log_prob, entropy and baseline."""
         log_p, some = log_probs(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
@@ -80,7 +82,9 @@ class StraightThrough(Select):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, scores: Tensor, mask: Tensor, query: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, scores: Tensor, mask: Tensor, query: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         log_p, some = log_probs(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
             return one_hot_of_best(log_p) * some, {}

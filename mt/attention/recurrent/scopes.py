@@ -49,7 +49,9 @@ class PredictiveScope(nn.Module):
     def forward(self, query: Tensor, at: Tensor, real: Tensor) -> tuple[Tensor, Tensor | None]:
         share = self.position(self.inner(query).tanh()).squeeze(-1).float().sigmoid()
         away = distance(real.sum(1, keepdim=True) * share, real)
-        return real[:, None] & (away.abs() <= self.window), torch.exp(-2 * (away / self.window).square())
+        return real[:, None] & (away.abs() <= self.window), torch.exp(
+            -2 * (away / self.window).square()
+        )
 
 
 def distance(centre: Tensor, real: Tensor) -> Tensor:

@@ -51,7 +51,9 @@ class AdditiveScore(Score):
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         energy = self.energy.weight
         if len(energy) > 1:  # one product for all heads: the v of each beside zeros
-            energy = (torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy).flatten(1)
+            energy = (
+                torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy
+            ).flatten(1)
         # v^T tanh(z) as 2 v^T sigmoid(2 z) - sum(v): these tanh are most of the work, and on a CPU a sigmoid takes a sixth of one.
         inner = torch.add(2 * self.query(query)[:, :, None], keys, alpha=2).sigmoid()
         return (F.linear(inner, 2 * energy) - energy.sum(1)).movedim(-1, 1)
@@ -63,17 +65,25 @@ class DotScore(Score):
     One head takes query and states as they are, which must be equally wide. Several project both and share out the result.
     """
 
-    def __init__(self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1, scaled: bool = False) -> None:
+    def __init__(
+        self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1, scaled: bool = False
+    ) -> None:
         super().__init__()
         self.heads, self.key_dim = heads, memory_dim if heads == 1 else inner_dim
         self.scale = (self.key_dim // heads) ** -0.5 if scaled else 1.0
-        self.query, self.key = (nn.Identity() if heads == 1 else projection(width, inner_dim) for width in (query_dim, memory_dim))
+        self.query, self.key = (
+            nn.Identity() if heads == 1 else projection(width, inner_dim)
+            for width in (query_dim, memory_dim)
+        )
 
     def prepare(self, states: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        query, keys = (x.unflatten(-1, (self.heads, -1)).movedim(-2, 1) for x in (self.query(query) * self.scale, keys))
+        query, keys = (
+            x.unflatten(-1, (self.heads, -1)).movedim(-2, 1)
+            for x in (self.query(query) * self.scale, keys)
+        )
         if keys.shape[2] == 1:  # the same for all queries: one product a sentence
             return query @ keys[:, :, 0].mT
         return (keys @ query[..., None]).squeeze(-1)

@@ -43,7 +43,9 @@ def attend(
     plain = values is None and select is masked_softmax and not softcap
     if plain and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
-    context, weights = attend_eager(query, key, value, mask, bias, values, select, softcap, dropout_p)
+    context, weights = attend_eager(
+        query, key, value, mask, bias, values, select, softcap, dropout_p
+    )
     return context, weights if need_weights else None
 
 
@@ -61,7 +63,9 @@ def attend_eager(
     """`attend` as two matrix products, with the weights. Those with float32 keys are in float32 under autocast too."""
     if key.dtype == torch.float32 and torch.is_autocast_enabled(key.device.type):
         with torch.autocast(key.device.type, enabled=False):
-            return attend_eager(query.float(), key, value.float(), mask, bias, values, select, softcap, dropout_p)
+            return attend_eager(
+                query.float(), key, value.float(), mask, bias, values, select, softcap, dropout_p
+            )
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
@@ -86,7 +90,12 @@ def kept(x: Tensor) -> Tensor:
 
 
 def attend_fused(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, bias: Tensor | None = None, dropout_p: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    dropout_p: float = 0.0,
 ) -> Tensor:
     """`attend` through PyTorch's fused kernels, without the weights.
 
@@ -96,13 +105,21 @@ def attend_fused(
     sees = None if mask is None else mask.any(-1, keepdim=True)
     added = mask
     if mask is not None and sees is not None:
-        added = mask | ~sees  # kernels differ on rows that are masked entirely, and a NaN there would reach the values' gradient
+        added = (
+            mask | ~sees
+        )  # kernels differ on rows that are masked entirely, and a NaN there would reach the values' gradient
     if bias is not None:
         bias = bias.to(query.dtype)
         added = bias if added is None else bias.masked_fill(~added, -torch.inf)
     if added is not None:
         added = added[(None,) * (query.dim() - added.dim())]
-        added = added.expand(*lead, *added.shape[-3:]).flatten(0, -4).contiguous() if len(lead) > 1 else added.contiguous()
+        added = (
+            added.expand(*lead, *added.shape[-3:]).flatten(0, -4).contiguous()
+            if len(lead) > 1
+            else added.contiguous()
+        )
     q, k, v = (x.reshape(-1, heads, *x.shape[-2:]) for x in (query, key, value))
-    context = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout_p).view(query.shape)
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout_p).view(
+        query.shape
+    )
     return context if sees is None else torch.where(sees, context, 0.0)

@@ -20,15 +20,21 @@ from mt.attention.transformer.kernels import attend
 from mt.attention.transformer.positions import EVERY, NoPositions
 
 LARGEST_SCORES = 1 << 26  # scores above which weights are computed for some queries at a time
-Bias = Callable[[Tensor, Tensor, Tensor, slice], Tensor]  # query, query_at, key_at, heads: as NoPositions.bias
+Bias = Callable[
+    [Tensor, Tensor, Tensor, slice], Tensor
+]  # query, query_at, key_at, heads: as NoPositions.bias
 
 
-@dataclass(frozen=True, eq=False)  # eq: torch.compile of PyTorch 2.11 cannot hash one that is called
+@dataclass(
+    frozen=True, eq=False
+)  # eq: torch.compile of PyTorch 2.11 cannot hash one that is called
 class Scoring:
     """From queries and keys at their positions to context and weights, for whatever keys they are."""
 
     scheme: NoPositions
-    heads: slice = field(default_factory=lambda: EVERY)  # of all heads, those that queries and keys hold
+    heads: slice = field(
+        default_factory=lambda: EVERY
+    )  # of all heads, those that queries and keys hold
     span: Bias | None = None  # one more bias
     select: Selection = masked_softmax
     softcap: float = 0.0
@@ -36,13 +42,23 @@ class Scoring:
     need_weights: bool = False
 
     def __call__(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, query_at: Tensor, key_at: Tensor
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        query_at: Tensor,
+        key_at: Tensor,
     ) -> tuple[Tensor, Tensor | None]:
         """query [..., H, T, D], key and value [..., H, S, D], mask [..., T, S], query_at [..., T], key_at [..., S] -> as `attend`.
 
         Leading dimensions of mask and positions may be fewer: they broadcast.
         """
-        if self.need_weights and query[..., 0].numel() * key.shape[-2] > LARGEST_SCORES and query.shape[-2] > 1:
+        if (
+            self.need_weights
+            and query[..., 0].numel() * key.shape[-2] > LARGEST_SCORES
+            and query.shape[-2] > 1
+        ):
             return self._in_parts(query, key, value, mask, query_at, key_at)
         bias = self.scheme.bias(query, query_at, key_at, self.heads)
         if self.span is not None:
@@ -55,7 +71,9 @@ class Scoring:
             value,
             mask,
             bias,
-            values=(lambda weights: self._values(weights, query_at, key_at)) if overridden else None,
+            values=(lambda weights: self._values(weights, query_at, key_at))
+            if overridden
+            else None,
             select=self.select,
             softcap=self.softcap,
             dropout_p=self.dropout_p,
@@ -73,7 +91,9 @@ class Scoring:
         halves = []
         for part in (slice(0, middle), slice(middle, None)):
             masked = mask[..., part, :] if mask is not None and mask.shape[-2] > 1 else mask
-            halves.append(self(query[..., part, :], key, value, masked, query_at[..., part], key_at))
+            halves.append(
+                self(query[..., part, :], key, value, masked, query_at[..., part], key_at)
+            )
         contexts, weights = zip(*halves, strict=True)
         return torch.cat(contexts, -2), torch.cat(weights, -2)
 
@@ -89,15 +109,21 @@ class FullLayout:
         """Whether `sparse` is faster than everything with a mask."""
         return False
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, H, S, D] -> context [B, H, T, D], weights [B, H, T, S] where asked for."""
-        same = query.shape[2] == key.shape[2]  # else one query of step-by-step decoding, or another sequence
+        same = (
+            query.shape[2] == key.shape[2]
+        )  # else one query of step-by-step decoding, or another sequence
         if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
             return self.sparse(query, key, value, sight, scoring), None
         mask = sight.mask(self.allowed(sight.query_at, sight.key_at))
         return scoring(query, key, value, mask, sight.query_at, sight.key_at)
 
-    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+    def sparse(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> Tensor:
         """The context alone, without looking at what is not allowed. Queries and keys stand at 0, 1, ..."""
         raise NotImplementedError
 
@@ -118,21 +144,39 @@ class Window(FullLayout):
     def _block(self) -> int:
         return max(16, self.reach)  # smaller matrix products cost more than they save
 
-    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+    def sparse(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> Tensor:
         """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
         length, block = query.shape[2], self._block
         right = 0 if sight.causal else block
-        queries, keys, values = into_blocks(query, block), *(with_neighbours(x, block, block, right) for x in (key, value))
+        queries, keys, values = (
+            into_blocks(query, block),
+            *(with_neighbours(x, block, block, right) for x in (key, value)),
+        )
         # All schemes know distances only, so that positions may count from the start of a block.
-        query_at, key_at = positions(0, block, query.device), positions(-block, 2 * block + right, query.device)
-        inside = torch.ones(1, length, dtype=torch.bool, device=query.device) if sight.valid is None else sight.valid
-        valid = with_neighbours(inside[:, None, :, None], block, block, right)[..., 0]  # [B, blocks, 1, keys]
-        allowed = self.allowed(query_at, key_at) & valid[..., None, :]  # [B, blocks, 1, block, keys]
+        query_at, key_at = (
+            positions(0, block, query.device),
+            positions(-block, 2 * block + right, query.device),
+        )
+        inside = (
+            torch.ones(1, length, dtype=torch.bool, device=query.device)
+            if sight.valid is None
+            else sight.valid
+        )
+        valid = with_neighbours(inside[:, None, :, None], block, block, right)[
+            ..., 0
+        ]  # [B, blocks, 1, keys]
+        allowed = (
+            self.allowed(query_at, key_at) & valid[..., None, :]
+        )  # [B, blocks, 1, block, keys]
         mask = Sight(query_at, key_at, causal=sight.causal).mask(allowed)
         context, _ = scoring(queries, keys, values, mask, query_at, key_at)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None]:
         if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not scoring.need_weights:
             # Step by step, the newest token is the query: what lies further back need not be read.
             near = slice(-self.reach - 1, None)
@@ -154,7 +198,9 @@ class Strided(FullLayout):
     def worthwhile(self, length: int) -> bool:
         return length >= 8 * self.stride
 
-    def sparse(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> Tensor:
+    def sparse(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> Tensor:
         """Tokens in rows of `stride`: each column attends to itself, all columns at once."""
         length = query.shape[2]
         queries, keys, values = (into_columns(x, self.stride) for x in (query, key, value))
@@ -164,7 +210,9 @@ class Strided(FullLayout):
         if valid is None and length % self.stride:
             valid = torch.ones(1, length, dtype=torch.bool, device=query.device)
         real = (
-            None if valid is None else into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
+            None
+            if valid is None
+            else into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
         )  # [B, stride, 1, 1, rows]
         mask = Sight(at, at, causal=sight.causal).mask(real)
         context, _ = scoring(queries, keys, values, mask, at, at)
@@ -184,7 +232,9 @@ def with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
 
 def into_columns(x: Tensor, stride: int) -> Tensor:
     """[B, H, T, D] -> [B, stride, H, rows, D], the last row filled up with zeros."""
-    return F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride)).permute(0, 3, 1, 2, 4)
+    return (
+        F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride)).permute(0, 3, 1, 2, 4)
+    )
 
 
 def repeat_heads(x: Tensor, heads: int) -> Tensor:

@@ -33,11 +33,15 @@ def bidirectional(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Pairwise within blocks; the sum of all blocks before serves the rest."""
     length = query.shape[2]
-    query, key, value = (into_blocks(x, BLOCK) for x in (query, key, value))  # [B, blocks, H, BLOCK, D]
+    query, key, value = (
+        into_blocks(x, BLOCK) for x in (query, key, value)
+    )  # [B, blocks, H, BLOCK, D]
     states = before(key.transpose(-2, -1) @ value)
     norms = before(key.sum(-2))
     near = (query @ key.transpose(-2, -1)).tril()
-    context = divide(near @ value + query @ states, near.sum(-1, keepdim=True) + query @ norms[..., None])
+    context = divide(
+        near @ value + query @ states, near.sum(-1, keepdim=True) + query @ norms[..., None]
+    )
     return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
 

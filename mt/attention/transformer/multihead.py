@@ -23,16 +23,30 @@ class MultiHeadAttention(nn.Module):
     al. 2023, grouped-query). With `qk_norm` self-attention normalises both sides of the product first (Henry et al. 2020).
     """
 
-    def __init__(self, config: TransformerConfig, dim: int, memory_dim: int | None = None, pattern: str = "full") -> None:
+    def __init__(
+        self,
+        config: TransformerConfig,
+        dim: int,
+        memory_dim: int | None = None,
+        pattern: str = "full",
+    ) -> None:
         super().__init__()
         self.heads, self.shared = config.heads, config.kv_heads or config.heads
-        self.dropout, self.softcap, self.select = config.attention_dropout, config.softcap, SELECTIONS[config.select]
+        self.dropout, self.softcap, self.select = (
+            config.attention_dropout,
+            config.softcap,
+            SELECTIONS[config.select],
+        )
         self.pattern = build_pattern(pattern, config)
         head_dim = dim // self.heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.shared)
         self.out = nn.Linear(dim, dim)
-        self.norms = nn.ModuleList(RMSNorm(head_dim) for _ in range(2)) if config.qk_norm and memory_dim is None else None
+        self.norms = (
+            nn.ModuleList(RMSNorm(head_dim) for _ in range(2))
+            if config.qk_norm and memory_dim is None
+            else None
+        )
         nn.init.xavier_uniform_(self.query.weight)
         # Each half is a matrix of its own: fan-out is not that of both.
         for half in self.key_value.weight.chunk(2):
@@ -46,23 +60,41 @@ class MultiHeadAttention(nn.Module):
         keys, values = self.key_value(memory).chunk(2, dim=-1)
         return split(keys, self.shared), split(values, self.shared)
 
-    def forward(self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
-        context, weights = self.pattern.attend(split(self.query(x), self.heads), *memory, sight, self._scoring(NoPositions(), need_weights))
+        context, weights = self.pattern.attend(
+            split(self.query(x), self.heads),
+            *memory,
+            sight,
+            self._scoring(NoPositions(), need_weights),
+        )
         return self._join(context), weights
 
-    def to_itself(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
+    def to_itself(
+        self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
         query, key, value = self._rotated(x, sight.query_at, scheme)
-        context, weights = self.pattern.attend(query, key, value, sight, self._scoring(scheme, need_weights))
+        context, weights = self.pattern.attend(
+            query, key, value, sight, self._scoring(scheme, need_weights)
+        )
         return self._join(context), weights
 
     def step(
-        self, x: Tensor, cache: Cache | None, at: Tensor, scheme: NoPositions, need_weights: bool = False
+        self,
+        x: Tensor,
+        cache: Cache | None,
+        at: Tensor,
+        scheme: NoPositions,
+        need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
         query, key, value = self._rotated(x, at, scheme)
-        context, weights, cache = self.pattern.step(query, kept(key), kept(value), cache, at, self._scoring(scheme, need_weights))
+        context, weights, cache = self.pattern.step(
+            query, kept(key), kept(value), cache, at, self._scoring(scheme, need_weights)
+        )
         return self._join(context), weights, cache
 
     def _rotated(self, x: Tensor, at: Tensor, scheme: NoPositions) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,7 +105,13 @@ class MultiHeadAttention(nn.Module):
 
     def _scoring(self, scheme: NoPositions, need_weights: bool) -> Scoring:
         dropout_p = self.dropout if self.training else 0.0
-        return Scoring(scheme, select=self.select, softcap=self.softcap, dropout_p=dropout_p, need_weights=need_weights)
+        return Scoring(
+            scheme,
+            select=self.select,
+            softcap=self.softcap,
+            dropout_p=dropout_p,
+            need_weights=need_weights,
+        )
 
     def _join(self, context: Tensor) -> Tensor:
         return self.out(context.transpose(1, 2).flatten(2))

@@ -29,25 +29,41 @@ class Pattern(nn.Module):
         super().__init__()
         self.groups = groups
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, G, S, D] where G divides H -> context [B, H, T, D], weights [B, H, T, S] or None."""
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         if len(self.groups) == 1:
             return self.groups[0][1].attend(query, key, value, sight, scoring)
         found = [
-            layout.attend(query[:, heads], key[:, heads], value[:, heads], sight, replace(scoring, heads=heads))
+            layout.attend(
+                query[:, heads],
+                key[:, heads],
+                value[:, heads],
+                sight,
+                replace(scoring, heads=heads),
+            )
             for heads, layout in self.groups
         ]
         contexts, weights = zip(*found, strict=True)
         return torch.cat(contexts, 1), None if weights[0] is None else torch.cat(weights, 1)
 
     def step(
-        self, query: Tensor, key: Tensor, value: Tensor, cache: Cache | None, at: Tensor, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cache: Cache | None,
+        at: Tensor,
+        scoring: Scoring,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """The newest token, T = 1, at position [1]: as `attend` to all tokens so far, and the cache with it at its end."""
         if cache is not None:
             key, value = torch.cat((cache[0], key), dim=2), torch.cat((cache[1], value), dim=2)
-        sight = Sight(at, torch.arange(key.shape[2], device=at.device))  # no key is later than the newest
+        sight = Sight(
+            at, torch.arange(key.shape[2], device=at.device)
+        )  # no key is later than the newest
         return *self.attend(query, key, value, sight, scoring), (key, value)
 
     def losses(self) -> Tensor | None:
@@ -71,17 +87,23 @@ class AdaptiveSpan(Pattern):
     def __init__(self, heads: int, longest: int, cost: float) -> None:
         super().__init__()
         self.longest, self.cost = longest, cost
-        self.share = nn.Parameter(torch.ones(heads))  # of `longest`; AdamW then moves it as fast as other weights
+        self.share = nn.Parameter(
+            torch.ones(heads)
+        )  # of `longest`; AdamW then moves it as fast as other weights
 
     @property
     def span(self) -> Tensor:
         """z [H] in tokens."""
         return self.longest * cast(Tensor, ClampWithin.apply(self.share))
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         layout: FullLayout = Window(self.longest + self.RAMP)
-        if query.shape[2] > 1 and query.device.type == "cpu":  # where reading the spans waits for nothing: only what they reach
+        if (
+            query.shape[2] > 1 and query.device.type == "cpu"
+        ):  # where reading the spans waits for nothing: only what they reach
             layout = Window(int(self.span.max()) + self.RAMP)
         return layout.attend(query, key, value, sight, replace(scoring, span=self.bias))
 
@@ -120,17 +142,27 @@ class LinearAttention(Pattern):
     All in float32, because of sums over a whole sentence. There are no scores: no bias, selection, cap or dropout acts on them.
     """
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring) -> tuple[Tensor, Tensor | None]:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+    ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(query.device.type, enabled=False):
             query, key, value = self._features(query, key, value)
             if sight.valid is not None:
                 key = key * sight.valid[:, None, :, None]
             if scoring.need_weights:
                 return linear.pairwise(query, key, value, sight)
-            return (linear.causal if sight.causal else linear.bidirectional)(query, key, value), None
+            return (linear.causal if sight.causal else linear.bidirectional)(
+                query, key, value
+            ), None
 
     def step(
-        self, query: Tensor, key: Tensor, value: Tensor, cache: Cache | None, at: Tensor, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        cache: Cache | None,
+        at: Tensor,
+        scoring: Scoring,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """The cache is the two sums, so there are no weights of single tokens to give."""
         with torch.autocast(query.device.type, enabled=False):
@@ -142,20 +174,30 @@ class LinearAttention(Pattern):
 
     def _features(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         heads = query.shape[1]
-        return linear.features(query), linear.features(repeat_heads(key, heads)), repeat_heads(value, heads).float()
+        return (
+            linear.features(query),
+            linear.features(repeat_heads(key, heads)),
+            repeat_heads(value, heads).float(),
+        )
 
 
 def multiscale(config: TransformerConfig) -> Pattern:
     """A window for each head, their reaches growing by one factor from 1 to `window` (after Guo et al. 2020)."""
     last = max(1, config.heads - 1)
-    reaches = [round(config.window ** (h / last)) for h in range(config.heads)] if config.heads > 1 else [config.window]
+    reaches = (
+        [round(config.window ** (h / last)) for h in range(config.heads)]
+        if config.heads > 1
+        else [config.window]
+    )
     return Pattern(*((slice(h, h + 1), Window(reach)) for h, reach in enumerate(reaches)))
 
 
 def strided(config: TransformerConfig) -> Pattern:
     """Half of the heads look at a window, half at every `stride`-th token (Child et al. 2019): two steps lead anywhere."""
     half = config.heads // 2
-    return Pattern((slice(0, half), Window(config.stride)), (slice(half, config.heads), Strided(config.stride)))
+    return Pattern(
+        (slice(0, half), Window(config.stride)), (slice(half, config.heads), Strided(config.stride))
+    )
 
 
 # Name -> pattern of one layer.

@@ -30,7 +30,9 @@ class NoPositions(nn.Module):
         """Queries or keys x [B, H, T, D] at positions [T]."""
         return x
 
-    def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor | None:
+    def bias(
+        self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY
+    ) -> Tensor | None:
         """What is added to the scores of query [..., H, T, D], whose heads are `heads` of all; broadcastable to [..., H, T, S]."""
         return None
 
@@ -75,7 +77,9 @@ class LearnedPositions(NoPositions):
         self.embedding = nn.Embedding(longest, dim)
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x + self.embedding(positions.clamp(max=self.embedding.num_embeddings - 1)).to(x.dtype)
+        return x + self.embedding(positions.clamp(max=self.embedding.num_embeddings - 1)).to(
+            x.dtype
+        )
 
 
 class RotaryPositions(NoPositions):
@@ -86,13 +90,17 @@ class RotaryPositions(NoPositions):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 10_000 ** (-torch.arange(0, dim, 2) / dim), persistent=False)
+        self.register_buffer(
+            "frequencies", 10_000 ** (-torch.arange(0, dim, 2) / dim), persistent=False
+        )
 
     def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
         angles = positions[:, None].float() * self.frequencies
         cosine, sine = angles.cos(), angles.sin()
         first, second = x.float().chunk(2, dim=-1)
-        return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1).to(x.dtype)
+        return torch.cat(
+            (first * cosine - second * sine, second * cosine + first * sine), dim=-1
+        ).to(x.dtype)
 
 
 def distances(query_at: Tensor, key_at: Tensor) -> Tensor:
@@ -135,14 +143,18 @@ class T5Buckets(NoPositions):
     Where a query sees both sides, each side has half of the buckets.
     """
 
-    def __init__(self, dim: int, heads: int, causal: bool, buckets: int = 32, farthest: int = 128) -> None:
+    def __init__(
+        self, dim: int, heads: int, causal: bool, buckets: int = 32, farthest: int = 128
+    ) -> None:
         super().__init__()
         self.causal, self.buckets, self.farthest = causal, buckets, farthest
         self.table = nn.Embedding(buckets, heads)
         nn.init.normal_(self.table.weight, std=dim**-0.5)
 
     def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
-        return self.table(self.bucket(distances(query_at, key_at))).movedim(-1, -3)[..., heads, :, :]
+        return self.table(self.bucket(distances(query_at, key_at))).movedim(-1, -3)[
+            ..., heads, :, :
+        ]
 
     def bucket(self, offset: Tensor) -> Tensor:
         """Key minus query position -> bucket, of the same shape."""
@@ -183,17 +195,23 @@ class ShawLayer(NoPositions):
 
     def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
         # Products with the few vectors that there are, then one of them for each key.
-        products = (query * query.shape[-1] ** -0.5) @ self.key.weight.T.to(query.dtype)  # [..., H, T, 2 clip + 1]
+        products = (query * query.shape[-1] ** -0.5) @ self.key.weight.T.to(
+            query.dtype
+        )  # [..., H, T, 2 clip + 1]
         index = self._index(query_at, key_at)
         return products.gather(-1, index.expand(*products.shape[:-1], index.shape[-1]))
 
     def values(self, weights: Tensor, query_at: Tensor, key_at: Tensor) -> Tensor:
         index = self._index(query_at, key_at).expand(weights.shape)
-        each = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1).scatter_add(-1, index, weights)  # by distance
+        each = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1).scatter_add(
+            -1, index, weights
+        )  # by distance
         return each @ self.value.weight
 
     def _index(self, query_at: Tensor, key_at: Tensor) -> Tensor:
-        return (distances(query_at, key_at).clamp(-self.clip, self.clip) + self.clip)[..., None, :, :]
+        return (distances(query_at, key_at).clamp(-self.clip, self.clip) + self.clip)[
+            ..., None, :, :
+        ]
 
 
 # Name -> scheme of one side, from (config, width, layers, whether its self-attention is causal).
@@ -208,6 +226,8 @@ POSITIONS = {
 }
 
 
-def build_positions(name: str, config: TransformerConfig, dim: int, layers: int, causal: bool) -> NoPositions:
+def build_positions(
+    name: str, config: TransformerConfig, dim: int, layers: int, causal: bool
+) -> NoPositions:
     """The position scheme of that name, for a stack of `layers` layers of width `dim`."""
     return POSITIONS[name](config, dim, layers, causal)

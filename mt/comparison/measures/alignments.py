@@ -42,10 +42,17 @@ def open_run(run: SystemRun) -> Inspector:
 def link_run(system: System, index: int, test: TestSet, inspector: Inspector | None) -> Linked:
     """Of one of a system's runs; `inspector` has its model where it is loaded already."""
     run = system.runs[index]
-    return Linked(*(aligned(run, test, lines, inspector) for lines in (test.references, test.hypotheses[system.name][index])))
+    return Linked(
+        *(
+            aligned(run, test, lines, inspector)
+            for lines in (test.references, test.hypotheses[system.name][index])
+        )
+    )
 
 
-def aligned(run: SystemRun, test: TestSet, targets: Sequence[str], inspector: Inspector | None) -> list[Links]:
+def aligned(
+    run: SystemRun, test: TestSet, targets: Sequence[str], inspector: Inspector | None
+) -> list[Links]:
     """Links between the sources and these targets by a run's attention, kept in the run for the next time."""
     assert test.sources is not None
     text = "\n".join((*test.sources, *targets)).encode("utf-8", "surrogateescape")
@@ -59,7 +66,11 @@ def aligned(run: SystemRun, test: TestSet, targets: Sequence[str], inspector: In
 
 
 def alignment_figures(
-    linked: Mapping[str, Sequence[Linked]], test: TestSet, length: Lengths, baseline: str, bootstrap: int
+    linked: Mapping[str, Sequence[Linked]],
+    test: TestSet,
+    length: Lengths,
+    baseline: str,
+    bootstrap: int,
 ) -> dict[str, dict[str, Any]]:
     """system -> `aer` (error rate) and `unlinked` (words lost), each with `overall`, `short` and `long`: figures of `evaluate_measures`.
 
@@ -68,16 +79,27 @@ def alignment_figures(
     if not linked or not test.links:
         return {}
     golds, known = test.links, np.array([bool(gold.possible) for gold in test.links])
-    errors = {system: [hits(each.references, golds) for each in runs] for system, runs in linked.items()}
-    lost = {system: [unlinked_words(each.outputs, golds) for each in runs] for system, runs in linked.items()}
+    errors = {
+        system: [hits(each.references, golds) for each in runs] for system, runs in linked.items()
+    }
+    lost = {
+        system: [unlinked_words(each.outputs, golds) for each in runs]
+        for system, runs in linked.items()
+    }
     groups = {"overall": np.arange(len(golds)), "short": length.short, "long": length.long}
-    found: dict[str, dict[str, Any]] = {system: {name: dict.fromkeys(groups) for name in ("aer", "unlinked")} for system in linked}
+    found: dict[str, dict[str, Any]] = {
+        system: {name: dict.fromkeys(groups) for name in ("aer", "unlinked")} for system in linked
+    }
     for group, rows in groups.items():
         rows = rows[known[rows]]
         if not len(rows):
             continue
         measures = {
-            name: Measure({system: [each.take(rows) for each in runs] for system, runs in ratios.items()}, False, from_hundred=error)
+            name: Measure(
+                {system: [each.take(rows) for each in runs] for system, runs in ratios.items()},
+                False,
+                from_hundred=error,
+            )
             for name, ratios, error in (("aer", errors, True), ("unlinked", lost, False))
         }
         for name, figures in evaluate_measures(measures, baseline, bootstrap).items():
@@ -89,10 +111,15 @@ def alignment_figures(
 def hits(found: Sequence[Links], golds: Sequence[Links]) -> Ratio:
     """Of each sentence |A and S| + |A and P| of |A| + |S|: 1 less their ratio is the alignment error rate (`score_alignments`)."""
     if len(found) != len(golds):
-        raise MTError(f"there are {len(found)} lines of alignments but {len(golds)} of gold: line i of each must belong together")
+        raise MTError(
+            f"there are {len(found)} lines of alignments but {len(golds)} of gold: line i of each must belong together"
+        )
     return Ratio.of(
         [
-            (len(a.possible & gold.sure) + len(a.possible & gold.possible), len(a.possible) + len(gold.sure))
+            (
+                len(a.possible & gold.sure) + len(a.possible & gold.possible),
+                len(a.possible) + len(gold.sure),
+            )
             for a, gold in zip(found, golds, strict=True)
         ]
     )

@@ -21,7 +21,9 @@ SHARED = 0.1
 
 _LETTERS = regex.compile(r"\p{L}\p{M}*\p{L}")  # two of them, so that neither 5 nor A counts
 _NAME = regex.compile(r"\p{Lu}|\p{Lt}")
-_SENTENCE_END = regex.compile(r"[.!?\u2026:;\u3002\uff01\uff1f\u0964]|[\"\u00ab\u00bb\u2018\u201a-\u201f\u2039\u203a(\[\u2013\u2014\u2022]")
+_SENTENCE_END = regex.compile(
+    r"[.!?\u2026:;\u3002\uff01\uff1f\u0964]|[\"\u00ab\u00bb\u2018\u201a-\u201f\u2039\u203a(\[\u2013\u2014\u2022]"
+)
 _INITIAL = regex.compile(r"\p{Lu}")
 
 Finder = Callable[[str], list[str]]
@@ -47,14 +49,21 @@ def untranslated_words(
         source, hypothesis, reference = (Counter(split_words(text)) for text in texts)
         foreign = Counter({word: count for word, count in source.items() if _LETTERS.search(word)})
         if source_counts is not None and target_counts is not None:
-            shared = [w for w in foreign if target_counts.get(w, 0) and target_counts.get(w, 0) >= SHARED * source_counts.get(w, 0)]
+            shared = [
+                w
+                for w in foreign
+                if target_counts.get(w, 0)
+                and target_counts.get(w, 0) >= SHARED * source_counts.get(w, 0)
+            ]
             for word in shared:
                 del foreign[word]
         rows.append((((foreign & hypothesis) - reference).total(), (foreign - reference).total()))
     return Ratio.of(rows)
 
 
-def numbers_kept(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> Ratio:
+def numbers_kept(
+    sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
+) -> Ratio:
     """Numbers of the source that reference and hypothesis have, of those that source and reference have.
 
     A number that the reference spells out or leaves out is nobody's error.
@@ -63,7 +72,9 @@ def numbers_kept(sources: Sequence[str], hypotheses: Sequence[str], references: 
     return _kept(sources, hypotheses, references, find_numbers, find_numbers)
 
 
-def names_kept(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> Ratio:
+def names_kept(
+    sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
+) -> Ratio:
     """Names that reference and hypothesis have, of those that source and reference have; names as `find_names` finds them.
 
     German nouns that English has too (Hotel) are among them: they should be kept as well. MTError where the lists differ in length.
@@ -80,14 +91,22 @@ def find_names(text: str) -> list[str]:
     text, end, previous, names = plain(text), 0, "", []
     for match in WORD.finditer(text):
         word, gap = match[0], text[end : match.start()]
-        begins = not previous or (_SENTENCE_END.search(gap) and not (gap == ". " and _INITIAL.fullmatch(previous)))
+        begins = not previous or (
+            _SENTENCE_END.search(gap) and not (gap == ". " and _INITIAL.fullmatch(previous))
+        )
         if not begins and _NAME.match(word) and _LETTERS.search(word):
             names.append(word)
         end, previous = match.end(), word
     return names
 
 
-def _kept(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str], find: Finder, find_in_target: Finder) -> Ratio:
+def _kept(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    find: Finder,
+    find_in_target: Finder,
+) -> Ratio:
     """Of what `find` finds in the source and `find_in_target` in the reference too, what is in the hypothesis."""
     check_lines({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []

@@ -21,9 +21,13 @@ def read_cost(folder: RunFolder) -> dict[str, Any] | None:
         return None
     try:
         seconds = cost.get("test_seconds")
-        return cost | {"sentences_per_second": cost["test_sentences"] / seconds if seconds else None}
+        return cost | {
+            "sentences_per_second": cost["test_sentences"] / seconds if seconds else None
+        }
     except (KeyError, TypeError) as error:
-        raise MTError(f"cannot read {folder.cost}: {error!r}; delete it to go on without the costs of this run") from error
+        raise MTError(
+            f"cannot read {folder.cost}: {error!r}; delete it to go on without the costs of this run"
+        ) from error
 
 
 def mean_cost(costs: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
@@ -45,11 +49,20 @@ def read_curve(folder: RunFolder) -> list[dict[str, Any]]:
     """The validations of a run: step, minutes, target_tokens, bleu, loss. Empty where there is no record."""
     tokens, curve = None, []
     for record in folder.read_metrics():
-        tokens = record.get("target_tokens", tokens)  # each validation comes after a training record of its step
-        if record.get("kind") == "val" and all(isinstance(record.get(key), int | float) for key in ("step", "minutes", "bleu")):
+        tokens = record.get(
+            "target_tokens", tokens
+        )  # each validation comes after a training record of its step
+        if record.get("kind") == "val" and all(
+            isinstance(record.get(key), int | float) for key in ("step", "minutes", "bleu")
+        ):
             loss = record.get("loss")
-            curve.append({"target_tokens": tokens} | {key: record[key] for key in ("step", "minutes", "bleu")})
-            curve[-1]["loss"] = loss if isinstance(loss, int | float) and math.isfinite(loss) else None  # there is no NaN in JSON
+            curve.append(
+                {"target_tokens": tokens}
+                | {key: record[key] for key in ("step", "minutes", "bleu")}
+            )
+            curve[-1]["loss"] = (
+                loss if isinstance(loss, int | float) and math.isfinite(loss) else None
+            )  # there is no NaN in JSON
     return curve
 
 
@@ -60,7 +73,9 @@ def still_improving(curve: Sequence[dict[str, Any]]) -> bool:
     """
     if len(curve) < FEWEST:
         return False
-    before = [each["bleu"] for each in curve if each["step"] <= 0.8 * curve[-1]["step"]] or [curve[0]["bleu"]]
+    before = [each["bleu"] for each in curve if each["step"] <= 0.8 * curve[-1]["step"]] or [
+        curve[0]["bleu"]
+    ]
     return max(each["bleu"] for each in curve) - max(before) > STILL_IMPROVING
 
 
@@ -73,4 +88,7 @@ def levels(curves: Sequence[Sequence[dict[str, Any]]]) -> list[int]:
 
 def reaches(curve: Sequence[dict[str, Any]], wanted: Sequence[int]) -> dict[str, float | None]:
     """Minutes until the first validation with so much BLEU or more; None where none has."""
-    return {str(level): next((each["minutes"] for each in curve if each["bleu"] >= level), None) for level in wanted}
+    return {
+        str(level): next((each["minutes"] for each in curve if each["bleu"] >= level), None)
+        for level in wanted
+    }

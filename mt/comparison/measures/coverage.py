@@ -49,17 +49,26 @@ def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int 
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     if n < 2:
-        raise UsageError(f"repeated n-grams have 2 words or more, not {n}: single words recur in any good sentence")
+        raise UsageError(
+            f"repeated n-grams have 2 words or more, not {n}: single words recur in any good sentence"
+        )
     ngrams, immediate = [], []
     for pair in zip(hypotheses, references, strict=True):
         ours, theirs = map(_folded, pair)
         counts, licensed = _ngrams(ours, n), _ngrams(theirs, n)
-        ngrams.append((sum(max(0, count - max(1, licensed[gram])) for gram, count in counts.items()), len(theirs)))
+        ngrams.append(
+            (
+                sum(max(0, count - max(1, licensed[gram])) for gram, count in counts.items()),
+                len(theirs),
+            )
+        )
         immediate.append(((_doubles(ours) - _doubles(theirs)).total(), len(theirs)))
     return Repetition(Ratio.of(ngrams), Ratio.of(immediate))
 
 
-def dropped_words(hypotheses: Sequence[str], references: Sequence[str], counts: Mapping[str, int] | None = None) -> Dropping:
+def dropped_words(
+    hypotheses: Sequence[str], references: Sequence[str], counts: Mapping[str, int] | None = None
+) -> Dropping:
     """Under-translation. Content words are all but the `FUNCTION_WORDS` most frequent ones.
 
     `counts`: of the target side of the training text; None takes the references, which makes the figures depend a little on the
@@ -69,7 +78,9 @@ def dropped_words(hypotheses: Sequence[str], references: Sequence[str], counts: 
     MTError where the lists differ in length.
     """
     check_lines({"hypotheses": hypotheses, "references": references})
-    function = frequent_words(count_words_of_training(references) if counts is None else counts, FUNCTION_WORDS)
+    function = frequent_words(
+        count_words_of_training(references) if counts is None else counts, FUNCTION_WORDS
+    )
     missing, dropped = [], []
     for pair in zip(hypotheses, references, strict=True):
         ours, theirs = map(_folded, pair)
@@ -79,7 +90,9 @@ def dropped_words(hypotheses: Sequence[str], references: Sequence[str], counts: 
         lost = gone = 0
         surplus = {c: max(0, (d - c) - (b - a)) for tag, a, b, c, d in opcodes if tag != "equal"}
         # Stretches that lack most claim the words that stand elsewhere first: those may well have moved from there.
-        for _, _, _, c, d in sorted((o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]):
+        for _, _, _, c, d in sorted(
+            (o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]
+        ):
             without = 0
             for word in theirs[c:d]:
                 if moved[word]:
@@ -118,4 +131,6 @@ def _ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 
 
 def _doubles(words: Sequence[str]) -> Counter[str]:
-    return Counter(word for word, following in zip(words, words[1:], strict=False) if word == following)
+    return Counter(
+        word for word, following in zip(words, words[1:], strict=False) if word == following
+    )

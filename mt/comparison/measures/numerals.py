@@ -37,4 +37,8 @@ def _bare(digits: str) -> str:
 
 
 def _ascii_digits(text: str) -> str:
-    return text if text.isascii() else regex.sub(r"\d", lambda match: str(unicodedata.decimal(match[0])), text)
+    return (
+        text
+        if text.isascii()
+        else regex.sub(r"\d", lambda match: str(unicodedata.decimal(match[0])), text)
+    )

@@ -30,14 +30,20 @@ def statistics_of(test: TestSet, metrics: Mapping[str, Metric]) -> Statistics:
     return found
 
 
-def of_test(test: TestSet, statistics: Statistics, length: Lengths, baseline: str, bootstrap: int) -> dict[str, Any]:
+def of_test(
+    test: TestSet, statistics: Statistics, length: Lengths, baseline: str, bootstrap: int
+) -> dict[str, Any]:
     """An entry of `tests` in results.json."""
     runs = {key: Runs.of(found) for key, found in statistics.items()}
     names = list(test.hypotheses)
 
     def group(label: str, sentences: np.ndarray) -> dict[str, Any]:
         scores = resample_scores(runs, sentences, bootstrap) if len(sentences) else {}
-        return {"label": label, "sentences": len(sentences), **group_results(scores, statistics, sentences, names, baseline)}
+        return {
+            "label": label,
+            "sentences": len(sentences),
+            **group_results(scores, statistics, sentences, names, baseline),
+        }
 
     overall = group("all", np.arange(len(test.references)))
     for found in overall["differences"]:
@@ -50,12 +56,19 @@ def of_test(test: TestSet, statistics: Statistics, length: Lengths, baseline: st
         "overall": overall,
         "short": group(f"short 1-{length.threshold}", length.short),
         "long": group(f"long {length.threshold + 1}+", length.long),
-        "buckets": [group(label, sentences) for label, _, _, sentences in split_by_length(length.counts, length.edges)],
+        "buckets": [
+            group(label, sentences)
+            for label, _, _, sentences in split_by_length(length.counts, length.edges)
+        ],
     }
 
 
 def group_results(
-    scores: dict[tuple[str, str], Resampled], statistics: Statistics, sentences: np.ndarray, names: Sequence[str], baseline: str
+    scores: dict[tuple[str, str], Resampled],
+    statistics: Statistics,
+    sentences: np.ndarray,
+    names: Sequence[str],
+    baseline: str,
 ) -> dict[str, Any]:
     """Scores and differences on some of the sentences; no entries where there are none."""
     found: dict[str, list[dict[str, Any]]] = {"scores": [], "differences": []}
@@ -66,10 +79,15 @@ def group_results(
             made = asdict(estimate(scores[name, metric]))
             made["interval"] = within(made["interval"], 0, np.inf if metric == "ter" else 100)
             if metric == "bleu":
-                made |= length_figures([each.score(sentences).extra for each in statistics[name, metric]])
+                made |= length_figures(
+                    [each.score(sentences).extra for each in statistics[name, metric]]
+                )
             found["scores"].append({"system": name, "metric": metric, **made})
         of_metric = {name: scores[name, metric] for name in names}
-        found["differences"] += [{"system": each["system"], "metric": metric, **each} for each in differences(of_metric, baseline)]
+        found["differences"] += [
+            {"system": each["system"], "metric": metric, **each}
+            for each in differences(of_metric, baseline)
+        ]
     return found
 
 
@@ -83,7 +101,9 @@ def differences(systems: Mapping[str, Resampled], baseline: str) -> list[dict[st
     variants = [name for name in systems if name != baseline]
     compared = [compare_systems(systems[name], systems[baseline]) for name in variants]
     found = []
-    for name, difference, p in zip(variants, compared, holm([each.p for each in compared]), strict=True):
+    for name, difference, p in zip(
+        variants, compared, holm([each.p for each in compared]), strict=True
+    ):
         verdict = judge(difference, p)
         found.append(
             {
@@ -104,9 +124,13 @@ def differences(systems: Mapping[str, Resampled], baseline: str) -> list[dict[st
 
 def length_figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
     """BLEU taken apart, means over the runs: a system that stops early has a low brevity penalty, one that errs low precisions."""
-    precisions = [float(np.exp(np.mean(np.log(np.maximum(run["precisions"], 1e-9))))) for run in runs]
+    precisions = [
+        float(np.exp(np.mean(np.log(np.maximum(run["precisions"], 1e-9))))) for run in runs
+    ]
     return {
         "length_ratio": float(np.mean([run["length_ratio"] for run in runs])),
         "brevity_penalty": float(np.mean([run["brevity_penalty"] for run in runs])),
-        "precision": float(np.mean(precisions)),  # geometric mean of the four n-gram precisions, in per cent
+        "precision": float(
+            np.mean(precisions)
+        ),  # geometric mean of the four n-gram precisions, in per cent
     }

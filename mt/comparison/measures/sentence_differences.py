@@ -37,8 +37,13 @@ def diff_words(hypothesis: str, reference: str) -> list[Segment]:
     common subsequence, and reads better, since that picks up stray articles and commas.
     """
     ours, theirs = _pieces(hypothesis), _pieces(reference)
-    matcher = SequenceMatcher(None, [plain(p).strip() for p in ours], [plain(p).strip() for p in theirs], autojunk=False)
-    return [Segment(tag == "equal", "".join(ours[a:b]), "".join(theirs[c:d])) for tag, a, b, c, d in matcher.get_opcodes()]
+    matcher = SequenceMatcher(
+        None, [plain(p).strip() for p in ours], [plain(p).strip() for p in theirs], autojunk=False
+    )
+    return [
+        Segment(tag == "equal", "".join(ours[a:b]), "".join(theirs[c:d]))
+        for tag, a, b, c, d in matcher.get_opcodes()
+    ]
 
 
 def _pieces(text: str) -> list[str]:
@@ -54,7 +59,9 @@ def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> np.nd
     return np.array([statistics.score(np.array([row])).value for row in range(len(hypotheses))])
 
 
-def most_different(scores_a: Sequence[float] | np.ndarray, scores_b: Sequence[float] | np.ndarray, n: int) -> tuple[list[int], list[int]]:
+def most_different(
+    scores_a: Sequence[float] | np.ndarray, scores_b: Sequence[float] | np.ndarray, n: int
+) -> tuple[list[int], list[int]]:
     """Up to `n` sentences that system a did better, and up to `n` that b did, greatest difference first.
 
     Scores are of the same sentences, more is better. Of equal differences the earlier sentence comes first; where neither is
@@ -62,7 +69,9 @@ def most_different(scores_a: Sequence[float] | np.ndarray, scores_b: Sequence[fl
     """
     a, b = np.asarray(scores_a, dtype=np.float64), np.asarray(scores_b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
-        raise MTError(f"one system has {a.size} sentence scores and the other {b.size}: score i of each must belong together")
+        raise MTError(
+            f"one system has {a.size} sentence scores and the other {b.size}: score i of each must belong together"
+        )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise MTError("a sentence score is not a finite number")
     return _greatest(a - b, n), _greatest(b - a, n)

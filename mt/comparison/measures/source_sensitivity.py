@@ -38,6 +38,9 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
     following[order] = np.roll(order, -1)
     with holding(metric, [references]):
         pairs = [(lines, [lines[index] for index in following]) for lines in runs]
-        scores = [[SentenceStatistics(metric, each, None).score().value for each in pair] for pair in pairs]
+        scores = [
+            [SentenceStatistics(metric, each, None).score().value for each in pair]
+            for pair in pairs
+        ]
     bleu, elsewhere = np.mean(scores, axis=0)
     return Floor(float(bleu), float(elsewhere) if len(references) > 1 else 0.0)

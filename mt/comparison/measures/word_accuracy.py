@@ -14,7 +14,15 @@ from mt.data.word_counts import split_words
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_lines
 
-FREQUENCIES = (0, 1, 2, 5, 10, 100, 1000)  # where buckets begin: 0, 1, 2-4, 5-9, 10-99, 100-999, 1000+
+FREQUENCIES = (
+    0,
+    1,
+    2,
+    5,
+    10,
+    100,
+    1000,
+)  # where buckets begin: 0, 1, 2-4, 5-9, 10-99, 100-999, 1000+
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +38,10 @@ class FrequencyBucket:
 
 
 def word_accuracy(
-    hypotheses: Sequence[str], references: Sequence[str], counts: Mapping[str, int], lows: Sequence[int] = FREQUENCIES
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    counts: Mapping[str, int],
+    lows: Sequence[int] = FREQUENCIES,
 ) -> list[FrequencyBucket]:
     """Match words sentence by sentence and count by how frequent they are in training (compare-mt, Neubig et al. 2019, section 3).
 
@@ -42,7 +53,9 @@ def word_accuracy(
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     if not lows or lows[0] != 0 or any(a >= b for a, b in zip(lows, lows[1:], strict=False)):
-        raise UsageError(f"frequency buckets must begin with 0 and ascend, such as 0,1,10,100; not {','.join(map(str, lows)) or 'none'}")
+        raise UsageError(
+            f"frequency buckets must begin with 0 and ascend, such as 0,1,10,100; not {','.join(map(str, lows)) or 'none'}"
+        )
     # [3, N, buckets]: words of both, of the hypothesis, of the reference
     tallies = np.zeros((3, len(hypotheses), len(lows)), dtype=np.int64)
     for row, pair in enumerate(zip(hypotheses, references, strict=True)):
@@ -55,5 +68,14 @@ def word_accuracy(
         high = lows[index + 1] - 1 if index + 1 < len(lows) else None
         label = f"{low}+" if high is None else str(low) if low == high else f"{low}-{high}"
         both, ours, theirs = tallies[:, :, index]
-        buckets.append(FrequencyBucket(label, low, high, Ratio(both, ours), Ratio(both, theirs), Ratio(2 * both, ours + theirs)))
+        buckets.append(
+            FrequencyBucket(
+                label,
+                low,
+                high,
+                Ratio(both, ours),
+                Ratio(both, theirs),
+                Ratio(2 * both, ours + theirs),
+            )
+        )
     return buckets

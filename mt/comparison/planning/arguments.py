@@ -55,24 +55,50 @@ Keys, with their defaults"""
 class CompareConfig:
     """The settings of a comparison. Those that are None are the file's."""
 
-    compare: str = setting("default", "comparison to train for: a file of configs/compare, or the path of a YAML file of one's own")
-    variants: Any = setting(None, "with compare: other variants, as \"{NAME: ['key=value', ...], ...}\"")
+    compare: str = setting(
+        "default",
+        "comparison to train for: a file of configs/compare, or the path of a YAML file of one's own",
+    )
+    variants: Any = setting(
+        None, "with compare: other variants, as \"{NAME: ['key=value', ...], ...}\""
+    )
     seeds: Any = setting(None, "with compare: number of seeds, or a list of them")
     budget: Limits | None = setting(
-        None, f"with compare: what each run may spend; set one of {', '.join(f'budget.{each.name}' for each in dataclasses.fields(Limits))}"
+        None,
+        f"with compare: what each run may spend; set one of {', '.join(f'budget.{each.name}' for each in dataclasses.fields(Limits))}",
     )
-    match_parameters: Any = setting(None, "with compare: true: choose widths so that all have as many parameters as the baseline")
-    tests: Any = setting(None, "with compare: further test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\"")
+    match_parameters: Any = setting(
+        None,
+        "with compare: true: choose widths so that all have as many parameters as the baseline",
+    )
+    tests: Any = setting(
+        None, "with compare: further test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\""
+    )
     plan: bool = setting(False, "with compare: show what would be trained, check it, and stop")
-    runs: list[str] = setting(list, "instead: run directories, or patterns such as runs/x-*, by the tests that mt-train left in them")
-    hyp: dict[str, Any] = setting(dict, "instead: files of translations, by the name of the system; a list of files for several seeds")
+    runs: list[str] = setting(
+        list,
+        "instead: run directories, or patterns such as runs/x-*, by the tests that mt-train left in them",
+    )
+    hyp: dict[str, Any] = setting(
+        dict,
+        "instead: files of translations, by the name of the system; a list of files for several seeds",
+    )
     ref: str = setting("", "with hyp: file of reference translations")
     src: str = setting("", "with hyp: file of sources, whose length then counts")
     lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
-    baseline: str = setting("", "name of the system that the others are compared with; default: the comparison's, or the first")
-    out: str = setting("comparison", "folder of report.html, report.md, results.json, results.csv and figures/")
-    length_by: str = setting("", "whose length counts: source or reference; default: the source's, where it is known")
-    edges: list[int] = setting(list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words")
+    baseline: str = setting(
+        "",
+        "name of the system that the others are compared with; default: the comparison's, or the first",
+    )
+    out: str = setting(
+        "comparison", "folder of report.html, report.md, results.json, results.csv and figures/"
+    )
+    length_by: str = setting(
+        "", "whose length counts: source or reference; default: the source's, where it is known"
+    )
+    edges: list[int] = setting(
+        list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words"
+    )
     threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
     tokenize: str = setting("", "BLEU's tokeniser; default: by language")
     lowercase: bool = setting(False, "lower-case for BLEU and chrF")
@@ -80,8 +106,22 @@ class CompareConfig:
     bootstrap: int = setting(1000, "resamples of the sentences")
 
 
-OF_PLANS = ("compare", "variants", "seeds", "budget", "match_parameters", "tests", "plan")  # keys that only training has a use for
-CHANGES = ("variants", "seeds", "match_parameters", "tests", "baseline")  # keys that replace what the comparison's file says
+OF_PLANS = (
+    "compare",
+    "variants",
+    "seeds",
+    "budget",
+    "match_parameters",
+    "tests",
+    "plan",
+)  # keys that only training has a use for
+CHANGES = (
+    "variants",
+    "seeds",
+    "match_parameters",
+    "tests",
+    "baseline",
+)  # keys that replace what the comparison's file says
 
 
 @dataclass
@@ -89,7 +129,9 @@ class Request:
     """A command line, read."""
 
     config: CompareConfig
-    changes: dict[str, Any] = field(default_factory=dict)  # of the comparison's file, by key, budget.* included
+    changes: dict[str, Any] = field(
+        default_factory=dict
+    )  # of the comparison's file, by key, budget.* included
     train: list[str] = field(default_factory=list)  # settings of mt-train, for all variants
     launcher: list[str] = field(default_factory=list)  # settings of Hydra
 
@@ -115,10 +157,17 @@ def parse(arguments: Sequence[str]) -> Request:
             request.train.append(argument)
         elif override.is_sweep_override():
             raise UsageError(f"{argument} is several values: write a list as {key}='[a,b]'")
-        elif (name == "budget") != bool(rest) or (rest and rest not in {each.name for each in dataclasses.fields(Limits)}):
+        elif (name == "budget") != bool(rest) or (
+            rest and rest not in {each.name for each in dataclasses.fields(Limits)}
+        ):
             limits = ", ".join(f"budget.{each.name}" for each in dataclasses.fields(Limits))
             raise UsageError(
-                f"unknown key {key}: " + (f"set one of {limits}" if name == "budget" else "mt-compare --help lists what there is")
+                f"unknown key {key}: "
+                + (
+                    f"set one of {limits}"
+                    if name == "budget"
+                    else "mt-compare --help lists what there is"
+                )
             )
         elif rest:
             request.changes[key] = override.value()
@@ -128,7 +177,9 @@ def parse(arguments: Sequence[str]) -> Request:
             value = override.value()
             if name == "hyp" and not isinstance(value, dict):
                 raise UsageError(f"{argument} has no names: write hyp='{{NAME: FILE, NAME: FILE}}'")
-            given[key] = [value] if name in ("runs", "edges") and not isinstance(value, list) else value
+            given[key] = (
+                [value] if name in ("runs", "edges") and not isinstance(value, list) else value
+            )
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CompareConfig), given))
     except OmegaConfBaseException as error:
@@ -138,7 +189,9 @@ def parse(arguments: Sequence[str]) -> Request:
     request.changes |= {key: given[key] for key in CHANGES if key in given}
     _check(request, given)
     if config.bootstrap < 100:
-        raise UsageError(f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more")
+        raise UsageError(
+            f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more"
+        )
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
     check_by(config.length_by, bool(config.src or not config.hyp))
     return request
@@ -150,8 +203,12 @@ def _parse(argument: str) -> Override:
     except HydraException as error:
         if argument.startswith(("variants=", "tests=")):
             example = "variants=\"{a: ['model=rnn'], b: ['model=transformer']}\""
-            raise UsageError(f"cannot read {argument}: quote every setting and then the whole, as in {example}") from error
-        raise UsageError(f"cannot read {argument}: quote lists and names, as in runs='[runs/a,runs/b]'") from error
+            raise UsageError(
+                f"cannot read {argument}: quote every setting and then the whole, as in {example}"
+            ) from error
+        raise UsageError(
+            f"cannot read {argument}: quote lists and names, as in runs='[runs/a,runs/b]'"
+        ) from error
 
 
 def _check_names(argument: str) -> None:
@@ -172,7 +229,11 @@ def _check_of_training(key: str, argument: str, known: list[str]) -> None:
     try:
         check_keys([argument])
     except UsageError as error:
-        raise UsageError(str(error).replace("mt-train --help lists", "mt-compare --help and mt-train --help list")) from error
+        raise UsageError(
+            str(error).replace(
+                "mt-train --help lists", "mt-compare --help and mt-train --help list"
+            )
+        ) from error
 
 
 def _check(request: Request, given: dict[str, Any]) -> None:
@@ -182,18 +243,28 @@ def _check(request: Request, given: dict[str, Any]) -> None:
         if name in given and not getattr(config, name):
             raise UsageError(f"{name} names nothing to compare; see mt-compare --help")
     if config.runs and config.hyp:
-        raise UsageError("give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; see mt-compare --help")
+        raise UsageError(
+            "give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; see mt-compare --help"
+        )
     if config.hyp and not config.ref:
         raise UsageError("hyp needs ref=FILE, the translations to compare with")
     for name in ("ref", "src", "lang"):
         if not config.hyp and getattr(config, name):
-            raise UsageError(f"{name} goes with hyp: runs are compared on the tests that are stored with them")
+            raise UsageError(
+                f"{name} goes with hyp: runs are compared on the tests that are stored with them"
+            )
     if (out := Path(config.out).expanduser()).exists() and not out.is_dir():
         raise UsageError(f"out={config.out} is a file: name a folder")
     if not request.trains:
-        out_of_place = [name for name in (*given, *request.changes) if name.split(".")[0] in OF_PLANS] + request.train + request.launcher
+        out_of_place = (
+            [name for name in (*given, *request.changes) if name.split(".")[0] in OF_PLANS]
+            + request.train
+            + request.launcher
+        )
         if out_of_place:
-            raise UsageError(f"{out_of_place[0]} is for training: {'runs' if config.runs else 'hyp'} compares what is there as it is")
+            raise UsageError(
+                f"{out_of_place[0]} is for training: {'runs' if config.runs else 'hyp'} compares what is there as it is"
+            )
 
 
 def help_text() -> str:
@@ -202,5 +273,7 @@ def help_text() -> str:
     lines = [HEADER]
     for each in dataclasses.fields(CompareConfig):
         default = getattr(defaults, each.name)
-        lines.append(f"  {each.name}{f' = {default}' if default not in ('', None, [], {}) else ''}\n      {each.metadata['help']}")
+        lines.append(
+            f"  {each.name}{f' = {default}' if default not in ('', None, [], {}) else ''}\n      {each.metadata['help']}"
+        )
     return "\n".join(lines)

@@ -8,7 +8,17 @@ from typing import TextIO
 
 SECONDS = 20.0  # between progress lines of a run
 STEP = re.compile(r"step ([\d,]+) .* loss ([\d.naif]+) .*?([\d,]+ tok/s)  (.*)")
-SHOWN = ("validation at", "continuing ", "testing on", "warning:", "note:", "error:", "another process", "stopped by", "preparing ")
+SHOWN = (
+    "validation at",
+    "continuing ",
+    "testing on",
+    "warning:",
+    "note:",
+    "error:",
+    "another process",
+    "stopped by",
+    "preparing ",
+)
 
 
 class Shortened:

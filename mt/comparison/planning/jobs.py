@@ -46,7 +46,10 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
     Returns those that failed, as in `Planned.failed`. KeyboardInterrupt, after the run that was going has saved, where the user
     (or SIGTERM) stops it.
     """
-    with hydra_launcher(launcher, functools.partial(train_one, total=len(runs))) as made, sigterm_as_interrupt():
+    with (
+        hydra_launcher(launcher, functools.partial(train_one, total=len(runs))) as made,
+        sigterm_as_interrupt(),
+    ):
         returned = made.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
     failed = []
     for run, job in zip(runs, returned, strict=True):
@@ -56,7 +59,9 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
             reason = f"{type(error).__name__}: {error}"
         if reason or not run.finished():
             text = " ".join(str(reason or "it ended without a test").split())
-            failed.append({"system": run.variant, "seed": run.seed, "path": str(run.folder), "reason": text})
+            failed.append(
+                {"system": run.variant, "seed": run.seed, "path": str(run.folder), "reason": text}
+            )
     return failed
 
 
@@ -67,9 +72,13 @@ def hydra_launcher(overrides: Sequence[str], task: Any = None) -> Iterator[Launc
     hydra = Hydra.create_main_hydra2(task_name="mt-compare", config_search_path=search_path)
     try:
         try:
-            config = hydra.compose_config("train", list(overrides), run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+            config = hydra.compose_config(
+                "train", list(overrides), run_mode=RunMode.MULTIRUN, with_log_configuration=False
+            )
             context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-            launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task or str, config=config)
+            launcher = Plugins.instance().instantiate_launcher(
+                hydra_context=context, task_function=task or str, config=config
+            )
         except (HydraException, OmegaConfBaseException) as error:
             text = " ".join(str(error).split("Available options", 1)[0].split())
             advice = "launchers other than basic are packages: pip install hydra-joblib-launcher, hydra-submitit-launcher, ..."
@@ -87,7 +96,13 @@ def train_one(config: DictConfig, total: int) -> str:
     command = [*COMMAND, *job.overrides.task]
     # In a session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on once.
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace", start_new_session=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
     ) as process:
         assert process.stderr is not None
         last: deque[str] = deque(maxlen=TAIL)
@@ -106,7 +121,9 @@ def train_one(config: DictConfig, total: int) -> str:
         print(f"{say.label}  FAILED: {reason} ({folder.log})", file=sys.stderr, flush=True)
     else:
         bleu = folder.read_scores()["scores"]["bleu"]["value"]
-        print(f"{say.label}  finished: {bleu:.1f} BLEU on the test set", file=sys.stderr, flush=True)
+        print(
+            f"{say.label}  finished: {bleu:.1f} BLEU on the test set", file=sys.stderr, flush=True
+        )
     return reason
 
 
@@ -126,7 +143,9 @@ def why(code: int, lines: Sequence[str]) -> str:
 
 def keep_error(folder: RunFolder, lines: Sequence[str]) -> None:
     """Write what a failed run said at its end, a traceback perhaps, into its log: standard error is gone when somebody asks."""
-    start = next((i for i, line in enumerate(lines) if line.startswith(("Traceback", "error: "))), len(lines))
+    start = next(
+        (i for i, line in enumerate(lines) if line.startswith(("Traceback", "error: "))), len(lines)
+    )
     folder.append_to_log(lines[start:])
 
 

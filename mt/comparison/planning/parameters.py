@@ -31,7 +31,9 @@ def match(model: ModelConfig, wanted: int, count: Callable[[ModelConfig], int]) 
     """
     transformer = "transformer" in (model.encoder, model.decoder)
     heads = model.transformer.heads if transformer else model.rnn.attention_heads
-    step = 2 * heads if transformer else math.lcm(RNN_STEP, heads)  # an even number in each head: rotary positions turn pairs
+    step = (
+        2 * heads if transformer else math.lcm(RNN_STEP, heads)
+    )  # an even number in each head: rotary positions turn pairs
 
     def settings(size: int) -> dict[str, int]:
         if not transformer:
@@ -42,7 +44,10 @@ def match(model: ModelConfig, wanted: int, count: Callable[[ModelConfig], int]) 
     def count_at(size: int) -> int:
         changed = copy.deepcopy(model)
         for key, value in settings(size).items():
-            section, name = (changed if key.count(".") == 1 else getattr(changed, key.split(".")[1])), key.split(".")[-1]
+            section, name = (
+                (changed if key.count(".") == 1 else getattr(changed, key.split(".")[1])),
+                key.split(".")[-1],
+            )
             setattr(section, name, value)
         return count(changed)
 

@@ -37,14 +37,21 @@ class PlannedRun:
     def finished(self) -> bool:
         """Whether it is trained and tested as planned. The folder's name says that settings and text are the same."""
         folder = self.folder
-        if not all(path.is_file() for path in (folder.config, folder.scores, folder.test_lines("hypotheses"))):
+        if not all(
+            path.is_file()
+            for path in (folder.config, folder.scores, folder.test_lines("hypotheses"))
+        ):
             return False
         # Of the beam cost.json tells, which is written after the test; config.yaml has what was asked for when the run was started last.
         try:
             cost = folder.read_cost()
         except MTError:
             return False
-        return cost is not None and cost.get("test_beam") == value_of(self.config, TESTING) and not differences(folder.read_config(), self.config)
+        return (
+            cost is not None
+            and cost.get("test_beam") == value_of(self.config, TESTING)
+            and not differences(folder.read_config(), self.config)
+        )
 
     def begun(self) -> bool:
         """Whether there is something to go on from."""
@@ -78,12 +85,16 @@ class Plan:
     question: Question
     variants: list[Variant]
     tests: list[ExtraTest]
-    matched: list[str]  # what match_parameters has chosen, in words, one for each variant that was changed
+    matched: list[
+        str
+    ]  # what match_parameters has chosen, in words, one for each variant that was changed
     notes: list[str]
 
     def runs(self) -> list[PlannedRun]:
         """The first seed of every variant, then the second: a comparison that is stopped early has something of each."""
-        return [variant.runs[i] for i in range(len(self.question.seeds)) for variant in self.variants]
+        return [
+            variant.runs[i] for i in range(len(self.question.seeds)) for variant in self.variants
+        ]
 
     def missing(self) -> list[PlannedRun]:
         return [run for run in self.runs() if not run.finished()]
@@ -98,12 +109,18 @@ class Planned:
     baseline: str
     budget: str  # of each run, in words
     matched: list[str]  # as in Plan
-    systems: dict[str, list[str]]  # variant -> run directories that are finished, in the order of seeds; no variant without one
-    failed: list[dict[str, Any]]  # system, seed, path, reason of each run that could not be finished
+    systems: dict[
+        str, list[str]
+    ]  # variant -> run directories that are finished, in the order of seeds; no variant without one
+    failed: list[
+        dict[str, Any]
+    ]  # system, seed, path, reason of each run that could not be finished
     tests: list[ExtraTest]
 
 
-def make_plan(question: Question, extra: Sequence[str], log: Log, notes: Sequence[str] = ()) -> Plan:
+def make_plan(
+    question: Question, extra: Sequence[str], log: Log, notes: Sequence[str] = ()
+) -> Plan:
     """Compose every variant, prepare its text, match sizes, open the tests, see what is there. UsageError or MTError, naming the variant.
 
     `extra`: overrides of all variants, after their own.
@@ -115,7 +132,9 @@ def make_plan(question: Question, extra: Sequence[str], log: Log, notes: Sequenc
     for i, one in enumerate(variants):
         for other in variants[i + 1 :]:
             if one.config == other.config:
-                raise UsageError(f"variants {one.name} and {other.name} are the same: what is set for all has undone what they differ in")
+                raise UsageError(
+                    f"variants {one.name} and {other.name} are the same: what is set for all has undone what they differ in"
+                )
     data = prepare_all(variants, log)
     check_comparable(question, variants, data)
     matched = match_sizes(question, variants, data)
@@ -125,7 +144,9 @@ def make_plan(question: Question, extra: Sequence[str], log: Log, notes: Sequenc
     plan = Plan(question, variants, tests, matched, list(notes))
     busy = next((run for run in plan.runs() if run.folder.in_training()), None)
     if busy:
-        raise MTError(f"{busy.folder} is being trained by another process: wait for it to end, then start the same command again")
+        raise MTError(
+            f"{busy.folder} is being trained by another process: wait for it to end, then start the same command again"
+        )
     return plan
 
 
@@ -153,12 +174,16 @@ def prepare_all(variants: Sequence[Variant], log: Log) -> dict[str, PreparedData
     return found
 
 
-def check_comparable(question: Question, variants: Sequence[Variant], data: dict[str, PreparedData]) -> None:
+def check_comparable(
+    question: Question, variants: Sequence[Variant], data: dict[str, PreparedData]
+) -> None:
     """Refuse what would compare nothing: scores on different tests, or budgets in units that differ."""
     first = variants[0]
     for other in variants[1:]:
         if data[first.name].test_pairs != data[other.name].test_pairs:
-            raise UsageError(f"variants {first.name} and {other.name} are tested on different text: give both the same data.test.*")
+            raise UsageError(
+                f"variants {first.name} and {other.name} are tested on different text: give both the same data.test.*"
+            )
         if first.config.data.languages() != other.config.data.languages():
             raise UsageError(
                 f"variants {first.name} and {other.name} translate other languages: give both the same data.*_lang and reverse"
@@ -171,18 +196,25 @@ def check_comparable(question: Question, variants: Sequence[Variant], data: dict
             )
 
 
-def match_sizes(question: Question, variants: Sequence[Variant], data: dict[str, PreparedData]) -> list[str]:
+def match_sizes(
+    question: Question, variants: Sequence[Variant], data: dict[str, PreparedData]
+) -> list[str]:
     """Count parameters; where the question asks for it, change widths so that all have as many as the baseline. Says what it changed."""
 
     def counter(variant: Variant) -> Any:
         tokenizer = data[variant.name].tokenizer
-        return lambda model: parameters(model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
+        return lambda model: parameters(
+            model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt")
+        )
 
     for variant in variants:
         variant.parameters = counter(variant)(variant.config.model)
     if not question.match_parameters:
         return []
-    wanted, notes = next(variant.parameters for variant in variants if variant.name == question.baseline), []
+    wanted, notes = (
+        next(variant.parameters for variant in variants if variant.name == question.baseline),
+        [],
+    )
     for variant in variants:
         if variant.name != question.baseline:
             try:
@@ -192,7 +224,9 @@ def match_sizes(question: Question, variants: Sequence[Variant], data: dict[str,
             variant.overrides = [*variant.overrides, *found]
             variant.config = compose(variant.name, variant.overrides)
             variant.parameters = counter(variant)(variant.config.model)
-            notes.append(f"{variant.name}: {', '.join(found)}, {variant.parameters / wanted - 1:+.1%} parameters")
+            notes.append(
+                f"{variant.name}: {', '.join(found)}, {variant.parameters / wanted - 1:+.1%} parameters"
+            )
     return notes
 
 
@@ -209,11 +243,20 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 
 def plan_run(variant: Variant, seed: int, data_hash: str) -> PlannedRun:
     """The run of a seed, in a folder that is named for all that decides what it learns."""
-    settings = {name: plain(value_of(variant.config, name)) for name in keys() if name not in (*NEUTRAL, THREADS, TESTING)}
+    settings = {
+        name: plain(value_of(variant.config, name))
+        for name in keys()
+        if name not in (*NEUTRAL, THREADS, TESTING)
+    }
     given = [settings, data_hash, *start_of(variant)]
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
     base, name = Path(variant.config.runs_dir) / FOLDER, f"{variant.name}-{seed}-{digest}"
-    overrides = [*variant.overrides, f"seed={seed}", f"name={quoted(name)}", f"runs_dir={quoted(str(base))}"]
+    overrides = [
+        *variant.overrides,
+        f"seed={seed}",
+        f"name={quoted(name)}",
+        f"runs_dir={quoted(str(base))}",
+    ]
     config = dataclasses.replace(variant.config, seed=seed, name=name, runs_dir=str(base))
     return PlannedRun(variant.name, seed, RunFolder.at(base / name), overrides, config)
 
@@ -232,18 +275,27 @@ def start_of(variant: Variant) -> list[str]:
 
 def plain(value: Any) -> Any:
     """For JSON: data.mix holds dataclasses."""
-    return {name: dataclasses.asdict(entry) for name, entry in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: dataclasses.asdict(entry) for name, entry in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def quoted(text: str) -> str:
     """As a value of an override, whatever characters it has. Hydra takes a backslash as it is where there is no quote to escape."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" if "'" in text else f"'{text}'"
+    return (
+        "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" if "'" in text else f"'{text}'"
+    )
 
 
 def outcome(plan: Plan, failed: Sequence[dict[str, Any]]) -> Planned:
     """What has become of a plan, after `failed` runs failed."""
     question = plan.question
-    finished = {variant.name: [str(run.folder) for run in variant.runs if run.finished()] for variant in plan.variants}
+    finished = {
+        variant.name: [str(run.folder) for run in variant.runs if run.finished()]
+        for variant in plan.variants
+    }
     return Planned(
         title=question.title,
         question=question.question,

@@ -34,11 +34,21 @@ class Limits:
 
     def overrides(self) -> list[str]:
         """As settings of mt-train, whatever limits a variant has of its own."""
-        return [*(f"trainer.max_{name}={value!r}" for name, value in asdict(self).items()), "trainer.max_epochs=0"]
+        return [
+            *(f"trainer.max_{name}={value!r}" for name, value in asdict(self).items()),
+            "trainer.max_epochs=0",
+        ]
 
     def __str__(self) -> str:
-        words = {"minutes": "minutes", "steps": "steps", "target_tokens": "target tokens", "flops": "FLOPs"}
-        return " and ".join(f"{value:,.10g} {words[name]}" for name, value in asdict(self).items() if value)
+        words = {
+            "minutes": "minutes",
+            "steps": "steps",
+            "target_tokens": "target tokens",
+            "flops": "FLOPs",
+        }
+        return " and ".join(
+            f"{value:,.10g} {words[name]}" for name, value in asdict(self).items() if value
+        )
 
 
 @dataclass
@@ -52,11 +62,17 @@ class Question:
     overrides: list[str] = field(default_factory=list)  # of all variants, before their own
     seeds: Any = 3  # a number (1 to that) or a list
     budget: Limits = field(default_factory=Limits)
-    match_parameters: bool = False  # choose widths so that all variants have as many parameters as the baseline
-    tests: dict[str, Any] = field(default_factory=dict)  # further test sets: name -> overrides of data.test.*
+    match_parameters: bool = (
+        False  # choose widths so that all variants have as many parameters as the baseline
+    )
+    tests: dict[str, Any] = field(
+        default_factory=dict
+    )  # further test sets: name -> overrides of data.test.*
 
 
-def load_question(name: str, changes: dict[str, Any], extra: Sequence[str]) -> tuple[Question, list[str]]:
+def load_question(
+    name: str, changes: dict[str, Any], extra: Sequence[str]
+) -> tuple[Question, list[str]]:
     """The comparison in configs/compare/NAME.yaml, or in a file of one's own, changed by the command line.
 
     `changes` are values by key, budget.* included; a budget replaces the file's. `extra` are overrides of mt-train for all variants, after
@@ -66,7 +82,11 @@ def load_question(name: str, changes: dict[str, Any], extra: Sequence[str]) -> t
     given = read(name)
     given["overrides"] = as_list(given.get("overrides") or [], "overrides")
     # What the file says of its own corpus goes before anything is added.
-    notes = drop_data(given) if any(override.key_or_group == "data" for override in parse(extra)) else []
+    notes = (
+        drop_data(given)
+        if any(override.key_or_group == "data" for override in parse(extra))
+        else []
+    )
     if any(key.startswith("budget.") for key in changes):
         given.pop("budget", None)
     for key, value in changes.items():
@@ -76,14 +96,24 @@ def load_question(name: str, changes: dict[str, Any], extra: Sequence[str]) -> t
         else:
             given[section] = value
     question = typed(given, f"compare={name}")
-    if "variants" in changes and "baseline" not in changes and question.baseline not in question.variants:
+    if (
+        "variants" in changes
+        and "baseline" not in changes
+        and question.baseline not in question.variants
+    ):
         question.baseline = ""  # of the file, which has other ones
     question.title = question.title or Path(name).stem
-    question.variants = {each: as_list(value, f"variants.{each}") for each, value in question.variants.items()}
-    question.tests = {each: as_list(value, f"tests.{each}") for each, value in question.tests.items()}
+    question.variants = {
+        each: as_list(value, f"variants.{each}") for each, value in question.variants.items()
+    }
+    question.tests = {
+        each: as_list(value, f"tests.{each}") for each, value in question.tests.items()
+    }
     check(question, extra)
     question.baseline = question.baseline or next(iter(question.variants))
-    question.seeds = list(range(1, question.seeds + 1)) if isinstance(question.seeds, int) else question.seeds
+    question.seeds = (
+        list(range(1, question.seeds + 1)) if isinstance(question.seeds, int) else question.seeds
+    )
     return question, notes
 
 
@@ -98,7 +128,11 @@ def read(name: str) -> dict[str, Any]:
     path = Path(name).expanduser() if own else config_dir() / FOLDER / f"{name}.yaml"
     if not path.is_file():
         near = difflib.get_close_matches(name, comparisons(), 1)
-        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(comparisons())}, or give the path of a YAML file of your own"
+        known = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"there are {', '.join(comparisons())}, or give the path of a YAML file of your own"
+        )
         raise UsageError(f"no comparison {name}: {'there is no such file' if own else known}")
     try:
         loaded = OmegaConf.load(path)
@@ -127,7 +161,10 @@ def typed(given: dict[str, Any], origin: str) -> Question:
 def mistake(error: Exception) -> str:
     """What OmegaConf found wrong, in a line that has the key."""
     lines = str(error).splitlines()
-    key = next((line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")), "")
+    key = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")),
+        "",
+    )
     return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
 
 
@@ -136,24 +173,39 @@ def as_list(value: Any, key: str) -> list[str]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise UsageError(f"{key} is to be a list of settings of mt-train, such as [model=rnn,optim.lr=1e-3]")
+        raise UsageError(
+            f"{key} is to be a list of settings of mt-train, such as [model=rnn,optim.lr=1e-3]"
+        )
     return value
 
 
 def drop_data(given: dict[str, Any]) -> list[str]:
     """Take away what is said of the corpus; returns in words what that was."""
     settings = given["overrides"]
-    gone = [text for text, override in zip(settings, parse(settings), strict=True) if override.key_or_group.split(".")[0] == "data"]
+    gone = [
+        text
+        for text, override in zip(settings, parse(settings), strict=True)
+        if override.key_or_group.split(".")[0] == "data"
+    ]
     given["overrides"] = [text for text in settings if text not in gone]
     tests = given.pop("tests", None) or {}
     notes = [f"data=... on the command line replaces {', '.join(gone)}"] if gone else []
-    return [*notes, *([f"and the further test sets {', '.join(tests)}, which are of that corpus"] if tests else [])]
+    return [
+        *notes,
+        *(
+            [f"and the further test sets {', '.join(tests)}, which are of that corpus"]
+            if tests
+            else []
+        ),
+    ]
 
 
 def check(question: Question, extra: Sequence[str]) -> None:
     """What can be known to be wrong before anything is composed."""
     if not question.variants:
-        raise UsageError("a comparison needs variants, each a name with a list of settings: variants: {rnn: [model=rnn], ...}")
+        raise UsageError(
+            "a comparison needs variants, each a name with a list of settings: variants: {rnn: [model=rnn], ...}"
+        )
     for kind, names in (("variant", question.variants), ("test set", question.tests)):
         for name in names:
             if not NAME.fullmatch(name):
@@ -161,7 +213,9 @@ def check(question: Question, extra: Sequence[str]) -> None:
     if "test" in question.tests:
         raise UsageError("test is the run's own test set: give the further one another name")
     if question.baseline and question.baseline not in question.variants:
-        raise UsageError(f"baseline={question.baseline} is none of the variants {', '.join(question.variants)}")
+        raise UsageError(
+            f"baseline={question.baseline} is none of the variants {', '.join(question.variants)}"
+        )
     check_seeds(question.seeds)
     for name, value in asdict(question.budget).items():
         if not 0 <= value < math.inf:
@@ -169,35 +223,57 @@ def check(question: Question, extra: Sequence[str]) -> None:
     given = [name for name, value in asdict(question.budget).items() if value]
     if len(given) != 1:
         what = f"both {' and '.join(given)}" if len(given) > 1 else "none"
-        raise UsageError(f"the budget has {what}: set one of budget.minutes, budget.steps, budget.target_tokens, budget.flops")
-    for origin, overrides in [("overrides", question.overrides), *question.variants.items(), ("the command line", extra)]:
+        raise UsageError(
+            f"the budget has {what}: set one of budget.minutes, budget.steps, budget.target_tokens, budget.flops"
+        )
+    for origin, overrides in [
+        ("overrides", question.overrides),
+        *question.variants.items(),
+        ("the command line", extra),
+    ]:
         for override in parse(overrides):
             check_override(origin, override)
     for name, overrides in question.tests.items():
         for override in parse(overrides):
             if not override.key_or_group.startswith("data.test."):
-                raise UsageError(f"tests.{name}: {override.key_or_group} is not about a test set: give settings of data.test.*")
+                raise UsageError(
+                    f"tests.{name}: {override.key_or_group} is not about a test set: give settings of data.test.*"
+                )
 
 
 def check_seeds(seeds: Any) -> None:
     """A number of at least 1, or a list of different ones."""
     numbers = seeds if isinstance(seeds, list) else [seeds]
     least = 0 if isinstance(seeds, list) else 1
-    if not numbers or any(not isinstance(n, int) or isinstance(n, bool) or n < least for n in numbers) or len(set(numbers)) < len(numbers):
-        raise UsageError(f"seeds={seeds} is not possible: give their number, such as 3, or a list of different ones, such as [1,2,5]")
+    if (
+        not numbers
+        or any(not isinstance(n, int) or isinstance(n, bool) or n < least for n in numbers)
+        or len(set(numbers)) < len(numbers)
+    ):
+        raise UsageError(
+            f"seeds={seeds} is not possible: give their number, such as 3, or a list of different ones, such as [1,2,5]"
+        )
 
 
 def check_override(origin: str, override: Override) -> None:
     """Refuse what the comparison itself decides."""
     key = override.key_or_group
     if override.is_sweep_override():
-        raise UsageError(f"{origin}: {override.input_line} is several values: make each of them a variant")
+        raise UsageError(
+            f"{origin}: {override.input_line} is several values: make each of them a variant"
+        )
     if key in ("name", "seed"):
-        raise UsageError(f"{origin}: {key} is chosen by mt-compare{': set seeds=...' if key == 'seed' else ''}")
+        raise UsageError(
+            f"{origin}: {key} is chosen by mt-compare{': set seeds=...' if key == 'seed' else ''}"
+        )
     if key.startswith("trainer.max_"):
-        raise UsageError(f"{origin}: {key} would make budgets unequal: set one of budget.minutes, .steps, .target_tokens, .flops")
+        raise UsageError(
+            f"{origin}: {key} would make budgets unequal: set one of budget.minutes, .steps, .target_tokens, .flops"
+        )
     if key == "experiment":
-        raise UsageError(f"{origin}: experiment=... sets model and data and budget at once: give the settings that you want of it")
+        raise UsageError(
+            f"{origin}: experiment=... sets model and data and budget at once: give the settings that you want of it"
+        )
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -207,5 +283,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         try:
             found += OverridesParser.create().parse_overrides([text])
         except HydraException as error:
-            raise UsageError(f"cannot read {text}: write key=value, and quote special characters: 'key=\"a,b\"'") from error
+            raise UsageError(
+                f"cannot read {text}: write key=value, and quote special characters: 'key=\"a,b\"'"
+            ) from error
     return found

@@ -37,10 +37,22 @@ def clauses(results: Results) -> list[tuple[str, str]]:
         if bleu is None:
             continue
         others = [d for d in differences if d["system"] == name and d["metric"] != "bleu"]
-        against = [NAMES[d["metric"]] for d in others if {d["verdict"], bleu["verdict"]} == {"better", "worse"}]
-        dissent = f" But {listed(against)} {'say' if len(against) > 1 else 'says'} the opposite." if against else ""
+        against = [
+            NAMES[d["metric"]]
+            for d in others
+            if {d["verdict"], bleu["verdict"]} == {"better", "worse"}
+        ]
+        dissent = (
+            f" But {listed(against)} {'say' if len(against) > 1 else 'says'} the opposite."
+            if against
+            else ""
+        )
         unfinished = _unfinished(results, {name, results["baseline"]})
-        caveat = f" {listed(unfinished)} still improved when training ended: not worse, but not done." if unfinished else ""
+        caveat = (
+            f" {listed(unfinished)} still improved when training ended: not worse, but not done."
+            if unfinished
+            else ""
+        )
         if name in floor and results["baseline"] in floor:
             caveat += " Neither left the floor: what tells them apart is not how they translate."
         found.append((name, f"{bleu['text']}.{dissent}{caveat}"))
@@ -51,24 +63,38 @@ def warnings(results: Results) -> list[str]:
     """What a reader must know before believing a figure, the gravest first."""
     found = []
     if failed := results.get("failed"):
-        runs = listed([f"{named(run['system'])} (seed {run['seed']}): {run['reason']}" for run in failed])
-        found.append(f"{counted(len(failed), 'run')} failed and {'is' if len(failed) == 1 else 'are'} in no figure: {runs}.")
+        runs = listed(
+            [f"{named(run['system'])} (seed {run['seed']}): {run['reason']}" for run in failed]
+        )
+        found.append(
+            f"{counted(len(failed), 'run')} failed and {'is' if len(failed) == 1 else 'are'} in no figure: {runs}."
+        )
     if floor := _floor(results):
         it = "they do" if len(floor) > 1 else "it does"
-        found.append(f"{listed(floor)} never left the floor: what {it} with length or seeds says nothing about the method.")
+        found.append(
+            f"{listed(floor)} never left the floor: what {it} with length or seeds says nothing about the method."
+        )
     if unfinished := _unfinished(results, set(system_names(results))):
         verb = "were" if len(unfinished) > 1 else "was"
-        found.append(f"{listed(unfinished)} {verb} still improving when the budget ended: an unfinished variant is not a worse one.")
-    if single := [named(system["name"]) for system in results["systems"] if len(system["runs"]) == 1]:
+        found.append(
+            f"{listed(unfinished)} {verb} still improving when the budget ended: an unfinished variant is not a worse one."
+        )
+    if single := [
+        named(system["name"]) for system in results["systems"] if len(system["runs"]) == 1
+    ]:
         whose = "every system" if len(single) == len(results["systems"]) else listed(single)
-        found.append(f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only.")
+        found.append(
+            f"Seeds were not tested for {whose} (one run): intervals cover the choice of sentences only."
+        )
     few = []
     for test in results["tests"]:
         small = [group["label"] for group in groups(test) if is_small(group)]
         where = f" of the {test_title(test, results)}" if len(results["tests"]) > 1 else ""
         few += [f"{listed(small)}{where}"] if small else []
     if few:
-        found.append(f"Too few sentences to mean much (under {SMALL}, grey or with a star): {'; '.join(few)}.")
+        found.append(
+            f"Too few sentences to mean much (under {SMALL}, grey or with a star): {'; '.join(few)}."
+        )
     return found
 
 
@@ -89,7 +115,11 @@ def _who(results: Results) -> str:
         if difference is not None:
             by_verdict[difference["verdict"]].append(f"{named(name)} ({difference['effect']:+.1f})")
     parts: list[str] = []
-    for verdict, said in (("better", "better than"), ("worse", "worse than"), ("not distinguishable", "not distinguishable from")):
+    for verdict, said in (
+        ("better", "better than"),
+        ("worse", "worse than"),
+        ("not distinguishable", "not distinguishable from"),
+    ):
         if found := by_verdict[verdict]:
             tail = f" {said} {'it' if parts else f'the baseline {named(baseline)} ({score(baseline)})'}"
             parts.append(f"{listed(found)} {'are' if len(found) > 1 else 'is'}{tail}")
@@ -103,7 +133,10 @@ def _length(results: Results) -> str:
     """
     test, kept = headline(results), []
     for system in results["systems"]:
-        short, long = find(test["short"]["scores"], system["name"]), find(test["long"]["scores"], system["name"])
+        short, long = (
+            find(test["short"]["scores"], system["name"]),
+            find(test["long"]["scores"], system["name"]),
+        )
         if short and long and short["mean"] > 0 and not system.get("floor"):
             kept.append((long["mean"] / short["mean"], named(system["name"]), short, long))
     if not kept:
@@ -136,17 +169,27 @@ def _surety(results: Results) -> str:
     systems = results["systems"]
     runs = sorted({len(system["runs"]) for system in systems})
     if runs == [1]:
-        tested = "One run of each was tested, so that this holds for these runs" if len(systems) > 1 else "One run was tested"
+        tested = (
+            "One run of each was tested, so that this holds for these runs"
+            if len(systems) > 1
+            else "One run was tested"
+        )
         said = f"{tested}: another seed may say otherwise"
     else:
         number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-        said = f"Intervals are over sentences and {number} seeds of each" + ("" if seeds_tested(results) else ", where there are several")
+        said = f"Intervals are over sentences and {number} seeds of each" + (
+            "" if seeds_tested(results) else ", where there are several"
+        )
     variants = len(systems) - 1
     said += f"; p-values are corrected for {counted(variants, 'variant')}" if variants > 1 else ""
     unfinished = _unfinished(results, set(system_names(results)))
     said += f"; {listed(unfinished)} had not finished learning" if unfinished else ""
     floor = _floor(results)
-    said += f"; {listed(floor)} {'have' if len(floor) > 1 else 'has'} not learned to translate at all" if floor else ""
+    said += (
+        f"; {listed(floor)} {'have' if len(floor) > 1 else 'has'} not learned to translate at all"
+        if floor
+        else ""
+    )
     return f"{said}."
 
 
@@ -155,4 +198,8 @@ def _floor(results: Results) -> list[str]:
 
 
 def _unfinished(results: Results, among: set[str]) -> list[str]:
-    return [named(system["name"]) for system in results["systems"] if system["unfinished"] and system["name"] in among]
+    return [
+        named(system["name"])
+        for system in results["systems"]
+        if system["unfinished"] and system["name"] in among
+    ]

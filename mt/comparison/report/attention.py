@@ -12,10 +12,20 @@ from mt.evaluation.lengths import SMALL
 
 # Of attention to the source, a chart each: figure -> title, and what its axis says (docs/diagnostics.md defines them).
 BY_LENGTH = {
-    "evenness": ("Evenness of attention to the source, by length", "evenness: 0 one word, 1 all alike"),
+    "evenness": (
+        "Evenness of attention to the source, by length",
+        "evenness: 0 one word, 1 all alike",
+    ),
     "under": ("Source pieces hardly looked at, by length", "share with less than 0.2 of attention"),
 }
-COLUMNS = {"evenness": "layer", "distance": "layer", "special": "layer", "punctuation": "layer", "under": "mean_map", "over": "mean_map"}
+COLUMNS = {
+    "evenness": "layer",
+    "distance": "layer",
+    "special": "layer",
+    "punctuation": "layer",
+    "under": "mean_map",
+    "over": "mean_map",
+}
 
 
 def aer_table(results: Results) -> Table:
@@ -30,17 +40,37 @@ def aer_table(results: Results) -> Table:
         if found:
             low, high = found["interval"]
             gap = [Cell(f"{found['effect']:+.1f}", signed_span(low, high, 1)), found["verdict"]]
-        rows.append([entry["system"], *(_figure(entry["aer"][group]) for group in ("overall", "short", "long")), *gap])
-    note = "Alignment error rate, %: links read from the attention against gold links; 0 is best." if rows else ""
-    return Table(["system", "AER, all", "short", "long", f"against {results['baseline']}", "verdict"], rows, note=note).compact()
+        rows.append(
+            [
+                entry["system"],
+                *(_figure(entry["aer"][group]) for group in ("overall", "short", "long")),
+                *gap,
+            ]
+        )
+    note = (
+        "Alignment error rate, %: links read from the attention against gold links; 0 is best."
+        if rows
+        else ""
+    )
+    return Table(
+        ["system", "AER, all", "short", "long", f"against {results['baseline']}", "verdict"],
+        rows,
+        note=note,
+    ).compact()
 
 
 def attention_charts(results: Results) -> list[Chart]:
     """Figures of attention to the source in each bucket of lengths, means over layers and heads."""
-    known = [entry for entry in results.get("attention") or [] if entry["diagnostics"] and "cross" in entry["diagnostics"]["kinds"]]
+    known = [
+        entry
+        for entry in results.get("attention") or []
+        if entry["diagnostics"] and "cross" in entry["diagnostics"]["kinds"]
+    ]
     if not known:
         return []
-    buckets = [at for at, each in enumerate(known[0]["diagnostics"]["by_length"]) if each["sentences"]]
+    buckets = [
+        at for at, each in enumerate(known[0]["diagnostics"]["by_length"]) if each["sentences"]
+    ]
     shown = [known[0]["diagnostics"]["by_length"][at] for at in buckets]
     labels, counts = [each["label"] for each in shown], [f"{each['sentences']:,}" for each in shown]
     faint = frozenset(at for at, each in enumerate(shown) if each["sentences"] < SMALL)
@@ -51,15 +81,37 @@ def attention_charts(results: Results) -> list[Chart]:
             points = []
             for at, bucket in enumerate(buckets):
                 each = entry["diagnostics"]["by_length"][bucket]
-                values = [value for value in each["kinds"].get("cross", {}).get(figure) or [] if value is not None]
+                values = [
+                    value
+                    for value in each["kinds"].get("cross", {}).get(figure) or []
+                    if value is not None
+                ]
                 if values:
                     said = f"{entry['system']}, {each['label']}: {figure} {mean(values):.2f}, {each['sentences']:,} sentences"
                     points.append(Point(at, mean(values), text=said, faint=at in faint))
             if points:
-                lines.append(Line(entry["system"], styles(results)[entry["system"]], points, caveat(results, entry["system"])))
+                lines.append(
+                    Line(
+                        entry["system"],
+                        styles(results)[entry["system"]],
+                        points,
+                        caveat(results, entry["system"]),
+                    )
+                )
         if lines:
             x_label = f"{how['by']} length in {how['unit']}; below it the number of sentences"
-            made.append(Chart(f"attention-{figure}-by-length", title, x_label, y_label, lines, labels, counts, faint))
+            made.append(
+                Chart(
+                    f"attention-{figure}-by-length",
+                    title,
+                    x_label,
+                    y_label,
+                    lines,
+                    labels,
+                    counts,
+                    faint,
+                )
+            )
     return made
 
 
@@ -69,10 +121,25 @@ def layers_table(results: Results) -> Table:
     for entry in results.get("attention") or []:
         for kind, found in (entry["diagnostics"] or {"kinds": {}})["kinds"].items():
             for layer in range(found["layers"]):
-                cells = [_of_layer(found["figures"].get(figure), part, layer) for figure, part in COLUMNS.items()]
+                cells = [
+                    _of_layer(found["figures"].get(figure), part, layer)
+                    for figure, part in COLUMNS.items()
+                ]
                 rows.append([entry["system"], kind, str(layer + 1), *cells])
-    titles = ["evenness", "distance", "on EOS or BOS", "on punctuation", "pieces under 0.2", "pieces over 2"]
-    return Table(["system", "kind", "layer", *titles], rows, labels=2, note="docs/diagnostics.md says what these are." if rows else "")
+    titles = [
+        "evenness",
+        "distance",
+        "on EOS or BOS",
+        "on punctuation",
+        "pieces under 0.2",
+        "pieces over 2",
+    ]
+    return Table(
+        ["system", "kind", "layer", *titles],
+        rows,
+        labels=2,
+        note="docs/diagnostics.md says what these are." if rows else "",
+    )
 
 
 def findings(results: Results) -> list[str]:

@@ -67,7 +67,13 @@ class Chart:
         return list({line.name: line for line in reversed(self.lines)}.values())[::-1]
 
     def y_ticks(self) -> list[float]:
-        values = [v for line in self.lines for p in line.points for v in (p.y, p.low, p.high) if v is not None]
+        values = [
+            v
+            for line in self.lines
+            for p in line.points
+            for v in (p.y, p.low, p.high)
+            if v is not None
+        ]
         return ticks(min(values), max(values))
 
     def x_ticks(self) -> list[float]:
@@ -95,7 +101,12 @@ class Forest:
     bars: Sequence[Bar]
 
     def x_ticks(self) -> list[float]:
-        values = [v for bar in self.bars for v in (bar.point.x, bar.point.low, bar.point.high) if v is not None]
+        values = [
+            v
+            for bar in self.bars
+            for v in (bar.point.x, bar.point.low, bar.point.high)
+            if v is not None
+        ]
         return ticks(min(0.0, *values), max(0.0, *values))
 
 
@@ -119,7 +130,12 @@ def tick_text(values: Sequence[float]) -> list[str]:
     """All with as many decimals as their distance needs; large ones with their unit."""
     if max(map(abs, values)) >= 10_000:
         unit, name = (1e6, " M") if max(map(abs, values)) >= 1e6 else (1e3, " k")
-        return [text + (name if value else "") for value, text in zip(values, tick_text([value / unit for value in values]), strict=True)]
+        return [
+            text + (name if value else "")
+            for value, text in zip(
+                values, tick_text([value / unit for value in values]), strict=True
+            )
+        ]
     step = min(b - a for a, b in pairwise(values))
     digits = next((digits for digits in range(6) if abs(round(step, digits) - step) < 1e-9), 6)
     return [f"{value:,.{digits}f}" for value in values]

@@ -43,7 +43,11 @@ def differences_chart(results: Results) -> Forest | None:
                 point = Point(found["effect"], 0, low, high, text, is_small(group))
                 bars.append(Bar(name, group["label"], point, styles(results)[name]))
     title = f"Difference from {results['baseline']} in BLEU, 95 % interval"
-    return Forest("differences", title, f"BLEU minus that of {results['baseline']}", bars) if bars else None
+    return (
+        Forest("differences", title, f"BLEU minus that of {results['baseline']}", bars)
+        if bars
+        else None
+    )
 
 
 def length_chart(results: Results, test: dict[str, Any]) -> Chart | None:
@@ -64,7 +68,9 @@ def brevity_chart(results: Results, test: dict[str, Any]) -> Chart | None:
         said = f"{score['system']}, {group['label']}: brevity penalty {score['brevity_penalty']:.2f}, precision {score['precision']:.1f}"
         return Point(at, score["brevity_penalty"], text=said, faint=is_small(group))
 
-    return _by_length(results, test, "brevity-by-length", "Brevity penalty by length", "brevity penalty", point)
+    return _by_length(
+        results, test, "brevity-by-length", "Brevity penalty by length", "brevity penalty", point
+    )
 
 
 def curve_charts(results: Results) -> list[Chart]:
@@ -77,14 +83,34 @@ def curve_charts(results: Results) -> list[Chart]:
         lines = []
         for system in results["systems"]:
             for run in system["runs"]:
-                curve = [each for each in run.get("curve") or [] if each.get(key) is not None and each.get("bleu") is not None]
+                curve = [
+                    each
+                    for each in run.get("curve") or []
+                    if each.get(key) is not None and each.get("bleu") is not None
+                ]
                 who = system["name"] + ("" if run["seed"] is None else f", seed {run['seed']}")
-                points = [Point(each[key], each["bleu"], text=f"{who}: {each['bleu']:.1f} BLEU after {form(each[key])}") for each in curve]
+                points = [
+                    Point(
+                        each[key],
+                        each["bleu"],
+                        text=f"{who}: {each['bleu']:.1f} BLEU after {form(each[key])}",
+                    )
+                    for each in curve
+                ]
                 if points:
-                    lines.append(Line(system["name"], styles(results)[system["name"]], points, caveat(results, system["name"])))
+                    lines.append(
+                        Line(
+                            system["name"],
+                            styles(results)[system["name"]],
+                            points,
+                            caveat(results, system["name"]),
+                        )
+                    )
         if lines:
             name = f"bleu-by-{key.replace('_', '-')}"
-            made.append(Chart(name, f"BLEU over {title}", title, "validation BLEU", lines, markers="last"))
+            made.append(
+                Chart(name, f"BLEU over {title}", title, "validation BLEU", lines, markers="last")
+            )
     return made
 
 
@@ -106,12 +132,30 @@ def frequency_charts(results: Results) -> list[Chart]:
                 low, high = f1["interval"]
                 said += f" ({span(low, high)})"
             points.append(Point(at, f1["value"], low, high, said, few(band)))
-        lines.append(Line(words["system"], styles(results)[words["system"]], points, caveat(results, words["system"])))
+        lines.append(
+            Line(
+                words["system"],
+                styles(results)[words["system"]],
+                points,
+                caveat(results, words["system"]),
+            )
+        )
     bands = known[0]["bands"]
     faint = frozenset(at for at, band in enumerate(bands) if few(band))
     labels, counts = [band["label"] for band in bands], [f"{band['words']:,}" for band in bands]
     x_label = "times in the training text; below it the number of words in the references"
-    return [Chart("words-by-frequency", "Words right, by frequency", x_label, "F1, %", lines, labels, counts, faint)]
+    return [
+        Chart(
+            "words-by-frequency",
+            "Words right, by frequency",
+            x_label,
+            "F1, %",
+            lines,
+            labels,
+            counts,
+            faint,
+        )
+    ]
 
 
 def few(band: dict[str, Any]) -> bool:
@@ -119,19 +163,42 @@ def few(band: dict[str, Any]) -> bool:
     return band["recall"]["small"]
 
 
-def _by_length(results: Results, test: dict[str, Any], name: str, title: str, y_label: str, point: Any) -> Chart | None:
+def _by_length(
+    results: Results, test: dict[str, Any], name: str, title: str, y_label: str, point: Any
+) -> Chart | None:
     shown = buckets(test)
     lines = []
     for system in results["systems"]:
-        scores = [(at, group, find(group["scores"], system["name"])) for at, group in enumerate(shown)]
+        scores = [
+            (at, group, find(group["scores"], system["name"])) for at, group in enumerate(shown)
+        ]
         points = [point(at, group, score) for at, group, score in scores if score is not None]
         if points:
-            lines.append(Line(system["name"], styles(results)[system["name"]], points, caveat(results, system["name"])))
+            lines.append(
+                Line(
+                    system["name"],
+                    styles(results)[system["name"]],
+                    points,
+                    caveat(results, system["name"]),
+                )
+            )
     if not lines:
         return None
     how, where = test["length"], test_title(test, results)
     faint = frozenset(at for at, group in enumerate(shown) if is_small(group))
     file = name + (f"-{test['name']}" if where and test is not headline(results) else "")
-    labels, counts = [group["label"] for group in shown], [f"{group['sentences']:,}" for group in shown]
+    labels, counts = (
+        [group["label"] for group in shown],
+        [f"{group['sentences']:,}" for group in shown],
+    )
     x_label = f"{how['by']} length in {how['unit']}; below it the number of sentences"
-    return Chart(file, title + (f", {where}" if where else ""), x_label, y_label, lines, labels, counts, faint)
+    return Chart(
+        file,
+        title + (f", {where}" if where else ""),
+        x_label,
+        y_label,
+        lines,
+        labels,
+        counts,
+        faint,
+    )

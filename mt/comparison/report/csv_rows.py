@@ -9,7 +9,19 @@ from typing import Any
 from mt.comparison.report.lookups import Results, find, is_small
 
 COLUMNS = (
-    *("test", "group", "sentences", "small", "system", "metric", "runs", "mean", "low", "high", "deviation"),
+    *(
+        "test",
+        "group",
+        "sentences",
+        "small",
+        "system",
+        "metric",
+        "runs",
+        "mean",
+        "low",
+        "high",
+        "deviation",
+    ),
     *(
         "precision",
         "brevity_penalty",
@@ -40,7 +52,13 @@ def csv_text(results: Results) -> str:
     return file.getvalue()
 
 
-def _row(results: Results, test: dict[str, Any], group: dict[str, Any], score: dict[str, Any], system: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    results: Results,
+    test: dict[str, Any],
+    group: dict[str, Any],
+    score: dict[str, Any],
+    system: dict[str, Any],
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "test": test["name"],
         "group": group["label"],
@@ -54,7 +72,18 @@ def _row(results: Results, test: dict[str, Any], group: dict[str, Any], score: d
         "still_improving": int(system["unfinished"]),
         "floor": int(bool(system.get("floor"))),
     }
-    row |= {key: score.get(key) for key in ("system", "metric", "mean", "deviation", "precision", "brevity_penalty", "length_ratio")}
+    row |= {
+        key: score.get(key)
+        for key in (
+            "system",
+            "metric",
+            "mean",
+            "deviation",
+            "precision",
+            "brevity_penalty",
+            "length_ratio",
+        )
+    }
     difference = find(group["differences"], score["system"], score["metric"])
     if difference is not None:
         low, high = difference["interval"]

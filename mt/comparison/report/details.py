@@ -42,7 +42,17 @@ def cost_table(results: Results) -> Table:
                 plain(cost.get("sentences_per_second")),
             ]
         )
-    header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s", "peak memory, MiB", "sentences/s"]
+    header = [
+        "system",
+        "parameters",
+        "minutes",
+        "steps",
+        "target tokens",
+        "FLOPs",
+        "tokens/s",
+        "peak memory, MiB",
+        "sentences/s",
+    ]
     note = "Tokens/s: target tokens in training. Sentences/s: in translation." if rows else ""
     return Table(header, rows, note=note).compact()
 
@@ -56,16 +66,27 @@ def reach_table(results: Results) -> Table:
             goals |= dict.fromkeys(run.get("reaches") or {})
     for system in results["systems"]:
         runs = [run for run in system["runs"] if run.get("curve")]
-        best = [max(each["bleu"] for each in run["curve"] if each.get("bleu") is not None) for run in runs]
+        best = [
+            max(each["bleu"] for each in run["curve"] if each.get("bleu") is not None)
+            for run in runs
+        ]
         if not runs:
             continue
-        cells: list[Cell] = [Cell(f"{mean(best):.1f}", span(min(best), max(best)) if len(best) > 1 else "")]
+        cells: list[Cell] = [
+            Cell(f"{mean(best):.1f}", span(min(best), max(best)) if len(best) > 1 else "")
+        ]
         for goal in goals:
-            took = [minutes for run in runs if (minutes := (run.get("reaches") or {}).get(goal)) is not None]
+            took = [
+                minutes
+                for run in runs
+                if (minutes := (run.get("reaches") or {}).get(goal)) is not None
+            ]
             some = f"{len(took)} of {len(runs)} runs" if 0 < len(took) < len(runs) else ""
             cells.append(Cell(plain(mean(took)), some) if took else Cell("-"))
         rows.append([label(system), *cells])
-    return Table(["system", "best BLEU (range of runs)", *(f"minutes to {goal}" for goal in goals)], rows)
+    return Table(
+        ["system", "best BLEU (range of runs)", *(f"minutes to {goal}" for goal in goals)], rows
+    )
 
 
 def frequency_table(results: Results) -> Table:
@@ -77,12 +98,19 @@ def frequency_table(results: Results) -> Table:
     for at, band in enumerate(known[0]["bands"]):
         cells = []
         for own in (words["bands"][at] for words in known):
-            f1, precision, recall = (plain(own[part]["value"]) or "-" for part in ("f1", "precision", "recall"))
+            f1, precision, recall = (
+                plain(own[part]["value"]) or "-" for part in ("f1", "precision", "recall")
+            )
             cells.append(Cell(f1, f"{precision} / {recall}"))
         rows.append([band["label"], f"{band['words']:,}", *cells])
     faint = frozenset(at for at, band in enumerate(known[0]["bands"]) if few(band))
     note = "F1 in per cent (precision / recall), of words matched sentence by sentence; -: a run has no such words."
-    return Table(["times in training", "words", *titles(results, [words["system"] for words in known])], rows, faint=faint, note=note)
+    return Table(
+        ["times in training", "words", *titles(results, [words["system"] for words in known])],
+        rows,
+        faint=faint,
+        note=note,
+    )
 
 
 WORDS = {
@@ -116,7 +144,11 @@ def word_gaps_table(results: Results) -> Table:
         low, high = found["interval"]
         return Cell(f"{found['effect']:+.1f}", f"{signed_span(low, high, 1)}; {found['verdict']}")
 
-    names = [words["system"] for words in results.get("words") or [] if words["system"] != results["baseline"]]
+    names = [
+        words["system"]
+        for words in results.get("words") or []
+        if words["system"] != results["baseline"]
+    ]
     return _words(results, names, cell)
 
 
@@ -127,8 +159,12 @@ def _words(results: Results, names: list[str], cell: Callable[[dict[str, Any]], 
     for key, title in WORDS.items():
         figures = [words.get(key) for words in known]
         if any(figure is not None and figure["value"] is not None for figure in figures):
-            faint += [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
-            rows.append([title, *(Cell("") if figure is None else cell(figure) for figure in figures)])
+            faint += (
+                [len(rows)] if all(figure is None or figure["small"] for figure in figures) else []
+            )
+            rows.append(
+                [title, *(Cell("") if figure is None else cell(figure) for figure in figures)]
+            )
     return Table(
         ["", *titles(results, names)],
         rows,
@@ -143,8 +179,18 @@ def run_table(results: Results) -> Table:
     for system in results["systems"]:
         for run in system["runs"]:
             state = ", ".join(flags({**system, "unfinished": run["unfinished"]})) or "done"
-            rows.append([system["name"], "" if run["seed"] is None else str(run["seed"]), state, run["path"]])
-    rows += [[run["system"], str(run["seed"]), f"failed: {run['reason']}", run["path"]] for run in results.get("failed") or []]
+            rows.append(
+                [
+                    system["name"],
+                    "" if run["seed"] is None else str(run["seed"]),
+                    state,
+                    run["path"],
+                ]
+            )
+    rows += [
+        [run["system"], str(run["seed"]), f"failed: {run['reason']}", run["path"]]
+        for run in results.get("failed") or []
+    ]
     return Table(["system", "seed", "state", "path"], rows, labels=4)
 
 
@@ -152,8 +198,13 @@ def settings_table(results: Results) -> Table:
     """The settings in which systems differ."""
     systems = results["systems"]
     keys = list(dict.fromkeys(key for system in systems for key in system.get("settings") or {}))
-    rows = [[key, *(str((system.get("settings") or {}).get(key, "-")) for system in systems)] for key in keys]
-    return Table(["setting", *(system["name"] for system in systems)], rows, labels=1 + len(systems))
+    rows = [
+        [key, *(str((system.get("settings") or {}).get(key, "-")) for system in systems)]
+        for key in keys
+    ]
+    return Table(
+        ["setting", *(system["name"] for system in systems)], rows, labels=1 + len(systems)
+    )
 
 
 def versions_table(results: Results) -> Table:
@@ -172,21 +223,40 @@ def figure_table(figure: Chart | Forest) -> Table:
     rows: list[list[Cell | str]] = []
     if isinstance(figure, Forest):
         for bar in figure.bars:
-            rows.append([bar.group, bar.label, f"{bar.point.x:+.2f}", signed_span(bar.point.low or 0.0, bar.point.high or 0.0)])
+            rows.append(
+                [
+                    bar.group,
+                    bar.label,
+                    f"{bar.point.x:+.2f}",
+                    signed_span(bar.point.low or 0.0, bar.point.high or 0.0),
+                ]
+            )
         return Table(["system", "sentences", "difference", "95 % interval"], rows, labels=2)
     if figure.categories:
         cells: dict[tuple[int, str], Cell] = {}
         for line in figure.lines:
             for point in line.points:
                 digits = 2 if max(abs(p.y) for each in figure.lines for p in each.points) < 2 else 1
-                aside = "" if point.low is None or point.high is None else span(point.low, point.high)
+                aside = (
+                    "" if point.low is None or point.high is None else span(point.low, point.high)
+                )
                 cells[int(point.x), line.name] = Cell(f"{point.y:.{digits}f}", aside)
         for at, name in enumerate(figure.categories):
             own = [cells.get((at, line.name), Cell("")) for line in figure.lines]
             rows.append([name, *([figure.under[at]] if figure.under else []), *own])
         count = ["number"] if figure.under else []
-        return Table([figure.x_label.split(";")[0], *count, *(line.name for line in figure.lines)], rows, faint=figure.faint)
+        return Table(
+            [figure.x_label.split(";")[0], *count, *(line.name for line in figure.lines)],
+            rows,
+            faint=figure.faint,
+        )
     for line in figure.lines:
         for point in line.points:
-            rows.append([line.name, plain(point.x) if point.x < 10_000 else large(point.x), f"{point.y:.1f}"])
+            rows.append(
+                [
+                    line.name,
+                    plain(point.x) if point.x < 10_000 else large(point.x),
+                    f"{point.y:.1f}",
+                ]
+            )
     return Table(["system", figure.x_label, figure.y_label], rows)

@@ -22,7 +22,10 @@ def html_table(table: Table, styles: dict[str, int] | None = None) -> str:
     """
     if not table.rows:
         return ""
-    head = "".join(f'<th scope="col"{"" if i < table.labels else " class=num"}>{escape(text)}</th>' for i, text in enumerate(table.header))
+    head = "".join(
+        f'<th scope="col"{"" if i < table.labels else " class=num"}>{escape(text)}</th>'
+        for i, text in enumerate(table.header)
+    )
     titles = f"<thead><tr>{head}</tr></thead>" if any(table.header) else ""
     rows = []
     for number, row in enumerate(table.cells()):
@@ -38,7 +41,9 @@ def html_table(table: Table, styles: dict[str, int] | None = None) -> str:
 def _cell(cell: Cell, column: int, labels: int, styles: dict[str, int]) -> str:
     text = escape(cell.text)
     if column < labels:
-        name, flag = (cell.text, "") if cell.text in styles else cell.text.rpartition(" (")[::2]  # as facts.label writes them
+        name, flag = (
+            (cell.text, "") if cell.text in styles else cell.text.rpartition(" (")[::2]
+        )  # as facts.label writes them
         sign = swatch(styles[name]) if column == 0 and name in styles else ""
         if sign and flag:
             text = f'{escape(name)} <span class="flag">{escape(flag.removesuffix(")"))}</span>'
@@ -90,4 +95,8 @@ def paragraphs(texts: list[str], name: str = "") -> str:
 
 
 def bullets(texts: list[str], name: str) -> str:
-    return f'<ul class="{name}">{"".join(f"<li>{prose(text)}</li>" for text in texts)}</ul>' if texts else ""
+    return (
+        f'<ul class="{name}">{"".join(f"<li>{prose(text)}</li>" for text in texts)}</ul>'
+        if texts
+        else ""
+    )

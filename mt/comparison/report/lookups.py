@@ -35,12 +35,17 @@ def headline(results: Results) -> dict[str, Any]:
 
 def find(entries: list[dict[str, Any]], system: str, metric: str = "bleu") -> dict[str, Any] | None:
     """The entry of a group's `scores` or `differences`; None where there is none, as in a group without sentences."""
-    return next((entry for entry in entries if entry["system"] == system and entry["metric"] == metric), None)
+    return next(
+        (entry for entry in entries if entry["system"] == system and entry["metric"] == metric),
+        None,
+    )
 
 
 def groups(test: dict[str, Any]) -> list[dict[str, Any]]:
     """Short, long and each length: those that have sentences."""
-    return [group for group in (test["short"], test["long"], *test["buckets"]) if group["sentences"]]
+    return [
+        group for group in (test["short"], test["long"], *test["buckets"]) if group["sentences"]
+    ]
 
 
 def buckets(test: dict[str, Any]) -> list[dict[str, Any]]:
@@ -54,7 +59,11 @@ def is_small(group: dict[str, Any]) -> bool:
 
 def flags(system: dict[str, Any]) -> list[str]:
     """What must be said wherever a system's figures are shown."""
-    return [text for text, raised in ((FLOOR, system.get("floor")), (IMPROVING, system["unfinished"])) if raised]
+    return [
+        text
+        for text, raised in ((FLOOR, system.get("floor")), (IMPROVING, system["unfinished"]))
+        if raised
+    ]
 
 
 def label(system: dict[str, Any]) -> str:
@@ -64,7 +73,9 @@ def label(system: dict[str, Any]) -> str:
 
 def caveat(results: Results, name: str) -> str:
     """The flags of a system, for a legend."""
-    return ", ".join(next((flags(system) for system in results["systems"] if system["name"] == name), []))
+    return ", ".join(
+        next((flags(system) for system in results["systems"] if system["name"] == name), [])
+    )
 
 
 def titles(results: Results, names: list[str]) -> list[str]:
@@ -111,7 +122,9 @@ def large(number: float | None) -> str:
     if number is None:
         return ""
     if abs(number) < 9_999.5:
-        return f"{number:,.0f}" if abs(number) >= 100 or number == round(number) else f"{number:.3g}"
+        return (
+            f"{number:,.0f}" if abs(number) >= 100 or number == round(number) else f"{number:.3g}"
+        )
     for power, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * power:
             value = number / power

@@ -34,8 +34,16 @@ FOOT = (
 
 def summary(results: Results) -> str:
     """What is known and how surely, with the tables of scores: what one reads in a terminal. Ends without a newline."""
-    parts = [" ".join(answer(results)), _bullets([f"warning: {text}" for text in warnings(results)])]
-    parts.append("\n".join(f"- **{name}** against {results['baseline']}, by BLEU: {text}" for name, text in clauses(results)))
+    parts = [
+        " ".join(answer(results)),
+        _bullets([f"warning: {text}" for text in warnings(results)]),
+    ]
+    parts.append(
+        "\n".join(
+            f"- **{name}** against {results['baseline']}, by BLEU: {text}"
+            for name, text in clauses(results)
+        )
+    )
     for test in results["tests"]:
         title = test_title(test, results)
         parts.append(f"**{title[0].upper()}{title[1:]}**" if title else "")
@@ -47,10 +55,19 @@ def summary(results: Results) -> str:
 
 def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
     """The whole report; `pictures` are files to show, relative to it. Ends with a newline."""
-    parts = [f"# {results.get('title') or 'Comparison'}", results.get("question") or "", summary(results)]
-    parts += [f"![{picture.rpartition('/')[2].removesuffix('.png')}]({picture})" for picture in pictures]
+    parts = [
+        f"# {results.get('title') or 'Comparison'}",
+        results.get("question") or "",
+        summary(results),
+    ]
+    parts += [
+        f"![{picture.rpartition('/')[2].removesuffix('.png')}]({picture})" for picture in pictures
+    ]
     for test in results["tests"]:
-        parts += _part(f"Does it stop early, or err? {test_title(test, results)}".strip(), [short_outputs_table(results, test)])
+        parts += _part(
+            f"Does it stop early, or err? {test_title(test, results)}".strip(),
+            [short_outputs_table(results, test)],
+        )
     parts += _part("Training", [reach_table(results)])
     parts += _part("Cost", [cost_table(results)])
     parts += _part("Words", [frequency_table(results), words_table(results)])

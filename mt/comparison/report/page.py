@@ -28,15 +28,23 @@ TITLES = {
 
 def report_page(results: Results) -> str:
     """The whole page. Sections without content, as of costs where files are compared, are not there."""
-    made = {name: getattr(sections, name if name != "length" else "lengths")(results) for name in TITLES}
-    links = "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title in TITLES.items() if made[name])
+    made = {
+        name: getattr(sections, name if name != "length" else "lengths")(results) for name in TITLES
+    }
+    links = "".join(
+        f'<a href="#{name}">{escape(title)}</a>' for name, title in TITLES.items() if made[name]
+    )
     body = f'{sections.top(results)}<nav class="contents" aria-label="Contents">{links}</nav>{"".join(made.values())}'
-    return page(results.get("title") or "Comparison", body, colours() + _files(STYLES), _files(SCRIPTS))
+    return page(
+        results.get("title") or "Comparison", body, colours() + _files(STYLES), _files(SCRIPTS)
+    )
 
 
 def colours() -> str:
     """The class of each style; the neutral one follows the text, and dark paper swaps the blues."""
-    light = "".join(f".s{i}{{--c:{'var(--text)' if i == 0 else colour}}}" for i, colour in enumerate(COLOURS))
+    light = "".join(
+        f".s{i}{{--c:{'var(--text)' if i == 0 else colour}}}" for i, colour in enumerate(COLOURS)
+    )
     dark = f".s1{{--c:{COLOURS[6]}}}.s6{{--c:#3f95d6}}"
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{{dark}}}\n"
 

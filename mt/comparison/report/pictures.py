@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = ("png", "svg")
-SHAPES = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "down": "v", "cross": "X", "plus": "P"}
+SHAPES = {
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "diamond": "D",
+    "down": "v",
+    "cross": "X",
+    "plus": "P",
+}
 DPI = 150
 DIM, LIGHT = "#5d6875", "#d5dbe2"
 
@@ -32,10 +40,18 @@ def pictures(figure: Figure) -> dict[str, bytes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Drawing
 
-    words = [figure.title, *(line.name for line in figure.lines)] if isinstance(figure, Chart) else [bar.group for bar in figure.bars]
+    words = (
+        [figure.title, *(line.name for line in figure.lines)]
+        if isinstance(figure, Chart)
+        else [bar.group for bar in figure.bars]
+    )
     made = {}
     with settings(words):
-        high = 4.0 if isinstance(figure, Chart) else 1.1 + 0.3 * len(figure.bars) + 0.3 * len({bar.group for bar in figure.bars})
+        high = (
+            4.0
+            if isinstance(figure, Chart)
+            else 1.1 + 0.3 * len(figure.bars) + 0.3 * len({bar.group for bar in figure.bars})
+        )
         drawing = Drawing(figsize=(7.4, high), dpi=DPI, layout="constrained", facecolor="white")
         FigureCanvasAgg(drawing)
         axes = drawing.add_subplot()
@@ -64,7 +80,10 @@ def _chart(axes: Axes, chart: Chart) -> None:
         for at in chart.faint:
             axes.axvspan(at - 0.5, at + 0.5, color="#eef2f7", zorder=0, linewidth=0)
         counts = [f"\n{text}" for text in chart.under] or [""] * len(chart.categories)
-        axes.set_xticks(range(len(chart.categories)), [name + count for name, count in zip(chart.categories, counts, strict=True)])
+        axes.set_xticks(
+            range(len(chart.categories)),
+            [name + count for name, count in zip(chart.categories, counts, strict=True)],
+        )
         axes.set_xlim(-0.5, len(chart.categories) - 0.5)
     else:
         values = chart.x_ticks()
@@ -86,7 +105,15 @@ def _chart(axes: Axes, chart: Chart) -> None:
 def _legend(drawing: Any, handles: list[Any], labels: list[str]) -> None:
     """Below the chart, in as many columns as fit beside each other."""
     for columns in range(min(4, len(labels)), 0, -1):
-        legend = drawing.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=9, handlelength=3.4)
+        legend = drawing.legend(
+            handles,
+            labels,
+            loc="outside lower left",
+            ncols=columns,
+            frameon=False,
+            fontsize=9,
+            handlelength=3.4,
+        )
         if columns == 1 or legend.get_window_extent().width <= drawing.bbox.width:
             return
         legend.remove()
@@ -111,8 +138,21 @@ def _line(axes: Axes, chart: Chart, line: Line) -> None:
         clip_on=False,
     )
     few = [point for point in line.points if point.faint]
-    axes.scatter([p.x for p in few], [p.y for p in few], marker=shape, s=36, facecolor="white", edgecolor=ink, zorder=3, clip_on=False)
-    known = [(point.x, point.low, point.high) for point in line.points if point.low is not None and point.high is not None]
+    axes.scatter(
+        [p.x for p in few],
+        [p.y for p in few],
+        marker=shape,
+        s=36,
+        facecolor="white",
+        edgecolor=ink,
+        zorder=3,
+        clip_on=False,
+    )
+    known = [
+        (point.x, point.low, point.high)
+        for point in line.points
+        if point.low is not None and point.high is not None
+    ]
     if known:
         places, lows, highs = zip(*known, strict=True)
         axes.fill_between(places, lows, highs, color=ink, alpha=0.13, linewidth=0)
@@ -127,9 +167,29 @@ def _forest(axes: Axes, forest: Forest) -> None:
         for bar in (bar for bar in forest.bars if bar.group == name):
             point, ink = bar.point, COLOURS[colour(bar.style)]
             if point.low is not None and point.high is not None:
-                axes.plot([point.low, point.high], [y, y], color=ink, linewidth=1.8, alpha=0.5 if point.faint else 1)
-            axes.plot([point.x], [y], color=ink, marker=SHAPES[marker(bar.style)], markersize=7, markeredgecolor="white")
-            axes.text(1.01, y, f"{point.x:+.1f}".replace("-", "\u2212"), transform=axes.get_yaxis_transform(), va="center", fontsize=9)
+                axes.plot(
+                    [point.low, point.high],
+                    [y, y],
+                    color=ink,
+                    linewidth=1.8,
+                    alpha=0.5 if point.faint else 1,
+                )
+            axes.plot(
+                [point.x],
+                [y],
+                color=ink,
+                marker=SHAPES[marker(bar.style)],
+                markersize=7,
+                markeredgecolor="white",
+            )
+            axes.text(
+                1.01,
+                y,
+                f"{point.x:+.1f}".replace("-", "\u2212"),
+                transform=axes.get_yaxis_transform(),
+                va="center",
+                fontsize=9,
+            )
             places.append(y)
             labels.append(bar.label)
             y += 1

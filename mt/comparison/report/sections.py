@@ -39,9 +39,15 @@ from mt.comparison.report.tables import (
 
 def top(results: Results) -> str:
     """The question, the answer, what to be wary of."""
-    question = f'<p class="question">{escape(results["question"])}</p>' if results.get("question") else ""
+    question = (
+        f'<p class="question">{escape(results["question"])}</p>' if results.get("question") else ""
+    )
     caution = warnings(results)
-    wary = f'<aside class="wary" aria-label="Be wary">{bullets(caution, "plain")}</aside>' if caution else ""
+    wary = (
+        f'<aside class="wary" aria-label="Be wary">{bullets(caution, "plain")}</aside>'
+        if caution
+        else ""
+    )
     return f'{question}<div class="answer">{paragraphs(answer(results))}</div>{wary}'
 
 
@@ -66,13 +72,23 @@ def differences(results: Results) -> str:
     said = bullets([f"`{name}`: {text}" for name, text in clauses(results)], "clauses")
     parts = [html_figure(chart, gaps_table(results, headline(results))), said]
     for test in results["tests"]:
-        title, table = test_title(test, results), html_table(differences_table(results, test), styles(results))
-        parts.append(table if test is headline(results) else numbers(table, f"The same on the {title}"))
+        title, table = (
+            test_title(test, results),
+            html_table(differences_table(results, test), styles(results)),
+        )
+        parts.append(
+            table if test is headline(results) else numbers(table, f"The same on the {title}")
+        )
     how = (
         "p (Holm): paired bootstrap over sentences and seeds, corrected for the number of variants. p (these runs): approximate "
         "randomisation, which says nothing of other seeds. Needed: what would tell, were the true difference the one seen."
     )
-    return section("differences", f"Differences from {results['baseline']}", *parts, f'<p class="note">{escape(how)}</p>')
+    return section(
+        "differences",
+        f"Differences from {results['baseline']}",
+        *parts,
+        f'<p class="note">{escape(how)}</p>',
+    )
 
 
 def lengths(results: Results) -> str:
@@ -82,7 +98,9 @@ def lengths(results: Results) -> str:
             chart = make(results, test)
             parts.append(html_figure(chart, table(results, test)) if chart else "")
     intro = "Does a model fail on long sentences because it stops early, or because it is wrong? Stopping early lowers the brevity penalty."
-    return section("length", "By sentence length", f"<p>{escape(intro)}</p>" if any(parts) else "", *parts)
+    return section(
+        "length", "By sentence length", f"<p>{escape(intro)}</p>" if any(parts) else "", *parts
+    )
 
 
 def training(results: Results) -> str:
@@ -97,9 +115,14 @@ def training(results: Results) -> str:
             checked = " checked" if i == 0 else ""
             buttons += f'<input type="radio" name="curve" id="curve-{i}"{checked}><label for="curve-{i}">{escape(chart.x_label)}</label>'
         switch = f'<fieldset class="switch"><legend>Over</legend>{buttons}</fieldset>'
-    panels = "".join(f'<div class="panel panel-{i}">{html_figure(chart)}</div>' for i, chart in enumerate(charts))
+    panels = "".join(
+        f'<div class="panel panel-{i}">{html_figure(chart)}</div>' for i, chart in enumerate(charts)
+    )
     return section(
-        "training", "Over training", f'<div class="switched">{switch}{panels}</div>', html_table(reach_table(results), styles(results))
+        "training",
+        "Over training",
+        f'<div class="switched">{switch}{panels}</div>',
+        html_table(reach_table(results), styles(results)),
     )
 
 
@@ -108,7 +131,9 @@ def cost(results: Results) -> str:
 
 
 def words(results: Results) -> str:
-    figure = "".join(html_figure(chart, frequency_table(results)) for chart in frequency_charts(results))
+    figure = "".join(
+        html_figure(chart, frequency_table(results)) for chart in frequency_charts(results)
+    )
     gaps = numbers(html_table(word_gaps_table(results)), f"Differences from {results['baseline']}")
     return section("words", "Words", figure, html_table(words_table(results)), gaps)
 
@@ -116,10 +141,24 @@ def words(results: Results) -> str:
 def attention(results: Results) -> str:
     """How well it aligns, what it is like by length, what stands out; and the maps."""
     charts = "".join(map(html_figure, attention_charts(results)))
-    layers = numbers(html_table(layers_table(results)), "Every layer: mean, and of short / long sentences")
+    layers = numbers(
+        html_table(layers_table(results)), "Every layer: mean, and of short / long sentences"
+    )
     found = findings(results)
-    stands_out = numbers(bullets(found, "clauses"), f"What stands out: {counted(len(found), 'finding')}") if found else ""
-    return section("attention", "Attention", html_table(aer_table(results), styles(results)), charts, layers, stands_out, maps(results))
+    stands_out = (
+        numbers(bullets(found, "clauses"), f"What stands out: {counted(len(found), 'finding')}")
+        if found
+        else ""
+    )
+    return section(
+        "attention",
+        "Attention",
+        html_table(aer_table(results), styles(results)),
+        charts,
+        layers,
+        stands_out,
+        maps(results),
+    )
 
 
 def sentences(results: Results) -> str:
@@ -129,9 +168,16 @@ def sentences(results: Results) -> str:
 def made(results: Results) -> str:
     """How it was made, and how to make it again."""
     command = (results.get("made") or {}).get("command") or []
-    again = f"<p>The command that makes it again:</p><pre><code>{escape(shlex.join(command))}</code></pre>" if command else ""
+    again = (
+        f"<p>The command that makes it again:</p><pre><code>{escape(shlex.join(command))}</code></pre>"
+        if command
+        else ""
+    )
     matched = bullets(list((results.get("made") or {}).get("match_parameters") or []), "plain")
-    signatures = "".join(f"<dt>{NAMES[name]}</dt><dd><code>{escape(text)}</code></dd>" for name, text in results["signatures"].items())
+    signatures = "".join(
+        f"<dt>{NAMES[name]}</dt><dd><code>{escape(text)}</code></dd>"
+        for name, text in results["signatures"].items()
+    )
     settings = html_table(settings_table(results))
     return section(
         "made",
@@ -139,9 +185,14 @@ def made(results: Results) -> str:
         again,
         f"<h3>Settings in which the systems differ</h3>{settings}" if settings else "",
         matched,
-        numbers(html_table(run_table(results)), f"Every run: {counted(len(run_table(results).rows), 'run')} with their seeds and folders"),
+        numbers(
+            html_table(run_table(results)),
+            f"Every run: {counted(len(run_table(results).rows), 'run')} with their seeds and folders",
+        ),
         f'<h3>Scores</h3><dl class="signatures">{signatures}</dl>',
         f'<p class="note">{results["bootstrap"]:,} resamples of the sentences for each interval.</p>',
         bullets(results["notes"], "notes"),
-        f"<h3>Software and hardware</h3>{html_table(versions_table(results))}" if versions_table(results).rows else "",
+        f"<h3>Software and hardware</h3>{html_table(versions_table(results))}"
+        if versions_table(results).rows
+        else "",
     )

@@ -16,7 +16,11 @@ def browser(results: Results) -> str:
     if not sentences:
         return ""
     names = system_names(results)
-    orders = [("spread", "systems differ most"), ("length", "length"), ("index", "place in the test set")]
+    orders = [
+        ("spread", "systems differ most"),
+        ("length", "length"),
+        ("index", "place in the test set"),
+    ]
     orders += [(f"score{i}", f"score of {name}") for i, name in enumerate(names)]
     options = "".join(f'<option value="{key}">{escape(text)}</option>' for key, text in orders)
     cards = "".join(_card(each, names, styles(results)) for each in sentences)
@@ -35,7 +39,11 @@ def browser(results: Results) -> str:
 
 def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> str:
     text = sentence["source"] if sentence["source"] is not None else sentence["reference"]
-    scores = " ".join(f'data-score{i}="{sentence["scores"][name]:.2f}"' for i, name in enumerate(names) if name in sentence["scores"])
+    scores = " ".join(
+        f'data-score{i}="{sentence["scores"][name]:.2f}"'
+        for i, name in enumerate(names)
+        if name in sentence["scores"]
+    )
     given = {name: sentence[name] for name in ("source", "reference") if sentence[name] is not None}
     rows = [
         f'<p class="line"><span class="who">{name}</span><span class="text" dir="auto">{escape(each)}</span></p>'
@@ -59,12 +67,18 @@ def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> 
 def difference(sentence: dict[str, Any], name: str) -> str:
     """An output with what is not as in the reference marked, and what is missing struck through."""
     parts = []
-    for equal, ours, theirs in (sentence.get("diff") or {}).get(name) or [[True, sentence["outputs"][name], ""]]:
+    for equal, ours, theirs in (sentence.get("diff") or {}).get(name) or [
+        [True, sentence["outputs"][name], ""]
+    ]:
         if equal:
             parts.append(escape(ours))
         elif ours.strip():
             space = " " if ours.endswith(" ") else ""
-            title = f' title="reference: {escape(theirs.strip())}"' if theirs.strip() else ' title="not in the reference"'
+            title = (
+                f' title="reference: {escape(theirs.strip())}"'
+                if theirs.strip()
+                else ' title="not in the reference"'
+            )
             parts.append(f"<mark{title}>{escape(ours.rstrip())}</mark>{space}")
         elif theirs.strip():
             before = "" if not parts or parts[-1].endswith(" ") else " "

@@ -43,7 +43,10 @@ ROW, HEAD = 23, 27  # of a forest: heights of an effect and of a name
 
 def inline(figure: Figure) -> str:
     """The figure twice, for wide and for narrow screens; the style sheet shows one. The numbers belong in a table beside it."""
-    return "".join(forest(figure, size) if isinstance(figure, Forest) else lines(figure, size) for size in (WIDE, NARROW))
+    return "".join(
+        forest(figure, size) if isinstance(figure, Forest) else lines(figure, size)
+        for size in (WIDE, NARROW)
+    )
 
 
 def swatch(style: int) -> str:
@@ -72,19 +75,31 @@ def lines(chart: Chart, size: Size) -> str:
     parts = []
     for at in sorted(chart.faint):
         left = at_x(at - 0.5)
-        parts.append(f'<rect class="few" x="{left:.1f}" y="{TOP}" width="{at_x(at + 0.5) - left:.1f}" height="{bottom - TOP}"/>')
+        parts.append(
+            f'<rect class="few" x="{left:.1f}" y="{TOP}" width="{at_x(at + 0.5) - left:.1f}" height="{bottom - TOP}"/>'
+        )
     for value, text in zip(y_ticks, tick_text(y_ticks), strict=True):
         y = at_y(value)
-        parts.append(f'<path class="grid" d="M{size.left} {y:.1f}H{right}"/>' + _text(size.left - 7, y + 4, text, "end"))
+        parts.append(
+            f'<path class="grid" d="M{size.left} {y:.1f}H{right}"/>'
+            + _text(size.left - 7, y + 4, text, "end")
+        )
     if count:
         for at, text in enumerate(chart.categories):
-            parts.append(_text(at_x(at), bottom + 17, text, "middle", " few-text" if at in chart.faint else ""))
+            parts.append(
+                _text(
+                    at_x(at), bottom + 17, text, "middle", " few-text" if at in chart.faint else ""
+                )
+            )
             if chart.under:
                 parts.append(_text(at_x(at), bottom + 32, chart.under[at], "middle", " under"))
     else:
         texts = tick_text(x_ticks)
         step = 1 if size is WIDE or len(texts) < 7 else 2
-        parts += [_text(at_x(value), bottom + 17, text, "middle") for value, text in list(zip(x_ticks, texts, strict=True))[::step]]
+        parts += [
+            _text(at_x(value), bottom + 17, text, "middle")
+            for value, text in list(zip(x_ticks, texts, strict=True))[::step]
+        ]
     label = chart.x_label if size is WIDE else chart.x_label.split(";")[0]
     parts.append(_text((size.left + right) / 2, height - 8, label, "middle", " axis"))
     for line in chart.lines:
@@ -127,7 +142,9 @@ def _bar(bar: Bar, at_x: _Scale, y: float, left: float, right: float) -> str:
     x, faint = at_x(point.x), " faint" if point.faint else ""
     mark = f'<path class="stroke" d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"/>'
     mark += _marker(bar.style, x, y, 4.6, "dot")
-    texts = _text(left - 12, y + 4, bar.label, "end") + _text(right + 8, y + 4, f"{point.x:+.1f}".replace("-", "\u2212"), "start", " value")
+    texts = _text(left - 12, y + 4, bar.label, "end") + _text(
+        right + 8, y + 4, f"{point.x:+.1f}".replace("-", "\u2212"), "start", " value"
+    )
     return f'<g class="line s{colour(bar.style)}{faint}" {_data([(x, y, point.text)])}>{mark}</g>{texts}'
 
 
@@ -143,7 +160,10 @@ def _band(line: Line, at_x: _Scale, at_y: _Scale) -> str:
 def _line(line: Line, chart: Chart, at_x: _Scale, at_y: _Scale) -> str:
     at = [(at_x(point.x), at_y(point.y)) for point in line.points]
     marked = range(len(at)) if chart.markers == "all" else [len(at) - 1]
-    marks = "".join(_marker(line.style, *at[i], 4.2, "dot" + (" faint" if line.points[i].faint else "")) for i in marked)
+    marks = "".join(
+        _marker(line.style, *at[i], 4.2, "dot" + (" faint" if line.points[i].faint else ""))
+        for i in marked
+    )
     data = _data([(x, y, point.text) for (x, y), point in zip(at, line.points, strict=True)])
     thin = "" if chart.markers == "all" else " thin"
     return (

@@ -26,7 +26,9 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     note says so. MTError for results of another version, and where a file cannot be written.
     """
     if results.get("version") != VERSION:
-        raise MTError(f"results of version {results.get('version')} cannot be shown: this report shows version {VERSION}; compare again")
+        raise MTError(
+            f"results of version {results.get('version')} cannot be shown: this report shows version {VERSION}; compare again"
+        )
     drawn = figures(results)
     shown: dict[str, Any] = results
     files: dict[str, bytes] = {}
@@ -35,7 +37,11 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     else:
         from mt.comparison.report.pictures import pictures
 
-        files = {f"figures/{figure.name}.{form}": made for figure in drawn for form, made in pictures(figure).items()}
+        files = {
+            f"figures/{figure.name}.{form}": made
+            for figure in drawn
+            for form, made in pictures(figure).items()
+        }
     texts = {
         "report.html": report_page(shown),
         "report.md": markdown(shown, [name for name in files if name.endswith(".png")]),

@@ -66,20 +66,31 @@ def compare(
     names = material.names
     baseline = baseline or names[0]
     if baseline not in names:
-        raise UsageError(f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}")
+        raise UsageError(
+            f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}"
+        )
     check_resamples(bootstrap, len(names))
-    metrics, more = choose_metrics(material.tests[0].references, material.lang, tokenize, lowercase, ter)
+    metrics, more = choose_metrics(
+        material.tests[0].references, material.lang, tokenize, lowercase, ter
+    )
     notes = [*material.notes, *more]
     tests = []
     signatures: dict[str, str] = {}
     for test in material.tests:
-        say(f"scoring the test set {test.name}: {len(test.references):,} sentences, {sum(map(len, test.hypotheses.values()))} translations")
+        say(
+            f"scoring the test set {test.name}: {len(test.references):,} sentences, {sum(map(len, test.hypotheses.values()))} translations"
+        )
         length = measure_lengths(test.sources, test.references, length_by, edges, threshold)
         statistics = statistics_of(test, metrics)
         tests.append(of_test(test, statistics, length, baseline, bootstrap))
-        signatures = signatures or {name: statistics[baseline, name][0].score().signature for name in metrics}
+        signatures = signatures or {
+            name: statistics[baseline, name][0].score().signature for name in metrics
+        }
     headline = material.tests[0]
-    floors = {name: floor_of(metrics["bleu"], runs, headline.references) for name, runs in headline.hypotheses.items()}
+    floors = {
+        name: floor_of(metrics["bleu"], runs, headline.references)
+        for name, runs in headline.hypotheses.items()
+    }
     say("counting words")
     words, more = words_of(material, baseline, bootstrap)
     notes += [*floor_notes(floors), *more]
@@ -118,12 +129,21 @@ def check_resamples(number: int, systems: int) -> None:
     variants = systems - 1
     if 2 * variants / (1 + number) >= ALPHA:
         enough = math.ceil(2 * variants / ALPHA)
-        raise UsageError(f"bootstrap={number} could tell none of {variants} variants from the baseline: use {enough} or more")
+        raise UsageError(
+            f"bootstrap={number} could tell none of {variants} variants from the baseline: use {enough} or more"
+        )
 
 
-def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> list[dict[str, Any]]:
+def describe_systems(
+    systems: Sequence[System], floors: Mapping[str, Floor]
+) -> list[dict[str, Any]]:
     """The entries of `systems`."""
-    curves = {run.path: read_curve(run.folder) for system in systems for run in system.runs if run.config is not None}
+    curves = {
+        run.path: read_curve(run.folder)
+        for system in systems
+        for run in system.runs
+        if run.config is not None
+    }
     wanted = levels(list(curves.values()))
     settings = settings_of(systems)
     found = []
@@ -149,7 +169,9 @@ def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> 
                 "unfinished": any(run["unfinished"] for run in runs),
                 "floor": not floor.left,
                 "bleu_elsewhere": floor.elsewhere,
-                "parameters": count_parameters(first.folder.model) if first.config is not None and first.folder.model.is_file() else None,
+                "parameters": count_parameters(first.folder.model)
+                if first.config is not None and first.folder.model.is_file()
+                else None,
                 "settings": settings[system.name],
                 "runs": runs,
                 "cost": mean_cost([run["cost"] for run in runs]),
@@ -160,9 +182,15 @@ def describe_systems(systems: Sequence[System], floors: Mapping[str, Floor]) -> 
 
 def curve_notes(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     """A note on each trained system of which nobody can say whether it was still improving."""
-    few = [each["name"] for each in systems if each["parameters"] is not None and any(len(run["curve"]) < FEWEST for run in each["runs"])]
+    few = [
+        each["name"]
+        for each in systems
+        if each["parameters"] is not None
+        and any(len(run["curve"]) < FEWEST for run in each["runs"])
+    ]
     return [
-        f"{name} was validated fewer than {FEWEST} times in a run: whether it was still improving at the end is not known" for name in few
+        f"{name} was validated fewer than {FEWEST} times in a run: whether it was still improving at the end is not known"
+        for name in few
     ]
 
 

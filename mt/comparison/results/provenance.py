@@ -19,13 +19,22 @@ def how_made(
     systems: Sequence[System], command: Sequence[str], budget: str, match_parameters: Sequence[Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """The entry `made` of results.json, and notes. Hardware is that of the trainings, of files that of this comparison."""
-    used = [found for system in systems for run in system.runs if (found := hardware_of(run.folder))]
-    distinct = [json.loads(text) for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)]
+    used = [
+        found for system in systems for run in system.runs if (found := hardware_of(run.folder))
+    ]
+    distinct = [
+        json.loads(text)
+        for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)
+    ]
     here = {"device": "cpu", "cpus": os.cpu_count(), "platform": machine()}
-    joined = {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
+    joined = (
+        {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
+    )
     notes = []
     if len({each["device"] for each in distinct}) > 1:
-        notes.append(f"the runs were trained on different devices ({joined['device']}): equal minutes were not an equal budget there")
+        notes.append(
+            f"the runs were trained on different devices ({joined['device']}): equal minutes were not an equal budget there"
+        )
     made = {
         "command": list(command),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -53,8 +62,12 @@ def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
     configs = {system.name: system.runs[0].config for system in systems}
     found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
     for key in keys():
-        values = {name: _value(config, key) for name, config in configs.items() if config is not None}
-        if key not in NEUTRAL and any(value != next(iter(values.values())) for value in values.values()):
+        values = {
+            name: _value(config, key) for name, config in configs.items() if config is not None
+        }
+        if key not in NEUTRAL and any(
+            value != next(iter(values.values())) for value in values.values()
+        ):
             for name, value in values.items():
                 if _applies(key, configs[name]):
                     found[name][key] = value
@@ -64,7 +77,11 @@ def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
 def _applies(key: str, config: Config | None) -> bool:
     """Whether a setting of the model says anything of this one."""
     family = key.removeprefix("model.").partition(".")[0]
-    return config is None or family not in ("rnn", "transformer") or family in (config.model.encoder, config.model.decoder)
+    return (
+        config is None
+        or family not in ("rnn", "transformer")
+        or family in (config.model.encoder, config.model.decoder)
+    )
 
 
 def _value(config: Config, key: str) -> Any:

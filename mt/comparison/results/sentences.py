@@ -33,7 +33,12 @@ def differing_sentences(test: TestSet, baseline: str, number: int) -> list[dict[
                 "outputs": texts,
                 "scores": own,
                 "spread": max(own.values()) - min(own.values()),
-                "diff": {name: [[s.equal, s.hypothesis, s.reference] for s in diff_words(text, reference)] for name, text in texts.items()},
+                "diff": {
+                    name: [
+                        [s.equal, s.hypothesis, s.reference] for s in diff_words(text, reference)
+                    ]
+                    for name, text in texts.items()
+                },
                 "attention": None,
             }
         )

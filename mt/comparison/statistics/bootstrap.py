@@ -34,7 +34,9 @@ class Runs:
         if not self.rows:
             raise UsageError("a system without runs cannot be compared")
         if len({rows.shape for rows in self.rows}) > 1:
-            raise UsageError(f"runs of one system differ in their sentences: {', '.join(str(len(rows)) for rows in self.rows)}")
+            raise UsageError(
+                f"runs of one system differ in their sentences: {', '.join(str(len(rows)) for rows in self.rows)}"
+            )
 
     @classmethod
     def of(cls, statistics: Sequence[SentenceStatistics]) -> Runs:
@@ -42,11 +44,19 @@ class Runs:
         if not statistics:
             raise UsageError("a system without runs cannot be compared")
         metric = statistics[0].metric
-        return cls([s.rows for s in statistics], lambda totals: corpus_scores(metric, totals), not isinstance(metric, TER))
+        return cls(
+            [s.rows for s in statistics],
+            lambda totals: corpus_scores(metric, totals),
+            not isinstance(metric, TER),
+        )
 
     def select(self, sentences: np.ndarray | None) -> Runs:
         """The same runs on some of the sentences ([M] indices; None: all). Raises UsageError where there are none."""
-        chosen = self if sentences is None else Runs([rows[sentences] for rows in self.rows], self.score, self.higher_is_better)
+        chosen = (
+            self
+            if sentences is None
+            else Runs([rows[sentences] for rows in self.rows], self.score, self.higher_is_better)
+        )
         if not len(chosen.rows[0]):
             raise UsageError("no sentences to compare systems on")
         return chosen
@@ -71,7 +81,9 @@ class Resampled:
         return self.sentences < SMALL
 
 
-def resample_scores(systems: Mapping[Key, Runs], sentences: np.ndarray | None = None, number: int = BOOTSTRAP) -> dict[Key, Resampled]:
+def resample_scores(
+    systems: Mapping[Key, Runs], sentences: np.ndarray | None = None, number: int = BOOTSTRAP
+) -> dict[Key, Resampled]:
     """Score every run on `number` resamples of the sentences, or of some of them ([M] indices: a length bucket).
 
     Keys are the caller's: a system, or a system and a metric, which is cheapest, since draws are made once a call. Takes
@@ -84,12 +96,19 @@ def resample_scores(systems: Mapping[Key, Runs], sentences: np.ndarray | None = 
     chosen = {key: runs.select(sentences) for key, runs in systems.items()}
     counts = {len(runs.rows[0]) for runs in chosen.values()}
     if len(counts) != 1:
-        raise UsageError(f"systems to compare must have the same sentences: these have {', '.join(map(str, sorted(counts))) or 'none'}")
+        raise UsageError(
+            f"systems to compare must have the same sentences: these have {', '.join(map(str, sorted(counts))) or 'none'}"
+        )
     count = counts.pop()
-    totals = {key: np.empty((runs_of.rows[0].shape[1], len(runs_of.rows), number)) for key, runs_of in chosen.items()}
+    totals = {
+        key: np.empty((runs_of.rows[0].shape[1], len(runs_of.rows), number))
+        for key, runs_of in chosen.items()
+    }
     draws, size = resamples(count, number), max(1, CELLS // count)
     for start in range(0, number, size):
-        times = np.array([next(draws) for _ in range(start, min(start + size, number))], dtype=np.float64)  # [chunk, N]
+        times = np.array(
+            [next(draws) for _ in range(start, min(start + size, number))], dtype=np.float64
+        )  # [chunk, N]
         for key, runs in chosen.items():
             for k, rows in enumerate(runs.rows):
                 totals[key][:, k, start : start + size] = (times @ rows).T

@@ -33,7 +33,9 @@ def bleu_scores(totals: np.ndarray) -> np.ndarray:
     missed = matched == 0
     with np.errstate(divide="ignore", invalid="ignore"):
         precisions = np.where(missed, 0.5 ** np.cumsum(missed, axis=1), matched) / total
-        brevity = np.where(length < reference, np.exp(1 - reference / length), 1.0)  # of length 0: exp(-inf) = 0
+        brevity = np.where(
+            length < reference, np.exp(1 - reference / length), 1.0
+        )  # of length 0: exp(-inf) = 0
         scores = 100 * brevity * np.exp(np.log(precisions).mean(axis=1))
     return np.where(missed.all(axis=1) | (total == 0).any(axis=1), 0.0, scores)
 
@@ -47,11 +49,16 @@ def chrf_scores(totals: np.ndarray, beta: float = 2) -> np.ndarray:
     used = (hypothesis > 0) & (reference > 0)
     orders = np.maximum(used.sum(axis=1), 1)
     precision, recall = (
-        np.divide(matched, side, out=np.zeros_like(matched, dtype=np.float64), where=used).sum(axis=1) / orders
+        np.divide(matched, side, out=np.zeros_like(matched, dtype=np.float64), where=used).sum(
+            axis=1
+        )
+        / orders
         for side in (hypothesis, reference)
     )
     below = beta**2 * precision + recall
-    return 100 * np.divide((1 + beta**2) * precision * recall, below, out=np.zeros_like(below), where=below > 0)
+    return 100 * np.divide(
+        (1 + beta**2) * precision * recall, below, out=np.zeros_like(below), where=below > 0
+    )
 
 
 def ter_scores(totals: np.ndarray) -> np.ndarray:

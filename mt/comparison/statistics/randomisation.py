@@ -12,7 +12,9 @@ TRIALS = 10_000  # sacreBLEU's default
 SAME = 1e-9  # differences closer than this differ by rounding only
 
 
-def randomisation_p(variant: Runs, baseline: Runs, sentences: np.ndarray | None = None, trials: int = TRIALS) -> float:
+def randomisation_p(
+    variant: Runs, baseline: Runs, sentences: np.ndarray | None = None, trials: int = TRIALS
+) -> float:
     """Two-sided p of the difference of two systems: how often random labels make one as large.
 
     In each trial a coin for each sentence decides whether the two systems swap their translations of it; p is
@@ -32,15 +34,23 @@ def randomisation_p(variant: Runs, baseline: Runs, sentences: np.ndarray | None 
         )
     variant, baseline = variant.select(sentences), baseline.select(sentences)
     if variant.rows[0].shape != baseline.rows[0].shape:
-        raise UsageError(f"systems to compare must have the same sentences: {len(variant.rows[0])} against {len(baseline.rows[0])}")
+        raise UsageError(
+            f"systems to compare must have the same sentences: {len(variant.rows[0])} against {len(baseline.rows[0])}"
+        )
     pairs = list(zip(variant.rows, baseline.rows, strict=True))
     score, count = variant.score, len(variant.rows[0])
-    observed = np.mean([score(a.sum(0, keepdims=True)) - score(b.sum(0, keepdims=True)) for a, b in pairs])
+    observed = np.mean(
+        [score(a.sum(0, keepdims=True)) - score(b.sum(0, keepdims=True)) for a, b in pairs]
+    )
     generator = np.random.default_rng(SEED)
-    size = max(1, CELLS // count // 32) * 32  # random bits come in words of 32: so chunks draw what one draw of all would
+    size = (
+        max(1, CELLS // count // 32) * 32
+    )  # random bits come in words of 32: so chunks draw what one draw of all would
     extreme = 0
     for start in range(0, trials, size):
-        coins = generator.integers(2, size=(min(size, trials - start), count), dtype=bool).astype(np.float64)
+        coins = generator.integers(2, size=(min(size, trials - start), count), dtype=bool).astype(
+            np.float64
+        )
         differences = np.zeros(len(coins))
         for a, b in pairs:
             first = a.sum(0) + coins @ (b - a)

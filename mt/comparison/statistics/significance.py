@@ -54,8 +54,12 @@ class Chance:
 
     total: float  # of the estimate with the runs there are
     common: float  # of the sentences, however many seeds are run; with one run it holds the interaction too
-    per_seed: float  # what K seeds leave of the seeds' part is this / K; 0 where seeds were not tested
-    tail: tuple[tuple[float, int], ...]  # for each system with several runs: variance between runs, and their number
+    per_seed: (
+        float  # what K seeds leave of the seeds' part is this / K; 0 where seeds were not tested
+    )
+    tail: tuple[
+        tuple[float, int], ...
+    ]  # for each system with several runs: variance between runs, and their number
 
     def variance(self, runs: int) -> float:
         """Variance of the estimate if every system had this many runs."""
@@ -65,7 +69,9 @@ class Chance:
         """Satterthwaite's degrees of freedom, with the runs there are or with so many; infinite where only sentences count."""
         variance = self.total if runs is None else self.variance(runs)
         below = sum((between / (runs or k)) ** 2 / ((runs or k) - 1) for between, k in self.tail)
-        return max(1.0, variance**2 / below) if below > 0 else np.inf  # below 1 only by rounding, of runs that are all the same
+        return (
+            max(1.0, variance**2 / below) if below > 0 else np.inf
+        )  # below 1 only by rounding, of runs that are all the same
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,14 @@ class Difference:
     effect: float
     interval: tuple[float, float]  # 95 %
     p: float  # two-sided
-    p_sacrebleu: float | None  # what its paired bootstrap prints, which is one-sided; of one run each only
+    p_sacrebleu: (
+        float | None
+    )  # what its paired bootstrap prints, which is one-sided; of one run each only
     sentences: int
     runs: tuple[int, int]
-    seeds_tested: bool  # False: at least one side has one run, whose seed's part is not in the interval
+    seeds_tested: (
+        bool  # False: at least one side has one run, whose seed's part is not in the interval
+    )
     small: bool
     higher_is_better: bool
     chance: Chance
@@ -127,8 +137,13 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
     Both sides must come from one call of `resample_scores`, or calls with the same sentences and number of resamples: raises
     UsageError where these differ.
     """
-    if variant.sentences != baseline.sentences or variant.scores.shape[1] != baseline.scores.shape[1]:
-        raise UsageError("systems to compare must be scored on the same resamples of the same sentences")
+    if (
+        variant.sentences != baseline.sentences
+        or variant.scores.shape[1] != baseline.scores.shape[1]
+    ):
+        raise UsageError(
+            "systems to compare must be scored on the same resamples of the same sentences"
+        )
     effect = float(variant.observed.mean() - baseline.observed.mean())
     draws, chance = _draws([(1, variant), (-1, baseline)])
     number = variant.scores.shape[1]
@@ -138,7 +153,9 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
         effect=effect,
         interval=_middle(draws),
         p=min(1.0, max(float(2 * (1 + beyond) / (1 + number)), 2.0 ** (1 - variant.sentences))),
-        p_sacrebleu=_sacrebleu_p(variant.scores[0] - baseline.scores[0], effect) if single else None,
+        p_sacrebleu=_sacrebleu_p(variant.scores[0] - baseline.scores[0], effect)
+        if single
+        else None,
         sentences=variant.sentences,
         runs=(variant.runs, baseline.runs),
         seeds_tested=variant.runs > 1 and baseline.runs > 1,
@@ -167,7 +184,10 @@ def _draws(systems: Sequence[tuple[int, Resampled]]) -> tuple[np.ndarray, Chance
     sentences = float(np.var(means, ddof=1))
     several = [system for _, system in systems if system.runs > 1]
     between = [float(system.observed.var(ddof=1)) for system in several]
-    interaction = [float((s.scores - s.scores.mean(0)).var(axis=1, ddof=1).sum() / (s.runs - 1)) for s in several]
+    interaction = [
+        float((s.scores - s.scores.mean(0)).var(axis=1, ddof=1).sum() / (s.runs - 1))
+        for s in several
+    ]
     shared = sum(i / s.runs for i, s in zip(interaction, several, strict=True))
     seeds = max(0.0, sum(b / s.runs for b, s in zip(between, several, strict=True)) - shared)
     chance = Chance(
@@ -182,7 +202,9 @@ def _draws(systems: Sequence[tuple[int, Resampled]]) -> tuple[np.ndarray, Chance
     generator = np.random.default_rng([SEED, 1])  # apart from the numbers that drew the sentences
     deviations = np.tile(means - centre, COPIES)
     deviations += np.sqrt(seeds) * generator.standard_normal(len(deviations))
-    return centre + deviations * np.sqrt(freedom / generator.chisquare(freedom, len(deviations))), chance
+    return centre + deviations * np.sqrt(
+        freedom / generator.chisquare(freedom, len(deviations))
+    ), chance
 
 
 def _middle(draws: np.ndarray) -> tuple[float, float]:

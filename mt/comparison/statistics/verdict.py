@@ -24,8 +24,12 @@ class Needed:
     It takes the observed effect for the true one, which it is not: an order of magnitude, and for an effect near 0 not even that.
     """
 
-    seeds: int | None  # of each system; None: no number up to `MOST` is enough, or unknown for want of a second run
-    sentences: int | None  # where the test set is too small for any number of seeds: at least about so many
+    seeds: (
+        int | None
+    )  # of each system; None: no number up to `MOST` is enough, or unknown for want of a second run
+    sentences: (
+        int | None
+    )  # where the test set is too small for any number of seeds: at least about so many
     seeds_tested: bool
 
     @property
@@ -33,7 +37,11 @@ class Needed:
         if self.seeds is not None:
             return f"about {self.seeds} seeds of each would be needed to tell"
         if not self.seeds_tested:
-            runs = f"about {self.sentences} sentences to tell these runs apart, and " if self.sentences else ""
+            runs = (
+                f"about {self.sentences} sentences to tell these runs apart, and "
+                if self.sentences
+                else ""
+            )
             return f"{runs}several seeds of each to tell the systems apart"
         if self.sentences is not None:
             return f"no number of seeds would tell, the test set is too small: about {self.sentences} sentences would be needed"
@@ -60,8 +68,14 @@ def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
     caveats += ["too few sentences to mean much"] if difference.small else []
     low, high = difference.interval
-    figures = f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p = {p:.3f}" if p >= 0.001 else ""
-    figures = figures or f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p < 0.001"
+    figures = (
+        f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p = {p:.3f}"
+        if p >= 0.001
+        else ""
+    )
+    figures = (
+        figures or f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p < 0.001"
+    )
     if p < ALPHA and not low <= 0 <= high:
         word = "better" if (difference.effect > 0) == difference.higher_is_better else "worse"
         return Verdict(word, p, None, "; ".join([f"{word} ({figures})", *caveats]))
@@ -79,15 +93,30 @@ def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
     need (`common` falls with their number). With one run a side the seeds' part is unknown, and only sentences are named.
     """
     chance, effect = difference.chance, abs(difference.effect)
-    fewest = math.floor(2 - math.log2(alpha))  # sentences of which the least possible p is below alpha
-    if difference.seeds_tested and difference.sentences >= fewest and power(effect, chance, MOST, alpha) >= POWER:
-        low, high = min(difference.runs), MOST  # enough at high, not at low: it was not distinguishable with those
+    fewest = math.floor(
+        2 - math.log2(alpha)
+    )  # sentences of which the least possible p is below alpha
+    if (
+        difference.seeds_tested
+        and difference.sentences >= fewest
+        and power(effect, chance, MOST, alpha) >= POWER
+    ):
+        low, high = (
+            min(difference.runs),
+            MOST,
+        )  # enough at high, not at low: it was not distinguishable with those
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if power(effect, chance, middle, alpha) >= POWER else (middle, high)
+            low, high = (
+                (low, middle) if power(effect, chance, middle, alpha) >= POWER else (middle, high)
+            )
         return Needed(high, None, True)
-    distance = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(POWER)  # standard errors between 0 and the effect
-    if effect == 0 or (chance.common <= (effect / distance) ** 2 and difference.sentences >= fewest):
+    distance = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(
+        POWER
+    )  # standard errors between 0 and the effect
+    if effect == 0 or (
+        chance.common <= (effect / distance) ** 2 and difference.sentences >= fewest
+    ):
         return Needed(None, None, difference.seeds_tested)
     sentences = math.ceil(difference.sentences * chance.common * (distance / effect) ** 2)
     return Needed(None, max(fewest, sentences), difference.seeds_tested)
@@ -101,4 +130,9 @@ def power(effect: float, chance: Chance, runs: int, alpha: float = ALPHA) -> flo
     generator = np.random.default_rng(SEED)
     critical = np.quantile(np.abs(generator.standard_t(freedom, DEVIATES)), 1 - alpha)
     scale = np.sqrt(generator.chisquare(freedom, DEVIATES) / freedom)
-    return float((np.abs(generator.standard_normal(DEVIATES) + effect / math.sqrt(variance)) > critical * scale).mean())
+    return float(
+        (
+            np.abs(generator.standard_normal(DEVIATES) + effect / math.sqrt(variance))
+            > critical * scale
+        ).mean()
+    )

@@ -31,11 +31,17 @@ def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iter
     (the last two get a tenth each), so no sentence is in two, whatever the sizes and seeds. Memory: about 60 bytes a pair.
     """
     if split not in SPLITS:
-        raise UsageError(f"the embedded corpus has no split {split!r}: choose one of {', '.join(SPLITS)}")
+        raise UsageError(
+            f"the embedded corpus has no split {split!r}: choose one of {', '.join(SPLITS)}"
+        )
     if subset not in SUBSETS:
-        raise UsageError(f"the embedded corpus has no subset {subset!r}: choose one of {', '.join(SUBSETS)}")
+        raise UsageError(
+            f"the embedded corpus has no subset {subset!r}: choose one of {', '.join(SUBSETS)}"
+        )
     if size < 0:
-        raise UsageError(f"the embedded corpus cannot give {size} pairs: the number must not be negative")
+        raise UsageError(
+            f"the embedded corpus cannot give {size} pairs: the number must not be negative"
+        )
     return _generate(split, size, seed, subset)
 
 

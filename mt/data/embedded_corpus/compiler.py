@@ -29,11 +29,15 @@ from itertools import accumulate
 from typing import Any
 
 Features = dict[str, Any]  # what a constituent inherits
-Node = dict[str, Any]  # a constituent: fields such as "en", "de", "de mid" hold tokens, all else are features
+Node = dict[
+    str, Any
+]  # a constituent: fields such as "en", "de", "de mid" hold tokens, all else are features
 Expansion = Callable[[Features], Node]
 
 SETS = ("sorts",)  # features whose value is a set
-HEAD = re.compile(r"(?P<category>[\w-]+) (?P<label>[\w-]+)(?: \[(?P<conditions>[^]]*)\])?(?: (?P<weight>[\d.]+))?(?P<tags>(?: #[\w-]+)*)")
+HEAD = re.compile(
+    r"(?P<category>[\w-]+) (?P<label>[\w-]+)(?: \[(?P<conditions>[^]]*)\])?(?: (?P<weight>[\d.]+))?(?P<tags>(?: #[\w-]+)*)"
+)
 FIELD = re.compile(r"(?P<name>(?:en|de)(?: [\w-]+)?)(?: \[(?P<conditions>[^]]*)\])?:(?P<parts>.*)")
 CONDITION = re.compile(r"(?P<name>[\w.-]+)(?P<operator>!=|=|~|>|<)(?P<value>[\w|.-]+)")
 
@@ -49,9 +53,13 @@ class Rule:
     tags: list[str]
     place: str  # file and line
     scope: bool = False
-    constituents: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)  # name, category (or literal pair), features
+    constituents: list[tuple[str, str, dict[str, str]]] = field(
+        default_factory=list
+    )  # name, category (or literal pair), features
     lets: dict[str, str] = field(default_factory=dict)
-    fields: dict[str, list[tuple[list[str], list[str]]]] = field(default_factory=dict)  # name -> alternatives: conditions, parts
+    fields: dict[str, list[tuple[list[str], list[str]]]] = field(
+        default_factory=dict
+    )  # name -> alternatives: conditions, parts
 
 
 def parse(text: str, file: str = "rules") -> list[Rule]:
@@ -79,7 +87,14 @@ def _head(content: str, place: str) -> Rule:
     if not found:
         raise ValueError("expected category label [conditions] weight #tags")
     conditions = (found["conditions"] or "").split()
-    return Rule(found["category"], found["label"], conditions, float(found["weight"] or 1), found["tags"].replace("#", "").split(), place)
+    return Rule(
+        found["category"],
+        found["label"],
+        conditions,
+        float(found["weight"] or 1),
+        found["tags"].replace("#", "").split(),
+        place,
+    )
 
 
 def _body(rule: Rule, content: str) -> None:
@@ -90,11 +105,15 @@ def _body(rule: Rule, content: str) -> None:
         rule.lets[name] = value.strip()
     elif found := FIELD.fullmatch(content):
         parts = re.findall(r'"[^"]*"|[^\s"]+', found["parts"])
-        rule.fields.setdefault(found["name"], []).append(((found["conditions"] or "").split(), parts))
+        rule.fields.setdefault(found["name"], []).append(
+            ((found["conditions"] or "").split(), parts)
+        )
     else:
         name, _, right = content.partition(" = ")
         if not right:
-            raise ValueError("expected `name = category feature:value`, `let feature: value`, `en: parts` or `de: parts`")
+            raise ValueError(
+                "expected `name = category feature:value`, `let feature: value`, `en: parts` or `de: parts`"
+            )
         category, *features = [right] if right.startswith('"') else right.split()
         rule.constituents.append((name, category, dict(feature.split(":") for feature in features)))
 
@@ -122,7 +141,9 @@ class Compiler:
                 exec(compile(source(rule), f"<rule {rule.category} {rule.label}>", "exec"), names)
                 functions.append(names.pop("expand"))
             single = len(functions) == 1 and not alternatives[0].conditions
-            self.categories[category] = functions[0] if single else self._choice(alternatives, functions)
+            self.categories[category] = (
+                functions[0] if single else self._choice(alternatives, functions)
+            )
 
     def _choice(self, rules: list[Rule], functions: list[Expansion]) -> Expansion:
         """Draw a rule by weight among those whose conditions hold; what holds is remembered by the features that matter."""
@@ -136,12 +157,21 @@ class Compiler:
         state, random = self.state, self.state.random
 
         def expand(e: Features) -> Node:
-            key = (bisect(limits, state.left), asks_it and state.it(e), *[e.get(name) for name in names])
+            key = (
+                bisect(limits, state.left),
+                asks_it and state.it(e),
+                *[e.get(name) for name in names],
+            )
             if key not in known:
                 fitting = [i for i, test in enumerate(tests) if test(e, state)]
                 if not fitting:
-                    raise ValueError(f"no rule for {rules[0].category} fits {dict(zip(names, key[2:], strict=True))}")
-                known[key] = list(accumulate(rules[i].weight for i in fitting)), [functions[i] for i in fitting]
+                    raise ValueError(
+                        f"no rule for {rules[0].category} fits {dict(zip(names, key[2:], strict=True))}"
+                    )
+                known[key] = (
+                    list(accumulate(rules[i].weight for i in fitting)),
+                    [functions[i] for i in fitting],
+                )
             sums, options = known[key]
             return options[bisect(sums, random() * sums[-1])](e)
 
@@ -224,7 +254,11 @@ def _part(text: str, language: str) -> str:
     if text.startswith('"'):
         return repr([(word, ()) for word in text.strip('"').split()])
     name, _, piece = text.partition(".")
-    return f"{name}_[{language!r}]" if not piece else f"{name}_.get({f'{language} {piece}'!r}, NOTHING)"
+    return (
+        f"{name}_[{language!r}]"
+        if not piece
+        else f"{name}_.get({f'{language} {piece}'!r}, NOTHING)"
+    )
 
 
 def source(rule: Rule) -> str:
@@ -238,8 +272,15 @@ def source(rule: Rule) -> str:
             english, german = category.strip('"').split(" / ")
             lines.append(f"    {name}_ = g.pair({english!r}, {german!r})")
         else:
-            given = ", ".join(f"{feature!r}: {_value(value, feature in SETS)}" for feature, value in features.items())
-            lines.append(f"    {name}_ = c[{category!r}]({{**e, {given}}})" if given else f"    {name}_ = c[{category!r}](e)")
+            given = ", ".join(
+                f"{feature!r}: {_value(value, feature in SETS)}"
+                for feature, value in features.items()
+            )
+            lines.append(
+                f"    {name}_ = c[{category!r}]({{**e, {given}}})"
+                if given
+                else f"    {name}_ = c[{category!r}](e)"
+            )
     if rule.scope:
         lines.append("    g.close_scope()")
     items = [f"{name!r}: {_value(value)}" for name, value in rule.lets.items()]
@@ -247,6 +288,10 @@ def source(rule: Rule) -> str:
         text = "NOTHING"
         for conditions, parts in reversed(rule.fields.get(name, [])):
             tokens = " + ".join(_part(part, name[:2]) for part in parts) or "NOTHING"
-            text = f"{tokens} if {' and '.join(map(_condition, conditions))} else {text}" if conditions else tokens
+            text = (
+                f"{tokens} if {' and '.join(map(_condition, conditions))} else {text}"
+                if conditions
+                else tokens
+            )
         items.append(f"{name!r}: {text}")
     return "\n".join([*lines, f"    return {{{', '.join(items)}}}"])

@@ -64,8 +64,16 @@ class Grammar:
         self.tags: list[set[str]] = []  # of each clause
         self.open: list[set[str]] = []  # the clauses that are being built, innermost last
         self.choices = Choices(lexicon)
-        rules = [rule for path in sorted((FOLDER / "rules").glob("*.rules")) for rule in parse(path.read_text(encoding="utf-8"), path.name)]
-        leaves = {name.removeprefix("word_").replace("_", "-"): getattr(self, name) for name in dir(self) if name.startswith("word_")}
+        rules = [
+            rule
+            for path in sorted((FOLDER / "rules").glob("*.rules"))
+            for rule in parse(path.read_text(encoding="utf-8"), path.name)
+        ]
+        leaves = {
+            name.removeprefix("word_").replace("_", "-"): getattr(self, name)
+            for name in dir(self)
+            if name.startswith("word_")
+        }
         self.expand = Compiler(rules, self, leaves).categories["sentence"]
 
     def sentence(self, length: float) -> Pair:
@@ -76,13 +84,21 @@ class Grammar:
         node = self.expand({"names": "yes"})
         source, target = spell(node["en"], "en"), spell(node["de"], "de")
         tags = frozenset().union(*self.tags)
-        return Pair(source[0], target[0], links(source[1], target[1]), tags, tuple(map(frozenset, self.tags)))
+        return Pair(
+            source[0],
+            target[0],
+            links(source[1], target[1]),
+            tags,
+            tuple(map(frozenset, self.tags)),
+        )
 
     # --- what the rules ask for
 
     def it(self, features: Features) -> bool:
         """Could a pronoun stand for the thing in focus here?"""
-        return self.focus is not None and self.focus.sort in features.get("sorts", (self.focus.sort,))
+        return self.focus is not None and self.focus.sort in features.get(
+            "sorts", (self.focus.sort,)
+        )
 
     def tag(self, name: str) -> None:
         self.open[-1].add(name)
@@ -105,7 +121,10 @@ class Grammar:
                 "de": [(spaced(w), (i,)) for w, i in zip(de, ids, strict=True)],
             }
         concept = (self.new(),)
-        return {"en": [(spaced(word), concept) for word in en], "de": [(spaced(word), concept) for word in de]}
+        return {
+            "en": [(spaced(word), concept) for word in en],
+            "de": [(spaced(word), concept) for word in de],
+        }
 
     def new(self) -> int:
         self.concept += 1
@@ -131,8 +150,15 @@ class Grammar:
         sorts = e["sorts"] if isinstance(e["sorts"], frozenset) else frozenset((e["sorts"],))
         readings = e["readings"] if isinstance(e.get("readings"), frozenset) else sorts
         inside = e.get("inside", "") if sorts == {"place"} else ""
-        noun = self.pick(self.choices.nouns(sorts, readings if e.get("ambiguous") == "yes" else None, inside))
-        countable = not noun.mass and noun.sort not in ("place", "event") and e.get("singular") != "yes" and e["case"] != "gen"
+        noun = self.pick(
+            self.choices.nouns(sorts, readings if e.get("ambiguous") == "yes" else None, inside)
+        )
+        countable = (
+            not noun.mass
+            and noun.sort not in ("place", "event")
+            and e.get("singular") != "yes"
+            and e["case"] != "gen"
+        )
         plural = countable and self.random() < 0.22
         number = "mass" if noun.mass else "plural" if plural else "singular"
         gender = "p" if plural else noun.gender
@@ -154,28 +180,49 @@ class Grammar:
         self.mentioned.append(noun)
         concept = (self.new(),)
         self.left -= 1
-        forms = {"m": ("er", "ihn", "ihm"), "f": ("sie", "sie", "ihr"), "n": ("es", "es", "ihm")}[noun.gender]
-        return {"en": [("it", concept)], "de": [(forms[inflection.CASES.index(e["case"])], concept)], "sort": noun.sort}
+        forms = {"m": ("er", "ihn", "ihm"), "f": ("sie", "sie", "ihr"), "n": ("es", "es", "ihm")}[
+            noun.gender
+        ]
+        return {
+            "en": [("it", concept)],
+            "de": [(forms[inflection.CASES.index(e["case"])], concept)],
+            "sort": noun.sort,
+        }
 
     def word_pronoun(self, e: Features) -> Node:
         barred = {"I": ("I", "we"), "we": ("I", "we")}.get(e.get("bar"), (e.get("bar"),))  # type: ignore[arg-type]
-        english, german, agreement = self.pick(self.choices.pronouns((*barred, "she") if e.get("her") == "no" else barred))
+        english, german, agreement = self.pick(
+            self.choices.pronouns((*barred, "she") if e.get("her") == "no" else barred)
+        )
         concept = (self.new(),)
         self.left -= 1
         word = english[0] if e["case"] == "nom" else english[1]
-        return {"en": [(word, concept)], "de": [(german[inflection.CASES.index(e["case"])], concept)], "agr": agreement, "word": english[0]}
+        return {
+            "en": [(word, concept)],
+            "de": [(german[inflection.CASES.index(e["case"])], concept)],
+            "agr": agreement,
+            "word": english[0],
+        }
 
     def word_name(self, e: Features) -> Node:
         kind = e.get("names")
-        german = self.pick(self.choices.names("city" if kind == "city" else "person", kind == "owner"))
+        german = self.pick(
+            self.choices.names("city" if kind == "city" else "person", kind == "owner")
+        )
         concept = (self.new(),)
         self.left -= 1
         english, german = german
-        return {"en": [(english, concept)], "de": [(german, concept)], "de gen": [(f"{german}s", concept)]}
+        return {
+            "en": [(english, concept)],
+            "de": [(german, concept)],
+            "de gen": [(f"{german}s", concept)],
+        }
 
     def word_determiner(self, e: Features) -> Node:
         negates = e.get("neg") == "yes"
-        sums, choices = self.choices.determiners(e["number"], e.get("only"), negates, e.get("definite") == "yes" or e["case"] == "gen")
+        sums, choices = self.choices.determiners(
+            e["number"], e.get("only"), negates, e.get("definite") == "yes" or e["case"] == "gen"
+        )
         d: Determiner = self.weighted(sums, choices)
         concept = self.new()
         column, case = GENDERS.index(e["gender"]), e["case"]
@@ -192,7 +239,12 @@ class Grammar:
     def word_adjective(self, e: Features) -> Node:
         comparative, graded = e["degree"] == "comparative", e["degree"] != "positive"
         adjective: Adjective = self.pick(
-            self.choices.adjectives(e["sort"], e.get("rival") if e.get("position") == "predicate" else None, graded, e.get("but"))
+            self.choices.adjectives(
+                e["sort"],
+                e.get("rival") if e.get("position") == "predicate" else None,
+                graded,
+                e.get("but"),
+            )
         )
         concept = (self.new(),)
         english, german = adjective.en[comparative], adjective.de[comparative]
@@ -200,22 +252,41 @@ class Grammar:
             stem = german if comparative else adjective.stem
             german = stem + inflection.ADJECTIVE[e["decl"]][e["case"]][GENDERS.index(e["gender"])]
         self.left -= 1
-        return {"en": [(word, concept) for word in english.split()], "de": [(german, concept)], "entry": adjective}
+        return {
+            "en": [(word, concept) for word in english.split()],
+            "de": [(german, concept)],
+            "entry": adjective,
+        }
 
     def word_relative_pronoun(self, e: Features) -> Node:
         case = e["case"]
         english = ("who" if case == "nom" else "whom") if e["sort"] == "person" else "that"
         concept = (self.new(),)
         self.left -= 1
-        return {"en": [(english, concept)], "de": [(inflection.RELATIVE[case][GENDERS.index(e["gender"])], concept)]}
+        return {
+            "en": [(english, concept)],
+            "de": [(inflection.RELATIVE[case][GENDERS.index(e["gender"])], concept)],
+        }
 
     # --- verbs
 
     def word_verb(self, e: Features) -> Node:
         """A verb and its forms; with `form` (infinitive, imperative) the bare ones, else those of a tense."""
         passive = e.get("voice") == "passive"
-        may = e.get("embed") != "no" and self.left > 4, e.get("place") != "no", e.get("particle") != "no", e.get("single") != "yes"
-        wanted = (e.get("frame"), e.get("subject"), e.get("rival"), e.get("object"), e.get("object-rival"), passive)
+        may = (
+            e.get("embed") != "no" and self.left > 4,
+            e.get("place") != "no",
+            e.get("particle") != "no",
+            e.get("single") != "yes",
+        )
+        wanted = (
+            e.get("frame"),
+            e.get("subject"),
+            e.get("rival"),
+            e.get("object"),
+            e.get("object-rival"),
+            passive,
+        )
         verb: Verb = self.weighted(*self.choices.verbs((*wanted, *may)))
         concepts = {role: (self.new(),) for role in "vab"}
         concepts |= {"d": (-concepts["v"][0],), "m": (-concepts["a"][0],)}
@@ -240,8 +311,16 @@ class Grammar:
         else:
             tense = e["tense"]
             self.tag(tense.removesuffix("-past"))
-            voice, negated, question = "passive" if passive else "active", e.get("neg") == "yes", e.get("order") == "question"
-            modal = self.pick(self.choices.modals(tense, e.get("subject", ""), negated and question)) if tense.startswith("modal") else None
+            voice, negated, question = (
+                "passive" if passive else "active",
+                e.get("neg") == "yes",
+                e.get("order") == "question",
+            )
+            modal = (
+                self.pick(self.choices.modals(tense, e.get("subject", ""), negated and question))
+                if tense.startswith("modal")
+                else None
+            )
             forms = verb_forms(verb, tense, voice, e.get("agr", "3"), negated, question, modal)
             self.left -= len(forms.words["en first"]) + len(forms.words["en rest"]) - 1
             words = forms.words
@@ -283,8 +362,13 @@ class Grammar:
 
     def word_conjunction(self, e: Features) -> Node:
         when = e.get("when", "now")
-        english, now, then, restriction = self.pick(self.choices.conjunctions(e["kind"], when, e.get("main") == "perfect"))
-        return self.pair(english, now if when == "now" else then) | {"restriction": restriction, "word": english}
+        english, now, then, restriction = self.pick(
+            self.choices.conjunctions(e["kind"], when, e.get("main") == "perfect")
+        )
+        return self.pair(english, now if when == "now" else then) | {
+            "restriction": restriction,
+            "word": english,
+        }
 
 
 @cache

@@ -14,13 +14,32 @@ AGREEMENTS = "13p"
 # Endings by case, for the genders m, f, n, p in this order.
 DER = {"nom": ("der", "die", "das", "die"), "acc": ("den", "die", "das", "die"), "dat": ("dem", "der", "dem", "den"),
        "gen": ("des", "der", "des", "der")}  # fmt: skip
-RELATIVE = {**DER, "dat": ("dem", "der", "dem", "denen"), "gen": ("dessen", "deren", "dessen", "deren")}
-DIES = {"nom": ("er", "e", "es", "e"), "acc": ("en", "e", "es", "e"), "dat": ("em", "er", "em", "en"), "gen": ("es", "er", "es", "er")}
+RELATIVE = {
+    **DER,
+    "dat": ("dem", "der", "dem", "denen"),
+    "gen": ("dessen", "deren", "dessen", "deren"),
+}
+DIES = {
+    "nom": ("er", "e", "es", "e"),
+    "acc": ("en", "e", "es", "e"),
+    "dat": ("em", "er", "em", "en"),
+    "gen": ("es", "er", "es", "er"),
+}
 EIN = {**DIES, "nom": ("", "e", "", "e"), "acc": ("en", "e", "", "e")}
 # Adjectives: after nothing that shows the case; after der, dies-, jed-; after ein, kein, mein.
 STRONG = {**DIES, "gen": ("en", "er", "en", "er")}
-WEAK = {"nom": ("e", "e", "e", "en"), "acc": ("en", "e", "e", "en"), "dat": ("en",) * 4, "gen": ("en",) * 4}
-MIXED = {"nom": ("er", "e", "es", "en"), "acc": ("en", "e", "es", "en"), "dat": ("en",) * 4, "gen": ("en",) * 4}
+WEAK = {
+    "nom": ("e", "e", "e", "en"),
+    "acc": ("en", "e", "e", "en"),
+    "dat": ("en",) * 4,
+    "gen": ("en",) * 4,
+}
+MIXED = {
+    "nom": ("er", "e", "es", "en"),
+    "acc": ("en", "e", "es", "en"),
+    "dat": ("en",) * 4,
+    "gen": ("en",) * 4,
+}
 ADJECTIVE = {"strong": STRONG, "weak": WEAK, "mixed": MIXED}
 
 CONTRACTIONS = {
@@ -67,7 +86,13 @@ def genitive_ending(noun: str, plural: str) -> str:
         return "ses"
     if noun.endswith(("s", "ß", "x", "z", "sch", "st")):
         return "es"
-    return "es" if syllables(noun) == 1 and noun.endswith(("d", "t", "ch", "g", "nn")) and plural != noun + "s" else "s"
+    return (
+        "es"
+        if syllables(noun) == 1
+        and noun.endswith(("d", "t", "ch", "g", "nn"))
+        and plural != noun + "s"
+        else "s"
+    )
 
 
 def syllables(word: str) -> int:

@@ -43,10 +43,16 @@ def spell(tokens: list[Token], language: str) -> tuple[str, list[tuple[int, ...]
 
 def begins_with_vowel(word: str) -> bool:
     """By sound: an hour, a university."""
-    return word[0] in "aeiou" and not word.startswith(("uni", "use", "eu", "one")) or word.startswith(("hour", "honest", "heir"))
+    return (
+        word[0] in "aeiou"
+        and not word.startswith(("uni", "use", "eu", "one"))
+        or word.startswith(("hour", "honest", "heir"))
+    )
 
 
-def links(source: list[tuple[int, ...]], target: list[tuple[int, ...]]) -> tuple[tuple[int, int, bool], ...]:
+def links(
+    source: list[tuple[int, ...]], target: list[tuple[int, ...]]
+) -> tuple[tuple[int, int, bool], ...]:
     """Words that share a concept; sure, unless one of them has it in passing."""
     where: dict[int, list[tuple[int, bool]]] = {}
     for position, ids in enumerate(source):
@@ -56,5 +62,7 @@ def links(source: list[tuple[int, ...]], target: list[tuple[int, ...]]) -> tuple
     for position, ids in enumerate(target):
         for concept in ids:
             for place, sure in where.get(abs(concept), ()):
-                found[place, position] = found.get((place, position), False) or (sure and concept > 0)
+                found[place, position] = found.get((place, position), False) or (
+                    sure and concept > 0
+                )
     return tuple(sorted((i, j, sure) for (i, j), sure in found.items()))

@@ -8,10 +8,16 @@ from functools import cache
 from mt.data.embedded_corpus import inflection
 from mt.data.embedded_corpus.words import Modal, Verb, rows
 
-LEXICAL_MODALS = {"want_to": ("want", "wants", "wanted"), "wanted_to": ("want", "wants", "wanted"), "had_to": ("have", "has", "had")}
+LEXICAL_MODALS = {
+    "want_to": ("want", "wants", "wanted"),
+    "wanted_to": ("want", "wants", "wanted"),
+    "had_to": ("have", "has", "had"),
+}
 
 
-Words = tuple[tuple[str, str], ...]  # each with what it expresses: v (the verb), a, b (auxiliaries); d, m (verb, modal, in passing)
+Words = tuple[
+    tuple[str, str], ...
+]  # each with what it expresses: v (the verb), a, b (auxiliaries); d, m (verb, modal, in passing)
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,22 @@ class VerbForms:
 @cache
 def tenses() -> dict[tuple[str, str], tuple[list[str], str, list[str]]]:
     """rules/verbs.txt: tense, voice -> English forms, German finite form, German end of the clause."""
-    return {(tense, voice): (en.split(), finite, end.split()) for tense, voice, en, finite, end in rows("rules/verbs.txt")}
+    return {
+        (tense, voice): (en.split(), finite, end.split())
+        for tense, voice, en, finite, end in rows("rules/verbs.txt")
+    }
 
 
 @cache
-def verb_forms(verb: Verb, tense: str, voice: str, agreement: str, negated: bool, question: bool, modal: Modal | None) -> VerbForms:
+def verb_forms(
+    verb: Verb,
+    tense: str,
+    voice: str,
+    agreement: str,
+    negated: bool,
+    question: bool,
+    modal: Modal | None,
+) -> VerbForms:
     """The verb group of a clause in both languages."""
     english, finite, end = tenses()[tense, voice]
     en: list[tuple[str, str]] = []
@@ -46,7 +63,9 @@ def verb_forms(verb: Verb, tense: str, voice: str, agreement: str, negated: bool
     be = en[0][0] in ("am", "is", "are", "was", "were")
     auxiliary = (len(en) > 1 and not lexical) or be
     if not auxiliary and (negated or question):
-        do = inflection.ENGLISH_AUXILIARIES["do"][english[0].endswith("past")][inflection.AGREEMENTS.index(agreement)]
+        do = inflection.ENGLISH_AUXILIARIES["do"][english[0].endswith("past")][
+            inflection.AGREEMENTS.index(agreement)
+        ]
         en = [(do, "m"), (lexical[0], "a"), *en[1:]] if lexical else [(do, "d"), (verb.en[0], "v")]
         auxiliary = True
     german_modal = modal.de if modal else None
@@ -54,20 +73,33 @@ def verb_forms(verb: Verb, tense: str, voice: str, agreement: str, negated: bool
         german_modal = (*modal.negated, "")
     de_finite = _german_form(verb, german_modal, finite, agreement)
     role = "v" if finite.startswith("V") else "a"
-    right = [(_german_form(verb, german_modal, part, agreement), "v" if part.startswith("V") else "b") for part in end]
+    right = [
+        (_german_form(verb, german_modal, part, agreement), "v" if part.startswith("V") else "b")
+        for part in end
+    ]
     if role == "a" or not verb.prefix:
         last = [*right, (de_finite, role)]
     else:
         last = [(verb.prefix + de_finite, "v")]
         right = [(verb.prefix, "v")]
-    fields = {"en first": en[:1], "en rest": en[1:], "de finite": [(de_finite, role)], "de right": right, "de last": last}
+    fields = {
+        "en first": en[:1],
+        "en rest": en[1:],
+        "de finite": [(de_finite, role)],
+        "de right": right,
+        "de last": last,
+    }
     return VerbForms({name: tuple(words) for name, words in fields.items()}, auxiliary)
 
 
 @cache
 def bare_forms(verb: Verb) -> dict[str, Words]:
     """Infinitive and imperative (second person singular): English to, do, base; German zu, imperative, prefix."""
-    zu = ((f"{verb.prefix}zu{verb.de[0]}", "v"),) if verb.prefix else (("zu", "d"), (verb.de[0], "v"))
+    zu = (
+        ((f"{verb.prefix}zu{verb.de[0]}", "v"),)
+        if verb.prefix
+        else (("zu", "d"), (verb.de[0], "v"))
+    )
     return {
         "en to": (("to", "d"),),
         "en do": (("do", "d"),),
@@ -83,7 +115,10 @@ def _english_modal(modal: Modal, form: str, agreement: str) -> list[tuple[str, s
     if "_" not in word:
         return [(word, "a")]
     base, third, past = LEXICAL_MODALS[word]
-    return [(past if form == "past" else inflection.english_present(base, third, agreement), "a"), ("to", "a")]
+    return [
+        (past if form == "past" else inflection.english_present(base, third, agreement), "a"),
+        ("to", "a"),
+    ]
 
 
 def _english_form(word: Verb | str, form: str, agreement: str) -> str:

@@ -19,7 +19,20 @@ GROUPS = {
     "living": ("person", "animal"),
     "object": ("thing", "text", "opening", "vehicle", "clothing"),
     "ware": ("thing", "text", "opening", "vehicle", "clothing", "animal"),
-    "any": ("person", "animal", "thing", "text", "opening", "vehicle", "clothing", "food", "drink", "place", "event", "idea"),
+    "any": (
+        "person",
+        "animal",
+        "thing",
+        "text",
+        "opening",
+        "vehicle",
+        "clothing",
+        "food",
+        "drink",
+        "place",
+        "event",
+        "idea",
+    ),
 }
 SORTS = GROUPS["any"]
 
@@ -55,7 +68,9 @@ class Verb:
     particle: str
     en_preposition: str
     prefix: str
-    de: tuple[str, str, str, str]  # infinitive, third person, preterite, participle, without the prefix (the participle with it)
+    de: tuple[
+        str, str, str, str
+    ]  # infinitive, third person, preterite, participle, without the prefix (the participle with it)
     auxiliary: str
     subjects: frozenset[str]
     frame: str
@@ -86,20 +101,26 @@ class Determiner:
 class Modal:
     en: tuple[str, str]  # now, then (or "-")
     de: tuple[str, str, str]  # infinitive, third person, preterite (or "-")
-    negated: tuple[str, str]  # the German infinitive and third person under negation, where it is another verb
+    negated: tuple[
+        str, str
+    ]  # the German infinitive and third person under negation, where it is another verb
     subjects: frozenset[str]
 
 
 def rows(name: str) -> Iterator[list[str]]:
     """The columns of each line of a table. ValueError names file and line where their number differs from the first's."""
     width = 0
-    for number, line in enumerate((FOLDER / name).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(
+        (FOLDER / name).read_text(encoding="utf-8").splitlines(), start=1
+    ):
         if not line.strip() or line.startswith("#"):
             continue
         columns = [column.strip() for column in f"{line} ".split("|")]
         width = width or len(columns)
         if len(columns) < width:
-            raise ValueError(f"{name}, line {number}: {len(columns)} columns, not {width}: {line!r}")
+            raise ValueError(
+                f"{name}, line {number}: {len(columns)} columns, not {width}: {line!r}"
+            )
         yield columns
 
 
@@ -107,7 +128,9 @@ def sorts_of(text: str) -> frozenset[str]:
     """`living,place` -> the sorts that it names."""
     names = [sort for name in text.split(",") if name for sort in GROUPS.get(name, (name,))]
     if unknown := set(names) - set(SORTS):
-        raise ValueError(f"unknown sort {', '.join(sorted(unknown))}: choose from {', '.join(SORTS)}")
+        raise ValueError(
+            f"unknown sort {', '.join(sorted(unknown))}: choose from {', '.join(SORTS)}"
+        )
     return frozenset(names)
 
 
@@ -129,9 +152,19 @@ class Lexicon:
             readings.setdefault(noun.en[0], []).append(noun)
         for english, same in readings.items():
             if len(same) > 2 or (len(same) == 2 and same[0].sort == same[1].sort):
-                raise ValueError(f"lexicon/nouns.txt: {english} needs one reading, or two of different sorts")
-        pairs = {noun: other.sort for same in readings.values() if len(same) == 2 for noun, other in (same, same[::-1])}
-        complete = [Noun(n.en, n.de, n.gender, n.sort, n.weak, n.mass, n.preposition, pairs.get(n, "")) for n in table]
+                raise ValueError(
+                    f"lexicon/nouns.txt: {english} needs one reading, or two of different sorts"
+                )
+        pairs = {
+            noun: other.sort
+            for same in readings.values()
+            if len(same) == 2
+            for noun, other in (same, same[::-1])
+        }
+        complete = [
+            Noun(n.en, n.de, n.gender, n.sort, n.weak, n.mass, n.preposition, pairs.get(n, ""))
+            for n in table
+        ]
         return self._part(complete, lambda noun: "ambiguous" if noun.rival else noun.sort, 0.2)
 
     @cached_property
@@ -144,7 +177,11 @@ class Lexicon:
         groups: dict[str, list[Entry]] = {}
         for entry in table:
             groups.setdefault(group(entry), []).append(entry)
-        return [entry for entries in groups.values() for entry in entries[: max(8, round(share * len(entries))) if self.core else None]]
+        return [
+            entry
+            for entries in groups.values()
+            for entry in entries[: max(8, round(share * len(entries))) if self.core else None]
+        ]
 
     def subjects(self, verb: Verb) -> frozenset[str]:
         """The sorts that can be subjects of the English verb, whatever it means then."""
@@ -152,7 +189,9 @@ class Lexicon:
 
     def objects(self, verb: Verb, number: int) -> frozenset[str]:
         """The sorts that can be the object (0, 1) of the English verb, whatever it means then."""
-        return self._readings.get((number, verb.en, verb.particle, verb.en_preposition), frozenset())
+        return self._readings.get(
+            (number, verb.en, verb.particle, verb.en_preposition), frozenset()
+        )
 
     def has_readings(self, verb: Verb) -> bool:
         """Whether the English verb, with its particle and preposition, has several German ones."""
@@ -172,7 +211,9 @@ class Lexicon:
         for verb in self.verbs:
             found.setdefault(("subject", verb.en), set()).update(verb.subjects)
             for number, complement in enumerate(verb.objects):
-                found.setdefault((number, verb.en, verb.particle, verb.en_preposition), set()).update(complement.sorts)
+                found.setdefault(
+                    (number, verb.en, verb.particle, verb.en_preposition), set()
+                ).update(complement.sorts)
         for adjective in self.adjectives:
             found.setdefault(("adjective", adjective.en[0]), set()).update(adjective.sorts)
         return {key: frozenset(sorts) for key, sorts in found.items()}
@@ -196,13 +237,22 @@ class Lexicon:
     @cached_property
     def modals(self) -> list[Modal]:
         return [
-            Modal(_two(en.split()), _three(de.split()), _two(negated.split() or ["", ""]), sorts_of(subjects))
+            Modal(
+                _two(en.split()),
+                _three(de.split()),
+                _two(negated.split() or ["", ""]),
+                sorts_of(subjects),
+            )
             for en, de, negated, subjects in rows("lexicon/modals.txt")
         ]
 
     @cached_property
     def frames(self) -> dict[str, float]:
-        return {name: float(weight) for (line,) in rows("rules/frames.txt") for name, weight in [line.split()]}
+        return {
+            name: float(weight)
+            for (line,) in rows("rules/frames.txt")
+            for name, weight in [line.split()]
+        }
 
 
 def _two(items: list[str]) -> tuple[str, str]:
@@ -225,12 +275,22 @@ def _noun(columns: list[str]) -> Noun:
     prepositions = [mark for mark in marks if mark not in ("weak", "mass", "ambiguous")]
     place = ("", "")
     if prepositions:
-        place = (prepositions[0], prepositions[1] if len(prepositions) > 1 else "in" if prepositions[0] == "in" else "at")
-    return Noun(_two(english), (singular, plural), gender, sort, "weak" in marks, "mass" in marks, place, "")
+        place = (
+            prepositions[0],
+            prepositions[1] if len(prepositions) > 1 else "in" if prepositions[0] == "in" else "at",
+        )
+    return Noun(
+        _two(english), (singular, plural), gender, sort, "weak" in marks, "mass" in marks, place, ""
+    )
 
 
 def _verb(columns: list[str], frame: str = "") -> Verb:
-    english, german, subjects, complement = columns[0].split(), columns[1].split(), columns[2], columns[3]
+    english, german, subjects, complement = (
+        columns[0].split(),
+        columns[1].split(),
+        columns[2],
+        columns[3],
+    )
     infinitive, *forms = german
     prefix, _, stem = infinitive.rpartition("+")
     objects = []
@@ -240,7 +300,9 @@ def _verb(columns: list[str], frame: str = "") -> Verb:
             preposition, _, case = government.rpartition("+")
             objects.append(Complement(preposition, case, sorts_of(sorts)))
     if not frame and objects:
-        frame = "give" if len(objects) == 2 else "prep" if objects[0].preposition else objects[0].case
+        frame = (
+            "give" if len(objects) == 2 else "prep" if objects[0].preposition else objects[0].case
+        )
     frame = frame or complement or "none"
     parts = [form.partition("~") for form in english]
     words = [form.partition("_") for form, _, _ in parts]
@@ -264,4 +326,9 @@ def _verb(columns: list[str], frame: str = "") -> Verb:
 def _adjective(columns: list[str]) -> Adjective:
     english, german, sorts = columns[0].split(), columns[1].split(), columns[2]
     positive, _, stem = german[0].partition("/")
-    return Adjective(_two([spaced(word) for word in english]), (positive, german[1]), stem or positive.removesuffix("e"), sorts_of(sorts))
+    return Adjective(
+        _two([spaced(word) for word in english]),
+        (positive, german[1]),
+        stem or positive.removesuffix("e"),
+        sorts_of(sorts),
+    )

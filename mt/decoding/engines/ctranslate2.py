@@ -27,7 +27,11 @@ from mt.models.seq2seq import Seq2Seq
 from mt.optional import require
 
 PATIENCE = 2.0  # finished hypotheses over the beam (Kasai et al. 2022): with 1, 96 % of 200 outputs were ours; with 2 all, 15 % slower
-COMPUTE_TYPES = {"auto": "default", "fp32": "float32", "bf16": "bfloat16"}  # default: as it was exported
+COMPUTE_TYPES = {
+    "auto": "default",
+    "fp32": "float32",
+    "bf16": "bfloat16",
+}  # default: as it was exported
 
 
 class CTranslate2Engine:
@@ -35,16 +39,30 @@ class CTranslate2Engine:
 
     device = torch.device("cpu")  # of what comes out of it
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer, longest: int, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: Tokenizer,
+        longest: int,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
         library = require("ctranslate2", "ctranslate2")
         self.longest = longest
-        self.pieces = {side: tokenizer.pieces(range(tokenizer.vocab_size(side)), side) for side in ("src", "tgt")}
+        self.pieces = {
+            side: tokenizer.pieces(range(tokenizer.vocab_size(side)), side)
+            for side in ("src", "tgt")
+        }
         self.ids = {piece: number for number, piece in enumerate(self.pieces["tgt"])}
         if device == "mps":
             raise UsageError("the backend ctranslate2 runs on cpu and cuda: set --device")
         try:
             self.translator = library.Translator(
-                str(folder), device, compute_type=COMPUTE_TYPES[precision], inter_threads=torch.get_num_threads(), intra_threads=1
+                str(folder),
+                device,
+                compute_type=COMPUTE_TYPES[precision],
+                inter_threads=torch.get_num_threads(),
+                intra_threads=1,
             )
         except (RuntimeError, ValueError) as error:
             raise MTError(f"CTranslate2 cannot use {folder}: {error}") from error
@@ -55,41 +73,69 @@ class CTranslate2Engine:
 
     def check(self, options: SearchOptions) -> None:
         if options.sample:
-            raise UsageError("the backend ctranslate2 does not sample: its samples do not repeat with a seed; use --backend pytorch")
+            raise UsageError(
+                "the backend ctranslate2 does not sample: its samples do not repeat with a seed; use --backend pytorch"
+            )
 
     def search(
-        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+        self,
+        rows: Rows,
+        options: SearchOptions,
+        budget: Budget,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
         limits = [self._limit(len(row) + 1, options) for row in rows]
         batches = batches_in_order(rows, max(1, budget.tokens // options.width))
         found: list[list[Hypothesis]] = [[] for _ in rows]
         # All batches wait for workers at once. A call has one longest output: that of the batch's longest source.
         again: dict[int, list[int]] = {}
-        for batch, results in [(batch, self._start(rows, batch, max(limits[row] for row in batch), options)) for batch in batches]:
+        for batch, results in [
+            (batch, self._start(rows, batch, max(limits[row] for row in batch), options))
+            for batch in batches
+        ]:
             for row, result in zip(batch, results, strict=True):
                 found[row] = self._hypotheses(result.result(), options)
                 if any(hypothesis.length > limits[row] for hypothesis in found[row]):
                     again.setdefault(limits[row], []).append(row)
             progress(len(batch))
         # What went on beyond its own limit is searched once more with that: a translation must not depend on its company.
-        for batch, results in [(batch, self._start(rows, batch, limit, options)) for limit, batch in again.items()]:
+        for batch, results in [
+            (batch, self._start(rows, batch, limit, options)) for limit, batch in again.items()
+        ]:
             for row, result in zip(batch, results, strict=True):
                 found[row] = self._hypotheses(result.result(), options)
         return [hypotheses[: options.nbest] for hypotheses in found]
 
-    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
-        sides = [tokenizer.encode_many([pair[side] for pair in pairs], name) for side, name in enumerate(("src", "tgt"))]
-        if 0 < self.longest < (most := max((len(row) + 1 for side in sides for row in side), default=0)):
+    def score(
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+    ) -> list[PairScore]:
+        sides = [
+            tokenizer.encode_many([pair[side] for pair in pairs], name)
+            for side, name in enumerate(("src", "tgt"))
+        ]
+        if (
+            0
+            < self.longest
+            < (most := max((len(row) + 1 for side in sides for row in side), default=0))
+        ):
             raise MTError(
                 f"a text of {most} tokens is longer than the {self.longest} that this model was exported for: use --backend pytorch"
             )
-        sources, targets = ([self._spell(row, name) for row in side] for side, name in zip(sides, ("src", "tgt"), strict=True))
-        scores = self.translator.score_batch(sources, targets, max_batch_size=budget.tokens, batch_type="tokens", max_input_length=0)
+        sources, targets = (
+            [self._spell(row, name) for row in side]
+            for side, name in zip(sides, ("src", "tgt"), strict=True)
+        )
+        scores = self.translator.score_batch(
+            sources, targets, max_batch_size=budget.tokens, batch_type="tokens", max_input_length=0
+        )
         return [PairScore(sum(score.log_probs), len(score.log_probs)) for score in scores]
 
     def _limit(self, source_tokens: int, options: SearchOptions) -> int:
         """The longest output of a source, EOS included in both."""
-        limit = max(int(source_tokens * options.max_ratio) + options.max_extra, options.min_length + 1)
+        limit = max(
+            int(source_tokens * options.max_ratio) + options.max_extra, options.min_length + 1
+        )
         if 0 < self.longest < limit:
             raise UsageError(
                 f"an output of up to {limit} tokens is asked for, and this model was exported for {self.longest}: "
@@ -97,7 +143,9 @@ class CTranslate2Engine:
             )
         return limit
 
-    def _start(self, rows: Rows, batch: Sequence[int], limit: int, options: SearchOptions) -> Sequence[Any]:
+    def _start(
+        self, rows: Rows, batch: Sequence[int], limit: int, options: SearchOptions
+    ) -> Sequence[Any]:
         """Futures of the results of a batch."""
         return self.translator.translate_batch(
             [self._spell(rows[row], "src") for row in batch],
@@ -119,7 +167,14 @@ class CTranslate2Engine:
         for pieces, score in zip(result.hypotheses, result.scores, strict=True):
             tokens = [self.ids[piece] for piece in pieces]
             complete = tokens[-1:] == [EOS]
-            found.append(Hypothesis(tokens[:-1] if complete else tokens, score, score * len(tokens) ** options.length_penalty, complete))
+            found.append(
+                Hypothesis(
+                    tokens[:-1] if complete else tokens,
+                    score,
+                    score * len(tokens) ** options.length_penalty,
+                    complete,
+                )
+            )
         return found
 
     def _spell(self, row: Sequence[int], side: str) -> list[str]:

@@ -39,11 +39,18 @@ class Engine(Protocol):
         """UsageError for options that this engine cannot serve."""
 
     def search(
-        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+        self,
+        rows: Rows,
+        options: SearchOptions,
+        budget: Budget,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
         """The `nbest` hypotheses of each row, best first. `progress` is told how many rows each batch finished."""
 
-    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
+    def score(
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+    ) -> list[PairScore]:
         """The log-probability of each normalised target given its source."""
 
 
@@ -57,10 +64,17 @@ class SearchEngine:
         """The search serves all options that there are."""
 
     def search(
-        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+        self,
+        rows: Rows,
+        options: SearchOptions,
+        budget: Budget,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
         def work(chosen: list[int]) -> list[list[Hypothesis]]:
-            batch = make_batch([rows[row] for row in chosen], [()] * len(chosen)).to(self.device)  # padded as in training
+            batch = make_batch([rows[row] for row in chosen], [()] * len(chosen)).to(
+                self.device
+            )  # padded as in training
             with autocast(self.device, self.precision):
                 found = search(self.searched, batch.source, batch.source_mask, options, generator)
             progress(len(chosen))
@@ -80,12 +94,21 @@ class PyTorchEngine(SearchEngine):
         if workers < 0:
             raise UsageError(f"workers cannot be {workers}")
         self.models = list(models)
-        super().__init__(self.models[0] if len(self.models) == 1 else Ensemble(self.models), self.models[0].device, precision)
+        super().__init__(
+            self.models[0] if len(self.models) == 1 else Ensemble(self.models),
+            self.models[0].device,
+            precision,
+        )
         self.count = workers_for(self.device, workers)
         self.workers: Workers | None = None
 
     def search(
-        self, rows: Rows, options: SearchOptions, budget: Budget, generator: torch.Generator, progress: Callable[[int], None]
+        self,
+        rows: Rows,
+        options: SearchOptions,
+        budget: Budget,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
         if self.count == 1 or options.sample:
             return super().search(rows, options, budget, generator, progress)
@@ -93,7 +116,9 @@ class PyTorchEngine(SearchEngine):
         batches = batches_in_order(rows, max(1, share // options.width))
         if len(batches) < max(2, self.count // 2):
             return super().search(rows, options, budget, generator, progress)
-        self.workers = self.workers or Workers(self.count, self._for_worker(Budget(share, budget.warn)))
+        self.workers = self.workers or Workers(
+            self.count, self._for_worker(Budget(share, budget.warn))
+        )
         results = self.workers.map([([rows[row] for row in batch], options) for batch in batches])
         found: list[list[Hypothesis]] = [[] for _ in rows]
         try:
@@ -102,23 +127,35 @@ class PyTorchEngine(SearchEngine):
                     found[row] = best
                 progress(len(batch))
         except LostWorker as error:
-            budget.warn(f"a process that translates was lost, as where memory runs out ({error}): going on in this one alone")
+            budget.warn(
+                f"a process that translates was lost, as where memory runs out ({error}): going on in this one alone"
+            )
             self.count = 1
             left = [row for row in range(len(rows)) if not found[row]]
-            for row, best in zip(left, super().search([rows[row] for row in left], options, budget, generator, progress), strict=True):
+            for row, best in zip(
+                left,
+                super().search([rows[row] for row in left], options, budget, generator, progress),
+                strict=True,
+            ):
                 found[row] = best
         return found
 
-    def _for_worker(self, budget: Budget) -> Callable[[Rows, SearchOptions], list[list[Hypothesis]]]:
+    def _for_worker(
+        self, budget: Budget
+    ) -> Callable[[Rows, SearchOptions], list[list[Hypothesis]]]:
         """What a process does with a batch. It has a copy of the budget, and holds no reference to this object, which holds it."""
         engine = SearchEngine(self.searched, self.device, self.precision)
         generator = torch.Generator()  # nothing is drawn
         return lambda rows, options: engine.search(rows, options, budget, generator, lambda _: None)
 
-    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
+    def score(
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+    ) -> list[PairScore]:
         return score_pairs(self.models, tokenizer, pairs, budget, self.precision)
 
 
 def no_attention(backend: str) -> UsageError:
     """What to say where attention is asked of an exported model."""
-    return UsageError(f"the backend {backend} gives translations without attention: alignments and maps are what --backend pytorch shows")
+    return UsageError(
+        f"the backend {backend} gives translations without attention: alignments and maps are what --backend pytorch shows"
+    )

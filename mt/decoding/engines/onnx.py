@@ -31,9 +31,13 @@ class OnnxModel:
         try:
             state = json.loads((folder / STATE).read_text(encoding="utf-8"))
             self.memory: int = state["memory"]  # tensors of the memory
-            self.begins: list[list[int] | None] = state["cache"]  # shape of a row of zeros; None: as the encoder says
+            self.begins: list[list[int] | None] = state[
+                "cache"
+            ]  # shape of a row of zeros; None: as the encoder says
         except (OSError, ValueError, KeyError) as error:
-            raise MTError(f"{folder / STATE} cannot be read ({error}): export the run again") from error
+            raise MTError(
+                f"{folder / STATE} cannot be read ({error}): export the run again"
+            ) from error
 
     def encode(self, source: Tensor, mask: Tensor) -> list[Tensor]:
         """source [B, S] ids, mask [B, S] bool -> the tensors of the memory, then those that a cache begins with."""
@@ -42,14 +46,20 @@ class OnnxModel:
     def init_state(self, memory: list[Tensor], beam: int = 1) -> DecodingState:
         given = iter(each.repeat_interleave(beam, 0) for each in memory[self.memory :])
         rows = memory[0].shape[0] * beam
-        cache = [next(given) if shape is None else torch.zeros(rows, *shape) for shape in self.begins]
+        cache = [
+            next(given) if shape is None else torch.zeros(rows, *shape) for shape in self.begins
+        ]
         return DecodingState(memory[: self.memory], cache)
 
-    def step(self, tokens: Tensor, state: DecodingState) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
+    def step(
+        self, tokens: Tensor, state: DecodingState
+    ) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
         """tokens [B * K] -> logits [B * K, V], the next state, no attention."""
         given = {"tokens": tokens, "step": torch.tensor(state.step)}
         for name in ("memory", "cache"):
-            given |= {f"{name}_{number}": tensor for number, tensor in enumerate(getattr(state, name))}
+            given |= {
+                f"{name}_{number}": tensor for number, tensor in enumerate(getattr(state, name))
+            }
         logits, *cache = self.decoder(given)
         return logits, DecodingState(state.memory, cache, state.step + 1), {}
 
@@ -60,10 +70,15 @@ class Graph:
     def __init__(self, path: Path) -> None:
         library: Any = require("onnxruntime", "onnx")
         options = library.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3  # 3: errors
+        options.intra_op_num_threads, options.log_severity_level = (
+            torch.get_num_threads(),
+            3,
+        )  # 3: errors
         self.path = path
         try:
-            self.session = library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self.session = library.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # its own kinds of errors have no common base
             raise MTError(f"onnxruntime cannot use {path}: {error}") from error
         self.inputs = [each.name for each in self.session.get_inputs()]
@@ -89,17 +104,31 @@ class OnnxEngine(SearchEngine):
         raise no_attention("onnx")
 
     @torch.no_grad()
-    def score(self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget) -> list[PairScore]:
-        sources, targets = (tokenizer.encode_many([pair[side] for pair in pairs], name) for side, name in enumerate(("src", "tgt")))
+    def score(
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+    ) -> list[PairScore]:
+        sources, targets = (
+            tokenizer.encode_many([pair[side] for pair in pairs], name)
+            for side, name in enumerate(("src", "tgt"))
+        )
 
         def work(rows: list[int]) -> list[PairScore]:
             batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows])
             state = self.searched.init_state(self.searched.encode(batch.source, batch.source_mask))
             total = torch.zeros(len(rows))
-            for tokens, wanted in zip(batch.target_input.unbind(1), batch.target.unbind(1), strict=True):
+            for tokens, wanted in zip(
+                batch.target_input.unbind(1), batch.target.unbind(1), strict=True
+            ):
                 logits, state, _ = self.searched.step(tokens.contiguous(), state)
-                total += logits.log_softmax(-1).gather(1, wanted[:, None])[:, 0].masked_fill(wanted == PAD, 0)
-            return [PairScore(*each) for each in zip(total.tolist(), (batch.target != PAD).sum(1).tolist(), strict=True)]
+                total += (
+                    logits.log_softmax(-1)
+                    .gather(1, wanted[:, None])[:, 0]
+                    .masked_fill(wanted == PAD, 0)
+                )
+            return [
+                PairScore(*each)
+                for each in zip(total.tolist(), (batch.target != PAD).sum(1).tolist(), strict=True)
+            ]
 
         longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
         return budget.map(longer, 1, work)

@@ -33,7 +33,11 @@ def workers_for(device: torch.device, wanted: int) -> int:
     One where they cannot share what this process has loaded: on a GPU, outside Linux, and in daemonic processes, which may have no
     children.
     """
-    can_fork = sys.platform == "linux" and device.type == "cpu" and not multiprocessing.current_process().daemon
+    can_fork = (
+        sys.platform == "linux"
+        and device.type == "cpu"
+        and not multiprocessing.current_process().daemon
+    )
     return (wanted or min(torch.get_num_threads(), MOST)) if can_fork else 1
 
 
@@ -57,7 +61,9 @@ class Workers:
     def map(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """Results in the order of the calls, begun in that order. Errors are raised as in this process; LostWorker besides."""
         try:
-            if self.pool is None or self.parent != os.getpid():  # a fork of this process has its object, not its processes
+            if (
+                self.pool is None or self.parent != os.getpid()
+            ):  # a fork of this process has its object, not its processes
                 self._start()
             assert self.pool is not None
             for future in [self.pool.submit(_call, *arguments) for arguments in calls]:
@@ -72,11 +78,15 @@ class Workers:
     def _start(self) -> None:
         self.parent, before = os.getpid(), multiprocessing.active_children()
         context = multiprocessing.get_context("fork")
-        self.pool = ProcessPoolExecutor(self.count, context, initializer=_begin, initargs=(self.function, self.parent))
+        self.pool = ProcessPoolExecutor(
+            self.count, context, initializer=_begin, initargs=(self.function, self.parent)
+        )
         try:
             self.pool.submit(int)  # forks them all
         finally:
-            processes = [process for process in multiprocessing.active_children() if process not in before]
+            processes = [
+                process for process in multiprocessing.active_children() if process not in before
+            ]
             self.end = weakref.finalize(self, _end, self.pool, processes, self.parent)
 
 
@@ -91,7 +101,9 @@ def _begin(function: Callable[..., Any], parent: int) -> None:
     global _function
     _function = function
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent stops its work, and ends this process if need be
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all: the parent stops its work, and ends this process if need be
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

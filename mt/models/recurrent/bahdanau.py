@@ -27,18 +27,24 @@ class AttentionCell(nn.Module):
         self.update = UPDATES[config.rnn.cell]
         self.attention = build_attention(config.rnn, hidden, memory_dim)
         self.word = nn.Linear(config.dim, gates)
-        self.context = nn.Linear(memory_dim, gates, bias=False) if self.attention.context_dim else None
+        self.context = (
+            nn.Linear(memory_dim, gates, bias=False) if self.attention.context_dim else None
+        )
         self.state = nn.Linear(hidden, gates)
         init_input_gates(self.word.weight, self.word.bias)
         if self.context is not None:
             init_input_gates(self.context.weight)
         init_state_gates(self.state.weight, self.state.bias)
 
-    def forward(self, gates_word: Tensor, state: State, memory: PreparedMemory, at: Tensor, past: Past) -> tuple[State, Attended, Past]:
+    def forward(
+        self, gates_word: Tensor, state: State, memory: PreparedMemory, at: Tensor, past: Past
+    ) -> tuple[State, Attended, Past]:
         """gates_word [N, G], state tensors [N, H], the step `at` [1] -> new state, what was found with Q = 1, new past."""
         found, past = self.attention(state[0][:, None], memory, at, past)
         # The state is kept in float32 under autocast too: it adds up small changes over the whole sentence.
-        gates_input = (gates_word if self.context is None else gates_word + self.context(found.context[:, 0])).float()
+        gates_input = (
+            gates_word if self.context is None else gates_word + self.context(found.context[:, 0])
+        ).float()
         return self.update(gates_input, self.state(state[0]).float(), state), found, past
 
 
@@ -51,12 +57,18 @@ class Readout(nn.Module):
     def __init__(self, config: ModelConfig, context_dim: int) -> None:
         super().__init__()
         self.maxout = config.rnn.readout == "maxout"
-        self.join = affine(config.rnn.hidden + config.dim + context_dim, config.dim * (2 if self.maxout else 1))
+        self.join = affine(
+            config.rnn.hidden + config.dim + context_dim, config.dim * (2 if self.maxout else 1)
+        )
         self.dropout = Dropout(config.dropout)
 
     def forward(self, state: Tensor, word: Tensor, context: Tensor) -> Tensor:
-        joined = self.join(torch.cat((state, word.to(state.dtype), context.to(state.dtype)), dim=-1))
-        return self.dropout(joined.unflatten(-1, (-1, 2)).amax(-1) if self.maxout else joined.tanh())
+        joined = self.join(
+            torch.cat((state, word.to(state.dtype), context.to(state.dtype)), dim=-1)
+        )
+        return self.dropout(
+            joined.unflatten(-1, (-1, 2)).amax(-1) if self.maxout else joined.tanh()
+        )
 
 
 class BahdanauDecoder(RecurrentDecoder):
@@ -73,7 +85,9 @@ class BahdanauDecoder(RecurrentDecoder):
         self.start = affine(summary_dim, config.rnn.hidden)
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
+    def forward(
+        self, embedded: Tensor, memory: Memory, need_weights: bool = False
+    ) -> DecoderOutput:
         words, attention = self.dropout(embedded), self.cell.attention
         prepared = attention.prepare(memory.states, memory.mask)
         state, past = self.first_state(memory.summary), attention.start(prepared, words.shape[0])
@@ -86,15 +100,27 @@ class BahdanauDecoder(RecurrentDecoder):
             parts.append(found)
         found = join(parts)
         hidden = self.readout(torch.stack(states, 1), words, found.context)
-        return DecoderOutput(hidden, self.cross_weights(found, need_weights), attention.losses(found.terms, later=True))
+        return DecoderOutput(
+            hidden,
+            self.cross_weights(found, need_weights),
+            attention.losses(found.terms, later=True),
+        )
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         prepared = self.cell.attention.prepare(memory.states, memory.mask)
         state = tuple(x.repeat_interleave(beam, 0) for x in self.first_state(memory.summary))
-        return DecodingState(prepared.rows(), (state, self.cell.attention.start(prepared, state[0].shape[0])))
+        return DecodingState(
+            prepared.rows(), (state, self.cell.attention.start(prepared, state[0].shape[0]))
+        )
 
-    def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
+    def step(
+        self, embedded: Tensor, state: DecodingState, need_weights: bool = False
+    ) -> tuple[DecoderOutput, DecodingState]:
         words, at = self.dropout(embedded), positions(state.step, 1, embedded.device)
-        cache, found, past = self.cell(self.cell.word(words), state.cache[0], PreparedMemory(*state.memory), at, state.cache[1])
+        cache, found, past = self.cell(
+            self.cell.word(words), state.cache[0], PreparedMemory(*state.memory), at, state.cache[1]
+        )
         hidden = self.readout(cache[0][:, None], words[:, None], found.context)
-        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(state.memory, (cache, past), state.step + 1)
+        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(
+            state.memory, (cache, past), state.step + 1
+        )

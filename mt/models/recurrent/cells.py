@@ -13,7 +13,9 @@ State = tuple[Tensor, ...]  # [N, H] each: the state, and the cell of an LSTM
 def gru(gates_input: Tensor, gates_state: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Cho et al. 2014: h' = (1 - z) n + z h."""
     hidden = gates_state.shape[1] // 3
-    reset, update = (gates_input[:, : 2 * hidden] + gates_state[:, : 2 * hidden]).sigmoid().chunk(2, dim=1)
+    reset, update = (
+        (gates_input[:, : 2 * hidden] + gates_state[:, : 2 * hidden]).sigmoid().chunk(2, dim=1)
+    )
     new = torch.tanh(gates_input[:, 2 * hidden :] + reset * gates_state[:, 2 * hidden :])
     return (torch.lerp(new, state[0], update),)
 

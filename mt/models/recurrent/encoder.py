@@ -38,7 +38,9 @@ class RNNEncoder(Encoder):
         for layer in cast(Sequence[Layer], self.layers):
             states = layer(x, reverse)
             x = self.dropout(states)
-        return Memory(reorder(x, reverse) if self.reverse_source else x, mask, layer.summary(states, mask))
+        return Memory(
+            reorder(x, reverse) if self.reverse_source else x, mask, layer.summary(states, mask)
+        )
 
 
 class Layer(nn.Module):
@@ -67,12 +69,20 @@ class BidirectionalLayer(Layer):
 
     def __init__(self, cell: str, width: int, hidden: int) -> None:
         super().__init__()
-        self.rightward, self.leftward = (KERNELS[cell](width, hidden, batch_first=True) for _ in range(2))
+        self.rightward, self.leftward = (
+            KERNELS[cell](width, hidden, batch_first=True) for _ in range(2)
+        )
         for direction in (self.rightward, self.leftward):
             init_kernel(direction)
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
-        return torch.cat((run(self.rightward, x)[0], reorder(run(self.leftward, reorder(x, reverse))[0], reverse)), dim=-1)
+        return torch.cat(
+            (
+                run(self.rightward, x)[0],
+                reorder(run(self.leftward, reorder(x, reverse))[0], reverse),
+            ),
+            dim=-1,
+        )
 
     def summary(self, states: Tensor, mask: Tensor) -> Tensor:
         return states[:, 0, states.shape[-1] // 2 :]

@@ -13,7 +13,9 @@ from mt.models.recurrent.cells import KERNELS, State, init_kernel, run
 from mt.models.recurrent.decoder import RecurrentDecoder, affine
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
-Cache = tuple[State, Tensor, Past]  # recurrent state, the last attentional vector [N, E], the attention's past
+Cache = tuple[
+    State, Tensor, Past
+]  # recurrent state, the last attentional vector [N, E], the attention's past
 
 
 class LuongDecoder(RecurrentDecoder):
@@ -32,19 +34,25 @@ class LuongDecoder(RecurrentDecoder):
         hidden = config.rnn.hidden
         self.attention = build_attention(config.rnn, hidden, memory_dim)
         self.attends = self.attention.context_dim > 0
-        self.recurrence = KERNELS[config.rnn.cell](config.dim * (2 if self.feeding else 1), hidden, batch_first=True)
+        self.recurrence = KERNELS[config.rnn.cell](
+            config.dim * (2 if self.feeding else 1), hidden, batch_first=True
+        )
         self.combine = affine(self.attention.context_dim + hidden, config.dim)
         self.start = affine(summary_dim, hidden)
         self.dropout = Dropout(config.dropout)
         init_kernel(self.recurrence)
 
-    def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
+    def forward(
+        self, embedded: Tensor, memory: Memory, need_weights: bool = False
+    ) -> DecoderOutput:
         prepared = self.attention.prepare(memory.states, memory.mask)
         cache, length = self._first(memory, prepared, 1), embedded.shape[1]
         together = 1 if self.feeding else max(1, length)
         hidden, parts = [], []
         at = positions(0, length, embedded.device)
-        for words, when in zip(self.dropout(embedded).split(together, 1), at.split(together), strict=True):
+        for words, when in zip(
+            self.dropout(embedded).split(together, 1), at.split(together), strict=True
+        ):
             vectors, found, cache = self._advance(words, when, prepared, cache)
             hidden.append(vectors)
             parts.append(found)
@@ -56,25 +64,39 @@ class LuongDecoder(RecurrentDecoder):
         prepared = self.attention.prepare(memory.states, memory.mask)
         return DecodingState(prepared.rows(), self._first(memory, prepared, beam))
 
-    def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
+    def step(
+        self, embedded: Tensor, state: DecodingState, need_weights: bool = False
+    ) -> tuple[DecoderOutput, DecodingState]:
         words, at = self.dropout(embedded)[:, None], positions(state.step, 1, embedded.device)
         hidden, found, cache = self._advance(words, at, PreparedMemory(*state.memory), state.cache)
-        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(state.memory, cache, state.step + 1)
+        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(
+            state.memory, cache, state.step + 1
+        )
 
     def _first(self, memory: Memory, prepared: PreparedMemory, beam: int) -> Cache:
         state = tuple(x.repeat_interleave(beam, 0) for x in self.first_state(memory.summary))
-        rows = state[0].shape[0]  # not len(): a graph that is exported must not take it for a constant
+        rows = state[0].shape[
+            0
+        ]  # not len(): a graph that is exported must not take it for a constant
         return state, state[0].new_zeros(rows, self.dim), self.attention.start(prepared, rows)
 
-    def _advance(self, words: Tensor, at: Tensor, memory: PreparedMemory, cache: Cache) -> tuple[Tensor, Attended, Cache]:
+    def _advance(
+        self, words: Tensor, at: Tensor, memory: PreparedMemory, cache: Cache
+    ) -> tuple[Tensor, Attended, Cache]:
         """words [N, T, E] at steps `at` [T] (T = 1 with input feeding) -> attentional vectors [N, T, E], what they found."""
         state, fed, past = cache
-        states, state = run(self.recurrence, torch.cat((words, fed[:, None].to(words.dtype)), -1) if self.feeding else words, state)
+        states, state = run(
+            self.recurrence,
+            torch.cat((words, fed[:, None].to(words.dtype)), -1) if self.feeding else words,
+            state,
+        )
         together = 1 if self.attention.one_by_one else states.shape[1]
         parts = []
         for queries, when in zip(states.split(together, 1), at.split(together), strict=True):
             found, past = self.attention(queries, memory, when, past)
             parts.append(found)
         found = join(parts)
-        vectors = self.dropout(self.combine(torch.cat((found.context.to(states.dtype), states), -1)).tanh())
+        vectors = self.dropout(
+            self.combine(torch.cat((found.context.to(states.dtype), states), -1)).tanh()
+        )
         return vectors, found, (state, vectors[:, -1].float(), past)

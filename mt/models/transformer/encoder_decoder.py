@@ -33,7 +33,9 @@ class Stack(nn.Module):
             if decoder
             else (transformer.encoder_position, transformer.encoder_layers)
         )
-        self.positions = build_positions(own or transformer.position, transformer, config.dim, layers, causal=decoder)
+        self.positions = build_positions(
+            own or transformer.position, transformer, config.dim, layers, causal=decoder
+        )
         self.dropout = Dropout(config.dropout)
         self.norm = build_norm(config) if transformer.norm in ("pre", "sandwich") else nn.Identity()
         self.recompute = transformer.recompute
@@ -59,7 +61,11 @@ def pattern_losses(attentions: Sequence[MultiHeadAttention]) -> list[ExtraLoss]:
 
 def pattern_figures(attentions: Sequence[MultiHeadAttention]) -> dict[str, float]:
     """What the patterns of a stack report, by layer from 0."""
-    return {f"layer {n} {name}": value for n, a in enumerate(attentions) for name, value in a.pattern.figures().items()}
+    return {
+        f"layer {n} {name}": value
+        for n, a in enumerate(attentions)
+        for name, value in a.pattern.figures().items()
+    }
 
 
 class EncoderLayer(nn.Module):
@@ -68,12 +74,18 @@ class EncoderLayer(nn.Module):
     def __init__(self, config: ModelConfig, deep: DeepNorm) -> None:
         super().__init__()
         transformer = config.transformer
-        self.attention = MultiHeadAttention(transformer, config.dim, pattern=transformer.encoder_pattern or transformer.pattern)
+        self.attention = MultiHeadAttention(
+            transformer, config.dim, pattern=transformer.encoder_pattern or transformer.pattern
+        )
         self.feed_forward = FeedForward(config)
-        self.around_attention, self.around_feed_forward = (Sublayer(config, deep.residual) for _ in range(2))
+        self.around_attention, self.around_feed_forward = (
+            Sublayer(config, deep.residual) for _ in range(2)
+        )
         deep.scale(self)
 
-    def forward(self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
         weights = None
 
         def look(x: Tensor) -> Tensor:
@@ -93,7 +105,9 @@ class TransformerEncoder(Encoder):
         self.dim = self.summary_dim = config.dim
         self.stack = Stack(config, decoder=False)
         deep = DeepNorm(config, decoder=False)
-        self.layers = nn.ModuleList(EncoderLayer(config, deep) for _ in range(config.transformer.encoder_layers))
+        self.layers = nn.ModuleList(
+            EncoderLayer(config, deep) for _ in range(config.transformer.encoder_layers)
+        )
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
         at = positions(0, embedded.shape[1], embedded.device)
@@ -102,16 +116,26 @@ class TransformerEncoder(Encoder):
         layers = cast(Sequence[EncoderLayer], self.layers)
         collected = []
         for number, layer in enumerate(layers):
-            x, weights = self.stack.run(layer, x, sight, self.stack.positions.at(number), need_weights)
+            x, weights = self.stack.run(
+                layer, x, sight, self.stack.positions.at(number), need_weights
+            )
             collected.append(weights)
         x = self.stack.norm(x)
         real = mask[..., None].to(x.dtype)
         summary = (x * real).sum(1) / real.sum(1).clamp(min=1)
         attention = {"encoder": torch.stack(collected, 1)} if need_weights else {}
-        return Memory(x, mask, summary, attention, pattern_losses([layer.attention for layer in layers]) if self.training else [])
+        return Memory(
+            x,
+            mask,
+            summary,
+            attention,
+            pattern_losses([layer.attention for layer in layers]) if self.training else [],
+        )
 
     def figures(self) -> dict[str, float]:
-        return pattern_figures([layer.attention for layer in cast(Sequence[EncoderLayer], self.layers)])
+        return pattern_figures(
+            [layer.attention for layer in cast(Sequence[EncoderLayer], self.layers)]
+        )
 
 
 class DecoderLayer(nn.Module):
@@ -124,10 +148,14 @@ class DecoderLayer(nn.Module):
     def __init__(self, config: ModelConfig, memory_dim: int, deep: DeepNorm) -> None:
         super().__init__()
         transformer = config.transformer
-        self.self_attention = MultiHeadAttention(transformer, config.dim, pattern=transformer.decoder_pattern or transformer.pattern)
+        self.self_attention = MultiHeadAttention(
+            transformer, config.dim, pattern=transformer.decoder_pattern or transformer.pattern
+        )
         self.cross_attention = MultiHeadAttention(transformer, config.dim, memory_dim)
         self.feed_forward = FeedForward(config)
-        self.around_self, self.around_cross, self.around_feed_forward = (Sublayer(config, deep.residual) for _ in range(3))
+        self.around_self, self.around_cross, self.around_feed_forward = (
+            Sublayer(config, deep.residual) for _ in range(3)
+        )
         deep.scale(self)
 
     def project(self, states: Tensor) -> KeyValue:
@@ -135,18 +163,33 @@ class DecoderLayer(nn.Module):
         return self.cross_attention.project(states)
 
     def forward(
-        self, x: Tensor, sight: Sight, scheme: NoPositions, memory: KeyValue, across: Sight, need_weights: bool
+        self,
+        x: Tensor,
+        sight: Sight,
+        scheme: NoPositions,
+        memory: KeyValue,
+        across: Sight,
+        need_weights: bool,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """x [B, T, D] -> x, the weights of both attentions where asked for."""
         found: dict[str, Tensor] = {}
 
         def look_back(x: Tensor) -> Tensor:
-            return keep(found, "decoder", *self.self_attention.to_itself(x, sight, scheme, need_weights))
+            return keep(
+                found, "decoder", *self.self_attention.to_itself(x, sight, scheme, need_weights)
+            )
 
         return self._rest(self.around_self(x, look_back), memory, across, need_weights, found)
 
     def step(
-        self, x: Tensor, cache: Cache | None, at: Tensor, scheme: NoPositions, memory: KeyValue, across: Sight, need_weights: bool
+        self,
+        x: Tensor,
+        cache: Cache | None,
+        at: Tensor,
+        scheme: NoPositions,
+        memory: KeyValue,
+        across: Sight,
+        need_weights: bool,
     ) -> tuple[Tensor, Cache, dict[str, Tensor]]:
         """x [B * K, 1, D] of the newest token at position [1] -> x, the cache of self-attention, weights as above."""
         found: dict[str, Tensor] = {}
@@ -161,11 +204,18 @@ class DecoderLayer(nn.Module):
         return x, grown, found
 
     def _rest(
-        self, x: Tensor, memory: KeyValue, across: Sight, need_weights: bool, found: dict[str, Tensor]
+        self,
+        x: Tensor,
+        memory: KeyValue,
+        across: Sight,
+        need_weights: bool,
+        found: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
         def look_across(x: Tensor) -> Tensor:
             sentences = memory[0].shape[0]
-            out, weights = self.cross_attention(x.reshape(sentences, -1, x.shape[-1]), memory, across, need_weights)
+            out, weights = self.cross_attention(
+                x.reshape(sentences, -1, x.shape[-1]), memory, across, need_weights
+            )
             if weights is not None:  # [B, H, K * T, S] -> [B * K, H, T, S]
                 weights = weights.unflatten(2, (-1, x.shape[1])).transpose(1, 2).flatten(0, 1)
             return keep(found, "cross", out, weights).reshape(x.shape)
@@ -191,17 +241,31 @@ class TransformerDecoder(Decoder):
         self.dim = config.dim
         self.stack = Stack(config, decoder=True)
         deep = DeepNorm(config, decoder=True)
-        self.layers = nn.ModuleList(DecoderLayer(config, memory_dim, deep) for _ in range(config.transformer.decoder_layers))
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, memory_dim, deep) for _ in range(config.transformer.decoder_layers)
+        )
 
-    def forward(self, embedded: Tensor, memory: Memory, need_weights: bool = False) -> DecoderOutput:
+    def forward(
+        self, embedded: Tensor, memory: Memory, need_weights: bool = False
+    ) -> DecoderOutput:
         at = positions(0, embedded.shape[1], embedded.device)
-        x, sight, across = self.stack.enter(embedded, at), Sight(at, at, causal=True), self._across(at, memory.mask)
+        x, sight, across = (
+            self.stack.enter(embedded, at),
+            Sight(at, at, causal=True),
+            self._across(at, memory.mask),
+        )
         collected = []
-        for number, (layer, projected) in enumerate(zip(self._layers, self._project(memory), strict=True)):
+        for number, (layer, projected) in enumerate(
+            zip(self._layers, self._project(memory), strict=True)
+        ):
             scheme = self.stack.positions.at(number)
             x, weights = self.stack.run(layer, x, sight, scheme, projected, across, need_weights)
             collected.append(weights)
-        losses = pattern_losses([layer.self_attention for layer in self._layers]) if self.training else []
+        losses = (
+            pattern_losses([layer.self_attention for layer in self._layers])
+            if self.training
+            else []
+        )
         return DecoderOutput(self.stack.norm(x), stacked(collected), losses)
 
     def figures(self) -> dict[str, float]:
@@ -211,13 +275,19 @@ class TransformerDecoder(Decoder):
         projected = [(kept(keys), kept(values)) for keys, values in self._project(memory)]
         return DecodingState((projected, memory.mask), [None] * len(self.layers))
 
-    def step(self, embedded: Tensor, state: DecodingState, need_weights: bool = False) -> tuple[DecoderOutput, DecodingState]:
+    def step(
+        self, embedded: Tensor, state: DecodingState, need_weights: bool = False
+    ) -> tuple[DecoderOutput, DecodingState]:
         projections, mask = state.memory
         at = positions(state.step, 1, embedded.device)
         x, across = self.stack.enter(embedded[:, None], at), self._across(at, mask)
         caches, collected = [], []
-        for number, (layer, cache, projected) in enumerate(zip(self._layers, state.cache, projections, strict=True)):
-            x, cache, weights = layer.step(x, cache, at, self.stack.positions.at(number), projected, across, need_weights)
+        for number, (layer, cache, projected) in enumerate(
+            zip(self._layers, state.cache, projections, strict=True)
+        ):
+            x, cache, weights = layer.step(
+                x, cache, at, self.stack.positions.at(number), projected, across, need_weights
+            )
             caches.append(cache)
             collected.append(weights)
         output = DecoderOutput(self.stack.norm(x), stacked(collected))

@@ -12,7 +12,11 @@ from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
 from mt.layers.norm import RMSNorm, for_products
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu, "swiglu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "swiglu": F.silu,
+}
 NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm}
 
 
@@ -50,7 +54,10 @@ class DeepNorm:
     """
 
     def __init__(self, config: ModelConfig, decoder: bool) -> None:
-        encoder_layers, decoder_layers = config.transformer.encoder_layers, config.transformer.decoder_layers
+        encoder_layers, decoder_layers = (
+            config.transformer.encoder_layers,
+            config.transformer.decoder_layers,
+        )
         self.residual = self.gain = 1.0
         if config.transformer.norm != "deepnorm":
             return

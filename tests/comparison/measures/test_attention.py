@@ -37,12 +37,16 @@ COUNT = 120
 
 
 @pytest.fixture(scope="module")
-def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> dict[str, list[str]]:
+def variants(
+    tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer
+) -> dict[str, list[str]]:
     """A Transformer with two seeds, a recurrent model that attends, one that does not. Most pairs have gold links; an output is blank."""
     folder = tmp_path_factory.mktemp("runs")
     pairs = list(generate("test", COUNT))
     found: dict[str, list[str]] = {}
-    for seed, (name, system) in enumerate((("a1", "transformer"), ("a2", "transformer"), ("r", "rnn"), ("n", "none"))):
+    for seed, (name, system) in enumerate(
+        (("a1", "transformer"), ("a2", "transformer"), ("r", "rnn"), ("n", "none"))
+    ):
         path = save_run(folder / name, tokenizer, seed, max_pieces=400)
         config = RunFolder.at(path).read_config()
         config.seed, config.trainer.device = seed, "cpu"
@@ -52,10 +56,17 @@ def variants(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> 
             torch.manual_seed(seed)
             model = build_model(config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
             write_tensors(RunFolder.at(path).model, model_tensors(model), {})
-        outputs = ["" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed] for i, pair in enumerate(pairs)]
+        outputs = [
+            "" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed]
+            for i, pair in enumerate(pairs)
+        ]
         make_run(path, config, outputs)
         (path / "test.links.txt").write_text(
-            "".join("\n" if i % 9 == 1 else pair.pharaoh.replace("-", "p", 2) + "\n" for i, pair in enumerate(pairs)), encoding="utf-8"
+            "".join(
+                "\n" if i % 9 == 1 else pair.pharaoh.replace("-", "p", 2) + "\n"
+                for i, pair in enumerate(pairs)
+            ),
+            encoding="utf-8",
         )
         found.setdefault(system, []).append(str(path))
     return found
@@ -71,45 +82,72 @@ def entry(compared: tuple[Material, dict[str, Any]], system: str) -> dict[str, A
     return next(each for each in compared[1]["attention"] if each["system"] == system)
 
 
-def test_alignment_errors_are_those_of_mt_evaluate(compared: tuple[Material, dict[str, Any]]) -> None:
+def test_alignment_errors_are_those_of_mt_evaluate(
+    compared: tuple[Material, dict[str, Any]],
+) -> None:
     material, _ = compared
     test = material.tests[0]
     assert test.sources is not None and test.links is not None
     pairs = list(zip(test.sources, test.references, strict=True))
     for system in material.systems[:2]:
-        values = [score_attention(mt.inspect(mt.load(run.path, "cpu", "fp32")).attention(pairs), test.links).default.aer for run in system.runs]
+        values = [
+            score_attention(
+                mt.inspect(mt.load(run.path, "cpu", "fp32")).attention(pairs), test.links
+            ).default.aer
+            for run in system.runs
+        ]
         figure = entry(compared, system.name)["aer"]["overall"]
-        assert figure["values"] == pytest.approx(values) and figure["value"] == pytest.approx(np.mean(values))
+        assert figure["values"] == pytest.approx(values) and figure["value"] == pytest.approx(
+            np.mean(values)
+        )
         assert figure["interval"][0] <= figure["value"] <= figure["interval"][1]
     lengths = measure_lengths(test.sources, test.references)
     short, run = lengths.short, material.systems[1].runs[0]
     translator = mt.load(run.path, "cpu", "fp32")
-    of_short = score_attention(mt.inspect(translator).attention([pairs[i] for i in short]), [test.links[i] for i in short]).default.aer
+    of_short = score_attention(
+        mt.inspect(translator).attention([pairs[i] for i in short]), [test.links[i] for i in short]
+    ).default.aer
     assert entry(compared, "rnn")["aer"]["short"]["value"] == pytest.approx(of_short)
     assert entry(compared, "rnn")["aer"]["overall"]["difference"]["text"]
-    assert entry(compared, "none") == {"system": "none", "attends": False, "aer": None, "unlinked": None, "diagnostics": None}
+    assert entry(compared, "none") == {
+        "system": "none",
+        "attends": False,
+        "aer": None,
+        "unlinked": None,
+        "diagnostics": None,
+    }
 
 
 def test_source_words_that_nothing_was_linked_to(compared: tuple[Material, dict[str, Any]]) -> None:
     test, run = compared[0].tests[0], compared[0].systems[1].runs[0]
     assert test.sources is not None and test.links is not None
     outputs = test.hypotheses["rnn"][0]
-    found = mt.inspect(mt.load(run.path, "cpu", "fp32")).align(zip(test.sources, outputs, strict=True))
+    found = mt.inspect(mt.load(run.path, "cpu", "fp32")).align(
+        zip(test.sources, outputs, strict=True)
+    )
     lost = total = 0
     for links, gold in zip(found, test.links, strict=True):
         for word in {source for source, _ in gold.sure}:
             total += 1
             lost += all(source != word for source, _ in links.possible)
     figure = entry(compared, "rnn")["unlinked"]["overall"]
-    assert figure["value"] == pytest.approx(100 * lost / total) and figure["cases"] == total and 0 < lost < total
+    assert (
+        figure["value"] == pytest.approx(100 * lost / total)
+        and figure["cases"] == total
+        and 0 < lost < total
+    )
 
 
-def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(compared: tuple[Material, dict[str, Any]]) -> None:
+def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(
+    compared: tuple[Material, dict[str, Any]],
+) -> None:
     material, results = compared
     test, run = material.tests[0], material.systems[0].runs[0]
     assert test.sources is not None
     diagnostics = entry(compared, "transformer")["diagnostics"]
-    expected = diagnostics_dict(diagnose(mt.load(run.path, "cpu", "fp32"), test.sources, test.references))
+    expected = diagnostics_dict(
+        diagnose(mt.load(run.path, "cpu", "fp32"), test.sources, test.references)
+    )
     assert {key: diagnostics[key] for key in expected} == expected
     buckets = diagnostics["by_length"]
     assert [(each["label"], each["sentences"]) for each in buckets] == [
@@ -118,14 +156,22 @@ def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(compared: tup
     for kind, figures in expected["kinds"].items():
         for figure, part in (("evenness", "layer"), ("under", "mean_map")):
             if figure in figures["figures"]:
-                means = np.array([each["kinds"][kind][figure] for each in buckets if each["sentences"]])
+                means = np.array(
+                    [each["kinds"][kind][figure] for each in buckets if each["sentences"]]
+                )
                 weights = [each["sentences"] for each in buckets if each["sentences"]]
-                np.testing.assert_allclose(np.average(means, axis=0, weights=weights), figures["figures"][figure][part]["mean"], rtol=1e-4)
+                np.testing.assert_allclose(
+                    np.average(means, axis=0, weights=weights),
+                    figures["figures"][figure][part]["mean"],
+                    rtol=1e-4,
+                )
 
 
 def test_the_first_sentences_have_maps(compared: tuple[Material, dict[str, Any]]) -> None:
     material, results = compared
-    assert [each["attention"] is not None for each in results["sentences"]] == [True] * 3 + [False] * 5
+    assert [each["attention"] is not None for each in results["sentences"]] == [True] * 3 + [
+        False
+    ] * 5
     translator = mt.load(material.systems[0].runs[0].path, "cpu", "fp32")
     for sentence in results["sentences"][:3]:
         assert sentence["attention"]["none"] is None
@@ -133,8 +179,12 @@ def test_the_first_sentences_have_maps(compared: tuple[Material, dict[str, Any]]
         pair = mt.inspect(translator).attention([(sentence["source"], output)])[0]
         expected = record(sentence_map(pair, f"transformer, sentence {sentence['index'] + 1}"))
         made = sentence["attention"]["transformer"]
-        assert {key: made[key] for key in ("source", "target", "name")} == {key: expected[key] for key in ("source", "target", "name")}
-        assert made["weights"]["cross"]["percent"] == expected["weights"]["cross"]["percent"] and made["weights"].keys() == {"cross"}
+        assert {key: made[key] for key in ("source", "target", "name")} == {
+            key: expected[key] for key in ("source", "target", "name")
+        }
+        assert made["weights"]["cross"]["percent"] == expected["weights"]["cross"][
+            "percent"
+        ] and made["weights"].keys() == {"cross"}
 
 
 def test_what_cannot_be_mapped_has_no_map(variants: dict[str, list[str]]) -> None:
@@ -150,7 +200,10 @@ def test_alignments_are_kept_and_made_anew_for_another_model(
 ) -> None:
     run, test = compared[0].systems[1].runs[0], compared[0].tests[0]
     stored = list((Path(run.path) / "tests").glob("test-*.alignments.txt"))
-    assert len(stored) == 2 and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
+    assert (
+        len(stored) == 2
+        and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
+    )
     monkeypatch.setattr(alignments, "open_run", lambda _: pytest.fail("a model was loaded"))
     before = aligned(run, test, test.references, None)
     for path in stored:
@@ -180,7 +233,12 @@ def test_systems_without_model_are_left_out(variants: dict[str, list[str]], tmp_
     gone = tmp_path / "gone"
     config = RunFolder.at(Path(variants["rnn"][0])).read_config()
     make_run(gone, config, REFERENCES)
-    results = compare(of_variants({"here": variants["rnn"], "gone": [str(gone)]}), bootstrap=100, maps=1, sentences=2)
+    results = compare(
+        of_variants({"here": variants["rnn"], "gone": [str(gone)]}),
+        bootstrap=100,
+        maps=1,
+        sentences=2,
+    )
     assert [each["system"] for each in results["attention"]] == ["here"]
     assert any("gone has no model.safetensors" in note for note in results["notes"])
     assert results["sentences"][0]["attention"]["gone"] is None

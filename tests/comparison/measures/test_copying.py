@@ -60,8 +60,15 @@ def test_numbers(text: str, numbers: list[str]) -> None:
 @given(st.integers(0, 10**12), st.integers(0, 99))
 def test_a_number_is_the_same_in_english_german_and_french(whole: int, cents: int) -> None:
     english = f"{whole:,}.{cents:02d}"
-    german, french = (english.translate(str.maketrans({",": by, ".": ","})) for by in (".", "\u202f"))
-    assert find_numbers(f"({english})") == find_numbers(f"{german} €") == find_numbers(french) == [f"{whole}.{cents:02d}"]
+    german, french = (
+        english.translate(str.maketrans({",": by, ".": ","})) for by in (".", "\u202f")
+    )
+    assert (
+        find_numbers(f"({english})")
+        == find_numbers(f"{german} €")
+        == find_numbers(french)
+        == [f"{whole}.{cents:02d}"]
+    )
 
 
 def test_a_loop_of_digits_is_a_number_too() -> None:
@@ -69,7 +76,10 @@ def test_a_loop_of_digits_is_a_number_too() -> None:
 
 
 def test_numbers_kept_by_hand() -> None:
-    sources, references = ["1,000 men, 5 women, 5 dogs", "3 cats"], ["1.000 Männer, fünf Frauen, 5 Hunde", "drei Katzen"]
+    sources, references = (
+        ["1,000 men, 5 women, 5 dogs", "3 cats"],
+        ["1.000 Männer, fünf Frauen, 5 Hunde", "drei Katzen"],
+    )
     hypotheses = ["1000 Männer, 6 Frauen und 7 Hunde", "3 Katzen"]
     kept = numbers_kept(sources, hypotheses, references)
     assert kept.counts.tolist() == [1, 0] and kept.totals.tolist() == [2, 0]
@@ -114,7 +124,26 @@ def test_difference_of_two_sentences() -> None:
 
 
 TEXTS = (
-    st.lists(st.sampled_from(["a", "b", "é", "e\u0301", " ", "\u00a0", "’", "'", "-", ".", "猫", "犬", "\n", "\u00ad"])).map("".join)
+    st.lists(
+        st.sampled_from(
+            [
+                "a",
+                "b",
+                "é",
+                "e\u0301",
+                " ",
+                "\u00a0",
+                "’",
+                "'",
+                "-",
+                ".",
+                "猫",
+                "犬",
+                "\n",
+                "\u00ad",
+            ]
+        )
+    ).map("".join)
     | st.text()
 )
 
@@ -122,10 +151,15 @@ TEXTS = (
 @given(TEXTS, TEXTS)
 def test_segments_are_the_texts_and_equal_ones_are_equal(hypothesis: str, reference: str) -> None:
     segments = diff_words(hypothesis, reference)
-    assert "".join(s.hypothesis for s in segments) == hypothesis and "".join(s.reference for s in segments) == reference
+    assert (
+        "".join(s.hypothesis for s in segments) == hypothesis
+        and "".join(s.reference for s in segments) == reference
+    )
     for segment in segments:
         if segment.equal:
-            assert "".join(plain(segment.hypothesis).split()) == "".join(plain(segment.reference).split())
+            assert "".join(plain(segment.hypothesis).split()) == "".join(
+                plain(segment.reference).split()
+            )
         assert segment.hypothesis or segment.reference
     assert all(a.equal != b.equal for a, b in zip(segments, segments[1:], strict=False))
     assert all(s.equal for s in diff_words(hypothesis, hypothesis))
@@ -133,13 +167,18 @@ def test_segments_are_the_texts_and_equal_ones_are_equal(hypothesis: str, refere
 
 def test_sentence_scores_are_sacrebleus() -> None:
     hypotheses, references = ["the cat sat", "", "Hund"], ["a cat sat down", "x", "Hund"]
-    expected = [CHRF().sentence_score(h, [r]).score for h, r in zip(hypotheses, references, strict=True)]
+    expected = [
+        CHRF().sentence_score(h, [r]).score for h, r in zip(hypotheses, references, strict=True)
+    ]
     assert sentence_chrf(hypotheses, references) == pytest.approx(expected)
 
 
 def test_most_different_sentences() -> None:
     a, b = [10.0, 50.0, 30.0, 20.0, 70.0], [20.0, 10.0, 30.0, 60.0, 30.0]
-    assert most_different(a, b, 2) == ([1, 4], [3, 0])  # 1 and 4 differ alike: the earlier one first
+    assert most_different(a, b, 2) == (
+        [1, 4],
+        [3, 0],
+    )  # 1 and 4 differ alike: the earlier one first
     assert most_different(a, b, 9) == ([1, 4], [3, 0])  # 2 does not differ
     assert most_different(b, a, 1) == ([3], [1]) and most_different(a, a, 3) == ([], [])
     with pytest.raises(MTError, match="5 sentence scores and the other 1"):

@@ -41,7 +41,12 @@ def sentences(size: int, seed: int, words: int = 12) -> list[str]:
     """With many repetitions: `words` different words, capitals at random."""
     draw = random.Random(seed)
     letters = [f"w{chr(97 + i)}" for i in range(words)]
-    return [" ".join(draw.choice((str, str.title))(w) for w in draw.choices(letters, k=draw.randint(0, 15))) for _ in range(size)]
+    return [
+        " ".join(
+            draw.choice((str, str.title))(w) for w in draw.choices(letters, k=draw.randint(0, 15))
+        )
+        for _ in range(size)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,10 @@ def sentences(size: int, seed: int, words: int = 12) -> list[str]:
     [
         ("He said: “Don’t!” (twice)", ["He", "said", "Don't", "twice"]),
         ("„Ja“, sagte Müller – »so, so« …", ["Ja", "sagte", "Müller", "so", "so"]),
-        ("Mu\u0308ller EU‑Kommission Wör\u00adter Vor- und l’homme", ["Müller", "EU-Kommission", "Wörter", "Vor", "und", "l'homme"]),
+        (
+            "Mu\u0308ller EU‑Kommission Wör\u00adter Vor- und l’homme",
+            ["Müller", "EU-Kommission", "Wörter", "Vor", "und", "l'homme"],
+        ),
         ("1.000,5 km, 3.5% in 2020.", ["1.000,5", "km", "3.5", "in", "2020"]),
         ("我喜欢iPhone，你呢？", ["我", "喜", "欢", "iPhone", "你", "呢"]),
         ("한국어 한국어를", ["한국어", "한국어를"]),
@@ -65,18 +73,31 @@ def test_words(text: str, words: list[str]) -> None:
 @given(st.text())
 def test_any_text_has_words_and_no_form_of_unicode_changes_them(text: str) -> None:
     words = split_words(text)
-    assert words == split_words(unicodedata.normalize("NFC", text)) == split_words(unicodedata.normalize("NFD", text))
+    assert (
+        words
+        == split_words(unicodedata.normalize("NFC", text))
+        == split_words(unicodedata.normalize("NFD", text))
+    )
     assert not any(character.isspace() for word in words for character in word)
 
 
 def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
     counts = count_words_of_training(iter(["the cat, the dog", "The “cat” 猫"]))
     assert counts == {"the": 2, "The": 1, "cat": 2, "dog": 1, "猫": 1}
-    assert frequent_words(counts, 2) == {"the", "cat"} and frequent_words(counts, 3) == {"the", "cat", "dog"}
-    lines = [f"don't {chr(97 + i % 7)}, it's 1.5 – so“\u3000x\u00a0猫犬 e\u0301{i % 3}" for i in range(60)]
+    assert frequent_words(counts, 2) == {"the", "cat"} and frequent_words(counts, 3) == {
+        "the",
+        "cat",
+        "dog",
+    }
+    lines = [
+        f"don't {chr(97 + i % 7)}, it's 1.5 – so“\u3000x\u00a0猫犬 e\u0301{i % 3}"
+        for i in range(60)
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(words_module, "CHUNK", 7)
-        assert count_words_of_training(lines) == Counter(word for line in lines for word in split_words(line))
+        assert count_words_of_training(lines) == Counter(
+            word for line in lines for word in split_words(line)
+        )
     path = tmp_path / "words.json"
     save_counts(path, counts)
     first = path.read_bytes()
@@ -85,7 +106,14 @@ def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
     assert path.read_bytes() == first
     save_counts(path, {})
     assert load_counts(path) == {}
-    for broken in ("{", "[]", "{}", '{"format": 2, "words": {}}', '{"format": 1, "words": {"x": "a"}}', '{"format": 1, "words": []}'):
+    for broken in (
+        "{",
+        "[]",
+        "{}",
+        '{"format": 2, "words": {}}',
+        '{"format": 1, "words": {"x": "a"}}',
+        '{"format": 1, "words": []}',
+    ):
         path.write_text(broken, "utf-8")
         with pytest.raises(MTError, match=r"words\.json"):
             load_counts(path)
@@ -102,19 +130,30 @@ def test_ratios_add_up_and_resample_as_ratios_of_sums() -> None:
     drawn = ratio.resampled(np.array([[2, 0, 1], [0, 3, 0], [1, 2, 0]]))
     assert drawn[0] == pytest.approx(5 / 14) and np.isnan(drawn[1]) and drawn[2] == 0.5
     weights = next(resamples(3, 1))
-    assert ratio.resampled(weights) == pytest.approx((weights[0] + 3 * weights[2]) / (2 * weights[0] + 10 * weights[2]))
+    assert ratio.resampled(weights) == pytest.approx(
+        (weights[0] + 3 * weights[2]) / (2 * weights[0] + 10 * weights[2])
+    )
 
 
 def test_accuracy_by_hand() -> None:
     counts = {"the": 1000, "cat": 4, "sat": 2, "dog": 1}
-    buckets = {b.label: b for b in word_accuracy(["the the cat ran", ""], ["the cat, the cat sat!", "dog"], counts)}
+    buckets = {
+        b.label: b
+        for b in word_accuracy(["the the cat ran", ""], ["the cat, the cat sat!", "dog"], counts)
+    }
     assert list(buckets) == ["0", "1", "2-4", "5-9", "10-99", "100-999", "1000+"]
-    assert shares(buckets["0"].precision) == (0, 1) and buckets["0"].recall.value is None and buckets["0"].f1.value == 0
+    assert (
+        shares(buckets["0"].precision) == (0, 1)
+        and buckets["0"].recall.value is None
+        and buckets["0"].f1.value == 0
+    )
     assert shares(buckets["1"].recall) == (0, 1) and buckets["1"].precision.value is None
     assert shares(buckets["2-4"].recall) == (1, 3) and shares(buckets["2-4"].precision) == (1, 1)
     assert buckets["2-4"].f1.value == pytest.approx(2 * 1 * (1 / 3) / (1 + 1 / 3))
     assert shares(buckets["1000+"].recall) == shares(buckets["1000+"].precision) == (2, 2)
-    assert buckets["2-4"].recall.totals.tolist() == [3, 0] and buckets["1"].recall.totals.tolist() == [0, 1]
+    assert buckets["2-4"].recall.totals.tolist() == [3, 0] and buckets[
+        "1"
+    ].recall.totals.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("lows", [(), (1, 2), (0, 2, 2), (0, 5, 3)])
@@ -154,14 +193,20 @@ def test_accuracy_is_that_of_compare_mt_on_ted(realdata: Path, system: str) -> N
     references, hypotheses = (read(folder / f"ted.{name}.detok.eng.gz") for name in ("ref", system))
     counts = count_words_of_training(references)
     buckets = word_accuracy(hypotheses, references, counts)
-    assert [(b.recall.numerator, b.recall.denominator, b.precision.denominator) for b in buckets] == COMPARE_MT[system]
+    assert [
+        (b.recall.numerator, b.recall.denominator, b.precision.denominator) for b in buckets
+    ] == COMPARE_MT[system]
     # And sentence by sentence, crossing out words one by one.
     for row, (hypothesis, reference) in enumerate(zip(hypotheses, references, strict=True)):
         left, matches = split_words(reference), [0] * len(buckets)
         for word in split_words(hypothesis):
             if word in left:
                 left.remove(word)
-                (bucket,) = (i for i, b in enumerate(buckets) if b.low <= counts[word] <= (10**9 if b.high is None else b.high))
+                (bucket,) = (
+                    i
+                    for i, b in enumerate(buckets)
+                    if b.low <= counts[word] <= (10**9 if b.high is None else b.high)
+                )
                 matches[bucket] += 1
         assert matches == [b.recall.counts[row] for b in buckets]
 
@@ -169,20 +214,31 @@ def test_accuracy_is_that_of_compare_mt_on_ted(realdata: Path, system: str) -> N
 @pytest.mark.realdata
 def test_ted_figures_are_plausible(realdata: Path) -> None:
     folder = realdata / "compare-mt-ted"
-    references, *systems = (read(folder / f"ted.{name}.detok.eng.gz") for name in ("ref", "sys1", "sys2"))
+    references, *systems = (
+        read(folder / f"ted.{name}.detok.eng.gz") for name in ("ref", "sys1", "sys2")
+    )
     counts = count_words_of_training(references)
     for hypotheses in systems:
         f1 = [b.f1.value or 0 for b in word_accuracy(hypotheses, references, counts)]
         assert 0.2 < f1[1] < f1[2] < f1[4] < f1[6] < 0.7  # the rarer, the worse
         assert 0.3 < (dropped_words(hypotheses, references).missing.value or 0) < 0.7
         assert 0.001 < (repeated_words(hypotheses, references).ngrams.value or 0) < 0.03
-    assert repeated_words(references, references).ngrams.value == dropped_words(references, references).missing.value == 0
+    assert (
+        repeated_words(references, references).ngrams.value
+        == dropped_words(references, references).missing.value
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
     "hypothesis, reference, ngrams, immediate",
     [
-        ("the cat the cat the cat", "the cat", 2 + 1, 0),  # "the cat" twice more, "cat the" once more than once
+        (
+            "the cat the cat the cat",
+            "the cat",
+            2 + 1,
+            0,
+        ),  # "the cat" twice more, "cat the" once more than once
         ("the the cat", "the cat", 0, 1),
         ("The the cat", "the cat", 0, 1),
         ("on on on", "on", 1, 2),
@@ -208,7 +264,9 @@ def test_repetitions_against_a_slow_reference(n: int) -> None:
         licensed = [theirs[i : i + n] for i in range(len(theirs) - n + 1)]
         before: list[list[str]] = []
         again = 0
-        for i in range(len(ours) - n + 1):  # an occurrence is too many if it is not the first and the reference has no more
+        for i in range(
+            len(ours) - n + 1
+        ):  # an occurrence is too many if it is not the first and the reference has no more
             again += before.count(ours[i : i + n]) >= max(1, licensed.count(ours[i : i + n]))
             before.append(ours[i : i + n])
         assert found.ngrams.counts[row] == again, pair
@@ -223,12 +281,21 @@ def test_repetitions_against_a_slow_reference(n: int) -> None:
 def test_bad_ngrams_and_lengths() -> None:
     with pytest.raises(UsageError, match="2 words or more"):
         repeated_words(["a"], ["a"], 1)
-    for call in (repeated_words, dropped_words, lambda h, r: word_accuracy(h, r, {}), unlinked_words):
+    for call in (
+        repeated_words,
+        dropped_words,
+        lambda h, r: word_accuracy(h, r, {}),
+        unlinked_words,
+    ):
         with pytest.raises(MTError, match="has 1 lines but"):
             call(["a"], ["a", "b"])  # type: ignore[operator]
 
 
-COMMON = {f"f{i}": 1000 for i in range(98)} | {"the": 1000, "on": 1000, "cat": 5}  # "the" and "on" are no content words
+COMMON = {f"f{i}": 1000 for i in range(98)} | {
+    "the": 1000,
+    "on": 1000,
+    "cat": 5,
+}  # "the" and "on" are no content words
 
 
 @pytest.mark.parametrize(
@@ -236,19 +303,39 @@ COMMON = {f"f{i}": 1000 for i in range(98)} | {"the": 1000, "on": 1000, "cat": 5
     [
         ("the cat sat on the mat", "the cat sat on the mat", 0, 0, 3),
         ("the cat sat", "the cat sat on the mat", 1, 1, 3),  # the end is not there
-        ("the cat sat on the rug", "the cat sat on the mat", 1, 0, 3),  # another word is in its place
+        (
+            "the cat sat on the rug",
+            "the cat sat on the mat",
+            1,
+            0,
+            3,
+        ),  # another word is in its place
         ("on the mat sat the cat", "the cat sat on the mat", 0, 0, 3),  # moved
-        ("The CAT sat mat", "the cat sat on the mat", 0, 0, 3),  # case and function words do not matter
+        (
+            "The CAT sat mat",
+            "the cat sat on the mat",
+            0,
+            0,
+            3,
+        ),  # case and function words do not matter
         ("cat", "cat cat", 1, 1, 2),  # clipped
         ("", "the cat", 1, 1, 1),
-        ("the cat fell", "the cat sat on a mat", 3, 3, 4),  # four words where the hypothesis has one
+        (
+            "the cat fell",
+            "the cat sat on a mat",
+            3,
+            3,
+            4,
+        ),  # four words where the hypothesis has one
         ("the cat fell on it at once", "the cat sat on the mat", 2, 0, 3),
         ("dog", "", 0, 0, 0),
         # Of two trees one has a house in its place and the other nothing: the one that moved left nothing behind.
         ("house dog bird fish cow goat hen tree", "tree dog bird fish tree cow goat hen", 1, 0, 8),
     ],
 )
-def test_dropping_by_hand(hypothesis: str, reference: str, missing: int, dropped: int, total: int) -> None:
+def test_dropping_by_hand(
+    hypothesis: str, reference: str, missing: int, dropped: int, total: int
+) -> None:
     found = dropped_words([hypothesis], [reference], COMMON)
     assert (shares(found.missing), shares(found.dropped)) == ((missing, total), (dropped, total))
 
@@ -270,7 +357,9 @@ def test_words_cut_out_of_a_sentence_are_dropped_and_swapped_ones_are_not() -> N
     words = [f"word{i}" for i in range(300)]
     references = [draw.sample(words, 20) for _ in range(50)]
     cut = [" ".join(reference[:8] + reference[11:]) for reference in references]
-    swapped = [" ".join([*reference[:8], "x", "y", "z", *reference[11:]]) for reference in references]
+    swapped = [
+        " ".join([*reference[:8], "x", "y", "z", *reference[11:]]) for reference in references
+    ]
     lines = [" ".join(reference) for reference in references]
     assert shares(dropped_words(cut, lines, COMMON).dropped) == (150, 1000)
     found = dropped_words(swapped, lines, COMMON)

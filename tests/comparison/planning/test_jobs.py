@@ -24,7 +24,14 @@ from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
-SHORT = ["model/size=tiny", "trainer.test_beam=1", "trainer.log_every=1", "data.val.limit=2", "data.test.limit=4", "optim.warmup=0"]
+SHORT = [
+    "model/size=tiny",
+    "trainer.test_beam=1",
+    "trainer.log_every=1",
+    "data.val.limit=2",
+    "data.test.limit=4",
+    "optim.warmup=0",
+]
 
 
 @pytest.fixture
@@ -33,35 +40,56 @@ def comparison(tiny_run, tmp_path: Path):
 
     def arguments(variants: dict[str, list[str]], **keys: Any) -> list[str]:
         settings = [each for each in tiny_run(60) if not each.startswith(("name=", "trainer.max_"))]
-        text = {"variants": variants, "overrides": [*settings, *SHORT], "seeds": 1, "budget": {"steps": 3}, **keys}
+        text = {
+            "variants": variants,
+            "overrides": [*settings, *SHORT],
+            "seeds": 1,
+            "budget": {"steps": 3},
+            **keys,
+        }
         (tmp_path / "tiny.yaml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
         return [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100"]
 
     return arguments
 
 
-def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_kept(comparison, tmp_path: Path, capfd) -> None:
+def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_kept(
+    comparison, tmp_path: Path, capfd
+) -> None:
     """mt-train itself, in processes of its own; diverging is a failure that no check foresees."""
     variants = {"tr": ["model=transformer"], "bad": ["model=transformer", "optim.lr=1e30"]}
-    with pytest.raises(MTError, match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log"):
+    with pytest.raises(
+        MTError,
+        match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log",
+    ):
         run(parse(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
-    assert "[1/2] tr-1  step 1 " in said.err and "[1/2] tr-1  finished: " in said.err and "[2/2] bad-1  FAILED: the last" in said.err
+    assert (
+        "[1/2] tr-1  step 1 " in said.err
+        and "[1/2] tr-1  finished: " in said.err
+        and "[2/2] bad-1  FAILED: the last" in said.err
+    )
     assert "tr" in (tmp_path / "out" / "report.md").read_text("utf-8") and "| tr " in said.out
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
     assert "error: the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
     results = run(parse(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
-    assert (done / "cost.json").stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
+    assert (
+        done / "cost.json"
+    ).stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
     assert results is not None and [system["name"] for system in results["systems"]] == ["tr"]
 
 
 @pytest.mark.slow
 def test_a_comparison_that_was_killed_goes_on(comparison, tmp_path: Path) -> None:
-    arguments = comparison({"rnn": ["model=rnn"], "tr": ["model=transformer"]}, budget={"steps": 60})
+    arguments = comparison(
+        {"rnn": ["model=rnn"], "tr": ["model=transformer"]}, budget={"steps": 60}
+    )
     save = ["trainer.save_minutes=0.002"]
     command = [sys.executable, "-m", "mt.compare", *arguments, *save]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("[2/2] tr-1  step"):
@@ -71,18 +99,25 @@ def test_a_comparison_that_was_killed_goes_on(comparison, tmp_path: Path) -> Non
     process.stderr.close()
     begun = next((tmp_path / "runs" / "compare").glob("tr-1-*"))
     deadline = time.monotonic() + 60
-    while jobs_of(begun) and time.monotonic() < deadline:  # without anybody who listens it ends by itself
+    while (
+        jobs_of(begun) and time.monotonic() < deadline
+    ):  # without anybody who listens it ends by itself
         time.sleep(0.2)
     assert RunFolder.at(begun).checkpoint.exists() and not (begun / "cost.json").exists()
     again = subprocess.run([*command, "plan=true"], capture_output=True, text=True, check=True)
     assert "1 finished" in again.stdout and "1 begun" in again.stdout
     assert run(parse([*arguments, *save])) is not None
-    assert "continuing" in (begun / "train.log").read_text("utf-8") and json.loads((begun / "cost.json").read_text("utf-8"))["steps"] == 60
+    assert (
+        "continuing" in (begun / "train.log").read_text("utf-8")
+        and json.loads((begun / "cost.json").read_text("utf-8"))["steps"] == 60
+    )
 
 
 def jobs_of(folder: Path) -> list[str]:
     """Processes whose command line names the folder."""
-    listed = subprocess.run(["ps", "-eo", "stat=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        ["ps", "-eo", "stat=,args="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     return [line for line in listed if folder.name in line and not line.startswith("Z")]
 
 
@@ -107,28 +142,43 @@ def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("import sys; sys.exit(3)", "exit code 3"),
     ],
 )
-def test_why_a_run_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str) -> None:
+def test_why_a_run_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str
+) -> None:
     program(monkeypatch, text)
     run = planned(tmp_path)
-    assert train_all([run]) == [{"system": "a", "seed": 1, "path": str(run.folder), "reason": reason}]
+    assert train_all([run]) == [
+        {"system": "a", "seed": 1, "path": str(run.folder), "reason": reason}
+    ]
     if "bug" in text:
         assert "Traceback" in run.folder.log.read_text("utf-8")
 
 
-def test_a_run_that_says_all_is_well_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_that_says_all_is_well_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(jobs, "train_one", lambda config, total: "")
-    assert [each["reason"] for each in train_all([planned(tmp_path)])] == ["it ended without a test"]
+    assert [each["reason"] for each in train_all([planned(tmp_path)])] == [
+        "it ended without a test"
+    ]
 
 
-def test_mt_train_is_given_every_setting_as_it_was_planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program(monkeypatch, f"import sys, json; json.dump(sys.argv[1:], open(r'{tmp_path}/given.json', 'w')); sys.exit(1)")
+def test_mt_train_is_given_every_setting_as_it_was_planned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program(
+        monkeypatch,
+        f"import sys, json; json.dump(sys.argv[1:], open(r'{tmp_path}/given.json', 'w')); sys.exit(1)",
+    )
     run = planned(tmp_path, "'a b'")
     train_all([run])
     assert load_config(json.loads((tmp_path / "given.json").read_text())) == run.config
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_lets_the_run_save_and_starts_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals) -> None:
+def test_stopping_lets_the_run_save_and_starts_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+) -> None:
     program(
         monkeypatch,
         f"""
@@ -171,7 +221,13 @@ def test_progress_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     say = Shortened("[1/2] a-1", out)
     step = "step 1,200  epoch 0.12  loss 1.234  ppl 3.21  lr 1.00e-03  norm 0.52  4,012 tok/s  2:31, 0:44 left"
-    for line in ("  source     A dog.", "vocabulary: 400 pieces", step, step, "validation at step 1,200: BLEU 3.00"):
+    for line in (
+        "  source     A dog.",
+        "vocabulary: 400 pieces",
+        step,
+        step,
+        "validation at step 1,200: BLEU 3.00",
+    ):
         say(line + "\n")
     clock[0] += 25
     say(step.replace("1.234", "nan"))

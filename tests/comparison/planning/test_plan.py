@@ -33,15 +33,27 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, size in (("train", 60), ("val", 12), ("test", 12)):
         pairs = list(generate(split, size))
         for side, text in (("src", "source"), ("tgt", "target")):
-            (folder / f"{split}.{side}").write_text("".join(getattr(pair, text) + "\n" for pair in pairs), encoding="utf-8")
+            (folder / f"{split}.{side}").write_text(
+                "".join(getattr(pair, text) + "\n" for pair in pairs), encoding="utf-8"
+            )
     return folder
 
 
 @pytest.fixture
 def ask(corpus: Path, tmp_path: Path):
     """`ask(text, arguments)`: the plan of a comparison with this YAML, on the tiny corpus."""
-    files = [f"data.{split}.{side}={corpus}/{split}.{side}" for split in ("train", "val", "test") for side in ("src", "tgt")]
-    settings = ["data=files", "data.src_lang=en", "data.tgt_lang=de", "data.tokenizer.vocab_size=400", *files]
+    files = [
+        f"data.{split}.{side}={corpus}/{split}.{side}"
+        for split in ("train", "val", "test")
+        for side in ("src", "tgt")
+    ]
+    settings = [
+        "data=files",
+        "data.src_lang=en",
+        "data.tgt_lang=de",
+        "data.tokenizer.vocab_size=400",
+        *files,
+    ]
     settings += [f"data.cache={corpus}/cache", f"runs_dir={tmp_path}/runs"]
 
     def plan(text: str = TWO, *arguments: str) -> Plan:
@@ -59,7 +71,11 @@ def ask(corpus: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("name", comparisons())
 def test_every_comparison_that_comes_with_mt_composes_with_models_of_like_size(name: str) -> None:
-    text = ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"] if name == "real" else []
+    text = (
+        ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"]
+        if name == "real"
+        else []
+    )
     question, _ = load_question(name, {}, text)
     sizes = {}
     for variant, own in question.variants.items():
@@ -74,19 +90,38 @@ def test_every_comparison_that_comes_with_mt_composes_with_models_of_like_size(n
 
 
 def test_the_command_line_changes_the_file() -> None:
-    request = parse(["compare=positions", "seeds=2", "budget.minutes=1.5", "baseline=rope", "optim.lr=1e-2", "hydra/launcher=basic"])
+    request = parse(
+        [
+            "compare=positions",
+            "seeds=2",
+            "budget.minutes=1.5",
+            "baseline=rope",
+            "optim.lr=1e-2",
+            "hydra/launcher=basic",
+        ]
+    )
     assert (request.train, request.launcher) == (["optim.lr=1e-2"], ["hydra/launcher=basic"])
     question, notes = load_question("positions", request.changes, request.train)
     assert question.seeds == [1, 2] and question.baseline == "rope" and not notes
-    assert asdict(question.budget) == {"minutes": 1.5, "steps": 0, "target_tokens": 0, "flops": 0}  # the file's is in tokens
+    assert asdict(question.budget) == {
+        "minutes": 1.5,
+        "steps": 0,
+        "target_tokens": 0,
+        "flops": 0,
+    }  # the file's is in tokens
     assert load_question("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
-    own = load_question("default", parse(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes, [])[0]
+    own = load_question(
+        "default", parse(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes, []
+    )[0]
     assert own.variants == {"a": ["model=rnn"], "b": ["model=transformer"]} and own.baseline == "a"
 
 
 def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
     question, notes = load_question("positions", {}, ["data=multi30k"])
-    assert not any(override.startswith("data") for override in question.overrides) and not question.tests
+    assert (
+        not any(override.startswith("data") for override in question.overrides)
+        and not question.tests
+    )
     assert "optim.lr=5e-3" in question.overrides
     assert "data.train.subset=core" in notes[0] and "long" in notes[1]
     assert load_question("positions", {}, ["data.train.demo=5"])[0].tests
@@ -123,7 +158,10 @@ def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
         (["variants={a: 5}"], "variants.a is to be a list of settings"),
         (["variants={}"], "needs variants"),
         (["tests={test: ['data.test.split=long']}"], "give the further one another name"),
-        (["tests={long: ['data.train.split=long']}"], "tests.long: data.train.split is not about a test set"),
+        (
+            ["tests={long: ['data.train.split=long']}"],
+            "tests.long: data.train.split is not about a test set",
+        ),
         (["match_parameters=perhaps"], "match_parameters"),
         (["runs=[a]", "seeds=3"], "seeds is for training: runs compares what is there"),
         (["hyp={a: b}", "ref=c", "optim.lr=1"], "optim.lr=1 is for training"),
@@ -144,7 +182,10 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
         ("- a\n- b", "is no comparison"),
         ("variants: {a: [model=rnn]}", "the budget has none"),
         ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
-        ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]", "overrides: name is chosen by mt-compare"),
+        (
+            "variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]",
+            "overrides: name is chosen by mt-compare",
+        ),
     ],
 )
 def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
@@ -159,20 +200,39 @@ def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
 
 def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: Path) -> None:
     plan = ask(TWO + "seeds: 2\ntests: {short: [data.test.limit=5]}\n")
-    assert [(each.variant, each.seed) for each in plan.runs()] == [("rnn", 1), ("tr", 1), ("rnn", 2), ("tr", 2)]
+    assert [(each.variant, each.seed) for each in plan.runs()] == [
+        ("rnn", 1),
+        ("tr", 1),
+        ("rnn", 2),
+        ("tr", 2),
+    ]
     assert len({each.folder for each in plan.runs()}) == 4 and plan.missing() == plan.runs()
     for each in plan.runs():
         config = load_config(each.overrides)  # what mt-train will make of it
-        assert config == each.config and config.trainer.max_steps == 3 and config.trainer.max_minutes == 0
-        assert each.folder.path == Path(config.runs_dir) / config.name and each.folder.path.parent == tmp_path / "runs" / "compare"
+        assert (
+            config == each.config
+            and config.trainer.max_steps == 3
+            and config.trainer.max_minutes == 0
+        )
+        assert (
+            each.folder.path == Path(config.runs_dir) / config.name
+            and each.folder.path.parent == tmp_path / "runs" / "compare"
+        )
     assert [(test.name, test.data.test.limit) for test in plan.tests] == [("short", 5)]
     text = overview(plan)
-    assert "| tr " in text and f"{plan.variants[1].parameters:,}" in text and "4 runs, 4 of them to train" in text and "short" in text
+    assert (
+        "| tr " in text
+        and f"{plan.variants[1].parameters:,}" in text
+        and "4 runs, 4 of them to train" in text
+        and "short" in text
+    )
     built = build_model(plan.variants[1].config.model, 400, 400)
     assert plan.variants[1].parameters == sum(p.numel() for p in built.parameters())
 
 
-def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(ask, corpus: Path) -> None:
+def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(
+    ask, corpus: Path
+) -> None:
     folders = [each.folder for each in ask().runs()]
     for same in ("trainer.log_every=7", "trainer.test_beam=2"):
         assert [each.folder for each in ask(TWO, same).runs()] == folders, same
@@ -198,14 +258,25 @@ def test_other_weights_to_start_from_are_another_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
-    run = plan_run(Variant("a", [], load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])), 1, "text")
+    run = plan_run(
+        Variant("a", [], load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])), 1, "text"
+    )
     run.folder.path.mkdir(parents=True)
     run.folder.write_config(run.config)  # as the second start does, before it tests again
-    for name, text in (("test.json", "{}"), ("test.hypotheses.txt", ""), ("cost.json", '{"test_beam": 5}')):
+    for name, text in (
+        ("test.json", "{}"),
+        ("test.hypotheses.txt", ""),
+        ("cost.json", '{"test_beam": 5}'),
+    ):
         (run.folder.path / name).write_text(text)
     assert not run.finished()
     run.folder.cost.write_text('{"test_beam": 3}')
-    assert run.finished() and not replace(run, config=load_config(["optim.lr=2e-3", "trainer.test_beam=3"])).finished()
+    assert (
+        run.finished()
+        and not replace(
+            run, config=load_config(["optim.lr=2e-3", "trainer.test_beam=3"])
+        ).finished()
+    )
     run.folder.cost.write_text("[")
     assert not run.finished()
 
@@ -218,14 +289,21 @@ def test_paths_with_spaces_and_quotes(ask, tmp_path: Path) -> None:
 
 
 def test_matched_parameters(ask) -> None:
-    text = TWO.replace("tr:", "luong: [model=rnn, attention=luong], tr:") + "match_parameters: true\nbaseline: tr\n"
+    text = (
+        TWO.replace("tr:", "luong: [model=rnn, attention=luong], tr:")
+        + "match_parameters: true\nbaseline: tr\n"
+    )
     plan = ask(text)
     wanted = {variant.name: variant.parameters for variant in plan.variants}
     for variant in plan.variants:
         assert abs(variant.parameters / wanted["tr"] - 1) < 0.02
         built = build_model(load_config(variant.runs[0].overrides).model, 400, 400)
         assert sum(p.numel() for p in built.parameters()) == variant.parameters
-    assert len(plan.matched) == 2 and plan.matched[0].startswith("rnn: model.rnn.hidden=") and "% parameters" in plan.matched[0]
+    assert (
+        len(plan.matched) == 2
+        and plan.matched[0].startswith("rnn: model.rnn.hidden=")
+        and "% parameters" in plan.matched[0]
+    )
     # Nearest: the next width on either side is further away.
     rnn = plan.variants[0].config.model
     for step in (-4, 4):
@@ -233,24 +311,39 @@ def test_matched_parameters(ask) -> None:
         assert abs(parameters(other, 400, 400) - wanted["tr"]) > abs(wanted["rnn"] - wanted["tr"])
     back = ask(text.replace("baseline: tr", "baseline: rnn"))
     transformer = back.variants[2].config.model
-    assert transformer.dim % 8 == 0 and transformer.transformer.ff_dim / transformer.dim == pytest.approx(2, rel=0.05)
+    assert (
+        transformer.dim % 8 == 0
+        and transformer.transformer.ff_dim / transformer.dim == pytest.approx(2, rel=0.05)
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (TWO.replace("model=rnn", "model=lstm"), "variant rnn: unknown option model=lstm"),
-        (TWO.replace("position=rope", "position=rope, model.dim=7"), "variant tr: model.dim=7 is not possible"),
-        (TWO.replace("model=transformer, position=rope", "model=rnn"), "variants rnn and tr are the same"),
-        (TWO.replace("position=rope", "data.test.limit=5"), "variants rnn and tr are tested on different text"),
         (
-            TWO.replace("position=rope", "data.tokenizer.vocab_size=350").replace("steps: 3", "target_tokens: 500"),
+            TWO.replace("position=rope", "position=rope, model.dim=7"),
+            "variant tr: model.dim=7 is not possible",
+        ),
+        (
+            TWO.replace("model=transformer, position=rope", "model=rnn"),
+            "variants rnn and tr are the same",
+        ),
+        (
+            TWO.replace("position=rope", "data.test.limit=5"),
+            "variants rnn and tr are tested on different text",
+        ),
+        (
+            TWO.replace("position=rope", "data.tokenizer.vocab_size=350").replace(
+                "steps: 3", "target_tokens: 500"
+            ),
             "variants rnn and tr have different tokenizers",
         ),
         (TWO.replace("position=rope", "data.train.src=nowhere.txt"), "variant tr: "),
         (TWO + "tests: {other: [data.test.src=nowhere.txt]}", "tests.other: "),
         (
-            TWO.replace("position=rope", "model.dim=128, model.transformer.heads=64") + "match_parameters: true\nbaseline: rnn",
+            TWO.replace("position=rope", "model.dim=128, model.transformer.heads=64")
+            + "match_parameters: true\nbaseline: rnn",
             "variant tr: no width gives it",
         ),
     ],
@@ -264,7 +357,10 @@ def test_what_cannot_be_compared_is_refused_before_training(ask, text: str, mess
 def test_a_run_that_is_still_going_is_named(ask) -> None:
     folder = ask().runs()[1].folder.path
     folder.mkdir(parents=True)
-    with FileLock(folder / ".lock"), pytest.raises(MTError, match="is being trained by another process: wait"):
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(MTError, match="is being trained by another process: wait"),
+    ):
         ask()
     assert ask().missing()
 
@@ -272,7 +368,10 @@ def test_a_run_that_is_still_going_is_named(ask) -> None:
 def test_tokenizers_may_differ_where_the_budget_is_not_in_tokens(ask) -> None:
     plan = ask(TWO.replace("position=rope", "data.tokenizer.vocab_size=350"))
     assert plan.variants[0].parameters != plan.variants[1].parameters
-    sizes = [prepare_run(variant.config, lambda _: None).tokenizer.vocab_size() for variant in plan.variants]
+    sizes = [
+        prepare_run(variant.config, lambda _: None).tokenizer.vocab_size()
+        for variant in plan.variants
+    ]
     assert sizes == [400, 350]
 
 

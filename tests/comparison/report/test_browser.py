@@ -17,16 +17,22 @@ from helpers.report_results import REFERENCES, results
 from mt.comparison.report.charts import figures
 from mt.comparison.report.write import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "headless_shell")
-CHROMIUM = os.environ.get("MT_CHROMIUM") or next((path for path in map(shutil.which, NAMES) if path), None)
+CHROMIUM = os.environ.get("MT_CHROMIUM") or next(
+    (path for path in map(shutil.which, NAMES) if path), None
+)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the PATH: set MT_CHROMIUM")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
         yield browser
         browser.close()
 
@@ -43,11 +49,18 @@ def open_report(browser, report: Path) -> Iterator:
     pages = []
 
     def open_page(width: int = 1280, scheme: str = "light", path: Path = report, **settings):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **settings)
+        page = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, **settings
+        )
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: said.append(request.url) if request.url not in (path.as_uri(), "data:,") else None)
+        page.on(
+            "request",
+            lambda request: (
+                said.append(request.url) if request.url not in (path.as_uri(), "data:,") else None
+            ),
+        )
         page.goto(path.as_uri())
         pages.append(page)
         return page
@@ -60,7 +73,9 @@ def open_report(browser, report: Path) -> Iterator:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [380, 768, 1280, 1920])
-def test_it_opens_at_every_width_without_a_sideways_scroll(open_report, width: int, scheme: str) -> None:
+def test_it_opens_at_every_width_without_a_sideways_scroll(
+    open_report, width: int, scheme: str
+) -> None:
     page = open_report(width, scheme)
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true; }")
@@ -73,7 +88,9 @@ def test_it_opens_at_every_width_without_a_sideways_scroll(open_report, width: i
         assert 250 < box["width"] <= width and box["height"] > 150
         assert chart.locator(".line").count() >= 3
     assert page.locator("h1").inner_text() == "Which attention?"
-    ink, paper = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    ink, paper = page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
     dark = [sum(map(int, colour[4:-1].split(","))) < 380 for colour in (ink, paper)]
     assert dark == [scheme == "light", scheme == "dark"]
 
@@ -81,7 +98,12 @@ def test_it_opens_at_every_width_without_a_sideways_scroll(open_report, width: i
 def test_text_is_as_large_as_one_can_read(open_report) -> None:
     page = open_report(380)
     for chart in page.locator("svg.chart:visible").all():
-        assert chart.evaluate("e => Math.min(...[...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height))") >= 9
+        assert (
+            chart.evaluate(
+                "e => Math.min(...[...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height))"
+            )
+            >= 9
+        )
 
 
 def test_pointing_at_a_chart_says_what_is_there(open_report) -> None:
@@ -91,9 +113,15 @@ def test_pointing_at_a_chart_says_what_is_there(open_report) -> None:
     tip = page.locator("#bleu-by-length .tip")
     assert tip.first.is_hidden()
     x, y, text = json.loads(chart.locator(".line").nth(2).get_attribute("data-points"))[1]
-    box, scale = chart.bounding_box(), chart.evaluate("e => e.clientWidth / e.viewBox.baseVal.width")
+    box, scale = (
+        chart.bounding_box(),
+        chart.evaluate("e => e.clientWidth / e.viewBox.baseVal.width"),
+    )
     page.mouse.move(box["x"] + x * scale + 2, box["y"] + y * scale - 2)
-    assert text == "luong, 11-20: 30.0 BLEU (27.5 - 32.5), 320 sentences" and tip.first.inner_text() == text
+    assert (
+        text == "luong, 11-20: 30.0 BLEU (27.5 - 32.5), 320 sentences"
+        and tip.first.inner_text() == text
+    )
     page.mouse.move(5, 5)
     assert tip.first.is_hidden()
     chart.focus()
@@ -104,10 +132,18 @@ def test_pointing_at_a_chart_says_what_is_there(open_report) -> None:
 
 def test_curves_over_minutes_or_tokens(open_report) -> None:
     page = open_report()
-    assert page.locator("#bleu-by-minutes").is_visible() and page.locator("#bleu-by-target-tokens").is_hidden()
+    assert (
+        page.locator("#bleu-by-minutes").is_visible()
+        and page.locator("#bleu-by-target-tokens").is_hidden()
+    )
     page.locator("label[for=curve-1]").click()
-    assert page.locator("#bleu-by-minutes").is_hidden() and page.locator("#bleu-by-target-tokens").is_visible()
-    assert page.locator("#bleu-by-target-tokens svg.wide .line").count() == 12  # a line for each run
+    assert (
+        page.locator("#bleu-by-minutes").is_hidden()
+        and page.locator("#bleu-by-target-tokens").is_visible()
+    )
+    assert (
+        page.locator("#bleu-by-target-tokens svg.wide .line").count() == 12
+    )  # a line for each run
 
 
 def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
@@ -117,15 +153,22 @@ def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
     word = pane.locator(".looks .word").first
     word.hover()
     assert pane.locator(".readout").inner_text().startswith("Die looks at The: 0.90")
-    shades = pane.locator(".seen .word").evaluate_all("words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))")
+    shades = pane.locator(".seen .word").evaluate_all(
+        "words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))"
+    )
     assert shades[0] == pytest.approx(0.9**0.5, abs=0.002) and max(shades[1:]) < 0.2
     pane.locator(".looks .word").nth(2).hover()
     weights = results()["sentences"][0]["attention"]["transformer"]["weights"]["cross"]
     heads, rows, columns = weights["shape"][1:]
     row = [
-        sum(weights["percent"][(head * rows + 2) * columns + column] for head in range(heads)) / heads / 100 for column in range(columns)
+        sum(weights["percent"][(head * rows + 2) * columns + column] for head in range(heads))
+        / heads
+        / 100
+        for column in range(columns)
     ]
-    shades = pane.locator(".seen .word").evaluate_all("words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))")
+    shades = pane.locator(".seen .word").evaluate_all(
+        "words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))"
+    )
     assert shades == pytest.approx([weight**0.5 for weight in row], abs=0.002)
     pane.get_by_label("Layer").select_option(label="2")
     pane.get_by_label("Head").select_option(label="2")
@@ -141,10 +184,14 @@ def test_two_systems_step_through_sentences_together(open_report) -> None:
     panes = page.locator(".pane:visible")
     assert panes.locator("h4").all_inner_texts() == ["bahdanau", "transformer"]
     panes.first.get_by_role("button", name="Next sentence").click()
-    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [["We", "bought"]] * 2
+    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [
+        ["We", "bought"]
+    ] * 2
     page.locator("select.left").select_option("1")
     assert sorted(panes.locator("h4").all_inner_texts()) == ["luong", "transformer"]
-    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [["We", "bought"]] * 2
+    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [
+        ["We", "bought"]
+    ] * 2
 
 
 def test_sorting_sorts_and_finding_finds(open_report) -> None:
@@ -171,7 +218,9 @@ def test_sorting_sorts_and_finding_finds(open_report) -> None:
 
 def test_it_can_be_read_without_scripts(open_report) -> None:
     page = open_report(java_script_enabled=False)
-    assert page.locator(".card:visible").count() == 9 and page.locator(".tools:visible").count() <= 1
+    assert (
+        page.locator(".card:visible").count() == 9 and page.locator(".tools:visible").count() <= 1
+    )
     assert page.locator("svg.chart:visible").count() >= 5
 
 
@@ -179,7 +228,10 @@ def test_paper_is_white_whatever_the_screen_is(open_report) -> None:
     page = open_report(720, "dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.locator(".contents").is_hidden() and page.locator("#bleu-by-target-tokens").is_visible()
+    assert (
+        page.locator(".contents").is_hidden()
+        and page.locator("#bleu-by-target-tokens").is_visible()
+    )
 
 
 def test_every_part_is_reached_by_the_keyboard(open_report) -> None:
@@ -187,5 +239,9 @@ def test_every_part_is_reached_by_the_keyboard(open_report) -> None:
     reached = set()
     for _ in range(120):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.closest('section[id], nav')?.id || document.activeElement.tagName"))
+        reached.add(
+            page.evaluate(
+                "document.activeElement.closest('section[id], nav')?.id || document.activeElement.tagName"
+            )
+        )
     assert {"scores", "differences", "length", "training", "attention", "sentences"} <= reached

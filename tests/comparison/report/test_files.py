@@ -34,13 +34,22 @@ from mt.comparison.report.write import WITHOUT, write_report
 from mt.comparison.table import Cell, Table, markdown_table
 from mt.errors import MTError
 
-matplotlib = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
+matplotlib = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed"
+)
 
 
 def of_files() -> dict[str, Any]:
     """Results of files of translations: without seeds, costs, curves, words, maps."""
     made = results(seeds=1, tests=("test",))
-    made |= {"title": "", "question": "", "failed": [], "words": [], "attention": [], "made": {"command": ["mt-compare"], "versions": {}}}
+    made |= {
+        "title": "",
+        "question": "",
+        "failed": [],
+        "words": [],
+        "attention": [],
+        "made": {"command": ["mt-compare"], "versions": {}},
+    }
     for system in made["systems"]:
         system |= {"cost": None, "parameters": None, "settings": {}, "unfinished": False}
         for run in system["runs"]:
@@ -59,9 +68,7 @@ def test_the_answer_in_three_sentences() -> None:
         "By BLEU on 785 sentences, `luong` (+16.0) and `transformer` (+22.5) are better than the baseline `none` (14.0); "
     )
     assert first.endswith("; `bahdanau` (+0.2) is not distinguishable from it.")
-    loses = (
-        "From sentences of up to 20 words to longer ones `none` keeps the smallest share of its BLEU (17.0 to 8.0 BLEU, mostly because it"
-    )
+    loses = "From sentences of up to 20 words to longer ones `none` keeps the smallest share of its BLEU (17.0 to 8.0 BLEU, mostly because it"
     assert second.startswith(loses)
     assert second.endswith("`transformer` the largest (37.2 to 35.0).")
     assert "3 seeds of each" in third and "`transformer` had not finished learning" in third
@@ -70,7 +77,11 @@ def test_the_answer_in_three_sentences() -> None:
 def test_the_poorest_system_is_not_said_to_lose_least() -> None:
     made = results(("weak", "strong"))
     for group, weak, strong in (("short", 8.6, 69.7), ("long", 1.5, 23.1)):
-        for entry, mean in zip([s for s in made["tests"][0][group]["scores"] if s["metric"] == "bleu"], (weak, strong), strict=True):
+        for entry, mean in zip(
+            [s for s in made["tests"][0][group]["scores"] if s["metric"] == "bleu"],
+            (weak, strong),
+            strict=True,
+        ):
             entry["mean"] = mean
     assert "`weak` keeps the smallest share" in answer(made)[1]
 
@@ -88,7 +99,9 @@ def test_a_difference_of_two_systems_on_the_floor_is_none() -> None:
     for system in made["systems"]:
         system["floor"] = True
     assert "`one` and `other` have not learned to translate at all" in answer(made)[-1]
-    assert "Neither left the floor" in clauses(made)[0][1] and "what they do with length" in " ".join(warnings(made))
+    assert "Neither left the floor" in clauses(made)[0][
+        1
+    ] and "what they do with length" in " ".join(warnings(made))
     made["systems"][0]["floor"] = False
     assert "`other` has not learned" in answer(made)[-1] and "Neither" not in clauses(made)[0][1]
 
@@ -104,7 +117,9 @@ def test_what_a_reader_is_warned_of() -> None:
     made = results(seeds=1)
     made["systems"][1]["floor"] = True
     said = warnings(made)
-    assert "1 run failed" in said[0] and "`transformer` (seed 9): the loss is not a number" in said[0]
+    assert (
+        "1 run failed" in said[0] and "`transformer` (seed 9): the loss is not a number" in said[0]
+    )
     assert said[1].startswith("`bahdanau` never left the floor")
     assert said[2].startswith("`transformer` was still improving when the budget ended")
     assert said[3].startswith("Seeds were not tested for every system")
@@ -124,7 +139,11 @@ def test_what_a_reader_is_warned_of() -> None:
 
 def test_metrics_that_disagree_are_named() -> None:
     made = results()
-    entry = next(d for d in made["tests"][0]["overall"]["differences"] if (d["system"], d["metric"]) == ("luong", "chrf"))
+    entry = next(
+        d
+        for d in made["tests"][0]["overall"]["differences"]
+        if (d["system"], d["metric"]) == ("luong", "chrf")
+    )
     entry["verdict"] = "worse"
     assert "But chrF2 says the opposite." in dict(clauses(made))["luong"]
 
@@ -151,10 +170,24 @@ def test_csv_has_every_score_and_reads_back() -> None:
     assert len(rows) == 2 * len(SYSTEMS) * 2 * (3 + len(LABELS))  # tests, systems, metrics, groups
     for row in rows:
         test = next(test for test in made["tests"] if test["name"] == row["test"])
-        group = next(g for g in (test["overall"], test["short"], test["long"], *test["buckets"]) if g["label"] == row["group"])
-        score = next(s for s in group["scores"] if (s["system"], s["metric"]) == (row["system"], row["metric"]))
-        assert [float(row["mean"]), float(row["low"]), float(row["high"])] == [score["mean"], *score["interval"]]
-        assert (row["small"], row["still_improving"]) == (str(int(group["sentences"] < 100)), str(int(row["system"] == "transformer")))
+        group = next(
+            g
+            for g in (test["overall"], test["short"], test["long"], *test["buckets"])
+            if g["label"] == row["group"]
+        )
+        score = next(
+            s
+            for s in group["scores"]
+            if (s["system"], s["metric"]) == (row["system"], row["metric"])
+        )
+        assert [float(row["mean"]), float(row["low"]), float(row["high"])] == [
+            score["mean"],
+            *score["interval"],
+        ]
+        assert (row["small"], row["still_improving"]) == (
+            str(int(group["sentences"] < 100)),
+            str(int(row["system"] == "transformer")),
+        )
         assert (row["difference"] == "") == (row["system"] == made["baseline"])
         assert (row["precision"] == "") == (row["metric"] == "chrf")
 
@@ -166,10 +199,16 @@ def test_every_figure_has_its_numbers_and_they_are_in_the_page() -> None:
         part = page[page.index(f'<figure id="{figure.name}"') :]
         part = part[: part.index("</figure>")]
         assert part.count('<svg class="chart') == 2
-        numbers = Counter(re.findall(r"(?<=class=num>)[+-]?[\d.,]+", part[part.index("<table") :].replace("\u2212", "-")))
+        numbers = Counter(
+            re.findall(
+                r"(?<=class=num>)[+-]?[\d.,]+", part[part.index("<table") :].replace("\u2212", "-")
+            )
+        )
         if isinstance(figure, Chart):
             digits = 2 if figure.name.startswith(("brevity", "attention")) else 1
-            values = Counter(f"{point.y:.{digits}f}" for line in figure.lines for point in line.points)
+            values = Counter(
+                f"{point.y:.{digits}f}" for line in figure.lines for point in line.points
+            )
         else:
             values = Counter(f"{bar.point.x:+.1f}" for bar in figure.bars)
         assert values <= numbers
@@ -184,7 +223,11 @@ def test_markdown_tables_line_up_and_star_what_is_small() -> None:
     assert re.search(r"^\| 31-40\*\s+\| 61 ", made, re.M) and "| 21-30 " in made
     assert summary(results()).splitlines()[0] in made
     table = Table(["a", "b"], [["x|y", Cell("1", "0 - 2")]], faint=frozenset([0]))
-    assert markdown_table(table).splitlines() == ["| a     | b         |", "|-------|----------:|", "| x\\|y* | 1 (0 - 2) |"]
+    assert markdown_table(table).splitlines() == [
+        "| a     | b         |",
+        "|-------|----------:|",
+        "| x\\|y* | 1 (0 - 2) |",
+    ]
 
 
 def test_differences_say_what_would_tell() -> None:
@@ -213,12 +256,15 @@ def test_ticks_are_round_and_hold_the_values(low: float, size: float) -> None:
     steps = [b - a for a, b in pairwise(found)]
     assert max(steps) - min(steps) < 1e-6 * max(abs(found[0]), abs(found[-1]), size)
     assert any(
-        math.isclose(steps[0] / 10 ** math.floor(math.log10(steps[0]) + 1e-9), factor, rel_tol=1e-3) for factor in (1, 2, 2.5, 5, 10)
+        math.isclose(steps[0] / 10 ** math.floor(math.log10(steps[0]) + 1e-9), factor, rel_tol=1e-3)
+        for factor in (1, 2, 2.5, 5, 10)
     )
 
 
 def test_numbers_as_people_write_them() -> None:
-    assert tick_text([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"] and tick_text([0.0, 50_000.0, 100_000.0]) == ["0", "50 k", "100 k"]
+    assert tick_text([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"] and tick_text(
+        [0.0, 50_000.0, 100_000.0]
+    ) == ["0", "50 k", "100 k"]
     assert [large(n) for n in (7, 1000, 12_345, 5_904_000, 99_960_000, 4.2e15, None)] == [
         "7",
         "1,000",
@@ -236,15 +282,31 @@ def test_points_are_where_their_values_are(size) -> None:
     made = results()
     chart = length_chart(made, made["tests"][0])
     assert isinstance(chart, Chart)
-    drawn = ElementTree.fromstring(lines(chart, size).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+    drawn = ElementTree.fromstring(
+        lines(chart, size).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    )
     name = "{http://www.w3.org/2000/svg}"
-    labels = {text.text: float(text.get("y")) - 4 for text in drawn.iter(f"{name}text") if text.get("text-anchor") == "end"}
-    places = {text.text: float(text.get("x")) for text in drawn.iter(f"{name}text") if text.get("text-anchor") == "middle"}
+    labels = {
+        text.text: float(text.get("y")) - 4
+        for text in drawn.iter(f"{name}text")
+        if text.get("text-anchor") == "end"
+    }
+    places = {
+        text.text: float(text.get("x"))
+        for text in drawn.iter(f"{name}text")
+        if text.get("text-anchor") == "middle"
+    }
     unit = (labels["0"] - labels["40"]) / 40
-    for line, group in zip(chart.lines, [g for g in drawn.iter(f"{name}g") if g.get("class", "").startswith("line")], strict=True):
+    for line, group in zip(
+        chart.lines,
+        [g for g in drawn.iter(f"{name}g") if g.get("class", "").startswith("line")],
+        strict=True,
+    ):
         found = json.loads(group.get("data-points"))
         for (x, y, text), point, label in zip(found, line.points, chart.categories, strict=True):
-            assert labels["0"] - y == pytest.approx(unit * point.y, abs=0.11) and x == pytest.approx(places[label], abs=0.11)
+            assert labels["0"] - y == pytest.approx(
+                unit * point.y, abs=0.11
+            ) and x == pytest.approx(places[label], abs=0.11)
             assert f"{line.name}, {label}: {point.y:.1f} BLEU" in text
     assert len([r for r in drawn.iter(f"{name}rect") if r.get("class") == "few"]) == 2
 
@@ -269,10 +331,15 @@ def test_the_page_loads_nothing_and_lets_no_text_act() -> None:
     made["notes"], made["attention"][1]["diagnostics"]["findings"] = [EVIL], [EVIL]
     made["sentences"][0]["diff"]["none"] = [[False, EVIL, EVIL]]
     page = report_page(made)
-    assert not re.search(r"(?:src|href)=\"(?!#|data:)|@import|url\(", page) and "default-src 'none'" in page
+    assert (
+        not re.search(r"(?:src|href)=\"(?!#|data:)|@import|url\(", page)
+        and "default-src 'none'" in page
+    )
     assert "<script>alert" not in page and page.count("<script>") == 1
     assert "innerHTML" not in page and len(STYLES) + len(SCRIPTS) == 6
-    assert difference(made["sentences"][0], "none").startswith('<mark title="reference: &lt;/script&gt;')
+    assert difference(made["sentences"][0], "none").startswith(
+        '<mark title="reference: &lt;/script&gt;'
+    )
 
 
 @matplotlib
@@ -280,17 +347,28 @@ def test_a_report_is_made_of_the_results_alone(tmp_path: Path) -> None:
     made = results(("none", "transformer"), tests=("test",))
     frozen = json.dumps(made)
     one = write_report(made, tmp_path / "one")
-    two = write_report(json.loads((tmp_path / "one" / "results.json").read_text("utf-8")), tmp_path / "two")
+    two = write_report(
+        json.loads((tmp_path / "one" / "results.json").read_text("utf-8")), tmp_path / "two"
+    )
     assert json.dumps(made) == frozen
     names = [str(path.relative_to(tmp_path / "one")) for path in one]
     assert names[:4] == ["report.html", "report.md", "results.json", "results.csv"]
-    assert names[4:] == [f"figures/{figure.name}.{form}" for figure in figures(made) for form in ("png", "svg")]
+    assert names[4:] == [
+        f"figures/{figure.name}.{form}" for figure in figures(made) for form in ("png", "svg")
+    ]
     for first, second in zip(one, two, strict=True):
         assert first.read_bytes() == second.read_bytes()
         if first.suffix == ".png":
-            assert first.read_bytes().startswith(b"\x89PNG") and f"({first.relative_to(tmp_path / 'one')})" in one[1].read_text("utf-8")
+            assert first.read_bytes().startswith(
+                b"\x89PNG"
+            ) and f"({first.relative_to(tmp_path / 'one')})" in one[1].read_text("utf-8")
         elif first.suffix == ".svg":
-            texts = [e.text for e in ElementTree.fromstring(first.read_bytes()).iter("{http://www.w3.org/2000/svg}text")]
+            texts = [
+                e.text
+                for e in ElementTree.fromstring(first.read_bytes()).iter(
+                    "{http://www.w3.org/2000/svg}text"
+                )
+            ]
             assert "transformer" in " ".join(filter(None, texts))
 
 
@@ -307,12 +385,25 @@ def test_a_long_legend_stays_within_its_picture() -> None:
     assert legend.get_window_extent().width <= drawing.bbox.width and legend._ncols == 3
 
 
-def test_without_matplotlib_the_page_still_has_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_page_still_has_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "matplotlib" else find_spec(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "matplotlib" else find_spec(name, *rest),
+    )
     paths = write_report(results(), tmp_path)
-    assert [path.name for path in paths] == ["report.html", "report.md", "results.json", "results.csv"]
-    assert WITHOUT.split(" (")[0] in paths[0].read_text("utf-8") and WITHOUT in paths[1].read_text("utf-8")
+    assert [path.name for path in paths] == [
+        "report.html",
+        "report.md",
+        "results.json",
+        "results.csv",
+    ]
+    assert WITHOUT.split(" (")[0] in paths[0].read_text("utf-8") and WITHOUT in paths[1].read_text(
+        "utf-8"
+    )
     assert paths[0].read_text("utf-8").count('<svg class="chart') == 2 * len(figures(results()))
     assert json.loads(paths[2].read_text("utf-8"))["notes"] == results()["notes"]
 

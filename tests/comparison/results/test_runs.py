@@ -38,28 +38,49 @@ def configs() -> dict[str, Config]:
     return {family: load_config([f"model={family}"]) for family in ("rnn", "transformer")}
 
 
-def test_runs_that_differ_in_their_seed_are_one_system(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_runs_that_differ_in_their_seed_are_one_system(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     paths = [
-        make_run(tmp_path / f"{family}-{seed}", dataclasses.replace(configs[family], seed=seed, name=f"{family}-{seed}"), damaged(seed + 2))
+        make_run(
+            tmp_path / f"{family}-{seed}",
+            dataclasses.replace(configs[family], seed=seed, name=f"{family}-{seed}"),
+            damaged(seed + 2),
+        )
         for seed in (1, 2)
         for family in ("rnn", "transformer")
     ]
     found = of_runs(paths)
-    assert [(s.name, [r.seed for r in s.runs]) for s in found.systems] == [("rnn-1", [1, 2]), ("transformer-1", [1, 2])]
-    assert found.tests[0].hypotheses["rnn-1"] == [damaged(3), damaged(4)] and found.lang == "de" and found.notes == []
+    assert [(s.name, [r.seed for r in s.runs]) for s in found.systems] == [
+        ("rnn-1", [1, 2]),
+        ("transformer-1", [1, 2]),
+    ]
+    assert (
+        found.tests[0].hypotheses["rnn-1"] == [damaged(3), damaged(4)]
+        and found.lang == "de"
+        and found.notes == []
+    )
     assert (found.tests[0].sources, found.tests[0].references) == (SOURCES, REFERENCES)
 
 
 def test_another_budget_is_another_system(tmp_path: Path, configs: dict[str, Config]) -> None:
-    longer = dataclasses.replace(configs["rnn"], seed=2, trainer=dataclasses.replace(configs["rnn"].trainer, max_steps=9))
-    paths = [make_run(tmp_path / "a", configs["rnn"], REFERENCES), make_run(tmp_path / "b", longer, REFERENCES)]
+    longer = dataclasses.replace(
+        configs["rnn"], seed=2, trainer=dataclasses.replace(configs["rnn"].trainer, max_steps=9)
+    )
+    paths = [
+        make_run(tmp_path / "a", configs["rnn"], REFERENCES),
+        make_run(tmp_path / "b", longer, REFERENCES),
+    ]
     assert [system.name for system in of_runs(paths).systems] == ["a", "b"]
 
 
 def test_what_a_reader_of_seeds_must_know(tmp_path: Path, configs: dict[str, Config]) -> None:
     paths = [make_run(tmp_path / str(i), configs["rnn"], REFERENCES) for i in range(3)]
     unequal, copies = of_variants({"a": paths[:2], "b": paths[2:], "c": []}).notes
-    assert "unequal numbers of runs (a 2, b 1)" in unequal and "a has several runs with seed 1" in copies
+    assert (
+        "unequal numbers of runs (a 2, b 1)" in unequal
+        and "a has several runs with seed 1" in copies
+    )
     with pytest.raises(UsageError, match="named twice"):
         of_runs([paths[0], f"{tmp_path}/../{tmp_path.name}/0"])
     with pytest.raises(MTError, match="no finished run"):
@@ -72,10 +93,15 @@ def test_runs_that_cannot_be_compared(tmp_path: Path, configs: dict[str, Config]
     (tmp_path / "two" / "test.sources.txt").write_text("something else\n" * len(SOURCES))
     with pytest.raises(MTError, match="tested on different text.*hyp="):
         of_runs([one, two])
-    with FileLock(tmp_path / "two" / ".lock"), pytest.raises(MTError, match="two is being trained: wait"):
+    with (
+        FileLock(tmp_path / "two" / ".lock"),
+        pytest.raises(MTError, match="two is being trained: wait"),
+    ):
         of_runs([one, two])
     (tmp_path / "two" / "test.hypotheses.txt").write_text("too few\n")
-    (tmp_path / "two" / "test.sources.txt").write_text((tmp_path / "one" / "test.sources.txt").read_text("utf-8"), encoding="utf-8")
+    (tmp_path / "two" / "test.sources.txt").write_text(
+        (tmp_path / "one" / "test.sources.txt").read_text("utf-8"), encoding="utf-8"
+    )
     with pytest.raises(MTError, match="120 lines but .*two has 1"):
         of_runs([one, two])
     (tmp_path / "two" / "test.hypotheses.txt").unlink()
@@ -99,13 +125,22 @@ def curve(*points: tuple[int, float]) -> list[dict]:
 
 def test_a_record_that_is_no_validation_is_left_out(tmp_path: Path) -> None:
     record = '{"kind": "val", "step": 5, "minutes": 1.0, "bleu": 2.0, "loss": NaN}'
-    (tmp_path / "metrics.jsonl").write_bytes(b'5\n{"step": 1}\n{"kind": "val", "step": 3}\n' + record.encode() + b'\n\xe9\n{"kind": "va')
-    assert [(each["step"], each["bleu"], each["loss"]) for each in read_curve(RunFolder.at(tmp_path))] == [(5, 2.0, None)]
+    (tmp_path / "metrics.jsonl").write_bytes(
+        b'5\n{"step": 1}\n{"kind": "val", "step": 3}\n' + record.encode() + b'\n\xe9\n{"kind": "va'
+    )
+    assert [
+        (each["step"], each["bleu"], each["loss"]) for each in read_curve(RunFolder.at(tmp_path))
+    ] == [(5, 2.0, None)]
 
 
-def test_too_few_validations_to_say_whether_it_was_still_improving(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_too_few_validations_to_say_whether_it_was_still_improving(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     points = [(100, 10.0), (500, 20.0), (1000, 30.0)]
-    paths = {name: [make_run(tmp_path / name, configs[name], REFERENCES, points[:k])] for name, k in (("rnn", 3), ("transformer", 2))}
+    paths = {
+        name: [make_run(tmp_path / name, configs[name], REFERENCES, points[:k])]
+        for name, k in (("rnn", 3), ("transformer", 2))
+    }
     systems = describe_systems(of_variants(paths).systems, {name: Floor(50, 0) for name in paths})
     for each in systems:
         each["parameters"] = 5
@@ -126,10 +161,15 @@ def test_still_improving_at_the_end(bleus: list[tuple[int, float]], expected: bo
 
 
 def test_time_to_reach_a_score() -> None:
-    slow, fast = curve((100, 2.0), (500, 11.0), (800, 24.0), (1000, 23.0)), curve((100, 12.0), (200, 21.0))
+    slow, fast = (
+        curve((100, 2.0), (500, 11.0), (800, 24.0), (1000, 23.0)),
+        curve((100, 12.0), (200, 21.0)),
+    )
     wanted = levels([slow, fast])
     assert wanted == [5, 10, 15, 20]
-    assert reaches(slow, wanted) == {"5": 5, "10": 5, "15": 8, "20": 8} and reaches(slow, [25]) == {"25": None}
+    assert reaches(slow, wanted) == {"5": 5, "10": 5, "15": 8, "20": 8} and reaches(slow, [25]) == {
+        "25": None
+    }
     assert (
         levels([]) == []
         and levels([curve((1, 0.4))]) == []
@@ -145,14 +185,26 @@ def test_the_curve_is_that_of_the_log(tmp_path: Path) -> None:
         {"kind": "train", "step": 9, "target_tokens": 1500, "minutes": 0.3},
         {"kind": "val", "step": 9, "bleu": 4.0, "loss": 3.0, "minutes": 0.4, "target_tokens": 1501},
     ]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"kind": "va', encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text(
+        "\n".join(map(json.dumps, lines)) + '\n{"kind": "va', encoding="utf-8"
+    )
     first, second = read_curve(RunFolder.at(tmp_path))
-    assert first == {"step": 5, "bleu": 3.0, "loss": 4.0, "minutes": 0.2, "target_tokens": 700} and second["target_tokens"] == 1501
+    assert (
+        first == {"step": 5, "bleu": 3.0, "loss": 4.0, "minutes": 0.2, "target_tokens": 700}
+        and second["target_tokens"] == 1501
+    )
     assert read_curve(RunFolder.at(tmp_path / "nowhere")) == []
 
 
 def test_costs_are_read_and_averaged(tmp_path: Path) -> None:
-    cost = {"parameters": 10, "minutes": 2.0, "flops": None, "device": "cpu", "test_sentences": 30, "test_seconds": 2.0}
+    cost = {
+        "parameters": 10,
+        "minutes": 2.0,
+        "flops": None,
+        "device": "cpu",
+        "test_sentences": 30,
+        "test_seconds": 2.0,
+    }
     (tmp_path / "cost.json").write_text(json.dumps(cost))
     one = read_cost(RunFolder.at(tmp_path))
     assert one is not None and one["sentences_per_second"] == 15
@@ -166,22 +218,38 @@ def test_costs_are_read_and_averaged(tmp_path: Path) -> None:
 
 def test_settings_that_tell_systems_apart(tmp_path: Path, configs: dict[str, Config]) -> None:
     paths = {
-        name: [make_run(tmp_path / name, dataclasses.replace(config, seed=9, name=name), REFERENCES)] for name, config in configs.items()
+        name: [
+            make_run(tmp_path / name, dataclasses.replace(config, seed=9, name=name), REFERENCES)
+        ]
+        for name, config in configs.items()
     }
     settings = settings_of(of_variants(paths).systems)
-    assert settings["rnn"]["model.decoder"] == "rnn" and settings["transformer"]["model.decoder"] == "transformer"
+    assert (
+        settings["rnn"]["model.decoder"] == "rnn"
+        and settings["transformer"]["model.decoder"] == "transformer"
+    )
     assert not {"seed", "name", "data.name"} & settings["rnn"].keys()
 
 
-def test_settings_of_another_family_say_nothing_of_a_system(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_settings_of_another_family_say_nothing_of_a_system(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     configs["rnn"].model.transformer.ff_dim, configs["rnn"].model.rnn.hidden = 7, 9
-    paths = {name: [make_run(tmp_path / name, dataclasses.replace(config, name=name), REFERENCES)] for name, config in configs.items()}
+    paths = {
+        name: [make_run(tmp_path / name, dataclasses.replace(config, name=name), REFERENCES)]
+        for name, config in configs.items()
+    }
     settings = settings_of(of_variants(paths).systems)
     keys = ("model.transformer.ff_dim", "model.rnn.hidden")
-    assert [[key in settings[name] for key in keys] for name in ("rnn", "transformer")] == [[False, True], [True, False]]
+    assert [[key in settings[name] for key in keys] for name in ("rnn", "transformer")] == [
+        [False, True],
+        [True, False],
+    ]
 
 
-def test_a_comparison_of_runs_says_what_they_are(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_a_comparison_of_runs_says_what_they_are(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     rising = [(100, 10.0), (500, 20.0), (800, 25.0), (1000, 26.0)]
     paths = {
         "slow": [make_run(tmp_path / "slow", configs["rnn"], damaged(3), rising)],
@@ -190,21 +258,50 @@ def test_a_comparison_of_runs_says_what_they_are(tmp_path: Path, configs: dict[s
     for side, name in WORD_COUNTS.items():
         words = {"die": 1500, "Katze": 3} if side == "tgt" else {"the": 1500}
         save_counts(tmp_path / "slow" / name, words)
-    (tmp_path / "slow" / "environment.json").write_text(json.dumps({"starts": [{"device": "a GPU", "cpus": 8, "platform": "Linux"}]}))
-    (tmp_path / "done" / "environment.json").write_text(json.dumps({"starts": [{"device": "cpu", "cpus": 8, "platform": "Linux"}]}))
+    (tmp_path / "slow" / "environment.json").write_text(
+        json.dumps({"starts": [{"device": "a GPU", "cpus": 8, "platform": "Linux"}]})
+    )
+    (tmp_path / "done" / "environment.json").write_text(
+        json.dumps({"starts": [{"device": "cpu", "cpus": 8, "platform": "Linux"}]})
+    )
     lost = {"system": "slow", "seed": 2, "path": "x", "reason": "no memory"}
-    results = compare(of_variants(paths), "done", bootstrap=100, title="T", question="Q?", command=["mt-compare", "x"], failed=[lost])
+    results = compare(
+        of_variants(paths),
+        "done",
+        bootstrap=100,
+        title="T",
+        question="Q?",
+        command=["mt-compare", "x"],
+        failed=[lost],
+    )
     slow, done = results["systems"]
     assert (slow["unfinished"], done["unfinished"]) == (True, False)
-    assert slow["runs"][0]["reaches"]["20"] == 5 and slow["runs"][0]["curve"][1]["minutes"] == 5 and done["runs"][0]["curve"] == []
+    assert (
+        slow["runs"][0]["reaches"]["20"] == 5
+        and slow["runs"][0]["curve"][1]["minutes"] == 5
+        and done["runs"][0]["curve"] == []
+    )
     assert slow["cost"] is None and slow["parameters"] is None
     assert (results["title"], results["question"], results["failed"]) == ("T", "Q?", [lost])
     assert results["made"]["hardware"] == {"device": "a GPU, cpu", "cpus": 8, "platform": "Linux"}
     assert any("different devices (a GPU, cpu)" in note for note in results["notes"])
     bands = results["words"][1]["bands"]
-    assert [band["label"] for band in bands] == ["0", "1", "2-4", "5-9", "10-99", "100-999", "1000+"]
-    assert bands[-1]["words"] == sum(line.split().count("die") for line in REFERENCES) and bands[-1]["recall"]["value"] == 100
-    assert results["attention"] == [] and any("slow has no model.safetensors" in note for note in results["notes"])
+    assert [band["label"] for band in bands] == [
+        "0",
+        "1",
+        "2-4",
+        "5-9",
+        "10-99",
+        "100-999",
+        "1000+",
+    ]
+    assert (
+        bands[-1]["words"] == sum(line.split().count("die") for line in REFERENCES)
+        and bands[-1]["recall"]["value"] == 100
+    )
+    assert results["attention"] == [] and any(
+        "slow has no model.safetensors" in note for note in results["notes"]
+    )
 
 
 # --- further test sets ---------------------------------------------------------------------------------------------
@@ -213,7 +310,9 @@ def test_a_comparison_of_runs_says_what_they_are(tmp_path: Path, configs: dict[s
 def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
     pairs = list(generate("long", 3))
     for side in ("source", "target"):
-        (tmp_path / side).write_text("".join(getattr(pair, side)[:40] + "\n" for pair in pairs), encoding="utf-8")
+        (tmp_path / side).write_text(
+            "".join(getattr(pair, side)[:40] + "\n" for pair in pairs), encoding="utf-8"
+        )
     paths = [str(save_run(tmp_path / name, tokenizer)) for name in ("a", "b")]
     for path in paths:
         config = RunFolder.at(Path(path)).read_config()
@@ -225,17 +324,28 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
     said: list[str] = []
     variants = {"a": paths[:1], "b": paths[1:]}
     first = of_variants(variants, tests, said.append)
-    assert [test.name for test in first.tests] == ["test", "more"] and sum("translating the test set more" in line for line in said) == 2
+    assert [test.name for test in first.tests] == ["test", "more"] and sum(
+        "translating the test set more" in line for line in said
+    ) == 2
     assert (
-        first.tests[1].sources == [pair.source[:40] for pair in pairs] and first.tests[1].hypotheses["a"] == first.tests[1].hypotheses["b"]
+        first.tests[1].sources == [pair.source[:40] for pair in pairs]
+        and first.tests[1].hypotheses["a"] == first.tests[1].hypotheses["b"]
     )
     said.clear()
     assert of_variants(variants, tests, said.append) == first and said == []
-    (tmp_path / "source").write_text("".join(pair.source[:30] + "\n" for pair in pairs), encoding="utf-8")
-    assert of_variants(variants, tests, said.append).tests[1].sources == [pair.source[:30] for pair in pairs]
-    assert sum("translating" in line for line in said) == 2  # other text: nothing of before is taken
+    (tmp_path / "source").write_text(
+        "".join(pair.source[:30] + "\n" for pair in pairs), encoding="utf-8"
+    )
+    assert of_variants(variants, tests, said.append).tests[1].sources == [
+        pair.source[:30] for pair in pairs
+    ]
+    assert (
+        sum("translating" in line for line in said) == 2
+    )  # other text: nothing of before is taken
     said.clear()
-    (tmp_path / "b" / "model.safetensors").write_bytes((tmp_path / "a" / "model.safetensors").read_bytes()[:-1])  # another model
+    (tmp_path / "b" / "model.safetensors").write_bytes(
+        (tmp_path / "a" / "model.safetensors").read_bytes()[:-1]
+    )  # another model
     with pytest.raises(MTError, match="b/model.safetensors is damaged"):
         of_variants(variants, tests, said.append)
     assert sum("translating" in line for line in said) == 1
@@ -246,13 +356,28 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
 def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
     (tmp_path / "empty.tsv").touch()
     config = load_config(["data=demo"])
-    changed = with_test(config, "long", ["data.test.split=long", "data.test.demo=7", "data.test.limit=5"])
-    assert (changed.data.test.split, changed.data.test.limit, changed.data.train) == ("long", 5, config.data.train)
+    changed = with_test(
+        config, "long", ["data.test.split=long", "data.test.demo=7", "data.test.limit=5"]
+    )
+    assert (changed.data.test.split, changed.data.test.limit, changed.data.train) == (
+        "long",
+        5,
+        config.data.train,
+    )
     text = read_test(changed.data, "long")
-    assert text.sources == [pair.source for pair in generate("long", 7)][:5] and text.links is not None and len(text.links) == 5
+    assert (
+        text.sources == [pair.source for pair in generate("long", 7)][:5]
+        and text.links is not None
+        and len(text.links) == 5
+    )
     with pytest.raises(UsageError, match="made of overrides of data.test"):
         with_test(config, "long", ["data.val.split=long"])
     with pytest.raises(UsageError, match="did you mean data.test.split"):
         with_test(config, "long", ["data.test.splitt=long"])
     with pytest.raises(MTError, match="the test set none is empty"):
-        read_test(with_test(config, "none", ["data.test.demo=0", f"data.test.file={tmp_path}/empty.tsv"]).data, "none")
+        read_test(
+            with_test(
+                config, "none", ["data.test.demo=0", f"data.test.file={tmp_path}/empty.tsv"]
+            ).data,
+            "none",
+        )

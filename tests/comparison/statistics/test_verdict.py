@@ -11,17 +11,29 @@ from mt.comparison.statistics.significance import Chance, Difference, compare_sy
 from mt.comparison.statistics.verdict import ALPHA, judge, power, what_is_needed
 
 
-def difference(effect: float, common: float, per_seed: float, runs: int = 3, sentences: int = 1000, p: float = 0.3) -> Difference:
+def difference(
+    effect: float,
+    common: float,
+    per_seed: float,
+    runs: int = 3,
+    sentences: int = 1000,
+    p: float = 0.3,
+) -> Difference:
     half = per_seed / 2
     tail = ((half, runs), (half, runs)) if runs > 1 else ()
     chance = Chance(common + per_seed / runs, common, per_seed if runs > 1 else 0.0, tail)
     interval = (effect - 1, effect + 1) if p >= ALPHA else (effect / 2, effect * 1.5)
-    return Difference(effect, interval, p, None, sentences, (runs, runs), runs > 1, False, True, chance)
+    return Difference(
+        effect, interval, p, None, sentences, (runs, runs), runs > 1, False, True, chance
+    )
 
 
 def test_words() -> None:
     better = judge(difference(2, 0.01, 0.1, p=0.004))
-    assert (better.word, better.needed) == ("better", None) and better.text == "better (+2.0, 95 % interval +1.0 to +3.0, p = 0.004)"
+    assert (better.word, better.needed) == (
+        "better",
+        None,
+    ) and better.text == "better (+2.0, 95 % interval +1.0 to +3.0, p = 0.004)"
     corrected = judge(difference(2, 0.01, 0.1, p=0.02), 0.06)
     assert corrected.word == "not distinguishable" and corrected.p == 0.06
     assert (
@@ -29,7 +41,10 @@ def test_words() -> None:
         and "p < 0.001" in judge(difference(-2, 0.01, 0.1, p=1e-4)).text
     )
     text = judge(difference(0.5, 0.01, 0.5)).text
-    assert text.startswith("not distinguishable with this budget (+0.5") and "seeds of each would be needed" in text
+    assert (
+        text.startswith("not distinguishable with this budget (+0.5")
+        and "seeds of each would be needed" in text
+    )
 
 
 def test_seeds_needed_by_textbook() -> None:
@@ -37,21 +52,34 @@ def test_seeds_needed_by_textbook() -> None:
     for effect, n in ((1.0, 17), (0.8, 26), (0.5, 64)):
         assert what_is_needed(difference(effect, 0.0, 2.0)).seeds == pytest.approx(n, abs=1)
     stricter = what_is_needed(difference(1.0, 0.0, 2.0), alpha=0.01).seeds
-    assert stricter == pytest.approx(2 * (2.576 + 0.842) ** 2 + 2.576**2 / 4, abs=1.5)  # normal theory, and what estimating s costs
-    needed = judge(difference(1.0, 0.0, 2.0, p=0.02), 0.1).needed  # Holm multiplied by five: alpha 0.01
+    assert stricter == pytest.approx(
+        2 * (2.576 + 0.842) ** 2 + 2.576**2 / 4, abs=1.5
+    )  # normal theory, and what estimating s costs
+    needed = judge(
+        difference(1.0, 0.0, 2.0, p=0.02), 0.1
+    ).needed  # Holm multiplied by five: alpha 0.01
     assert needed is not None and needed.seeds == stricter
 
 
 def test_test_set_that_is_too_small() -> None:
     # (1.96 + 0.84)^2 = 7.85 times the variance 0.04 that 1000 sentences leave, over an effect of 0.2 squared
     needed = what_is_needed(difference(0.2, 0.04, 0.1))
-    assert needed.seeds is None and needed.sentences == pytest.approx(1000 * 7.849 * 0.04 / 0.04, abs=2)
+    assert needed.seeds is None and needed.sentences == pytest.approx(
+        1000 * 7.849 * 0.04 / 0.04, abs=2
+    )
     assert "test set is too small: about 78" in needed.text
-    assert what_is_needed(difference(0.57, 0.04, 0.1)).seeds is not None  # sqrt(7.85 x 0.04) = 0.560
+    assert (
+        what_is_needed(difference(0.57, 0.04, 0.1)).seeds is not None
+    )  # sqrt(7.85 x 0.04) = 0.560
     one = what_is_needed(difference(0.2, 0.04, 0.1, runs=1))
     assert one.seeds is None and one.sentences == needed.sentences and "several seeds" in one.text
-    uncertain = what_is_needed(difference(2.0, 0.04, 0.1, runs=1))  # enough sentences; it is seeds that are missing
-    assert uncertain.sentences is None and uncertain.text == "several seeds of each to tell the systems apart"
+    uncertain = what_is_needed(
+        difference(2.0, 0.04, 0.1, runs=1)
+    )  # enough sentences; it is seeds that are missing
+    assert (
+        uncertain.sentences is None
+        and uncertain.text == "several seeds of each to tell the systems apart"
+    )
     assert "not even 1000 seeds" in what_is_needed(difference(0.01, 0.0, 1.0)).text
     assert what_is_needed(difference(0.0, 0.04, 0.1)).sentences is None
 
@@ -60,7 +88,11 @@ def test_the_fewer_runs_of_unequal_numbers_are_where_the_search_begins() -> None
     chance = Chance(0.5 / 3 + 0.5 / 30, 0.0, 1.0, ((0.5, 3), (0.5, 30)))
     found = Difference(1.2, (-0.1, 2.5), 0.06, None, 1000, (3, 30), True, False, True, chance)
     seeds = what_is_needed(found).seeds
-    assert seeds is not None and 3 < seeds < 30 and power(1.2, chance, seeds) >= 0.8 > power(1.2, chance, seeds - 1)
+    assert (
+        seeds is not None
+        and 3 < seeds < 30
+        and power(1.2, chance, seeds) >= 0.8 > power(1.2, chance, seeds - 1)
+    )
 
 
 def test_the_seeds_that_are_named_are_enough() -> None:
@@ -78,5 +110,7 @@ def test_the_seeds_that_are_named_are_enough() -> None:
             pairs[trial, 0] = gaussian(runs, draw, common, seeds, effect)
             pairs[trial, 1] = gaussian(runs, draw, 0 * common, seeds)
         scored = resample_scores(pairs, number=200)
-        found[runs] = np.mean([compare_systems(scored[t, 0], scored[t, 1]).p < ALPHA for t in range(300)])
+        found[runs] = np.mean(
+            [compare_systems(scored[t, 0], scored[t, 1]).p < ALPHA for t in range(300)]
+        )
     assert found[named] == pytest.approx(0.8, abs=0.08) and found[named // 2] < 0.65

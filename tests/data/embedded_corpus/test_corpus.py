@@ -27,9 +27,6 @@ from mt.errors import UsageError
 DIGEST = "e7f4a83e8d95cc14"
 
 
-
-
-
 def length(pair: Pair) -> int:
     return len(pair.source.split())
 
@@ -38,7 +35,10 @@ def length(pair: Pair) -> int:
 
 
 def test_is_the_same_everywhere() -> None:
-    lines = (f"{p.source}\t{p.target}\t{p.pharaoh}\t{' '.join(sorted(p.constructions))}\n" for p in generate("train", 1000))
+    lines = (
+        f"{p.source}\t{p.target}\t{p.pharaoh}\t{' '.join(sorted(p.constructions))}\n"
+        for p in generate("train", 1000)
+    )
     assert hashlib.sha256("".join(lines).encode()).hexdigest()[:16] == DIGEST
 
 
@@ -46,13 +46,16 @@ def test_larger_sizes_continue_smaller_ones_and_seeds_differ() -> None:
     for split in SPLITS:
         few = list(generate(split, 8))
         assert few == list(pairs(split)[:8]), split
-        assert not {pair.source for pair in few} & {pair.source for pair in generate(split, 8, seed=1)}, split
+        assert not {pair.source for pair in few} & {
+            pair.source for pair in generate(split, 8, seed=1)
+        }, split
     assert list(generate("val", 0)) == []
 
 
 def test_the_core_uses_part_of_the_words() -> None:
     whole, core = (
-        {w for pair in found for w in words_of(pair.source)} for found in (pairs("train")[:1500], generate("train", 1500, 0, "core"))
+        {w for pair in found for w in words_of(pair.source)}
+        for found in (pairs("train")[:1500], generate("train", 1500, 0, "core"))
     )
     assert 300 < len(core) < 0.75 * len(whole), (len(core), len(whole))
 
@@ -83,14 +86,23 @@ def test_splits_share_no_source_whatever_the_seed() -> None:
     found = {(split, 0): [pair.source for pair in pairs(split)] for split in SPLITS}
     for key, sources in found.items():
         assert len(set(sources)) == len(sources) == SIZES[key[0]], "a source twice"
-    found |= {(split, 1): [pair.source for pair in pairs(split, 1, 150)] for split in ("train", "val", "test")}
+    found |= {
+        (split, 1): [pair.source for pair in pairs(split, 1, 150)]
+        for split in ("train", "val", "test")
+    }
     disjoint({key: set(sources) for key, sources in found.items()})
 
 
 @pytest.mark.slow
 def test_large_splits_share_no_source() -> None:
     sizes = {"train": 100_000, "val": 4000, "test": 4000, "long": 4000, "compose": 4000}
-    disjoint({(split, seed): {pair.source for pair in generate(split, size, seed)} for split, size in sizes.items() for seed in (0, 1)})
+    disjoint(
+        {
+            (split, seed): {pair.source for pair in generate(split, size, seed)}
+            for split, size in sizes.items()
+            for seed in (0, 1)
+        }
+    )
 
 
 def test_lengths_of_training_sentences() -> None:
@@ -108,7 +120,9 @@ def test_lengths_of_training_sentences() -> None:
     ("split", "buckets"),
     [("test", ((3, 10), (11, 20), (21, 30), (31, 40))), ("long", ((41, 60), (61, 80), (81, 120)))],
 )
-def test_equally_many_sentences_of_each_length(split: str, buckets: tuple[tuple[int, int], ...]) -> None:
+def test_equally_many_sentences_of_each_length(
+    split: str, buckets: tuple[tuple[int, int], ...]
+) -> None:
     assert {"test": TEST_BUCKETS, "long": LONG_BUCKETS}[split] == buckets
     lengths = Counter(length(pair) for pair in pairs(split))
     for low, high in buckets:
@@ -127,11 +141,17 @@ def test_held_out_combinations_are_in_their_own_split() -> None:
         return [tags for tags in combined if any(tags <= clause for clause in pair.clauses)]
 
     assert all(held_out(pair) for pair in pairs("compose"))
-    assert not any(held_out(pair) for split in ("train", "val", "test", "long") for pair in pairs(split))
+    assert not any(
+        held_out(pair) for split in ("train", "val", "test", "long") for pair in pairs(split)
+    )
     for tags in combined:
-        assert sum(tags in held_out(pair) for pair in pairs("compose")) > 0.02 * SIZES["compose"], f"{tags} is not tested"
+        assert sum(tags in held_out(pair) for pair in pairs("compose")) > 0.02 * SIZES["compose"], (
+            f"{tags} is not tested"
+        )
         for tag in tags:
-            assert any(tag in clause for pair in pairs("train") for clause in pair.clauses), f"{tag} alone is not learned"
+            assert any(tag in clause for pair in pairs("train") for clause in pair.clauses), (
+                f"{tag} alone is not learned"
+            )
 
 
 def test_held_out_combinations_by_their_words() -> None:
@@ -141,18 +161,21 @@ def test_held_out_combinations_by_their_words() -> None:
         "passive?": r"(Am|Is|Are|Was|Were) (I|he|she|it|we|they|((the|a|my|our|his|her|their) )?\w+) (washed|praised|found|sold|seen)\b",
     }
     for name, pattern in patterns.items():
-        assert not [p.source for split in ("train", "val", "test", "long") for p in pairs(split) if re.match(pattern, p.source)], name
+        assert not [
+            p.source
+            for split in ("train", "val", "test", "long")
+            for p in pairs(split)
+            if re.match(pattern, p.source)
+        ], name
     assert any(re.match(patterns["give!"], pair.source) for pair in pairs("compose"))
 
 
 # One reference
 
 
-
-
-
-
-def two_references(verbs: Iterable[str], seed: int, number: int, longest: float = 5) -> tuple[int, dict[str, set[str]]]:
+def two_references(
+    verbs: Iterable[str], seed: int, number: int, longest: float = 5
+) -> tuple[int, dict[str, set[str]]]:
     """How many sources came again among short sentences, and those that were translated differently."""
     found: dict[str, set[str]] = defaultdict(set)
     made = 0
@@ -160,11 +183,22 @@ def two_references(verbs: Iterable[str], seed: int, number: int, longest: float 
         found[pair.source].add(pair.target)
         made += 1
     assert made > 0.7 * number
-    return made - len(found), {source: targets for source, targets in found.items() if len(targets) > 1}
+    return made - len(found), {
+        source: targets for source, targets in found.items() if len(targets) > 1
+    }
 
 
 # Verbs that take several kinds of complements.
-VERSATILE = ("cook buy", "write send", "serve leave", "teach pass", "play know", "ask look", "get throw", "run return follow")
+VERSATILE = (
+    "cook buy",
+    "write send",
+    "serve leave",
+    "teach pass",
+    "play know",
+    "ask look",
+    "get throw",
+    "run return follow",
+)
 
 
 @pytest.mark.parametrize("verbs", VERSATILE)
@@ -197,9 +231,15 @@ def test_a_source_has_one_reference_in_half_a_million() -> None:
 
 
 def test_every_construction_is_in_one_sentence_of_a_hundred() -> None:
-    rules = [rule for path in (FOLDER / "rules").glob("*.rules") for rule in parse(path.read_text("utf-8"))]
+    rules = [
+        rule
+        for path in (FOLDER / "rules").glob("*.rules")
+        for rule in parse(path.read_text("utf-8"))
+    ]
     count = Counter(tag for pair in pairs("train") for tag in pair.constructions)
-    names = {tag for rule in rules for tag in rule.tags} | {tag for split in SPLITS for pair in pairs(split) for tag in pair.constructions}
+    names = {tag for rule in rules for tag in rule.tags} | {
+        tag for split in SPLITS for pair in pairs(split) for tag in pair.constructions
+    }
     assert len(names) > 25
     assert not {name: count[name] for name in names if count[name] < 0.01 * SIZES["train"]}
 
@@ -211,35 +251,49 @@ def test_word_by_word_is_not_enough() -> None:
         source, target = words_of(pair.source), words_of(pair.target)
         for i, j, _ in pair.links:
             partners[source[i]][target[j]] += 1
-    output = [" ".join(partners[w].most_common(1)[0][0] for w in words_of(pair.source) if partners[w]) for pair in pairs("test")]
+    output = [
+        " ".join(partners[w].most_common(1)[0][0] for w in words_of(pair.source) if partners[w])
+        for pair in pairs("test")
+    ]
     reference = [" ".join(words_of(pair.target)) for pair in pairs("test")]
     bleu = sacrebleu.corpus_bleu(output, [reference], lowercase=True).score
     assert 3 < bleu < 30, "below 3 the lookup itself is broken"
 
 
-
-
 # Files
 
 
-def test_writes_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_writes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def write(*arguments: str) -> None:
-        monkeypatch.setattr(sys, "argv", ["write_embedded_corpus.py", str(tmp_path / "new" / "corpus"), *arguments])
+        monkeypatch.setattr(
+            sys, "argv", ["write_embedded_corpus.py", str(tmp_path / "new" / "corpus"), *arguments]
+        )
         runpy.run_path(str(ROOT / "scripts" / "write_embedded_corpus.py"), run_name="__main__")
 
     write("--splits", "val,long", "--size", "20", "--seed", "3", "--subset", "core")
     folder = tmp_path / "new" / "corpus"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{split}.{kind}" for split in ("val", "long") for kind in ("en", "de", "links", "labels.tsv")
+        f"{split}.{kind}"
+        for split in ("val", "long")
+        for kind in ("en", "de", "links", "labels.tsv")
     )
     for split in ("val", "long"):
         expected = list(generate(split, 20, 3, "core"))
-        kinds = [(folder / f"{split}.{kind}").read_text("utf-8").splitlines() for kind in ("en", "de", "links", "labels.tsv")]
-        assert kinds[0] == [pair.source for pair in expected] and kinds[1] == [pair.target for pair in expected]
+        kinds = [
+            (folder / f"{split}.{kind}").read_text("utf-8").splitlines()
+            for kind in ("en", "de", "links", "labels.tsv")
+        ]
+        assert kinds[0] == [pair.source for pair in expected] and kinds[1] == [
+            pair.target for pair in expected
+        ]
         for pair, links, labels in zip(expected, kinds[2], kinds[3], strict=True):
             sure = [tuple(map(int, link.split("-"))) for link in links.split() if "-" in link]
             possible = [tuple(map(int, link.split("p"))) for link in links.split() if "p" in link]
-            assert sorted([(*link, True) for link in sure] + [(*link, False) for link in possible]) == sorted(pair.links)
+            assert sorted(
+                [(*link, True) for link in sure] + [(*link, False) for link in possible]
+            ) == sorted(pair.links)
             number, names = labels.split("\t")
             assert int(number) == length(pair) and set(names.split()) == pair.constructions
     for wrong in (["--splits", "train,val", "--size", "5"], ["--splits", "dev"], ["--size", "-1"]):

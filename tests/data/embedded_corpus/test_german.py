@@ -62,14 +62,20 @@ def ending(determiner: str) -> tuple[str, str]:
 def test_determiners_and_adjectives_fit_the_gender() -> None:
     adjective = rf"(?!{DETERMINER}\b)[a-zäöüß]{{2,}}?(er|es|en|em|e)"
     # After a comma, `der` is a relative pronoun.
-    phrase = re.compile(rf"(?<!, )\b((?i:{DETERMINER})) (?:(?:sehr )?{adjective}(?: und {adjective})? )?({'|'.join(GENDER)})\b")
+    phrase = re.compile(
+        rf"(?<!, )\b((?i:{DETERMINER})) (?:(?:sehr )?{adjective}(?: und {adjective})? )?({'|'.join(GENDER)})\b"
+    )
     seen: Counter[str] = Counter()
     for target in targets():
         for determiner, first, second, noun in phrase.findall(target):
             stem, own = ending(determiner)
             allowed = (AFTER_EIN if stem in EIN else AFTER_DER)[GENDER[noun]].split()
             assert own in [pair.split("/")[0] for pair in allowed], (determiner, noun, target)
-            assert all(f"{own}/{other}" in allowed for other in (first, second) if other), (determiner, noun, target)
+            assert all(f"{own}/{other}" in allowed for other in (first, second) if other), (
+                determiner,
+                noun,
+                target,
+            )
             seen["with an adjective" if first else "without"] += 1
             seen[noun] += 1
     assert seen["with an adjective"] > 300 and seen["without"] > 1500 and len(seen) > 45, seen
@@ -78,20 +84,33 @@ def test_determiners_and_adjectives_fit_the_gender() -> None:
 def test_adjectives_without_determiner_show_the_case() -> None:
     """Before the names of substances; after many, two and the like."""
     adjective = "(?:seltsam|ungewöhnlich|lecker|kalt|warm|frisch|gut|heiß|teur|billig|köstlich|süß|gesund|deutsch)"
-    gender = {"n": "Wasser Fleisch Brot Bier Obst Salz", "f": "Milch Butter Suppe Schokolade", "m": "Kaffee Wein Tee Saft Käse Reis Zucker"}
+    gender = {
+        "n": "Wasser Fleisch Brot Bier Obst Salz",
+        "f": "Milch Butter Suppe Schokolade",
+        "m": "Kaffee Wein Tee Saft Käse Reis Zucker",
+    }
     endings = {"n": "es em", "f": "e er", "m": "er en em"}
-    allowed = {noun: endings[key].split() for key, nouns in gender.items() for noun in nouns.split()}
+    allowed = {
+        noun: endings[key].split() for key, nouns in gender.items() for noun in nouns.split()
+    }
     seen: Counter[str] = Counter()
     more = said(("drink", "buy", "order"), 1, 2500, nouns=["Mann", "Frau", "Kind", *allowed])
     for target in [*targets(), *(pair.target for pair in more)]:
-        for before, found, noun in re.findall(rf"(\S+) {adjective}(er|es|en|em|e) ({'|'.join(allowed)})\b", target):
+        for before, found, noun in re.findall(
+            rf"(\S+) {adjective}(er|es|en|em|e) ({'|'.join(allowed)})\b", target
+        ):
             if not re.fullmatch(rf"{DETERMINER}|sehr|und", before, re.IGNORECASE):
                 assert found in allowed[noun], target
                 seen["none"] += 1
         for numeral, found in re.findall(
-            r"(?<!um )(?<!halb )\b(viele|vielen|einige|einigen|zwei|drei|alle|allen) [a-zäöüß]+?(er|es|en|em|e) [A-ZÄÖÜ]", target
+            r"(?<!um )(?<!halb )\b(viele|vielen|einige|einigen|zwei|drei|alle|allen) [a-zäöüß]+?(er|es|en|em|e) [A-ZÄÖÜ]",
+            target,
         ):
-            assert found == "en" if numeral.startswith("alle") or numeral.endswith("en") else found in ("e", "en"), target
+            assert (
+                found == "en"
+                if numeral.startswith("alle") or numeral.endswith("en")
+                else found in ("e", "en")
+            ), target
             assert numeral not in ("viele", "einige") or found == "e", target
             seen["plural"] += 1
     assert seen["none"] > 20 and seen["plural"] > 30, seen
@@ -99,11 +118,26 @@ def test_adjectives_without_determiner_show_the_case() -> None:
 
 def test_prepositions_govern_their_case() -> None:
     endings = {"dat": {"em", "er", "en"}, "acc": {"en", "e", "es", ""}, "gen": {"es", "er"}}
-    government = {"mit": "dat", "von": "dat", "bei": "dat", "zu": "dat", "für": "acc", "ohne": "acc"}
-    government |= {"wegen": "gen", "trotz": "gen", "anstelle": "gen", "am Ende": "gen", "am Anfang": "gen"}
+    government = {
+        "mit": "dat",
+        "von": "dat",
+        "bei": "dat",
+        "zu": "dat",
+        "für": "acc",
+        "ohne": "acc",
+    }
+    government |= {
+        "wegen": "gen",
+        "trotz": "gen",
+        "anstelle": "gen",
+        "am Ende": "gen",
+        "am Anfang": "gen",
+    }
     seen: Counter[str] = Counter()
     for target in targets():
-        for preposition, determiner, noun in re.findall(rf"\b({'|'.join(government)}) ({DETERMINER}) (?:[a-zäöüß]+ )?(\w+)", target):
+        for preposition, determiner, noun in re.findall(
+            rf"\b({'|'.join(government)}) ({DETERMINER}) (?:[a-zäöüß]+ )?(\w+)", target
+        ):
             if determiner == "ihr" and government[preposition] == "dat":
                 continue  # the pronoun
             stem, own = ending(determiner)
@@ -111,10 +145,15 @@ def test_prepositions_govern_their_case() -> None:
             assert own in endings[case], (preposition, determiner, target)
             assert not (stem in EIN and case == "acc" and own == "es"), target
             # `mit den`, `mit meinen` is for plurals.
-            assert not (case == "dat" and own == "en" and (noun in GENDER or stem in ("ein", "jed"))), target
+            assert not (
+                case == "dat" and own == "en" and (noun in GENDER or stem in ("ein", "jed"))
+            ), target
             seen[preposition] += 1
         # `in dem` is a relative pronoun, after a comma, or points to one that follows; else it is `im`.
-        assert not re.search(r"(?<!,) (?:in dem|in das|an dem|an das|von dem|zu dem|zu der|bei dem) [^,]*(?!, )[.?!]", target), target
+        assert not re.search(
+            r"(?<!,) (?:in dem|in das|an dem|an das|von dem|zu dem|zu der|bei dem) [^,]*(?!, )[.?!]",
+            target,
+        ), target
     assert sum(count > 15 for count in seen.values()) >= 6, seen
 
 
@@ -123,11 +162,18 @@ def test_weak_nouns() -> None:
     adjective, nouns = rf"(?:(?!{DETERMINER}\b)[a-zäöüß]+e[nr]? )?", WEAK.replace(" ", "|")
     seen: Counter[str] = Counter()
     for target in targets():
-        for determiner, noun in re.findall(rf"(?<!, )\b((?i:{DETERMINER})) {adjective}({nouns})\b", target):
+        for determiner, noun in re.findall(
+            rf"(?<!, )\b((?i:{DETERMINER})) {adjective}({nouns})\b", target
+        ):
             assert re.fullmatch(nominative, determiner, re.IGNORECASE), (determiner, noun, target)
             seen["nominative"] += 1
-        for determiner in re.findall(rf"(?<!, )\b((?i:{DETERMINER})) {adjective}(?:{nouns})e?n\b", target):
-            assert determiner == "ihr" or not re.fullmatch(nominative, determiner, re.IGNORECASE), (determiner, target)
+        for determiner in re.findall(
+            rf"(?<!, )\b((?i:{DETERMINER})) {adjective}(?:{nouns})e?n\b", target
+        ):
+            assert determiner == "ihr" or not re.fullmatch(nominative, determiner, re.IGNORECASE), (
+                determiner,
+                target,
+            )
             seen["other"] += 1
     assert min(seen["nominative"], seen["other"]) > 100, seen
 
@@ -137,8 +183,12 @@ def test_kein_and_nicht() -> None:
     assert not [target for target in targets() if not_a.search(target)]
     seen = 0
     for pair in (pair for split in SPLITS for pair in pairs(split)):
-        if re.fullmatch(r"(?:\w+ ){,3}(?:does|do|did) not \w+ an? (?:\w+ )?\w+[.!]", pair.source, re.IGNORECASE):
-            assert re.search(r"\bkein(?:|e|en|em|er)\b", pair.target) and not re.search(r"\bnicht\b", pair.target), pair
+        if re.fullmatch(
+            r"(?:\w+ ){,3}(?:does|do|did) not \w+ an? (?:\w+ )?\w+[.!]", pair.source, re.IGNORECASE
+        ):
+            assert re.search(r"\bkein(?:|e|en|em|er)\b", pair.target) and not re.search(
+                r"\bnicht\b", pair.target
+            ), pair
             seen += 1
     assert seen > 10
 
@@ -149,7 +199,10 @@ def test_kein_and_nicht() -> None:
 @cache
 def clauses() -> list[list[str]]:
     """Subordinate clauses without their conjunction, in words; those that nothing interrupts and nothing follows."""
-    clause = re.compile(r"\b(?:weil|obwohl|dass|ob|nachdem|bevor|sobald|solange|damit)((?: \w+)+)(?=[,.?!])", re.IGNORECASE)
+    clause = re.compile(
+        r"\b(?:weil|obwohl|dass|ob|nachdem|bevor|sobald|solange|damit)((?: \w+)+)(?=[,.?!])",
+        re.IGNORECASE,
+    )
     found = [match[1].split() for target in targets() for match in clause.finditer(target)]
     return [words for words in found if not {"und", "als", "wie"} & set(words)]
 
@@ -161,9 +214,19 @@ def test_verbs_agree_with_their_subject() -> None:
             persons.setdefault(form, set()).add(pronoun)
     seen: Counter[str] = Counter()
     for target in targets():
-        found = [("main", *pair) for pair in re.findall(r"(?:^|, (?:und|aber|oder|denn|doch) )(ich|er|wir) (\w+)", target, re.IGNORECASE)]
-        found += [("inverted", pronoun, verb) for verb, pronoun in re.findall(r"(?:^|, )(\w+) (ich|er|wir)\b", target)]
-        for order, pronoun, verb in [(order, pronoun.lower(), verb.lower()) for order, pronoun, verb in found]:
+        found = [
+            ("main", *pair)
+            for pair in re.findall(
+                r"(?:^|, (?:und|aber|oder|denn|doch) )(ich|er|wir) (\w+)", target, re.IGNORECASE
+            )
+        ]
+        found += [
+            ("inverted", pronoun, verb)
+            for verb, pronoun in re.findall(r"(?:^|, )(\w+) (ich|er|wir)\b", target)
+        ]
+        for order, pronoun, verb in [
+            (order, pronoun.lower(), verb.lower()) for order, pronoun, verb in found
+        ]:
             if verb in persons:
                 assert pronoun in persons[verb], (order, target)
                 seen[order] += 1
@@ -196,7 +259,23 @@ def test_the_finite_verb_is_second_in_main_clauses() -> None:
 
 
 def test_separable_verbs() -> None:
-    prefixes = {"auf", "an", "ab", "ein", "aus", "mit", "zu", "zurück", "weg", "herein", "heraus", "vor", "um", "weiter", "vorbei"}
+    prefixes = {
+        "auf",
+        "an",
+        "ab",
+        "ein",
+        "aus",
+        "mit",
+        "zu",
+        "zurück",
+        "weg",
+        "herein",
+        "heraus",
+        "vor",
+        "um",
+        "weiter",
+        "vorbei",
+    }
     together = re.compile(
         r"\b(?:aufsteht|aufstand|aufstanden|aufwacht|aufwachte|ankam|ankommt|einlädt|einlud|anrief|mitnahm|wegwarf|ausstieg)\b"
     )
@@ -206,15 +285,20 @@ def test_separable_verbs() -> None:
     for target in [*targets(), *(pair.target for pair in more)]:
         for match in together.finditer(target):
             assert re.match(r"[,.?!]| und | als | wie ", target[match.end() :]), target
-            assert "," in target or re.match("Weil|Ob|Wenn|Als|Während", target), target  # not in a main clause
+            assert "," in target or re.match("Weil|Ob|Wenn|Als|Während", target), (
+                target
+            )  # not in a main clause
             seen["together"] += 1
         for match in re.finditer(r"\b(?:lädt|lud|luden) ", target):
             assert re.search(r" ein(?=[,.?!]| und)", target[match.end() - 1 :]), target
             seen["apart"] += 1
         assert not re.search(
-            r"\bzu (?:auf|an|ein|mit|weg|zurück|aus)(?:stehen|kommen|laden|rufen|nehmen|werfen|geben|steigen)\b", target
+            r"\bzu (?:auf|an|ein|mit|weg|zurück|aus)(?:stehen|kommen|laden|rufen|nehmen|werfen|geben|steigen)\b",
+            target,
         ), target
-        seen["zu"] += bool(re.search(r"\b(?:auf|an|ab|ein|mit|weg|zurück|vor|aus)zu\w+en\b", target))
+        seen["zu"] += bool(
+            re.search(r"\b(?:auf|an|ab|ein|mit|weg|zurück|vor|aus)zu\w+en\b", target)
+        )
     assert min(seen["together"], seen["apart"], seen["zu"]) >= 5, seen
 
 

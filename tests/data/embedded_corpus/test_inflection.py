@@ -106,7 +106,10 @@ def test_a_determiner_an_adjective_and_a_noun(phrase: str, noun: str, expected: 
     singular, plural, gender = noun.split()
     column = "mfnp".index(gender)
     if determiner in ("der", "-", "zwei"):
-        articles = [inflection.DER[case][column] if determiner == "der" else determiner.strip("-") for case in inflection.CASES]
+        articles = [
+            inflection.DER[case][column] if determiner == "der" else determiner.strip("-")
+            for case in inflection.CASES
+        ]
     else:
         endings = inflection.EIN if determiner in ("ein", "kein", "mein") else inflection.DIES
         articles = [determiner + endings[case][column] for case in inflection.CASES]
@@ -121,12 +124,20 @@ def test_a_determiner_an_adjective_and_a_noun(phrase: str, noun: str, expected: 
 def test_nouns() -> None:
     for singular, plural, gender, genitive in cells(GENITIVES):
         assert inflection.german_noun(singular, plural, gender, False, "gen") == genitive
-        assert {inflection.german_noun(singular, plural, gender, False, case) for case in ("nom", "acc", "dat")} == {singular}
+        assert {
+            inflection.german_noun(singular, plural, gender, False, case)
+            for case in ("nom", "acc", "dat")
+        } == {singular}
     for singular, other in cells(WEAK):
-        forms = [inflection.german_noun(singular, other, "m", True, case) for case in ("nom", "acc", "dat", "gen")]
+        forms = [
+            inflection.german_noun(singular, other, "m", True, case)
+            for case in ("nom", "acc", "dat", "gen")
+        ]
         assert forms == [singular, other, other, other]
     for plural, dative in cells(DATIVE_PLURALS):
-        assert [inflection.german_noun("X", plural, "p", False, case) for case in ("nom", "acc", "dat")] == [plural, plural, dative]
+        assert [
+            inflection.german_noun("X", plural, "p", False, case) for case in ("nom", "acc", "dat")
+        ] == [plural, plural, dative]
 
 
 @pytest.mark.parametrize(("infinitive", "third", "accepted"), cells(IMPERATIVES))
@@ -134,24 +145,45 @@ def test_imperatives(infinitive: str, third: str, accepted: str) -> None:
     assert inflection.german_imperative(infinitive, third) in accepted.split(",")
 
 
-def said(verb: Verb, tense: str, voice: str, pronoun: str, fields: str, negated: bool = False, modal: str = "") -> str:
+def said(
+    verb: Verb,
+    tense: str,
+    voice: str,
+    pronoun: str,
+    fields: str,
+    negated: bool = False,
+    modal: str = "",
+) -> str:
     """`er` and what the fields say."""
     agreement = {"ich": "1", "er": "3", "wir": "p", "I": "1", "he": "3", "we": "p"}[pronoun]
     choice = next((entry for entry in Lexicon().modals if entry.en[0] == modal), None)
     words = verb_forms(verb, tense, voice, agreement, negated, False, choice).words
-    return " ".join([pronoun, *(word for field in fields.split(", ") for word, _ in words[field] if word)])
+    return " ".join(
+        [pronoun, *(word for field in fields.split(", ") for word, _ in words[field] if word)]
+    )
 
 
 def find(infinitive: str) -> Verb:
     prefix, _, stem = infinitive.rpartition("+")
     wanted = {"fahren": "sein", "gehen": "sein"}.get(stem)
-    return next(v for v in Lexicon().verbs if (v.prefix, v.de[0]) == (prefix, stem) and wanted in (None, v.auxiliary))
+    return next(
+        v
+        for v in Lexicon().verbs
+        if (v.prefix, v.de[0]) == (prefix, stem) and wanted in (None, v.auxiliary)
+    )
 
 
 @pytest.mark.parametrize(("infinitive", "expected"), table(FORMS))
 def test_forms_of_verbs(infinitive: str, expected: str) -> None:
-    wanted = zip("ich er wir ich wir er wir".split(), "present present present past past perfect future".split(), strict=True)
-    forms = [said(find(infinitive), tense, "active", pronoun, "de finite, de right") for pronoun, tense in wanted]
+    wanted = zip(
+        "ich er wir ich wir er wir".split(),
+        "present present present past past perfect future".split(),
+        strict=True,
+    )
+    forms = [
+        said(find(infinitive), tense, "active", pronoun, "de finite, de right")
+        for pronoun, tense in wanted
+    ]
     assert ", ".join(forms) == expected
 
 
@@ -169,7 +201,10 @@ def test_forms_of_modals(modal: str, tense: str, negated: str, english: str, ger
     assert said(see, tense, "active", english.split()[0], "en first, en rest", no, modal) == english
     assert said(see, tense, "active", german.split()[0], "de finite, de right", no, modal) == german
     subordinate = german.split()
-    assert said(see, tense, "active", subordinate[0], "de last", no, modal) == f"{subordinate[0]} sehen {subordinate[1]}"
+    assert (
+        said(see, tense, "active", subordinate[0], "de last", no, modal)
+        == f"{subordinate[0]} sehen {subordinate[1]}"
+    )
 
 
 # The lexicon
@@ -178,14 +213,28 @@ def test_forms_of_modals(modal: str, tense: str, negated: str, english: str, ger
 def test_nothing_in_the_lexicon_can_be_read_in_two_ways() -> None:
     """Two rows for one English word differ in what stands with them; forms that look alike would hide tense or number."""
     lexicon = Lexicon()
-    assert not [verb.en for verb in lexicon.verbs if verb.en[0] == verb.en[2]], "present and past look alike"
-    assert not [noun.en for noun in lexicon.nouns if noun.en[0] == noun.en[1]], "singular and plural look alike"
+    assert not [verb.en for verb in lexicon.verbs if verb.en[0] == verb.en[2]], (
+        "present and past look alike"
+    )
+    assert not [noun.en for noun in lexicon.nouns if noun.en[0] == noun.en[1]], (
+        "singular and plural look alike"
+    )
     for one, other in itertools.combinations(lexicon.verbs, 2):
-        same = [(verb.en, verb.particle, verb.en_preposition, verb.frame, len(verb.objects)) for verb in (one, other)]
+        same = [
+            (verb.en, verb.particle, verb.en_preposition, verb.frame, len(verb.objects))
+            for verb in (one, other)
+        ]
         if same[0] == same[1] and one.subjects & other.subjects:
             assert one.objects, one
-            assert not all(a.sorts & b.sorts for a, b in zip(one.objects, other.objects, strict=True)), (one, other)
+            assert not all(
+                a.sorts & b.sorts for a, b in zip(one.objects, other.objects, strict=True)
+            ), (one, other)
     for first, second in itertools.combinations(lexicon.adjectives, 2):
-        assert not (set(first.en) & set(second.en) - {"-"} and first.sorts & second.sorts), (first, second)
+        assert not (set(first.en) & set(second.en) - {"-"} and first.sorts & second.sorts), (
+            first,
+            second,
+        )
     participles = {verb.en[3] for verb in lexicon.verbs if verb.frame == "acc" and verb.passive}
-    assert not participles & {adjective.en[0] for adjective in lexicon.adjectives}, "is it a passive?"
+    assert not participles & {adjective.en[0] for adjective in lexicon.adjectives}, (
+        "is it a passive?"
+    )

@@ -28,7 +28,9 @@ class Script(random.Random):
 
 def build(rules: str, leaves: Leaves | None = None, *numbers: float) -> Grammar:
     grammar = Grammar(Script(*numbers), Lexicon())
-    grammar.expand = Compiler(parse(rules, "test.rules"), grammar, leaves or {}).categories["sentence"]
+    grammar.expand = Compiler(parse(rules, "test.rules"), grammar, leaves or {}).categories[
+        "sentence"
+    ]
     return grammar
 
 
@@ -62,7 +64,10 @@ time now
     en: w
     de: w
 """).sentence(10)
-    assert (pair.source, pair.target) == ("Red wine always at night by the way.", "Nachts doch übrigens, roter Wein.")
+    assert (pair.source, pair.target) == (
+        "Red wine always at night by the way.",
+        "Nachts doch übrigens, roter Wein.",
+    )
     assert pair.pharaoh == "0-3 1-4 3-0 4-0 5-2 6-2 7-2"
     assert pair.constructions == {"greeting"}
 
@@ -92,8 +97,18 @@ inner rule
         probe(found),
     ).sentence(10)
     inner, outer, sentence = found
-    assert (inner["colour"], inner["copy"], inner["size"], inner["sorts"]) == ("blue", "red", "big", {"person", "animal"})
-    assert (outer["colour"], outer["size"], outer["sorts"], outer["shade"]) == ("red", "big", {"thing"}, "blue")
+    assert (inner["colour"], inner["copy"], inner["size"], inner["sorts"]) == (
+        "blue",
+        "red",
+        "big",
+        {"person", "animal"},
+    )
+    assert (outer["colour"], outer["size"], outer["sorts"], outer["shade"]) == (
+        "red",
+        "big",
+        {"thing"},
+        "blue",
+    )
     assert (sentence["taken"], sentence["first"], sentence["again"]) == ("blue", "plain", None)
     assert "colour" not in sentence and "size" not in sentence, "features must not climb"
 
@@ -144,7 +159,12 @@ side third [kind=x left<4]
     de: "t"
 """
     grammar = build(rules)
-    assert [grammar.sentence(length).source for length in (6, 9, 3, 6)] == ["R s t", "R s r", "T s t", "R s t"]
+    assert [grammar.sentence(length).source for length in (6, 9, 3, 6)] == [
+        "R s t",
+        "R s r",
+        "T s t",
+        "R s t",
+    ]
 
 
 def test_rules_are_drawn_by_weight_among_those_that_fit() -> None:
@@ -218,7 +238,11 @@ word any #word
     en: "w"
     de: "w"
 """).sentence(9)
-    assert pair.clauses == (frozenset({"top", "word"}), frozenset({"outer", "phrase", "word"}), frozenset({"inner", "phrase"}))
+    assert pair.clauses == (
+        frozenset({"top", "word"}),
+        frozenset({"outer", "phrase", "word"}),
+        frozenset({"inner", "phrase"}),
+    )
     assert pair.constructions == {"top", "outer", "inner", "phrase", "word"}
 
 

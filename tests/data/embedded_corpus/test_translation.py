@@ -19,7 +19,10 @@ from mt.data.embedded_corpus.spelling import links, spell
 def spelled(text: str, language: str) -> tuple[str, str]:
     """`in:1 ~dem:2 Haus:3` -> the sentence and the concepts of its words."""
     pieces = [token.partition(":") for token in text.split()]
-    tokens = [(word.replace("_", " "), tuple(map(int, ids.split(","))) if ids else ()) for word, _, ids in pieces]
+    tokens = [
+        (word.replace("_", " "), tuple(map(int, ids.split(","))) if ids else ())
+        for word, _, ids in pieces
+    ]
     sentence, concepts = spell(tokens, language)
     assert len(sentence.split(" ")) == len(concepts)
     return sentence, " ".join(",".join(map(str, ids)) for ids in concepts)
@@ -61,8 +64,14 @@ def test_german_spelling(tokens: str, text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("article", "words"),
     [
-        ("an", "apple egg old uncle umbrella unusual ugly honest hour elephant ox ambulance idea interesting artist eventful"),
-        ("a", "man house horse university uniform useful used European one-eyed big history yacht young wolf"),
+        (
+            "an",
+            "apple egg old uncle umbrella unusual ugly honest hour elephant ox ambulance idea interesting artist eventful",
+        ),
+        (
+            "a",
+            "man house horse university uniform useful used European one-eyed big history yacht young wolf",
+        ),
     ],
 )
 def test_a_and_an_go_by_sound(article: str, words: str) -> None:
@@ -72,15 +81,27 @@ def test_a_and_an_go_by_sound(article: str, words: str) -> None:
 
 def test_words_that_share_a_concept_are_linked() -> None:
     assert links([(1,), (2,), (3,)], [(3,), (1,)]) == ((0, 1, True), (2, 0, True))
-    assert links([(1,), (1,), ()], [(1,), (1,)]) == ((0, 0, True), (0, 1, True), (1, 0, True), (1, 1, True))
+    assert links([(1,), (1,), ()], [(1,), (1,)]) == (
+        (0, 0, True),
+        (0, 1, True),
+        (1, 0, True),
+        (1, 1, True),
+    )
     assert links([(1,), (2,)], [(1, 2)]) == ((0, 0, True), (1, 0, True)), "in the = im"
 
 
 def test_what_a_word_says_in_passing_is_a_possible_link() -> None:
     """Did he sleep? Schlief er? And: to sleep, zu schlafen."""
     assert links([(-1,), (2,), (1,)], [(1,), (2,)]) == ((0, 0, False), (1, 1, True), (2, 0, True))
-    assert links([(-1,), (1,)], [(-1,), (1,)]) == ((0, 0, False), (0, 1, False), (1, 0, False), (1, 1, True))
-    assert links([(-1, 1)], [(1,)]) == links([(1, -1)], [(1,)]) == ((0, 0, True),), "sure, if one of its concepts is"
+    assert links([(-1,), (1,)], [(-1,), (1,)]) == (
+        (0, 0, False),
+        (0, 1, False),
+        (1, 0, False),
+        (1, 1, True),
+    )
+    assert links([(-1, 1)], [(1,)]) == links([(1, -1)], [(1,)]) == ((0, 0, True),), (
+        "sure, if one of its concepts is"
+    )
 
 
 # Sentences
@@ -105,11 +126,18 @@ PATTERNS = [
 
 
 def test_links_of_simple_sentences() -> None:
-    simple = [pair for seed in range(3) for pair in said(("sleep", "get", "live", "buy"), seed, 4000, longest=5)]
+    simple = [
+        pair
+        for seed in range(3)
+        for pair in said(("sleep", "get", "live", "buy"), seed, 4000, longest=5)
+    ]
     seen: Counter[str] = Counter()
     for english, german, expected in PATTERNS:
         source = re.compile(re.escape(english).replace("_", r"\w+"))
-        target = re.compile(re.escape(german).replace("_", r"\w+").replace("der", r"(?:der|die|das|den|dem|des)"), re.IGNORECASE)
+        target = re.compile(
+            re.escape(german).replace("_", r"\w+").replace("der", r"(?:der|die|das|den|dem|des)"),
+            re.IGNORECASE,
+        )
         for pair in simple:
             if source.fullmatch(pair.source) and target.fullmatch(pair.target):
                 assert pair.pharaoh == expected, pair
@@ -126,7 +154,11 @@ def test_links_are_in_range_and_leave_out_grammar_only() -> None:
         assert all(0 <= i < len(source) and 0 <= j < len(target) for i, j, _ in pair.links), pair
         linked = {i for i, _, _ in pair.links}, {j for _, j, _ in pair.links}
         for words, known, count in zip((source, target), linked, bare, strict=True):
-            count.update(word.lower().strip(",.?!") for number, word in enumerate(words) if number not in known)
+            count.update(
+                word.lower().strip(",.?!")
+                for number, word in enumerate(words)
+                if number not in known
+            )
     assert set(bare[0]) <= {"do", "of", "in", "to", "for"}, bare[0]
     assert set(bare[1]) <= {"der", "die", "das", "den", "dem", "des"}, bare[1]
 
@@ -143,10 +175,16 @@ my mein meine meinen meinem meiner meines | always immer | sometimes manchmal | 
 
 
 def test_words_are_linked_to_their_translation() -> None:
-    table = [entry.lower().split() for entry in TRANSLATIONS.replace("\n", "|").split("|") if entry.strip()]
+    table = [
+        entry.lower().split()
+        for entry in TRANSLATIONS.replace("\n", "|").split("|")
+        if entry.strip()
+    ]
     checked: Counter[str] = Counter()
     for pair in (pair for split in ("train", "long") for pair in pairs(split)):
-        source, target = ([word.lower() for word in words_of(text)] for text in (pair.source, pair.target))
+        source, target = (
+            [word.lower() for word in words_of(text)] for text in (pair.source, pair.target)
+        )
         for english, *german in table:
             if source.count(english) == 1:
                 found = [j for j, word in enumerate(target) if word in german]
@@ -163,15 +201,17 @@ def forms(text: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{text.replace(' ', '|')})\b", re.IGNORECASE)
 
 
-NOUNS = (
-    "Mann Frau Kind Junge Hund Katze Pferd Löwe Kuh Vogel Apfel Brot Käse Wasser Haus Garten Buch Frage Film Konzert Krieg Reise Auto Tisch"
-)
+NOUNS = "Mann Frau Kind Junge Hund Katze Pferd Löwe Kuh Vogel Apfel Brot Käse Wasser Haus Garten Buch Frage Film Konzert Krieg Reise Auto Tisch"
 
 
 @cache
 def varied() -> list[Pair]:
     found = [pair for split in ("train", "test", "compose") for pair in pairs(split)]
-    return found + [pair for seed in range(3) for pair in said(("know", "eat", "sleep"), seed, 2500, nouns=NOUNS.split())]
+    return found + [
+        pair
+        for seed in range(3)
+        for pair in said(("know", "eat", "sleep"), seed, 2500, nouns=NOUNS.split())
+    ]
 
 
 def test_know_is_wissen_or_kennen() -> None:
@@ -179,25 +219,45 @@ def test_know_is_wissen_or_kennen() -> None:
     kennen = forms("kenne kenn kennt kennen kannte kannten gekannt")
     seen: Counter[str] = Counter()
     for pair in varied():
-        if len(know.findall(pair.source)) == 1 and not re.search(r"\bwhite\b|about (?:which|whom)", pair.source):
-            clause = re.search(rf"{know.pattern} (?:that|whether|about)\b", pair.source, re.IGNORECASE)
-            assert [bool(verb.search(pair.target)) for verb in (wissen, kennen)] == [bool(clause), not clause], pair
+        if len(know.findall(pair.source)) == 1 and not re.search(
+            r"\bwhite\b|about (?:which|whom)", pair.source
+        ):
+            clause = re.search(
+                rf"{know.pattern} (?:that|whether|about)\b", pair.source, re.IGNORECASE
+            )
+            assert [bool(verb.search(pair.target)) for verb in (wissen, kennen)] == [
+                bool(clause),
+                not clause,
+            ], pair
             seen["clause" if clause else "object"] += 1
     assert min(seen["clause"], seen["object"]) > 20, seen
 
 
 def test_eat_is_essen_or_fressen() -> None:
-    eat, essen, fressen = forms("eats ate"), forms("esse isst essen aß aßen"), forms("frisst fressen fraß fraßen")
+    eat, essen, fressen = (
+        forms("eats ate"),
+        forms("esse isst essen aß aßen"),
+        forms("frisst fressen fraß fraßen"),
+    )
     subjects = {
-        "person": forms("I we he she they man men woman women child children boys? girls? friends? mothers? Peter Anna"),
-        "animal": forms("dogs? cats? horses? birds? lions? cows? mouse mice bears? monkeys? wolf wolves fox foxes pigs? ducks? goats? it"),
+        "person": forms(
+            "I we he she they man men woman women child children boys? girls? friends? mothers? Peter Anna"
+        ),
+        "animal": forms(
+            "dogs? cats? horses? birds? lions? cows? mouse mice bears? monkeys? wolf wolves fox foxes pigs? ducks? goats? it"
+        ),
     }
     seen: Counter[str] = Counter()
     for pair in varied():
-        if len(eat.findall(pair.source)) == 1 and not re.search(r"\b(?:who|that|which|whom)\b", pair.source):
+        if len(eat.findall(pair.source)) == 1 and not re.search(
+            r"\b(?:who|that|which|whom)\b", pair.source
+        ):
             for sort, subject in subjects.items():
                 if re.search(rf"{subject.pattern} {eat.pattern}", pair.source, re.IGNORECASE):
-                    assert [bool(verb.search(pair.target)) for verb in (essen, fressen)] == [sort == "person", sort == "animal"], pair
+                    assert [bool(verb.search(pair.target)) for verb in (essen, fressen)] == [
+                        sort == "person",
+                        sort == "animal",
+                    ], pair
                     seen[sort] += 1
     assert min(seen["person"], seen["animal"]) > 5, seen
 
@@ -206,13 +266,17 @@ def test_before_is_vor_or_bevor() -> None:
     event = r"(?:film|meal|concert|exam|war|wedding|race|visit|journey|dinner|flight|picnic|walk|party|lesson|holiday|trip|storm|speech)"
     seen: Counter[str] = Counter()
     for pair in varied():
-        if len(re.findall(r"\bbefore\b", pair.source, re.IGNORECASE)) == 1 and not re.search(r"(?:day|time|shortly) before", pair.source):
+        if len(re.findall(r"\bbefore\b", pair.source, re.IGNORECASE)) == 1 and not re.search(
+            r"(?:day|time|shortly) before", pair.source
+        ):
             if re.search(r"\bbefore (?:I|he|she|it|we|they)\b", pair.source, re.IGNORECASE):
                 seen["bevor"] += 1
                 assert re.search(r"\bbevor\b", pair.target, re.IGNORECASE), pair
             elif re.search(rf"\bbefore \w+ (?:\w+ )?{event}[,.?!]", pair.source, re.IGNORECASE):
                 seen["vor"] += 1
-                assert re.search(r"\bvor\b", pair.target, re.IGNORECASE) and not re.search(r"\bbevor\b", pair.target, re.IGNORECASE), pair
+                assert re.search(r"\bvor\b", pair.target, re.IGNORECASE) and not re.search(
+                    r"\bbevor\b", pair.target, re.IGNORECASE
+                ), pair
     assert min(seen["bevor"], seen["vor"]) > 3, seen
 
 
@@ -223,7 +287,9 @@ def test_when_is_wenn_or_als() -> None:
     }
     seen: Counter[str] = Counter()
     for pair in varied():
-        if len(re.findall(r"\bwhen\b", pair.source, re.IGNORECASE)) == 1 and not re.search("\\?|ever|than|who|that|if", pair.source):
+        if len(re.findall(r"\bwhen\b", pair.source, re.IGNORECASE)) == 1 and not re.search(
+            "\\?|ever|than|who|that|if", pair.source
+        ):
             for german, verb in tenses.items():
                 if re.search(rf"\bwhen (?:\w+ ){{1,3}}{verb.pattern}", pair.source, re.IGNORECASE):
                     assert {"wenn", "als"} & set(pair.target.lower().split()) == {german}, pair
@@ -236,15 +302,21 @@ GENDERS = {
     "f": "Frau Mutter Königin Tochter Katze Kuh Lampe Zeitung Tür Tasche Fähre Bluse Jacke Birne Küche Schule",
     "n": "Kind Pferd Schwein Bild Messer Buch Gedicht Fenster Auto Schiff Hemd Kleid Ei Haus Dorf",
 }
-PEOPLE = set("Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Tochter Töchter Kind Kinder".split())
+PEOPLE = set(
+    "Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Tochter Töchter Kind Kinder".split()
+)
 
 
 def test_it_takes_the_gender_of_what_was_spoken_of() -> None:
     """In sentences of two clauses: what German writes large in the first and is no person, is what `it` means in the second."""
     gender = {noun: key for key, nouns in GENDERS.items() for noun in nouns.split()}
     pronouns = {"m": "er", "f": "sie", "n": "es"}
-    source = re.compile(r"[^,]*(?:, (?:and|but|for|yet|or)| because| although| until| while) it \w+")
-    target = re.compile(r"\w+((?: \w+)+), (?:und|aber|denn|doch|oder|weil|obwohl|bis|während) (\w+) ")
+    source = re.compile(
+        r"[^,]*(?:, (?:and|but|for|yet|or)| because| although| until| while) it \w+"
+    )
+    target = re.compile(
+        r"\w+((?: \w+)+), (?:und|aber|denn|doch|oder|weil|obwohl|bis|während) (\w+) "
+    )
     seen: Counter[str] = Counter()
     for pair in said(("open", "wait", "lie", "buy"), 3, 9000, longest=14, nouns=gender):
         first, match = source.match(pair.source), target.match(pair.target)
