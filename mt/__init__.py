@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from mt.decoding.translator import Translator
     from mt.inspection.inspector import Inspector
 
-# How long threads of GNU OpenMP spin for their next piece of work before they sleep, in turns of a loop; its own 300,000 are
-# milliseconds. Where something else runs too, a thread would spin while the one that it waits for has no core: a training step
-# beside one busy process took over six times as long; with 2,000 under three times, and no longer when alone. Read when torch loads.
+# How long threads of GNU OpenMP spin for their next piece of work before they sleep, in turns of a
+# loop; its own 300,000 are milliseconds. Where something else runs too, a thread would spin while
+# the one that it waits for has no core: a training step beside one busy process took over six times
+# as long; with 2,000 under three times, and no longer when alone. Read when torch loads.
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "2000"
 

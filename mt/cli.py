@@ -48,8 +48,8 @@ def fail(error: MTError | OSError) -> NoReturn:
 def run_command(command: Callable[[], object]) -> None:
     """Run a command's body with the exit codes that all commands share.
 
-    0: done; 1: failed, with one clear line; 2: wrong usage; 130: interrupted. A reader that goes away
-    (`mt-translate ... | head`) is not a failure of ours.
+    0: done; 1: failed, with one clear line; 2: wrong usage; 130: interrupted. A reader that goes
+    away (`mt-translate ... | head`) is not a failure of ours.
     """
     try:
         command()
@@ -59,7 +59,8 @@ def run_command(command: Callable[[], object]) -> None:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except OSError as error:
-        # Python flushes standard output at exit; point it elsewhere so that this does not fail again.
+        # Python flushes standard output at exit; point it elsewhere so that this does not fail
+        # again.
         with contextlib.suppress(OSError):  # no file behind it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):

@@ -1,6 +1,7 @@
 """mt-compare: which system is better, and how surely?
 
-Of variants that it trains first; of runs that are trained; or of any systems' output, given as files.
+Of variants that it trains first; of runs that are trained; or of any systems' output, given as
+files.
 """
 
 from __future__ import annotations

@@ -90,8 +90,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def keep_freed_memory() -> None:
     """Let the C allocator keep the large temporaries of a training step instead of handing them back to the system.
 
-    On a CPU every step frees and asks again for the same gigabytes; fresh pages must be zeroed by the kernel first, which
-    costs more than many of the operations that fill them. Only glibc has these switches; elsewhere nothing happens.
+    On a CPU every step frees and asks again for the same gigabytes; fresh pages must be zeroed by
+    the kernel first, which costs more than many of the operations that fill them. Only glibc has
+    these switches; elsewhere nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -16,7 +16,8 @@ from mt.errors import MTError
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block succeeds: afterwards the old file is there, or the new one.
 
-    One writer a file is assumed. Raises MTError, naming the file, where the disk is full or the folder not writable.
+    One writer a file is assumed. Raises MTError, naming the file, where the disk is full or the
+    folder not writable.
     """
     temporary = path.with_name(f".{path.name}.unfinished")
     try:

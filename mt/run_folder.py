@@ -1,7 +1,8 @@
 """The run directory: a trained model with everything that mt keeps of its training.
 
-This is the only module that knows the names of the files in it. Tensors are safetensors and everything else is JSON, YAML
-or plain text: nothing stored is a pickle or an import path. Files are replaced, never changed in place (`mt.files`).
+This is the only module that knows the names of the files in it. Tensors are safetensors and
+everything else is JSON, YAML or plain text: nothing stored is a pickle or an import path. Files are
+replaced, never changed in place (`mt.files`).
 """
 
 from __future__ import annotations

@@ -215,8 +215,9 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
         return
-    # Hydra composes again; this first time is for errors in one line and with the right exit code. Flags of Hydra's own
-    # (-m for sweeps, --cfg, --config-dir) change what is composed, so with them only the keys are checked here.
+    # Hydra composes again; this first time is for errors in one line and with the right exit code.
+    # Flags of Hydra's own (-m for sweeps, --cfg, --config-dir) change what is composed, so with
+    # them only the keys are checked here.
     if any(argument.startswith("-") for argument in arguments):
         run_command(
             lambda: check_keys([a for a in arguments if not a.startswith("-") and "=" in a])

@@ -3,10 +3,12 @@
     python scripts/bench_attention.py
     python scripts/bench_attention.py --patterns window linear --lengths 2048 8192 --side decoder
 
-One layer of the usual size (width 256, 4 heads; patterns as their YAML files set them), forward and backward, over a batch of
-as many sequences as make `--tokens` tokens. Each measurement is a process of its own, whose memory is the most that it held
-beyond what it held before the first step; the patterns take turns, `--repeats` times. Printed are medians: microseconds a
-token, mebibytes, and both as shares of full attention at the same length. On a GPU, full attention is PyTorch's fused kernel.
+One layer of the usual size (width 256, 4 heads; patterns as their YAML files set them), forward and
+backward, over a batch of as many sequences as make `--tokens` tokens. Each measurement is a process
+of its own, whose memory is the most that it held beyond what it held before the first step; the
+patterns take turns, `--repeats` times. Printed are medians: microseconds a token, mebibytes, and
+both as shares of full attention at the same length. On a GPU, full attention is PyTorch's fused
+kernel.
 """
 
 from __future__ import annotations

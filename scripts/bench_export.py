@@ -2,9 +2,10 @@
 
     python scripts/bench_export.py runs/demo [--src test.en --ref test.de] [--lines 500] [--repeats 3] [--threads 2]
 
-Rows are PyTorch in float32 and bfloat16, and every export of the run that there is (mt-export makes them). The rows take turns,
-`--repeats` times; a figure is the median, from text to text, loading left out, after a first round on a few lines. Text is the run's
-own test set unless files are named. BLEU is of the beam. Size is that of the weights or graphs on disk, without tokenizer.
+Rows are PyTorch in float32 and bfloat16, and every export of the run that there is (mt-export makes
+them). The rows take turns, `--repeats` times; a figure is the median, from text to text, loading
+left out, after a first round on a few lines. Text is the run's own test set unless files are named.
+BLEU is of the beam. Size is that of the weights or graphs on disk, without tokenizer.
 """
 
 from __future__ import annotations

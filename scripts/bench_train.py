@@ -5,14 +5,17 @@
     python scripts/bench_train.py --variant muon=optim=muon --variant before=checkout=../old
     python scripts/bench_train.py --sweep length
 
-All contestants get the same text, SentencePiece model, architecture, batch tokens, precision and dropout. Each measurement
-is a process of its own: `--warm-up` steps, then `--steps` measured ones; the contestants take turns, `--repeats` times. Printed are
-median and range of target tokens a second (real ones, padding not counted), how many times as fast mt is (round by round),
-sentences a second, the share of the hardware's measured matrix-product peak that the model's operations are (MFU; what padding costs
-is not counted), time from the start of the process to the end of the first step, peak memory.
+All contestants get the same text, SentencePiece model, architecture, batch tokens, precision and
+dropout. Each measurement is a process of its own: `--warm-up` steps, then `--steps` measured ones;
+the contestants take turns, `--repeats` times. Printed are median and range of target tokens a
+second (real ones, padding not counted), how many times as fast mt is (round by round), sentences a
+second, the share of the hardware's measured matrix-product peak that the model's operations are
+(MFU; what padding costs is not counted), time from the start of the process to the end of the first
+step, peak memory.
 
-Peers run under the interpreter that is named with them; the files in scripts/peers say how to make one. `+malloc` after a peer's
-name gives it the allocator settings that mt makes by itself. Further arguments are overrides for mt-train.
+Peers run under the interpreter that is named with them; the files in scripts/peers say how to make
+one. `+malloc` after a peer's name gives it the allocator settings that mt makes by itself. Further
+arguments are overrides for mt-train.
 """
 
 from __future__ import annotations

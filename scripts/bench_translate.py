@@ -4,14 +4,17 @@
     python scripts/bench_translate.py --run runs/multi30k --peer ct2=ct2/bin/python --peer ct2+int8=ct2/bin/python
     python scripts/bench_translate.py --run runs/demo --variant large=batch_tokens=16384 --variant before=checkout=../old
 
-All contestants translate the same lines with the same weights, beam, length penalty, and batches of `--batch` sentences (mt: as many
-tokens as these have). Each measurement is a process of its own, in which one batch goes before; the contestants take turns,
-`--repeats` times. Printed are median and range of sentences a second, how many times as fast mt is (round by round), BLEU, the
-share of outputs that are mt's to the letter, the time from the start of the process until the model is there, and peak memory. mt goes
-from text to text; peers get pieces, and theirs become text outside the measurement.
+All contestants translate the same lines with the same weights, beam, length penalty, and batches of
+`--batch` sentences (mt: as many tokens as these have). Each measurement is a process of its own, in
+which one batch goes before; the contestants take turns, `--repeats` times. Printed are median and
+range of sentences a second, how many times as fast mt is (round by round), BLEU, the share of
+outputs that are mt's to the letter, the time from the start of the process until the model is
+there, and peak memory. mt goes from text to text; peers get pieces, and theirs become text outside
+the measurement.
 
-Peers take Transformers with pre-norm layers, sinusoidal positions and one vocabulary, as `model=transformer` is. Without --run a
-model is trained on the embedded corpus, `--train-steps` steps; further arguments are overrides of that training.
+Peers take Transformers with pre-norm layers, sinusoidal positions and one vocabulary, as
+`model=transformer` is. Without --run a model is trained on the embedded corpus, `--train-steps`
+steps; further arguments are overrides of that training.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     python scripts/check_gpu.py
 
-Both families. In fp32, loss and gradients must agree to 1e-3 of their size and nine in ten greedy translations to the letter (a
-tie may fall either way); in bf16 the loss to 2 %. Prints the differences; the exit code is 1 where one is too large.
+Both families. In fp32, loss and gradients must agree to 1e-3 of their size and nine in ten greedy
+translations to the letter (a tie may fall either way); in bf16 the loss to 2 %. Prints the
+differences; the exit code is 1 where one is too large.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@
     python scripts/mechanisms.py rope linear        # only these
     python scripts/mechanisms.py --speed            # adds target tokens per second of training, on one core
 
-Trained on sentences of the embedded corpus (core) of up to 15 words, tested on its test split: BLEU of sentences of up to 15 words
-and of 16 to 30, twice the length that training saw; and the alignment error rate on the former, of the mean of the heads of
-whichever layer is best. Speed is in seconds of processor time, with one thread, so that other work beside it does little harm; all take
-turns, three times. Extra arguments with a = are overrides for all. It is a check that everything works, not a contest: one seed,
-settings that suit the family and not the mechanism. (`mt-compare compare=positions` compares position schemes, over seeds.)
+Trained on sentences of the embedded corpus (core) of up to 15 words, tested on its test split: BLEU
+of sentences of up to 15 words and of 16 to 30, twice the length that training saw; and the
+alignment error rate on the former, of the mean of the heads of whichever layer is best. Speed is in
+seconds of processor time, with one thread, so that other work beside it does little harm; all take
+turns, three times. Extra arguments with a = are overrides for all. It is a check that everything
+works, not a contest: one seed, settings that suit the family and not the mechanism. (`mt-compare
+compare=positions` compares position schemes, over seeds.)
 """
 
 from __future__ import annotations

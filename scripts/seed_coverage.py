@@ -2,10 +2,11 @@
 
     python scripts/seed_coverage.py [trials]
 
-Simulated scores: a sentence's effect common to all runs (standard deviation of its mean over the test set: 1), an interaction of run and
-sentence (1), and a seed's effect (0, 1, 3). A difference is of two such systems, of which one has the common effect, or, being the same
-method, none. `mt` is what the package does; `pigeonhole` resamples seeds and sentences alike
-(Owen 2007); `corrected` widens its deviations between seeds by sqrt(K / (K - 1)). Then: how often paired tests of one run
+Simulated scores: a sentence's effect common to all runs (standard deviation of its mean over the
+test set: 1), an interaction of run and sentence (1), and a seed's effect (0, 1, 3). A difference is
+of two such systems, of which one has the common effect, or, being the same method, none. `mt` is
+what the package does; `pigeonhole` resamples seeds and sentences alike (Owen 2007); `corrected`
+widens its deviations between seeds by sqrt(K / (K - 1)). Then: how often paired tests of one run
 each find a difference between equals. A minute on one core.
 """
 
@@ -52,7 +53,8 @@ def coverage(
 ) -> list[float]:
     """Per cent of the trials whose interval holds 0, by method.
 
-    `sides` 1: of a system; 2: of a difference. `own` scales the sentences' effect of the first system, which the second lacks.
+    `sides` 1: of a system; 2: of a difference. `own` scales the sentences' effect of the first
+    system, which the second lacks.
     """
     systems = {}
     for trial in range(trials):

@@ -3,8 +3,9 @@
     python scripts/write_embedded_corpus.py corpus
     python scripts/write_embedded_corpus.py corpus --splits test,long --size 5000
 
-Each split becomes four files of one line a sentence pair: SPLIT.en, SPLIT.de, SPLIT.links (word alignment in Pharaoh's
-format, `p` for possible links) and SPLIT.labels.tsv (number of source words, a tab, its constructions with spaces between).
+Each split becomes four files of one line a sentence pair: SPLIT.en, SPLIT.de, SPLIT.links (word
+alignment in Pharaoh's format, `p` for possible links) and SPLIT.labels.tsv (number of source words,
+a tab, its constructions with spaces between).
 """
 
 from __future__ import annotations

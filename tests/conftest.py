@@ -46,10 +46,12 @@ def tiny_run(tmp_path: Path):
     def overrides(pairs: int, write: bool = True) -> list[str]:
         if write:
             for split, size in (("train", pairs), ("val", 12), ("test", 12)):
-                # With few pairs the test is on the training text: whether a model can learn it by heart.
+                # With few pairs the test is on the training text: whether a model can learn it by
+                # heart.
                 count = pairs if pairs < 50 else size
                 found = generate("train" if pairs < 50 else split, 5 * count)
-                # Short ones: a model that has learned nothing translates up to the longest output that is allowed.
+                # Short ones: a model that has learned nothing translates up to the longest output
+                # that is allowed.
                 lines = [pair for pair in found if len(pair.source.split()) <= 10][:count]
                 for side, text in (("src", "source"), ("tgt", "target")):
                     (tmp_path / f"{split}.{side}").write_text(

@@ -1,7 +1,7 @@
 """From scores to weights: how much of its attention a query gives to each key.
 
-All take scores [..., S] and a mask broadcastable to them (True: may look; None: everywhere) and give weights [..., S] in
-float32 that sum to 1, or to 0 where a query may look nowhere.
+All take scores [..., S] and a mask broadcastable to them (True: may look; None: everywhere) and
+give weights [..., S] in float32 that sum to 1, or to 0 where a query may look nowhere.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def _masked(
 ) -> Tensor:
     if mask is None:
         return function(scores)
-    # A finite fill: with -inf a row that is masked entirely would be NaN, and NaN times zero stays NaN.
+    # A finite fill: with -inf a row that is masked entirely would be NaN, and NaN times zero stays
+    # NaN.
     return function(scores.masked_fill(~mask, fill)) * mask.any(-1, keepdim=True)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from mt.config.schema import Config
 
-# Names, seeds, where things are kept and what is shown: they change nothing of what is learned or of what it costs.
+# Names, seeds, where things are kept and what is shown: they change nothing of what is learned or
+# of what it costs.
 NEUTRAL = (
     "name",
     "runs_dir",

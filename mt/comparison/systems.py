@@ -150,9 +150,9 @@ def of_variants(
 ) -> Material:
     """Run directories by the name of their system, with the test that mt-train left in each; a variant without runs is left out.
 
-    `tests`: further test sets, by name overrides of `data.test.*`, which are translated now and kept in the run directories;
-    `say` is told where that takes time. MTError where a run has no test yet, is being trained, or was tested on other text than
-    the rest.
+    `tests`: further test sets, by name overrides of `data.test.*`, which are translated now and
+    kept in the run directories; `say` is told where that takes time. MTError where a run has no
+    test yet, is being trained, or was tested on other text than the rest.
     """
     systems = [
         System(name, [read_run(path) for path in paths])

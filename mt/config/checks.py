@@ -1,7 +1,7 @@
 """What settings may not be, and which do not go together: one line each that says what would work.
 
-The first part is read from the schema; the rest are the rules that concern more than one setting. All are checked at the start,
-before any text is read.
+The first part is read from the schema; the rest are the rules that concern more than one setting.
+All are checked at the start, before any text is read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From YAML files and command-line overrides to a checked `Config`, with errors that name the nearest valid key.
 
-Hydra composes; the rest of the package only sees dataclasses. Hydra's own check lets `+optim.lrr=3` pass and its messages
-take several lines, so keys are checked here, before Hydra sees them.
+Hydra composes; the rest of the package only sees dataclasses. Hydra's own check lets `+optim.lrr=3`
+pass and its messages take several lines, so keys are checked here, before Hydra sees them.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def _is_key(key: str) -> bool:
 def _check_known(name: str, known: list[str], prefix: str) -> None:
     if name in known:
         return
-    # The part after the last dot is what people mistype; a key given without its section is found by it too.
+    # The part after the last dot is what people mistype; a key given without its section is found
+    # by it too.
     near = difflib.get_close_matches(name, known, 1, 0.6) or [
         k for k in known if k.split(".")[-1] == name.split(".")[-1]
     ]

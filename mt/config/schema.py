@@ -1,7 +1,8 @@
 """The configuration schema: every setting, its type, its default and what it means.
 
-The YAML files under `configs/` only choose values; what exists is defined here and nowhere else. `mt-train --help`
-prints these definitions. Composing and checking is in `mt.config.compose`; nothing below the commands sees a `DictConfig`.
+The YAML files under `configs/` only choose values; what exists is defined here and nowhere else.
+`mt-train --help` prints these definitions. Composing and checking is in `mt.config.compose`;
+nothing below the commands sees a `DictConfig`.
 """
 
 from __future__ import annotations

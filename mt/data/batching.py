@@ -1,7 +1,7 @@
 """Batches by token budget: which pairs go together, in which order, and the tensors that are made of them.
 
-`BatchOrder` decides the order of an epoch from seed and epoch alone, `BatchStream` deals it out to ranks and optimizer
-steps and can begin at any `Position`, `collate` makes tensors.
+`BatchOrder` decides the order of an epoch from seed and epoch alone, `BatchStream` deals it out to
+ranks and optimizer steps and can begin at any `Position`, `collate` makes tensors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ Segment = Callable[[str, str, int, int], Sequence[int]]
 def pad_width(length: int | np.ndarray) -> Any:
     """The width to which `length` is padded (an array, for an array).
 
-    Itself from 2 to 16, the next multiple of 2 up to 64, of 8 up to 128, of 32 above: little padding, and shapes stay few.
+    Itself from 2 to 16, the next multiple of 2 up to 64, of 8 up to 128, of 32 above: little
+    padding, and shapes stay few.
     """
     return LADDER[np.searchsorted(LADDER, length)]
 
@@ -124,9 +125,10 @@ def cut(source: np.ndarray, target: np.ndarray, batch_tokens: int) -> list[int]:
 class BatchOrder:
     """The batches of an epoch: a function of the tables, the budget, the seed and the epoch, and of nothing else.
 
-    Pairs are drawn by weight, shuffled, and cut into pools. A pool is sorted by target width and source length, so that
-    a batch has little padding, and cut into batches; then the batches of all pools are shuffled. Rows are counted
-    through all tables: row r of the second table is `len(tables[0]) + r`.
+    Pairs are drawn by weight, shuffled, and cut into pools. A pool is sorted by target width and
+    source length, so that a batch has little padding, and cut into batches; then the batches of all
+    pools are shuffled. Rows are counted through all tables: row r of the second table is
+    `len(tables[0]) + r`.
     """
 
     def __init__(self, tables: Sequence[PairTable], batch_tokens: int, seed: int) -> None:
@@ -152,7 +154,8 @@ class BatchOrder:
     def epoch(self, number: int) -> list[np.ndarray]:
         """The micro-batches of epoch `number` (from 0), each an array of rows.
 
-        The last two epochs asked for are remembered, because batches made ahead are soon in the next one.
+        The last two epochs asked for are remembered, because batches made ahead are soon in the
+        next one.
         """
         with self._lock:
             if number not in self._epochs:
@@ -185,7 +188,8 @@ class BatchOrder:
     def _batches(self, pool: np.ndarray) -> list[np.ndarray]:
         source, target = self.src_lengths[pool].astype(np.int64), self.tgt_lengths[pool]
         rung = np.searchsorted(LADDER, target).astype(np.int64)
-        # Source lengths rise in one target width and fall in the next, so that neighbours are alike at the seams too.
+        # Source lengths rise in one target width and fall in the next, so that neighbours are alike
+        # at the seams too.
         order = np.argsort((rung << 32) + np.where(rung % 2, -source, source), kind="stable")
         ends = cut(source[order], target[order], self.batch_tokens)
         return np.split(pool[order], ends[:-1]) if len(pool) else []
@@ -244,8 +248,8 @@ class Step:
 class BatchStream:
     """Optimizer steps without end: `group` micro-batches each (world * accumulation), dealt round the ranks.
 
-    The last step of an epoch takes what is left, so a rank may get nothing; it still takes part in that step. Epochs
-    do not mix, and the work of a step is the same for one rank and for many.
+    The last step of an epoch takes what is left, so a rank may get nothing; it still takes part in
+    that step. Epochs do not mix, and the work of a step is the same for one rank and for many.
     """
 
     def __init__(
@@ -282,8 +286,9 @@ class BatchStream:
 def collate(tables: Sequence[PairTable], rows: np.ndarray, segment: Segment | None = None) -> Batch:
     """Tensors of the rows, which are counted through all tables; in the batch, the rows of one table stay together.
 
-    Tables that hold text need `segment(text, side, row, longest) -> pieces`: see `mt.data.tokenizer.Segmenter`. Sampled
-    pieces may be up to `OVERFLOW` times as many as the batch was made for, so that it stays near its budget.
+    Tables that hold text need `segment(text, side, row, longest) -> pieces`: see
+    `mt.data.tokenizer.Segmenter`. Sampled pieces may be up to `OVERFLOW` times as many as the batch
+    was made for, so that it stays near its budget.
     """
     starts = table_starts(tables)
     owner = np.searchsorted(starts, rows, side="right") - 1

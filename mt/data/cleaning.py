@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from mt.config.schema import CleanConfig
 from mt.data.scripts import count_units
 
-# Invisible, without meaning for the text: NUL, byte order mark, soft hyphen. The other format characters (Cf) stay, because
-# scripts need them: joiners in Persian, Indic scripts and emoji, direction marks, the zero-width space of Thai and Khmer.
+# Invisible, without meaning for the text: NUL, byte order mark, soft hyphen. The other format
+# characters (Cf) stay, because scripts need them: joiners in Persian, Indic scripts and emoji,
+# direction marks, the zero-width space of Thai and Khmer.
 _REMOVED = "\x00\ufeff\u00ad"
-# Control characters (Cc: C0, DEL and C1, so tab and every kind of line end too) and Unicode's two line separators.
+# Control characters (Cc: C0, DEL and C1, so tab and every kind of line end too) and Unicode's two
+# line separators.
 _TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
 _TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -26,8 +28,9 @@ RATIO_FROM_BYTES = (
 def normalise(text: str, form: str = "NFC") -> str:
     """The text that the model sees, in training and in translation alike. Total and idempotent.
 
-    Control characters and line separators become spaces; NUL, byte order marks and soft hyphens go; surrogates are paired
-    up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or none); white space at the ends is dropped.
+    Control characters and line separators become spaces; NUL, byte order marks and soft hyphens go;
+    surrogates are paired up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or
+    none); white space at the ends is dropped.
     """
     if (
         not text.isprintable()
@@ -48,9 +51,10 @@ def text_hash(text: str) -> int:
 class Cleaner:
     """Normalises and filters training pairs; duplicates are found across all corpora that one cleaner has read.
 
-    `held_out` are the validation and test pairs. Memory grows by a 64-bit hash for each different pair (about 70 bytes in a
-    Python set), not by text. `counts` holds, for each step, the pairs that it changed (normalised) or dropped (the others);
-    a pair counts for the first step that drops it, so read = kept + all dropped.
+    `held_out` are the validation and test pairs. Memory grows by a 64-bit hash for each different
+    pair (about 70 bytes in a Python set), not by text. `counts` holds, for each step, the pairs
+    that it changed (normalised) or dropped (the others); a pair counts for the first step that
+    drops it, so read = kept + all dropped.
     """
 
     DROPPING = ("empty", "too long", "ratio", "overlap", "duplicate")

@@ -28,7 +28,8 @@ class PairSource:
 
     `annotations`, where there are any, gives one for each pair, in the same order.
 
-    A fingerprint reads the files' bytes once, but decodes nothing: seconds for tens of millions of lines.
+    A fingerprint reads the files' bytes once, but decodes nothing: seconds for tens of millions of
+    lines.
     """
 
     name: str
@@ -270,10 +271,11 @@ def _digest(*parts: object) -> str:
 class HeldOut:
     """Validation and test pairs taken out of a training corpus, by a hash of the source.
 
-    Sources are ranked by the hash of their text (without regard to case, compatibility forms and spacing): a random order
-    that depends on nothing but the text, so the same sentences are held out whatever their order in the files. Each part takes
-    sources from the front, all pairs of a source together, until it has its number of pairs; a source repeated more often
-    than fits stays in training. One streaming pass finds them, on first use; memory holds the candidates only.
+    Sources are ranked by the hash of their text (without regard to case, compatibility forms and
+    spacing): a random order that depends on nothing but the text, so the same sentences are held
+    out whatever their order in the files. Each part takes sources from the front, all pairs of a
+    source together, until it has its number of pairs; a source repeated more often than fits stays
+    in training. One streaming pass finds them, on first use; memory holds the candidates only.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Sentence pairs from data sets of the Hugging Face hub, or from a local folder that is laid out like one.
 
-Parquet, JSON lines and CSV sets work, with a `translation` column (text by language) or one text column a language.
-`datasets` memory-maps what it has downloaded and converted to Arrow, so size does not matter here either.
+Parquet, JSON lines and CSV sets work, with a `translation` column (text by language) or one text
+column a language. `datasets` memory-maps what it has downloaded and converted to Arrow, so size
+does not matter here either.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ def load_hub(
 ) -> HubPairs:
     """Open one split of a data set.
 
-    name: repository (`wmt/wmt14`) or local folder. subset: its configuration, or a folder in it. columns: the two text
-    columns, or two keys of the `translation` column; default: the `languages`. offline: ask no network.
-    Raises MTError with what to do when the set cannot be had or has other splits or columns.
+    name: repository (`wmt/wmt14`) or local folder. subset: its configuration, or a folder in it.
+    columns: the two text columns, or two keys of the `translation` column; default: the
+    `languages`. offline: ask no network. Raises MTError with what to do when the set cannot be had
+    or has other splits or columns.
     """
     folder = Path(name).expanduser()
     local = folder.is_dir()
@@ -84,7 +86,8 @@ def load_hub(
 def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBuilder:
     """The builder of a subset, which the set's card declares or, as in the hub's converted copies, only a folder makes.
 
-    The folder is tried too where the card does not match the files: in a copy of a part of the repository.
+    The folder is tried too where the card does not match the files: in a copy of a part of the
+    repository.
     """
     try:
         builder = datasets.load_dataset_builder(path, subset or None, revision=revision)

@@ -13,8 +13,8 @@ Item = TypeVar("Item")
 def prefetch(items: Iterator[Item], depth: int = 8) -> Generator[Item, None, None]:
     """The same items, worked out up to `depth` ahead by one thread, so that batches are made beside the training.
 
-    An exception of `items` is raised at its place in the order. The thread ends with the iterator: when it is used up,
-    closed, or forgotten.
+    An exception of `items` is raised at its place in the order. The thread ends with the iterator:
+    when it is used up, closed, or forgotten.
     """
     results: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()

@@ -1,8 +1,9 @@
 """From corpus to training tables: clean, train the tokenizer, encode; all of it once, kept in a cache.
 
-The cache folder is named by a hash of everything that shapes it: the text itself, the settings, and the versions of
-what made it. It is written beside its place and renamed, under a lock, so that it is either complete or absent, and of
-several processes that start together one prepares and the others wait and read.
+The cache folder is named by a hash of everything that shapes it: the text itself, the settings, and
+the versions of what made it. It is written beside its place and renamed, under a lock, so that it
+is either complete or absent, and of several processes that start together one prepares and the
+others wait and read.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ class PreparedData:
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
     """Load the prepared corpus from the cache, or prepare it first.
 
-    `tokenizer`: use this one instead of training one (fine-tuning). Nothing here depends on the seed of a run, so that runs
-    that differ in their seeds share vocabulary and cache. MTError for a corpus that cannot be read or has nothing left.
+    `tokenizer`: use this one instead of training one (fine-tuning). Nothing here depends on the
+    seed of a run, so that runs that differ in their seeds share vocabulary and cache. MTError for a
+    corpus that cannot be read or has nothing left.
     """
     corpus = load_corpus(config)
     key = cache_key(config, corpus, tokenizer)
@@ -294,8 +296,9 @@ class Preparation:
 class Encoder:
     """Tables of text -> tables of pieces, or of text and its length in pieces where they are to be sampled.
 
-    Sampled segmentations are longer than the usual one (with sampling 0.1, almost twice as long), and a batch made by the
-    usual length would not fit its budget: so the lengths are those to expect, by the ratio found on some of the pairs.
+    Sampled segmentations are longer than the usual one (with sampling 0.1, almost twice as long),
+    and a batch made by the usual length would not fit its budget: so the lengths are those to
+    expect, by the ratio found on some of the pairs.
     """
 
     def __init__(

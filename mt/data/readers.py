@@ -1,7 +1,8 @@
 """Reading sentence pairs from files: plain text, TSV, JSON lines and TMX, each also compressed (.gz, .xz, .zst).
 
-Every reader streams, so size does not matter, and is strict: a line that is not UTF-8, a missing column, a truncated
-archive or two sides of different length end in one clear error that names file and line.
+Every reader streams, so size does not matter, and is strict: a line that is not UTF-8, a missing
+column, a truncated archive or two sides of different length end in one clear error that names file
+and line.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def _decompress(path: Path) -> IO[bytes]:
 def read_lines(path: Path) -> Iterator[str]:
     r"""The lines of a UTF-8 text file. Only "\n" ends a line, after which one "\r" is dropped; a byte order mark is skipped.
 
-    So U+2028, U+0085 or a vertical tab inside a sentence do not shift the lines against the other side.
+    So U+2028, U+0085 or a vertical tab inside a sentence do not shift the lines against the other
+    side.
     """
     with open_bytes(path) as stream:
         for number, line in enumerate(stream, start=1):
@@ -152,15 +154,17 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
         source, target = (record[key] for key in keys)
         if not all(isinstance(side, str | None) for side in (source, target)):
             raise MTError(f"{path}, line {number}: {keys[0]} and {keys[1]} must be text")
-        # null: an empty side, which cleaning counts. An escape may spell half a surrogate pair, which no file can hold.
+        # null: an empty side, which cleaning counts. An escape may spell half a surrogate pair,
+        # which no file can hold.
         yield SURROGATE.sub("\ufffd", source or ""), SURROGATE.sub("\ufffd", target or "")
 
 
 def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
     """Pairs of a translation memory (TMX 1.4): of each unit the first variant in either language.
 
-    `en` finds en-US and en-GB too, `en-GB` finds en; an exact match comes first. Native codes of the inline elements are
-    left out, their surrounding text is kept. Units without one of the languages are skipped and reported.
+    `en` finds en-US and en-GB too, `en-GB` finds en; an exact match comes first. Native codes of
+    the inline elements are left out, their surrounding text is kept. Units without one of the
+    languages are skipped and reported.
     """
     used = skipped = 0
     found: set[str] = set()

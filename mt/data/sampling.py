@@ -1,9 +1,10 @@
 """Sampled segmentations of words, for subword regularisation.
 
-SentencePiece samples too, but its generator is salted by process: the same seed gives other pieces in another process,
-and a resumed run would not repeat. SentencePiece never lets a piece reach over a space, so the words of a text are
-segmented independently of each other: sampling word by word, with what was worked out for a word remembered, is exact,
-and fast, because most words of a text are frequent ones.
+SentencePiece samples too, but its generator is salted by process: the same seed gives other pieces
+in another process, and a resumed run would not repeat. SentencePiece never lets a piece reach over
+a space, so the words of a text are segmented independently of each other: sampling word by word,
+with what was worked out for a word remembered, is exact, and fast, because most words of a text are
+frequent ones.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class Pieces:
 class UnigramSampler:
     """Draws a segmentation with probability proportional to p(segmentation) ** alpha (Kudo 2018, equation 7, l = infinity).
 
-    Forward filtering, backward sampling: the weight of all segmentations of each prefix is summed up once for a word;
-    a draw then walks back from its end, choosing each last piece by its share of that sum.
+    Forward filtering, backward sampling: the weight of all segmentations of each prefix is summed
+    up once for a word; a draw then walks back from its end, choosing each last piece by its share
+    of that sum.
     """
 
     def __init__(self, pieces: Pieces, alpha: float) -> None:

@@ -26,8 +26,8 @@ TEXT = Features(
 class Column:
     """Random access to a column of byte strings or integer lists: `values[offsets[i] : offsets[i + 1]]` in each chunk.
 
-    Going through Arrow's buffers avoids one Python object a piece, which `datasets` would make: a row is a view into
-    the mapped file.
+    Going through Arrow's buffers avoids one Python object a piece, which `datasets` would make: a
+    row is a view into the mapped file.
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
@@ -36,7 +36,8 @@ class Column:
         for chunk in column.chunks:
             if pa.types.is_string(chunk.type):
                 buffer = chunk.buffers()[2]
-                # A string array's offsets begin at the array's own offset; a list array's `.offsets` allow for it.
+                # A string array's offsets begin at the array's own offset; a list array's
+                # `.offsets` allow for it.
                 offsets = np.frombuffer(chunk.buffers()[1], np.int32)[
                     chunk.offset : chunk.offset + len(chunk) + 1
                 ]
@@ -87,10 +88,10 @@ def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
 class PairTable:
     """Pairs by row number, either as pieces or, for subword sampling, as text with the number of its pieces.
 
-    `src_lengths` and `tgt_lengths` (int32, one a row) count the pieces and the EOS that a batch adds; where pieces are to be
-    sampled, they are the number to expect. They are all
-    that is held in memory, 8 bytes a pair; the pairs stay on the disk, and the operating system caches what is used.
-    `weight` is how often each pair is seen an epoch.
+    `src_lengths` and `tgt_lengths` (int32, one a row) count the pieces and the EOS that a batch
+    adds; where pieces are to be sampled, they are the number to expect. They are all that is held
+    in memory, 8 bytes a pair; the pairs stay on the disk, and the operating system caches what is
+    used. `weight` is how often each pair is seen an epoch.
     """
 
     def __init__(self, dataset: Dataset, weight: float = 1.0) -> None:

@@ -1,8 +1,9 @@
 """Text to subword pieces and back: SentencePiece, set up so that any text comes back as it was.
 
-That needs identity normalisation, all white space kept, and bytes for characters without a piece. The one exception is
-U+2581, which SentencePiece uses to write a space and which comes back as a space. A lone surrogate is no text and has
-no UTF-8; `mt.data.cleaning.normalise` takes it out, and here it is an error.
+That needs identity normalisation, all white space kept, and bytes for characters without a piece.
+The one exception is U+2581, which SentencePiece uses to write a space and which comes back as a
+space. A lone surrogate is no text and has no UTF-8; `mt.data.cleaning.normalise` takes it out, and
+here it is an error.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Tokenizer:
     ) -> Tokenizer:
         """Train on the lines of both sides; at most `config.train_lines` (of both together) are sampled and held in memory.
 
-        `src` and `tgt` give the lines anew at each call. MTError when the text does not support the vocabulary.
+        `src` and `tgt` give the lines anew at each call. MTError when the text does not support the
+        vocabulary.
         """
         if config.joint:
             return cls(
@@ -70,8 +72,9 @@ class Tokenizer:
     def sample(self, text: str, side: str, alpha: float, seed: int) -> list[int]:
         """A random segmentation, the same for the same seed (not negative) in every process.
 
-        alpha > 0. Unigram: probabilities are raised to this power, so that less is more random (Kudo 2018). BPE: the
-        probability of skipping a merge, so that more is more random (Provilkov et al. 2020).
+        alpha > 0. Unigram: probabilities are raised to this power, so that less is more random
+        (Kudo 2018). BPE: the probability of skipping a merge, so that more is more random
+        (Provilkov et al. 2020).
         """
         return self.models[side].sample(text, alpha, seed)
 
@@ -177,7 +180,8 @@ class Model:
 
     @cached_property
     def is_bpe(self) -> bool:
-        # SentencePiece does not tell the type, but it numbers BPE pieces by rank, with scores 0, -1, -2, ...
+        # SentencePiece does not tell the type, but it numbers BPE pieces by rank, with scores 0,
+        # -1, -2, ...
         scores = [score for score in self.vocabulary.scores.values() if score != 0]
         return all(score == int(score) for score in scores)
 
@@ -244,8 +248,9 @@ def reservoir(lines: Iterable[str], size: int, seed: int) -> list[str]:
 class Segmenter:
     """Subword regularisation of a training epoch: other pieces in each epoch, the same whenever the epoch is repeated.
 
-    Called with (text, side, row, longest), it draws pieces from seed, epoch, row and side alone. A draw of more than
-    `longest` or `max_pieces` pieces gives way to the usual segmentation, which is known to fit.
+    Called with (text, side, row, longest), it draws pieces from seed, epoch, row and side alone. A
+    draw of more than `longest` or `max_pieces` pieces gives way to the usual segmentation, which is
+    known to fit.
     """
 
     def __init__(

@@ -1,11 +1,14 @@
 """Words as comparisons count them, and how often each occurs in the training text.
 
-A word is a run of letters, marks and digits. A hyphen, an apostrophe or (between digits) a point or comma inside it belongs to
-it, as in BLEU's 13a: `don't`, `l'homme`, `EU-Kommission`, `1.000,5` are one word each. Punctuation is no word, so that quotes of
-any language („so“, «so», "so") change nothing. In scripts without spaces each character is a word, as it is for lengths
-(`mt.data.scripts`). Text is brought to NFC, typographic apostrophes to ', non-breaking hyphens to -; soft hyphens go; case is kept.
+A word is a run of letters, marks and digits. A hyphen, an apostrophe or (between digits) a point or
+comma inside it belongs to it, as in BLEU's 13a: `don't`, `l'homme`, `EU-Kommission`, `1.000,5` are
+one word each. Punctuation is no word, so that quotes of any language („so“, «so», "so") change
+nothing. In scripts without spaces each character is a word, as it is for lengths
+(`mt.data.scripts`). Text is brought to NFC, typographic apostrophes to ', non-breaking hyphens to
+-; soft hyphens go; case is kept.
 
-Not `mt.data.alignment_words`: alignments count what stands between spaces, with the punctuation that clings to it.
+Not `mt.data.alignment_words`: alignments count what stands between spaces, with the punctuation
+that clings to it.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ _PLAIN = str.maketrans(
 )
 _ALONE = rf"[{UNSPACED.pattern}&&[\p{{L}}\p{{M}}\p{{N}}]]"
 _LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED.pattern}]"
-# Beside what `_PLAIN` replaces, since texts are also cut as they are; and the joiners of Persian and Indic scripts.
+# Beside what `_PLAIN` replaces, since texts are also cut as they are; and the joiners of Persian
+# and Indic scripts.
 _JOINERS = r"['\u2019\u02bc\uff07\-\u2010\u2011\u00ad\u200c\u200d]"
 WORD = regex.compile(rf"(?V1){_ALONE}|{_LETTER}+(?:(?:{_JOINERS}+|(?<=\d)[.,](?=\d)){_LETTER}+)*")
 
@@ -49,8 +53,8 @@ def split_words(text: str) -> list[str]:
 def count_words_of_training(lines: Iterable[str]) -> Counter[str]:
     """How often each word occurs in one side of the training text. Lines are read as they are needed.
 
-    No word has a space in it. So what stands between spaces is counted first, and each distinct string cut into words once, which
-    is three times as fast.
+    No word has a space in it. So what stands between spaces is counted first, and each distinct
+    string cut into words once, which is three times as fast.
     """
     counts: Counter[str] = Counter()
     iterator = iter(lines)
@@ -72,7 +76,8 @@ def frequent_words(counts: Mapping[str, int], number: int) -> frozenset[str]:
 def save_counts(path: Path, counts: Mapping[str, int]) -> None:
     """Write counts as JSON: `{"format": 1, "words": {"1": "rare words", "57": "frequent ones"}}`, the words of each count between spaces.
 
-    Most words are rare, so this is hardly longer than the list of the words. Equal counts make equal files.
+    Most words are rare, so this is hardly longer than the list of the words. Equal counts make
+    equal files.
     """
     groups: dict[int, list[str]] = defaultdict(list)
     for word, count in counts.items():

@@ -24,8 +24,9 @@ def expand(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if columns < ROWS:
         best, place = (log_probs + scores[..., None]).flatten(1).topk(count, 1)
         return best, place // vocabulary, place % vocabulary
-    # Sorting through a whole vocabulary costs more than the softmax over it. So it is laid out as a table of ROWS rows, and
-    # of its columns only those with the best maxima are looked at: every one of the best stands in such a column.
+    # Sorting through a whole vocabulary costs more than the softmax over it. So it is laid out as a
+    # table of ROWS rows, and of its columns only those with the best maxima are looked at: every
+    # one of the best stands in such a column.
     table = log_probs[..., : ROWS * columns].unflatten(2, (ROWS, columns))
     most = table.amax(2)
     rest = vocabulary - ROWS * columns  # they stand in one more row, which is not full
@@ -51,7 +52,8 @@ def draw(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One token at random for each hypothesis: log-probability (before temperature and limits), parent row, token; [B, K]."""
     logits = keep_likely(log_probs / options.temperature, options.top_k, options.top_p)
-    # The first of V exponential clocks to ring is token v with probability p_v: no host check as in torch.multinomial.
+    # The first of V exponential clocks to ring is token v with probability p_v: no host check as in
+    # torch.multinomial.
     clocks = (
         torch.empty_like(logits)
         .exponential_(generator=generator)

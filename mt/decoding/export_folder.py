@@ -1,7 +1,8 @@
 """The folder that mt-export writes: a model in the form of another engine, with all that text in and text out needs beside it.
 
-It holds the run's config.yaml and tokenizer, the engine's own files, and export.json, which says what it is. It can be moved
-anywhere. Without another place given, it lies in the run, under export/, by the names of its backend and its quantisation.
+It holds the run's config.yaml and tokenizer, the engine's own files, and export.json, which says
+what it is. It can be moved anywhere. Without another place given, it lies in the run, under
+export/, by the names of its backend and its quantisation.
 """
 
 from __future__ import annotations

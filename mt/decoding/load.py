@@ -84,9 +84,10 @@ def load(
 ) -> Translator:
     """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
 
-    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch, ctranslate2, onnx; `workers`: processes in
-    which pytorch searches side by side on a CPU, forked from this one (0: one for each thread); `settings`: batch_tokens, options,
-    warn of Translator. Raises MTError where a run directory is missing or damaged.
+    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch,
+    ctranslate2, onnx; `workers`: processes in which pytorch searches side by side on a CPU, forked
+    from this one (0: one for each thread); `settings`: batch_tokens, options, warn of Translator.
+    Raises MTError where a run directory is missing or damaged.
     """
     folders = [
         Path(path).expanduser()
@@ -110,8 +111,8 @@ def load_export(
 ) -> Translator:
     """A Translator over an exported model: `paths` holds one export folder, or one run with one export for this backend.
 
-    `device`, `precision` and `settings` as of `mt.decoding.load.load`. UsageError for what this backend cannot do; MTError where
-    the folder is damaged or a library is missing.
+    `device`, `precision` and `settings` as of `mt.decoding.load.load`. UsageError for what this
+    backend cannot do; MTError where the folder is damaged or a library is missing.
     """
     if len(paths) != 1:
         raise UsageError(

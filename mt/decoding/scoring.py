@@ -34,7 +34,8 @@ def score_pairs(
 ) -> list[PairScore]:
     """Score (source, target) texts with one model or, averaging probabilities at every step, with several.
 
-    Models as they are: call `eval()` before. `budget` counts the longer side. Nothing is split or cut.
+    Models as they are: call `eval()` before. `budget` counts the longer side. Nothing is split or
+    cut.
     """
     sources = tokenizer.encode_many([source for source, _ in pairs], "src")
     targets = tokenizer.encode_many([target for _, target in pairs], "tgt")

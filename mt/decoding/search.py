@@ -1,15 +1,17 @@
 """The one search over any model: beam search, of which greedy search is beam 1, and sampling in the same loop.
 
-Shapes: B sentences still searched, K hypotheses of each (side by side in the model's rows), C candidates of each, V
-vocabulary, T tokens so far.
+Shapes: B sentences still searched, K hypotheses of each (side by side in the model's rows), C
+candidates of each, V vocabulary, T tokens so far.
 
-The score of a hypothesis is its log-probability divided by length**alpha, EOS counted in the length: the convention of
-CTranslate2, so that outputs can be compared. Log-probabilities are the model's own (those of teacher forcing).
+The score of a hypothesis is its log-probability divided by length**alpha, EOS counted in the
+length: the convention of CTranslate2, so that outputs can be compared. Log-probabilities are the
+model's own (those of teacher forcing).
 
-When a sentence is done: it has K finished hypotheses, and no unfinished one scores better at its current length than the
-worst of them. For alpha = 0 nothing better can follow, because log-probabilities only fall; for alpha > 0 a longer
-hypothesis could still overtake, and waiting for it is not worth the time. K finished ones are waited for where fewer are wanted
-too: without that BLEU falls, and little time is saved. What reaches the maximum length is closed there.
+When a sentence is done: it has K finished hypotheses, and no unfinished one scores better at its
+current length than the worst of them. For alpha = 0 nothing better can follow, because
+log-probabilities only fall; for alpha > 0 a longer hypothesis could still overtake, and waiting for
+it is not worth the time. K finished ones are waited for where fewer are wanted too: without that
+BLEU falls, and little time is saved. What reaches the maximum length is closed there.
 """
 
 from __future__ import annotations
@@ -112,8 +114,9 @@ def search(
 ) -> list[list[Hypothesis]]:
     """Translate source ids [B, S] with mask [B, S] -> for each sentence its `nbest` hypotheses, best first.
 
-    `generator` (on the source's device) makes sampling repeatable. Everything stays on the device; the host reads one
-    small tensor a step, which tells it which sentences are done. Raises MTError where the model gives NaN.
+    `generator` (on the source's device) makes sampling repeatable. Everything stays on the device;
+    the host reads one small tensor a step, which tells it which sentences are done. Raises MTError
+    where the model gives NaN.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
@@ -147,7 +150,8 @@ def search(
             candidates, parent, token = expand(log_probs, scores)
         tokens = torch.cat([take(tokens, parent), token[..., None]], 2)  # [B, C, T]
 
-        # Only the K best candidates may finish: by EOS, or because this is the last token that they are allowed.
+        # Only the K best candidates may finish: by EOS, or because this is the last token that they
+        # are allowed.
         at_end = token[:, :width] == EOS
         ends = at_end | (limit <= length)[:, None]
         log_prob = candidates[:, :width].masked_fill(~ends, -torch.inf)

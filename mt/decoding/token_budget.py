@@ -30,8 +30,9 @@ class Budget:
     ) -> list[Result]:
         """`work(indices)` for batches of rows of about the same length; all results in the order of `rows`.
 
-        A batch has rows * longest * width <= tokens, at least one row. `width` is how many copies of a row `work` makes.
-        `area`: also rows * longest**2 <= area, for work that keeps something of every pair of positions.
+        A batch has rows * longest * width <= tokens, at least one row. `width` is how many copies
+        of a row `work` makes. `area`: also rows * longest**2 <= area, for work that keeps something
+        of every pair of positions.
         """
         results: list[Result | None] = [None] * len(rows)
         waiting = deque(self._cut(rows, range(len(rows)), width, area))
@@ -43,7 +44,8 @@ class Budget:
                 if not is_out_of_memory(error):
                     raise
                 done = None
-            # Outside the handler, which keeps the failed batch's tensors alive through its traceback.
+            # Outside the handler, which keeps the failed batch's tensors alive through its
+            # traceback.
             if done is None:
                 self._lower(rows, batch, width)
                 waiting = deque(

@@ -1,7 +1,8 @@
 """Text in, text out: everything between a line of text and its translation.
 
-A line is normalised as the training text was, split where it is too long, cut into pieces, searched together with lines
-of about its length, put together again, and given back at its place. N lines give N translations.
+A line is normalised as the training text was, split where it is too long, cut into pieces, searched
+together with lines of about its length, put together again, and given back at its place. N lines
+give N translations.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ BATCH_TOKENS = 8192
 class Translator:
     """One model, or several as an ensemble, with the tokenizer. `counts` sums up what needed special treatment.
 
-    The same line gives the same translation, to float tolerance, whatever stands beside it (samples aside).
+    The same line gives the same translation, to float tolerance, whatever stands beside it (samples
+    aside).
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Translator:
     ) -> None:
         """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
 
-        `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are the defaults of all
-        calls; `warn` gets one-line warnings, by default on standard error. `workers`: processes that search side by side
-        where there are several batches (`mt.decoding.engines.workers`; 0: one for each thread). `engine` takes the place of the models.
+        `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are
+        the defaults of all calls; `warn` gets one-line warnings, by default on standard error.
+        `workers`: processes that search side by side where there are several batches
+        (`mt.decoding.engines.workers`; 0: one for each thread). `engine` takes the place of the
+        models.
         """
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens cannot be {batch_tokens}")
@@ -200,7 +204,8 @@ class Translator:
             chosen = at_rank(parts, rank)
             texts = self.tokenizer.decode_many([hypothesis.tokens for hypothesis in chosen], "tgt")
             log_prob, tokens = sum(h.log_prob for h in chosen), sum(h.length for h in chosen)
-            # Bytes may spell control characters and line separators: the same rule as for training text takes them out.
+            # Bytes may spell control characters and line separators: the same rule as for training
+            # text takes them out.
             text = normalise(join_parts([normalise(text, "none") for text in texts]), "none")
             complete = all(hypothesis.complete for hypothesis in chosen)
             outputs.append(

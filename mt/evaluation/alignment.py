@@ -28,8 +28,9 @@ class AlignmentScore:
 def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> AlignmentScore:
     """Och and Ney 2003, section 5.1, with all links of a hypothesis as A, sure S and possible P of the gold standard.
 
-    Precision |A and P| / |A|, recall |A and S| / |S|, AER 1 - (|A and S| + |A and P|) / (|A| + |S|), counted over the
-    corpus. MTError where the two differ in length, or where there is no sure link.
+    Precision |A and P| / |A|, recall |A and S| / |S|, AER 1 - (|A and S| + |A and P|) / (|A| +
+    |S|), counted over the corpus. MTError where the two differ in length, or where there is no sure
+    link.
     """
     if len(hypotheses) != len(golds):
         raise MTError(

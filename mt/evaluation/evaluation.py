@@ -59,13 +59,15 @@ def evaluate_translations(
 ) -> Evaluation:
     """Score translations. `references` holds one list of lines for each reference translation there is.
 
-    Line i of each list belongs together. `edges` and `threshold` are in words, or in characters where the text whose
-    length counts is in an unspaced script; with several references the first one's length counts. `bootstrap` is the number of
-    resamples for the intervals, 0 for none. `ter` may be left out: a poor translation of 50 words costs it 0.1 seconds
-    and more, a good one a millisecond. `constructions` names for each sentence what it is an example of; `alignment` is carried
-    along into the report. Settings as in `build_metrics`.
+    Line i of each list belongs together. `edges` and `threshold` are in words, or in characters
+    where the text whose length counts is in an unspaced script; with several references the first
+    one's length counts. `bootstrap` is the number of resamples for the intervals, 0 for none. `ter`
+    may be left out: a poor translation of 50 words costs it 0.1 seconds and more, a good one a
+    millisecond. `constructions` names for each sentence what it is an example of; `alignment` is
+    carried along into the report. Settings as in `build_metrics`.
 
-    Raises MTError where there are no sentences or the lists differ in length, UsageError for settings out of range.
+    Raises MTError where there are no sentences or the lists differ in length, UsageError for
+    settings out of range.
     """
     named: dict[str, Sequence[object]] = {
         "hypotheses": hypotheses,

@@ -1,7 +1,8 @@
 """Scores by sentence length: does a system keep up on long sentences (Bahdanau et al. 2014, figure 2)?
 
-A length counts words, or characters where the script writes no spaces. An edge belongs to the bucket below it: edges
-10, 20 make 1-10, 11-20 and 21+. Blank lines have length 0 and are in the first bucket.
+A length counts words, or characters where the script writes no spaces. An edge belongs to the
+bucket below it: edges 10, 20 make 1-10, 11-20 and 21+. Blank lines have length 0 and are in the
+first bucket.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from mt.data.scripts import count_units, is_unspaced
 from mt.errors import UsageError
 from mt.evaluation.metrics import Score, SentenceStatistics
 
-# In words. An unspaced script takes about two characters where another takes a word, so its defaults are twice these.
+# In words. An unspaced script takes about two characters where another takes a word, so its
+# defaults are twice these.
 EDGES = (10, 20, 30, 40, 50, 60)
 THRESHOLD = 20
 
-# Measured on WMT22 en-de (BLEU 36): the 95 % interval of a system's BLEU is +-8 at 20 sentences, +-6 at 50, +-4.3 at
-# 100, +-3 at 200, +-1.3 at 1000. Under 100, two good systems cannot be told from each other.
+# Measured on WMT22 en-de (BLEU 36): the 95 % interval of a system's BLEU is +-8 at 20 sentences,
+# +-6 at 50, +-4.3 at 100, +-3 at 200, +-1.3 at 1000. Under 100, two good systems cannot be told
+# from each other.
 SMALL = 100
 
 
@@ -103,8 +106,9 @@ def measure_lengths(
 ) -> Lengths:
     """How long each sentence is: its source, where it is known, or its reference; `by` chooses, "" takes what there is.
 
-    `edges` and `threshold` are in words, or in characters where the text whose length counts is in an unspaced script. UsageError
-    for settings out of range, and for lengths of sources that are not there.
+    `edges` and `threshold` are in words, or in characters where the text whose length counts is in
+    an unspaced script. UsageError for settings out of range, and for lengths of sources that are
+    not there.
     """
     check_by(by, sources is not None)
     by = by or ("reference" if sources is None else "source")

@@ -1,8 +1,8 @@
 """BLEU, chrF and TER of a corpus through sacreBLEU, with signatures and bootstrap confidence intervals.
 
-All three are functions of counts that add up over sentences. So the text is looked at once (`SentenceStatistics`), and
-the score of the corpus, of any part of it (`mt.evaluation.lengths`) and of each bootstrap resample is a function of a
-sum of rows.
+All three are functions of counts that add up over sentences. So the text is looked at once
+(`SentenceStatistics`), and the score of the corpus, of any part of it (`mt.evaluation.lengths`) and
+of each bootstrap resample is a function of a sum of rows.
 """
 
 from __future__ import annotations
@@ -65,9 +65,10 @@ def build_metrics(
 ) -> tuple[dict[str, Metric], list[str]]:
     """The metrics for a target language -> {"bleu", "chrf", "ter"} and notes that the reader of the scores must see.
 
-    `tokenize` names BLEU's tokeniser; empty: by language. Where the customary one is not installed, characters are
-    used and a note says so, since a training must not die at its end for want of it; one that was asked for by name is an
-    error instead. `lowercase` applies to BLEU and chrF; TER ignores case always.
+    `tokenize` names BLEU's tokeniser; empty: by language. Where the customary one is not installed,
+    characters are used and a note says so, since a training must not die at its end for want of it;
+    one that was asked for by name is an error instead. `lowercase` applies to BLEU and chrF; TER
+    ignores case always.
 
     Raises UsageError for an unknown tokeniser and MTError for one that cannot be used here.
     """
@@ -105,8 +106,9 @@ def build_metrics(
 class SentenceStatistics:
     """The counts of one metric for each sentence: N rows that add up.
 
-    `rows` is [N, D], D as sacreBLEU has it: BLEU hypothesis and reference length, then matched and total n-grams of
-    four orders; chrF three counts for each of six orders; TER edits and reference length.
+    `rows` is [N, D], D as sacreBLEU has it: BLEU hypothesis and reference length, then matched and
+    total n-grams of four orders; chrF three counts for each of six orders; TER edits and reference
+    length.
     """
 
     def __init__(
@@ -170,7 +172,8 @@ def holding(metric: Metric, references: Sequence[Sequence[str]]) -> Iterator[Non
 def resamples(count: int, number: int) -> Iterator[np.ndarray]:
     """`number` draws of `count` sentences with replacement -> how often each sentence was drawn, [count] a draw.
 
-    Same random numbers as sacreBLEU, but one draw at a time: all at once, a corpus of 100,000 lines takes gigabytes.
+    Same random numbers as sacreBLEU, but one draw at a time: all at once, a corpus of 100,000 lines
+    takes gigabytes.
     """
     generator = np.random.default_rng(SEED)
     for _ in range(number):

@@ -1,7 +1,8 @@
 """A trained Transformer as a CTranslate2 model: declare what it has, fill in the weights, validate; or say all that stands in the way.
 
-CTranslate2 (https://opennmt.net/CTranslate2) runs Transformers in C++ on CPUs and GPUs. What it can express is in its
-`ctranslate2.specs`; that each mechanism here means the same there is tested on random weights (tests/exporting/test_ctranslate2.py).
+CTranslate2 (https://opennmt.net/CTranslate2) runs Transformers in C++ on CPUs and GPUs. What it can
+express is in its `ctranslate2.specs`; that each mechanism here means the same there is tested on
+random weights (tests/exporting/test_ctranslate2.py).
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def write_model(
 ) -> None:
     """Write model.bin, config.json and vocabularies into an existing folder.
 
-    `longest`: rows of the tables of positions, as `table_length` gives it. The model must have no `obstacles`.
+    `longest`: rows of the tables of positions, as `table_length` gives it. The model must have no
+    `obstacles`.
     """
     spec = declare(config)
     fill(spec, model, config, longest)
@@ -237,7 +239,8 @@ def fill_feed_forward(place: Any, layer: FeedForward, around: Sublayer) -> None:
 def fill_linear(spec: Any, linear: nn.Linear, around: Sublayer | None = None) -> None:
     """A matrix and its bias; the last of a sublayer `around`, whose residual connection may have a factor.
 
-    DeepNorm's norm(a x + f(x)) is norm(x + f(x) / a), but for the norm's epsilon of 1e-5 beside a variance near 1.
+    DeepNorm's norm(a x + f(x)) is norm(x + f(x) / a), but for the norm's epsilon of 1e-5 beside a
+    variance near 1.
     """
     factor = 1.0 if around is None else 1.0 / around.residual
     spec.weight, spec.bias = array(linear.weight * factor), array(linear.bias * factor)

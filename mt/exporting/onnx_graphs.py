@@ -1,10 +1,11 @@
 """Any model as two ONNX graphs, an encoder and one step of decoding, which the same search drives (`mt/decoding/engines/onnx.py`).
 
-A decoding state is a nested structure of batch-first tensors, so its tensors, flattened, are inputs and outputs of the graphs
-whatever the model is: there is no case for a single architecture here. Which axes have no fixed size is found by trying: those
-whose size differs between examples.
+A decoding state is a nested structure of batch-first tensors, so its tensors, flattened, are inputs
+and outputs of the graphs whatever the model is: there is no case for a single architecture here.
+Which axes have no fixed size is found by trying: those whose size differs between examples.
 
-- encoder.onnx: source [B, S], mask [B, S] -> the memory (one row a sentence), the cache as far as the model starts with one
+- encoder.onnx: source [B, S], mask [B, S] -> the memory (one row a sentence), the cache as far as
+  the model starts with one
 - step.onnx: tokens [N], step [], memory, cache -> logits [N, V], cache
 - state.json: how many tensors the memory has, and how each tensor of the cache begins
 """
@@ -159,7 +160,8 @@ def export_graph(
     for name, symbolic in symbolics().items():
         torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
     with warnings.catch_warnings():
-        # The exporter that follows Python code by guards (dynamo=True) refuses models that choose a faster way for long input.
+        # The exporter that follows Python code by guards (dynamo=True) refuses models that choose a
+        # faster way for long input.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -176,8 +178,9 @@ def export_graph(
 def quantize(path: Path) -> None:
     """Weights of a graph in 8 bits, in its place; activations are quantised as they come.
 
-    Matrix products, embeddings and LSTMs. onnxruntime has no kernel for GRUs of 8 bits: GRUs that run over a whole sentence stay in
-    float32. (Decoders that attend before they read have their cell in matrix products.)
+    Matrix products, embeddings and LSTMs. onnxruntime has no kernel for GRUs of 8 bits: GRUs that
+    run over a whole sentence stay in float32. (Decoders that attend before they read have their
+    cell in matrix products.)
     """
     onnx, _ = require("onnx", "onnx"), require("onnxruntime", "onnx")
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -214,7 +217,8 @@ def not_advice(record: logging.LogRecord) -> bool:
 
 def symbolics() -> dict[str, Any]:
     """How to write operators that the exporter does not know, or gets wrong: movedim where dimensions count from the end, and
-    unflatten, of whose result it does not know the shape and then takes all sizes of the example for constants.
+    unflatten, of whose result it does not know the shape and then takes all sizes of the example
+    for constants.
     """
 
     def transpose_last(g: Any, x: Any) -> Any:

@@ -1,6 +1,7 @@
 """How well each part of a model's attention aligns words: error rates by layer, head, reading and rule.
 
-The first question about an attention map is whether it shows which word translates which; with gold alignments it has an answer.
+The first question about an attention map is whether it shows which word translates which; with gold
+alignments it has an answer.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from mt.evaluation.alignment import READINGS, AttentionScore, AttentionScores, s
 from mt.inspection.weights import PairAttention
 from mt.inspection.word_links import argmax_links, threshold_links
 
-# Of a word's attention, above which it counts as linked. An even share of a short sentence's attention is below it.
+# Of a word's attention, above which it counts as linked. An even share of a short sentence's
+# attention is below it.
 THRESHOLD = 0.25
 
 
 def score_attention(pairs: Sequence[PairAttention], golds: Sequence[Links]) -> AttentionScores:
     """Score the attention in pairs of sources and references against gold links of the same pairs.
 
-    Pairs without gold links are left out: their alignment is not known. MTError where no pair is left. The gold links fit
-    their pairs (see `check_gold`).
+    Pairs without gold links are left out: their alignment is not known. MTError where no pair is
+    left. The gold links fit their pairs (see `check_gold`).
     """
     known = [(pair, gold) for pair, gold in zip(pairs, golds, strict=True) if gold.possible]
     if not known:

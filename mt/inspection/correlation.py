@@ -21,7 +21,8 @@ def ranks(values: np.ndarray) -> np.ndarray:
 def spearman(values: np.ndarray, other: np.ndarray) -> np.ndarray:
     """values [N, ...], other [N] -> Spearman's rho [...]: the linear correlation of ranks, ties averaged (Kendall 1948).
 
-    From -1 to 1; NaN where one of the two is constant, is not known (NaN), or has fewer than 3 sentences.
+    From -1 to 1; NaN where one of the two is constant, is not known (NaN), or has fewer than 3
+    sentences.
     """
     if len(values) < 3 or np.isnan(other).any():
         return np.full(values.shape[1:], np.nan)
@@ -36,7 +37,8 @@ def spearman(values: np.ndarray, other: np.ndarray) -> np.ndarray:
 def partial(xy: np.ndarray, xz: np.ndarray, yz: np.ndarray | float) -> np.ndarray:
     """The correlation of x and y that is left when both are freed of what z explains, from the three plain ones.
 
-    (xy - xz yz) / sqrt((1 - xz^2) (1 - yz^2)) (Kendall 1948, chapter 8); NaN where z explains x or y wholly.
+    (xy - xz yz) / sqrt((1 - xz^2) (1 - yz^2)) (Kendall 1948, chapter 8); NaN where z explains x or
+    y wholly.
     """
     left = (1 - np.square(xz)) * (1 - np.square(yz))
     return np.where(left > 1e-9, (xy - xz * yz) / np.sqrt(np.where(left > 1e-9, left, 1)), np.nan)

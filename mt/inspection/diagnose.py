@@ -30,9 +30,9 @@ def diagnose(
 ) -> Diagnostics:
     """Figures of the translator's (first) model on pairs of texts.
 
-    Pairs are left out that are blank on a side, or have more pieces than the model is used on (`data.max_pieces`).
-    `threshold`: longest source that counts as short, by default as in the scores. UsageError for a model without attention;
-    MTError where no pair is left.
+    Pairs are left out that are blank on a side, or have more pieces than the model is used on
+    (`data.max_pieces`). `threshold`: longest source that counts as short, by default as in the
+    scores. UsageError for a model without attention; MTError where no pair is left.
     """
     kept, found = measure_pairs(translator, sources, references)
     unit = length_unit(sources)
@@ -66,7 +66,8 @@ def measure_pairs(
         raise UsageError(
             "this model has no attention, so there is nothing for --diagnostics to measure"
         )
-    # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within 0.002.
+    # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within
+    # 0.002.
     return kept, attend_pairs(
         [model],
         tokenizer,

@@ -1,10 +1,12 @@
 """What attention maps look like, in numbers: of one sentence, and summed up over a test set (docs/diagnostics.md).
 
-Shapes: L layers, H heads, T queries (rows), S keys (columns), P pairs of heads, N sentences. Each row of a map is a
-distribution over the keys that its query may see. The kinds of maps, by query and key:
+Shapes: L layers, H heads, T queries (rows), S keys (columns), P pairs of heads, N sentences. Each
+row of a map is a distribution over the keys that its query may see. The kinds of maps, by query and
+key:
 
 - "encoder": source to source; the last position is EOS.
-- "decoder": target to target; position 0 is BOS, position t the target piece t - 1. Row t sees the keys 0 to t.
+- "decoder": target to target; position 0 is BOS, position t the target piece t - 1. Row t sees the
+  keys 0 to t.
 - "cross": decoder step to source. The rows are those of "decoder", the keys those of "encoder".
 
 Rows that see a single key have no choice; they count in no figure but the coverage.
@@ -29,8 +31,8 @@ SPECIAL = {
 FIGURES = ("entropy", "evenness", "distance", "special", "punctuation")  # of every kind
 COVERAGE = ("coverage", "coverage_sd", "under", "over")  # of "cross" only
 
-# A source piece that all steps together give less than UNDER may be left out of the translation; one that gets more than
-# OVER is used like two target pieces or more, and may be translated twice.
+# A source piece that all steps together give less than UNDER may be left out of the translation;
+# one that gets more than OVER is used like two target pieces or more, and may be translated twice.
 UNDER, OVER = 0.2, 2.0
 DECIMALS = 5  # to which values are ranked: smaller differences are rounding of float32 and would correlate by chance
 CHUNK = 1 << 22  # weights compared at a time between heads

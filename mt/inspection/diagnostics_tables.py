@@ -21,7 +21,8 @@ from mt.inspection.diagnostics import (
 
 LABEL, COLUMN = 12, 18  # widths
 EVEN = 0.95  # evenness: of 20 keys, the head spreads over more than 17 (20 to the power of 0.95)
-# Similarity: as of two sharp heads that agree on 19 of 20 rows. A head that is a copy in 19 rows adds next to nothing.
+# Similarity: as of two sharp heads that agree on 19 of 20 rows. A head that is a copy in 19 rows
+# adds next to nothing.
 ALIKE = 0.95
 PARKED = 0.5  # of a head's attention: more on a key that says nothing than on all others together (Clark et al. 2019: "no-op")
 

@@ -58,7 +58,8 @@ class Inspector:
     ) -> InspectedTranslation | list[InspectedTranslation]:
         """Translate lines, or one line given as a string, with all weights that the model has.
 
-        `options` as of `Translator.translate`, whose texts are the same. UsageError if the model has no attention.
+        `options` as of `Translator.translate`, whose texts are the same. UsageError if the model
+        has no attention.
         """
         if isinstance(lines, str):
             return self.translate([lines], **options)[0]
@@ -78,8 +79,9 @@ class Inspector:
     ) -> Iterator[InspectedTranslation]:
         """Translate any number of lines in bounded memory, as `Translator.translate_stream` does.
 
-        `alignments`: outputs carry links, which cost a pass of the model over each pair. `attention`: translations carry
-        weights of these kinds; those of a few lines are in memory. UsageError if the model has not what is asked for.
+        `alignments`: outputs carry links, which cost a pass of the model over each pair.
+        `attention`: translations carry weights of these kinds; those of a few lines are in memory.
+        UsageError if the model has not what is asked for.
         """
         if alignments:
             require_attention(self.translator.models)  # before the search, which takes its time
@@ -129,7 +131,8 @@ class Inspector:
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
         """Return links between the words of each source text and those of its translation. Nothing is split or cut.
 
-        Indices count the words of the normalised texts, as `mt.data.alignment_words` does. A blank text has no links.
+        Indices count the words of the normalised texts, as `mt.data.alignment_words` does. A blank
+        text has no links.
         """
         cleaned = self.translator.normalise_pairs(pairs)
         found = self._link(cleaned)

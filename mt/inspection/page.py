@@ -20,7 +20,8 @@ MAX_CELLS = 10_000_000  # weights on a page: about 25 MB of text, which browsers
 def attention_fragment(sentences: Sequence[SentenceMap], view: View = View()) -> str:  # noqa: B008  (it cannot change)
     """An element that shows one sentence, kind, layer and head at a time, chosen by the reader; `view` is what it opens with.
 
-    It needs `style()` once on its page, and `script()` once after all fragments. At least one sentence.
+    It needs `style()` once on its page, and `script()` once after all fragments. At least one
+    sentence.
     """
     return records_fragment([record(sentence) for sentence in sentences], view)
 

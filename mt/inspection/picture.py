@@ -66,7 +66,8 @@ def require_matplotlib() -> None:
 def picture(sentences: Sequence[SentenceMap], view: View, form: str) -> tuple[bytes, set[str]]:
     """The maps as a file of the format "png" or "svg", and the characters that no installed font has.
 
-    Those are drawn as boxes in a PNG; an SVG leaves its text to the fonts of its reader. UsageError as of `figure`.
+    Those are drawn as boxes in a PNG; an SVG leaves its text to the fonts of its reader. UsageError
+    as of `figure`.
     """
     with settings(
         word for sentence in sentences for word in sentence.source + sentence.target

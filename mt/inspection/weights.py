@@ -2,16 +2,17 @@
 
 Shapes: S source and T target pieces of a pair, without EOS; W' target and W source words.
 
-There are up to three kinds of weights, and a model has those of its attention: "cross", of the decoder to the source;
-"encoder" and "decoder", the self-attention of Transformers.
+There are up to three kinds of weights, and a model has those of its attention: "cross", of the
+decoder to the source; "encoder" and "decoder", the self-attention of Transformers.
 
-Row t of the decoder's weights, to the source and to itself, is its step t, which reads target piece t - 1 (BOS at step 0)
-and predicts piece t. Two readings tell which row belongs to piece t:
+Row t of the decoder's weights, to the source and to itself, is its step t, which reads target piece
+t - 1 (BOS at step 0) and predicts piece t. Two readings tell which row belongs to piece t:
 
 - "output": row t, the step that predicts it (Bahdanau et al. 2014, figure 3).
-- "input": row t + 1, the step that reads it. The query then knows the word to be aligned; lower layers of a deep decoder
-  look back at its source (Chen et al. 2020, "Accurate Word Alignment Induction from Neural Machine Translation"). Defined
-  only where the query of a step has read the step's input: see `Decoder.query_reads_input`.
+- "input": row t + 1, the step that reads it. The query then knows the word to be aligned; lower
+  layers of a deep decoder look back at its source (Chen et al. 2020, "Accurate Word Alignment
+  Induction from Neural Machine Translation"). Defined only where the query of a step has read the
+  step's input: see `Decoder.query_reads_input`.
 """
 
 from __future__ import annotations
@@ -85,10 +86,11 @@ class PairAttention:
         """[W', W] weights of words ("encoder": [W, W], "decoder": [W', W']): `layer` from 0 at the bottom, one `head` or their
         mean, `reading` as above.
 
-        What is not given is what links are made from, and `default_layer` and this are the places that say so: the mean of the
-        heads; "output", because that layer looks for the next word (error rates of a three-layer Transformer on Hansards: 38,
-        and 72 by "input"). What goes to BOS and EOS is left out, so rows sum to 1 or less. Raises UsageError where there is no
-        such kind, layer, head or reading.
+        What is not given is what links are made from, and `default_layer` and this are the places
+        that say so: the mean of the heads; "output", because that layer looks for the next word
+        (error rates of a three-layer Transformer on Hansards: 38, and 72 by "input"). What goes to
+        BOS and EOS is left out, so rows sum to 1 or less. Raises UsageError where there is no such
+        kind, layer, head or reading.
         """
         weights = self.of(kind)
         layers, heads = (0, 0) if weights is None else weights.shape[:2]
@@ -160,9 +162,9 @@ def attention_weights(
 ) -> list[PairAttention]:
     """The attention of one model in each (source, target), all target positions at once by teacher forcing.
 
-    Texts are normalised (`mt.data.cleaning.normalise`). Model as it is: call `eval()` before. All weights of all pairs are
-    held in memory: for each kind 4 * layers * heads * (T + 1) * (S + 1) bytes each. Nothing is split or cut. UsageError where
-    the model has not all `kinds`.
+    Texts are normalised (`mt.data.cleaning.normalise`). Model as it is: call `eval()` before. All
+    weights of all pairs are held in memory: for each kind 4 * layers * heads * (T + 1) * (S + 1)
+    bytes each. Nothing is split or cut. UsageError where the model has not all `kinds`.
     """
     require_kinds([model], kinds)
     return attend_pairs(
@@ -193,8 +195,8 @@ def link_pairs(
 def join_links(parts: Sequence[PairLinks], source: str, target: str) -> Links | None:
     """Links of a line from those of its parts, with indices that count through the whole line.
 
-    None where the parts have not the words of the line: one was cut in two, parts were joined without a space, or a word was
-    only bytes that normalisation takes out.
+    None where the parts have not the words of the line: one was cut in two, parts were joined
+    without a space, or a word was only bytes that normalisation takes out.
     """
     joined: set[tuple[int, int]] = set()
     sources = targets = 0
@@ -264,8 +266,8 @@ def attend_pairs(
 ) -> list[Result]:
     """`use` of each pair's attention of these kinds in every model, which has them; weights are held for one batch only.
 
-    `budget` counts the longer side; where a batch does not fit into memory, `use` is called again for its pairs. `loss`: each
-    pair's loss comes with it.
+    `budget` counts the longer side; where a batch does not fit into memory, `use` is called again
+    for its pairs. `loss`: each pair's loss comes with it.
     """
 
     def encode(text: Text, side: str) -> list[int]:

@@ -32,9 +32,10 @@ def merge_pieces(
 ) -> np.ndarray:
     """weights [..., T, S] of pieces -> of words: the sum over a source word's pieces, the mean over a target word's.
 
-    So a row that sums to 1 still does. `source_words` [S] and `target_words` [T] are the word of each piece, -1 for a piece
-    outside any (such as EOS), which is left out. There are as many words as the highest index says; one without pieces has
-    weight 0. MTError where an index is missing or too many.
+    So a row that sums to 1 still does. `source_words` [S] and `target_words` [T] are the word of
+    each piece, -1 for a piece outside any (such as EOS), which is left out. There are as many words
+    as the highest index says; one without pieces has weight 0. MTError where an index is missing or
+    too many.
     """
     target, source = (
         _membership(words, size, side)

@@ -1,7 +1,8 @@
 """Dropout that does not dominate a training step on a CPU.
 
-PyTorch draws one Bernoulli variable an element there, serially, which costs a sixth of a Transformer's step. Here one
-64-bit draw decides four elements: 16 random bits each, compared with a threshold. The rate is exact to 2^-17.
+PyTorch draws one Bernoulli variable an element there, serially, which costs a sixth of a
+Transformer's step. Here one 64-bit draw decides four elements: 16 random bits each, compared with a
+threshold. The rate is exact to 2^-17.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 class RMSNorm(nn.Module):
     """x / root mean square of x, with a trained scale (Zhang and Sennrich 2019).
 
-    Unlike torch's module it takes bfloat16 from autocast, and its epsilon bounds the gradient of a vector of zeros.
+    Unlike torch's module it takes bfloat16 from autocast, and its epsilon bounds the gradient of a
+    vector of zeros.
     """
 
     def __init__(self, dim: int) -> None:

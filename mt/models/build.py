@@ -27,8 +27,8 @@ PLACEMENTS: dict[str, type[BahdanauDecoder | LuongDecoder]] = {
 class Embedding(nn.Embedding):
     """Token embeddings with elements of unit variance on the way in: N(0, 1 / dim) scaled by sqrt(dim).
 
-    The small values suit the output layer, which shares them when tied (Press and Wolf 2017; Vaswani et al. 2017,
-    section 3.4).
+    The small values suit the output layer, which shares them when tied (Press and Wolf 2017;
+    Vaswani et al. 2017, section 3.4).
     """
 
     def __init__(self, vocab_size: int, dim: int) -> None:

@@ -50,7 +50,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             )  # without bias; and then, slice by slice, their gradient in the same memory
             for part in _parts(len(h), slice_logits // vocabulary):
                 y, x = target[chunk][part], logits[part].float().add_(bias)
-                # The largest of logits and of probabilities give log sum exp; a CPU takes less time for this softmax than for exp alone.
+                # The largest of logits and of probabilities give log sum exp; a CPU takes less time
+                # for this softmax than for exp alone.
                 p, chosen = x.softmax(-1), x.gather(1, y[:, None])[:, 0]
                 real = y != PAD if padded else torch.ones_like(y)
                 nll[chunk][part] = each = (x.amax(-1) - p.amax(-1).log() - chosen) * real
@@ -100,8 +101,9 @@ def cross_entropy(
     """In nats: the label-smoothed loss, summed over all real target tokens, with gradient; and the plain negative
     log-likelihood of each token [B, T], 0 where there is none, without gradient.
 
-    hidden [B, T, D], target [B, T] with PAD where nothing is to be predicted. Smoothing spreads that share of the
-    probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as torch's `label_smoothing` does.
+    hidden [B, T, D], target [B, T] with PAD where nothing is to be predicted. Smoothing spreads
+    that share of the probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as
+    torch's `label_smoothing` does.
     """
     shape, real = target.shape, None
     hidden, target = hidden.flatten(0, 1), target.flatten()

@@ -1,7 +1,8 @@
 """Matrices laid out once for the kernels that translation multiplies with, instead of anew in every product.
 
-A step of decoding multiplies few rows with large matrices, so that laying out a matrix takes a good part of the product.
-oneDNN, PyTorch's library on x86 processors, can keep its own layout, as `torch.compile` makes it do with frozen weights.
+A step of decoding multiplies few rows with large matrices, so that laying out a matrix takes a good
+part of the product. oneDNN, PyTorch's library on x86 processors, can keep its own layout, as
+`torch.compile` makes it do with frozen weights.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ ROWS = 64  # that the layout is chosen for; it serves any number
 class PackedLinear(nn.Module):
     """A linear layer for products in `dtype`: x [..., D] -> [..., E] in that type, which is what autocast makes of a layer.
 
-    Without autocast it is the layer, as for those who look at attention in float32. Packed products have no gradient.
+    Without autocast it is the layer, as for those who look at attention in float32. Packed products
+    have no gradient.
     """
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:

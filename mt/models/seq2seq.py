@@ -1,7 +1,7 @@
 """The model as everything else sees it: an encoder plug, a decoder plug, embeddings and an output layer.
 
-Shapes: B sentences, S source and T target positions, K hypotheses a sentence, D width, V vocabulary. Masks are boolean
-and True marks a real token, everywhere.
+Shapes: B sentences, S source and T target positions, K hypotheses a sentence, D width, V
+vocabulary. Masks are boolean and True marks a real token, everywhere.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class DecoderOutput:
 class DecodingState:
     """Everything that incremental decoding carries from one step to the next.
 
-    `memory` holds tensors with one row a sentence (B rows), which the hypotheses of a sentence share; `cache` holds
-    tensors with one row a hypothesis (B * K rows, those of a sentence side by side). Both are nested tuples, lists and
-    dicts of batch-first tensors; `step` is how many target tokens have been read.
+    `memory` holds tensors with one row a sentence (B rows), which the hypotheses of a sentence
+    share; `cache` holds tensors with one row a hypothesis (B * K rows, those of a sentence side by
+    side). Both are nested tuples, lists and dicts of batch-first tensors; `step` is how many target
+    tokens have been read.
     """
 
     memory: Any
@@ -101,8 +102,9 @@ class Decoder(nn.Module):
     """Embedded target prefix and memory -> hidden states that the output layer projects (`dim` wide)."""
 
     dim: int
-    # Whether the query that makes row t of the cross weights has read the decoder's input at step t, or only those before
-    # it. Where it has, alignments of a word may be read from the step at which it is the input (`mt/inspection/weights.py`).
+    # Whether the query that makes row t of the cross weights has read the decoder's input at step
+    # t, or only those before it. Where it has, alignments of a word may be read from the step at
+    # which it is the input (`mt/inspection/weights.py`).
     query_reads_input: bool
     attends: bool = True  # False: it gives no cross weights
 
@@ -111,7 +113,8 @@ class Decoder(nn.Module):
     ) -> DecoderOutput:
         """embedded [B, T, E] (target shifted right, begins with BOS) -> DecoderOutput with hidden [B, T, dim].
 
-        Target padding is on the right, where a left-to-right decoder cannot see it: no target mask is needed.
+        Target padding is on the right, where a left-to-right decoder cannot see it: no target mask
+        is needed.
         """
         raise NotImplementedError
 
@@ -157,7 +160,8 @@ class Seq2Seq(nn.Module):
     ) -> DecoderOutput:
         """Teacher forcing. target_input [B, T] ids beginning with BOS -> hidden [B, T, D]; `self.output` makes logits.
 
-        The output layer is left to the caller because the training loss never needs all logits at once.
+        The output layer is left to the caller because the training loss never needs all logits at
+        once.
         """
         memory = self.encode(source, mask, need_weights)
         output = self.decoder(self.target_embedding(target_input), memory, need_weights)

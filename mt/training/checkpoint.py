@@ -14,7 +14,8 @@ from mt.models.weights import fill
 from mt.run_folder import RunFolder, read_tensors, write_tensors
 from mt.training.optim import Optimizers
 
-# What earlier versions did not note, so that it is not known of a run that began with one: not a number.
+# What earlier versions did not note, so that it is not known of a run that began with one: not a
+# number.
 UNKNOWN: dict[str, Any] = {"training_minutes": math.nan, "flops": math.nan, "peak_memory": 0}
 
 

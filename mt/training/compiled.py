@@ -1,8 +1,9 @@
 """torch.compile for the layers of Transformers, in training.
 
-Each kind of layer is compiled once, for batches of any shape, and serves all layers of its kind, since they differ in weights alone. That
-takes less time to start than compiling the model as a whole. Recurrent networks stay as they are, because their loops would be unrolled
-anew for each length; so do validation and translation, which would be further programs to compile.
+Each kind of layer is compiled once, for batches of any shape, and serves all layers of its kind,
+since they differ in weights alone. That takes less time to start than compiling the model as a
+whole. Recurrent networks stay as they are, because their loops would be unrolled anew for each
+length; so do validation and translation, which would be further programs to compile.
 """
 
 from __future__ import annotations

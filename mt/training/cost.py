@@ -24,8 +24,9 @@ def save_cost(
 ) -> None:
     """Write what training to `progress` cost, and the test of so many sentences in so many seconds with that beam.
 
-    Minutes are wall clock over all restarts, with validation and (`training_minutes`) without; tokens are target tokens, padding not
-    counted; memory is in bytes. What is not known, because an earlier version of mt began the run, is null.
+    Minutes are wall clock over all restarts, with validation and (`training_minutes`) without;
+    tokens are target tokens, padding not counted; memory is in bytes. What is not known, because an
+    earlier version of mt began the run, is null.
     """
     seconds_of_training = state.training_minutes * 60
     cost = {

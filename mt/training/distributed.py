@@ -1,7 +1,8 @@
 """One process or many: what training needs of torch.distributed, with nothing to do where there is one process.
 
-Gradients are summed once a step, after accumulation, instead of through DistributedDataParallel: a rank that has no batch
-left in a step takes part with zeros, so uneven data never leaves the others waiting.
+Gradients are summed once a step, after accumulation, instead of through DistributedDataParallel: a
+rank that has no batch left in a step takes part with zeros, so uneven data never leaves the others
+waiting.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What a training step costs in floating-point operations, whatever the model is.
 
-Nobody writes down a formula for each mechanism: forward and backward pass of one sentence are run in a few shapes under
-PyTorch's counter, and a polynomial in the two lengths is fitted. It is exact where the cost is one (recurrent networks, full
-attention), and near (some per cent on very long sentences) where attention works in blocks.
+Nobody writes down a formula for each mechanism: forward and backward pass of one sentence are run
+in a few shapes under PyTorch's counter, and a polynomial in the two lengths is fitted. It is exact
+where the cost is one (recurrent networks, full attention), and near (some per cent on very long
+sentences) where attention works in blocks.
 """
 
 from __future__ import annotations
@@ -20,21 +21,24 @@ from mt.data.vocabulary import BOS, EOS, PAD
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 
-# Source and target positions that are measured. Few, because every run begins with them; targets are short, because a recurrent
-# decoder takes them one by one; sources reach beyond where blocks begin.
+# Source and target positions that are measured. Few, because every run begins with them; targets
+# are short, because a recurrent decoder takes them one by one; sources reach beyond where blocks
+# begin.
 SHAPES = ((2, 2), (16, 4), (4, 12), (24, 20), (80, 4), (72, 24))
 
 
 class StepCost:
     """Operations of forward and backward pass, of a batch by its shape.
 
-    Products of matrices count, a multiplication and an addition as two; what is done element by element does not, nor does the
-    optimizer. Counted on the CPU, where neither recurrent layers nor attention hide in fused kernels that the counter does
-    not see: a GPU's kernels may do somewhat more or less.
+    Products of matrices count, a multiplication and an addition as two; what is done element by
+    element does not, nor does the optimizer. Counted on the CPU, where neither recurrent layers nor
+    attention hide in fused kernels that the counter does not see: a GPU's kernels may do somewhat
+    more or less.
     """
 
     def __init__(self, model: Seq2Seq) -> None:
-        # A copy, because counting leaves gradients behind; on the CPU, wherever the model itself is.
+        # A copy, because counting leaves gradients behind; on the CPU, wherever the model itself
+        # is.
         own = copy.deepcopy(model).to("cpu").train()
         costs = np.array(
             [count(own, 1, source, target) for source, target in SHAPES], dtype=np.float64

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the quintics a x + b x^3 + c x^5 that are applied one after the other, each the nearest to 1 on the interval where the one before
-# has left the singular values (Amsel et al. 2025, algorithm 3, the Polar Express), the first being [0.01, 1]: they end between
-# 0.73 and 1.27. Jordan et al. repeat one quintic five times, for values from 0.002 on; on a CPU the rounds are a good part of a step.
+# Of the quintics a x + b x^3 + c x^5 that are applied one after the other, each the nearest to 1 on
+# the interval where the one before has left the singular values (Amsel et al. 2025, algorithm 3,
+# the Polar Express), the first being [0.01, 1]: they end between 0.73 and 1.27. Jordan et al.
+# repeat one quintic five times, for values from 0.002 on; on a CPU the rounds are a good part of a
+# step.
 COEFFICIENTS = ((8.0934, -23.6204, 17.4462), (3.6366, -2.7219, 0.5365), (2.6613, -1.9772, 0.4526))
 PRECISION = torch.bfloat16  # of the products: rounds far less than the iteration leaves open
 RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then serves both (Liu et al. 2025, section 2.2)
@@ -20,9 +22,10 @@ RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then 
 class Muon(torch.optim.Optimizer):
     """For weight matrices that are applied to vectors. Embeddings, output layers, biases and norms are AdamW's.
 
-    The step of a matrix of r x c is the nearest orthogonal matrix to its momentum (Nesterov's), times 0.2 sqrt(max(r, c)). All
-    directions of a matrix so learn at the same speed, not only those in which gradients are large. Matrices of the same shape are
-    orthogonalised together. torch.optim.Muon takes one matrix after the other, with one polynomial, and cannot skip a step.
+    The step of a matrix of r x c is the nearest orthogonal matrix to its momentum (Nesterov's),
+    times 0.2 sqrt(max(r, c)). All directions of a matrix so learn at the same speed, not only those
+    in which gradients are large. Matrices of the same shape are orthogonalised together.
+    torch.optim.Muon takes one matrix after the other, with one polynomial, and cannot skip a step.
     """
 
     found_inf: Tensor | None = (

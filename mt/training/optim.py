@@ -16,8 +16,8 @@ from mt.training.muon import Muon
 def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
     """The rate of optimizer step `step` (from 1) when `progress` (0 to 1) of the training budget is spent.
 
-    Linear warm-up, then inverse square root (Vaswani et al. 2017, section 5.3, without its dependence on the width), or a
-    half cosine to zero (Loshchilov and Hutter 2017), or constant.
+    Linear warm-up, then inverse square root (Vaswani et al. 2017, section 5.3, without its
+    dependence on the width), or a half cosine to zero (Loshchilov and Hutter 2017), or constant.
     """
     warm = min(1.0, step / max(1, config.warmup))
     if config.schedule == "inverse_sqrt":
@@ -52,8 +52,8 @@ class Optimizers:
 def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizers:
     """AdamW (Loshchilov and Hutter 2019) in one fused call, for all parameters or beside Muon, which takes the weight matrices.
 
-    Only matrices decay: not biases and norms, nor the vectors of words and of positions. Muon leaves the output layer to AdamW,
-    as Jordan et al. do: its rows are vectors of words too.
+    Only matrices decay: not biases and norms, nor the vectors of words and of positions. Muon
+    leaves the output layer to AdamW, as Jordan et al. do: its rows are vectors of words too.
     """
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     head = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
@@ -86,8 +86,9 @@ def update(
 ) -> tuple[Tensor, Tensor]:
     """One step with gradients that are sums over `tokens`: average, clip to norm `clip` (0: no limit), apply.
 
-    A gradient that is not finite changes nothing: the optimizers themselves skip the step, without the host having to
-    look. Returns (gradient norm before clipping, 1.0 where the step was skipped), both on the device.
+    A gradient that is not finite changes nothing: the optimizers themselves skip the step, without
+    the host having to look. Returns (gradient norm before clipping, 1.0 where the step was
+    skipped), both on the device.
     """
     scale = 1.0 / tokens.clamp(min=1)
     norm = torch.nn.utils.get_total_norm(gradients) * scale
@@ -102,8 +103,8 @@ def update(
 class Average:
     """Exponential moving average of the weights, for validation and as the saved model (Kingma and Ba 2015, section 7.2).
 
-    The decay grows with the steps, min(decay, (1 + t) / (10 + t)), so that early averages forget the initial weights.
-    With decay 0 the average is the weights themselves.
+    The decay grows with the steps, min(decay, (1 + t) / (10 + t)), so that early averages forget
+    the initial weights. With decay 0 the average is the weights themselves.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

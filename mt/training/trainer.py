@@ -1,5 +1,6 @@
 """The training loop. `Trainer.fit` reads top to bottom; everything it decides is a function of the step, so that an
-interrupted run continues exactly: the order of the data and all random numbers come from (seed, epoch, batch)."""
+interrupted run continues exactly: the order of the data and all random numbers come from (seed,
+epoch, batch)."""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ class Trainer:
         saved = validated = state.minutes
         with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
             while True:
-                # At the top, so that a run that stopped between a step and its validation goes on with that validation.
+                # At the top, so that a run that stopped between a step and its validation goes on
+                # with that validation.
                 late = config.val_minutes and state.minutes - validated >= config.val_minutes
                 due = self._over() or late or self._at(config.val_every)
                 if due and state.step and state.validated != state.step:

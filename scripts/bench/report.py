@@ -22,8 +22,8 @@ PEAK_SECONDS = 1.5
 def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
     """FLOP/s of torch.matmul, the best of what a second and a half of products reach: the ceiling that MFU is a share of.
 
-    4096 x 1024 times 1024 x 1024 on a CPU, 8192 cubed on a GPU; bf16 or fp32 (on a GPU without TF32). `cpu_time`: seconds of the
-    processors, as in scripts/peers/protocol.py.
+    4096 x 1024 times 1024 x 1024 on a CPU, 8192 cubed on a GPU; bf16 or fp32 (on a GPU without
+    TF32). `cpu_time`: seconds of the processors, as in scripts/peers/protocol.py.
     """
     rows, inner = (8192, 8192) if device.type == "cuda" else (4096, 1024)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32

@@ -17,9 +17,10 @@ CHUNK = 10_000  # sentences drawn at once
 def write_made(folder: Path, pairs: int, length: int = 0, words: int = WORDS) -> tuple[Path, Path]:
     """Write made.src and made.tgt: sentences of made-up words whose frequencies fall with their rank as 1 / rank.
 
-    The target has the words of another language at the same ranks, a tenth of them left out. `length` words in each source; 0:
-    lengths much as in Europarl, log-normal with a median of 22 words. `words` in each lexicon. The same text for the same
-    arguments; what is there already is kept.
+    The target has the words of another language at the same ranks, a tenth of them left out.
+    `length` words in each source; 0: lengths much as in Europarl, log-normal with a median of 22
+    words. `words` in each lexicon. The same text for the same arguments; what is there already is
+    kept.
     """
     paths = tuple(folder / f"made-{pairs}-{length}-{words}.{side}" for side in ("src", "tgt"))
     if not all(path.exists() for path in paths):

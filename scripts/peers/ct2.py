@@ -3,8 +3,8 @@
     python3 -m venv ct2 && ct2/bin/pip install ctranslate2 safetensors numpy
     python scripts/bench_translate.py --peer ct2=ct2/bin/python --peer ct2+int8=ct2/bin/python
 
-On a CPU, as many workers of one thread as there are threads; it forms batches by itself, of the size that the work says. Options:
-`int8` (weights and products), `float16` (on a GPU).
+On a CPU, as many workers of one thread as there are threads; it forms batches by itself, of the
+size that the work says. Options: `int8` (weights and products), `float16` (on a GPU).
 """
 
 import math

@@ -3,9 +3,10 @@
     python3 -m venv eole && eole/bin/pip install torch eole
     python scripts/bench_train.py --peer eole=eole/bin/python
 
-Its recurrent model is the nearest that it has: Bahdanau's score at Luong's place, with input feeding, and an encoder whose two
-directions share the decoder's width, half the work of mt's. All pairs are one bucket, made before the first step: nothing of its
-data pipeline falls into the measured ones.
+Its recurrent model is the nearest that it has: Bahdanau's score at Luong's place, with input
+feeding, and an encoder whose two directions share the decoder's width, half the work of mt's. All
+pairs are one bucket, made before the first step: nothing of its data pipeline falls into the
+measured ones.
 """
 
 from pathlib import Path

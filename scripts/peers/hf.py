@@ -3,8 +3,9 @@
     python3 -m venv hf && hf/bin/pip install torch transformers safetensors
     python scripts/bench_train.py --peer hf=hf/bin/python
 
-Training: MarianMTModel, in the batches that mt makes. Translation: M2M100, the class of the library that has pre-norm
-layers as mt's Transformer does, with mt's own weights. Option `eager`: attention by matrix products instead of SDPA.
+Training: MarianMTModel, in the batches that mt makes. Translation: M2M100, the class of the library
+that has pre-norm layers as mt's Transformer does, with mt's own weights. Option `eager`: attention
+by matrix products instead of SDPA.
 """
 
 import json
@@ -160,7 +161,8 @@ def load(work):
             f"weights do not fit: missing {set(missing) - tied}, unexpected {unexpected}"
         )
     model.tie_weights()
-    # Its positions begin after the padding token's number; its wavelengths differ a little from mt's.
+    # Its positions begin after the padding token's number; its wavelengths differ a little from
+    # mt's.
     frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
     for side in (model.model.encoder, model.model.decoder):
         table = side.embed_positions

@@ -3,7 +3,8 @@
     python3 -m venv joey && joey/bin/pip install torch importlib_metadata "setuptools<81" joeynmt
     python scripts/bench_train.py --peer joey=joey/bin/python
 
-It has no bfloat16 on a CPU. Its recurrent decoder shares no weights with the output layer, whose width is another.
+It has no bfloat16 on a CPU. Its recurrent decoder shares no weights with the output layer, whose
+width is another.
 """
 
 import torch

@@ -1,7 +1,8 @@
 """mt itself in the benchmarks, in the same protocol as its peers (scripts/peers/protocol.py): its own trainer and translator.
 
-It runs with the checkout on PYTHONPATH that is to be measured. Beside what all get, the work has `overrides` (of mt-train) to
-train, and `run` (a run directory), `lines` (JSON lines of text) and `settings` (of `mt.load`) to translate: from text to text.
+It runs with the checkout on PYTHONPATH that is to be measured. Beside what all get, the work has
+`overrides` (of mt-train) to train, and `run` (a run directory), `lines` (JSON lines of text) and
+`settings` (of `mt.load`) to translate: from text to text.
 """
 
 from __future__ import annotations

@@ -1,16 +1,19 @@
 """What a contestant of the benchmarks is asked and what it answers. Standard library alone: it runs under any interpreter.
 
-A contestant is a script of this folder. Its argument is a JSON file, the work; its last line on standard output is a JSON
-object, the result. Tokens are piece numbers that the bench has made with one SentencePiece model for all.
+A contestant is a script of this folder. Its argument is a JSON file, the work; its last line on
+standard output is a JSON object, the result. Tokens are piece numbers that the bench has made with
+one SentencePiece model for all.
 
-Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16), `threads`, `cpu_time` (whether
-seconds are those of the processors), `options` (what followed a + in --peer), `started` (time.time() just before the process
-began), `model` (the `model` section of mt's configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers).
-To train: `family`, `pairs` (JSON lines: [source, target], pieces without BOS and EOS), `batches` (JSON: rows of the pairs, one
-list a step, those that mt itself makes), `batch_tokens`, `warm_up` and `steps` (how many), `dropout`, `label_smoothing`, `lr`,
-`lr_warmup`, `betas`, `eps`, `weight_decay`, `clip`, `seed`.
-To translate: `weights` (a safetensors file with mt's names), `sources` (JSON lines: pieces without EOS), `beam`, `batch` (sentences),
-`length_penalty`, `longest` (most pieces of an output), `outputs` (where the JSON lines of output pieces go).
+Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16),
+`threads`, `cpu_time` (whether seconds are those of the processors), `options` (what followed a + in
+--peer), `started` (time.time() just before the process began), `model` (the `model` section of mt's
+configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers). To train: `family`,
+`pairs` (JSON lines: [source, target], pieces without BOS and EOS), `batches` (JSON: rows of the
+pairs, one list a step, those that mt itself makes), `batch_tokens`, `warm_up` and `steps` (how
+many), `dropout`, `label_smoothing`, `lr`, `lr_warmup`, `betas`, `eps`, `weight_decay`, `clip`,
+`seed`. To translate: `weights` (a safetensors file with mt's names), `sources` (JSON lines: pieces
+without EOS), `beam`, `batch` (sentences), `length_penalty`, `longest` (most pieces of an output),
+`outputs` (where the JSON lines of output pieces go).
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ import sys
 import time
 from pathlib import Path
 
-# The folder of this file is first on the path, where `import eole` would find the adapter of that name: behind the libraries.
+# The folder of this file is first on the path, where `import eole` would find the adapter of that
+# name: behind the libraries.
 if sys.path and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
     sys.path.append(sys.path.pop(0))
 
@@ -80,7 +84,8 @@ def synchronise(device):
 def memory(device):
     """Bytes: the most that tensors took of a GPU; else the most that this process was resident.
 
-    Not ru_maxrss: it survives exec, so it would begin with the size of the process that started this one.
+    Not ru_maxrss: it survives exec, so it would begin with the size of the process that started
+    this one.
     """
     if device == "cuda":
         import torch
@@ -165,7 +170,8 @@ def padded(work, rows, pairs):
 def write_text(work, specials):
     """For toolkits that read text: train.src, train.tgt (a piece's number is its word) and vocab in the scratch folder, once.
 
-    The vocabulary begins with `specials`, which take the places of pad, unk, bos and eos. Returns the folder.
+    The vocabulary begins with `specials`, which take the places of pad, unk, bos and eos. Returns
+    the folder.
     """
     folder = Path(work["folder"]) / "words"
     if not folder.exists():

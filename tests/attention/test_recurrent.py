@@ -24,8 +24,10 @@ from mt.models.recurrent.encoder import RNNEncoder
 from mt.models.recurrent.luong import LuongDecoder
 from mt.models.seq2seq import Memory
 
-# --- every mechanism, slowly ---------------------------------------------------------------------------------------
-# w: weights by name, as nested lists. Scores: of state h for query s in one head; `extra` is what coverage adds to a key.
+# --- every mechanism, slowly
+# --------------------------------------------------------------------------------------- w: weights
+# by name, as nested lists. Scores: of state h for query s in one head; `extra` is what coverage
+# adds to a key.
 
 
 def dot(a, b):
@@ -308,7 +310,8 @@ def test_location_refuses_a_source_beyond_its_longest():
         attention.prepare(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
 
 
-# --- decoders and encoders -----------------------------------------------------------------------------------------
+# --- decoders and encoders
+# -----------------------------------------------------------------------------------------
 
 
 def test_weights_of_old_runs_keep_their_names():

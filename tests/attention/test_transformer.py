@@ -1,7 +1,8 @@
 """Attention of Transformers against slow references: kernels, selections, positions, patterns. One row a mechanism.
 
-`reference_scores` and `reference_weights` are written from the papers, one query and one key at a time, in Python numbers.
-That models with these mechanisms decode step by step as they train is tested in test_models.py.
+`reference_scores` and `reference_weights` are written from the papers, one query and one key at a
+time, in Python numbers. That models with these mechanisms decode step by step as they train is
+tested in test_models.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from mt.attention.transformer.positions import (
 )
 from mt.config.schema import TransformerConfig
 
-# --- kernels and selections ----------------------------------------------------------------------------------------
+# --- kernels and selections
+# ----------------------------------------------------------------------------------------
 
 
 def slow_attention(query, key, value, mask):
@@ -152,7 +154,8 @@ def test_a_cap_keeps_scores_within_it():
     assert weights.min() > math.exp(-4) / 5  # scores are within -2 and 2
 
 
-# --- positions -----------------------------------------------------------------------------------------------------
+# --- positions
+# -----------------------------------------------------------------------------------------------------
 
 
 def shaw(scheme, q, k, h, offset):

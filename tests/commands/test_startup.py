@@ -11,7 +11,8 @@ import pytest
 
 import mt
 
-# A tenth of a second or more each, except hydra's plugins, which search the path. What only training, evaluation or drawing needs.
+# A tenth of a second or more each, except hydra's plugins, which search the path. What only
+# training, evaluation or drawing needs.
 HEAVY = {
     "datasets", "pyarrow", "pandas", "hydra", "sacrebleu", "matplotlib", "tensorboard", "torch.utils.tensorboard", "torch._dynamo",
     "torch._inductor", "scipy", "sklearn", "transformers", "ctranslate2", "onnx", "onnxruntime", "jinja2", "rich", "mt.train",

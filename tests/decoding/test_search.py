@@ -24,7 +24,8 @@ VOCABULARY = 7
 class TableModel:
     """Logits are a pseudo-random function of the source and of the whole history of tokens, which is in the cache.
 
-    A search that forgets to reorder the cache, or mixes up sentences, gets the logits of another history.
+    A search that forgets to reorder the cache, or mixes up sentences, gets the logits of another
+    history.
     """
 
     def __init__(self, seed: int = 0, sharpness: float = 2.0) -> None:

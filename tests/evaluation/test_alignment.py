@@ -194,7 +194,8 @@ def test_pieces_of_a_word_spell_it(any_tokenizer: Tokenizer) -> None:
 
 
 def test_words_of_any_output_are_those_of_its_pieces(any_tokenizer: Tokenizer) -> None:
-    # All but bytes that can spell a control character or another blank, which the text rule would take out.
+    # All but bytes that can spell a control character or another blank, which the text rule would
+    # take out.
     blanks = {f"<0x{byte:02X}>" for byte in (*range(0x21), 0x7F, 0xC2, 0xE1, 0xE2, 0xE3, 0xEF)}
     choices = [
         i

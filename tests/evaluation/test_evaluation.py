@@ -107,7 +107,8 @@ def test_without_resamples_no_interval_and_no_mention_of_any() -> None:
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    # A test set drawn from a corpus of known BLEU: 95 of 100 intervals should hold the value of the whole.
+    # A test set drawn from a corpus of known BLEU: 95 of 100 intervals should hold the value of the
+    # whole.
     _, hypotheses, references = corpus(3000)
     statistics = SentenceStatistics(build_metrics()[0]["bleu"], hypotheses, [references])
     truth = statistics.score().value

@@ -88,7 +88,8 @@ def test_self_attention_of_words_is_merged_like_attention_to_the_source() -> Non
         for head in range(2):
             cross = slow_merge(made.weights[layer, head, :rows, :columns], source, target)
             encoder = slow_merge(made.encoder[layer, head, :columns, :columns], source, source)
-            # Column t is what step t reads, BOS at step 0: a word's weight is one column to the right of its piece's row.
+            # Column t is what step t reads, BOS at step 0: a word's weight is one column to the
+            # right of its piece's row.
             decoder = slow_merge(made.decoder[layer, head, :rows, 1:], target, target)
             later = slow_merge(made.decoder[layer, head, 1:, 1:], target, target)
             for kind, expected in (("cross", cross), ("encoder", encoder), ("decoder", decoder)):

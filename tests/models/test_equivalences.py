@@ -265,7 +265,8 @@ def test_a_sentence_without_a_real_token_is_finite(model, batch):
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-# --- parts ---------------------------------------------------------------------------------------------------------
+# --- parts
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

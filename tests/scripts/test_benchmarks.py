@@ -384,7 +384,8 @@ def test_made_text(tmp_path: Path) -> None:
 def plain_run(tokenizer: Tokenizer, tmp_path: Path) -> Path:
     """A model whose weights peers take over: tied embeddings; large weights, so that outputs depend on the source.
 
-    They do not end by themselves, and peers have one longest output for all: so sources are equally long.
+    They do not end by themselves, and peers have one longest output for all: so sources are equally
+    long.
     """
     folder = tmp_path / "run"
     folder.mkdir()

@@ -68,7 +68,8 @@ def test_training_ends_with_the_step_that_reaches_the_target_tokens(
         end = state(tmp_path / "runs" / name)
         steps = wanted + (name == "one_more")
         assert (end["step"], end["target_tokens"]) == (steps, sum(tokens[:steps]))
-    # The rate of the cosine follows what is spent: that of the last step is known from the tokens before it.
+    # The rate of the cosine follows what is spent: that of the last step is known from the tokens
+    # before it.
     records = [
         json.loads(line)
         for line in (tmp_path / "runs" / "exact" / "metrics.jsonl").read_text("utf-8").splitlines()

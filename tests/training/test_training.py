@@ -38,7 +38,8 @@ def final_weights(folder):
     return load_file(RunFolder.at(folder).checkpoint)
 
 
-# --- whole runs ----------------------------------------------------------------------------------------------------
+# --- whole runs
+# ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", ["transformer", "rnn"])
@@ -242,7 +243,8 @@ def test_fine_tuning_starts_from_the_other_run(tiny_run, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-# --- what may go wrong ---------------------------------------------------------------------------------------------
+# --- what may go wrong
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

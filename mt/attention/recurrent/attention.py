@@ -1,8 +1,8 @@
 """Attention of recurrent decoders = score x scope x select: how well each state suits, where to look, how to choose.
 
-The tables say which of each there are; README and `configs/attention/` name the papers. Shapes: B sentences, N = B * K rows
-(in training K = 1; in search the K hypotheses of a sentence, side by side, share its memory), Q queries a row, S source
-positions, H heads.
+The tables say which of each there are; README and `configs/attention/` name the papers. Shapes: B
+sentences, N = B * K rows (in training K = 1; in search the K hypotheses of a sentence, side by
+side, share its memory), Q queries a row, S source positions, H heads.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class Attention(nn.Module):
     """c_i = sum_j a_ij h_j with the weights a_i that score, scope and select make of query s_i and states h
     (Bahdanau et al. 2014, equations 5 and 6; Luong et al. 2015).
 
-    A sentence without a single real token gives a context of zero. Weights of a query sum to 1, but for local-p, whose
-    Gaussian makes them smaller. One head adds up the states as they are; several each add up a projection of their own, and
-    their contexts stand side by side.
+    A sentence without a single real token gives a context of zero. Weights of a query sum to 1, but
+    for local-p, whose Gaussian makes them smaller. One head adds up the states as they are; several
+    each add up a projection of their own, and their contexts stand side by side.
 
-    With coverage, V c_ij is added to the key of position j, where c_ij is the sum of the weights that it got from earlier
-    queries: with the additive score the attention of See et al. 2017, equation 11 (after Tu et al. 2016). Queries
-    must then come one by one.
+    With coverage, V c_ij is added to the key of position j, where c_ij is the sum of the weights
+    that it got from earlier queries: with the additive score the attention of See et al. 2017,
+    equation 11 (after Tu et al. 2016). Queries must then come one by one.
     """
 
     def __init__(self, config: RNNConfig, query_dim: int, memory_dim: int) -> None:

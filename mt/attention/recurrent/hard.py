@@ -1,7 +1,7 @@
 """Hard attention: each query looks at one source position, sampled in training (Xu et al. 2015), the best in evaluation.
 
-Sampling has no gradient. REINFORCE estimates one from how well the target was predicted; the straight-through estimator
-takes that of the probabilities.
+Sampling has no gradient. REINFORCE estimates one from how well the target was predicted; the
+straight-through estimator takes that of the probabilities.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ def log_probs(scores: Tensor, mask: Tensor) -> Tensor:
 class Reinforce(Select):
     """The score-function estimator of Xu et al. 2015, section 4.1: log p(a_t) weighed by what the choice has cost.
 
-    The baseline is linear in the query, detached: it learns the cost to expect and nothing learns from it. As a sum over
-    what is still to come grows with its length, it is learned per remaining token.
+    The baseline is linear in the query, detached: it learns the cost to expect and nothing learns
+    from it. As a sum over what is still to come grows with its length, it is learned per remaining
+    token.
     """
 
     def __init__(self, query_dim: int, entropy: float) -> None:

@@ -1,7 +1,8 @@
 """Scopes of recurrent decoders: which source positions a query may look at (Luong et al. 2015, sections 3.1 and 3.2).
 
-All take queries [B, Q, D], the decoder's step of each [Q], or [1] of all, and which source tokens are real [B, S]. They give
-a mask [B, 1 or Q, S] and a factor of the weights [B, Q, S], None where there is none. Positions count from 0.
+All take queries [B, Q, D], the decoder's step of each [Q], or [1] of all, and which source tokens
+are real [B, S]. They give a mask [B, 1 or Q, S] and a factor of the weights [B, Q, S], None where
+there is none. Positions count from 0.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class GlobalScope(nn.Module):
 class MonotonicScope(nn.Module):
     """local-m: `window` positions to either side of p_t = t, as if source and target ran in step.
 
-    Once the target is longer than the source, p_t stays at the last real token: the paper's window would be empty there.
+    Once the target is longer than the source, p_t stays at the last real token: the paper's window
+    would be empty there.
     """
 
     def __init__(self, window: int) -> None:
@@ -37,8 +39,8 @@ class MonotonicScope(nn.Module):
 class PredictiveScope(nn.Module):
     """local-p: the same around p_t = S sigmoid(v^T tanh(W s_t)), for a source of S tokens (equation 9).
 
-    The factor is exp(-(j - p_t)^2 / (2 (window / 2)^2)), by which p_t is learned (equation 10). The weights are not made to
-    sum to 1 again.
+    The factor is exp(-(j - p_t)^2 / (2 (window / 2)^2)), by which p_t is learned (equation 10). The
+    weights are not made to sum to 1 again.
     """
 
     def __init__(self, query_dim: int, window: int) -> None:

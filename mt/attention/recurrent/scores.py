@@ -1,7 +1,7 @@
 """Scores of recurrent decoders: how well each source state suits a query.
 
-Shapes: B sentences, Q queries of width D, S source states of width M, H heads, A the width of keys. Keys are made once a
-sentence. All queries have the same, or each has keys of its own (coverage).
+Shapes: B sentences, Q queries of width D, S source states of width M, H heads, A the width of keys.
+Keys are made once a sentence. All queries have the same, or each has keys of its own (coverage).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Score(nn.Module):
 class AdditiveScore(Score):
     """e_ij = v^T tanh(W s_i + U h_j) (Bahdanau et al. 2014, appendix A.1.2).
 
-    Luong et al. 2015 call v^T tanh(W [s; h]) "concat": the same, W split in two. Several heads share out the rows of W and
-    U, and each has its own v.
+    Luong et al. 2015 call v^T tanh(W [s; h]) "concat": the same, W split in two. Several heads
+    share out the rows of W and U, and each has its own v.
     """
 
     def __init__(self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1) -> None:
@@ -54,7 +54,8 @@ class AdditiveScore(Score):
             energy = (
                 torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy
             ).flatten(1)
-        # v^T tanh(z) as 2 v^T sigmoid(2 z) - sum(v): these tanh are most of the work, and on a CPU a sigmoid takes a sixth of one.
+        # v^T tanh(z) as 2 v^T sigmoid(2 z) - sum(v): these tanh are most of the work, and on a CPU
+        # a sigmoid takes a sixth of one.
         inner = torch.add(2 * self.query(query)[:, :, None], keys, alpha=2).sigmoid()
         return (F.linear(inner, 2 * energy) - energy.sum(1)).movedim(-1, 1)
 
@@ -62,7 +63,8 @@ class AdditiveScore(Score):
 class DotScore(Score):
     """e_ij = s_i^T h_j (Luong et al. 2015, section 3.1), with `scaled` divided by the root of its width (Vaswani et al. 2017).
 
-    One head takes query and states as they are, which must be equally wide. Several project both and share out the result.
+    One head takes query and states as they are, which must be equally wide. Several project both
+    and share out the result.
     """
 
     def __init__(

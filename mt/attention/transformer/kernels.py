@@ -1,9 +1,10 @@
 """Scaled dot-product attention, as one function with two implementations that agree.
 
-`attend` picks by device: PyTorch's fused kernel on a GPU, two matrix products on a CPU, where the backward pass of the
-fused kernel is many times slower than its forward on sentences of usual length. What the fused kernel cannot do (weights to
-look at, a selection other than softmax, a cap on the scores, values that depend on positions) takes the two products on any
-device. A query whose keys are all masked attends to nothing: its output is zero in either.
+`attend` picks by device: PyTorch's fused kernel on a GPU, two matrix products on a CPU, where the
+backward pass of the fused kernel is many times slower than its forward on sentences of usual
+length. What the fused kernel cannot do (weights to look at, a selection other than softmax, a cap
+on the scores, values that depend on positions) takes the two products on any device. A query whose
+keys are all masked attends to nothing: its output is zero in either.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ def attend(
 ) -> tuple[Tensor, Tensor | None]:
     """select(cap(Q K^T / sqrt(D)) + bias) V (Vaswani et al. 2017, equation 1).
 
-    query [..., H, T, D], key and value [..., H, S, D]; mask bool, True where a query may look, and bias, both broadcastable
-    to [..., H, T, S] -> context [..., H, T, D] and, where asked for, weights [..., H, T, S].
+    query [..., H, T, D], key and value [..., H, S, D]; mask bool, True where a query may look, and
+    bias, both broadcastable to [..., H, T, S] -> context [..., H, T, D] and, where asked for,
+    weights [..., H, T, S].
 
-    `values` gives what is added to the context for weights (Shaw et al. 2018); `softcap` c > 0 keeps scores within c by
-    c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies whatever the mode of the module: the caller passes 0 outside training.
+    `values` gives what is added to the context for weights (Shaw et al. 2018); `softcap` c > 0
+    keeps scores within c by c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies whatever the mode of
+    the module: the caller passes 0 outside training.
     """
     plain = values is None and select is masked_softmax and not softcap
     if plain and not need_weights and query.device.type != "cpu":
@@ -83,8 +86,9 @@ def kept(x: Tensor) -> Tensor:
     """Keys or values [B, H, S, D] as step-by-step decoding keeps them: heads apart in memory, because every step would copy them
     otherwise, and on a CPU in float32.
 
-    A step's products are small, and there are new shapes all the time: the target grows, and sentences leave. For each, oneDNN
-    compiles kernels of bfloat16 products, which takes ten times as long as the product in float32.
+    A step's products are small, and there are new shapes all the time: the target grows, and
+    sentences leave. For each, oneDNN compiles kernels of bfloat16 products, which takes ten times
+    as long as the product in float32.
     """
     return (x.float() if x.device.type == "cpu" else x).contiguous()
 

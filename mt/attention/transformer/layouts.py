@@ -1,8 +1,9 @@
 """Which keys a query may look at, for speed or as a model of locality: layouts, and how each is computed without the rest.
 
-A layout says which keys are `allowed`, by positions alone, and computes exactly that: over everything with a mask where
-weights are asked for or the input is short, else by rearranging queries and keys into small groups that attend among
-themselves. What scores are made of, and how weights come from them, is in `Scoring` and the same for all.
+A layout says which keys are `allowed`, by positions alone, and computes exactly that: over
+everything with a mask where weights are asked for or the input is short, else by rearranging
+queries and keys into small groups that attend among themselves. What scores are made of, and how
+weights come from them, is in `Scoring` and the same for all.
 """
 
 from __future__ import annotations
@@ -204,7 +205,8 @@ class Strided(FullLayout):
         """Tokens in rows of `stride`: each column attends to itself, all columns at once."""
         length = query.shape[2]
         queries, keys, values = (into_columns(x, self.stride) for x in (query, key, value))
-        # Positions count rows from the first, in tokens: what is in one column differs by whole rows.
+        # Positions count rows from the first, in tokens: what is in one column differs by whole
+        # rows.
         at = self.stride * positions(0, queries.shape[-2], query.device)
         valid = sight.valid
         if valid is None and length % self.stride:

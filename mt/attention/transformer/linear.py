@@ -1,7 +1,8 @@
 """Linear attention: a kernel in place of the softmax, so that keys and values are summed up before queries see them.
 
-context_t = phi(q_t) sum_s phi(k_s) v_s^T / (phi(q_t) sum_s phi(k_s)) (Katharopoulos et al. 2020, equations 5 and 9). All functions
-take phi(q) [B, H, T, D], phi(k) [B, H, S, D] and v [B, H, S, D]; a key that is hidden is zero.
+context_t = phi(q_t) sum_s phi(k_s) v_s^T / (phi(q_t) sum_s phi(k_s)) (Katharopoulos et al. 2020,
+equations 5 and 9). All functions take phi(q) [B, H, T, D], phi(k) [B, H, S, D] and v [B, H, S, D];
+a key that is hidden is zero.
 """
 
 from __future__ import annotations

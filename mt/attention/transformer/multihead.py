@@ -19,8 +19,9 @@ KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, G, S, D / H] each
 class MultiHeadAttention(nn.Module):
     """Queries of width `dim` look into a memory of width `memory_dim` with H heads (Vaswani et al. 2017, section 3.2.2).
 
-    Keys and values may have G heads that H / G query heads share: one for all (Shazeer 2019, multi-query) or some (Ainslie et
-    al. 2023, grouped-query). With `qk_norm` self-attention normalises both sides of the product first (Henry et al. 2020).
+    Keys and values may have G heads that H / G query heads share: one for all (Shazeer 2019,
+    multi-query) or some (Ainslie et al. 2023, grouped-query). With `qk_norm` self-attention
+    normalises both sides of the product first (Henry et al. 2020).
     """
 
     def __init__(

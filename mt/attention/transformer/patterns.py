@@ -1,7 +1,7 @@
 """Attention patterns: what self-attention looks at, by name. Most divide the heads among layouts; two are of a kind of their own.
 
-A pattern sees queries, keys and values that are projected and split, all at once (`attend`) or one query at a time with a
-cache that it defines itself (`step`).
+A pattern sees queries, keys and values that are projected and split, all at once (`attend`) or one
+query at a time with a cache that it defines itself (`step`).
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ class Pattern(nn.Module):
 class AdaptiveSpan(Pattern):
     """Each head learns how far it looks (Sukhbaatar et al. 2019, equations 4 and 5).
 
-    A key at distance d counts by m(d) = clamp((R + z - d) / R, 0, 1), with the head's span z up to `longest`, in tokens, and a
-    ramp of R tokens; weights are m(d) exp(e), normalised. `cost` times the mean span is added to the loss. Spans begin long.
+    A key at distance d counts by m(d) = clamp((R + z - d) / R, 0, 1), with the head's span z up to
+    `longest`, in tokens, and a ramp of R tokens; weights are m(d) exp(e), normalised. `cost` times
+    the mean span is added to the loss. Spans begin long.
     """
 
     RAMP = 4
@@ -139,7 +140,8 @@ class ClampWithin(torch.autograd.Function):
 class LinearAttention(Pattern):
     """Time linear in the length, and a cache that does not grow (Katharopoulos et al. 2020; see `linear.py`).
 
-    All in float32, because of sums over a whole sentence. There are no scores: no bias, selection, cap or dropout acts on them.
+    All in float32, because of sums over a whole sentence. There are no scores: no bias, selection,
+    cap or dropout acts on them.
     """
 
     def attend(

@@ -1,10 +1,12 @@
 """Position schemes: how a Transformer learns where a token stands.
 
-A scheme may act in four places: on the embeddings, on queries and keys, on the scores, on the context. Positions are always
-passed explicitly, so that decoding step by step is right by construction. Schemes of relative positions act in
-self-attention only: source and target positions are not comparable.
+A scheme may act in four places: on the embeddings, on queries and keys, on the scores, on the
+context. Positions are always passed explicitly, so that decoding step by step is right by
+construction. Schemes of relative positions act in self-attention only: source and target positions
+are not comparable.
 
-Shapes: `...` are dimensions that queries, keys and, where they have them, positions share; H heads, T queries, S keys.
+Shapes: `...` are dimensions that queries, keys and, where they have them, positions share; H heads,
+T queries, S keys.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ class NoPositions(nn.Module):
 class SinusoidalPositions(NoPositions):
     """Fixed sinusoids of geometrically spaced wavelengths (Vaswani et al. 2017, section 3.5).
 
-    Sines fill the first half of the vector and cosines the second, a permutation of the paper's interleaving. They are
-    computed from the positions at each call, so there is no longest length.
+    Sines fill the first half of the vector and cosines the second, a permutation of the paper's
+    interleaving. They are computed from the positions at each call, so there is no longest length.
     """
 
     frequencies: Tensor  # [D / 2]
@@ -69,7 +71,8 @@ class SinusoidalPositions(NoPositions):
 class LearnedPositions(NoPositions):
     """One trained vector a position (Gehring et al. 2017); positions past the last share its vector.
 
-    They begin with unit variance, as torch does and as the token embeddings have that they are added to.
+    They begin with unit variance, as torch does and as the token embeddings have that they are
+    added to.
     """
 
     def __init__(self, dim: int, longest: int = 1024) -> None:
@@ -84,7 +87,8 @@ class LearnedPositions(NoPositions):
 
 class RotaryPositions(NoPositions):
     """RoPE (Su et al. 2021, equation 34): query and key are rotated by their positions, so that their product depends on the
-    distance. Element i is paired with element i + D / 2 (a permutation of the paper's neighbours)."""
+    distance. Element i is paired with element i + D / 2 (a permutation of the paper's
+    neighbours)."""
 
     frequencies: Tensor  # [D / 2]
 
@@ -111,8 +115,9 @@ def distances(query_at: Tensor, key_at: Tensor) -> Tensor:
 class ALiBi(NoPositions):
     """A penalty that grows with the distance, at a rate of its own in each head (Press et al. 2021).
 
-    The paper's form is for causal attention. Where a query sees both sides, the same penalty on both would not tell left from
-    right, so keys to the right get the rate of the mirrored head: head 1 looks far to one side, the last to the other.
+    The paper's form is for causal attention. Where a query sees both sides, the same penalty on
+    both would not tell left from right, so keys to the right get the rate of the mirrored head:
+    head 1 looks far to one side, the last to the other.
     """
 
     left: Tensor  # [H, 1, 1]
@@ -139,8 +144,8 @@ def alibi_rates(heads: int) -> list[float]:
 class T5Buckets(NoPositions):
     """A trained number for each head and each bucket of distances, the same in all layers (Raffel et al. 2020, section 2.1).
 
-    The nearer half of the buckets holds one distance each, the other half ever wider ranges up to 128; beyond, all is one.
-    Where a query sees both sides, each side has half of the buckets.
+    The nearer half of the buckets holds one distance each, the other half ever wider ranges up to
+    128; beyond, all is one. Where a query sees both sides, each side has half of the buckets.
     """
 
     def __init__(
@@ -172,7 +177,8 @@ class T5Buckets(NoPositions):
 class ShawPositions(NoPositions):
     """Trained vectors for each distance up to `clip`, added to keys and to values (Shaw et al. 2018, equations 3 and 4).
 
-    Each layer has its own, which its heads share. Distances beyond `clip` share the vectors of the farthest.
+    Each layer has its own, which its heads share. Distances beyond `clip` share the vectors of the
+    farthest.
     """
 
     def __init__(self, head_dim: int, layers: int, clip: int = 16) -> None:

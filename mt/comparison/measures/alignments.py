@@ -74,7 +74,8 @@ def alignment_figures(
 ) -> dict[str, dict[str, Any]]:
     """system -> `aer` (error rate) and `unlinked` (words lost), each with `overall`, `short` and `long`: figures of `evaluate_measures`.
 
-    In per cent, less is better, over the sentences that have gold links; None for a group without any. The baseline may be missing.
+    In per cent, less is better, over the sentences that have gold links; None for a group without
+    any. The baseline may be missing.
     """
     if not linked or not test.links:
         return {}

@@ -39,7 +39,8 @@ def attention_of(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """For each system what its attention is like; and notes. `sentences` (of `differing_sentences`) get their attention maps.
 
-    Alignments are of every run, the rest of each system's first run. A system none of whose runs has its model any more is left out.
+    Alignments are of every run, the rest of each system's first run. A system none of whose runs
+    has its model any more is left out.
     """
     test, rows = material.tests[0], sample(length)
     entries: list[dict[str, Any]] = []

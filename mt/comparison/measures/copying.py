@@ -15,8 +15,8 @@ from mt.comparison.statistics.ratio import Ratio
 from mt.data.word_counts import WORD, plain, split_words
 from mt.evaluation.evaluation import check_lines
 
-# A word that the target text has a tenth as often as the source text is taken for a word of both languages (German and English
-# `in`, a name). Less is noise: lines that somebody left untranslated.
+# A word that the target text has a tenth as often as the source text is taken for a word of both
+# languages (German and English `in`, a name). Less is noise: lines that somebody left untranslated.
 SHARED = 0.1
 
 _LETTERS = regex.compile(r"\p{L}\p{M}*\p{L}")  # two of them, so that neither 5 nor A counts
@@ -38,10 +38,11 @@ def untranslated_words(
 ) -> Ratio:
     """Source words that the hypothesis copies and the reference does not, of the source words that the reference does not copy.
 
-    In a sentence: sum of max(0, min(s, h) - r) over sum of max(0, s - r), for words with two letters or more that occur s, h
-    and r times in source, hypothesis and reference. Word forms that belong to both languages look like copies wherever the
-    hypothesis words something its own way; with the counts of both sides of the training text (both or neither) such words are left
-    out, see `SHARED`. MTError where the lists differ in length.
+    In a sentence: sum of max(0, min(s, h) - r) over sum of max(0, s - r), for words with two
+    letters or more that occur s, h and r times in source, hypothesis and reference. Word forms that
+    belong to both languages look like copies wherever the hypothesis words something its own way;
+    with the counts of both sides of the training text (both or neither) such words are left out,
+    see `SHARED`. MTError where the lists differ in length.
     """
     check_lines({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []
@@ -77,7 +78,8 @@ def names_kept(
 ) -> Ratio:
     """Names that reference and hypothesis have, of those that source and reference have; names as `find_names` finds them.
 
-    German nouns that English has too (Hotel) are among them: they should be kept as well. MTError where the lists differ in length.
+    German nouns that English has too (Hotel) are among them: they should be kept as well. MTError
+    where the lists differ in length.
     """
     return _kept(sources, hypotheses, references, find_names, split_words)
 
@@ -85,8 +87,9 @@ def names_kept(
 def find_names(text: str) -> list[str]:
     """Words of two letters or more that begin with a capital where no sentence can begin, in order.
 
-    A sentence may begin with the line, after an end mark, colon, dash or bracket, and after a quotation mark, opening or not; a point
-    after an initial ends none (Derek K. Miller). Some names are so missed ("Mr. Smith"): this is for shares, not for lists.
+    A sentence may begin with the line, after an end mark, colon, dash or bracket, and after a
+    quotation mark, opening or not; a point after an initial ends none (Derek K. Miller). Some names
+    are so missed ("Mr. Smith"): this is for shares, not for lists.
     """
     text, end, previous, names = plain(text), 0, "", []
     for match in WORD.finditer(text):

@@ -69,7 +69,8 @@ def read_curve(folder: RunFolder) -> list[dict[str, Any]]:
 def still_improving(curve: Sequence[dict[str, Any]]) -> bool:
     """Whether validation BLEU rose by more than STILL_IMPROVING in the last fifth of the training's steps.
 
-    The best so far is what counts: what rises and falls is noise. False where there are too few validations to say.
+    The best so far is what counts: what rises and falls is noise. False where there are too few
+    validations to say.
     """
     if len(curve) < FEWEST:
         return False

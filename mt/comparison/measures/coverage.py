@@ -1,8 +1,9 @@
 """Is everything translated, and once? Repeated, missing and dropped words.
 
-Attention can return to what is translated already and never reach what is not: over- and under-translation (Tu et al. 2016),
-repeating and dropping (Mi et al. 2016). They counted by hand or by alignment; counting against the reference instead, and against
-the source words that the reference does translate, follows Malaviya et al. 2018 (REP-score, DROP-score).
+Attention can return to what is translated already and never reach what is not: over- and
+under-translation (Tu et al. 2016), repeating and dropping (Mi et al. 2016). They counted by hand or
+by alignment; counting against the reference instead, and against the source words that the
+reference does translate, follows Malaviya et al. 2018 (REP-score, DROP-score).
 
 Words as in `mt.data.word_counts`, case-folded: the second word of "The the" is a repeat.
 """
@@ -42,10 +43,11 @@ class Dropping:
 def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int = 2) -> Repetition:
     """Over-translation. MTError where the lists differ in length.
 
-    N-grams of `n` words: sum of max(0, c - max(1, r)) over the n-grams of a sentence, c and r how often hypothesis and reference
-    have it. What is said once is no repetition, even where the reference does not say it (the REP-score counts it in when it
-    comes again). Immediate: the same sum without the 1, over the pairs "w w". "on on on" is two immediate repeats and one
-    repeated bigram. A loop counts at each turn, so a value may exceed 1.
+    N-grams of `n` words: sum of max(0, c - max(1, r)) over the n-grams of a sentence, c and r how
+    often hypothesis and reference have it. What is said once is no repetition, even where the
+    reference does not say it (the REP-score counts it in when it comes again). Immediate: the same
+    sum without the 1, over the pairs "w w". "on on on" is two immediate repeats and one repeated
+    bigram. A loop counts at each turn, so a value may exceed 1.
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     if n < 2:
@@ -71,11 +73,12 @@ def dropped_words(
 ) -> Dropping:
     """Under-translation. Content words are all but the `FUNCTION_WORDS` most frequent ones.
 
-    `counts`: of the target side of the training text; None takes the references, which makes the figures depend a little on the
-    test set. Words are paired one to one: first what stands in common order (difflib, as `diff_words`), then equal words anywhere
-    else in the sentence. A content word without partner is missing. Where a stretch of the reference is d words longer than what the
-    hypothesis has between the same neighbours, up to d of its missing words are dropped: all of them where the neighbours meet.
-    MTError where the lists differ in length.
+    `counts`: of the target side of the training text; None takes the references, which makes the
+    figures depend a little on the test set. Words are paired one to one: first what stands in
+    common order (difflib, as `diff_words`), then equal words anywhere else in the sentence. A
+    content word without partner is missing. Where a stretch of the reference is d words longer than
+    what the hypothesis has between the same neighbours, up to d of its missing words are dropped:
+    all of them where the neighbours meet. MTError where the lists differ in length.
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     function = frequent_words(
@@ -89,7 +92,8 @@ def dropped_words(
         total = sum(word not in function for word in theirs)
         lost = gone = 0
         surplus = {c: max(0, (d - c) - (b - a)) for tag, a, b, c, d in opcodes if tag != "equal"}
-        # Stretches that lack most claim the words that stand elsewhere first: those may well have moved from there.
+        # Stretches that lack most claim the words that stand elsewhere first: those may well have
+        # moved from there.
         for _, _, _, c, d in sorted(
             (o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]
         ):
@@ -109,9 +113,10 @@ def unlinked_words(found: Sequence[Links], gold: Sequence[Links]) -> Ratio:
     """Source words without any translation: those that no link of the hypothesis reaches, of those that a sure link of the
     reference does (the DROP-score of Malaviya et al. 2018, as a share).
 
-    `found` are the links between sources and hypotheses (`mt-translate --alignments`), `gold` those between sources and references,
-    by hand or by the same aligner. Words are what stands between spaces, as in `mt.data.alignment_words`. A link from attention says
-    where the model looked, and every target word gets one; so the figure finds source words that were never looked at most.
+    `found` are the links between sources and hypotheses (`mt-translate --alignments`), `gold` those
+    between sources and references, by hand or by the same aligner. Words are what stands between
+    spaces, as in `mt.data.alignment_words`. A link from attention says where the model looked, and
+    every target word gets one; so the figure finds source words that were never looked at most.
     MTError where the two differ in length.
     """
     check_lines({"links of the hypotheses": found, "links of the references": gold})

@@ -47,8 +47,8 @@ def evaluate_measures(
     """measure -> system -> its figure: `value` (mean over runs), `values`, `interval`, `cases` (what the ratio is of, in the first
     run), `small`, `difference` from the baseline.
 
-    A value is None where there is nothing to be a part of; an interval and a difference (of the system, or the baseline) are None too
-    where some resample has nothing.
+    A value is None where there is nothing to be a part of; an interval and a difference (of the
+    system, or the baseline) are None too where some resample has nothing.
     """
     keys = {
         (name, system): measure for name, measure in measures.items() for system in measure.ratios

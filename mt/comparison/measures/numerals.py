@@ -18,9 +18,10 @@ _ARABIC = str.maketrans({"\u066b": ",", "\u066c": "."})  # decimal and thousands
 def find_numbers(text: str) -> list[str]:
     """The numbers written in digits (of any script), in order: ASCII digits with a point before a fraction, without leading zeros.
 
-    Groups of three digits after a point, comma, apostrophe or space are thousands. So 1.500 is 1500 even where it means one and
-    a half: it comes out alike on both sides of a translation, whichever convention each has. What is neither grouped nor a fraction,
-    such as 12.05.2020 or 1.2.3, is several numbers. Signs, exponents, 3万 and number words are not read.
+    Groups of three digits after a point, comma, apostrophe or space are thousands. So 1.500 is 1500
+    even where it means one and a half: it comes out alike on both sides of a translation, whichever
+    convention each has. What is neither grouped nor a fraction, such as 12.05.2020 or 1.2.3, is
+    several numbers. Signs, exponents, 3万 and number words are not read.
     """
     text = _ascii_digits(text).translate(_ARABIC)
     numbers = []

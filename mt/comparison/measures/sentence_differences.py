@@ -21,7 +21,8 @@ TOKEN = regex.compile(rf"{WORD.pattern}|\S")  # words, and every other visible c
 class Segment:
     """A stretch of two texts. `equal`: the same words in both; else what one has in the other's place, "" for nothing.
 
-    The stretches of a text, joined, are the text: its own characters and spaces, nothing normalised.
+    The stretches of a text, joined, are the text: its own characters and spaces, nothing
+    normalised.
     """
 
     equal: bool
@@ -32,9 +33,10 @@ class Segment:
 def diff_words(hypothesis: str, reference: str) -> list[Segment]:
     """The alternation of equal and differing stretches; a space belongs to what it follows.
 
-    Words and punctuation marks are compared in the form of `mt.data.word_counts.plain`, with case. The matching is Ratcliff and
-    Obershelp's (difflib): the longest common run first, then left and right of it. It may match fewer words than a longest
-    common subsequence, and reads better, since that picks up stray articles and commas.
+    Words and punctuation marks are compared in the form of `mt.data.word_counts.plain`, with case.
+    The matching is Ratcliff and Obershelp's (difflib): the longest common run first, then left and
+    right of it. It may match fewer words than a longest common subsequence, and reads better, since
+    that picks up stray articles and commas.
     """
     ours, theirs = _pieces(hypothesis), _pieces(reference)
     matcher = SequenceMatcher(
@@ -64,8 +66,9 @@ def most_different(
 ) -> tuple[list[int], list[int]]:
     """Up to `n` sentences that system a did better, and up to `n` that b did, greatest difference first.
 
-    Scores are of the same sentences, more is better. Of equal differences the earlier sentence comes first; where neither is
-    better, a sentence is in neither list. MTError where the scores differ in number or one is not a number.
+    Scores are of the same sentences, more is better. Of equal differences the earlier sentence
+    comes first; where neither is better, a sentence is in neither list. MTError where the scores
+    differ in number or one is not a number.
     """
     a, b = np.asarray(scores_a, dtype=np.float64), np.asarray(scores_b, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:

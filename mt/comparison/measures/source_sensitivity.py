@@ -30,8 +30,9 @@ class Floor:
 def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence[str]) -> Floor:
     """Score each run as it is, and with its translations moved on by one place in the order of the references' lengths.
 
-    A model that writes likely sentences whatever it reads (as recurrent ones do that lost the source) scores alike both ways. The
-    order keeps lengths, so that the brevity penalty takes no part. `metric` is BLEU. Of one sentence there is no other: 0.
+    A model that writes likely sentences whatever it reads (as recurrent ones do that lost the
+    source) scores alike both ways. The order keeps lengths, so that the brevity penalty takes no
+    part. `metric` is BLEU. Of one sentence there is no other: 0.
     """
     order = np.argsort(lengths_of(references), kind="stable")
     following = np.empty_like(order)

@@ -45,11 +45,13 @@ def word_accuracy(
 ) -> list[FrequencyBucket]:
     """Match words sentence by sentence and count by how frequent they are in training (compare-mt, Neubig et al. 2019, section 3).
 
-    A word matches as often as both sentences have it (clipped counts, wherever it stands). `counts` are of the target side
-    (`count_words_of_training`); a word that they lack was never seen. `lows` are the least counts of the buckets. Same figures
-    as compare-mt's on the same words, except that 0/0 is None here and 0 there.
+    A word matches as often as both sentences have it (clipped counts, wherever it stands). `counts`
+    are of the target side (`count_words_of_training`); a word that they lack was never seen. `lows`
+    are the least counts of the buckets. Same figures as compare-mt's on the same words, except that
+    0/0 is None here and 0 there.
 
-    MTError where the lists differ in length, UsageError for `lows` that do not begin with 0 and ascend.
+    MTError where the lists differ in length, UsageError for `lows` that do not begin with 0 and
+    ascend.
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     if not lows or lows[0] != 0 or any(a >= b for a, b in zip(lows, lows[1:], strict=False)):

@@ -1,7 +1,7 @@
 """Runs as jobs of Hydra's launcher: one after the other by default; in parallel or on a cluster with hydra/launcher=joblib and so on.
 
-A job is `python -m mt.train ...` in a process of its own, so that a crash or a lack of memory ends one run and not the comparison, and
-peak memory is of that run.
+A job is `python -m mt.train ...` in a process of its own, so that a crash or a lack of memory ends
+one run and not the comparison, and peak memory is of that run.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ TAIL = 60  # lines of a failed run that are kept for its log
 def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Train and test runs through the launcher that the Hydra overrides `launcher` choose.
 
-    Returns those that failed, as in `Planned.failed`. KeyboardInterrupt, after the run that was going has saved, where the user
-    (or SIGTERM) stops it.
+    Returns those that failed, as in `Planned.failed`. KeyboardInterrupt, after the run that was
+    going has saved, where the user (or SIGTERM) stops it.
     """
     with (
         hydra_launcher(launcher, functools.partial(train_one, total=len(runs))) as made,
@@ -94,7 +94,8 @@ def train_one(config: DictConfig, total: int) -> str:
     folder = RunFolder.at(Path(str(config.runs_dir)) / str(config.name))
     say = Shortened(f"[{job.job.num + 1}/{total}] {str(config.name).rsplit('-', 1)[0]}", sys.stderr)
     command = [*COMMAND, *job.overrides.task]
-    # In a session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on once.
+    # In a session of its own: Ctrl-C in a terminal reaches this process alone, which passes it on
+    # once.
     with subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,

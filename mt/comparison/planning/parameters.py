@@ -26,8 +26,9 @@ def parameters(model: ModelConfig, source_vocab: int, target_vocab: int) -> int:
 def match(model: ModelConfig, wanted: int, count: Callable[[ModelConfig], int]) -> list[str]:
     """Settings that give `model` as nearly `wanted` parameters as its width allows, `count` being what counts them.
 
-    Of a model with a Transformer part the width is model.dim, the feed-forward layers in proportion; of others that of the
-    recurrent state. UsageError where the nearest is more than TOLERANCE away.
+    Of a model with a Transformer part the width is model.dim, the feed-forward layers in
+    proportion; of others that of the recurrent state. UsageError where the nearest is more than
+    TOLERANCE away.
     """
     transformer = "transformer" in (model.encoder, model.decoder)
     heads = model.transformer.heads if transformer else model.rnn.attention_heads

@@ -42,7 +42,8 @@ class PlannedRun:
             for path in (folder.config, folder.scores, folder.test_lines("hypotheses"))
         ):
             return False
-        # Of the beam cost.json tells, which is written after the test; config.yaml has what was asked for when the run was started last.
+        # Of the beam cost.json tells, which is written after the test; config.yaml has what was
+        # asked for when the run was started last.
         try:
             cost = folder.read_cost()
         except MTError:

@@ -75,9 +75,11 @@ def load_question(
 ) -> tuple[Question, list[str]]:
     """The comparison in configs/compare/NAME.yaml, or in a file of one's own, changed by the command line.
 
-    `changes` are values by key, budget.* included; a budget replaces the file's. `extra` are overrides of mt-train for all variants, after
-    their own. Where they choose another corpus (data=...), the file's settings of data and its further tests, which
-    are of another one, no longer apply. Returns the question and what was left out so, in words. UsageError for all that is wrong with it.
+    `changes` are values by key, budget.* included; a budget replaces the file's. `extra` are
+    overrides of mt-train for all variants, after their own. Where they choose another corpus
+    (data=...), the file's settings of data and its further tests, which are of another one, no
+    longer apply. Returns the question and what was left out so, in words. UsageError for all that
+    is wrong with it.
     """
     given = read(name)
     given["overrides"] = as_list(given.get("overrides") or [], "overrides")

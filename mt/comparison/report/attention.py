@@ -10,7 +10,8 @@ from mt.comparison.report.lookups import Results, caveat, headline, plain, signe
 from mt.comparison.table import Cell, Table
 from mt.evaluation.lengths import SMALL
 
-# Of attention to the source, a chart each: figure -> title, and what its axis says (docs/diagnostics.md defines them).
+# Of attention to the source, a chart each: figure -> title, and what its axis says
+# (docs/diagnostics.md defines them).
 BY_LENGTH = {
     "evenness": (
         "Evenness of attention to the source, by length",

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-# Okabe and Ito's colours, which people of every colour vision tell apart; the baseline is neutral. Dashes and markers say the same again.
+# Okabe and Ito's colours, which people of every colour vision tell apart; the baseline is neutral.
+# Dashes and markers say the same again.
 COLOURS = ("#1d2530", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "5 2", "1 4")  # lengths of line and gap
 MARKERS = ("circle", "square", "triangle", "diamond", "down", "cross", "plus")

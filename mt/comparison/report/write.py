@@ -22,8 +22,9 @@ WITHOUT = "the figures were not written as files: that needs matplotlib (pip ins
 def write_report(results: Results, folder: Path) -> list[Path]:
     """Write report.html, report.md, results.json, results.csv and figures/*.png and *.svg -> their paths.
 
-    `results` as docs/comparison.md lists them. Without matplotlib, which is optional, the figures are in report.html only, and a
-    note says so. MTError for results of another version, and where a file cannot be written.
+    `results` as docs/comparison.md lists them. Without matplotlib, which is optional, the figures
+    are in report.html only, and a note says so. MTError for results of another version, and where a
+    file cannot be written.
     """
     if results.get("version") != VERSION:
         raise MTError(

@@ -57,11 +57,12 @@ def compare(
     """Everything about these systems: scores with intervals overall and by length, differences from the baseline, cost, words,
     attention, sentences. `docs/comparison.md` lists the keys.
 
-    `baseline`: a system's name; empty: the first.
-    `title`, `question`, `command`, `budget` (in words), `match_parameters` and `failed` (objects with system, seed, path and reason) are
-    passed on. `length_by`, `edges` and `threshold` as in `measure_lengths`; `tokenize` and `lowercase` as in `build_metrics`. p-values
-    are corrected by Holm over the systems, within a metric and a group of sentences. `sentences` are shown, the first `maps` of them
-    with attention. `say` is told what is going on.
+    `baseline`: a system's name; empty: the first. `title`, `question`, `command`, `budget` (in
+    words), `match_parameters` and `failed` (objects with system, seed, path and reason) are passed
+    on. `length_by`, `edges` and `threshold` as in `measure_lengths`; `tokenize` and `lowercase` as
+    in `build_metrics`. p-values are corrected by Holm over the systems, within a metric and a group
+    of sentences. `sentences` are shown, the first `maps` of them with attention. `say` is told what
+    is going on.
     """
     names = material.names
     baseline = baseline or names[0]

@@ -56,8 +56,8 @@ def hardware_of(folder: RunFolder) -> dict[str, Any] | None:
 def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
     """system -> the settings in which it differs from another system, by their keys. Nothing for files.
 
-    Of its first run. Names, seeds and where things are kept are left out, and of each system the settings of a family that it
-    is not of.
+    Of its first run. Names, seeds and where things are kept are left out, and of each system the
+    settings of a family that it is not of.
     """
     configs = {system.name: system.runs[0].config for system in systems}
     found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}

@@ -15,8 +15,9 @@ from mt.comparison.systems import TestSet
 def differing_sentences(test: TestSet, baseline: str, number: int) -> list[dict[str, Any]]:
     """Up to `number` sentences, without their attention. Texts and scores are of each system's first run.
 
-    Of each system and the baseline in turn, the sentence that the one did best in comparison, then the one that the other did:
-    so the first few show every pair from both sides. With one system there are none.
+    Of each system and the baseline in turn, the sentence that the one did best in comparison, then
+    the one that the other did: so the first few show every pair from both sides. With one system
+    there are none.
     """
     outputs = {name: runs[0] for name, runs in test.hypotheses.items()}
     scores = {name: sentence_chrf(lines, test.references) for name, lines in outputs.items()}

@@ -1,6 +1,7 @@
 """Scores of all runs of all systems on resampled test sets (Koehn 2004): what intervals and differences are made from.
 
-Column r belongs to the same sentences for every run, which is what pairs the comparison. The draws are sacreBLEU's.
+Column r belongs to the same sentences for every run, which is what pairs the comparison. The draws
+are sacreBLEU's.
 """
 
 from __future__ import annotations
@@ -86,10 +87,12 @@ def resample_scores(
 ) -> dict[Key, Resampled]:
     """Score every run on `number` resamples of the sentences, or of some of them ([M] indices: a length bucket).
 
-    Keys are the caller's: a system, or a system and a metric, which is cheapest, since draws are made once a call. Takes
-    number x N x D multiplications a run, in chunks of draws, so memory does not grow with `number` x N.
+    Keys are the caller's: a system, or a system and a metric, which is cheapest, since draws are
+    made once a call. Takes number x N x D multiplications a run, in chunks of draws, so memory does
+    not grow with `number` x N.
 
-    Raises UsageError where runs are not on the same sentences, or there are none, or too few resamples for an interval.
+    Raises UsageError where runs are not on the same sentences, or there are none, or too few
+    resamples for an interval.
     """
     if number < 100:
         raise UsageError(f"{number} resamples give no 95 % interval: use 100 or more")

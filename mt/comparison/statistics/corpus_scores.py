@@ -1,7 +1,8 @@
 """Scores of many sums of statistics at once: a bootstrap asks for thousands, and sacreBLEU computes them one by one.
 
-The formulas are sacreBLEU's (`_compute_score_from_stats` of each metric) and the tests hold them to it. A metric with settings
-that `build_metrics` never chooses is computed by sacreBLEU itself, slowly.
+The formulas are sacreBLEU's (`_compute_score_from_stats` of each metric) and the tests hold them to
+it. A metric with settings that `build_metrics` never chooses is computed by sacreBLEU itself,
+slowly.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def corpus_scores(metric: Metric, totals: np.ndarray) -> np.ndarray:
 def bleu_scores(totals: np.ndarray) -> np.ndarray:
     """BLEU (Papineni et al. 2002) [R] of [R, 2 + 2 M]: lengths, matched and total n-grams of M orders; exponential smoothing.
 
-    The precision of the i-th order without a match is 1 / (2^i total), after mteval-v13a (Chen and Cherry 2014, method 3).
-    No match at all, or an order without n-grams, gives 0.
+    The precision of the i-th order without a match is 1 / (2^i total), after mteval-v13a (Chen and
+    Cherry 2014, method 3). No match at all, or an order without n-grams, gives 0.
     """
     length, reference = totals[:, 0], totals[:, 1]
     matched, total = np.split(totals[:, 2:], 2, axis=1)

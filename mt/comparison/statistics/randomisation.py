@@ -17,16 +17,19 @@ def randomisation_p(
 ) -> float:
     """Two-sided p of the difference of two systems: how often random labels make one as large.
 
-    In each trial a coin for each sentence decides whether the two systems swap their translations of it; p is
-    (1 + trials with |difference| >= the observed one) / (1 + trials). With one run each the coins are sacreBLEU's and so is p, except
-    that equal differences count here, as they must: sacreBLEU finds a system to differ from itself with p = 1 / (1 + trials).
+    In each trial a coin for each sentence decides whether the two systems swap their translations
+    of it; p is (1 + trials with |difference| >= the observed one) / (1 + trials). With one run each
+    the coins are sacreBLEU's and so is p, except that equal differences count here, as they must:
+    sacreBLEU finds a system to differ from itself with p = 1 / (1 + trials).
 
-    With K seeds, run k of one system is paired with run k of the other, one coin swaps the sentence in all pairs (the sentence is
-    the unit: what is hard for one seed is hard for the next), and the difference is that of the means over seeds. The trained runs
-    are fixed: it says whether *these runs* differ beyond the choice of sentences, not whether new seeds would. Permuting runs
-    instead cannot tell with 3 seeds, whose least possible p is 2 / 20. `compare_systems` covers seeds.
+    With K seeds, run k of one system is paired with run k of the other, one coin swaps the sentence
+    in all pairs (the sentence is the unit: what is hard for one seed is hard for the next), and the
+    difference is that of the means over seeds. The trained runs are fixed: it says whether *these
+    runs* differ beyond the choice of sentences, not whether new seeds would. Permuting runs instead
+    cannot tell with 3 seeds, whose least possible p is 2 / 20. `compare_systems` covers seeds.
 
-    `sentences` [M] restricts the test to these indices. Raises UsageError where the numbers of runs or sentences differ.
+    `sentences` [M] restricts the test to these indices. Raises UsageError where the numbers of runs
+    or sentences differ.
     """
     if len(variant.rows) != len(baseline.rows):
         raise UsageError(

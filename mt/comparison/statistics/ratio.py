@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A share of 100 words has a 95 % interval of up to +-10 points (binomial, 1.96 sqrt(0.25 / 100)): below, it says little.
+# A share of 100 words has a 95 % interval of up to +-10 points (binomial, 1.96 sqrt(0.25 / 100)):
+# below, it says little.
 SMALL = 100
 
 
@@ -14,7 +15,8 @@ SMALL = 100
 class Ratio:
     """Sum of `counts` over sum of `totals`, each [N] int64 with a row for each sentence.
 
-    The ratio of a resample is that of its sums (not a mean of ratios), which is what `resampled` gives a bootstrap.
+    The ratio of a resample is that of its sums (not a mean of ratios), which is what `resampled`
+    gives a bootstrap.
     """
 
     counts: np.ndarray

@@ -1,22 +1,28 @@
 """How sure are a score and a difference, over test sentences and over seeds?
 
-A score averaged over K trained runs has four sources of chance: which sentences are in the test set, which seeds were run, and how
-these two go together (another seed is better on other sentences). The classical way, resampling sentences and seeds alike
-(the pigeonhole bootstrap, Owen 2007), fails both ways for the few seeds that one can afford: 2 or 3 numbers resampled vary too
-little, and the interaction is counted three times. So sentences are resampled and the seeds' part is computed:
+A score averaged over K trained runs has four sources of chance: which sentences are in the test
+set, which seeds were run, and how these two go together (another seed is better on other
+sentences). The classical way, resampling sentences and seeds alike (the pigeonhole bootstrap, Owen
+2007), fails both ways for the few seeds that one can afford: 2 or 3 numbers resampled vary too
+little, and the interaction is counted three times. So sentences are resampled and the seeds' part
+is computed:
 
-- Draw r of the mean over runs is its score on resample r of the sentences (common to all runs and systems). Its variance V holds the
-  sentences and the interaction I / K.
-- The variance of the runs' scores, S = s^2 / K, holds the seeds and I / K once more; what the seeds add is S - I / K, at least 0.
-  I is the variance over resamples of what a run has beyond the mean of its system (analysis of variance with two crossed random
-  effects). A normal deviate of that variance is added to each draw.
-- s^2 of few runs is itself uncertain: the deviations are those of Student's t, with Satterthwaite's (1946) degrees of freedom,
-  (V + S - I / K)^2 / sum over systems of S^2 / (K - 1). They are many where sentences matter most, K - 1 where seeds do.
+- Draw r of the mean over runs is its score on resample r of the sentences (common to all runs and
+  systems). Its variance V holds the sentences and the interaction I / K.
+- The variance of the runs' scores, S = s^2 / K, holds the seeds and I / K once more; what the seeds
+  add is S - I / K, at least 0. I is the variance over resamples of what a run has beyond the mean
+  of its system (analysis of variance with two crossed random effects). A normal deviate of that
+  variance is added to each draw.
+- s^2 of few runs is itself uncertain: the deviations are those of Student's t, with Satterthwaite's
+  (1946) degrees of freedom, (V + S - I / K)^2 / sum over systems of S^2 / (K - 1). They are many
+  where sentences matter most, K - 1 where seeds do.
 
-With one run nothing is added: this is the bootstrap over sentences, and the result says that seeds were not tested.
+With one run nothing is added: this is the bootstrap over sentences, and the result says that seeds
+were not tested.
 
-`scripts/seed_coverage.py` measures how often intervals of 95 % hold the truth, simulated with an interaction of 1 and a standard deviation
-between seeds of 0, 1 and 3 (per cent; sentences, common to all runs, 1):
+`scripts/seed_coverage.py` measures how often intervals of 95 % hold the truth, simulated with an
+interaction of 1 and a standard deviation between seeds of 0, 1 and 3 (per cent; sentences, common
+to all runs, 1):
 
                         this file           pigeonhole          pigeonhole, deviations of seeds x sqrt(K / (K - 1))
     one system, 2 seeds    97  95  90          97  94  84          98  96  89
@@ -29,8 +35,9 @@ between seeds of 0, 1 and 3 (per cent; sentences, common to all runs, 1):
     same method, 3 seeds   98  98  96          100 97  88          100 99  93
     same method, 5 seeds   98  96  96          100 98  92          100 99  94
 
-So equal systems are found to differ in 2 to 4 % of comparisons, and an interval of one system is too narrow, still, where it has two
-seeds that differ much (90 %). Seeds are taken to be normal about their mean: runs that now and then fail to learn are not.
+So equal systems are found to differ in 2 to 4 % of comparisons, and an interval of one system is
+too narrow, still, where it has two seeds that differ much (90 %). Seeds are taken to be normal
+about their mean: runs that now and then fail to learn are not.
 """
 
 from __future__ import annotations
@@ -127,15 +134,16 @@ def estimate(system: Resampled) -> Estimate:
 def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
     """Paired difference: the same resampled sentences for both sides, seeds independent.
 
-    p is twice the share of draws on the far side of no difference, which is Koehn's (2004) count of the resamples that
-    the weaker system wins, made two-sided; with the usual + 1 for the observed sample, and ties on both sides. p < 0.05 goes with an
-    interval without 0. Of a few sentences resamples are too much alike, of one all the same; so p is never below that of N signs
-    which are all on one side, 2 / 2^N: no difference is found on fewer than six. sacreBLEU's formula, the share of
-    (|d_r| - mean |d|) > |d|, counts one end only, so that it finds a difference in 8 to 12 % of comparisons of equals at p < 0.05; it
-    is there to be checked against, as `p_sacrebleu`.
+    p is twice the share of draws on the far side of no difference, which is Koehn's (2004) count of
+    the resamples that the weaker system wins, made two-sided; with the usual + 1 for the observed
+    sample, and ties on both sides. p < 0.05 goes with an interval without 0. Of a few sentences
+    resamples are too much alike, of one all the same; so p is never below that of N signs which are
+    all on one side, 2 / 2^N: no difference is found on fewer than six. sacreBLEU's formula, the
+    share of (|d_r| - mean |d|) > |d|, counts one end only, so that it finds a difference in 8 to 12
+    % of comparisons of equals at p < 0.05; it is there to be checked against, as `p_sacrebleu`.
 
-    Both sides must come from one call of `resample_scores`, or calls with the same sentences and number of resamples: raises
-    UsageError where these differ.
+    Both sides must come from one call of `resample_scores`, or calls with the same sentences and
+    number of resamples: raises UsageError where these differ.
     """
     if (
         variant.sentences != baseline.sentences
@@ -168,7 +176,8 @@ def compare_systems(variant: Resampled, baseline: Resampled) -> Difference:
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for being several (Holm 1979), in the order given: the least times n, the next times n - 1 ...
 
-    Below alpha after the correction: rejected, where all wrong rejections together have a chance of at most alpha.
+    Below alpha after the correction: rejected, where all wrong rejections together have a chance of
+    at most alpha.
     """
     corrected, least = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

@@ -21,7 +21,8 @@ DEVIATES = 20_000
 class Needed:
     """What it would take to find an effect of the observed size with power 0.8 at alpha 0.05, two-sided.
 
-    It takes the observed effect for the true one, which it is not: an order of magnitude, and for an effect near 0 not even that.
+    It takes the observed effect for the true one, which it is not: an order of magnitude, and for
+    an effect near 0 not even that.
     """
 
     seeds: (
@@ -61,8 +62,8 @@ class Verdict:
 def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
     """Better or worse where the p-value, corrected for the number of variants (`holm`), is below 0.05; otherwise not distinguishable.
 
-    As interval and p come from the same draws, the interval then excludes 0 (with no correction, on six sentences or more: if and only
-    if, but for rounding).
+    As interval and p come from the same draws, the interval then excludes 0 (with no correction, on
+    six sentences or more: if and only if, but for rounding).
     """
     p = difference.p if p_corrected is None else p_corrected
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
@@ -88,9 +89,10 @@ def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
 def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
     """Seeds that give power 0.8 for the observed effect with the observed variances, on the same test set.
 
-    The variance of the difference with K seeds a side is `common + per_seed / K` (`Chance`), and the test that of `compare_systems`.
-    As more seeds do not reduce `common`, there may be no such number; then as many sentences are named as unlimited seeds
-    need (`common` falls with their number). With one run a side the seeds' part is unknown, and only sentences are named.
+    The variance of the difference with K seeds a side is `common + per_seed / K` (`Chance`), and
+    the test that of `compare_systems`. As more seeds do not reduce `common`, there may be no such
+    number; then as many sentences are named as unlimited seeds need (`common` falls with their
+    number). With one run a side the seeds' part is unknown, and only sentences are named.
     """
     chance, effect = difference.chance, abs(difference.effect)
     fewest = math.floor(

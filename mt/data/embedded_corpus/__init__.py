@@ -1,6 +1,7 @@
 """The embedded corpus: generated English-German sentence pairs with word alignments, so that everything runs offline and in minutes.
 
-This is all that the rest of the package knows of it. The sentences come from the rules in `rules/` and the words in `lexicon/`.
+This is all that the rest of the package knows of it. The sentences come from the rules in `rules/`
+and the words in `lexicon/`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ LONG_BUCKETS = ((41, 60), (61, 80), (81, 120))
 def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iterator[Pair]:
     """The first `size` English-German pairs of a split, each source once: the same on every machine and Python version.
 
-    Splits: `train` and `val` lean to short sentences (3 to 40 words, about 11 on average); `test` has equally many of each
-    length bucket; `long` has sentences of 41 to 120 words, equally many in three buckets; `compose` has combinations of
-    constructions (rules/held-out.txt) that no other split has. `subset`: `core` uses a part of the lexicon only.
+    Splits: `train` and `val` lean to short sentences (3 to 40 words, about 11 on average); `test`
+    has equally many of each length bucket; `long` has sentences of 41 to 120 words, equally many in
+    three buckets; `compose` has combinations of constructions (rules/held-out.txt) that no other
+    split has. `subset`: `core` uses a part of the lexicon only.
 
-    A larger size continues a smaller one. A hash of the source decides whether a sentence belongs to train, val or test
-    (the last two get a tenth each), so no sentence is in two, whatever the sizes and seeds. Memory: about 60 bytes a pair.
+    A larger size continues a smaller one. A hash of the source decides whether a sentence belongs
+    to train, val or test (the last two get a tenth each), so no sentence is in two, whatever the
+    sizes and seeds. Memory: about 60 bytes a pair.
     """
     if split not in SPLITS:
         raise UsageError(

@@ -12,11 +12,13 @@ A rule rewrites a category into constituents and says how both languages put the
         de [sort=person]: "," s v.last ","                 in German; the first line whose condition holds counts
         de mid: s                                          a further field, for constituents that are not in one piece
 
-Features are inherited: a constituent sees all features of what stands above it. A value is a word, `$name` (the inherited
-feature), `s.name` (a feature of an earlier constituent) or, for `sorts`, a set such as `person,animal`. Conditions, all of
-which must hold: `name=a|b`, `name!=a`, `name~a` (the set contains a), `left>6`, `left<6` (so many words may still come, or
-fewer), `it` (a pronoun could mean something); in field lines also `s.name=a`. `x = "and / und"` is a constituent of one word in
-each language, linked to each other; other literals are linked to nothing. A category is chosen among its rules by weight.
+Features are inherited: a constituent sees all features of what stands above it. A value is a word,
+`$name` (the inherited feature), `s.name` (a feature of an earlier constituent) or, for `sorts`, a
+set such as `person,animal`. Conditions, all of which must hold: `name=a|b`, `name!=a`, `name~a`
+(the set contains a), `left>6`, `left<6` (so many words may still come, or fewer), `it` (a pronoun
+could mean something); in field lines also `s.name=a`. `x = "and / und"` is a constituent of one
+word in each language, linked to each other; other literals are linked to nothing. A category is
+chosen among its rules by weight.
 """
 
 from __future__ import annotations
@@ -121,9 +123,10 @@ def _body(rule: Rule, content: str) -> None:
 class Compiler:
     """Turns rules into one expanding function a category.
 
-    A rule becomes the source text of a Python function, as a named tuple does: for millions of sentences that is worth it.
-    `state` gives `left`, `it(features)`, `random`, `tag`, `open_scope`, `close_scope` and `pair`; `leaves` are the categories
-    that the lexicon provides. ValueError names the rule that is wrong.
+    A rule becomes the source text of a Python function, as a named tuple does: for millions of
+    sentences that is worth it. `state` gives `left`, `it(features)`, `random`, `tag`, `open_scope`,
+    `close_scope` and `pair`; `leaves` are the categories that the lexicon provides. ValueError
+    names the rule that is wrong.
     """
 
     def __init__(self, rules: list[Rule], state: Any, leaves: dict[str, Expansion]) -> None:

@@ -1,7 +1,8 @@
 """Sentence pairs from the rules in `rules/` and the words in `lexicon/`, with their word alignment.
 
-The rules call for words: `word_noun` is what they name `noun`. It gets the features that the rule hands down, draws an entry,
-inflects it in both languages, and gives back tokens (see `spelling.py`) and features.
+The rules call for words: `word_noun` is what they name `noun`. It gets the features that the rule
+hands down, draws an entry, inflects it in both languages, and gives back tokens (see `spelling.py`)
+and features.
 """
 
 from __future__ import annotations

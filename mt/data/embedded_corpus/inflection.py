@@ -1,6 +1,7 @@
 """German and English inflection for the embedded corpus: from a word's principal parts to its forms.
 
-Cases are nom, acc, dat, gen; genders m, f, n and p (plural); the agreement of a verb is 1 (I), 3 (he, she, it) or p (we, they).
+Cases are nom, acc, dat, gen; genders m, f, n and p (plural); the agreement of a verb is 1 (I), 3
+(he, she, it) or p (we, they).
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def german_noun(singular: str, plural: str, gender: str, weak: bool, case: str) 
 def genitive_ending(noun: str, plural: str) -> str:
     """Masculine and neuter: -es after a sibilant and in words of one syllable that end in d, t, ch, g, nn or f, else -s.
 
-    Duden allows both for most. A plural in -s or -sse shows a word that is treated otherwise: des Chefs, des Busses.
+    Duden allows both for most. A plural in -s or -sse shows a word that is treated otherwise: des
+    Chefs, des Busses.
     """
     if plural == noun + "se":
         return "ses"

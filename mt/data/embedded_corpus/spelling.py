@@ -1,8 +1,9 @@
 """From tokens to sentences and links.
 
-A token is a text and the concepts that it expresses; tokens of the two languages that share a concept are linked. A concept
-is a number that is new for each choice of a word; its negative marks a token that expresses it only in passing (`do` in a
-question): a possible link instead of a sure one.
+A token is a text and the concepts that it expresses; tokens of the two languages that share a
+concept are linked. A concept is a number that is new for each choice of a word; its negative marks
+a token that expresses it only in passing (`do` in a question): a possible link instead of a sure
+one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """CTranslate2 under the translator: a Transformer that mt-export wrote, searched in C++ by as many workers as there are threads.
 
-Its beam search scores as ours does. Left to itself it stops earlier, once K hypotheses are finished, whatever could still overtake
-them; it is asked for twice as many (PATIENCE). What may not be produced is left out before its softmax and not after, which raises
-log-probabilities: by what a trained model gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`)
+Its beam search scores as ours does. Left to itself it stops earlier, once K hypotheses are
+finished, whatever could still overtake them; it is asked for twice as many (PATIENCE). What may not
+be produced is left out before its softmax and not after, which raises log-probabilities: by what a
+trained model gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`)
 by what EOS would have had.
 """
 
@@ -88,7 +89,8 @@ class CTranslate2Engine:
         limits = [self._limit(len(row) + 1, options) for row in rows]
         batches = batches_in_order(rows, max(1, budget.tokens // options.width))
         found: list[list[Hypothesis]] = [[] for _ in rows]
-        # All batches wait for workers at once. A call has one longest output: that of the batch's longest source.
+        # All batches wait for workers at once. A call has one longest output: that of the batch's
+        # longest source.
         again: dict[int, list[int]] = {}
         for batch, results in [
             (batch, self._start(rows, batch, max(limits[row] for row in batch), options))
@@ -99,7 +101,8 @@ class CTranslate2Engine:
                 if any(hypothesis.length > limits[row] for hypothesis in found[row]):
                     again.setdefault(limits[row], []).append(row)
             progress(len(batch))
-        # What went on beyond its own limit is searched once more with that: a translation must not depend on its company.
+        # What went on beyond its own limit is searched once more with that: a translation must not
+        # depend on its company.
         for batch, results in [
             (batch, self._start(rows, batch, limit, options)) for limit, batch in again.items()
         ]:

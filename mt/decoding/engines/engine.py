@@ -1,7 +1,8 @@
 """What stands under the translator: pieces in, hypotheses out. An engine knows nothing of text, lines or parts of lines.
 
-`PyTorchEngine` is the model as it was trained. Others run what mt-export made of it: `mt/decoding/engines/ctranslate2.py`, which brings
-its own search, and `mt/decoding/engines/onnx.py`, which runs ours.
+`PyTorchEngine` is the model as it was trained. Others run what mt-export made of it:
+`mt/decoding/engines/ctranslate2.py`, which brings its own search, and
+`mt/decoding/engines/onnx.py`, which runs ours.
 """
 
 from __future__ import annotations
@@ -86,8 +87,9 @@ class SearchEngine:
 class PyTorchEngine(SearchEngine):
     """One model, or several as an ensemble. Models as they are: call `eval()` before.
 
-    `workers` processes (0: one a thread) search side by side where there are batches for half of them at least; samples are drawn
-    in order, and so here. The processes have the weights of their first use.
+    `workers` processes (0: one a thread) search side by side where there are batches for half of
+    them at least; samples are drawn in order, and so here. The processes have the weights of their
+    first use.
     """
 
     def __init__(self, models: Sequence[Seq2Seq], precision: str, workers: int = 1) -> None:

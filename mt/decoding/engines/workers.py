@@ -1,7 +1,8 @@
 """Processes that search side by side, one thread each.
 
-A step of decoding is made of small products, which a second thread hardly speeds up, and which wait for the slowest thread
-where other work shares the cores. Whole batches on cores of their own do not wait for each other.
+A step of decoding is made of small products, which a second thread hardly speeds up, and which wait
+for the slowest thread where other work shares the cores. Whole batches on cores of their own do not
+wait for each other.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _function: Callable[..., Any]  # in a worker: what it was made for
 def workers_for(device: torch.device, wanted: int) -> int:
     """How many processes: those wanted, for 0 one for each thread that PyTorch may use, up to `MOST`.
 
-    One where they cannot share what this process has loaded: on a GPU, outside Linux, and in daemonic processes, which may have no
-    children.
+    One where they cannot share what this process has loaded: on a GPU, outside Linux, and in
+    daemonic processes, which may have no children.
     """
     can_fork = (
         sys.platform == "linux"
@@ -48,8 +49,9 @@ class LostWorker(Exception):
 class Workers:
     """`count` processes that call one function, forked at the first use, so that they share its memory as it is then.
 
-    They have one thread each: libraries' pools of threads do not survive a fork. They end when this object goes, when a call
-    fails or is interrupted, and by themselves where this process is killed.
+    They have one thread each: libraries' pools of threads do not survive a fork. They end when this
+    object goes, when a call fails or is interrupted, and by themselves where this process is
+    killed.
     """
 
     def __init__(self, count: int, function: Callable[..., Any]) -> None:

@@ -17,8 +17,8 @@ from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 class AttentionCell(nn.Module):
     """One step of the decoder: attend with the previous state, then update the state with word and context.
 
-    GRU (appendix A.2.2, with PyTorch's reset gate after the product) or LSTM. The word's share of the gates is computed
-    for all steps at once and comes in as `gates_word`.
+    GRU (appendix A.2.2, with PyTorch's reset gate after the product) or LSTM. The word's share of
+    the gates is computed for all steps at once and comes in as `gates_word`.
     """
 
     def __init__(self, config: ModelConfig, memory_dim: int) -> None:
@@ -41,7 +41,8 @@ class AttentionCell(nn.Module):
     ) -> tuple[State, Attended, Past]:
         """gates_word [N, G], state tensors [N, H], the step `at` [1] -> new state, what was found with Q = 1, new past."""
         found, past = self.attention(state[0][:, None], memory, at, past)
-        # The state is kept in float32 under autocast too: it adds up small changes over the whole sentence.
+        # The state is kept in float32 under autocast too: it adds up small changes over the whole
+        # sentence.
         gates_input = (
             gates_word if self.context is None else gates_word + self.context(found.context[:, 0])
         ).float()
@@ -93,7 +94,8 @@ class BahdanauDecoder(RecurrentDecoder):
         state, past = self.first_state(memory.summary), attention.start(prepared, words.shape[0])
         states, parts = [], []
         at = positions(0, words.shape[1], words.device)
-        # unbind, not indexing: the gradient of T slices is one stack instead of T tensors of the full size.
+        # unbind, not indexing: the gradient of T slices is one stack instead of T tensors of the
+        # full size.
         for gates_word, when in zip(self.cell.word(words).unbind(1), at.split(1), strict=True):
             state, found, past = self.cell(gates_word, state, prepared, when, past)
             states.append(state[0])

@@ -18,8 +18,8 @@ class RNNEncoder(Encoder):
     """GRU or LSTM. Its summary has read the whole sentence: the last state of the direction that ends where reading began,
     or of the only direction.
 
-    With `reverse_source` the sentence is read from its end, and the states are put back in its order: position j of the
-    memory is always token j.
+    With `reverse_source` the sentence is read from its end, and the states are put back in its
+    order: position j of the memory is always token j.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -61,8 +61,9 @@ class BidirectionalLayer(Layer):
     """One recurrent layer in both directions; the forward half of the states comes first. The summary is the backward
     state of the first token.
 
-    Both run left to right, the second over the sentence reversed within its length: padding then always comes last, after
-    everything that counts, so that neither packing nor a host read of the lengths is needed.
+    Both run left to right, the second over the sentence reversed within its length: padding then
+    always comes last, after everything that counts, so that neither packing nor a host read of the
+    lengths is needed.
     """
 
     directions = 2

@@ -22,8 +22,9 @@ class LuongDecoder(RecurrentDecoder):
     """The current state queries the memory; state and context make the attentional vector tanh(W [c_t; h_t]) (equation 5),
     which goes to the output layer.
 
-    With input feeding (section 3.3) it also stands beside the next word at the input of the recurrence, which must then go
-    step by step. Without, the recurrence runs over the whole target at once, and then all queries attend at once.
+    With input feeding (section 3.3) it also stands beside the next word at the input of the
+    recurrence, which must then go step by step. Without, the recurrence runs over the whole target
+    at once, and then all queries attend at once.
     """
 
     query_reads_input = True

@@ -141,8 +141,9 @@ class TransformerEncoder(Encoder):
 class DecoderLayer(nn.Module):
     """Causal self-attention, attention to the memory, feed-forward.
 
-    In training all targets come at once. Step by step, x holds one token of each of B * K hypotheses; the K hypotheses of a
-    sentence then stand side by side as K queries to its one memory.
+    In training all targets come at once. Step by step, x holds one token of each of B * K
+    hypotheses; the K hypotheses of a sentence then stand side by side as K queries to its one
+    memory.
     """
 
     def __init__(self, config: ModelConfig, memory_dim: int, deep: DeepNorm) -> None:

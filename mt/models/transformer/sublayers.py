@@ -31,7 +31,8 @@ class Sublayer(nn.Module):
     - pre: x + f(norm(x)) (Xiong et al. 2020)
     - post: norm(x + f(x)) (Vaswani et al. 2017)
     - sandwich: x + norm(f(norm(x))) (Ding et al. 2021, CogView)
-    - deepnorm: norm(a x + f(x)), with smaller initial weights in f (Wang et al. 2022; see `DeepNorm`)
+    - deepnorm: norm(a x + f(x)), with smaller initial weights in f (Wang et al. 2022; see
+      `DeepNorm`)
     """
 
     def __init__(self, config: ModelConfig, residual: float = 1.0) -> None:
@@ -85,7 +86,8 @@ class DeepNorm:
 class FeedForward(nn.Module):
     """Two linear layers with a non-linearity between, at each position (Vaswani et al. 2017, section 3.3).
 
-    swiglu: narrow(silu(A x) * B x) (Shazeer 2020); its inner width is two thirds of `ff_dim`, so that weights are as many.
+    swiglu: narrow(silu(A x) * B x) (Shazeer 2020); its inner width is two thirds of `ff_dim`, so
+    that weights are as many.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -31,7 +31,8 @@ def test_untranslated_words_by_hand() -> None:
     hypotheses = ["das old Haus in Berlin", "the A 5", ""]
     references = ["das alte Haus zu Berlin", "the Weg", "Hallo"]
     ratio = untranslated_words(sources, hypotheses, references)
-    # old and in; of the two "the" the reference has one, so that one more would be a copy; A and 5 are no words here.
+    # old and in; of the two "the" the reference has one, so that one more would be a copy; A and 5
+    # are no words here.
     assert ratio.counts.tolist() == [2, 0, 0] and ratio.totals.tolist() == [4, 1, 1]
     source, target = {"in": 1000, "old": 100, "the": 5000}, {"in": 900, "old": 2}
     known = untranslated_words(sources, hypotheses, references, source, target)

@@ -162,8 +162,9 @@ def test_bad_buckets(lows: tuple[int, ...]) -> None:
         word_accuracy(["a"], ["a"], {}, lows)
 
 
-# By compare-mt 0.2.10 (calc_statistics of its FreqWordBucketer with cutoffs 1,2,5,10,100,1000), given the words of `split_words` and
-# their counts in the reference: matches, words of the reference, words of the output.
+# By compare-mt 0.2.10 (calc_statistics of its FreqWordBucketer with cutoffs 1,2,5,10,100,1000),
+# given the words of `split_words` and their counts in the reference: matches, words of the
+# reference, words of the output.
 COMPARE_MT = {
     "sys1": [
         (0, 0, 2969),
@@ -329,7 +330,8 @@ COMMON = {f"f{i}": 1000 for i in range(98)} | {
         ),  # four words where the hypothesis has one
         ("the cat fell on it at once", "the cat sat on the mat", 2, 0, 3),
         ("dog", "", 0, 0, 0),
-        # Of two trees one has a house in its place and the other nothing: the one that moved left nothing behind.
+        # Of two trees one has a house in its place and the other nothing: the one that moved left
+        # nothing behind.
         ("house dog bird fish cow goat hen tree", "tree dog bird fish tree cow goat hen", 1, 0, 8),
     ],
 )

@@ -121,7 +121,8 @@ def jobs_of(folder: Path) -> list[str]:
     return [line for line in listed if folder.name in line and not line.startswith("Z")]
 
 
-# --- one job, with a program in the place of mt-train --------------------------------------------------------------
+# --- one job, with a program in the place of mt-train
+# --------------------------------------------------------------
 
 
 def planned(tmp_path: Path, name: str = "a-1-x") -> PlannedRun:
@@ -213,7 +214,8 @@ def test_exit_codes_in_words() -> None:
     assert why(1, ["one\n", "error: two\n", "three\n"]) == "two"
 
 
-# --- what is shown -------------------------------------------------------------------------------------------------
+# --- what is shown
+# -------------------------------------------------------------------------------------------------
 
 
 def test_progress_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,8 @@ def ask(corpus: Path, tmp_path: Path):
     return plan
 
 
-# --- files and the command line ------------------------------------------------------------------------------------
+# --- files and the command line
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", comparisons())
@@ -195,7 +196,8 @@ def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-# --- plans ---------------------------------------------------------------------------------------------------------
+# --- plans
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: Path) -> None:

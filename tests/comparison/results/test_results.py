@@ -130,7 +130,8 @@ def test_a_baseline_that_is_not_there() -> None:
         compare(material(a=[REFERENCES], b=[REFERENCES]), "c", bootstrap=100)
 
 
-# --- the floor -----------------------------------------------------------------------------------------------------
+# --- the floor
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_resamples_that_could_tell_nothing() -> None:
@@ -201,7 +202,8 @@ def test_a_high_score_may_be_the_floor() -> None:
     assert Floor(30, 14).left and not Floor(30, 16).left and not Floor(0.9, 0).left
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
+# --- words
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_words_are_means_over_runs_and_lost_ones_are_found() -> None:
@@ -273,7 +275,8 @@ def test_no_share_is_over_a_hundred_but_of_loops() -> None:
     assert shares["m"]["a"]["interval"][1] == 100 < shares["loops"]["a"]["interval"][1]
 
 
-# --- sentences -----------------------------------------------------------------------------------------------------
+# --- sentences
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_sentences_show_each_pair_from_both_sides() -> None:
@@ -315,10 +318,12 @@ def test_sentences_hold_the_texts_and_where_they_differ() -> None:
     assert spreads == sorted(spreads, reverse=True)
 
 
-# --- real text -----------------------------------------------------------------------------------------------------
+# --- real text
+# -----------------------------------------------------------------------------------------------------
 
-# By compare-mt 0.2.10 on the tokenised files (its scorer "bleu"; LengthSentenceBucketer): sentences and BLEU by length of the
-# reference, and of all. Its cutoffs 10, 20, ... begin a bucket, so the edges here, which end one, are 9, 19, ...
+# By compare-mt 0.2.10 on the tokenised files (its scorer "bleu"; LengthSentenceBucketer): sentences
+# and BLEU by length of the reference, and of all. Its cutoffs 10, 20, ... begin a bucket, so the
+# edges here, which end one, are 9, 19, ...
 COMPARE_MT = {
     "sys1": [
         (524, 23.361284),
@@ -339,7 +344,8 @@ COMPARE_MT = {
         (52, 24.190187),
     ],
 }
-# It counts by NLTK, which gives each hypothesis an n-gram of every order, even one too short to have any (a denominator of 1 for 0).
+# It counts by NLTK, which gives each hypothesis an n-gram of every order, even one too short to
+# have any (a denominator of 1 for 0).
 TINY = 0.15  # BLEU that this costs, where there are hypotheses of fewer than four words
 
 

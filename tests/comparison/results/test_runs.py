@@ -116,7 +116,8 @@ def test_a_system_without_files() -> None:
         of_files({"a": "x", "b": []}, "ref")
 
 
-# --- curves and costs ----------------------------------------------------------------------------------------------
+# --- curves and costs
+# ----------------------------------------------------------------------------------------------
 
 
 def curve(*points: tuple[int, float]) -> list[dict]:
@@ -304,7 +305,8 @@ def test_a_comparison_of_runs_says_what_they_are(
     )
 
 
-# --- further test sets ---------------------------------------------------------------------------------------------
+# --- further test sets
+# ---------------------------------------------------------------------------------------------
 
 
 def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:

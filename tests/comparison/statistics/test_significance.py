@@ -210,7 +210,8 @@ def test_agrees_with_sacrebleu_on_wmt22(
 def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(
     realdata: Path,
 ) -> None:
-    # The A/A test: swap the sentences of two real systems at random, and p < 0.05 should come in 5 % of the trials.
+    # The A/A test: swap the sentences of two real systems at random, and p < 0.05 should come in 5
+    # % of the trials.
     folder = realdata / "compare-mt-ted"
     references, *systems = (
         read(folder / f"ted.{name}.detok.eng.gz")[:600] for name in ("ref", "sys1", "sys2")
@@ -235,7 +236,8 @@ def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(
 
 @pytest.mark.realdata
 def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
-    # The same mixtures of two real systems, of which one has the reference itself in 5 % of the sentences.
+    # The same mixtures of two real systems, of which one has the reference itself in 5 % of the
+    # sentences.
     folder = realdata / "compare-mt-ted"
     references, *systems = (
         read(folder / f"ted.{name}.detok.eng.gz")[:600] for name in ("ref", "sys1", "sys2")
@@ -397,7 +399,8 @@ def test_variances_are_taken_apart() -> None:
 
 
 def test_degrees_of_freedom() -> None:
-    # By hand: two systems of 3 runs, variances 2 and 1, nothing from sentences: (2/3 + 1/3)^2 / ((2/3)^2 / 2 + (1/3)^2 / 2).
+    # By hand: two systems of 3 runs, variances 2 and 1, nothing from sentences: (2/3 + 1/3)^2 /
+    # ((2/3)^2 / 2 + (1/3)^2 / 2).
     chance = Chance(1.0, 0.0, 3.0, ((2.0, 3), (1.0, 3)))
     assert chance.freedom() == chance.freedom(3) == pytest.approx(1 / (4 / 18 + 1 / 18))
     assert Chance(5.0, 5.0, 0.0, ()).freedom() == np.inf

@@ -48,7 +48,8 @@ def test_words() -> None:
 
 
 def test_seeds_needed_by_textbook() -> None:
-    # Two samples of n, standard deviation 1, effect 1: n = 17 for power 0.8 (Cohen 1988, section 2.4); effect 0.5: 64; 0.8: 26.
+    # Two samples of n, standard deviation 1, effect 1: n = 17 for power 0.8 (Cohen 1988, section
+    # 2.4); effect 0.5: 64; 0.8: 26.
     for effect, n in ((1.0, 17), (0.8, 26), (0.5, 64)):
         assert what_is_needed(difference(effect, 0.0, 2.0)).seeds == pytest.approx(n, abs=1)
     stricter = what_is_needed(difference(1.0, 0.0, 2.0), alpha=0.01).seeds
@@ -62,7 +63,8 @@ def test_seeds_needed_by_textbook() -> None:
 
 
 def test_test_set_that_is_too_small() -> None:
-    # (1.96 + 0.84)^2 = 7.85 times the variance 0.04 that 1000 sentences leave, over an effect of 0.2 squared
+    # (1.96 + 0.84)^2 = 7.85 times the variance 0.04 that 1000 sentences leave, over an effect of
+    # 0.2 squared
     needed = what_is_needed(difference(0.2, 0.04, 0.1))
     assert needed.seeds is None and needed.sentences == pytest.approx(
         1000 * 7.849 * 0.04 / 0.04, abs=2
@@ -96,7 +98,8 @@ def test_the_fewer_runs_of_unequal_numbers_are_where_the_search_begins() -> None
 
 
 def test_the_seeds_that_are_named_are_enough() -> None:
-    # A pilot of known variances names a number; comparisons with that many find the effect in about 80 of 100, with half of it not.
+    # A pilot of known variances names a number; comparisons with that many find the effect in about
+    # 80 of 100, with half of it not.
     draw = np.random.default_rng(4)
     effect, seeds, spread = 0.4, 0.3, 0.5
     variance = 0.01 + seeds**2

@@ -23,7 +23,8 @@ from mt.data.embedded_corpus.grammar import Grammar, Pair
 from mt.data.embedded_corpus.words import FOLDER, Lexicon
 from mt.errors import UsageError
 
-# If the test of this digest fails, the corpus has changed. Was that meant? Then put the digest here that the test shows.
+# If the test of this digest fails, the corpus has changed. Was that meant? Then put the digest here
+# that the test shows.
 DIGEST = "e7f4a83e8d95cc14"
 
 

@@ -10,7 +10,8 @@ from helpers.corpus_pairs import pairs, said
 
 SPLITS = ("train", "test", "compose")
 
-# Nouns whose plural looks different: this form is a singular, and not a genitive but for the feminines.
+# Nouns whose plural looks different: this form is a singular, and not a genitive but for the
+# feminines.
 GENDERS = {
     "m": "Mann Arzt Hund Tisch Brief Garten Film Stuhl Apfel Vogel König Wald Sohn Vater Bruder Koch Zug Mantel Hut Rock Schrank Fisch",
     "f": "Frau Mutter Katze Lampe Zeitung Küche Tür Birne Tasche Königin Schule Tochter Tante Jacke Stadt Maus Kuh Bluse Reise Frage Ente",
@@ -24,7 +25,8 @@ ARTICLES = {"der": "er", "die": "e", "das": "es", "den": "en", "dem": "em", "des
             "beim": "em", "zur": "er", "ins": "es", "ans": "es"}  # fmt: skip
 DIES, EIN = ("dies", "jed"), ("ein", "kein", "mein", "unser", "sein", "ihr")
 DETERMINER = rf"(?:{'|'.join(ARTICLES)}|(?:{'|'.join(DIES)})(?:er|es|en|em|e)|(?:{'|'.join(EIN)})(?:er|es|en|em|e|))"
-# Endings by gender, of the determiner and of the adjective after it: nominative, accusative, dative (feminine: genitive too).
+# Endings by gender, of the determiner and of the adjective after it: nominative, accusative, dative
+# (feminine: genitive too).
 AFTER_DER = {"m": "er/e en/en em/en", "f": "e/e er/en", "n": "es/e em/en"}
 AFTER_EIN = {"m": "/er en/en em/en", "f": "e/e er/en", "n": "/es em/en"}
 
@@ -149,7 +151,8 @@ def test_prepositions_govern_their_case() -> None:
                 case == "dat" and own == "en" and (noun in GENDER or stem in ("ein", "jed"))
             ), target
             seen[preposition] += 1
-        # `in dem` is a relative pronoun, after a comma, or points to one that follows; else it is `im`.
+        # `in dem` is a relative pronoun, after a comma, or points to one that follows; else it is
+        # `im`.
         assert not re.search(
             r"(?<!,) (?:in dem|in das|an dem|an das|von dem|zu dem|zu der|bei dem) [^,]*(?!, )[.?!]",
             target,

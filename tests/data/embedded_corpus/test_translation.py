@@ -163,7 +163,8 @@ def test_links_are_in_range_and_leave_out_grammar_only() -> None:
     assert set(bare[1]) <= {"der", "die", "das", "den", "dem", "des"}, bare[1]
 
 
-# The German of some words in all forms that it takes: where the German is there once, it must be what the English is linked to.
+# The German of some words in all forms that it takes: where the German is there once, it must be
+# what the English is linked to.
 TRANSLATIONS = """
 dog Hund Hundes | house Haus Hauses | woman Frau | child Kind Kindes | children Kinder Kindern | book Buch Buches Buchs
 window Fenster Fensters | letter Brief Briefs Briefes | cat Katze | horse Pferd Pferdes Pferds | car Auto Autos | today heute
