@@ -188,11 +188,11 @@ def test_the_first_sentences_have_maps(compared: tuple[Material, dict[str, Any]]
 
 
 def test_what_cannot_be_mapped_has_no_map(variants: dict[str, list[str]]) -> None:
-    translator = mt.load(variants["rnn"][0], "cpu", "fp32")
+    inspector = mt.inspect(mt.load(variants["rnn"][0], "cpu", "fp32"))
     whole = {"index": 0, "source": "A cat sees.", "outputs": {"rnn": "Eine Katze."}}
-    assert why.attention_map(translator, whole, "rnn") is not None
-    assert why.attention_map(translator, whole | {"outputs": {"rnn": " "}}, "rnn") is None
-    assert why.attention_map(translator, whole | {"source": "cat " * 500}, "rnn") is None
+    assert why.attention_map(inspector, whole, "rnn") is not None
+    assert why.attention_map(inspector, whole | {"outputs": {"rnn": " "}}, "rnn") is None
+    assert why.attention_map(inspector, whole | {"source": "cat " * 500}, "rnn") is None
 
 
 def test_alignments_are_kept_and_made_anew_for_another_model(
