@@ -1,0 +1,29 @@
+"""The documentation names only files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "data" / "README.md"])
+NEW = re.compile(r"kerple|mine", re.I)  # files that a reader of CONTRIBUTING.md writes
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_and_link_in_a_document_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w/.])((?:mt|tests|scripts|configs|docs)/[\w./*-]*\w)", text)
+    if document.name != "CHANGELOG.md":  # which names what is gone
+        assert not {path for path in paths if not any(ROOT.glob(path)) and not NEW.search(path)}
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert not [link for link in links if not (document.parent / link).exists()]
+
+
+def test_every_room_has_a_place_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "mt").glob("*/__init__.py")}
+    assert rooms and not {room for room in rooms if f"{room}/" not in text}
