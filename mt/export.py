@@ -11,7 +11,7 @@ from mt.cli import Parser, run_command, say
 from mt.errors import MTError, UsageError
 
 if TYPE_CHECKING:
-    from mt.decoding.export_folder import Export
+    from mt.decoding.export_folder import ExportInfo
     from mt.decoding.load import TrainedModel
 
 EXAMPLES = """\
@@ -107,14 +107,14 @@ def check_flags(options: argparse.Namespace) -> None:
         raise UsageError("give --src and --ref together: sentences and their translations")
 
 
-def plan(run: TrainedModel, backend: str, quantization: str) -> tuple[Export, Any]:
+def plan(run: TrainedModel, backend: str, quantization: str) -> tuple[ExportInfo, Any]:
     """What will be in the folder, and what writes the engine's files there. UsageError for what the engine cannot do."""
-    from mt.decoding.export_folder import Export
+    from mt.decoding.export_folder import ExportInfo
     from mt.decoding.options import SearchOptions
-    from mt.exporting import ct2, onnx_graphs
+    from mt.exporting import ctranslate2, onnx
     from mt.optional import require
 
-    types = ct2.QUANTIZATIONS if backend == "ctranslate2" else onnx_graphs.QUANTIZATIONS
+    types = ctranslate2.QUANTIZATIONS if backend == "ctranslate2" else onnx.QUANTIZATIONS
     if quantization not in types:
         raise UsageError(
             f"--quantization {quantization} is not possible for {backend}: choose one of {', '.join(types)}"
@@ -126,26 +126,26 @@ def plan(run: TrainedModel, backend: str, quantization: str) -> tuple[Export, An
     )
     version = f"{library.__name__} {library.__version__}"
     if backend == "onnx":
-        return Export(backend, quantization, 0, version), lambda folder: onnx_graphs.write_graphs(
+        return ExportInfo(backend, quantization, 0, version), lambda folder: onnx.write_graphs(
             folder, run.model, quantization
         )
     options, model = SearchOptions(), run.config.model
-    longest = ct2.table_length(
+    longest = ctranslate2.table_length(
         model, int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
     )
-    if found := ct2.obstacles(model):
+    if found := ctranslate2.obstacles(model):
         raise UsageError(
             f"{run.folder} cannot become a CTranslate2 model: {'; '.join(found)}. --to onnx takes every model"
         )
-    described = Export(backend, quantization, longest, version)
-    return described, lambda folder: ct2.write_model(
+    described = ExportInfo(backend, quantization, longest, version)
+    return described, lambda folder: ctranslate2.write_model(
         folder, run.model, model, run.tokenizer, quantization, longest
     )
 
 
 def check(options: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
     """Translate a sample with both engines and print how far they agree; where there is no text, say so."""
-    from mt.decoding.load import load, translator_of
+    from mt.decoding.load import build_translator, load
     from mt.decoding.options import SearchOptions
     from mt.exporting.agreement import compare
 
@@ -155,7 +155,7 @@ def check(options: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
         say(f"not compared with the model as trained: {error} (--src and --ref name other text)")
         return
     search = SearchOptions(beam=options.beam)
-    original = translator_of([run], precision="fp32", options=search)
+    original = build_translator([run], precision="fp32", options=search)
     agreement = compare(
         original,
         load(folder, backend=options.to, options=search),

@@ -235,7 +235,7 @@ def translate(arguments: argparse.Namespace) -> None:
     drawing = Drawing.from_flags(arguments)
 
     # Importing torch takes seconds: after the flags are known to be right.
-    from mt.decoding.line_chunks import WINDOW_LINES
+    from mt.decoding.line_chunks import CHUNK_LINES
     from mt.decoding.load import load
     from mt.decoding.options import SearchOptions
     from mt.device import keep_freed_memory, set_threads
@@ -264,7 +264,7 @@ def translate(arguments: argparse.Namespace) -> None:
     progress = SentenceCounter(
         sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream
     )
-    window = 1 if arguments.stream else WINDOW_LINES
+    chunk_size = 1 if arguments.stream else CHUNK_LINES
     with open_input(arguments, log) as lines, open_output(arguments.output) as out:
         lines = drawing.limit(lines) if drawing else lines
         if arguments.score:
@@ -273,10 +273,10 @@ def translate(arguments: argparse.Namespace) -> None:
                 if drawing
                 else None
             )
-            results = score_lines(translator, lines, arguments.score, window, look)
+            results = score_lines(translator, lines, arguments.score, chunk_size, look)
         else:
             stream = inspector.translate_stream(
-                lines, window, arguments.seed, progress.add, arguments.alignments, kinds
+                lines, chunk_size, arguments.seed, progress.add, arguments.alignments, kinds
             )
             if drawing:
                 stream = drawing.watch(stream)
@@ -287,7 +287,7 @@ def translate(arguments: argparse.Namespace) -> None:
             )
         for count, text in enumerate(results, start=1):
             out.write(text)
-            if count % window == 0:
+            if count % chunk_size == 0:
                 out.flush()
     progress.close()
     if drawing:
@@ -332,16 +332,16 @@ def score_lines(
     translator: Translator,
     sources: Iterable[str],
     path: str,
-    window: int,
+    chunk_size: int,
     look: Callable[[list[tuple[str, str]]], None] | None = None,
 ) -> Iterator[str]:
     """One log-probability a line. `look` is shown the pairs."""
-    from mt.decoding.line_chunks import windows
+    from mt.decoding.line_chunks import split_into_chunks
 
     sources, read = iter(sources), 0
     with open_bytes(Path(path)) as file:
         targets = read_lines(file)
-        for chunk in windows(sources, window):
+        for chunk in split_into_chunks(sources, chunk_size):
             pairs = list(zip(chunk, targets, strict=False))
             read += len(pairs)
             if len(pairs) < len(chunk):

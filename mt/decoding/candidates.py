@@ -10,48 +10,49 @@ from torch import Tensor
 
 from mt.decoding.options import SearchOptions
 
-ROWS = 16  # numbers whose maximum stands for all of them: 15 in 16 of a vocabulary are then looked at once
+TABLE_ROWS = 16  # numbers whose maximum stands for all of them: 15 in 16 of a vocabulary are then looked at once
 
 
-def expand(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def expand_hypotheses(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """log_probs [B, K, V], scores [B, K] -> the best 2K continuations: log-probability, parent row, token; each [B, 2K].
 
     A hypothesis has one continuation by EOS, so at least K of 2K do not end.
     """
     width, vocabulary = log_probs.shape[1:]
     count = min(2 * width, width * vocabulary)
-    columns = vocabulary // ROWS
-    if columns < ROWS:
+    columns = vocabulary // TABLE_ROWS
+    if columns < TABLE_ROWS:
         best, place = (log_probs + scores[..., None]).flatten(1).topk(count, 1)
         return best, place // vocabulary, place % vocabulary
     # Sorting through a whole vocabulary costs more than the softmax over it. So it is laid out as a
-    # table of ROWS rows, and of its columns only those with the best maxima are looked at: every
+    # table of TABLE_ROWS rows, and of its columns only those with the best maxima are looked at: every
     # one of the best stands in such a column.
-    table = log_probs[..., : ROWS * columns].unflatten(2, (ROWS, columns))
+    table = log_probs[..., : TABLE_ROWS * columns].unflatten(2, (TABLE_ROWS, columns))
     most = table.amax(2)
-    rest = vocabulary - ROWS * columns  # they stand in one more row, which is not full
+    rest = vocabulary - TABLE_ROWS * columns  # they stand in one more row, which is not full
     most = torch.cat(
-        (torch.maximum(most[..., :rest], log_probs[..., ROWS * columns :]), most[..., rest:]), 2
+        (torch.maximum(most[..., :rest], log_probs[..., TABLE_ROWS * columns :]), most[..., rest:]),
+        2,
     )
     place = (most + scores[..., None]).flatten(1).topk(count, 1).indices
     parent, column = place // columns, place % columns
     token = column[..., None] + columns * torch.arange(
-        ROWS + 1, device=place.device
-    )  # [B, C, ROWS + 1]
+        TABLE_ROWS + 1, device=place.device
+    )  # [B, C, TABLE_ROWS + 1]
     index = parent[..., None] * vocabulary + token.clamp(max=vocabulary - 1)
     found = (
         log_probs.flatten(1).gather(1, index.flatten(1)).view(token.shape)
         + scores.gather(1, parent)[..., None]
     )
     best, place = found.masked_fill(token >= vocabulary, -torch.inf).flatten(1).topk(count, 1)
-    return best, parent.gather(1, place // (ROWS + 1)), token.flatten(1).gather(1, place)
+    return best, parent.gather(1, place // (TABLE_ROWS + 1)), token.flatten(1).gather(1, place)
 
 
-def draw(
+def sample_tokens(
     log_probs: Tensor, scores: Tensor, options: SearchOptions, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One token at random for each hypothesis: log-probability (before temperature and limits), parent row, token; [B, K]."""
-    logits = keep_likely(log_probs / options.temperature, options.top_k, options.top_p)
+    logits = filter_logits(log_probs / options.temperature, options.top_k, options.top_p)
     # The first of V exponential clocks to ring is token v with probability p_v: no host check as in
     # torch.multinomial.
     clocks = (
@@ -65,7 +66,7 @@ def draw(
     return scores + chosen, parent, token
 
 
-def keep_likely(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+def filter_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     """Set to -inf all but the `top_k` likeliest (0: all), and of those all but the fewest that hold `top_p` of the probability."""
     if top_k == 0 and top_p == 1.0:
         return logits

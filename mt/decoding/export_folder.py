@@ -16,13 +16,13 @@ from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.version import __version__
 
-FORMAT = 1  # of export.json and of what it describes; a newer one is refused
-EXPORT = "export.json"
+FORMAT_VERSION = 1  # of export.json and of what it describes; a newer one is refused
+EXPORT_FILE = "export.json"
 BACKENDS = ("ctranslate2", "onnx")
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportInfo:
     """What is in the folder."""
 
     backend: str
@@ -30,28 +30,28 @@ class Export:
     longest: int  # tokens that a source or an output may have; 0: any number
     library: str  # name and version of what wrote it
     mt: str = __version__
-    format: int = FORMAT
+    format: int = FORMAT_VERSION
 
 
-def read_export(folder: Path) -> Export:
+def read_export(folder: Path) -> ExportInfo:
     """What export.json says. MTError where it cannot be read or is too new."""
-    path = folder / EXPORT
+    path = folder / EXPORT_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
+        if found["format"] > FORMAT_VERSION:
             raise MTError(
-                f"{path} has format {found['format']}, this version of mt reads up to {FORMAT}: upgrade mt"
+                f"{path} has format {found['format']}, this version of mt reads up to {FORMAT_VERSION}: upgrade mt"
             )
-        return Export(**found)
+        return ExportInfo(**found)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise MTError(f"{path} cannot be read ({error}): export the run again") from error
 
 
 def is_export(folder: Path) -> bool:
-    return (folder / EXPORT).is_file()
+    return (folder / EXPORT_FILE).is_file()
 
 
-def backend_of(folders: Sequence[Path], backend: str) -> str:
+def resolve_backend(folders: Sequence[Path], backend: str) -> str:
     """`backend`, of which "auto" is what an export folder was exported for, else PyTorch."""
     if backend != "auto":
         return backend

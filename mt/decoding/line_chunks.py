@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-WINDOW_LINES = (
+CHUNK_LINES = (
     4096  # read ahead and sorted by length: enough for full batches, and what memory holds
 )
-WINDOW_CHARS = 4_000_000
+MAX_CHUNK_CHARS = 4_000_000
 
 
-def windows(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+def split_into_chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
     """Consecutive lists of up to `size` lines, fewer where the lines are very long."""
     chunk: list[str] = []
     characters = 0
     for line in lines:
         chunk.append(line)
         characters += len(line)
-        if len(chunk) >= size or characters >= WINDOW_CHARS:
+        if len(chunk) >= size or characters >= MAX_CHUNK_CHARS:
             yield chunk
             chunk, characters = [], 0
     if chunk:

@@ -13,7 +13,7 @@ import torch
 from mt.config.schema import Config
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.engine import Engine
-from mt.decoding.export_folder import backend_of, find_export, read_export
+from mt.decoding.export_folder import find_export, read_export, resolve_backend
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
 from mt.errors import MTError, UsageError
@@ -50,7 +50,7 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts)
 
 
-def translator_of(runs: Sequence[TrainedModel], **settings: Any) -> Translator:
+def build_translator(runs: Sequence[TrainedModel], **settings: Any) -> Translator:
     """A Translator of one run, or an ensemble of several with the same vocabulary; `settings` as above."""
     if not runs:
         raise UsageError("no run directory given")
@@ -93,7 +93,7 @@ def load(
         Path(path).expanduser()
         for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)
     ]
-    if (backend := backend_of(folders, backend)) != "pytorch":
+    if (backend := resolve_backend(folders, backend)) != "pytorch":
         return load_export(folders, backend, device, precision, **settings)
     place = pick_device(device)
     runs = [load_run(folder, place) for folder in folders]
@@ -103,7 +103,7 @@ def load(
                 run.model,
                 torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32,
             )
-    return translator_of(runs, precision=precision, workers=workers, **settings)
+    return build_translator(runs, precision=precision, workers=workers, **settings)
 
 
 def load_export(

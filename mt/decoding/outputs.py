@@ -47,6 +47,6 @@ class Translation:
         return self.outputs[0].text
 
 
-def at_rank(parts: list[list[Part]], rank: int) -> list[Part]:
+def select_rank(parts: list[list[Part]], rank: int) -> list[Part]:
     """Return of each part of a line its hypothesis of this rank, or its last."""
     return [part[min(rank, len(part) - 1)] for part in parts]

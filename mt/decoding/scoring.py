@@ -11,7 +11,7 @@ from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import PAD
 from mt.decoding.ensemble import mean_log_probs
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.device import autocast
 from mt.models.seq2seq import Seq2Seq
 
@@ -29,7 +29,7 @@ def score_pairs(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[str, str]],
-    budget: Budget,
+    budget: TokenBudget,
     precision: str = "fp32",
 ) -> list[PairScore]:
     """Score (source, target) texts with one model or, averaging probabilities at every step, with several.

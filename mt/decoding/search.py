@@ -24,12 +24,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
-from mt.decoding.candidates import draw, expand
+from mt.decoding.candidates import expand_hypotheses, sample_tokens
 from mt.decoding.options import SearchOptions
 from mt.errors import MTError
 
 # UNK is never needed: the tokenizer spells what has no piece in bytes.
-NEVER_PRODUCED = (PAD, UNK, BOS)
+FORBIDDEN_TOKENS = (PAD, UNK, BOS)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Searchable(Protocol):
 
 
 @dataclass
-class Finished:
+class FinishedHypotheses:
     """The K best finished hypotheses of each sentence, best first; a score of -inf marks an empty place."""
 
     score: Tensor  # [B, K]
@@ -68,26 +68,26 @@ class Finished:
     tokens: Tensor  # [B, K, T]
 
     @classmethod
-    def none(cls, sentences: int, width: int, device: torch.device) -> Finished:
+    def empty(cls, sentences: int, width: int, device: torch.device) -> FinishedHypotheses:
         shape = (sentences, width)
         nothing = torch.full(shape, -torch.inf, device=device)
         zero = torch.zeros(shape, dtype=torch.long, device=device)
         return cls(nothing, nothing, zero, zero.bool(), zero[..., None][..., :0])
 
-    def merge(self, new: Finished) -> Finished:
+    def merge(self, new: FinishedHypotheses) -> FinishedHypotheses:
         """The K best of both; `new` may be one token longer."""
         old_tokens = F.pad(self.tokens, (0, new.tokens.shape[2] - self.tokens.shape[2]), value=PAD)
         score, place = torch.cat([self.score, new.score], 1).topk(self.score.shape[1], 1)
-        return Finished(
+        return FinishedHypotheses(
             score,
             torch.cat([self.log_prob, new.log_prob], 1).gather(1, place),
             torch.cat([self.length, new.length], 1).gather(1, place),
             torch.cat([self.complete, new.complete], 1).gather(1, place),
-            take(torch.cat([old_tokens, new.tokens], 1), place),
+            gather_tokens(torch.cat([old_tokens, new.tokens], 1), place),
         )
 
-    def select(self, sentences: Tensor) -> Finished:
-        return Finished(
+    def select(self, sentences: Tensor) -> FinishedHypotheses:
+        return FinishedHypotheses(
             *(getattr(self, field.name).index_select(0, sentences) for field in fields(self))
         )
 
@@ -123,7 +123,7 @@ def search(
     where = list(range(len(source)))  # row in this search -> row in `source`
     limit = (mask.sum(1) * options.max_ratio).long() + options.max_extra  # [B]
     limit = limit.clamp(min=options.min_length + 1)
-    never = torch.tensor(NEVER_PRODUCED, device=device)
+    never = torch.tensor(FORBIDDEN_TOKENS, device=device)
     state = model.init_state(model.encode(source, mask), width)
     tokens = torch.empty(len(source), width, 0, dtype=torch.long, device=device)
     last = torch.full((len(source) * width,), BOS, device=device)
@@ -132,7 +132,7 @@ def search(
     )  # log-probability of each unfinished hypothesis
     if not options.sample:
         scores[:, 1:] = -torch.inf  # all begin alike: only the first may bring forth others
-    finished = Finished.none(len(source), width, device)
+    finished = FinishedHypotheses.empty(len(source), width, device)
 
     while where:
         logits, state, _ = model.step(last, state)
@@ -145,10 +145,10 @@ def search(
             log_probs[:, EOS] = -torch.inf
         log_probs = log_probs.unflatten(0, (len(where), width))
         if options.sample:
-            candidates, parent, token = draw(log_probs, scores, options, generator)
+            candidates, parent, token = sample_tokens(log_probs, scores, options, generator)
         else:
-            candidates, parent, token = expand(log_probs, scores)
-        tokens = torch.cat([take(tokens, parent), token[..., None]], 2)  # [B, C, T]
+            candidates, parent, token = expand_hypotheses(log_probs, scores)
+        tokens = torch.cat([gather_tokens(tokens, parent), token[..., None]], 2)  # [B, C, T]
 
         # Only the K best candidates may finish: by EOS, or because this is the last token that they
         # are allowed.
@@ -157,7 +157,7 @@ def search(
         log_prob = candidates[:, :width].masked_fill(~ends, -torch.inf)
         lengths = torch.full_like(token[:, :width], length)
         finished = finished.merge(
-            Finished(
+            FinishedHypotheses(
                 log_prob / length**options.length_penalty,
                 log_prob,
                 lengths,
@@ -168,7 +168,11 @@ def search(
 
         # The K best of those that have not ended go on.
         scores, kept = candidates.masked_fill(token == EOS, -torch.inf).topk(width, 1)
-        parent, token, tokens = parent.gather(1, kept), token.gather(1, kept), take(tokens, kept)
+        parent, token, tokens = (
+            parent.gather(1, kept),
+            token.gather(1, kept),
+            gather_tokens(tokens, kept),
+        )
         # Empty places score -inf, so this also holds where nothing can go on.
         done = (finished.score[:, -1] >= scores[:, 0] / length**options.length_penalty) | (
             limit <= length
@@ -185,8 +189,8 @@ def search(
                 "the model's output is not a number (NaN): its weights are damaged, or training diverged; use another checkpoint"
             )
         rows = (torch.arange(len(where), device=device)[:, None] * width + parent).flatten()
-        if worth_dropping(sum(is_done), len(where)):
-            gone, left = split_by(is_done)
+        if should_drop(sum(is_done), len(where)):
+            gone, left = partition_indices(is_done)
             for row, best in zip(
                 gone,
                 finished.select(torch.tensor(gone, device=device)).hypotheses(options.nbest),
@@ -204,18 +208,18 @@ def search(
     return results
 
 
-def split_by(flags: list[bool]) -> tuple[list[int], list[int]]:
+def partition_indices(flags: list[bool]) -> tuple[list[int], list[int]]:
     """Indices of the true and of the false ones."""
     return [i for i, flag in enumerate(flags) if flag], [
         i for i, flag in enumerate(flags) if not flag
     ]
 
 
-def worth_dropping(done: int, sentences: int) -> bool:
+def should_drop(done: int, sentences: int) -> bool:
     """Dropping sentences copies the others' memory once; an eighth of the rows saved in every step to come pays for it."""
     return done == sentences or done * 8 > sentences
 
 
-def take(tokens: Tensor, place: Tensor) -> Tensor:
+def gather_tokens(tokens: Tensor, place: Tensor) -> Tensor:
     """tokens [B, N, T], place [B, M] -> [B, M, T]."""
     return tokens.gather(1, place[..., None].expand(-1, -1, tokens.shape[2]))

@@ -15,7 +15,7 @@ from mt.errors import MTError
 Result = TypeVar("Result")
 
 
-class Budget:
+class TokenBudget:
     """How many tokens a batch may have. Falls by itself when a batch does not fit, and stays there."""
 
     def __init__(self, tokens: int, warn: Callable[[str], None]) -> None:

@@ -17,14 +17,15 @@ import torch
 
 from mt.data.cleaning import SURROGATE, normalise
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.engines.engine import Engine, PyTorchEngine
-from mt.decoding.line_chunks import WINDOW_LINES, windows
+from mt.decoding.engines.engine import Engine
+from mt.decoding.engines.pytorch import PyTorchEngine
+from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.options import SearchOptions
-from mt.decoding.outputs import Output, TranslatedPart, Translation, at_rank
+from mt.decoding.outputs import Output, TranslatedPart, Translation, select_rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import join_parts, split_text
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
@@ -66,7 +67,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
         self.options = options or SearchOptions()
-        self.budget = Budget(
+        self.budget = TokenBudget(
             batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
         )
         self.counts: Counter[str] = Counter()
@@ -95,24 +96,24 @@ class Translator:
     def translate_stream(
         self,
         lines: Iterable[str],
-        window: int = WINDOW_LINES,
+        chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> Iterator[Translation]:
-        """Translate any number of lines in bounded memory, as `translate_windows` does; yield them one by one."""
-        for translations in self.translate_windows(lines, window, seed, progress, **options):
+        """Translate any number of lines in bounded memory, as `translate_chunks` does; yield them one by one."""
+        for translations in self.translate_chunks(lines, chunk_size, seed, progress, **options):
             yield from translations
 
-    def translate_windows(
+    def translate_chunks(
         self,
         lines: Iterable[str],
-        window: int = WINDOW_LINES,
+        chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> Iterator[list[Translation]]:
-        """Translate any number of lines, reading `window` lines ahead (1: each is answered at once).
+        """Translate any number of lines, reading `chunk_size` lines ahead (1: each is answered at once).
 
         `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished.
         """
@@ -123,8 +124,8 @@ class Translator:
             generator.seed()
         else:
             generator.manual_seed(seed)
-        for chunk in windows(lines, window):
-            yield self._translate_window(chunk, chosen, generator, progress or (lambda _: None))
+        for chunk in split_into_chunks(lines, chunk_size):
+            yield self._translate_chunk(chunk, chosen, generator, progress or (lambda _: None))
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Log-probability of each target text given its source text."""
@@ -145,7 +146,7 @@ class Translator:
             if self.counts[name]
         ]
 
-    def _translate_window(
+    def _translate_chunk(
         self,
         lines: list[str],
         options: SearchOptions,
@@ -201,7 +202,7 @@ class Translator:
             return [Output("", 0.0, 0.0, 0, True)]
         outputs = []
         for rank in range(max(map(len, parts))):
-            chosen = at_rank(parts, rank)
+            chosen = select_rank(parts, rank)
             texts = self.tokenizer.decode_many([hypothesis.tokens for hypothesis in chosen], "tgt")
             log_prob, tokens = sum(h.log_prob for h in chosen), sum(h.length for h in chosen)
             # Bytes may spell control characters and line separators: the same rule as for training

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, overload
 
 from mt.data.links import Links
-from mt.decoding.line_chunks import WINDOW_LINES
-from mt.decoding.outputs import Translation, at_rank
+from mt.decoding.line_chunks import CHUNK_LINES
+from mt.decoding.outputs import Translation, select_rank
 from mt.decoding.translator import Translator
 from mt.inspection.weights import (
     PairAttention,
@@ -70,7 +70,7 @@ class Inspector:
     def translate_stream(
         self,
         lines: Iterable[str],
-        window: int = WINDOW_LINES,
+        chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
@@ -87,8 +87,8 @@ class Inspector:
             require_attention(self.translator.models)  # before the search, which takes its time
         if attention is not None:
             require_kinds(self.translator.models[:1], attention)
-        for translations in self.translator.translate_windows(
-            lines, window, seed, progress, **options
+        for translations in self.translator.translate_chunks(
+            lines, chunk_size, seed, progress, **options
         ):
             linked = self._link_parts(translations) if alignments else iter(())
             best = [
@@ -179,6 +179,8 @@ class Inspector:
         self, parts: list[list[PairLinks]], source: str, texts: list[str]
     ) -> list[Links]:
         """Return the links of each translation of a line; `parts` has those of each hypothesis of its parts."""
-        found = [join_links(at_rank(parts, rank), source, text) for rank, text in enumerate(texts)]
+        found = [
+            join_links(select_rank(parts, rank), source, text) for rank, text in enumerate(texts)
+        ]
         self.unaligned += None in found
         return [links or Links() for links in found]

@@ -30,7 +30,7 @@ from mt.data.batching import make_batch
 from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS, PAD
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.device import autocast
 from mt.errors import UsageError
 from mt.evaluation.alignment import READINGS
@@ -156,7 +156,7 @@ def attention_weights(
     model: Seq2Seq,
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[Text, Text]],
-    budget: Budget,
+    budget: TokenBudget,
     precision: str = "fp32",
     kinds: Sequence[str] = ("cross",),
 ) -> list[PairAttention]:
@@ -176,7 +176,7 @@ def link_pairs(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[Text, Text]],
-    budget: Budget,
+    budget: TokenBudget,
     precision: str = "fp32",
 ) -> list[PairLinks]:
     """Each target word linked to its best source word, by `PairAttention.word_weights`; by their mean for several models.
@@ -258,7 +258,7 @@ def attend_pairs(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[Text, Text]],
-    budget: Budget,
+    budget: TokenBudget,
     use: Callable[[list[PairAttention]], Result],
     precision: str = "fp32",
     kinds: Sequence[str] = ("cross",),

@@ -335,7 +335,9 @@ def test_the_same_line_alone_and_in_company(translator: Translator) -> None:
     lines = [*sentences(40, seed=3), "", *sentences(5, seed=3)]
     together = translator.translate(lines)
     assert together == [translator.translate(line) for line in lines]
-    assert together == [each.text for each in translator.translate_stream(iter(lines), window=7)]
+    assert together == [
+        each.text for each in translator.translate_stream(iter(lines), chunk_size=7)
+    ]
     assert together[:5] == together[-5:]
     assert len(set(together)) > 10
 
@@ -350,19 +352,19 @@ def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(
             read.append(None)
             yield "the cat sees"
 
-    stream = translator.translate_stream(endless(), window=1)
+    stream = translator.translate_stream(endless(), chunk_size=1)
     for count in (1, 2, 3):
         next(stream)
         assert len(read) == count
-    stream = translator.translate_stream((f"{'x' * 100}" for _ in endless()), window=50, beam=1)
+    stream = translator.translate_stream((f"{'x' * 100}" for _ in endless()), chunk_size=50, beam=1)
     before = len(read)
     next(stream)
     assert len(read) - before == 50
 
 
 def test_windows_are_bounded_in_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_chunks, "WINDOW_CHARS", 10)
-    assert list(line_chunks.windows(["aaaa"] * 5 + ["b"], 4)) == [
+    monkeypatch.setattr(line_chunks, "MAX_CHUNK_CHARS", 10)
+    assert list(line_chunks.split_into_chunks(["aaaa"] * 5 + ["b"], 4)) == [
         ["aaaa"] * 3,
         ["aaaa", "aaaa", "b"],
     ]

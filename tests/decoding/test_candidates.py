@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mt.decoding.candidates import ROWS, expand
+from mt.decoding.candidates import TABLE_ROWS, expand_hypotheses
 
 
 @pytest.mark.parametrize(
-    "vocabulary", [4, 7, ROWS**2 - 1, ROWS**2, ROWS**2 + 1, 17 * ROWS - 1, 1000]
+    "vocabulary",
+    [4, 7, TABLE_ROWS**2 - 1, TABLE_ROWS**2, TABLE_ROWS**2 + 1, 17 * TABLE_ROWS - 1, 1000],
 )
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_the_best_continuations_are_those_of_sorting_everything(
@@ -27,7 +28,7 @@ def test_the_best_continuations_are_those_of_sorting_everything(
             log_probs[..., :3] = -torch.inf
         every = (log_probs + scores[..., None]).flatten(1)
         expected = every.sort(1, descending=True).values[:, : 2 * width]
-        best, parent, token = expand(log_probs, scores)
+        best, parent, token = expand_hypotheses(log_probs, scores)
         assert torch.equal(best, expected)
         place = parent * vocabulary + token
         assert torch.equal(every.gather(1, place), expected)

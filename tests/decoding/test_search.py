@@ -151,11 +151,11 @@ def test_batched_beam_is_the_slow_beam_of_every_sentence(
     expected = [slow_beam(model, source, 9, beam, alpha) for source in sources]
     wanted = options(9, beam=beam, nbest=beam, length_penalty=alpha)
     for dropping in (
-        search_module.worth_dropping,
+        search_module.should_drop,
         lambda done, _: done > 0,
         lambda done, all_: done == all_,
     ):
-        monkeypatch.setattr(search_module, "worth_dropping", dropping)
+        monkeypatch.setattr(search_module, "should_drop", dropping)
         for found, reference in zip(
             search(model, *inputs(*sources), wanted), expected, strict=True
         ):

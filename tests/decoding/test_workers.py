@@ -19,10 +19,11 @@ import mt
 from helpers.tiny_models import sentences
 from mt import translate as command
 from mt.decoding.engines import engine as engine_module
-from mt.decoding.engines.workers import MOST, workers_for
+from mt.decoding.engines import pytorch as pytorch_module
+from mt.decoding.engines.workers import MAX_WORKERS, resolve_workers
 from mt.decoding.options import SearchOptions
 from mt.decoding.search import Hypothesis, Searchable, search
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 
@@ -107,7 +108,7 @@ def test_an_error_comes_back_as_it_is(run: Path) -> None:
     translator = load(run, 2)
     with torch.no_grad():
         translator.models[0].output.bias.fill_(float("nan"))
-        translator.engine = engine_module.PyTorchEngine(translator.models, "fp32", workers=2)
+        translator.engine = pytorch_module.PyTorchEngine(translator.models, "fp32", workers=2)
     with pytest.raises(MTError, match="not a number"):
         translator.translate(LINES, max_ratio=0.3)
     assert translator.engine.workers  # type: ignore[attr-defined]
@@ -138,8 +139,8 @@ def test_a_process_keeps_its_batches_small(
     """What a process calls, called here."""
     monkeypatch.setattr(engine_module, "search", small_only)
     warnings: list[str] = []
-    function = engine_module.PyTorchEngine(translator.models, "fp32", 2)._for_worker(
-        Budget(40, warnings.append)
+    function = pytorch_module.PyTorchEngine(translator.models, "fp32", 2)._worker_function(
+        TokenBudget(40, warnings.append)
     )
     rows, options = [[5, 6, 7, 8]] * 8, SearchOptions(beam=1, max_ratio=0.3)
     first, said = function(rows, options), len(warnings)
@@ -155,7 +156,7 @@ def test_where_processes_are_lost_the_rest_is_translated_here(
         os.kill(process, signal.SIGKILL)
     time.sleep(pause)
     assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
-    assert capfd.readouterr().err.count("process that translates was lost") == 1
+    assert capfd.readouterr().err.count("worker process was lost") == 1
     assert started.engine.workers.pool is None  # type: ignore[attr-defined]
 
 
@@ -201,18 +202,22 @@ def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) ->
 def test_how_many_processes(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    assert (workers_for(cpu, 0), workers_for(cpu, 5), workers_for(torch.device("cuda"), 5)) == (
+    assert (
+        resolve_workers(cpu, 0),
+        resolve_workers(cpu, 5),
+        resolve_workers(torch.device("cuda"), 5),
+    ) == (
         3,
         5,
         1,
     )
-    assert engine_module.PyTorchEngine(translator.models, "fp32", 0).count == 3
+    assert pytorch_module.PyTorchEngine(translator.models, "fp32", 0).count == 3
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    assert workers_for(cpu, 0) == MOST
+    assert resolve_workers(cpu, 0) == MAX_WORKERS
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert workers_for(cpu, 5) == 1
+    assert resolve_workers(cpu, 5) == 1
     with pytest.raises(UsageError, match="-1"):
-        engine_module.PyTorchEngine(translator.models, "fp32", -1)
+        pytorch_module.PyTorchEngine(translator.models, "fp32", -1)
 
 
 def gone(wanted: list[int], seconds: float) -> bool:
@@ -276,10 +281,10 @@ def test_the_command_takes_a_process_for_each_thread(
     text = tmp_path / "in.txt"
     text.write_text("\n".join(LINES) + "\n", encoding="utf-8")
     forked: list[int] = []
-    begin = engine_module.Workers
+    begin = pytorch_module.WorkerPool
     monkeypatch.setattr(
-        engine_module,
-        "Workers",
+        pytorch_module,
+        "WorkerPool",
         lambda count, function: forked.append(count) or begin(count, function),
     )
     flags = [

@@ -18,7 +18,7 @@ from mt.decoding.options import SearchOptions
 from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
-from mt.exporting.ct2 import obstacles
+from mt.exporting.ctranslate2 import obstacles
 
 pytest.importorskip(
     "ctranslate2", reason="needs the extra ctranslate2: pip install 'mt-attention[ctranslate2]'"

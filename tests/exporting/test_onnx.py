@@ -23,7 +23,7 @@ for library in ("onnx", "onnxruntime"):
     pytest.importorskip(library, reason="needs the extra onnx: pip install 'mt-attention[onnx]'")
 
 from mt.decoding.engines.onnx import OnnxModel  # noqa: E402
-from mt.exporting.onnx_graphs import write_graphs  # noqa: E402
+from mt.exporting.onnx import write_graphs  # noqa: E402
 
 MAIN = (
     "shaw",

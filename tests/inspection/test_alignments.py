@@ -21,7 +21,7 @@ from mt.data.vocabulary import BOS, EOS
 from mt.decoding.engines import engine as engine_module
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import split_text
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
 from mt.inspection.weights import (
@@ -59,8 +59,8 @@ def tiny(
     return build_model(config, vocab, vocab).eval()
 
 
-def budget(tokens: int = 4096) -> Budget:
-    return Budget(tokens, print)
+def budget(tokens: int = 4096) -> TokenBudget:
+    return TokenBudget(tokens, print)
 
 
 def some_pairs(count: int, seed: int = 0) -> list[tuple[str, str]]:
@@ -264,7 +264,7 @@ def test_translations_carry_the_links_of_their_pairs(translator: Translator, ech
     assert found[12].outputs[0].links == Links()
     assert [
         each.outputs[0].links
-        for each in mt.inspect(translator).translate_stream(lines, window=3, alignments=True)
+        for each in mt.inspect(translator).translate_stream(lines, chunk_size=3, alignments=True)
     ] == [each.outputs[0].links for each in found]
     assert inspector.unaligned == 0
 

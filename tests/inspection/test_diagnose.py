@@ -17,7 +17,7 @@ from mt.config.schema import ModelConfig, RNNConfig
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.scoring import score_pairs
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.evaluate import main
@@ -32,8 +32,8 @@ KINDS = (
 )
 
 
-def budget(tokens: int = 4096) -> Budget:
-    return Budget(tokens, print)
+def budget(tokens: int = 4096) -> TokenBudget:
+    return TokenBudget(tokens, print)
 
 
 @pytest.mark.parametrize("encoder", ["transformer", "rnn"])

@@ -17,7 +17,7 @@ from helpers.pages import Scripts
 from mt import translate as command
 from mt.data.links import format_links
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.engines.engine import PyTorchEngine
+from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.translator import Translator
 
 CPU = ("--device", "cpu", "--precision", "fp32", "--threads", "1")

@@ -12,7 +12,7 @@ from helpers.tiny_models import sentences
 from mt.data.alignment_words import count_words
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
 from mt.inspection import inspector as inspector_module
@@ -138,7 +138,7 @@ def test_batches_are_bounded_by_their_weights(
 ) -> None:
     model = tiny(tokenizer.vocab_size(), "transformer", "transformer")
     pairs = list(zip(sentences(30), sentences(30, 1), strict=True))
-    expected = attention_weights(model, tokenizer, pairs, Budget(4096, print), kinds=KINDS)
+    expected = attention_weights(model, tokenizer, pairs, TokenBudget(4096, print), kinds=KINDS)
     cells = []
     real = Seq2Seq.forward
 
@@ -151,7 +151,7 @@ def test_batches_are_bounded_by_their_weights(
 
     monkeypatch.setattr(Seq2Seq, "forward", watched)
     monkeypatch.setattr(attention_module, "CELLS", 20_000)
-    found = attention_weights(model, tokenizer, pairs, Budget(4096, print), kinds=KINDS)
+    found = attention_weights(model, tokenizer, pairs, TokenBudget(4096, print), kinds=KINDS)
     for one, other in zip(found, expected, strict=True):
         for kind in KINDS:
             np.testing.assert_allclose(one.of(kind), other.of(kind), atol=1e-6)

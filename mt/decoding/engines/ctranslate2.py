@@ -18,11 +18,11 @@ import torch
 from mt.data.batching import batches_in_order
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
-from mt.decoding.engines.engine import Rows, no_attention
+from mt.decoding.engines.engine import Sources, no_attention_error
 from mt.decoding.options import SearchOptions
 from mt.decoding.scoring import PairScore
-from mt.decoding.search import NEVER_PRODUCED, Hypothesis
-from mt.decoding.token_budget import Budget
+from mt.decoding.search import FORBIDDEN_TOKENS, Hypothesis
+from mt.decoding.token_budget import TokenBudget
 from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.optional import require
@@ -70,7 +70,7 @@ class CTranslate2Engine:
 
     @property
     def models(self) -> list[Seq2Seq]:
-        raise no_attention("ctranslate2")
+        raise no_attention_error("ctranslate2")
 
     def check(self, options: SearchOptions) -> None:
         if options.sample:
@@ -80,9 +80,9 @@ class CTranslate2Engine:
 
     def search(
         self,
-        rows: Rows,
+        rows: Sources,
         options: SearchOptions,
-        budget: Budget,
+        budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
@@ -111,7 +111,7 @@ class CTranslate2Engine:
         return [hypotheses[: options.nbest] for hypotheses in found]
 
     def score(
-        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
         sides = [
             tokenizer.encode_many([pair[side] for pair in pairs], name)
@@ -147,7 +147,7 @@ class CTranslate2Engine:
         return limit
 
     def _start(
-        self, rows: Rows, batch: Sequence[int], limit: int, options: SearchOptions
+        self, rows: Sources, batch: Sequence[int], limit: int, options: SearchOptions
     ) -> Sequence[Any]:
         """Futures of the results of a batch."""
         return self.translator.translate_batch(
@@ -160,7 +160,7 @@ class CTranslate2Engine:
             max_decoding_length=limit,
             min_decoding_length=options.min_length,
             max_input_length=0,
-            suppress_sequences=[[self.pieces["tgt"][piece]] for piece in NEVER_PRODUCED],
+            suppress_sequences=[[self.pieces["tgt"][piece]] for piece in FORBIDDEN_TOKENS],
             return_scores=True,
             return_end_token=True,
         )

@@ -1,4 +1,4 @@
-"""ONNX under the translator: the graphs of `mt/exporting/onnx_graphs.py` in onnxruntime, driven by our own search."""
+"""ONNX under the translator: the graphs of `mt/exporting/onnx.py` in onnxruntime, driven by our own search."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import PAD
-from mt.decoding.engines.engine import SearchEngine, no_attention
+from mt.decoding.engines.engine import SearchEngine, no_attention_error
 from mt.decoding.scoring import PairScore
-from mt.decoding.token_budget import Budget
+from mt.decoding.token_budget import TokenBudget
 from mt.errors import MTError, UsageError
 from mt.models.seq2seq import DecodingState, Seq2Seq
 from mt.optional import require
@@ -101,11 +101,11 @@ class OnnxEngine(SearchEngine):
 
     @property
     def models(self) -> list[Seq2Seq]:
-        raise no_attention("onnx")
+        raise no_attention_error("onnx")
 
     @torch.no_grad()
     def score(
-        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: Budget
+        self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
         sources, targets = (
             tokenizer.encode_many([pair[side] for pair in pairs], name)

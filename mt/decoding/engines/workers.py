@@ -22,14 +22,14 @@ from typing import Any
 
 import torch
 
-MOST = 16  # processes at most, of those that are chosen by the number of threads: each needs memory for a batch of its own
-SHARE = 4096  # tokens that a process gets at a time, at least: with half of it a sentence takes a fifth longer
+MAX_WORKERS = 16  # processes at most, of those that are chosen by the number of threads: each needs memory for a batch of its own
+MIN_WORKER_TOKENS = 4096  # tokens that a process gets at a time, at least: with half of it a sentence takes a fifth longer
 
 _function: Callable[..., Any]  # in a worker: what it was made for
 
 
-def workers_for(device: torch.device, wanted: int) -> int:
-    """How many processes: those wanted, for 0 one for each thread that PyTorch may use, up to `MOST`.
+def resolve_workers(device: torch.device, wanted: int) -> int:
+    """How many processes: those wanted, for 0 one for each thread that PyTorch may use, up to `MAX_WORKERS`.
 
     One where they cannot share what this process has loaded: on a GPU, outside Linux, and in
     daemonic processes, which may have no children.
@@ -39,14 +39,14 @@ def workers_for(device: torch.device, wanted: int) -> int:
         and device.type == "cpu"
         and not multiprocessing.current_process().daemon
     )
-    return (wanted or min(torch.get_num_threads(), MOST)) if can_fork else 1
+    return (wanted or min(torch.get_num_threads(), MAX_WORKERS)) if can_fork else 1
 
 
-class LostWorker(Exception):
+class WorkerLost(Exception):
     """A process could not be had, or was killed."""
 
 
-class Workers:
+class WorkerPool:
     """`count` processes that call one function, forked at the first use, so that they share its memory as it is then.
 
     They have one thread each: libraries' pools of threads do not survive a fork. They end when this
@@ -61,7 +61,7 @@ class Workers:
         self.parent = 0
 
     def map(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """Results in the order of the calls, begun in that order. Errors are raised as in this process; LostWorker besides."""
+        """Results in the order of the calls, begun in that order. Errors are raised as in this process; WorkerLost besides."""
         try:
             if (
                 self.pool is None or self.parent != os.getpid()
@@ -74,7 +74,7 @@ class Workers:
             self.end()  # leave no process at work that nobody waits for; the next call begins anew
             self.pool = None
             if isinstance(error, OSError | BrokenProcessPool):
-                raise LostWorker(str(error)) from error
+                raise WorkerLost(str(error)) from error
             raise
 
     def _start(self) -> None:

@@ -1,0 +1,1 @@
+"""Flags, help and checks of each command; nothing here imports PyTorch."""
