@@ -1,0 +1,1 @@
+"""The types of everything in results.json: what a comparison computes and what a report shows."""

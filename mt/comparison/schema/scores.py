@@ -1,0 +1,139 @@
+"""Scores in points and measures of words in per cent, with 95 % confidence intervals.
+
+A value of a system is the mean over its runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Interval = tuple[float, float]
+
+
+@dataclass
+class SystemScore:
+    """One metric of one system on a group of sentences."""
+
+    system: str
+    metric: str
+    mean: float
+    interval: Interval
+    values: list[float]  # of each run
+    deviation: float | None  # standard deviation between runs; None for one run
+    sentences: int
+    seeds_tested: bool  # False: the interval covers the choice of sentences only
+    small: bool  # too few sentences for the score to mean much
+    precision: float | None = None  # these three for BLEU only
+    brevity_penalty: float | None = None
+    length_ratio: float | None = None
+
+
+@dataclass
+class Needed:
+    """What it would take to find an effect of the observed size (`what_is_needed`)."""
+
+    seeds: int | None
+    sentences: int | None
+    seeds_tested: bool
+
+
+@dataclass
+class ScoreDifference:
+    """A system's score minus the baseline's, paired by sentence."""
+
+    system: str
+    metric: str
+    effect: float
+    interval: Interval
+    p: float
+    p_holm: float  # corrected for the number of systems
+    p_randomisation: float | None  # of all sentences only, and only for as many runs on both sides
+    seeds_tested: bool
+    small: bool
+    verdict: str  # "better", "worse" or "not distinguishable"
+    text: str  # the verdict with its numbers
+    needed: Needed | None  # for "not distinguishable"
+
+
+@dataclass
+class SentenceGroup:
+    """Scores and differences on some of the sentences; none of either if the group is empty."""
+
+    label: str
+    sentences: int
+    scores: list[SystemScore]
+    differences: list[ScoreDifference]
+
+
+@dataclass
+class LengthGrouping:
+    """How sentences are grouped by length."""
+
+    by: str  # "source" or "reference"
+    unit: str  # "words" or "characters"
+    threshold: int  # greatest length of a short sentence
+
+
+@dataclass
+class TestResult:
+    """All scores on one test set."""
+
+    __test__ = False  # not a test for pytest
+
+    name: str
+    length: LengthGrouping
+    overall: SentenceGroup
+    short: SentenceGroup
+    long: SentenceGroup
+    buckets: list[SentenceGroup]
+
+
+@dataclass
+class MeasureDifference:
+    """A system's value minus the baseline's, paired by sentence."""
+
+    effect: float
+    interval: Interval
+    p_holm: float
+    verdict: str
+    text: str
+
+
+@dataclass
+class MeasureValue:
+    """A share of a system; None if there is nothing to be a share of."""
+
+    value: float | None
+    values: list[float | None]  # of each run
+    interval: Interval | None
+    cases: int  # denominator of the share, in the first run
+    small: bool  # too few cases for the value to mean much
+    difference: MeasureDifference | None = None  # None for the baseline
+
+
+@dataclass
+class FrequencyBand:
+    """Accuracy of the words that occur from `low` to `high` times in the training text."""
+
+    label: str
+    low: int
+    high: int | None  # None: no upper end
+    words: int  # in the references
+    precision: MeasureValue
+    recall: MeasureValue
+    f1: MeasureValue
+
+
+@dataclass
+class WordResult:
+    """Word measures of one system; those that need sources are None without them."""
+
+    system: str
+    bands: list[FrequencyBand]
+    repeated: MeasureValue
+    immediate: MeasureValue
+    missing: MeasureValue
+    dropped: MeasureValue
+    untranslated: MeasureValue | None
+    numbers: MeasureValue | None
+    names: MeasureValue | None
