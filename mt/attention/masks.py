@@ -27,8 +27,8 @@ def positions(start: int, length: int, device: torch.device) -> Tensor:
 class Sight:
     """Where queries and keys stand and which keys a query may see at all, whatever pattern chooses among them."""
 
-    query_at: Tensor  # [T] positions
-    key_at: Tensor  # [S]
+    query_positions: Tensor  # [T] positions
+    key_positions: Tensor  # [S]
     valid: Tensor | None = None  # [B, S] bool, which keys are real; None: all
     causal: bool = False  # whether later keys are hidden
 
@@ -38,7 +38,7 @@ class Sight:
         if self.valid is not None:
             parts.append(padding_mask(self.valid))
         if self.causal:
-            parts.append(causal_mask(self.query_at, self.key_at))
+            parts.append(causal_mask(self.query_positions, self.key_positions))
         mask = None
         for part in parts:
             mask = part if mask is None else mask & part

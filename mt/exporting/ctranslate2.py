@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.transformer.multihead import MultiHeadAttention
-from mt.attention.transformer.positions import NoPositions, ShawLayer, T5Buckets
+from mt.attention.transformer.positions import PositionScheme, ShawLayer, T5Buckets
 from mt.config.schema import ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, UNK
@@ -199,7 +199,7 @@ def fill_self_attention(
     if attention.norms is not None:
         fill_norm(spec.q_norm, attention.norms[0])
         fill_norm(spec.k_norm, attention.norms[1])
-    scheme = stack.positions.at(number)
+    scheme = stack.positions.for_layer(number)
     if isinstance(scheme, ShawLayer):
         spec.relative_position_keys, spec.relative_position_values = (
             array(scheme.key.weight),
@@ -261,7 +261,7 @@ def fill_norm(spec: Any, norm: nn.Module) -> None:
         spec.beta = array(norm.bias)
 
 
-def position_table(scheme: NoPositions, dim: int, longest: int) -> np.ndarray:
+def position_table(scheme: PositionScheme, dim: int, longest: int) -> np.ndarray:
     """What a scheme adds to embeddings at each position, [longest, dim]. CTranslate2's own sinusoids have other wavelengths."""
     return array(scheme.add(torch.zeros(1, longest, dim), torch.arange(longest))[0])
 

@@ -41,7 +41,7 @@ def test_sparse_computing_equals_everything_with_a_mask(layout, position, length
     assert chosen.worthwhile(length)
     qkv, sight = inputs(length), sight_of(length, causal)
     scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
-    scoring = Scoring(scheme.at(0))
+    scoring = Scoring(scheme.for_layer(0))
     wanted = [*qkv, *scheme.parameters()]
     sparse = chosen.attend(*qkv, sight, scoring)[0]
     dense = chosen.attend(*qkv, sight, replace(scoring, need_weights=True))[0]
@@ -208,7 +208,7 @@ def test_grouped_queries_share_keys_as_in_torch(name):
 def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
     """The same numbers, and never more scores at once than the limit."""
     query, key, value = inputs(33)
-    scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).at(0)
+    scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).for_layer(0)
     sight, scoring = sight_of(33, False), Scoring(scheme, need_weights=True)
     expected = FullLayout().attend(query, key, value, sight, scoring)
     sizes = []

@@ -21,7 +21,7 @@ from mt.attention.transformer.layouts import FullLayout, Scoring
 from mt.attention.transformer.positions import (
     SinusoidalPositions,
     T5Buckets,
-    alibi_rates,
+    alibi_slopes,
     build_positions,
 )
 from mt.config.schema import TransformerConfig
@@ -160,7 +160,7 @@ def test_a_cap_keeps_scores_within_it():
 
 def shaw(scheme, q, k, h, offset):
     row = max(-16, min(16, offset)) + 16
-    return q @ (k + scheme.at(0).key.weight[row]) / math.sqrt(len(q))
+    return q @ (k + scheme.for_layer(0).key.weight[row]) / math.sqrt(len(q))
 
 
 def t5(scheme, q, k, h, offset):
@@ -207,9 +207,13 @@ def test_relative_positions_equal_slow_ones(name, causal):
     scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
     at = torch.arange(shift, shift + length)
     sight = Sight(at, at, causal=causal)
-    layer, scoring = FullLayout(), Scoring(scheme.at(0), need_weights=True)
+    layer, scoring = FullLayout(), Scoring(scheme.for_layer(0), need_weights=True)
     context, weights = layer.attend(
-        scheme.at(0).rotate(query, at), scheme.at(0).rotate(key, at), value, sight, scoring
+        scheme.for_layer(0).rotate(query, at),
+        scheme.for_layer(0).rotate(key, at),
+        value,
+        sight,
+        scoring,
     )
     for t in (0, 7, length - 1):
         for h in range(HEADS):
@@ -225,7 +229,9 @@ def test_relative_positions_equal_slow_ones(name, causal):
             if name == "shaw":
                 values = (
                     values
-                    + scheme.at(0).value.weight[[max(-16, min(16, s - t)) + 16 for s in seen]]
+                    + scheme.for_layer(0).value.weight[
+                        [max(-16, min(16, s - t)) + 16 for s in seen]
+                    ]
                 )
             torch.testing.assert_close(context[0, h, t], expected @ values, atol=1e-5, rtol=1e-4)
 
@@ -241,8 +247,8 @@ def test_sinusoids_are_those_of_the_paper():
 
 
 def test_rates_of_alibi_are_those_of_the_authors():
-    assert alibi_rates(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
-    assert alibi_rates(6) == pytest.approx(
+    assert alibi_slopes(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
+    assert alibi_slopes(6) == pytest.approx(
         [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
     )  # of 4, then every second of 8
 

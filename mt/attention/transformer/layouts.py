@@ -18,12 +18,12 @@ from torch.nn import functional as F
 from mt.attention.masks import Sight, positions
 from mt.attention.select import Selection, masked_softmax
 from mt.attention.transformer.kernels import attend
-from mt.attention.transformer.positions import EVERY, NoPositions
+from mt.attention.transformer.positions import ALL_HEADS, PositionScheme
 
 LARGEST_SCORES = 1 << 26  # scores above which weights are computed for some queries at a time
 Bias = Callable[
     [Tensor, Tensor, Tensor, slice], Tensor
-]  # query, query_at, key_at, heads: as NoPositions.bias
+]  # query, query_positions, key_positions, heads: as PositionScheme.bias
 
 
 @dataclass(
@@ -32,9 +32,9 @@ Bias = Callable[
 class Scoring:
     """From queries and keys at their positions to context and weights, for whatever keys they are."""
 
-    scheme: NoPositions
+    scheme: PositionScheme
     heads: slice = field(
-        default_factory=lambda: EVERY
+        default_factory=lambda: ALL_HEADS
     )  # of all heads, those that queries and keys hold
     span: Bias | None = None  # one more bias
     select: Selection = masked_softmax
@@ -48,10 +48,10 @@ class Scoring:
         key: Tensor,
         value: Tensor,
         mask: Tensor | None,
-        query_at: Tensor,
-        key_at: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
     ) -> tuple[Tensor, Tensor | None]:
-        """query [..., H, T, D], key and value [..., H, S, D], mask [..., T, S], query_at [..., T], key_at [..., S] -> as `attend`.
+        """query [..., H, T, D], key and value [..., H, S, D], mask [..., T, S], query_positions [..., T], key_positions [..., S] -> as `attend`.
 
         Leading dimensions of mask and positions may be fewer: they broadcast.
         """
@@ -60,19 +60,19 @@ class Scoring:
             and query[..., 0].numel() * key.shape[-2] > LARGEST_SCORES
             and query.shape[-2] > 1
         ):
-            return self._in_parts(query, key, value, mask, query_at, key_at)
-        bias = self.scheme.bias(query, query_at, key_at, self.heads)
+            return self._in_parts(query, key, value, mask, query_positions, key_positions)
+        bias = self.scheme.bias(query, query_positions, key_positions, self.heads)
         if self.span is not None:
-            more = self.span(query, query_at, key_at, self.heads)
+            more = self.span(query, query_positions, key_positions, self.heads)
             bias = more if bias is None else bias + more
-        overridden = type(self.scheme).values is not NoPositions.values
+        overridden = type(self.scheme).context_bias is not PositionScheme.context_bias
         return attend(
             query,
             key,
             value,
             mask,
             bias,
-            values=(lambda weights: self._values(weights, query_at, key_at))
+            values=(lambda weights: self._values(weights, query_positions, key_positions))
             if overridden
             else None,
             select=self.select,
@@ -81,19 +81,26 @@ class Scoring:
             need_weights=self.need_weights,
         )
 
-    def _values(self, weights: Tensor, query_at: Tensor, key_at: Tensor) -> Tensor:
-        added = self.scheme.values(weights, query_at, key_at)
+    def _values(self, weights: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        added = self.scheme.context_bias(weights, query_positions, key_positions)
         assert added is not None
         return added
 
-    def _in_parts(self, query, key, value, mask, query_at, key_at):
+    def _in_parts(self, query, key, value, mask, query_positions, key_positions):
         """Half of the queries at a time, until it fits: scores, and what it takes to make weights of them, are then small."""
         middle = query.shape[-2] // 2
         halves = []
         for part in (slice(0, middle), slice(middle, None)):
             masked = mask[..., part, :] if mask is not None and mask.shape[-2] > 1 else mask
             halves.append(
-                self(query[..., part, :], key, value, masked, query_at[..., part], key_at)
+                self(
+                    query[..., part, :],
+                    key,
+                    value,
+                    masked,
+                    query_positions[..., part],
+                    key_positions,
+                )
             )
         contexts, weights = zip(*halves, strict=True)
         return torch.cat(contexts, -2), torch.cat(weights, -2)
@@ -102,7 +109,7 @@ class Scoring:
 class FullLayout:
     """Every key."""
 
-    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor | None:
+    def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
         """[..., T, S] bool; None: everything."""
         return None
 
@@ -119,8 +126,8 @@ class FullLayout:
         )  # else one query of step-by-step decoding, or another sequence
         if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
             return self.sparse(query, key, value, sight, scoring), None
-        mask = sight.mask(self.allowed(sight.query_at, sight.key_at))
-        return scoring(query, key, value, mask, sight.query_at, sight.key_at)
+        mask = sight.mask(self.allowed(sight.query_positions, sight.key_positions))
+        return scoring(query, key, value, mask, sight.query_positions, sight.key_positions)
 
     def sparse(
         self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
@@ -135,8 +142,8 @@ class Window(FullLayout):
     def __init__(self, reach: int) -> None:
         self.reach = reach
 
-    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor:
-        return (key_at[..., None, :] - query_at[..., :, None]).abs() <= self.reach
+    def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        return (key_positions[..., None, :] - query_positions[..., :, None]).abs() <= self.reach
 
     def worthwhile(self, length: int) -> bool:
         return length > 4 * self._block
@@ -156,7 +163,7 @@ class Window(FullLayout):
             *(with_neighbours(x, block, block, right) for x in (key, value)),
         )
         # All schemes know distances only, so that positions may count from the start of a block.
-        query_at, key_at = (
+        query_positions, key_positions = (
             positions(0, block, query.device),
             positions(-block, 2 * block + right, query.device),
         )
@@ -169,10 +176,10 @@ class Window(FullLayout):
             ..., 0
         ]  # [B, blocks, 1, keys]
         allowed = (
-            self.allowed(query_at, key_at) & valid[..., None, :]
+            self.allowed(query_positions, key_positions) & valid[..., None, :]
         )  # [B, blocks, 1, block, keys]
-        mask = Sight(query_at, key_at, causal=sight.causal).mask(allowed)
-        context, _ = scoring(queries, keys, values, mask, query_at, key_at)
+        mask = Sight(query_positions, key_positions, causal=sight.causal).mask(allowed)
+        context, _ = scoring(queries, keys, values, mask, query_positions, key_positions)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
     def attend(
@@ -182,7 +189,7 @@ class Window(FullLayout):
             # Step by step, the newest token is the query: what lies further back need not be read.
             near = slice(-self.reach - 1, None)
             valid = None if sight.valid is None else sight.valid[:, near]
-            sight = replace(sight, key_at=sight.key_at[near], valid=valid)
+            sight = replace(sight, key_positions=sight.key_positions[near], valid=valid)
             key, value = key[:, :, near], value[:, :, near]
         return super().attend(query, key, value, sight, scoring)
 
@@ -193,8 +200,8 @@ class Strided(FullLayout):
     def __init__(self, stride: int) -> None:
         self.stride = stride
 
-    def allowed(self, query_at: Tensor, key_at: Tensor) -> Tensor:
-        return (key_at[..., None, :] - query_at[..., :, None]) % self.stride == 0
+    def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        return (key_positions[..., None, :] - query_positions[..., :, None]) % self.stride == 0
 
     def worthwhile(self, length: int) -> bool:
         return length >= 8 * self.stride

@@ -55,6 +55,6 @@ def pairwise(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> tuple[T
     """The same with the weights that it amounts to."""
     products = query @ key.transpose(-2, -1)
     if sight.causal:
-        products = products * causal_mask(sight.query_at, sight.key_at)
+        products = products * causal_mask(sight.query_positions, sight.key_positions)
     weights = divide(products, products.sum(-1, keepdim=True))
     return weights @ value, weights

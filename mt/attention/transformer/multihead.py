@@ -9,7 +9,7 @@ from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import kept
 from mt.attention.transformer.layouts import Scoring
 from mt.attention.transformer.patterns import Cache, build_pattern
-from mt.attention.transformer.positions import NoPositions
+from mt.attention.transformer.positions import NoPositions, PositionScheme
 from mt.config.schema import TransformerConfig
 from mt.layers.norm import RMSNorm
 
@@ -74,10 +74,10 @@ class MultiHeadAttention(nn.Module):
         return self._join(context), weights
 
     def to_itself(
-        self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool = False
+        self, x: Tensor, sight: Sight, scheme: PositionScheme, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
-        query, key, value = self._rotated(x, sight.query_at, scheme)
+        query, key, value = self._rotated(x, sight.query_positions, scheme)
         context, weights = self.pattern.attend(
             query, key, value, sight, self._scoring(scheme, need_weights)
         )
@@ -88,7 +88,7 @@ class MultiHeadAttention(nn.Module):
         x: Tensor,
         cache: Cache | None,
         at: Tensor,
-        scheme: NoPositions,
+        scheme: PositionScheme,
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
@@ -98,13 +98,15 @@ class MultiHeadAttention(nn.Module):
         )
         return self._join(context), weights, cache
 
-    def _rotated(self, x: Tensor, at: Tensor, scheme: NoPositions) -> tuple[Tensor, Tensor, Tensor]:
+    def _rotated(
+        self, x: Tensor, at: Tensor, scheme: PositionScheme
+    ) -> tuple[Tensor, Tensor, Tensor]:
         query, (key, value) = split(self.query(x), self.heads), self.project(x)
         if self.norms is not None:
             query, key = self.norms[0](query), self.norms[1](key)
         return scheme.rotate(query, at), scheme.rotate(key, at), value
 
-    def _scoring(self, scheme: NoPositions, need_weights: bool) -> Scoring:
+    def _scoring(self, scheme: PositionScheme, need_weights: bool) -> Scoring:
         dropout_p = self.dropout if self.training else 0.0
         return Scoring(
             scheme,

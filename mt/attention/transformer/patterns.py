@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mt.attention.masks import Sight
 from mt.attention.transformer import linear
 from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window, repeat_heads
-from mt.attention.transformer.positions import EVERY
+from mt.attention.transformer.positions import ALL_HEADS
 from mt.config.schema import TransformerConfig
 
 Cache = tuple[Tensor, ...]  # batch first
@@ -108,9 +108,17 @@ class AdaptiveSpan(Pattern):
             layout = Window(int(self.span.max()) + self.RAMP)
         return layout.attend(query, key, value, sight, replace(scoring, span=self.bias))
 
-    def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
+    def bias(
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
+    ) -> Tensor:
         """log m(d), [..., H, T, S]: within softmax it multiplies what is exponentiated."""
-        distance = (key_at[..., None, :] - query_at[..., :, None]).abs()[..., None, :, :]
+        distance = (key_positions[..., None, :] - query_positions[..., :, None]).abs()[
+            ..., None, :, :
+        ]
         share = (self.RAMP + self.span[heads, None, None] - distance) / self.RAMP
         return torch.where(share > 0, torch.log(share.clamp(1e-6, 1)), NOTHING)
 
@@ -204,8 +212,8 @@ def strided(config: TransformerConfig) -> Pattern:
 
 # Name -> pattern of one layer.
 PATTERNS = {
-    "full": lambda config: Pattern((EVERY, FullLayout())),
-    "window": lambda config: Pattern((EVERY, Window(config.window))),
+    "full": lambda config: Pattern((ALL_HEADS, FullLayout())),
+    "window": lambda config: Pattern((ALL_HEADS, Window(config.window))),
     "strided": strided,
     "multiscale": multiscale,
     "adaptive_span": lambda config: AdaptiveSpan(config.heads, config.window, config.span_cost),

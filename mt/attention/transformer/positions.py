@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from mt.config.schema import TransformerConfig
 
-EVERY = slice(None)  # all heads
+ALL_HEADS = slice(None)  # all heads
 
 
-class NoPositions(nn.Module):
-    """No position information: the base that every scheme overrides where it acts."""
+class PositionScheme(nn.Module):
+    """Base class of position schemes. Each subclass overrides the methods through which it acts."""
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
         """The embeddings x [B, T, D] at positions [T], with what they say about positions."""
@@ -33,21 +33,31 @@ class NoPositions(nn.Module):
         return x
 
     def bias(
-        self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
     ) -> Tensor | None:
         """What is added to the scores of query [..., H, T, D], whose heads are `heads` of all; broadcastable to [..., H, T, S]."""
         return None
 
-    def values(self, weights: Tensor, query_at: Tensor, key_at: Tensor) -> Tensor | None:
+    def context_bias(
+        self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
+    ) -> Tensor | None:
         """What is added to the context [..., H, T, D] where the weights are [..., H, T, S]. It takes the eager kernel."""
         return None
 
-    def at(self, layer: int) -> NoPositions:
+    def for_layer(self, layer: int) -> PositionScheme:
         """The scheme of one layer, for schemes that differ between layers."""
         return self
 
 
-class SinusoidalPositions(NoPositions):
+class NoPositions(PositionScheme):
+    """No position information."""
+
+
+class SinusoidalPositions(PositionScheme):
     """Fixed sinusoids of geometrically spaced wavelengths (Vaswani et al. 2017, section 3.5).
 
     Sines fill the first half of the vector and cosines the second, a permutation of the paper's
@@ -68,7 +78,7 @@ class SinusoidalPositions(NoPositions):
         return x + torch.cat((angles.sin(), angles.cos()), dim=-1).to(x.dtype)
 
 
-class LearnedPositions(NoPositions):
+class LearnedPositions(PositionScheme):
     """One trained vector a position (Gehring et al. 2017); positions past the last share its vector.
 
     They begin with unit variance, as torch does and as the token embeddings have that they are
@@ -85,7 +95,7 @@ class LearnedPositions(NoPositions):
         )
 
 
-class RotaryPositions(NoPositions):
+class RotaryPositions(PositionScheme):
     """RoPE (Su et al. 2021, equation 34): query and key are rotated by their positions, so that their product depends on the
     distance. Element i is paired with element i + D / 2 (a permutation of the paper's
     neighbours)."""
@@ -107,12 +117,12 @@ class RotaryPositions(NoPositions):
         ).to(x.dtype)
 
 
-def distances(query_at: Tensor, key_at: Tensor) -> Tensor:
+def relative_positions(query_positions: Tensor, key_positions: Tensor) -> Tensor:
     """Key position minus query position: [..., T], [..., S] -> [..., T, S]."""
-    return key_at[..., None, :] - query_at[..., :, None]
+    return key_positions[..., None, :] - query_positions[..., :, None]
 
 
-class ALiBi(NoPositions):
+class ALiBi(PositionScheme):
     """A penalty that grows with the distance, at a rate of its own in each head (Press et al. 2021).
 
     The paper's form is for causal attention. Where a query sees both sides, the same penalty on
@@ -125,23 +135,29 @@ class ALiBi(NoPositions):
 
     def __init__(self, heads: int) -> None:
         super().__init__()
-        rates = torch.tensor(alibi_rates(heads))
+        rates = torch.tensor(alibi_slopes(heads))
         self.register_buffer("left", rates[:, None, None], persistent=False)
         self.register_buffer("right", rates.flip(0)[:, None, None], persistent=False)
 
-    def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
-        offset = distances(query_at, key_at)[..., None, :, :].float()
+    def bias(
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
+    ) -> Tensor:
+        offset = relative_positions(query_positions, key_positions)[..., None, :, :].float()
         return torch.where(offset <= 0, self.left[heads] * offset, -self.right[heads] * offset)
 
 
-def alibi_rates(heads: int) -> list[float]:
+def alibi_slopes(heads: int) -> list[float]:
     """2^(-8 h / H) for h = 1 .. H where H is a power of two; else those of the next smaller one, and every second of the larger."""
     power = 2 ** math.floor(math.log2(heads))
     rates = [2.0 ** (-8 * h / power) for h in range(1, power + 1)]
     return rates + [2.0 ** (-4 * h / power) for h in range(1, 2 * power + 1, 2)][: heads - power]
 
 
-class T5Buckets(NoPositions):
+class T5Buckets(PositionScheme):
     """A trained number for each head and each bucket of distances, the same in all layers (Raffel et al. 2020, section 2.1).
 
     The nearer half of the buckets holds one distance each, the other half ever wider ranges up to
@@ -156,10 +172,16 @@ class T5Buckets(NoPositions):
         self.table = nn.Embedding(buckets, heads)
         nn.init.normal_(self.table.weight, std=dim**-0.5)
 
-    def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
-        return self.table(self.bucket(distances(query_at, key_at))).movedim(-1, -3)[
-            ..., heads, :, :
-        ]
+    def bias(
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
+    ) -> Tensor:
+        return self.table(self.bucket(relative_positions(query_positions, key_positions))).movedim(
+            -1, -3
+        )[..., heads, :, :]
 
     def bucket(self, offset: Tensor) -> Tensor:
         """Key minus query position -> bucket, of the same shape."""
@@ -174,7 +196,7 @@ class T5Buckets(NoPositions):
         return first + torch.where(distance < exact, distance, far.clamp(max=each - 1))
 
 
-class ShawPositions(NoPositions):
+class ShawPositions(PositionScheme):
     """Trained vectors for each distance up to `clip`, added to keys and to values (Shaw et al. 2018, equations 3 and 4).
 
     Each layer has its own, which its heads share. Distances beyond `clip` share the vectors of the
@@ -185,11 +207,11 @@ class ShawPositions(NoPositions):
         super().__init__()
         self.layers = nn.ModuleList(ShawLayer(head_dim, clip) for _ in range(layers))
 
-    def at(self, layer: int) -> NoPositions:
+    def for_layer(self, layer: int) -> PositionScheme:
         return self.layers[layer]  # type: ignore[return-value]
 
 
-class ShawLayer(NoPositions):
+class ShawLayer(PositionScheme):
     """One layer of `ShawPositions`."""
 
     def __init__(self, head_dim: int, clip: int) -> None:
@@ -199,25 +221,34 @@ class ShawLayer(NoPositions):
         for table in (self.key, self.value):
             nn.init.xavier_uniform_(table.weight)
 
-    def bias(self, query: Tensor, query_at: Tensor, key_at: Tensor, heads: slice = EVERY) -> Tensor:
+    def bias(
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
+    ) -> Tensor:
         # Products with the few vectors that there are, then one of them for each key.
         products = (query * query.shape[-1] ** -0.5) @ self.key.weight.T.to(
             query.dtype
         )  # [..., H, T, 2 clip + 1]
-        index = self._index(query_at, key_at)
+        index = self._index(query_positions, key_positions)
         return products.gather(-1, index.expand(*products.shape[:-1], index.shape[-1]))
 
-    def values(self, weights: Tensor, query_at: Tensor, key_at: Tensor) -> Tensor:
-        index = self._index(query_at, key_at).expand(weights.shape)
+    def context_bias(
+        self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
+    ) -> Tensor:
+        index = self._index(query_positions, key_positions).expand(weights.shape)
         each = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1).scatter_add(
             -1, index, weights
         )  # by distance
         return each @ self.value.weight
 
-    def _index(self, query_at: Tensor, key_at: Tensor) -> Tensor:
-        return (distances(query_at, key_at).clamp(-self.clip, self.clip) + self.clip)[
-            ..., None, :, :
-        ]
+    def _index(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        return (
+            relative_positions(query_positions, key_positions).clamp(-self.clip, self.clip)
+            + self.clip
+        )[..., None, :, :]
 
 
 # Name -> scheme of one side, from (config, width, layers, whether its self-attention is causal).
@@ -234,6 +265,6 @@ POSITIONS = {
 
 def build_positions(
     name: str, config: TransformerConfig, dim: int, layers: int, causal: bool
-) -> NoPositions:
+) -> PositionScheme:
     """The position scheme of that name, for a stack of `layers` layers of width `dim`."""
     return POSITIONS[name](config, dim, layers, causal)

@@ -13,7 +13,7 @@ from mt.attention.masks import Sight, positions
 from mt.attention.transformer.kernels import kept
 from mt.attention.transformer.multihead import KeyValue, MultiHeadAttention
 from mt.attention.transformer.patterns import Cache
-from mt.attention.transformer.positions import NoPositions, build_positions
+from mt.attention.transformer.positions import PositionScheme, build_positions
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
 from mt.layers.losses import ExtraLoss
@@ -84,7 +84,7 @@ class EncoderLayer(nn.Module):
         deep.scale(self)
 
     def forward(
-        self, x: Tensor, sight: Sight, scheme: NoPositions, need_weights: bool
+        self, x: Tensor, sight: Sight, scheme: PositionScheme, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         weights = None
 
@@ -117,7 +117,7 @@ class TransformerEncoder(Encoder):
         collected = []
         for number, layer in enumerate(layers):
             x, weights = self.stack.run(
-                layer, x, sight, self.stack.positions.at(number), need_weights
+                layer, x, sight, self.stack.positions.for_layer(number), need_weights
             )
             collected.append(weights)
         x = self.stack.norm(x)
@@ -167,7 +167,7 @@ class DecoderLayer(nn.Module):
         self,
         x: Tensor,
         sight: Sight,
-        scheme: NoPositions,
+        scheme: PositionScheme,
         memory: KeyValue,
         across: Sight,
         need_weights: bool,
@@ -187,7 +187,7 @@ class DecoderLayer(nn.Module):
         x: Tensor,
         cache: Cache | None,
         at: Tensor,
-        scheme: NoPositions,
+        scheme: PositionScheme,
         memory: KeyValue,
         across: Sight,
         need_weights: bool,
@@ -259,7 +259,7 @@ class TransformerDecoder(Decoder):
         for number, (layer, projected) in enumerate(
             zip(self._layers, self._project(memory), strict=True)
         ):
-            scheme = self.stack.positions.at(number)
+            scheme = self.stack.positions.for_layer(number)
             x, weights = self.stack.run(layer, x, sight, scheme, projected, across, need_weights)
             collected.append(weights)
         losses = (
@@ -287,7 +287,13 @@ class TransformerDecoder(Decoder):
             zip(self._layers, state.cache, projections, strict=True)
         ):
             x, cache, weights = layer.step(
-                x, cache, at, self.stack.positions.at(number), projected, across, need_weights
+                x,
+                cache,
+                at,
+                self.stack.positions.for_layer(number),
+                projected,
+                across,
+                need_weights,
             )
             caches.append(cache)
             collected.append(weights)
