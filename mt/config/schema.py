@@ -348,6 +348,9 @@ class ModelConfig:
     rnn: RNNConfig = group(RNNConfig, "settings of recurrent parts")
 
 
+SCHEDULE_NAMES = ("inverse_sqrt", "cosine", "constant")
+
+
 @dataclass
 class OptimConfig:
     """The optimizer and its learning rate."""
@@ -362,7 +365,7 @@ class OptimConfig:
     schedule: str = setting(
         "inverse_sqrt",
         "after warm-up: inverse_sqrt (lr * sqrt(warmup / step)), cosine (to zero at the nearest limit), constant",
-        choices=("inverse_sqrt", "cosine", "constant"),
+        choices=SCHEDULE_NAMES,
     )
     betas: list[float] = setting(lambda: [0.9, 0.98], "decay of AdamW's two moments")
     eps: float = setting(1e-9, "AdamW's epsilon")

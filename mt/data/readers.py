@@ -24,6 +24,8 @@ from mt.data.cleaning import SURROGATE
 from mt.errors import MTError, UsageError
 
 Pairs = Iterator[tuple[str, str]]
+Warn = Callable[[str], None]
+Reader = Callable[[Path, list[str], tuple[str, str], Warn], Pairs]
 COMPRESSED = (".gz", ".xz", ".zst")
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -239,25 +241,25 @@ def _choose(variants: dict[str, str], language: str) -> str | None:
     return None
 
 
-def read_file(
-    path: Path, columns: list[str], languages: tuple[str, str], warn: Callable[[str], None]
-) -> Pairs:
-    """Pairs of one file that holds both sides; its ending says how. `columns`: TSV column numbers or JSON keys."""
-    kind = file_kind(path)
-    if kind == ".tmx":
-        return read_tmx(path, languages, warn)
-    if kind == ".tsv":
-        return read_tsv(path, tsv_columns(columns))
-    return read_jsonl(path, (columns[0], columns[1]) if columns else languages)
+def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Warn) -> Pairs:
+    """Return the pairs of one file with both sides, in the format that its suffix names.
+
+    `columns` names the two sides: column numbers (TSV) or keys (JSON lines); empty for the default.
+    """
+    return READERS[file_kind(path)](path, columns, languages, warn)
 
 
 def file_kind(path: Path) -> str:
-    """The ending that decides how a file with both sides is read; raises UsageError for others."""
+    """Return the suffix that says how a file with both sides is read.
+
+    Raises UsageError if no reader is known for it.
+    """
     kind = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
-    if kind not in (".tsv", ".jsonl", ".tmx"):
+    if kind not in READERS:
+        *others, last = READERS
         raise UsageError(
-            f"cannot tell the format of {path}: a file with both sides ends in .tsv, .jsonl or .tmx (then .gz, .xz or .zst); "
-            "for one file a side use src and tgt"
+            f"cannot tell the format of {path}: a file with both sides ends in {', '.join(others)} or {last} "
+            "(then .gz, .xz or .zst); for one file a side use src and tgt"
         )
     return kind
 
@@ -271,3 +273,13 @@ def tsv_columns(columns: list[str]) -> tuple[int, int]:
             f"columns of a TSV file are numbers from 0, such as [0,1], not [{','.join(columns)}]"
         )
     return int(columns[0]), int(columns[1])
+
+
+# Suffix -> reader of files with both sides: (path, columns, languages, warn) -> pairs
+READERS: dict[str, Reader] = {
+    ".tsv": lambda path, columns, _, warn: read_tsv(path, tsv_columns(columns)),
+    ".jsonl": lambda path, columns, languages, warn: read_jsonl(
+        path, (columns[0], columns[1]) if columns else languages
+    ),
+    ".tmx": lambda path, _, languages, warn: read_tmx(path, languages, warn),
+}

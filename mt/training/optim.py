@@ -1,9 +1,8 @@
-"""The optimizer, its learning rate, and the average of the weights."""
+"""The optimizer, and the average of the weights."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 
 import torch
@@ -11,20 +10,6 @@ from torch import Tensor, nn
 
 from mt.config.schema import OptimConfig
 from mt.training.muon import Muon
-
-
-def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
-    """The rate of optimizer step `step` (from 1) when `progress` (0 to 1) of the training budget is spent.
-
-    Linear warm-up, then inverse square root (Vaswani et al. 2017, section 5.3, without its
-    dependence on the width), or a half cosine to zero (Loshchilov and Hutter 2017), or constant.
-    """
-    warm = min(1.0, step / max(1, config.warmup))
-    if config.schedule == "inverse_sqrt":
-        return config.lr * min(warm, math.sqrt(max(1, config.warmup) / step))
-    if config.schedule == "cosine":
-        return config.lr * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.lr * warm
 
 
 class Optimizers:

@@ -34,8 +34,9 @@ from mt.training.distributed import Ranks
 from mt.training.flops import StepCost
 from mt.training.guards import memory_advice, stop_signals
 from mt.training.meter import Meter
-from mt.training.optim import Average, build_optimizer, learning_rate, update
+from mt.training.optim import Average, build_optimizer, update
 from mt.training.run_log import RunLog
+from mt.training.schedules import learning_rate
 from mt.training.validation import Validator
 
 MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently failed

@@ -1,4 +1,4 @@
-"""Loss, learning rate, optimizer and average of the weights, against PyTorch and by hand."""
+"""Loss, optimizer and average of the weights, against PyTorch and by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from mt.config.schema import OptimConfig
 from mt.models import loss
-from mt.training.optim import Average, build_optimizer, learning_rate, update
+from mt.training.optim import Average, build_optimizer, update
 
 
 @pytest.mark.parametrize("padded", [False, True])
@@ -43,18 +43,6 @@ def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
         torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True
     ):
         torch.testing.assert_close(one, other)
-
-
-def test_learning_rate_schedules():
-    root = OptimConfig(lr=1.0, warmup=100, schedule="inverse_sqrt")
-    assert [learning_rate(root, step, 0) for step in (1, 50, 100, 400)] == pytest.approx(
-        [0.01, 0.5, 1.0, 0.5]
-    )
-    cosine = OptimConfig(lr=1.0, warmup=0, schedule="cosine")
-    assert [learning_rate(cosine, 9, progress) for progress in (0, 0.5, 1, 2)] == pytest.approx(
-        [1.0, 0.5, 0.0, 0.0]
-    )
-    assert learning_rate(OptimConfig(lr=1.0, warmup=10, schedule="constant"), 99, 0.9) == 1.0
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])
