@@ -21,7 +21,7 @@ import time
 
 import torch
 
-from mt.attention.masks import Sight
+from mt.attention.masks import Visibility
 from mt.attention.transformer.multihead import MultiHeadAttention
 from mt.attention.transformer.patterns import PATTERNS
 from mt.attention.transformer.positions import NoPositions
@@ -92,16 +92,16 @@ def measure(name: str, length: int, side: str, tokens: int) -> tuple[float, floa
     layer = MultiHeadAttention(config.transformer, config.dim, pattern=name).to(device)
     x = torch.randn(batch, length, config.dim, device=device, requires_grad=True)
     at = torch.arange(length, device=device)
-    sight = (
-        Sight(at, at, causal=True)
+    visibility = (
+        Visibility(at, at, causal=True)
         if side == "decoder"
-        else Sight(at, at, torch.ones(batch, length, dtype=torch.bool, device=device))
+        else Visibility(at, at, torch.ones(batch, length, dtype=torch.bool, device=device))
     )
     before, times = held(device), []
     for _ in range(WARM_UP + STEPS):
         begin = time.perf_counter()
         with autocast(device):
-            output, _ = layer.to_itself(x, sight, NoPositions())
+            output, _ = layer.to_itself(x, visibility, NoPositions())
         output.float().square().sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -18,13 +18,13 @@ def causal_mask(query_positions: Tensor, key_positions: Tensor) -> Tensor:
     return key_positions[..., None, :] <= query_positions[..., :, None]
 
 
-def positions(start: int, length: int, device: torch.device) -> Tensor:
+def position_range(start: int, length: int, device: torch.device) -> Tensor:
     """Positions start, start + 1, ... as [length]."""
     return torch.arange(start, start + length, device=device)
 
 
 @dataclass(frozen=True)
-class Sight:
+class Visibility:
     """Where queries and keys stand and which keys a query may see at all, whatever pattern chooses among them."""
 
     query_positions: Tensor  # [T] positions

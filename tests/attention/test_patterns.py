@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.transformer_attention import HEADS, WIDTH, inputs, sight_of
+from helpers.transformer_attention import HEADS, WIDTH, inputs, make_visibility
 from mt.attention.transformer import layouts
 from mt.attention.transformer.kernels import attend_eager
 from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window
@@ -39,12 +39,12 @@ def test_sparse_computing_equals_everything_with_a_mask(layout, position, length
     """The context and every gradient, with padding and lengths that blocks do not divide."""
     chosen = LAYOUTS[layout][0]
     assert chosen.worthwhile(length)
-    qkv, sight = inputs(length), sight_of(length, causal)
+    qkv, visibility = inputs(length), make_visibility(length, causal)
     scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
     scoring = Scoring(scheme.for_layer(0))
     wanted = [*qkv, *scheme.parameters()]
-    sparse = chosen.attend(*qkv, sight, scoring)[0]
-    dense = chosen.attend(*qkv, sight, replace(scoring, need_weights=True))[0]
+    sparse = chosen.attend(*qkv, visibility, scoring)[0]
+    dense = chosen.attend(*qkv, visibility, replace(scoring, need_weights=True))[0]
     torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-4)
     gradients = [torch.autograd.grad(x.square().sum(), wanted) for x in (sparse, dense)]
     for one, other in zip(*gradients, strict=True):
@@ -69,22 +69,22 @@ PATTERNS = {
 def test_patterns_are_attention_to_what_they_allow(name, length, causal):
     settings, allowed = PATTERNS[name]
     query, key, value = inputs(length)
-    sight = sight_of(length, causal)
+    visibility = make_visibility(length, causal)
     mask = torch.tensor(
         [[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)]
     )
-    everything = sight.mask()
+    everything = visibility.mask()
     expected, weights = attend_eager(
         query, key, value, mask if everything is None else mask & everything
     )
     pattern = build_pattern(name, settings)
     torch.testing.assert_close(
-        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0],
+        pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0],
         expected,
         atol=1e-5,
         rtol=1e-4,
     )
-    found = pattern.attend(query, key, value, sight, Scoring(NoPositions(), need_weights=True))
+    found = pattern.attend(query, key, value, visibility, Scoring(NoPositions(), need_weights=True))
     torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
         )  # spans of 0, 2.5, 8 and, clamped, 10 tokens
     spans = [0.0, 2.5, 8.0, 10.0]
     context, weights = pattern.attend(
-        query, key, value, sight_of(length, True), Scoring(NoPositions(), need_weights=True)
+        query, key, value, make_visibility(length, True), Scoring(NoPositions(), need_weights=True)
     )
     for h, span in enumerate(spans):
         for t in (0, 30):
@@ -111,7 +111,9 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
             assert weights[0, h, t, : t + 1].tolist() == pytest.approx(
                 [part / sum(parts) for part in parts], abs=1e-5
             )
-    without = pattern.attend(query, key, value, sight_of(length, True), Scoring(NoPositions()))[0]
+    without = pattern.attend(
+        query, key, value, make_visibility(length, True), Scoring(NoPositions())
+    )[0]
     torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
     assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
 
@@ -138,7 +140,7 @@ def test_the_gradient_of_a_span_is_that_of_finite_differences():
         with torch.no_grad():
             pattern.share.copy_(torch.tensor(share))
         return (
-            pattern.attend(query, key, value, sight_of(20, True), Scoring(NoPositions()))[0]
+            pattern.attend(query, key, value, make_visibility(20, True), Scoring(NoPositions()))[0]
             .square()
             .sum()
         )
@@ -156,11 +158,11 @@ def test_the_gradient_of_a_span_is_that_of_finite_differences():
 def test_linear_attention_equals_the_slow_sum(causal):
     length = 150  # more than two blocks
     query, key, value = inputs(length)
-    sight = sight_of(length, causal)
+    visibility = make_visibility(length, causal)
     pattern = LinearAttention()
-    context = pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0]
+    context = pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0]
     dense, weights = pattern.attend(
-        query, key, value, sight, Scoring(NoPositions(), need_weights=True)
+        query, key, value, visibility, Scoring(NoPositions(), need_weights=True)
     )
     phi = nn.functional.elu
     for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
@@ -191,17 +193,17 @@ def test_grouped_queries_share_keys_as_in_torch(name):
     key, value = key[:, :2], value[:, :2]
     pattern = build_pattern(name, config(window=4, stride=4))
     twice = [x[:, [0, 0, 1, 1]] for x in (key, value)]
-    sight = sight_of(40, True)
+    visibility = make_visibility(40, True)
     torch.testing.assert_close(
-        pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0],
-        pattern.attend(query, *twice, sight, Scoring(NoPositions()))[0],
+        pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0],
+        pattern.attend(query, *twice, visibility, Scoring(NoPositions()))[0],
     )
     if name == "full":
         expected = nn.functional.scaled_dot_product_attention(
             query, key, value, is_causal=True, enable_gqa=True
         )
         torch.testing.assert_close(
-            pattern.attend(query, key, value, sight, Scoring(NoPositions()))[0], expected
+            pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0], expected
         )
 
 
@@ -209,8 +211,8 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
     """The same numbers, and never more scores at once than the limit."""
     query, key, value = inputs(33)
     scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).for_layer(0)
-    sight, scoring = sight_of(33, False), Scoring(scheme, need_weights=True)
-    expected = FullLayout().attend(query, key, value, sight, scoring)
+    visibility, scoring = make_visibility(33, False), Scoring(scheme, need_weights=True)
+    expected = FullLayout().attend(query, key, value, visibility, scoring)
     sizes = []
 
     def watched(query, key, *rest, **options):
@@ -220,7 +222,7 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
     attend = layouts.attend
     monkeypatch.setattr(layouts, "attend", watched)
     monkeypatch.setattr(layouts, "LARGEST_SCORES", 2000)
-    found = FullLayout().attend(query, key, value, sight, scoring)
+    found = FullLayout().attend(query, key, value, visibility, scoring)
     torch.testing.assert_close(found, expected)
     assert len(sizes) > 1 and max(sizes) <= 2000
 
@@ -232,23 +234,26 @@ def test_dropout_of_weights_happens_in_training_only(pattern):
     settings = config(attention_dropout=0.0 if pattern == "linear" else 0.5, window=4, stride=4)
     torch.manual_seed(0)
     layer = MultiHeadAttention(settings, HEADS * WIDTH, pattern=pattern)
-    x, sight = torch.randn(2, 50, HEADS * WIDTH), sight_of(50, True)
-    calm = layer.eval().to_itself(x, sight, NoPositions())[0]
-    torch.testing.assert_close(layer.to_itself(x, sight, NoPositions())[0], calm)
+    x, visibility = torch.randn(2, 50, HEADS * WIDTH), make_visibility(50, True)
+    calm = layer.eval().to_itself(x, visibility, NoPositions())[0]
+    torch.testing.assert_close(layer.to_itself(x, visibility, NoPositions())[0], calm)
     if pattern != "linear":
-        assert not torch.allclose(layer.train().to_itself(x, sight, NoPositions())[0], calm)
+        assert not torch.allclose(layer.train().to_itself(x, visibility, NoPositions())[0], calm)
 
 
 def test_normalised_queries_and_keys_bound_the_scores():
     torch.manual_seed(0)
     layer = MultiHeadAttention(config(qk_norm=True), HEADS * WIDTH)
-    x, sight = torch.randn(1, 5, HEADS * WIDTH), sight_of(5, True)
-    once = layer.to_itself(x, sight, NoPositions(), need_weights=True)[1]
+    x, visibility = torch.randn(1, 5, HEADS * WIDTH), make_visibility(5, True)
+    once = layer.to_itself(x, visibility, NoPositions(), need_weights=True)[1]
     with torch.no_grad():
         layer.query.weight.mul_(50)
         layer.key_value.weight.chunk(2)[0].mul_(0.1)
     torch.testing.assert_close(
-        layer.to_itself(x, sight, NoPositions(), need_weights=True)[1], once, atol=1e-4, rtol=1e-3
+        layer.to_itself(x, visibility, NoPositions(), need_weights=True)[1],
+        once,
+        atol=1e-4,
+        rtol=1e-3,
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from helpers.transformer_attention import HEADS, WIDTH, inputs
-from mt.attention.masks import Sight, causal_mask, padding_mask
+from mt.attention.masks import Visibility, causal_mask, padding_mask
 from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import attend_eager, attend_fused
 from mt.attention.transformer.layouts import FullLayout, Scoring
@@ -206,13 +206,13 @@ def test_relative_positions_equal_slow_ones(name, causal):
     query, key, value = inputs(length)
     scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
     at = torch.arange(shift, shift + length)
-    sight = Sight(at, at, causal=causal)
+    visibility = Visibility(at, at, causal=causal)
     layer, scoring = FullLayout(), Scoring(scheme.for_layer(0), need_weights=True)
     context, weights = layer.attend(
         scheme.for_layer(0).rotate(query, at),
         scheme.for_layer(0).rotate(key, at),
         value,
-        sight,
+        visibility,
         scoring,
     )
     for t in (0, 7, length - 1):

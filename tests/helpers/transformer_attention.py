@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mt.attention.masks import Sight
+from mt.attention.masks import Visibility
 
 HEADS, WIDTH = 4, 6
 
@@ -18,7 +18,9 @@ def inputs(
     ]
 
 
-def sight_of(length: int, causal: bool) -> Sight:
+def make_visibility(length: int, causal: bool) -> Visibility:
     """Two sentences, the second of them shorter; the causal side has no padding mask, as in the decoder."""
     at = torch.arange(length)
-    return Sight(at, at, None if causal else at < torch.tensor([[length], [length - 3]]), causal)
+    return Visibility(
+        at, at, None if causal else at < torch.tensor([[length], [length - 3]]), causal
+    )

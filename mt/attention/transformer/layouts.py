@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mt.attention.masks import Sight, positions
+from mt.attention.masks import Visibility, position_range
 from mt.attention.select import Selection, masked_softmax
 from mt.attention.transformer.kernels import attend
 from mt.attention.transformer.positions import ALL_HEADS, PositionScheme
@@ -118,19 +118,21 @@ class FullLayout:
         return False
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, H, S, D] -> context [B, H, T, D], weights [B, H, T, S] where asked for."""
         same = (
             query.shape[2] == key.shape[2]
         )  # else one query of step-by-step decoding, or another sequence
         if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
-            return self.sparse(query, key, value, sight, scoring), None
-        mask = sight.mask(self.allowed(sight.query_positions, sight.key_positions))
-        return scoring(query, key, value, mask, sight.query_positions, sight.key_positions)
+            return self.sparse(query, key, value, visibility, scoring), None
+        mask = visibility.mask(self.allowed(visibility.query_positions, visibility.key_positions))
+        return scoring(
+            query, key, value, mask, visibility.query_positions, visibility.key_positions
+        )
 
     def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> Tensor:
         """The context alone, without looking at what is not allowed. Queries and keys stand at 0, 1, ..."""
         raise NotImplementedError
@@ -153,24 +155,24 @@ class Window(FullLayout):
         return max(16, self.reach)  # smaller matrix products cost more than they save
 
     def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> Tensor:
         """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
         length, block = query.shape[2], self._block
-        right = 0 if sight.causal else block
+        right = 0 if visibility.causal else block
         queries, keys, values = (
             into_blocks(query, block),
             *(with_neighbours(x, block, block, right) for x in (key, value)),
         )
         # All schemes know distances only, so that positions may count from the start of a block.
         query_positions, key_positions = (
-            positions(0, block, query.device),
-            positions(-block, 2 * block + right, query.device),
+            position_range(0, block, query.device),
+            position_range(-block, 2 * block + right, query.device),
         )
         inside = (
             torch.ones(1, length, dtype=torch.bool, device=query.device)
-            if sight.valid is None
-            else sight.valid
+            if visibility.valid is None
+            else visibility.valid
         )
         valid = with_neighbours(inside[:, None, :, None], block, block, right)[
             ..., 0
@@ -178,20 +180,22 @@ class Window(FullLayout):
         allowed = (
             self.allowed(query_positions, key_positions) & valid[..., None, :]
         )  # [B, blocks, 1, block, keys]
-        mask = Sight(query_positions, key_positions, causal=sight.causal).mask(allowed)
+        mask = Visibility(query_positions, key_positions, causal=visibility.causal).mask(allowed)
         context, _ = scoring(queries, keys, values, mask, query_positions, key_positions)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> tuple[Tensor, Tensor | None]:
         if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not scoring.need_weights:
             # Step by step, the newest token is the query: what lies further back need not be read.
             near = slice(-self.reach - 1, None)
-            valid = None if sight.valid is None else sight.valid[:, near]
-            sight = replace(sight, key_positions=sight.key_positions[near], valid=valid)
+            valid = None if visibility.valid is None else visibility.valid[:, near]
+            visibility = replace(
+                visibility, key_positions=visibility.key_positions[near], valid=valid
+            )
             key, value = key[:, :, near], value[:, :, near]
-        return super().attend(query, key, value, sight, scoring)
+        return super().attend(query, key, value, visibility, scoring)
 
 
 class Strided(FullLayout):
@@ -207,15 +211,15 @@ class Strided(FullLayout):
         return length >= 8 * self.stride
 
     def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> Tensor:
         """Tokens in rows of `stride`: each column attends to itself, all columns at once."""
         length = query.shape[2]
         queries, keys, values = (into_columns(x, self.stride) for x in (query, key, value))
         # Positions count rows from the first, in tokens: what is in one column differs by whole
         # rows.
-        at = self.stride * positions(0, queries.shape[-2], query.device)
-        valid = sight.valid
+        at = self.stride * position_range(0, queries.shape[-2], query.device)
+        valid = visibility.valid
         if valid is None and length % self.stride:
             valid = torch.ones(1, length, dtype=torch.bool, device=query.device)
         real = (
@@ -223,7 +227,7 @@ class Strided(FullLayout):
             if valid is None
             else into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
         )  # [B, stride, 1, 1, rows]
-        mask = Sight(at, at, causal=sight.causal).mask(real)
+        mask = Visibility(at, at, causal=visibility.causal).mask(real)
         context, _ = scoring(queries, keys, values, mask, at, at)
         return context.permute(0, 2, 3, 1, 4).flatten(2, 3)[:, :, :length]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mt.attention.masks import Sight, causal_mask
+from mt.attention.masks import Visibility, causal_mask
 from mt.attention.transformer.layouts import into_blocks
 
 BLOCK = 64  # queries of causal attention that look at one another pairwise
@@ -51,10 +51,12 @@ def before(x: Tensor) -> Tensor:
     return x.cumsum(1) - x
 
 
-def pairwise(query: Tensor, key: Tensor, value: Tensor, sight: Sight) -> tuple[Tensor, Tensor]:
+def pairwise(
+    query: Tensor, key: Tensor, value: Tensor, visibility: Visibility
+) -> tuple[Tensor, Tensor]:
     """The same with the weights that it amounts to."""
     products = query @ key.transpose(-2, -1)
-    if sight.causal:
-        products = products * causal_mask(sight.query_positions, sight.key_positions)
+    if visibility.causal:
+        products = products * causal_mask(visibility.query_positions, visibility.key_positions)
     weights = divide(products, products.sum(-1, keepdim=True))
     return weights @ value, weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mt.attention.masks import Sight
+from mt.attention.masks import Visibility
 from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import kept
 from mt.attention.transformer.layouts import Scoring
@@ -62,24 +62,24 @@ class MultiHeadAttention(nn.Module):
         return split(keys, self.shared), split(values, self.shared)
 
     def forward(
-        self, x: Tensor, memory: KeyValue, sight: Sight, need_weights: bool = False
+        self, x: Tensor, memory: KeyValue, visibility: Visibility, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
         context, weights = self.pattern.attend(
             split(self.query(x), self.heads),
             *memory,
-            sight,
+            visibility,
             self._scoring(NoPositions(), need_weights),
         )
         return self._join(context), weights
 
     def to_itself(
-        self, x: Tensor, sight: Sight, scheme: PositionScheme, need_weights: bool = False
+        self, x: Tensor, visibility: Visibility, scheme: PositionScheme, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
-        query, key, value = self._rotated(x, sight.query_positions, scheme)
+        query, key, value = self._rotated(x, visibility.query_positions, scheme)
         context, weights = self.pattern.attend(
-            query, key, value, sight, self._scoring(scheme, need_weights)
+            query, key, value, visibility, self._scoring(scheme, need_weights)
         )
         return self._join(context), weights
 

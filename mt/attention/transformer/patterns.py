@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from mt.attention.masks import Sight
+from mt.attention.masks import Visibility
 from mt.attention.transformer import linear
 from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window, repeat_heads
 from mt.attention.transformer.positions import ALL_HEADS
@@ -30,18 +30,18 @@ class Pattern(nn.Module):
         self.groups = groups
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, G, S, D] where G divides H -> context [B, H, T, D], weights [B, H, T, S] or None."""
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         if len(self.groups) == 1:
-            return self.groups[0][1].attend(query, key, value, sight, scoring)
+            return self.groups[0][1].attend(query, key, value, visibility, scoring)
         found = [
             layout.attend(
                 query[:, heads],
                 key[:, heads],
                 value[:, heads],
-                sight,
+                visibility,
                 replace(scoring, heads=heads),
             )
             for heads, layout in self.groups
@@ -61,10 +61,10 @@ class Pattern(nn.Module):
         """The newest token, T = 1, at position [1]: as `attend` to all tokens so far, and the cache with it at its end."""
         if cache is not None:
             key, value = torch.cat((cache[0], key), dim=2), torch.cat((cache[1], value), dim=2)
-        sight = Sight(
+        visibility = Visibility(
             at, torch.arange(key.shape[2], device=at.device)
         )  # no key is later than the newest
-        return *self.attend(query, key, value, sight, scoring), (key, value)
+        return *self.attend(query, key, value, visibility, scoring), (key, value)
 
     def losses(self) -> Tensor | None:
         """What it adds to the training loss, per target token."""
@@ -98,7 +98,7 @@ class AdaptiveSpan(Pattern):
         return self.longest * cast(Tensor, ClampWithin.apply(self.share))
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> tuple[Tensor, Tensor | None]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         layout: FullLayout = Window(self.longest + self.RAMP)
@@ -106,7 +106,7 @@ class AdaptiveSpan(Pattern):
             query.shape[2] > 1 and query.device.type == "cpu"
         ):  # where reading the spans waits for nothing: only what they reach
             layout = Window(int(self.span.max()) + self.RAMP)
-        return layout.attend(query, key, value, sight, replace(scoring, span=self.bias))
+        return layout.attend(query, key, value, visibility, replace(scoring, span=self.bias))
 
     def bias(
         self,
@@ -153,15 +153,15 @@ class LinearAttention(Pattern):
     """
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, sight: Sight, scoring: Scoring
+        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
     ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(query.device.type, enabled=False):
             query, key, value = self._features(query, key, value)
-            if sight.valid is not None:
-                key = key * sight.valid[:, None, :, None]
+            if visibility.valid is not None:
+                key = key * visibility.valid[:, None, :, None]
             if scoring.need_weights:
-                return linear.pairwise(query, key, value, sight)
-            return (linear.causal if sight.causal else linear.bidirectional)(
+                return linear.pairwise(query, key, value, visibility)
+            return (linear.causal if visibility.causal else linear.bidirectional)(
                 query, key, value
             ), None
 

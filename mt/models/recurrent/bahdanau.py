@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.masks import positions
+from mt.attention.masks import position_range
 from mt.attention.recurrent.attention import Attended, Past, PreparedMemory, build_attention, join
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
@@ -93,7 +93,7 @@ class BahdanauDecoder(RecurrentDecoder):
         prepared = attention.prepare(memory.states, memory.mask)
         state, past = self.first_state(memory.summary), attention.start(prepared, words.shape[0])
         states, parts = [], []
-        at = positions(0, words.shape[1], words.device)
+        at = position_range(0, words.shape[1], words.device)
         # unbind, not indexing: the gradient of T slices is one stack instead of T tensors of the
         # full size.
         for gates_word, when in zip(self.cell.word(words).unbind(1), at.split(1), strict=True):
@@ -118,7 +118,7 @@ class BahdanauDecoder(RecurrentDecoder):
     def step(
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
-        words, at = self.dropout(embedded), positions(state.step, 1, embedded.device)
+        words, at = self.dropout(embedded), position_range(state.step, 1, embedded.device)
         cache, found, past = self.cell(
             self.cell.word(words), state.cache[0], PreparedMemory(*state.memory), at, state.cache[1]
         )

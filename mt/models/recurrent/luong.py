@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mt.attention.masks import positions
+from mt.attention.masks import position_range
 from mt.attention.recurrent.attention import Attended, Past, PreparedMemory, build_attention, join
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
@@ -50,7 +50,7 @@ class LuongDecoder(RecurrentDecoder):
         cache, length = self._first(memory, prepared, 1), embedded.shape[1]
         together = 1 if self.feeding else max(1, length)
         hidden, parts = [], []
-        at = positions(0, length, embedded.device)
+        at = position_range(0, length, embedded.device)
         for words, when in zip(
             self.dropout(embedded).split(together, 1), at.split(together), strict=True
         ):
@@ -68,7 +68,7 @@ class LuongDecoder(RecurrentDecoder):
     def step(
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
-        words, at = self.dropout(embedded)[:, None], positions(state.step, 1, embedded.device)
+        words, at = self.dropout(embedded)[:, None], position_range(state.step, 1, embedded.device)
         hidden, found, cache = self._advance(words, at, PreparedMemory(*state.memory), state.cache)
         return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(
             state.memory, cache, state.step + 1

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mt.attention.masks import Sight, positions
+from mt.attention.masks import Visibility, position_range
 from mt.attention.transformer.kernels import kept
 from mt.attention.transformer.multihead import KeyValue, MultiHeadAttention
 from mt.attention.transformer.patterns import Cache
@@ -84,13 +84,13 @@ class EncoderLayer(nn.Module):
         deep.scale(self)
 
     def forward(
-        self, x: Tensor, sight: Sight, scheme: PositionScheme, need_weights: bool
+        self, x: Tensor, visibility: Visibility, scheme: PositionScheme, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
         weights = None
 
         def look(x: Tensor) -> Tensor:
             nonlocal weights
-            out, weights = self.attention.to_itself(x, sight, scheme, need_weights)
+            out, weights = self.attention.to_itself(x, visibility, scheme, need_weights)
             return out
 
         x = self.around_attention(x, look)
@@ -110,14 +110,14 @@ class TransformerEncoder(Encoder):
         )
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
-        at = positions(0, embedded.shape[1], embedded.device)
-        sight = Sight(at, at, mask)
+        at = position_range(0, embedded.shape[1], embedded.device)
+        visibility = Visibility(at, at, mask)
         x = self.stack.enter(embedded, at)
         layers = cast(Sequence[EncoderLayer], self.layers)
         collected = []
         for number, layer in enumerate(layers):
             x, weights = self.stack.run(
-                layer, x, sight, self.stack.positions.for_layer(number), need_weights
+                layer, x, visibility, self.stack.positions.for_layer(number), need_weights
             )
             collected.append(weights)
         x = self.stack.norm(x)
@@ -166,21 +166,25 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        sight: Sight,
+        visibility: Visibility,
         scheme: PositionScheme,
         memory: KeyValue,
-        across: Sight,
+        cross_visibility: Visibility,
         need_weights: bool,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """x [B, T, D] -> x, the weights of both attentions where asked for."""
         found: dict[str, Tensor] = {}
 
-        def look_back(x: Tensor) -> Tensor:
+        def self_attend(x: Tensor) -> Tensor:
             return keep(
-                found, "decoder", *self.self_attention.to_itself(x, sight, scheme, need_weights)
+                found,
+                "decoder",
+                *self.self_attention.to_itself(x, visibility, scheme, need_weights),
             )
 
-        return self._rest(self.around_self(x, look_back), memory, across, need_weights, found)
+        return self._rest(
+            self.around_self(x, self_attend), memory, cross_visibility, need_weights, found
+        )
 
     def step(
         self,
@@ -189,39 +193,41 @@ class DecoderLayer(nn.Module):
         at: Tensor,
         scheme: PositionScheme,
         memory: KeyValue,
-        across: Sight,
+        cross_visibility: Visibility,
         need_weights: bool,
     ) -> tuple[Tensor, Cache, dict[str, Tensor]]:
         """x [B * K, 1, D] of the newest token at position [1] -> x, the cache of self-attention, weights as above."""
         found: dict[str, Tensor] = {}
         grown: Cache = ()
 
-        def look_back(x: Tensor) -> Tensor:
+        def self_attend(x: Tensor) -> Tensor:
             nonlocal grown
             out, weights, grown = self.self_attention.step(x, cache, at, scheme, need_weights)
             return keep(found, "decoder", out, weights)
 
-        x, found = self._rest(self.around_self(x, look_back), memory, across, need_weights, found)
+        x, found = self._rest(
+            self.around_self(x, self_attend), memory, cross_visibility, need_weights, found
+        )
         return x, grown, found
 
     def _rest(
         self,
         x: Tensor,
         memory: KeyValue,
-        across: Sight,
+        cross_visibility: Visibility,
         need_weights: bool,
         found: dict[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        def look_across(x: Tensor) -> Tensor:
+        def cross_attend(x: Tensor) -> Tensor:
             sentences = memory[0].shape[0]
             out, weights = self.cross_attention(
-                x.reshape(sentences, -1, x.shape[-1]), memory, across, need_weights
+                x.reshape(sentences, -1, x.shape[-1]), memory, cross_visibility, need_weights
             )
             if weights is not None:  # [B, H, K * T, S] -> [B * K, H, T, S]
                 weights = weights.unflatten(2, (-1, x.shape[1])).transpose(1, 2).flatten(0, 1)
             return keep(found, "cross", out, weights).reshape(x.shape)
 
-        x = self.around_cross(x, look_across)
+        x = self.around_cross(x, cross_attend)
         return self.around_feed_forward(x, self.feed_forward), found
 
 
@@ -249,18 +255,20 @@ class TransformerDecoder(Decoder):
     def forward(
         self, embedded: Tensor, memory: Memory, need_weights: bool = False
     ) -> DecoderOutput:
-        at = positions(0, embedded.shape[1], embedded.device)
-        x, sight, across = (
+        at = position_range(0, embedded.shape[1], embedded.device)
+        x, visibility, cross_visibility = (
             self.stack.enter(embedded, at),
-            Sight(at, at, causal=True),
-            self._across(at, memory.mask),
+            Visibility(at, at, causal=True),
+            self._cross_visibility(at, memory.mask),
         )
         collected = []
         for number, (layer, projected) in enumerate(
             zip(self._layers, self._project(memory), strict=True)
         ):
             scheme = self.stack.positions.for_layer(number)
-            x, weights = self.stack.run(layer, x, sight, scheme, projected, across, need_weights)
+            x, weights = self.stack.run(
+                layer, x, visibility, scheme, projected, cross_visibility, need_weights
+            )
             collected.append(weights)
         losses = (
             pattern_losses([layer.self_attention for layer in self._layers])
@@ -280,8 +288,11 @@ class TransformerDecoder(Decoder):
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
         projections, mask = state.memory
-        at = positions(state.step, 1, embedded.device)
-        x, across = self.stack.enter(embedded[:, None], at), self._across(at, mask)
+        at = position_range(state.step, 1, embedded.device)
+        x, cross_visibility = (
+            self.stack.enter(embedded[:, None], at),
+            self._cross_visibility(at, mask),
+        )
         caches, collected = [], []
         for number, (layer, cache, projected) in enumerate(
             zip(self._layers, state.cache, projections, strict=True)
@@ -292,7 +303,7 @@ class TransformerDecoder(Decoder):
                 at,
                 self.stack.positions.for_layer(number),
                 projected,
-                across,
+                cross_visibility,
                 need_weights,
             )
             caches.append(cache)
@@ -308,9 +319,9 @@ class TransformerDecoder(Decoder):
         states = for_products(memory.states)
         return [layer.project(states) for layer in self._layers]
 
-    def _across(self, at: Tensor, mask: Tensor) -> Sight:
+    def _cross_visibility(self, at: Tensor, mask: Tensor) -> Visibility:
         """Any target token may see the whole source."""
-        return Sight(at, positions(0, mask.shape[1], at.device), mask)
+        return Visibility(at, position_range(0, mask.shape[1], at.device), mask)
 
 
 def stacked(collected: list[dict[str, Tensor]]) -> dict[str, Tensor]:
