@@ -93,7 +93,7 @@ class Encoder(nn.Module):
         """embedded [B, S, E], mask [B, S] bool -> Memory."""
         raise NotImplementedError
 
-    def figures(self) -> dict[str, float]:
+    def monitored_values(self) -> dict[str, float]:
         """What is worth watching in training, by name; reported at each validation."""
         return {}
 
@@ -118,8 +118,8 @@ class Decoder(nn.Module):
         """
         raise NotImplementedError
 
-    def figures(self) -> dict[str, float]:
-        """As `Encoder.figures`."""
+    def monitored_values(self) -> dict[str, float]:
+        """As `Encoder.monitored_values`."""
         return {}
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
@@ -183,9 +183,12 @@ class Seq2Seq(nn.Module):
         output, state = self.decoder.step(self.target_embedding(tokens), state, need_weights)
         return self.output(output.hidden[:, 0]).float(), state, output.attention
 
-    def figures(self) -> dict[str, float]:
+    def monitored_values(self) -> dict[str, float]:
         """What is worth watching in training: name -> value."""
-        sides = {"encoder": self.encoder.figures(), "decoder": self.decoder.figures()}
+        sides = {
+            "encoder": self.encoder.monitored_values(),
+            "decoder": self.decoder.monitored_values(),
+        }
         return {
             f"{side} {name}": value
             for side, found in sides.items()

@@ -301,17 +301,17 @@ class Trainer:
             self.log.say(
                 f"validation at step {state.step:,}: {scores.line()}{'  (best so far)' if better else ''}"
             )
-            figures = self.model.figures()
-            if figures:
+            monitored = self.model.monitored_values()
+            if monitored:
                 self.log.say(
-                    "  " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
+                    "  " + ", ".join(f"{name} {value:.2f}" for name, value in monitored.items())
                 )
             spent = {
                 name: getattr(state, name)
                 for name in ("minutes", "training_minutes", "target_tokens", "flops")
             }
             self.log.record(
-                "val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **figures
+                "val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **monitored
             )
             if better and self.ranks.first:
                 write_tensors(

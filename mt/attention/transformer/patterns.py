@@ -70,7 +70,7 @@ class Pattern(nn.Module):
         """What it adds to the training loss, per target token."""
         return None
 
-    def figures(self) -> dict[str, float]:
+    def monitored_values(self) -> dict[str, float]:
         """What is worth watching in training, by name."""
         return {}
 
@@ -125,7 +125,7 @@ class AdaptiveSpan(Pattern):
     def losses(self) -> Tensor:
         return self.cost * self.span.mean()
 
-    def figures(self) -> dict[str, float]:
+    def monitored_values(self) -> dict[str, float]:
         return {"mean span": self.span.mean().item(), "longest span": self.span.max().item()}
 
 

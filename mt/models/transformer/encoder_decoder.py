@@ -59,12 +59,12 @@ def pattern_losses(attentions: Sequence[MultiHeadAttention]) -> list[ExtraLoss]:
     return [lambda nll, real: mean * real.sum()]
 
 
-def pattern_figures(attentions: Sequence[MultiHeadAttention]) -> dict[str, float]:
+def pattern_monitored_values(attentions: Sequence[MultiHeadAttention]) -> dict[str, float]:
     """What the patterns of a stack report, by layer from 0."""
     return {
         f"layer {n} {name}": value
         for n, a in enumerate(attentions)
-        for name, value in a.pattern.figures().items()
+        for name, value in a.pattern.monitored_values().items()
     }
 
 
@@ -132,8 +132,8 @@ class TransformerEncoder(Encoder):
             pattern_losses([layer.attention for layer in layers]) if self.training else [],
         )
 
-    def figures(self) -> dict[str, float]:
-        return pattern_figures(
+    def monitored_values(self) -> dict[str, float]:
+        return pattern_monitored_values(
             [layer.attention for layer in cast(Sequence[EncoderLayer], self.layers)]
         )
 
@@ -277,8 +277,8 @@ class TransformerDecoder(Decoder):
         )
         return DecoderOutput(self.stack.norm(x), stacked(collected), losses)
 
-    def figures(self) -> dict[str, float]:
-        return pattern_figures([layer.self_attention for layer in self._layers])
+    def monitored_values(self) -> dict[str, float]:
+        return pattern_monitored_values([layer.self_attention for layer in self._layers])
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         projected = [(kept(keys), kept(values)) for keys, values in self._project(memory)]
