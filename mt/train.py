@@ -31,7 +31,7 @@ from mt.inspection.alignment_error import score_attention
 from mt.inspection.inspector import Inspector
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
-from mt.models.weights import fill
+from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder, read_tensors
 from mt.training.cost import save_cost
 from mt.training.distributed import Ranks
@@ -107,7 +107,7 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     )
     if config.trainer.init_from:
         tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
-        fill(model, tensors, f"trainer.init_from={config.trainer.init_from}")
+        load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
     return model.to(device)
 
 

@@ -20,7 +20,7 @@ from mt.errors import MTError, UsageError
 from mt.models.build import build_model
 from mt.models.packed import can_pack, pack
 from mt.models.seq2seq import Seq2Seq
-from mt.models.weights import fill
+from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder, read_tensors
 
 
@@ -46,7 +46,7 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     tensors, facts = read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)
     model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
-    fill(model, tensors, folder.model)
+    load_parameters(model, tensors, folder.model)
     return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts)
 
 

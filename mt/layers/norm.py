@@ -22,7 +22,7 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x.float(), self.weight.shape, self.weight, 1e-6).to(x.dtype)
 
 
-def for_products(x: Tensor) -> Tensor:
+def to_autocast_dtype(x: Tensor) -> Tensor:
     """x in the precision in which autocast multiplies: converted once where several products follow, not once for each."""
     return (
         x.to(torch.get_autocast_dtype(x.device.type))

@@ -14,7 +14,7 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def fill(model: nn.Module, tensors: dict[str, Tensor], origin: object) -> None:
+def load_parameters(model: nn.Module, tensors: dict[str, Tensor], origin: object) -> None:
     """Copy tensors into the parameters of the same names; all must be there, in shape, and nothing else."""
     parameters = model_tensors(model)
     wrong = sorted(parameters.keys() ^ tensors.keys()) or [

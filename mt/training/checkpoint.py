@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.errors import MTError
-from mt.models.weights import fill
+from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder, read_tensors, write_tensors
 from mt.training.optim import Optimizers
 
@@ -64,7 +64,7 @@ def load_checkpoint(
     """Put everything back where `save_checkpoint` took it from; returns where training stood."""
     path = folder.checkpoint
     tensors, facts = read_tensors(path)
-    fill(
+    load_parameters(
         model,
         {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")},
         path,

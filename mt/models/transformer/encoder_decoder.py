@@ -17,7 +17,7 @@ from mt.attention.transformer.positions import PositionScheme, build_positions
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
 from mt.layers.losses import ExtraLoss
-from mt.layers.norm import for_products
+from mt.layers.norm import to_autocast_dtype
 from mt.models.seq2seq import Decoder, DecoderOutput, DecodingState, Encoder, Memory
 from mt.models.transformer.sublayers import DeepNorm, FeedForward, Sublayer, build_norm
 
@@ -316,7 +316,7 @@ class TransformerDecoder(Decoder):
         return cast(Sequence[DecoderLayer], self.layers)
 
     def _project(self, memory: Memory) -> list[KeyValue]:
-        states = for_products(memory.states)
+        states = to_autocast_dtype(memory.states)
         return [layer.project(states) for layer in self._layers]
 
     def _cross_visibility(self, at: Tensor, mask: Tensor) -> Visibility:

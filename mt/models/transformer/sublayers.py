@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
-from mt.layers.norm import RMSNorm, for_products
+from mt.layers.norm import RMSNorm, to_autocast_dtype
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -44,7 +44,7 @@ class Sublayer(nn.Module):
 
     def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         if self.place in ("pre", "sandwich"):
-            return x + self.dropout(self.second(function(for_products(self.norm(x)))))
+            return x + self.dropout(self.second(function(to_autocast_dtype(self.norm(x)))))
         return self.norm(self.residual * x + self.dropout(function(x)))
 
 
