@@ -1,0 +1,1 @@
+"""Settings: their definitions, composition from YAML files and command line, and checks."""

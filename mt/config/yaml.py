@@ -1,6 +1,6 @@
-"""A `Config` as YAML text, and one from what was read: types, keys and values checked.
+"""Conversion of a `Config` to YAML and back, with checks of keys, types and values.
 
-Apart from `compose.py`, because who reads a run directory need not wait for Hydra.
+Separate from `compose.py`, so that reading a run directory does not import Hydra.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mt.errors import UsageError
 
 
 def to_config(composed: DictConfig) -> Config:
-    """Hydra's result as dataclasses, with interpolations resolved and values checked."""
+    """Convert a composed configuration to dataclasses; resolve interpolations and check values."""
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
     except OmegaConfBaseException as error:
@@ -31,7 +31,7 @@ def to_config(composed: DictConfig) -> Config:
 
 
 def _split(key: str, entry: Any) -> SplitConfig:
-    """A mixed-in corpus: OmegaConf cannot add typed sections to a dict from the command line, so its type is checked here."""
+    """Convert an entry of data.mix, whose type OmegaConf does not check when it is added."""
     try:
         split = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SplitConfig), entry))
     except (OmegaConfBaseException, ValueError) as error:
@@ -41,28 +41,26 @@ def _split(key: str, entry: Any) -> SplitConfig:
 
 
 def config_to_yaml(config: Config) -> str:
-    """All settings as YAML."""
+    """Return all settings as YAML."""
     return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
 
 
 def config_from_yaml(text: str) -> Config:
-    """The inverse of `config_to_yaml`; unknown keys and wrong types raise UsageError."""
+    """Invert `config_to_yaml`. Raises UsageError if there are unknown keys or wrong types."""
     composed = OmegaConf.create(text)
     if not isinstance(composed, DictConfig):
-        raise UsageError("it holds no settings")
+        raise UsageError("not a YAML mapping of settings")
     return to_config(composed)
 
 
 def one_line(error: Exception) -> str:
-    """The part of Hydra's and OmegaConf's messages that a person needs."""
-    # Hydra's own message only says that merging failed; why is in the error that it wraps.
+    """Return the useful part of an error message of Hydra or OmegaConf in one line."""
+    # Hydra's own message only says that merging failed; the wrapped error has the reason.
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     noise = ("full_key:", "reference_type=", "object_type=", "See https", "^")
-    key = next(
-        (line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key:")),
-        "",
-    )
+    prefix = "full_key:"
+    key = next((line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix)), "")
     text = "; ".join(line for line in lines if not line.startswith(noise))
     text = text.replace("LexerNoViableAltException: ", "unexpected character after: ")
     return f"{key}: {text}" if key and key not in text else text

@@ -16,7 +16,7 @@ from mt.attention.recurrent.attention import (
     SELECTS,
     build_attention,
 )
-from mt.config import schema
+from mt.config import model_schema
 from mt.config.schema import ModelConfig, RNNConfig
 from mt.errors import MTError
 from mt.models.build import PLACEMENTS
@@ -297,7 +297,7 @@ def test_every_name_has_a_class_and_a_reference():
     assert {row.scope for row in rows} == set(SCOPES)
     assert {row.select for row in rows} == set(SELECTS)
     assert {row.attention for row in rows if row.attention_heads > 1} == set(
-        schema.MULTI_HEAD_SCORES
+        model_schema.MULTI_HEAD_SCORES
     ) - {"concat"}  # = additive
 
 

@@ -33,7 +33,7 @@ def test_the_mechanism_that_it_adds_passes_the_tests_that_it_names(tmp_path: Pat
 
     positions, config = (
         tmp_path / "mt/attention/transformer/positions.py",
-        tmp_path / "mt/config/schema.py",
+        tmp_path / "mt/config/model_schema.py",
     )
     insert(positions, "# Name -> scheme of one side", scheme + "\n\n")
     insert(positions, '    "rope": lambda', line)

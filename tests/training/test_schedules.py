@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mt.config.schema import SCHEDULE_NAMES, OptimConfig
+from mt.config.training_schema import SCHEDULE_NAMES, OptimConfig
 from mt.training.schedules import SCHEDULES, learning_rate
 
 # Name -> warm-up steps, and rates for a peak of 1 by (optimizer step, share of the budget spent)

@@ -254,7 +254,7 @@ def trained(tiny_run, tmp_path):
 
 
 def test_a_run_with_other_settings_is_not_continued(tiny_run, trained):
-    with pytest.raises(MTError, match=r"optim.lr is 0.001 there and 0.002 here"):
+    with pytest.raises(MTError, match=r"optim.lr was 0.001, now 0.002"):
         run([*tiny_run(60), "model/size=tiny", "trainer.max_steps=4", "optim.lr=0.002"])
 
 

@@ -19,7 +19,7 @@ from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
 from mt.comparison.planning.question import Limits, mistake
 from mt.config.compose import check_keys
-from mt.config.schema import setting
+from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
 from mt.evaluation.lengths import check_by

@@ -325,7 +325,7 @@ def test_matched_parameters(ask) -> None:
         (TWO.replace("model=rnn", "model=lstm"), "variant rnn: unknown option model=lstm"),
         (
             TWO.replace("position=rope", "position=rope, model.dim=7"),
-            "variant tr: model.dim=7 is not possible",
+            "variant tr: model.dim must be even",
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn"),

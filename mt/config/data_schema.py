@@ -1,0 +1,164 @@
+"""Settings of the parallel text: sources, cleaning and tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mt.config.setting import group, setting
+
+
+@dataclass
+class SplitConfig:
+    """The source of the sentence pairs of a split: `src` and `tgt`, `file`, `hub` or `demo`."""
+
+    src: Any = setting(
+        None,
+        "source text, one sentence per line: a path or a list of paths; .gz, .xz and .zst are "
+        "decompressed",
+    )
+    tgt: Any = setting(None, "target text, aligned with src line by line")
+    file: Any = setting(
+        None,
+        "file(s) with both sides, .tsv, .jsonl or .tmx, optionally compressed: a path or a list "
+        "of paths",
+    )
+    hub: str = setting(
+        "", "Hugging Face data set: a repository name, or a local directory with the same layout"
+    )
+    subset: str = setting(
+        "", "configuration of the hub data set, such as de-en; for demo: full or core"
+    )
+    split: str = setting(
+        "",
+        "split of the hub data set, such as train; for demo: train, val, test, long or compose",
+    )
+    revision: str = setting(
+        "",
+        "revision of the hub data set; refs/convert/parquet reads data sets that have a loading "
+        "script",
+    )
+    columns: list[str] = setting(
+        list,
+        "source and target column: TSV column numbers (from 0) or JSON keys; default: the "
+        "language codes",
+    )
+    demo: int = setting(0, "number of sentence pairs to generate from the embedded corpus")
+    links: Any = setting(
+        None,
+        "(test only) file(s) with gold word alignments in Pharaoh format (0-0 1-2), for the "
+        "alignment error rate",
+    )
+    limit: int = setting(0, "maximum number of pairs, taken from the start; 0: all")
+    weight: float = setting(
+        1.0,
+        "(training only) how often each pair occurs per epoch; 0.5: a new half in each epoch; "
+        "3: three times",
+    )
+
+
+@dataclass
+class CleanConfig:
+    """Cleaning of the training pairs; the pairs that each step drops are counted and reported.
+
+    Validation and test pairs are normalised, never dropped.
+    """
+
+    unicode: str = setting("NFC", "Unicode normalisation form", choices=("NFC", "NFKC", "none"))
+    max_words: int = setting(
+        250,
+        "drop pairs with a side longer than N words (characters, in scripts without spaces); "
+        "0: no limit",
+    )
+    max_chars: int = setting(2500, "drop pairs with a side longer than N characters; 0: no limit")
+    max_ratio: float = setting(
+        4.0,
+        "drop pairs whose longer side has more than 50 UTF-8 bytes and N times as many as the "
+        "shorter; 0: no limit",
+    )
+    deduplicate: bool = setting(True, "drop duplicate pairs")
+    drop_overlap: bool = setting(
+        True, "drop training pairs whose source or target occurs in the validation or test set"
+    )
+
+
+@dataclass
+class TokenizerConfig:
+    """SentencePiece model, trained on the cleaned training text.
+
+    Unknown characters are encoded as bytes, so that decoding always restores the text.
+    """
+
+    type: str = setting("unigram", "subword model", choices=("unigram", "bpe"))
+    vocab_size: int = setting(
+        8000, "vocabulary size in pieces (of each vocabulary, if joint=false)", minimum=1
+    )
+    joint: bool = setting(True, "use one vocabulary for both languages; false: one each")
+    character_coverage: float = setting(
+        0.9999,
+        "fraction of the characters in the text that get their own piece; the others are encoded "
+        "as bytes",
+    )
+    train_lines: int = setting(
+        1_000_000,
+        "maximum number of lines sampled to train the tokenizer (a million lines of usual length "
+        "need about 4 GB of memory)",
+        minimum=1,
+    )
+    sampling: float = setting(
+        0.0,
+        "subword regularisation; unigram: smoothing alpha, 0.1 (strong) to 0.5 (weak); bpe: merge "
+        "dropout, about 0.1; 0: off",
+    )
+
+
+@dataclass
+class DataConfig:
+    """The parallel text."""
+
+    name: str = setting("files", "short name of the data, used in the default run name")
+    src_lang: str = setting("src", "source language code, such as en")
+    tgt_lang: str = setting(
+        "tgt", "target language code, such as de; selects the tokenizer of BLEU"
+    )
+    reverse: bool = setting(
+        False, "translate in the opposite direction: swap sides, columns and language codes"
+    )
+    train: SplitConfig = group(SplitConfig, "training set")
+    val: SplitConfig = group(
+        SplitConfig, "validation set; if unset, held out of train by a hash of the source sentence"
+    )
+    test: SplitConfig = group(
+        SplitConfig, "test set; if unset, held out of train by a hash of the source sentence"
+    )
+    mix: dict[str, Any] = setting(
+        dict,
+        "additional training corpora by name, with the keys of data.train, such as "
+        "+data.mix.news.src=a.en",
+    )
+    holdout: int = setting(
+        1000,
+        "number of pairs to hold out for each of val and test if unset (at most 5 % of the corpus "
+        "each)",
+    )
+    max_pieces: int = setting(
+        256,
+        "maximum length of a side in subword pieces; longer training pairs are dropped, longer "
+        "input is split",
+        minimum=1,
+    )
+    clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
+    tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
+    cache: str = setting(
+        "",
+        "directory of prepared corpora, keyed by content and settings; default: $MT_CACHE or "
+        "~/.cache/mt",
+        resumable=True,
+    )
+    offline: bool = setting(
+        False, "read hub data from the local cache only, without network access", resumable=True
+    )
+
+    def languages(self) -> tuple[str, str]:
+        """Return the codes of the source and the target language, swapped if `reverse`."""
+        return (self.tgt_lang, self.src_lang) if self.reverse else (self.src_lang, self.tgt_lang)

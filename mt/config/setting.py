@@ -1,0 +1,51 @@
+"""How a setting is declared: a dataclass field with its help text and its valid values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, Field, field
+from typing import Any
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    resumable: bool = False,
+    choices: tuple[str, ...] = (),
+    minimum: float = 0,
+    below: float = math.inf,
+) -> Any:
+    """Declare a setting with its default and its help text.
+
+    Args:
+        default: The default value, or a function that returns it.
+        help: One line for `--help`: what the setting does, its unit, and when it applies.
+        resumable: If True, a run may be continued with a different value.
+        choices: The valid values of a string; empty if any string is valid.
+        minimum: The smallest valid number.
+        below: The exclusive upper bound of a number.
+    """
+    metadata = {
+        "help": help,
+        "resumable": resumable,
+        "choices": choices,
+        "minimum": minimum,
+        "below": below,
+    }
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def group(kind: type, help: str) -> Any:
+    """Declare a section of settings, defined by the dataclass `kind`."""
+    return field(default_factory=kind, metadata={"help": help})
+
+
+def default_value(declared: Field) -> Any:
+    """Return the default of a setting."""
+    if declared.default is not MISSING:
+        return declared.default
+    assert declared.default_factory is not MISSING
+    return declared.default_factory()

@@ -1,0 +1,121 @@
+"""Settings of the optimizer and of the training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mt.config.setting import setting
+
+SCHEDULE_NAMES = ("inverse_sqrt", "cosine", "constant")
+
+
+@dataclass
+class OptimConfig:
+    """Optimizer, learning-rate schedule and label smoothing."""
+
+    optimizer: str = setting(
+        "adamw",
+        "optimizer; muon: orthogonalised momentum for weight matrices (Jordan et al. 2024), AdamW "
+        "for the rest",
+        choices=("adamw", "muon"),
+    )
+    lr: float = setting(1e-3, "peak learning rate")
+    warmup: int = setting(1000, "linear warm-up, in optimizer steps")
+    schedule: str = setting(
+        "inverse_sqrt",
+        "learning rate after warm-up; inverse_sqrt: lr * sqrt(warmup / step); cosine: to zero "
+        "when the training budget is spent",
+        choices=SCHEDULE_NAMES,
+    )
+    betas: list[float] = setting(lambda: [0.9, 0.98], "decay rates of AdamW's two moments")
+    eps: float = setting(1e-9, "epsilon of AdamW")
+    momentum: float = setting(0.95, "(muon only) momentum", below=1)
+    weight_decay: float = setting(
+        0.01, "decoupled weight decay of weight matrices; embeddings, biases and norms have none"
+    )
+    clip: float = setting(1.0, "maximum norm of the gradient; 0: no clipping")
+    label_smoothing: float = setting(
+        0.1,
+        "probability mass spread uniformly over the vocabulary (Szegedy et al. 2015)",
+        below=1,
+    )
+    ema: float = setting(
+        0.999,
+        "decay of the exponential moving average of the weights, which is validated and saved as "
+        "the model; 0: no average",
+        below=1,
+    )
+
+
+@dataclass
+class TrainerConfig:
+    """Training loop: budget, batches, precision, validation and checkpoints."""
+
+    max_steps: int = setting(0, "stop after N optimizer steps; 0: no limit", resumable=True)
+    max_epochs: float = setting(0.0, "stop after N epochs; 0: no limit", resumable=True)
+    max_minutes: float = setting(
+        0.0,
+        "stop after N minutes of training and validation, summed over restarts; 0: no limit (30 "
+        "minutes if none of the five limits is set)",
+        resumable=True,
+    )
+    max_target_tokens: int = setting(
+        0,
+        "stop after N target tokens, end of sentence included, padding excluded; 0: no limit",
+        resumable=True,
+    )
+    max_flops: float = setting(
+        0.0,
+        "stop after N floating-point operations, such as 1e15, counted as in mt/training/flops.py; "
+        "0: no limit",
+        resumable=True,
+    )
+    batch_tokens: int = setting(
+        4096,
+        "batch size per device, in tokens of the longer side, padding included",
+        minimum=1,
+    )
+    accumulate: int = setting(1, "batches per device in an optimizer step", minimum=1)
+    device: str = setting(
+        "auto", "training device", resumable=True, choices=("auto", "cpu", "cuda", "mps")
+    )
+    precision: str = setting(
+        "auto",
+        "bf16: matrix products in bfloat16; auto: bf16 if the hardware supports it, else fp32",
+        resumable=True,
+        choices=("auto", "fp32", "bf16"),
+    )
+    threads: int = setting(0, "number of CPU threads; 0: one per core", resumable=True)
+    compile: bool = setting(
+        False,
+        "compile Transformer layers with torch.compile; slower on CPUs; needs a C++ compiler",
+        resumable=True,
+    )
+    log_every: int = setting(
+        20, "interval of progress lines, in optimizer steps", resumable=True, minimum=1
+    )
+    val_every: int = setting(500, "interval of validations, in optimizer steps; 0: only at the end")
+    val_minutes: float = setting(
+        0.0,
+        "interval of additional validations, in minutes; 0: none",
+        resumable=True,
+    )
+    val_metric: str = setting(
+        "bleu", "metric that selects the best model", choices=("bleu", "loss")
+    )
+    val_beam: int = setting(1, "beam size in validation; 1: greedy search", minimum=1)
+    patience: int = setting(
+        0, "stop after N validations in a row without improvement; 0: no limit", resumable=True
+    )
+    samples: int = setting(
+        2, "number of validation sentences logged with their translations", resumable=True
+    )
+    save_minutes: float = setting(
+        5.0,
+        "interval of checkpoints, in minutes; each validation also saves one",
+        resumable=True,
+    )
+    init_from: str = setting(
+        "", "run directory to take initial weights and the tokenizer from, for fine-tuning"
+    )
+    test_beam: int = setting(5, "beam size in the test after training", resumable=True, minimum=1)
