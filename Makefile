@@ -6,19 +6,19 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 
-# pip's own words, only those that show how far it is. pipefail: its failure must not get lost in the filter.
+# Of pip's output only the lines that show progress. pipefail: a failure of pip must not be lost in the filter.
 SHELL  := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 INSTALL = $(PIP) install -c constraints.txt
 STEPS   = sed -unE 's/^ *((Downloading|Building|Installing|Successfully).{0,90}).*/\1/p'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint style clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes), test it, translate a few sentences
+demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes), test it, translate some sentences
 	$(BIN)/mt-train experiment=demo
 	@echo; echo "A few sentences through: mt-translate runs/demo"
 	@for sentence in \
@@ -35,33 +35,36 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 	paste -d '\n' runs/demo/sentences.txt runs/demo/sentences.out.txt | sed 'n; s/^/    /'
 	@echo; echo "Your turn: $(BIN)/mt-translate runs/demo \"The cat sleeps in the garden.\""
 
-test: $(VENV)/.installed-dev  ## check style and run the tests
-	$(BIN)/ruff check .
+test: style  ## run the tests, after the quick checks: style, format, contract of imports
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: $(VENV)/.installed-dev  ## style and types only
-	$(BIN)/ruff check .
+lint: style  ## the quick checks, and types
 	$(BIN)/mypy
 
+style: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
 clean:  ## remove the environment and caches; runs/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) not found: install Python 3.11 or newer, or name it: make PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	    echo "error: $$($(PYTHON) --version) is too old: Python 3.11 or newer is needed; name another one: make PYTHON=python3.12" >&2; exit 1; }
+	    echo "error: $$($(PYTHON) --version) is too old: mt needs Python 3.11 or newer; name another one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
 	    echo "error: $(PYTHON) has no venv module: apt install python3-venv" >&2; exit 1; }
 	@echo "creating $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing what is needed into $(VENV): PyTorch is large, the first time takes some minutes"
+	@echo "installing mt into $(VENV): PyTorch is large, the first time takes some minutes"
 	@$(INSTALL) -e . | $(STEPS)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing what is needed and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
+	@echo "installing mt and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
 	@$(INSTALL) -e '.[dev,ctranslate2,onnx]' | $(STEPS)
 	@touch $@ $(VENV)/.installed
