@@ -52,7 +52,7 @@ def _masked(
     return function(scores.masked_fill(~mask, fill)) * mask.any(-1, keepdim=True)
 
 
-class Select(nn.Module):
+class Selector(nn.Module):
     """A selection that may learn in ways of its own; of recurrent decoders."""
 
     def forward(
@@ -61,12 +61,12 @@ class Select(nn.Module):
         """scores [B, H, Q, S], mask broadcastable, query [B, Q, D] -> weights; terms [B, Q] for `losses`, in training only."""
         raise NotImplementedError
 
-    def losses(self, terms: dict[str, Tensor], later: bool) -> list[ExtraLoss]:
+    def losses(self, terms: dict[str, Tensor], affects_later_tokens: bool) -> list[ExtraLoss]:
         """From the terms of all steps [B, T]. `later`: whether the weights of a step bear on the tokens after its own too."""
         return []
 
 
-class Soft(Select):
+class SoftSelector(Selector):
     """One of the functions above."""
 
     def __init__(self, select: Selection) -> None:

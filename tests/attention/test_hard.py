@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import mt.attention.recurrent.hard as hard
 from helpers.recurrent_attention import model_of, softmax
-from mt.attention.recurrent.attention import SELECTS
+from mt.attention.recurrent.attention import SELECTORS
 from mt.attention.recurrent.hard import Reinforce, StraightThrough
 from mt.config.schema import RNNConfig
 
@@ -44,7 +44,7 @@ def test_straight_through_has_the_gradient_of_the_noisy_softmax(monkeypatch):
         torch.randn(2, 1, 3, 5),
         torch.randn(2, 1, 3, 5),
     )
-    monkeypatch.setattr(hard, "noise_like", lambda _: noise)
+    monkeypatch.setattr(hard, "gumbel_noise_like", lambda _: noise)
     weights, _ = StraightThrough(0.7)(scores, torch.ones(5, dtype=torch.bool), torch.zeros(2, 3, 4))
     assert torch.equal(weights, F.one_hot((scores + noise).argmax(-1), 5).float())
     (got,) = torch.autograd.grad((weights * towards).sum(), scores)
@@ -87,15 +87,15 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
         torch.randint(4, 12, (1, length)),
     )
     real = torch.tensor([[True, True, False]])
-    plain_log_probs = hard.log_probs
+    plain_log_probs = hard.masked_log_softmax
     asked: list[torch.Tensor] = []
     wanted: list[tuple[int, ...]] = []
 
-    def log_probs(scores, mask):
+    def masked_log_softmax(scores, mask):
         asked.append(plain_log_probs(scores, mask))
         return asked[-1]
 
-    def noise_like(scores):  # makes the wanted positions the best ones
+    def gumbel_noise_like(scores):  # makes the wanted positions the best ones
         done = sum(each.shape[2] for each in asked[:-1])
         noise = torch.zeros_like(scores)
         for query in range(scores.shape[2]):
@@ -103,8 +103,8 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
                 noise[0, head, query, wanted[done + query][head]] = 1e9
         return noise
 
-    monkeypatch.setattr(hard, "log_probs", log_probs)
-    monkeypatch.setattr(hard, "noise_like", noise_like)
+    monkeypatch.setattr(hard, "masked_log_softmax", masked_log_softmax)
+    monkeypatch.setattr(hard, "gumbel_noise_like", gumbel_noise_like)
     parameters = {name: p for name, p in model.named_parameters() if "baseline" not in name}
     mean_cost, mean_gradient, total = 0.0, [torch.zeros_like(p) for p in parameters.values()], 0.0
     for positions in itertools.product(itertools.product(range(size), repeat=heads), repeat=length):
@@ -200,8 +200,8 @@ def test_hard_terms_are_those_of_the_choice():
 
 
 def test_settings_of_hard_attention_arrive():
-    assert SELECTS["hard"](RNNConfig(hard_entropy=0.3), 4).entropy == 0.3
+    assert SELECTORS["hard"](RNNConfig(hard_entropy=0.3), 4).entropy == 0.3
     assert (
-        SELECTS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature
+        SELECTORS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature
         == 0.4
     )

@@ -13,7 +13,7 @@ from mt.attention.recurrent.attention import (
     HARD_ESTIMATORS,
     SCOPES,
     SCORES,
-    SELECTS,
+    SELECTORS,
     build_attention,
 )
 from mt.config import model_schema
@@ -235,12 +235,12 @@ def test_every_mechanism_equals_its_slow_reference(mechanism):
         torch.randn(2, 9, 6),
         (7, 3),
     )  # steps go on beyond the source
-    memory = attention.prepare(states, torch.arange(7) < torch.tensor(lengths)[:, None])
-    at, past, parts = torch.arange(9), attention.start(memory, 2), []
+    memory = attention.project(states, torch.arange(7) < torch.tensor(lengths)[:, None])
+    at, attention_state, parts = torch.arange(9), attention.initial_state(memory, 2), []
     for query, when in zip(queries.split(1, 1), at.split(1), strict=True):
-        found, past = attention(query, memory, when, past)
+        found, attention_state = attention(query, memory, when, attention_state)
         parts.append(found)
-    ways = [parts] if attention.one_by_one else [parts, [attention(queries, memory, at, ())[0]]]
+    ways = [parts] if attention.sequential else [parts, [attention(queries, memory, at, ())[0]]]
     w = {name: parameter.tolist() for name, parameter in attention.named_parameters()}
     for row, length in enumerate(lengths):
         expected = slow_attention(
@@ -273,7 +273,7 @@ def test_every_mechanism_equals_its_slow_reference(mechanism):
 def test_states_and_queries_may_differ_in_width():
     for name in ("additive", "general", "location"):
         attention = build_attention(RNNConfig(attention=name, attention_dim=5), 3, 4)
-        memory = attention.prepare(torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.bool))
+        memory = attention.project(torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.bool))
         assert attention(torch.randn(2, 1, 3), memory, torch.arange(1), ())[0].context.shape == (
             2,
             1,
@@ -287,7 +287,7 @@ def choices(key):
 
 def test_every_name_has_a_class_and_a_reference():
     assert choices("attention") == {*SCORES, "none"}
-    assert (choices("scope"), choices("select")) == (set(SCOPES), set(SELECTS))
+    assert (choices("scope"), choices("select")) == (set(SCOPES), set(SELECTORS))
     assert (choices("hard_estimator"), choices("placement")) == (
         set(HARD_ESTIMATORS),
         set(PLACEMENTS),
@@ -295,7 +295,7 @@ def test_every_name_has_a_class_and_a_reference():
     rows = [RNNConfig(**changes) for changes, *_ in MECHANISMS.values()]
     assert {row.attention for row in rows} == set(SCORES)
     assert {row.scope for row in rows} == set(SCOPES)
-    assert {row.select for row in rows} == set(SELECTS)
+    assert {row.select for row in rows} == set(SELECTORS)
     assert {row.attention for row in rows if row.attention_heads > 1} == set(
         model_schema.MULTI_HEAD_SCORES
     ) - {"concat"}  # = additive
@@ -303,11 +303,11 @@ def test_every_name_has_a_class_and_a_reference():
 
 def test_location_refuses_a_source_beyond_its_longest():
     attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
-    attention.prepare(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
+    attention.project(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
     with pytest.raises(
         MTError, match="a source of 6 pieces is longer.*model.rnn.longest_source over 5"
     ):
-        attention.prepare(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
+        attention.project(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
 
 
 # --- decoders and encoders

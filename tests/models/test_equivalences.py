@@ -15,7 +15,7 @@ from mt.decoding.options import SearchOptions
 from mt.decoding.search import search
 from mt.layers.dropout import dropout
 from mt.models.build import build_model
-from mt.models.recurrent.cells import KERNELS, gru, lstm, run, scan
+from mt.models.recurrent.cells import RNN_CLASSES, gru_update, lstm_update, run_rnn, run_stepwise
 from mt.models.recurrent.encoder import RNNEncoder
 from mt.models.seq2seq import DecodingState, select_rows
 
@@ -199,10 +199,10 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
 def test_a_kernel_step_by_step_equals_torch(kind):
     torch.manual_seed(0)
-    kernel, x = KERNELS[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
+    kernel, x = RNN_CLASSES[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
     start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
     inputs = (x, *kernel.parameters())
-    (expected, last), (found, state) = (way(kernel, x, start) for way in (run, scan))
+    (expected, last), (found, state) = (way(kernel, x, start) for way in (run_rnn, run_stepwise))
     torch.testing.assert_close((found, state), (expected, last))
     for one, other in zip(
         torch.autograd.grad(found.square().sum(), inputs),
@@ -211,9 +211,9 @@ def test_a_kernel_step_by_step_equals_torch(kind):
     ):
         torch.testing.assert_close(one, other)
     with torch.autocast("cpu", torch.bfloat16):
-        low, state = run(kernel, x)
+        low, state = run_rnn(kernel, x)
     assert [each.dtype for each in (low, *state)] == [torch.float32] * (1 + len(start))
-    expected, _ = run(kernel, x)
+    expected, _ = run_rnn(kernel, x)
     assert 0 < (low - expected).abs().max() < 0.02
 
 
@@ -270,7 +270,7 @@ def test_a_sentence_without_a_real_token_is_finite(model, batch):
 
 
 @pytest.mark.parametrize(
-    ("update", "cell"), [(gru, nn.GRUCell), (lstm, nn.LSTMCell)], ids=["gru", "lstm"]
+    ("update", "cell"), [(gru_update, nn.GRUCell), (lstm_update, nn.LSTMCell)], ids=["gru", "lstm"]
 )
 def test_cells_equal_torch(update, cell):
     torch.manual_seed(5)

@@ -23,27 +23,33 @@ from mt.attention.recurrent.scores import (
     Score,
     projection,
 )
-from mt.attention.select import Select, Soft, masked_entmax15, masked_softmax, masked_sparsemax
+from mt.attention.select import (
+    Selector,
+    SoftSelector,
+    masked_entmax15,
+    masked_softmax,
+    masked_sparsemax,
+)
 from mt.config.schema import RNNConfig
 from mt.layers.losses import ExtraLoss
 
-Past = tuple[Tensor, ...]  # what earlier steps leave to later ones, one row a hypothesis
+AttentionState = tuple[Tensor, ...]  # what earlier steps leave to later ones, one row a hypothesis
 
 
 @dataclass
-class PreparedMemory:
+class ProjectedMemory:
     """A memory with everything that does not depend on the query."""
 
     values: Tensor  # [B, S, M]: what contexts are made of
     keys: Tensor  # [B, S, A]
     mask: Tensor  # [B, S] bool
 
-    def rows(self) -> tuple[Tensor, Tensor, Tensor]:
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.values, self.keys, self.mask
 
 
 @dataclass
-class Attended:
+class AttentionOutput:
     """What queries have found."""
 
     context: Tensor  # [N, Q, M]
@@ -53,10 +59,10 @@ class Attended:
     )  # what the training loss needs of each query, [N, Q]; in training only
 
 
-def join(parts: list[Attended]) -> Attended:
+def concat_outputs(parts: list[AttentionOutput]) -> AttentionOutput:
     """The queries of all parts, one after the other."""
     terms = {name: torch.cat([part.terms[name] for part in parts], 1) for name in parts[0].terms}
-    return Attended(
+    return AttentionOutput(
         torch.cat([part.context for part in parts], 1),
         torch.cat([part.weights for part in parts], 2),
         terms,
@@ -85,7 +91,7 @@ class Attention(nn.Module):
         )
         self.score = SCORES[config.attention](config, query_dim, memory_dim)
         self.scope = SCOPES[config.scope](config, query_dim)
-        self.select = SELECTS[config.select](config, query_dim)
+        self.select = SELECTORS[config.select](config, query_dim)
         self.value = (
             nn.Identity() if config.attention_heads == 1 else projection(memory_dim, memory_dim)
         )
@@ -94,16 +100,16 @@ class Attention(nn.Module):
         )
 
     @property
-    def one_by_one(self) -> bool:
+    def sequential(self) -> bool:
         """Whether a query depends on what those before it have found."""
         return self.coverage is not None
 
-    def prepare(self, states: Tensor, mask: Tensor) -> PreparedMemory:
+    def project(self, states: Tensor, mask: Tensor) -> ProjectedMemory:
         """states [B, S, M], mask [B, S]: once a sentence."""
-        return PreparedMemory(self.value(states), self.score.prepare(states), mask)
+        return ProjectedMemory(self.value(states), self.score.project_keys(states), mask)
 
-    def start(self, memory: PreparedMemory, rows: int) -> Past:
-        """The past of N = `rows` rows before their first query."""
+    def initial_state(self, memory: ProjectedMemory, rows: int) -> AttentionState:
+        """The attention_state of N = `rows` rows before their first query."""
         if self.coverage is None:
             return ()
         return (
@@ -111,14 +117,14 @@ class Attention(nn.Module):
         )
 
     def forward(
-        self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past
-    ) -> tuple[Attended, Past]:
-        """query [N, Q, D], the decoder's step `at` of each [Q] -> what they find, the past of the next."""
+        self, query: Tensor, memory: ProjectedMemory, at: Tensor, attention_state: AttentionState
+    ) -> tuple[AttentionOutput, AttentionState]:
+        """query [N, Q, D], the decoder's step `at` of each [Q] -> what they find, the attention_state of the next."""
         rows, length = query.shape[:2]
         # Hypotheses of a sentence are queries to its one memory; with several, all are of one step.
         query = query.reshape(memory.mask.shape[0], -1, query.shape[-1])
         mask, factor = self.scope(query, at, memory.mask)
-        scores = self.score(query, self._keys(memory, past))
+        scores = self.score(query, self._keys(memory, attention_state))
         weights, terms = self.select(scores, mask[:, None], query)
         if factor is not None:
             weights = weights * factor[:, None]
@@ -128,22 +134,28 @@ class Attention(nn.Module):
             weights.unflatten(2, (-1, length)).transpose(1, 2).reshape(rows, self.heads, length, -1)
         )
         terms = {name: term.reshape(rows, length) for name, term in terms.items()}
-        if past and self.training:  # equation 12 of See et al.: what is looked at again costs
-            terms["again"] = torch.minimum(weights[:, :, 0], past[0]).sum(-1).mean(1, keepdim=True)
-        return Attended(context, weights, terms), tuple(
-            covered + weights[:, :, 0] for covered in past
+        if (
+            attention_state and self.training
+        ):  # equation 12 of See et al.: what is looked at again costs
+            terms["again"] = (
+                torch.minimum(weights[:, :, 0], attention_state[0]).sum(-1).mean(1, keepdim=True)
+            )
+        return AttentionOutput(context, weights, terms), tuple(
+            covered + weights[:, :, 0] for covered in attention_state
         )
 
-    def _keys(self, memory: PreparedMemory, past: Past) -> Tensor:
-        """[B, 1, S, A], or [B, K, S, A] of hypotheses with a past each."""
+    def _keys(self, memory: ProjectedMemory, attention_state: AttentionState) -> Tensor:
+        """[B, 1, S, A], or [B, K, S, A] of hypotheses with a attention_state each."""
         keys = memory.keys[:, None]
         if self.coverage is None:
             return keys
-        return keys + self.coverage(past[0].unflatten(0, (keys.shape[0], -1)).movedim(2, -1))
+        return keys + self.coverage(
+            attention_state[0].unflatten(0, (keys.shape[0], -1)).movedim(2, -1)
+        )
 
-    def losses(self, terms: dict[str, Tensor], later: bool) -> list[ExtraLoss]:
+    def losses(self, terms: dict[str, Tensor], affects_later_tokens: bool) -> list[ExtraLoss]:
         """Terms of the training loss from those of all steps, [B, T]. `later`: whether weights bear on later tokens."""
-        found = self.select.losses(terms, later) if terms else []
+        found = self.select.losses(terms, affects_later_tokens) if terms else []
         if self.coverage_loss and "again" in terms:
             found.append(lambda nll, real: self.coverage_loss * (terms["again"] * real).sum())
         return found
@@ -156,23 +168,25 @@ class NoAttention(nn.Module):
     The interface of Attention, for a decoder that takes either.
     """
 
-    context_dim, one_by_one = 0, False
+    context_dim, sequential = 0, False
 
-    def prepare(self, states: Tensor, mask: Tensor) -> PreparedMemory:
+    def project(self, states: Tensor, mask: Tensor) -> ProjectedMemory:
         nothing = states[..., :0]
-        return PreparedMemory(nothing, nothing, mask)
+        return ProjectedMemory(nothing, nothing, mask)
 
-    def start(self, memory: PreparedMemory, rows: int) -> Past:
+    def initial_state(self, memory: ProjectedMemory, rows: int) -> AttentionState:
         return ()
 
     def forward(
-        self, query: Tensor, memory: PreparedMemory, at: Tensor, past: Past
-    ) -> tuple[Attended, Past]:
+        self, query: Tensor, memory: ProjectedMemory, at: Tensor, attention_state: AttentionState
+    ) -> tuple[AttentionOutput, AttentionState]:
         """Contexts [N, Q, 0], weights [N, 1, Q, S] of zeros."""
         rows, length = query.shape[:2]
-        return Attended(query[..., :0], query.new_zeros(rows, 1, length, memory.mask.shape[1])), ()
+        return AttentionOutput(
+            query[..., :0], query.new_zeros(rows, 1, length, memory.mask.shape[1])
+        ), ()
 
-    def losses(self, terms: dict[str, Tensor], later: bool) -> list[ExtraLoss]:
+    def losses(self, terms: dict[str, Tensor], affects_later_tokens: bool) -> list[ExtraLoss]:
         return []
 
 
@@ -196,13 +210,13 @@ SCOPES: dict[str, Callable[[RNNConfig, int], nn.Module]] = {
     "local_m": lambda c, query: MonotonicScope(c.window),
     "local_p": lambda c, query: PredictiveScope(query, c.window),
 }
-SELECTS: dict[str, Callable[[RNNConfig, int], Select]] = {
-    "softmax": lambda c, query: Soft(masked_softmax),
-    "sparsemax": lambda c, query: Soft(masked_sparsemax),
-    "entmax15": lambda c, query: Soft(masked_entmax15),
+SELECTORS: dict[str, Callable[[RNNConfig, int], Selector]] = {
+    "softmax": lambda c, query: SoftSelector(masked_softmax),
+    "sparsemax": lambda c, query: SoftSelector(masked_sparsemax),
+    "entmax15": lambda c, query: SoftSelector(masked_entmax15),
     "hard": lambda c, query: HARD_ESTIMATORS[c.hard_estimator](c, query),
 }
-HARD_ESTIMATORS: dict[str, Callable[[RNNConfig, int], Select]] = {
+HARD_ESTIMATORS: dict[str, Callable[[RNNConfig, int], Selector]] = {
     "reinforce": lambda c, query: Reinforce(query, c.hard_entropy),
     "gumbel": lambda c, query: StraightThrough(c.hard_temperature),
 }

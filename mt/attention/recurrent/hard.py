@@ -10,25 +10,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mt.attention.select import Select
+from mt.attention.select import Selector
 from mt.layers.losses import ExtraLoss
 
 
-def noise_like(scores: Tensor) -> Tensor:
+def gumbel_noise_like(scores: Tensor) -> Tensor:
     """Gumbel noise: the argmax of scores and noise is a sample of their softmax (Gumbel 1954)."""
     return -torch.empty_like(scores).exponential_().log()
 
 
-def one_hot_of_best(scores: Tensor) -> Tensor:
+def one_hot_argmax(scores: Tensor) -> Tensor:
     return F.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
 
 
-def log_probs(scores: Tensor, mask: Tensor) -> Tensor:
+def masked_log_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Of each position: [..., S] in float32, very small where masked. Finite in a row that is masked entirely too."""
     return scores.float().masked_fill(~mask, -1e9).log_softmax(-1)
 
 
-class Reinforce(Select):
+class Reinforce(Selector):
     """The score-function estimator of Xu et al. 2015, section 4.1: log p(a_t) weighed by what the choice has cost.
 
     The baseline is linear in the query, detached: it learns the cost to expect and nothing learns
@@ -47,10 +47,10 @@ class Reinforce(Select):
         self, scores: Tensor, mask: Tensor, query: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Terms: log_prob, entropy and baseline."""
-        log_p, some = log_probs(scores, mask), mask.any(-1, keepdim=True)
+        log_p, some = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
-            return one_hot_of_best(log_p) * some, {}
-        chosen = one_hot_of_best(log_p.detach() + noise_like(log_p)) * some
+            return one_hot_argmax(log_p) * some, {}
+        chosen = one_hot_argmax(log_p.detach() + gumbel_noise_like(log_p)) * some
         entropy = -(log_p.exp() * log_p * some).sum(-1)
         return chosen, {
             "log_prob": (log_p * chosen).sum((1, 3)),  # of the choices of all heads together
@@ -58,12 +58,16 @@ class Reinforce(Select):
             "baseline": self.baseline(query.detach()).squeeze(-1).float(),
         }
 
-    def losses(self, terms: dict[str, Tensor], later: bool) -> list[ExtraLoss]:
+    def losses(self, terms: dict[str, Tensor], affects_later_tokens: bool) -> list[ExtraLoss]:
         log_prob, entropy, baseline = (terms[name] for name in ("log_prob", "entropy", "baseline"))
 
         def loss(nll: Tensor, real: Tensor) -> Tensor:
             count = real.to(nll.dtype)
-            cost, tokens = (from_here(nll), from_here(count).clamp(min=1)) if later else (nll, 1)
+            cost, tokens = (
+                (reverse_cumsum(nll), reverse_cumsum(count).clamp(min=1))
+                if affects_later_tokens
+                else (nll, 1)
+            )
             mean = cost / tokens
             choice = (tokens * (mean - baseline)).detach() * log_prob
             return ((choice - self.entropy * entropy + (mean - baseline).square()) * count).sum()
@@ -71,12 +75,12 @@ class Reinforce(Select):
         return [loss]
 
 
-def from_here(x: Tensor) -> Tensor:
+def reverse_cumsum(x: Tensor) -> Tensor:
     """x [B, T] -> the sum of each entry and all that follow."""
     return x.flip(1).cumsum(1).flip(1)
 
 
-class StraightThrough(Select):
+class StraightThrough(Selector):
     """Straight-through Gumbel-softmax (Jang, Gu and Poole 2017): forward a sample, backward softmax((scores + noise) / t)."""
 
     def __init__(self, temperature: float) -> None:
@@ -86,9 +90,9 @@ class StraightThrough(Select):
     def forward(
         self, scores: Tensor, mask: Tensor, query: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        log_p, some = log_probs(scores, mask), mask.any(-1, keepdim=True)
+        log_p, some = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
-            return one_hot_of_best(log_p) * some, {}
-        noisy = log_p + noise_like(log_p)
+            return one_hot_argmax(log_p) * some, {}
+        noisy = log_p + gumbel_noise_like(log_p)
         soft = (noisy / self.temperature).softmax(-1)
-        return (one_hot_of_best(noisy) + (soft - soft.detach())) * some, {}
+        return (one_hot_argmax(noisy) + (soft - soft.detach())) * some, {}

@@ -18,7 +18,7 @@ class Score(nn.Module):
 
     key_dim: int  # A
 
-    def prepare(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor) -> Tensor:
         """states [B, S, M] -> keys [B, S, A]."""
         raise NotImplementedError
 
@@ -45,7 +45,7 @@ class AdditiveScore(Score):
         nn.init.xavier_uniform_(self.energy.weight)
         nn.init.zeros_(self.key.bias)
 
-    def prepare(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class DotScore(Score):
             for width in (query_dim, memory_dim)
         )
 
-    def prepare(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class LocationScore(Score):
         super().__init__()
         self.position = projection(query_dim, longest)
 
-    def prepare(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor) -> Tensor:
         if states.shape[1] > self.position.out_features:
             raise MTError(
                 f"a source of {states.shape[1]} pieces is longer than what attention by location was trained for: split it, or train "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mt.attention.recurrent.attention import Attended
-from mt.models.recurrent.cells import State
+from mt.attention.recurrent.attention import AttentionOutput
+from mt.models.recurrent.cells import RecurrentState
 from mt.models.seq2seq import Decoder
 
 
@@ -16,12 +16,12 @@ class RecurrentDecoder(Decoder):
     kind: str  # of the cell: gru or lstm
     start: nn.Linear
 
-    def first_state(self, summary: Tensor) -> State:
+    def initial_state(self, summary: Tensor) -> RecurrentState:
         """s_0 = tanh(W_s summary); summary [N, D'] -> [N, H] each."""
         hidden = self.start(summary).tanh().float()
         return (hidden,) if self.kind == "gru" else (hidden, torch.zeros_like(hidden))
 
-    def cross_weights(self, found: Attended, wanted: bool) -> dict[str, Tensor]:
+    def cross_weights(self, found: AttentionOutput, wanted: bool) -> dict[str, Tensor]:
         """In the form of all models, with one layer: [N, 1, H, T, S]."""
         return {"cross": found.weights[:, None]} if wanted and self.attends else {}
 

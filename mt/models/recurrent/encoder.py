@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
-from mt.models.recurrent.cells import KERNELS, init_kernel, run
+from mt.models.recurrent.cells import RNN_CLASSES, init_rnn, run_rnn
 from mt.models.seq2seq import Encoder, Memory
 
 
@@ -25,7 +25,7 @@ class RNNEncoder(Encoder):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         rnn = config.rnn
-        kind = BidirectionalLayer if rnn.bidirectional else RightwardLayer
+        kind = BidirectionalLayer if rnn.bidirectional else UnidirectionalLayer
         self.dim, self.summary_dim = kind.directions * rnn.hidden, rnn.hidden
         self.reverse_source = rnn.reverse_source
         self.dropout = Dropout(config.dropout)
@@ -33,13 +33,15 @@ class RNNEncoder(Encoder):
         self.layers = nn.ModuleList(kind(rnn.cell, width, rnn.hidden) for width in widths)
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
-        reverse = reversal(mask)
-        x = self.dropout(reorder(embedded, reverse) if self.reverse_source else embedded)
+        reverse = reversal_indices(mask)
+        x = self.dropout(gather_positions(embedded, reverse) if self.reverse_source else embedded)
         for layer in cast(Sequence[Layer], self.layers):
             states = layer(x, reverse)
             x = self.dropout(states)
         return Memory(
-            reorder(x, reverse) if self.reverse_source else x, mask, layer.summary(states, mask)
+            gather_positions(x, reverse) if self.reverse_source else x,
+            mask,
+            layer.summary(states, mask),
         )
 
 
@@ -71,16 +73,16 @@ class BidirectionalLayer(Layer):
     def __init__(self, cell: str, width: int, hidden: int) -> None:
         super().__init__()
         self.rightward, self.leftward = (
-            KERNELS[cell](width, hidden, batch_first=True) for _ in range(2)
+            RNN_CLASSES[cell](width, hidden, batch_first=True) for _ in range(2)
         )
         for direction in (self.rightward, self.leftward):
-            init_kernel(direction)
+            init_rnn(direction)
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
         return torch.cat(
             (
-                run(self.rightward, x)[0],
-                reorder(run(self.leftward, reorder(x, reverse))[0], reverse),
+                run_rnn(self.rightward, x)[0],
+                gather_positions(run_rnn(self.leftward, gather_positions(x, reverse))[0], reverse),
             ),
             dim=-1,
         )
@@ -89,31 +91,31 @@ class BidirectionalLayer(Layer):
         return states[:, 0, states.shape[-1] // 2 :]
 
 
-class RightwardLayer(Layer):
+class UnidirectionalLayer(Layer):
     """One recurrent layer from left to right. The summary is the state at the last real token."""
 
     directions = 1
 
     def __init__(self, cell: str, width: int, hidden: int) -> None:
         super().__init__()
-        self.rightward = KERNELS[cell](width, hidden, batch_first=True)
-        init_kernel(self.rightward)
+        self.rightward = RNN_CLASSES[cell](width, hidden, batch_first=True)
+        init_rnn(self.rightward)
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
-        return run(self.rightward, x)[0]
+        return run_rnn(self.rightward, x)[0]
 
     def summary(self, states: Tensor, mask: Tensor) -> Tensor:
         last = (mask.sum(1) - 1).clamp(min=0)
         return states.gather(1, last[:, None, None].expand(-1, 1, states.shape[-1]))[:, 0]
 
 
-def reversal(mask: Tensor) -> Tensor:
+def reversal_indices(mask: Tensor) -> Tensor:
     """Indices [B, S] that reverse each sentence within its length and leave padding where it is; their own inverse."""
     at = torch.arange(mask.shape[1], device=mask.device)
     length = mask.sum(1, keepdim=True)
     return torch.where(at < length, length - 1 - at, at)
 
 
-def reorder(x: Tensor, indices: Tensor) -> Tensor:
+def gather_positions(x: Tensor, indices: Tensor) -> Tensor:
     """x [B, S, D] with the positions of each row in the order of indices [B, S]."""
     return x.gather(1, indices[..., None].expand_as(x))
