@@ -101,7 +101,7 @@ def measure(name: str, length: int, side: str, tokens: int) -> tuple[float, floa
     for _ in range(WARM_UP + STEPS):
         begin = time.perf_counter()
         with autocast(device):
-            output, _ = layer.to_itself(x, visibility, NoPositions())
+            output, _ = layer.self_attend(x, visibility, NoPositions())
         output.float().square().sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize()

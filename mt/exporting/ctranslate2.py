@@ -207,7 +207,7 @@ def fill_self_attention(
         )
     if isinstance(scheme, T5Buckets):
         spec.relative_attention_bias = array(scheme.table.weight)
-        spec.relative_attention_max_distance = np.int32(scheme.farthest)
+        spec.relative_attention_max_distance = np.int32(scheme.max_distance)
 
 
 def fill_cross_attention(place: Any, attention: MultiHeadAttention, around: Sublayer) -> None:
@@ -248,7 +248,7 @@ def fill_linear(spec: Any, linear: nn.Linear, around: Sublayer | None = None) ->
 
 def fill_norms(around: Sublayer, layer: Any, sublayer: Any, before: str, after: str) -> None:
     """The norm of a sublayer stands in its own spec; two, `before` and `after`, stand in that of the layer."""
-    if around.place != "sandwich":
+    if around.norm_placement != "sandwich":
         fill_norm(sublayer.layer_norm, around.norm)
         return
     fill_norm(getattr(layer, before), around.norm)

@@ -12,16 +12,21 @@ from torch import nn
 from helpers.transformer_attention import HEADS, WIDTH, inputs, make_visibility
 from mt.attention.transformer import layouts
 from mt.attention.transformer.kernels import attend_eager
-from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window
+from mt.attention.transformer.layouts import (
+    DotProductAttention,
+    FullLayout,
+    StridedLayout,
+    WindowLayout,
+)
 from mt.attention.transformer.multihead import MultiHeadAttention
 from mt.attention.transformer.patterns import AdaptiveSpan, LinearAttention, Pattern, build_pattern
 from mt.attention.transformer.positions import NoPositions, build_positions
 from mt.config.schema import TransformerConfig
 
 LAYOUTS = {
-    "window": (Window(9), lambda t, s: abs(t - s) <= 9),
-    "small window": (Window(2), lambda t, s: abs(t - s) <= 2),
-    "strided": (Strided(4), lambda t, s: (t - s) % 4 == 0),
+    "window": (WindowLayout(9), lambda t, s: abs(t - s) <= 9),
+    "small window": (WindowLayout(2), lambda t, s: abs(t - s) <= 2),
+    "strided": (StridedLayout(4), lambda t, s: (t - s) % 4 == 0),
 }
 
 
@@ -38,13 +43,13 @@ def test_layouts_allow_what_they_say(layout):
 def test_sparse_computing_equals_everything_with_a_mask(layout, position, length, causal):
     """The context and every gradient, with padding and lengths that blocks do not divide."""
     chosen = LAYOUTS[layout][0]
-    assert chosen.worthwhile(length)
+    assert chosen.sparse_is_faster(length)
     qkv, visibility = inputs(length), make_visibility(length, causal)
     scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
-    scoring = Scoring(scheme.for_layer(0))
+    attention = DotProductAttention(scheme.for_layer(0))
     wanted = [*qkv, *scheme.parameters()]
-    sparse = chosen.attend(*qkv, visibility, scoring)[0]
-    dense = chosen.attend(*qkv, visibility, replace(scoring, need_weights=True))[0]
+    sparse = chosen.attend(*qkv, visibility, attention)[0]
+    dense = chosen.attend(*qkv, visibility, replace(attention, need_weights=True))[0]
     torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-4)
     gradients = [torch.autograd.grad(x.square().sum(), wanted) for x in (sparse, dense)]
     for one, other in zip(*gradients, strict=True):
@@ -79,12 +84,14 @@ def test_patterns_are_attention_to_what_they_allow(name, length, causal):
     )
     pattern = build_pattern(name, settings)
     torch.testing.assert_close(
-        pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0],
+        pattern.attend(query, key, value, visibility, DotProductAttention(NoPositions()))[0],
         expected,
         atol=1e-5,
         rtol=1e-4,
     )
-    found = pattern.attend(query, key, value, visibility, Scoring(NoPositions(), need_weights=True))
+    found = pattern.attend(
+        query, key, value, visibility, DotProductAttention(NoPositions(), need_weights=True)
+    )
     torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
 
 
@@ -98,7 +105,11 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
         )  # spans of 0, 2.5, 8 and, clamped, 10 tokens
     spans = [0.0, 2.5, 8.0, 10.0]
     context, weights = pattern.attend(
-        query, key, value, make_visibility(length, True), Scoring(NoPositions(), need_weights=True)
+        query,
+        key,
+        value,
+        make_visibility(length, True),
+        DotProductAttention(NoPositions(), need_weights=True),
     )
     for h, span in enumerate(spans):
         for t in (0, 30):
@@ -112,7 +123,7 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
                 [part / sum(parts) for part in parts], abs=1e-5
             )
     without = pattern.attend(
-        query, key, value, make_visibility(length, True), Scoring(NoPositions())
+        query, key, value, make_visibility(length, True), DotProductAttention(NoPositions())
     )[0]
     torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
     assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
@@ -140,7 +151,9 @@ def test_the_gradient_of_a_span_is_that_of_finite_differences():
         with torch.no_grad():
             pattern.share.copy_(torch.tensor(share))
         return (
-            pattern.attend(query, key, value, make_visibility(20, True), Scoring(NoPositions()))[0]
+            pattern.attend(
+                query, key, value, make_visibility(20, True), DotProductAttention(NoPositions())
+            )[0]
             .square()
             .sum()
         )
@@ -160,9 +173,9 @@ def test_linear_attention_equals_the_slow_sum(causal):
     query, key, value = inputs(length)
     visibility = make_visibility(length, causal)
     pattern = LinearAttention()
-    context = pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0]
+    context = pattern.attend(query, key, value, visibility, DotProductAttention(NoPositions()))[0]
     dense, weights = pattern.attend(
-        query, key, value, visibility, Scoring(NoPositions(), need_weights=True)
+        query, key, value, visibility, DotProductAttention(NoPositions(), need_weights=True)
     )
     phi = nn.functional.elu
     for b, h, t in ((0, 0, 0), (1, 1, 70), (0, 3, 149)):
@@ -195,15 +208,16 @@ def test_grouped_queries_share_keys_as_in_torch(name):
     twice = [x[:, [0, 0, 1, 1]] for x in (key, value)]
     visibility = make_visibility(40, True)
     torch.testing.assert_close(
-        pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0],
-        pattern.attend(query, *twice, visibility, Scoring(NoPositions()))[0],
+        pattern.attend(query, key, value, visibility, DotProductAttention(NoPositions()))[0],
+        pattern.attend(query, *twice, visibility, DotProductAttention(NoPositions()))[0],
     )
     if name == "full":
         expected = nn.functional.scaled_dot_product_attention(
             query, key, value, is_causal=True, enable_gqa=True
         )
         torch.testing.assert_close(
-            pattern.attend(query, key, value, visibility, Scoring(NoPositions()))[0], expected
+            pattern.attend(query, key, value, visibility, DotProductAttention(NoPositions()))[0],
+            expected,
         )
 
 
@@ -211,8 +225,11 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
     """The same numbers, and never more scores at once than the limit."""
     query, key, value = inputs(33)
     scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).for_layer(0)
-    visibility, scoring = make_visibility(33, False), Scoring(scheme, need_weights=True)
-    expected = FullLayout().attend(query, key, value, visibility, scoring)
+    visibility, attention = (
+        make_visibility(33, False),
+        DotProductAttention(scheme, need_weights=True),
+    )
+    expected = FullLayout().attend(query, key, value, visibility, attention)
     sizes = []
 
     def watched(query, key, *rest, **options):
@@ -221,8 +238,8 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
 
     attend = layouts.attend
     monkeypatch.setattr(layouts, "attend", watched)
-    monkeypatch.setattr(layouts, "LARGEST_SCORES", 2000)
-    found = FullLayout().attend(query, key, value, visibility, scoring)
+    monkeypatch.setattr(layouts, "MAX_SCORES", 2000)
+    found = FullLayout().attend(query, key, value, visibility, attention)
     torch.testing.assert_close(found, expected)
     assert len(sizes) > 1 and max(sizes) <= 2000
 
@@ -235,22 +252,22 @@ def test_dropout_of_weights_happens_in_training_only(pattern):
     torch.manual_seed(0)
     layer = MultiHeadAttention(settings, HEADS * WIDTH, pattern=pattern)
     x, visibility = torch.randn(2, 50, HEADS * WIDTH), make_visibility(50, True)
-    calm = layer.eval().to_itself(x, visibility, NoPositions())[0]
-    torch.testing.assert_close(layer.to_itself(x, visibility, NoPositions())[0], calm)
+    calm = layer.eval().self_attend(x, visibility, NoPositions())[0]
+    torch.testing.assert_close(layer.self_attend(x, visibility, NoPositions())[0], calm)
     if pattern != "linear":
-        assert not torch.allclose(layer.train().to_itself(x, visibility, NoPositions())[0], calm)
+        assert not torch.allclose(layer.train().self_attend(x, visibility, NoPositions())[0], calm)
 
 
 def test_normalised_queries_and_keys_bound_the_scores():
     torch.manual_seed(0)
     layer = MultiHeadAttention(config(qk_norm=True), HEADS * WIDTH)
     x, visibility = torch.randn(1, 5, HEADS * WIDTH), make_visibility(5, True)
-    once = layer.to_itself(x, visibility, NoPositions(), need_weights=True)[1]
+    once = layer.self_attend(x, visibility, NoPositions(), need_weights=True)[1]
     with torch.no_grad():
         layer.query.weight.mul_(50)
         layer.key_value.weight.chunk(2)[0].mul_(0.1)
     torch.testing.assert_close(
-        layer.to_itself(x, visibility, NoPositions(), need_weights=True)[1],
+        layer.self_attend(x, visibility, NoPositions(), need_weights=True)[1],
         once,
         atol=1e-4,
         rtol=1e-3,

@@ -17,7 +17,7 @@ from helpers.transformer_attention import HEADS, WIDTH, inputs
 from mt.attention.masks import Visibility, causal_mask, padding_mask
 from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import attend_eager, attend_fused
-from mt.attention.transformer.layouts import FullLayout, Scoring
+from mt.attention.transformer.layouts import DotProductAttention, FullLayout
 from mt.attention.transformer.positions import (
     SinusoidalPositions,
     T5Buckets,
@@ -207,13 +207,13 @@ def test_relative_positions_equal_slow_ones(name, causal):
     scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
     at = torch.arange(shift, shift + length)
     visibility = Visibility(at, at, causal=causal)
-    layer, scoring = FullLayout(), Scoring(scheme.for_layer(0), need_weights=True)
+    layer, attention = FullLayout(), DotProductAttention(scheme.for_layer(0), need_weights=True)
     context, weights = layer.attend(
         scheme.for_layer(0).rotate(query, at),
         scheme.for_layer(0).rotate(key, at),
         value,
         visibility,
-        scoring,
+        attention,
     )
     for t in (0, 7, length - 1):
         for h in range(HEADS):

@@ -27,7 +27,7 @@ def attend(
     mask: Tensor | None = None,
     bias: Tensor | None = None,
     *,
-    values: Callable[[Tensor], Tensor] | None = None,
+    context_bias: Callable[[Tensor], Tensor] | None = None,
     select: Selection = masked_softmax,
     softcap: float = 0.0,
     dropout_p: float = 0.0,
@@ -43,11 +43,11 @@ def attend(
     keeps scores within c by c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies whatever the mode of
     the module: the caller passes 0 outside training.
     """
-    plain = values is None and select is masked_softmax and not softcap
+    plain = context_bias is None and select is masked_softmax and not softcap
     if plain and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
     context, weights = attend_eager(
-        query, key, value, mask, bias, values, select, softcap, dropout_p
+        query, key, value, mask, bias, context_bias, select, softcap, dropout_p
     )
     return context, weights if need_weights else None
 
@@ -58,7 +58,7 @@ def attend_eager(
     value: Tensor,
     mask: Tensor | None = None,
     bias: Tensor | None = None,
-    values: Callable[[Tensor], Tensor] | None = None,
+    context_bias: Callable[[Tensor], Tensor] | None = None,
     select: Selection = masked_softmax,
     softcap: float = 0.0,
     dropout_p: float = 0.0,
@@ -67,7 +67,15 @@ def attend_eager(
     if key.dtype == torch.float32 and torch.is_autocast_enabled(key.device.type):
         with torch.autocast(key.device.type, enabled=False):
             return attend_eager(
-                query.float(), key, value.float(), mask, bias, values, select, softcap, dropout_p
+                query.float(),
+                key,
+                value.float(),
+                mask,
+                bias,
+                context_bias,
+                select,
+                softcap,
+                dropout_p,
             )
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if softcap:
@@ -77,12 +85,12 @@ def attend_eager(
     weights = select(scores, mask)
     dropped = dropout(weights, dropout_p)
     context = dropped @ value
-    if values is not None:
-        context = context + values(dropped).to(context.dtype)
+    if context_bias is not None:
+        context = context + context_bias(dropped).to(context.dtype)
     return context, weights
 
 
-def kept(x: Tensor) -> Tensor:
+def to_cache_layout(x: Tensor) -> Tensor:
     """Keys or values [B, H, S, D] as step-by-step decoding keeps them: heads apart in memory, because every step would copy them
     otherwise, and on a CPU in float32.
 

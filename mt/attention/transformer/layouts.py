@@ -3,7 +3,7 @@
 A layout says which keys are `allowed`, by positions alone, and computes exactly that: over
 everything with a mask where weights are asked for or the input is short, else by rearranging
 queries and keys into small groups that attend among themselves. What scores are made of, and how
-weights come from them, is in `Scoring` and the same for all.
+weights come from them, is in `DotProductAttention` and the same for all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mt.attention.select import Selection, masked_softmax
 from mt.attention.transformer.kernels import attend
 from mt.attention.transformer.positions import ALL_HEADS, PositionScheme
 
-LARGEST_SCORES = 1 << 26  # scores above which weights are computed for some queries at a time
+MAX_SCORES = 1 << 26  # scores above which weights are computed for some queries at a time
 Bias = Callable[
     [Tensor, Tensor, Tensor, slice], Tensor
 ]  # query, query_positions, key_positions, heads: as PositionScheme.bias
@@ -29,7 +29,7 @@ Bias = Callable[
 @dataclass(
     frozen=True, eq=False
 )  # eq: torch.compile of PyTorch 2.11 cannot hash one that is called
-class Scoring:
+class DotProductAttention:
     """From queries and keys at their positions to context and weights, for whatever keys they are."""
 
     scheme: PositionScheme
@@ -57,10 +57,10 @@ class Scoring:
         """
         if (
             self.need_weights
-            and query[..., 0].numel() * key.shape[-2] > LARGEST_SCORES
+            and query[..., 0].numel() * key.shape[-2] > MAX_SCORES
             and query.shape[-2] > 1
         ):
-            return self._in_parts(query, key, value, mask, query_positions, key_positions)
+            return self._in_chunks(query, key, value, mask, query_positions, key_positions)
         bias = self.scheme.bias(query, query_positions, key_positions, self.heads)
         if self.span is not None:
             more = self.span(query, query_positions, key_positions, self.heads)
@@ -72,7 +72,9 @@ class Scoring:
             value,
             mask,
             bias,
-            values=(lambda weights: self._values(weights, query_positions, key_positions))
+            context_bias=(
+                lambda weights: self._context_bias(weights, query_positions, key_positions)
+            )
             if overridden
             else None,
             select=self.select,
@@ -81,12 +83,14 @@ class Scoring:
             need_weights=self.need_weights,
         )
 
-    def _values(self, weights: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    def _context_bias(
+        self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
+    ) -> Tensor:
         added = self.scheme.context_bias(weights, query_positions, key_positions)
         assert added is not None
         return added
 
-    def _in_parts(self, query, key, value, mask, query_positions, key_positions):
+    def _in_chunks(self, query, key, value, mask, query_positions, key_positions):
         """Half of the queries at a time, until it fits: scores, and what it takes to make weights of them, are then small."""
         middle = query.shape[-2] // 2
         halves = []
@@ -113,32 +117,42 @@ class FullLayout:
         """[..., T, S] bool; None: everything."""
         return None
 
-    def worthwhile(self, length: int) -> bool:
+    def sparse_is_faster(self, length: int) -> bool:
         """Whether `sparse` is faster than everything with a mask."""
         return False
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, H, S, D] -> context [B, H, T, D], weights [B, H, T, S] where asked for."""
         same = (
             query.shape[2] == key.shape[2]
         )  # else one query of step-by-step decoding, or another sequence
-        if self.worthwhile(query.shape[2]) and same and not scoring.need_weights:
-            return self.sparse(query, key, value, visibility, scoring), None
+        if self.sparse_is_faster(query.shape[2]) and same and not attention.need_weights:
+            return self.attend_sparse(query, key, value, visibility, attention), None
         mask = visibility.mask(self.allowed(visibility.query_positions, visibility.key_positions))
-        return scoring(
+        return attention(
             query, key, value, mask, visibility.query_positions, visibility.key_positions
         )
 
-    def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+    def attend_sparse(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> Tensor:
         """The context alone, without looking at what is not allowed. Queries and keys stand at 0, 1, ..."""
         raise NotImplementedError
 
 
-class Window(FullLayout):
+class WindowLayout(FullLayout):
     """Keys at a distance of at most `reach` to either side (Beltagy et al. 2020, section 3.1, counts both sides as one width)."""
 
     def __init__(self, reach: int) -> None:
@@ -147,22 +161,27 @@ class Window(FullLayout):
     def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         return (key_positions[..., None, :] - query_positions[..., :, None]).abs() <= self.reach
 
-    def worthwhile(self, length: int) -> bool:
+    def sparse_is_faster(self, length: int) -> bool:
         return length > 4 * self._block
 
     @property
     def _block(self) -> int:
         return max(16, self.reach)  # smaller matrix products cost more than they save
 
-    def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+    def attend_sparse(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> Tensor:
         """Blocks of queries; each attends to its own block of keys and to its neighbours, all blocks at once."""
         length, block = query.shape[2], self._block
         right = 0 if visibility.causal else block
         queries, keys, values = (
-            into_blocks(query, block),
-            *(with_neighbours(x, block, block, right) for x in (key, value)),
+            split_into_blocks(query, block),
+            *(blocks_with_neighbours(x, block, block, right) for x in (key, value)),
         )
         # All schemes know distances only, so that positions may count from the start of a block.
         query_positions, key_positions = (
@@ -174,20 +193,25 @@ class Window(FullLayout):
             if visibility.valid is None
             else visibility.valid
         )
-        valid = with_neighbours(inside[:, None, :, None], block, block, right)[
+        valid = blocks_with_neighbours(inside[:, None, :, None], block, block, right)[
             ..., 0
         ]  # [B, blocks, 1, keys]
         allowed = (
             self.allowed(query_positions, key_positions) & valid[..., None, :]
         )  # [B, blocks, 1, block, keys]
         mask = Visibility(query_positions, key_positions, causal=visibility.causal).mask(allowed)
-        context, _ = scoring(queries, keys, values, mask, query_positions, key_positions)
+        context, _ = attention(queries, keys, values, mask, query_positions, key_positions)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
-        if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not scoring.need_weights:
+        if query.shape[2] == 1 and key.shape[2] > self.reach + 1 and not attention.need_weights:
             # Step by step, the newest token is the query: what lies further back need not be read.
             near = slice(-self.reach - 1, None)
             valid = None if visibility.valid is None else visibility.valid[:, near]
@@ -195,10 +219,10 @@ class Window(FullLayout):
                 visibility, key_positions=visibility.key_positions[near], valid=valid
             )
             key, value = key[:, :, near], value[:, :, near]
-        return super().attend(query, key, value, visibility, scoring)
+        return super().attend(query, key, value, visibility, attention)
 
 
-class Strided(FullLayout):
+class StridedLayout(FullLayout):
     """Keys at a distance that `stride` divides (Child et al. 2019, section 4.3): far sight at a price of T^2 / stride."""
 
     def __init__(self, stride: int) -> None:
@@ -207,15 +231,20 @@ class Strided(FullLayout):
     def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         return (key_positions[..., None, :] - query_positions[..., :, None]) % self.stride == 0
 
-    def worthwhile(self, length: int) -> bool:
+    def sparse_is_faster(self, length: int) -> bool:
         return length >= 8 * self.stride
 
-    def sparse(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+    def attend_sparse(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> Tensor:
         """Tokens in rows of `stride`: each column attends to itself, all columns at once."""
         length = query.shape[2]
-        queries, keys, values = (into_columns(x, self.stride) for x in (query, key, value))
+        queries, keys, values = (split_into_columns(x, self.stride) for x in (query, key, value))
         # Positions count rows from the first, in tokens: what is in one column differs by whole
         # rows.
         at = self.stride * position_range(0, queries.shape[-2], query.device)
@@ -225,25 +254,25 @@ class Strided(FullLayout):
         real = (
             None
             if valid is None
-            else into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
+            else split_into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
         )  # [B, stride, 1, 1, rows]
         mask = Visibility(at, at, causal=visibility.causal).mask(real)
-        context, _ = scoring(queries, keys, values, mask, at, at)
+        context, _ = attention(queries, keys, values, mask, at, at)
         return context.permute(0, 2, 3, 1, 4).flatten(2, 3)[:, :, :length]
 
 
-def into_blocks(x: Tensor, block: int) -> Tensor:
+def split_into_blocks(x: Tensor, block: int) -> Tensor:
     """[B, H, T, D] -> [B, blocks, H, block, D], the last block filled up with zeros."""
     return F.pad(x, (0, 0, 0, -x.shape[2] % block)).unflatten(2, (-1, block)).transpose(1, 2)
 
 
-def with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
+def blocks_with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
     """[B, H, S, D] -> [B, blocks, H, left + block + right, D]: each block of keys with those before and after it."""
     padded = F.pad(x, (0, 0, left, -x.shape[2] % block + right))
     return padded.unfold(2, left + block + right, block).permute(0, 2, 1, 4, 3)
 
 
-def into_columns(x: Tensor, stride: int) -> Tensor:
+def split_into_columns(x: Tensor, stride: int) -> Tensor:
     """[B, H, T, D] -> [B, stride, H, rows, D], the last row filled up with zeros."""
     return (
         F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride)).permute(0, 3, 1, 2, 4)

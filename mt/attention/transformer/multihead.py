@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from mt.attention.masks import Visibility
 from mt.attention.select import SELECTIONS
-from mt.attention.transformer.kernels import kept
-from mt.attention.transformer.layouts import Scoring
+from mt.attention.transformer.kernels import to_cache_layout
+from mt.attention.transformer.layouts import DotProductAttention
 from mt.attention.transformer.patterns import Cache, build_pattern
 from mt.attention.transformer.positions import NoPositions, PositionScheme
 from mt.config.schema import TransformerConfig
@@ -32,7 +32,7 @@ class MultiHeadAttention(nn.Module):
         pattern: str = "full",
     ) -> None:
         super().__init__()
-        self.heads, self.shared = config.heads, config.kv_heads or config.heads
+        self.heads, self.kv_heads = config.heads, config.kv_heads or config.heads
         self.dropout, self.softcap, self.select = (
             config.attention_dropout,
             config.softcap,
@@ -41,7 +41,7 @@ class MultiHeadAttention(nn.Module):
         self.pattern = build_pattern(pattern, config)
         head_dim = dim // self.heads
         self.query = nn.Linear(dim, dim)
-        self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.shared)
+        self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.kv_heads)
         self.out = nn.Linear(dim, dim)
         self.norms = (
             nn.ModuleList(RMSNorm(head_dim) for _ in range(2))
@@ -59,29 +59,29 @@ class MultiHeadAttention(nn.Module):
     def project(self, memory: Tensor) -> KeyValue:
         """Keys and values of a memory [B, S, memory_dim] in another sequence: once a sentence."""
         keys, values = self.key_value(memory).chunk(2, dim=-1)
-        return split(keys, self.shared), split(values, self.shared)
+        return split_heads(keys, self.kv_heads), split_heads(values, self.kv_heads)
 
     def forward(
         self, x: Tensor, memory: KeyValue, visibility: Visibility, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
         context, weights = self.pattern.attend(
-            split(self.query(x), self.heads),
+            split_heads(self.query(x), self.heads),
             *memory,
             visibility,
-            self._scoring(NoPositions(), need_weights),
+            self._dot_product(NoPositions(), need_weights),
         )
-        return self._join(context), weights
+        return self._merge_heads(context), weights
 
-    def to_itself(
+    def self_attend(
         self, x: Tensor, visibility: Visibility, scheme: PositionScheme, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
-        query, key, value = self._rotated(x, visibility.query_positions, scheme)
+        query, key, value = self._project_self(x, visibility.query_positions, scheme)
         context, weights = self.pattern.attend(
-            query, key, value, visibility, self._scoring(scheme, need_weights)
+            query, key, value, visibility, self._dot_product(scheme, need_weights)
         )
-        return self._join(context), weights
+        return self._merge_heads(context), weights
 
     def step(
         self,
@@ -92,23 +92,28 @@ class MultiHeadAttention(nn.Module):
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
-        query, key, value = self._rotated(x, at, scheme)
+        query, key, value = self._project_self(x, at, scheme)
         context, weights, cache = self.pattern.step(
-            query, kept(key), kept(value), cache, at, self._scoring(scheme, need_weights)
+            query,
+            to_cache_layout(key),
+            to_cache_layout(value),
+            cache,
+            at,
+            self._dot_product(scheme, need_weights),
         )
-        return self._join(context), weights, cache
+        return self._merge_heads(context), weights, cache
 
-    def _rotated(
+    def _project_self(
         self, x: Tensor, at: Tensor, scheme: PositionScheme
     ) -> tuple[Tensor, Tensor, Tensor]:
-        query, (key, value) = split(self.query(x), self.heads), self.project(x)
+        query, (key, value) = split_heads(self.query(x), self.heads), self.project(x)
         if self.norms is not None:
             query, key = self.norms[0](query), self.norms[1](key)
         return scheme.rotate(query, at), scheme.rotate(key, at), value
 
-    def _scoring(self, scheme: PositionScheme, need_weights: bool) -> Scoring:
+    def _dot_product(self, scheme: PositionScheme, need_weights: bool) -> DotProductAttention:
         dropout_p = self.dropout if self.training else 0.0
-        return Scoring(
+        return DotProductAttention(
             scheme,
             select=self.select,
             softcap=self.softcap,
@@ -116,10 +121,10 @@ class MultiHeadAttention(nn.Module):
             need_weights=need_weights,
         )
 
-    def _join(self, context: Tensor) -> Tensor:
+    def _merge_heads(self, context: Tensor) -> Tensor:
         return self.out(context.transpose(1, 2).flatten(2))
 
 
-def split(x: Tensor, heads: int) -> Tensor:
+def split_heads(x: Tensor, heads: int) -> Tensor:
     """[B, T, D] -> [B, H, T, D / H]"""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)

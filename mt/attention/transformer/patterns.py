@@ -14,12 +14,18 @@ from torch import Tensor, nn
 
 from mt.attention.masks import Visibility
 from mt.attention.transformer import linear
-from mt.attention.transformer.layouts import FullLayout, Scoring, Strided, Window, repeat_heads
+from mt.attention.transformer.layouts import (
+    DotProductAttention,
+    FullLayout,
+    StridedLayout,
+    WindowLayout,
+    repeat_heads,
+)
 from mt.attention.transformer.positions import ALL_HEADS
 from mt.config.schema import TransformerConfig
 
 Cache = tuple[Tensor, ...]  # batch first
-NOTHING = -1e4  # a score whose weight is 0, and whose gradient too
+MASKED_SCORE = -1e4  # a score whose weight is 0, and whose gradient too
 
 
 class Pattern(nn.Module):
@@ -30,19 +36,24 @@ class Pattern(nn.Module):
         self.groups = groups
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         """query [B, H, T, D], key and value [B, G, S, D] where G divides H -> context [B, H, T, D], weights [B, H, T, S] or None."""
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         if len(self.groups) == 1:
-            return self.groups[0][1].attend(query, key, value, visibility, scoring)
+            return self.groups[0][1].attend(query, key, value, visibility, attention)
         found = [
             layout.attend(
                 query[:, heads],
                 key[:, heads],
                 value[:, heads],
                 visibility,
-                replace(scoring, heads=heads),
+                replace(attention, heads=heads),
             )
             for heads, layout in self.groups
         ]
@@ -56,7 +67,7 @@ class Pattern(nn.Module):
         value: Tensor,
         cache: Cache | None,
         at: Tensor,
-        scoring: Scoring,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """The newest token, T = 1, at position [1]: as `attend` to all tokens so far, and the cache with it at its end."""
         if cache is not None:
@@ -64,7 +75,7 @@ class Pattern(nn.Module):
         visibility = Visibility(
             at, torch.arange(key.shape[2], device=at.device)
         )  # no key is later than the newest
-        return *self.attend(query, key, value, visibility, scoring), (key, value)
+        return *self.attend(query, key, value, visibility, attention), (key, value)
 
     def losses(self) -> Tensor | None:
         """What it adds to the training loss, per target token."""
@@ -95,18 +106,23 @@ class AdaptiveSpan(Pattern):
     @property
     def span(self) -> Tensor:
         """z [H] in tokens."""
-        return self.longest * cast(Tensor, ClampWithin.apply(self.share))
+        return self.longest * cast(Tensor, ClampWithInwardGradient.apply(self.share))
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
-        layout: FullLayout = Window(self.longest + self.RAMP)
+        layout: FullLayout = WindowLayout(self.longest + self.RAMP)
         if (
             query.shape[2] > 1 and query.device.type == "cpu"
         ):  # where reading the spans waits for nothing: only what they reach
-            layout = Window(int(self.span.max()) + self.RAMP)
-        return layout.attend(query, key, value, visibility, replace(scoring, span=self.bias))
+            layout = WindowLayout(int(self.span.max()) + self.RAMP)
+        return layout.attend(query, key, value, visibility, replace(attention, span=self.bias))
 
     def bias(
         self,
@@ -120,7 +136,7 @@ class AdaptiveSpan(Pattern):
             ..., None, :, :
         ]
         share = (self.RAMP + self.span[heads, None, None] - distance) / self.RAMP
-        return torch.where(share > 0, torch.log(share.clamp(1e-6, 1)), NOTHING)
+        return torch.where(share > 0, torch.log(share.clamp(1e-6, 1)), MASKED_SCORE)
 
     def losses(self) -> Tensor:
         return self.cost * self.span.mean()
@@ -129,7 +145,7 @@ class AdaptiveSpan(Pattern):
         return {"mean span": self.span.mean().item(), "longest span": self.span.max().item()}
 
 
-class ClampWithin(torch.autograd.Function):
+class ClampWithInwardGradient(torch.autograd.Function):
     """clamp(x, 0, 1), with the gradient of clamp except that it can always lead back: a plain clamp would hold for good what
     has once stepped over an end."""
 
@@ -153,13 +169,18 @@ class LinearAttention(Pattern):
     """
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visibility: Visibility, scoring: Scoring
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visibility: Visibility,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(query.device.type, enabled=False):
             query, key, value = self._features(query, key, value)
             if visibility.valid is not None:
                 key = key * visibility.valid[:, None, :, None]
-            if scoring.need_weights:
+            if attention.need_weights:
                 return linear.pairwise(query, key, value, visibility)
             return (linear.causal if visibility.causal else linear.bidirectional)(
                 query, key, value
@@ -172,7 +193,7 @@ class LinearAttention(Pattern):
         value: Tensor,
         cache: Cache | None,
         at: Tensor,
-        scoring: Scoring,
+        attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """The cache is the two sums, so there are no weights of single tokens to give."""
         with torch.autocast(query.device.type, enabled=False):
@@ -180,13 +201,17 @@ class LinearAttention(Pattern):
             states, norms = key.mT @ value, key.sum(-2)
             if cache is not None:
                 states, norms = cache[0] + states, cache[1] + norms
-            return linear.divide(query @ states, query @ norms[..., None]), None, (states, norms)
+            return (
+                linear.safe_divide(query @ states, query @ norms[..., None]),
+                None,
+                (states, norms),
+            )
 
     def _features(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         heads = query.shape[1]
         return (
-            linear.features(query),
-            linear.features(repeat_heads(key, heads)),
+            linear.feature_map(query),
+            linear.feature_map(repeat_heads(key, heads)),
             repeat_heads(value, heads).float(),
         )
 
@@ -199,21 +224,22 @@ def multiscale(config: TransformerConfig) -> Pattern:
         if config.heads > 1
         else [config.window]
     )
-    return Pattern(*((slice(h, h + 1), Window(reach)) for h, reach in enumerate(reaches)))
+    return Pattern(*((slice(h, h + 1), WindowLayout(reach)) for h, reach in enumerate(reaches)))
 
 
 def strided(config: TransformerConfig) -> Pattern:
     """Half of the heads look at a window, half at every `stride`-th token (Child et al. 2019): two steps lead anywhere."""
     half = config.heads // 2
     return Pattern(
-        (slice(0, half), Window(config.stride)), (slice(half, config.heads), Strided(config.stride))
+        (slice(0, half), WindowLayout(config.stride)),
+        (slice(half, config.heads), StridedLayout(config.stride)),
     )
 
 
 # Name -> pattern of one layer.
 PATTERNS = {
     "full": lambda config: Pattern((ALL_HEADS, FullLayout())),
-    "window": lambda config: Pattern((ALL_HEADS, Window(config.window))),
+    "window": lambda config: Pattern((ALL_HEADS, WindowLayout(config.window))),
     "strided": strided,
     "multiscale": multiscale,
     "adaptive_span": lambda config: AdaptiveSpan(config.heads, config.window, config.span_cost),

@@ -165,10 +165,10 @@ class T5Buckets(PositionScheme):
     """
 
     def __init__(
-        self, dim: int, heads: int, causal: bool, buckets: int = 32, farthest: int = 128
+        self, dim: int, heads: int, causal: bool, buckets: int = 32, max_distance: int = 128
     ) -> None:
         super().__init__()
-        self.causal, self.buckets, self.farthest = causal, buckets, farthest
+        self.causal, self.buckets, self.max_distance = causal, buckets, max_distance
         self.table = nn.Embedding(buckets, heads)
         nn.init.normal_(self.table.weight, std=dim**-0.5)
 
@@ -191,7 +191,9 @@ class T5Buckets(PositionScheme):
             first = (offset > 0) * each
         distance = offset.clamp(max=0).abs() if self.causal else offset.abs()
         exact = each // 2
-        spread = torch.log(distance.clamp(min=1).float() / exact) / math.log(self.farthest / exact)
+        spread = torch.log(distance.clamp(min=1).float() / exact) / math.log(
+            self.max_distance / exact
+        )
         far = exact + (spread * (each - exact)).long()
         return first + torch.where(distance < exact, distance, far.clamp(max=each - 1))
 
@@ -200,7 +202,7 @@ class ShawPositions(PositionScheme):
     """Trained vectors for each distance up to `clip`, added to keys and to values (Shaw et al. 2018, equations 3 and 4).
 
     Each layer has its own, which its heads share. Distances beyond `clip` share the vectors of the
-    farthest.
+    max_distance.
     """
 
     def __init__(self, head_dim: int, layers: int, clip: int = 16) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mt.attention.masks import Visibility, position_range
-from mt.attention.transformer.kernels import kept
+from mt.attention.transformer.kernels import to_cache_layout
 from mt.attention.transformer.multihead import KeyValue, MultiHeadAttention
 from mt.attention.transformer.patterns import Cache
 from mt.attention.transformer.positions import PositionScheme, build_positions
@@ -90,7 +90,7 @@ class EncoderLayer(nn.Module):
 
         def look(x: Tensor) -> Tensor:
             nonlocal weights
-            out, weights = self.attention.to_itself(x, visibility, scheme, need_weights)
+            out, weights = self.attention.self_attend(x, visibility, scheme, need_weights)
             return out
 
         x = self.around_attention(x, look)
@@ -179,7 +179,7 @@ class DecoderLayer(nn.Module):
             return keep(
                 found,
                 "decoder",
-                *self.self_attention.to_itself(x, visibility, scheme, need_weights),
+                *self.self_attention.self_attend(x, visibility, scheme, need_weights),
             )
 
         return self._rest(
@@ -281,7 +281,10 @@ class TransformerDecoder(Decoder):
         return pattern_monitored_values([layer.self_attention for layer in self._layers])
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        projected = [(kept(keys), kept(values)) for keys, values in self._project(memory)]
+        projected = [
+            (to_cache_layout(keys), to_cache_layout(values))
+            for keys, values in self._project(memory)
+        ]
         return DecodingState((projected, memory.mask), [None] * len(self.layers))
 
     def step(

@@ -37,13 +37,13 @@ class Sublayer(nn.Module):
 
     def __init__(self, config: ModelConfig, residual: float = 1.0) -> None:
         super().__init__()
-        self.place, self.residual = config.transformer.norm, residual
+        self.norm_placement, self.residual = config.transformer.norm, residual
         self.norm = build_norm(config)
-        self.second = build_norm(config) if self.place == "sandwich" else nn.Identity()
+        self.second = build_norm(config) if self.norm_placement == "sandwich" else nn.Identity()
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        if self.place in ("pre", "sandwich"):
+        if self.norm_placement in ("pre", "sandwich"):
             return x + self.dropout(self.second(function(to_autocast_dtype(self.norm(x)))))
         return self.norm(self.residual * x + self.dropout(function(x)))
 
