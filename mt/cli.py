@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 from mt.errors import MTError, UsageError
 
 
-class Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Reports a wrong call like every other error, in one line with exit code 2, and wants flags in full."""
 
     def __init__(self, prog: str, description: str, epilog: str) -> None:
@@ -34,7 +34,7 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def fail(error: MTError | OSError) -> NoReturn:
+def exit_with_error(error: MTError | OSError) -> NoReturn:
     """Print `error` as one line on standard error and exit with its code."""
     text = (
         f"{error.filename or 'input or output'}: {error.strerror or error}"
@@ -54,7 +54,7 @@ def run_command(command: Callable[[], object]) -> None:
     try:
         command()
     except MTError as error:
-        fail(error)
+        exit_with_error(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
@@ -65,10 +65,10 @@ def run_command(command: Callable[[], object]) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise SystemExit(0) from None
-        fail(error)
+        exit_with_error(error)
 
 
-class SentenceCounter:
+class SentenceProgress:
     """Sentences and their speed on standard error: every two seconds on a terminal, every minute elsewhere."""
 
     def __init__(self, out: TextIO, silent: bool) -> None:
@@ -95,7 +95,7 @@ class SentenceCounter:
             print(file=self.out)
 
 
-def duration(minutes: float) -> str:
+def format_duration(minutes: float) -> str:
     """0.5 -> 0:30, 75 -> 1:15:00"""
     seconds = round(minutes * 60)
     hours, rest = divmod(seconds, 3600)

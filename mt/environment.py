@@ -18,12 +18,12 @@ PACKAGES = (
 )
 
 
-def versions() -> dict[str, str | None]:
+def package_versions() -> dict[str, str | None]:
     """Of Python and of the packages that results depend on; None for what is not installed."""
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
-def commit() -> str | None:
+def git_commit() -> str | None:
     """The commit of a checkout; None for an installed package, or without git."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
@@ -40,12 +40,12 @@ def commit() -> str | None:
     return asked.stdout.strip() or None
 
 
-def machine() -> str:
+def platform_name() -> str:
     """System and processor."""
-    return f"{platform.system()}, {processor()}"
+    return f"{platform.system()}, {cpu_name()}"
 
 
-def processor() -> str:
+def cpu_name() -> str:
     """The CPU's name, where Linux tells it; else its kind."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

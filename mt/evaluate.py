@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mt.cli import Parser, SentenceCounter, run_command, say
+from mt.cli import CommandParser, SentenceProgress, run_command, say
 from mt.config.schema import Config
 from mt.data.cleaning import normalise
 from mt.data.links import check_gold, parse_lines
@@ -155,7 +155,7 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     )
     say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
     started = time.perf_counter()
-    progress = SentenceCounter(sys.stderr, silent=False)
+    progress = SentenceProgress(sys.stderr, silent=False)
     hypotheses = [
         translation.text
         for translation in translator.translate_stream(sources, progress=progress.add)
@@ -237,8 +237,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def build_parser() -> Parser:
-    parser = Parser(
+def build_parser() -> CommandParser:
+    parser = CommandParser(
         "mt-evaluate",
         description="BLEU, chrF and TER with 95 % intervals, for short against long sentences and by length.",
         epilog=EXAMPLES,

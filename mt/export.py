@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mt.cli import Parser, run_command, say
+from mt.cli import CommandParser, run_command, say
 from mt.errors import MTError, UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(lambda: export(parser().parse_args(arguments)))
 
 
-def parser() -> Parser:
+def parser() -> CommandParser:
     """All flags."""
-    arguments = Parser("mt-export", "Write a trained model for another engine.", EXAMPLES)
+    arguments = CommandParser("mt-export", "Write a trained model for another engine.", EXAMPLES)
     add = arguments.add_argument
     add("run", metavar="RUN", help="run directory that mt-train wrote, such as runs/demo")
     add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine")

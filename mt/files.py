@@ -13,7 +13,7 @@ from mt.errors import MTError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block succeeds: afterwards the old file is there, or the new one.
 
     One writer a file is assumed. Raises MTError, naming the file, where the disk is full or the
@@ -42,5 +42,5 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a UTF-8 text file."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

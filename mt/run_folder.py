@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from mt.config.schema import Config
 from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import MTError
-from mt.files import replacing, write_text
+from mt.files import atomic_write, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +93,7 @@ class RunFolder:
         return self.path / "test.json"
 
     @property
-    def further_tests(self) -> Path:
+    def extra_tests(self) -> Path:
         """The folder in which mt-compare keeps translations and alignments of further test sets."""
         return self.path / "tests"
 
@@ -102,7 +102,7 @@ class RunFolder:
         """The folder in which mt-export writes unless told otherwise."""
         return self.path / "export"
 
-    def test_lines(self, name: str) -> Path:
+    def test_file(self, name: str) -> Path:
         """Return the path of one column of the test: sources, references, hypotheses, links or constructions."""
         return self.path / f"test.{name}.txt"
 
@@ -148,7 +148,7 @@ class RunFolder:
         finally:
             lock.release()
 
-    def in_training(self) -> bool:
+    def is_being_trained(self) -> bool:
         """Return whether a process is training this run, that is, holds its lock."""
         path = self.path / ".lock"
         if not path.exists():
@@ -241,7 +241,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any])
 
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"mt_format": str(FORMAT), "facts": json.dumps(facts)}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(contiguous, temporary, metadata)
 
 

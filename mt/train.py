@@ -13,7 +13,7 @@ import hydra
 import torch
 from omegaconf import DictConfig
 
-from mt.cli import fail, run_command
+from mt.cli import exit_with_error, run_command
 from mt.config.compose import check_keys, config_dir, differences, help_text, load_config
 from mt.config.schema import Config
 from mt.config.yaml import to_config
@@ -22,7 +22,7 @@ from mt.data.prepare import PreparedData, prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
 from mt.device import device_name, keep_freed_memory, pick_device, resolve_precision, set_threads
-from mt.environment import commit, machine, versions
+from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.tables import text_table, to_dict
@@ -34,7 +34,7 @@ from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder, read_tensors
 from mt.training.cost import save_cost
-from mt.training.distributed import Ranks
+from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
 from mt.training.trainer import Trainer, seed_everything
 
@@ -43,7 +43,7 @@ def train(config: Config) -> Evaluation | None:
     """Train as configured, or go on where an earlier start ended; test the best model. The result is None on further ranks."""
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
-    ranks = Ranks()
+    ranks = ProcessGroup()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     check_run_folder(folder, config)
     with (
@@ -111,7 +111,7 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     return model.to(device)
 
 
-def describe(config: Config, model: Seq2Seq, device: torch.device, ranks: Ranks) -> str:
+def describe(config: Config, model: Seq2Seq, device: torch.device, ranks: ProcessGroup) -> str:
     """One line about what is going to be trained where."""
     weights = sum(parameter.numel() for parameter in model.parameters())
     where = (
@@ -175,22 +175,22 @@ def test(
         alignment=alignment,
     )
     for name, lines in stored.items():
-        write_lines(folder.test_lines(name), lines)
+        write_lines(folder.test_file(name), lines)
     folder.write_scores(to_dict(evaluation))
     print(text_table(evaluation), flush=True)
     return evaluation, seconds
 
 
 def save_environment(
-    folder: RunFolder, data: PreparedData, device: torch.device, ranks: Ranks
+    folder: RunFolder, data: PreparedData, device: torch.device, ranks: ProcessGroup
 ) -> None:
     """What one needs to know to repeat the run elsewhere: one object for each start."""
     facts = {
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": versions(),
-        "commit": commit(),
-        "platform": machine(),
+        "versions": package_versions(),
+        "commit": git_commit(),
+        "platform": platform_name(),
         "cpus": os.cpu_count(),
         "device": device_name(device),
         "ranks": ranks.world,
@@ -205,7 +205,7 @@ def job(composed: DictConfig) -> float | None:
     try:
         evaluation = train(to_config(composed))
     except (MTError, OSError) as error:  # Hydra would print a traceback
-        fail(error)
+        exit_with_error(error)
     return evaluation.scores["bleu"].value if evaluation else None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from mt.cli import Parser, SentenceCounter, run_command
+from mt.cli import CommandParser, SentenceProgress, run_command
 from mt.data.links import format_links
 from mt.data.readers import open_bytes
 from mt.errors import MTError, UsageError
@@ -58,9 +58,11 @@ def main() -> None:
     run_command(lambda: translate(parser().parse_intermixed_args()))
 
 
-def parser() -> Parser:
+def parser() -> CommandParser:
     """All flags. Defaults of the search are those of `mt.decoding.search.SearchOptions`."""
-    arguments = Parser("mt-translate", "Translate lines of text with a trained model.", EXAMPLES)
+    arguments = CommandParser(
+        "mt-translate", "Translate lines of text with a trained model.", EXAMPLES
+    )
     add = arguments.add_argument
     add(
         "run",
@@ -261,7 +263,7 @@ def translate(arguments: argparse.Namespace) -> None:
     )
     inspector = Inspector(translator)
     kinds = drawing.kinds(inspector) if drawing else None
-    progress = SentenceCounter(
+    progress = SentenceProgress(
         sys.stderr, silent=arguments.quiet or bool(arguments.sentences) or arguments.stream
     )
     chunk_size = 1 if arguments.stream else CHUNK_LINES

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from mt.cli import Parser, run_command
+from mt.cli import CommandParser, run_command
 from mt.data.alignment_words import count_words
 from mt.data.embedded_corpus import SPLITS, SUBSETS, generate
 from mt.errors import MTError
@@ -23,7 +23,9 @@ KINDS = ("en", "de", "links", "labels.tsv")
 
 
 def main() -> None:
-    parser = Parser("write_embedded_corpus.py", "Write the embedded corpus to plain files.", "")
+    parser = CommandParser(
+        "write_embedded_corpus.py", "Write the embedded corpus to plain files.", ""
+    )
     add = parser.add_argument
     add(
         "folder",

@@ -35,7 +35,8 @@ def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     """Counting what a step costs takes every run a second or two, longer than most runs of the tests train."""
     if request.path.name != "test_budget.py":
         monkeypatch.setattr(
-            "mt.training.trainer.StepCost", lambda model: lambda sentences, source, target: 0.0
+            "mt.training.trainer.FlopsEstimator",
+            lambda model: lambda sentences, source, target: 0.0,
         )
 
 

@@ -194,25 +194,23 @@ def _own_test(systems: Sequence[System]) -> TestSet:
     """The test that mt-train left in each run."""
     first = systems[0].runs[0].folder
     sources, references = (
-        list(read_lines(first.test_lines(side))) for side in ("sources", "references")
+        list(read_lines(first.test_file(side))) for side in ("sources", "references")
     )
     hypotheses: dict[str, list[list[str]]] = {}
     for system in systems:
         hypotheses[system.name] = []
         for run in system.runs:
             folder = run.folder
-            other = [
-                list(read_lines(folder.test_lines(side))) for side in ("sources", "references")
-            ]
+            other = [list(read_lines(folder.test_file(side))) for side in ("sources", "references")]
             _check_same(first, folder, other == [sources, references])
-            hypotheses[system.name].append(list(read_lines(folder.test_lines("hypotheses"))))
+            hypotheses[system.name].append(list(read_lines(folder.test_file("hypotheses"))))
     lines = {
         f"{system.runs[k].path}": found
         for system in systems
         for k, found in enumerate(hypotheses[system.name])
     }
     check_lines({"sources": sources, "references": references, **lines})
-    return TestSet(HEADLINE, sources, references, hypotheses, read_links(first.test_lines("links")))
+    return TestSet(HEADLINE, sources, references, hypotheses, read_links(first.test_file("links")))
 
 
 def _further_test(
@@ -256,9 +254,9 @@ def read_run(path: str) -> SystemRun:
     """A run directory that has been tested. MTError, saying what to do, for any other."""
     folder = RunFolder.at(path)
     config = folder.read_config()
-    if folder.in_training():
+    if folder.is_being_trained():
         raise MTError(f"{folder} is being trained: wait for its end, or compare without it")
-    if not folder.test_lines("hypotheses").is_file():
+    if not folder.test_file("hypotheses").is_file():
         raise MTError(
             f"{folder} has no test yet (test.hypotheses.txt is missing): its training did not end; start the same mt-train command again"
         )

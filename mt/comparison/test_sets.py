@@ -86,7 +86,7 @@ def translate_test(
     key = hashlib.blake2b(
         f"{text.hash} {file_digest(folder.model)} {beam}".encode(), digest_size=6
     ).hexdigest()
-    stem = folder.further_tests / f"{text.name}-{key}"
+    stem = folder.extra_tests / f"{text.name}-{key}"
     stored = stem.with_name(f"{stem.name}.hypotheses.txt")
     if stored.is_file() and len(found := list(read_lines(stored))) == len(text.sources):
         return found

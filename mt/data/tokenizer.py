@@ -22,7 +22,7 @@ from mt.config.schema import TokenizerConfig
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
-from mt.files import replacing
+from mt.files import atomic_write
 from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER
 
 SIDES = ("src", "tgt")
@@ -103,7 +103,7 @@ class Tokenizer:
     def save(self, folder: Path) -> None:
         """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, into the folder."""
         for name, side in self._files().items():
-            with replacing(Path(folder) / name) as temporary:
+            with atomic_write(Path(folder) / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
         for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - self._files().keys():
             (Path(folder) / name).unlink(

@@ -26,7 +26,7 @@ class EvaluationSet(NamedTuple):
 def stored_test(run: RunFolder) -> EvaluationSet | None:
     """Return the test set that mt-train left in the run; None if there is none."""
     paths = {
-        name: run.test_lines(name) for name in ("sources", "references", "links", "constructions")
+        name: run.test_file(name) for name in ("sources", "references", "links", "constructions")
     }
     if not (paths["sources"].is_file() and paths["references"].is_file()):
         return None

@@ -177,7 +177,7 @@ class Drawing:
 
     def write(self, title: str, log: Callable[[str], None]) -> None:
         """Write the file; `log` gets warnings."""
-        from mt.files import replacing
+        from mt.files import atomic_write
 
         if self.links is not None and self.lines < len(self.links):
             raise MTError(
@@ -195,5 +195,5 @@ class Drawing:
                 log(
                     f"warning: no installed font has {' '.join(sorted(missing)[:10])}: drawn as boxes; browsers show .html and .svg in full"
                 )
-        with replacing(self.path) as temporary:
+        with atomic_write(self.path) as temporary:
             temporary.write_bytes(content)

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-class Ranks:
+class ProcessGroup:
     """This process's place among `world` processes started by torchrun; rank 0 of 1 without it."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from mt.models.seq2seq import Seq2Seq
 SHAPES = ((2, 2), (16, 4), (4, 12), (24, 20), (80, 4), (72, 24))
 
 
-class StepCost:
+class FlopsEstimator:
     """Operations of forward and backward pass, of a batch by its shape.
 
     Products of matrices count, a multiplication and an addition as two; what is done element by

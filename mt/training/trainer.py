@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mt.cli import duration
+from mt.cli import format_duration
 from mt.config.schema import Config
 from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate
 from mt.data.prefetch import prefetch
@@ -30,8 +30,8 @@ from mt.training.budget import Budget, Clock
 from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from mt.training.compiled import compile_layers, compiler_advice, uncompiled
 from mt.training.cost import peak_memory
-from mt.training.distributed import Ranks
-from mt.training.flops import StepCost
+from mt.training.distributed import ProcessGroup
+from mt.training.flops import FlopsEstimator
 from mt.training.guards import memory_advice, stop_signals
 from mt.training.meter import Meter
 from mt.training.optim import Average, build_optimizer, update
@@ -52,7 +52,7 @@ class Trainer:
         data: PreparedData,
         folder: RunFolder,
         log: RunLog,
-        ranks: Ranks,
+        ranks: ProcessGroup,
         device: torch.device,
     ):
         self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = (
@@ -69,7 +69,7 @@ class Trainer:
         self.order = BatchOrder(data.train, trainer.batch_tokens, config.seed)
         self.optimizer = build_optimizer(config.optim, model)
         self.average = Average(model, config.optim.ema)
-        self.cost = StepCost(model)
+        self.cost = FlopsEstimator(model)
         self.validator = Validator(config, data, ranks, device)
         self.state = TrainingState(data_hash=data.hash)
         self.skipped_in_a_row = 0
@@ -261,10 +261,12 @@ class Trainer:
                 "lower optim.lr, raise optim.warmup, or set trainer.precision=fp32"
             )
         spent = self._spent()
-        left = f"{duration(state.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
+        left = (
+            f"{format_duration(state.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
+        )
         self.log.say(
             f"step {state.step:,}  epoch {state.epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
-            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {duration(state.minutes)}, {left}"
+            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {format_duration(state.minutes)}, {left}"
         )
         self.log.record(
             "train",

@@ -17,7 +17,7 @@ from mt.device import autocast
 from mt.evaluation.metrics import build_metrics
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
-from mt.training.distributed import Ranks
+from mt.training.distributed import ProcessGroup
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Validator:
     """Scores a model on the validation pairs; call it on every rank."""
 
     def __init__(
-        self, config: Config, data: PreparedData, ranks: Ranks, device: torch.device
+        self, config: Config, data: PreparedData, ranks: ProcessGroup, device: torch.device
     ) -> None:
         self.config, self.data, self.ranks, self.device = config, data, ranks, device
         self.batches = validation_batches(

@@ -14,7 +14,7 @@ import torch
 
 from bench.contest import Entry, Result
 from mt.device import device_name
-from mt.environment import processor
+from mt.environment import cpu_name
 
 PEAK_SECONDS = 1.5
 
@@ -44,7 +44,7 @@ def matrix_peak(device: torch.device, precision: str, cpu_time: bool) -> float:
 
 def setting(device: torch.device, threads: int, peaks: dict[str, float], cpu_time: bool) -> str:
     """Hardware, measured peaks and versions, a paragraph."""
-    where = device_name(device) if device.type == "cuda" else f"{processor()}, {threads} threads"
+    where = device_name(device) if device.type == "cuda" else f"{cpu_name()}, {threads} threads"
     products = ", ".join(
         f"{peak / 1e9:,.0f} GFLOP/s {precision}" for precision, peak in peaks.items()
     )

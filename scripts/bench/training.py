@@ -22,7 +22,7 @@ from mt.data.batching import BatchOrder
 from mt.data.prepare import PreparedData, prepare_run
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.models.build import build_model
-from mt.training.flops import StepCost
+from mt.training.flops import FlopsEstimator
 
 SAMPLE = 2000  # pairs over which the cost of a token is averaged
 
@@ -166,7 +166,7 @@ class TokenCost:
 
     def __init__(self, config: Config, data: PreparedData) -> None:
         vocabularies = (data.tokenizer.vocab_size(side) for side in ("src", "tgt"))
-        self.cost = StepCost(build_model(config.model, *vocabularies))
+        self.cost = FlopsEstimator(build_model(config.model, *vocabularies))
         pairs = data.train[0]
         rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]
         self.source, self.target = pairs.src_lengths[rows], pairs.tgt_lengths[rows]

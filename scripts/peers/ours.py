@@ -23,10 +23,10 @@ from mt.data.prepare import prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
 from mt.device import keep_freed_memory, pick_device, set_threads
-from mt.environment import commit, versions
+from mt.environment import git_commit, package_versions
 from mt.run_folder import RunFolder
 from mt.train import make_model
-from mt.training.distributed import Ranks
+from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
 from mt.training.trainer import Trainer
 
@@ -72,7 +72,7 @@ def train(work: dict[str, Any]) -> None:
     data = prepare_run(config, log.say)
     preparing = time.perf_counter() - before
     trainer = log.trainer = Trainer(
-        config, make_model(config, data, device), data, run, log, Ranks(), device
+        config, make_model(config, data, device), data, run, log, ProcessGroup(), device
     )
     try:
         trainer.fit()
@@ -90,7 +90,7 @@ def train(work: dict[str, Any]) -> None:
 
 
 def version() -> str:
-    return f"mt {(commit() or '')[:7]}, torch {versions()['torch']}"
+    return f"mt {(git_commit() or '')[:7]}, torch {package_versions()['torch']}"
 
 
 def translate(work: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import MTError
-from mt.files import replacing, write_lines
+from mt.files import atomic_write, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -17,12 +17,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         (OSError(28, "No space left on device"), MTError),
         (KeyboardInterrupt(), KeyboardInterrupt),
     ):
-        with pytest.raises(expected), replacing(path) as temporary:
+        with pytest.raises(expected), atomic_write(path) as temporary:
             temporary.write_text("half")
             raise error
         assert path.read_text() == "old"
         assert list(tmp_path.iterdir()) == [path]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
 

@@ -23,7 +23,7 @@ from mt.run_folder import RunFolder, read_tensors, write_tensors
 from mt.train import train
 from mt.training.budget import Budget
 from mt.training.checkpoint import TrainingState
-from mt.training.flops import SHAPES, StepCost, count
+from mt.training.flops import SHAPES, FlopsEstimator, count
 
 FEW = [
     "model/size=tiny",
@@ -116,7 +116,7 @@ def test_cost_of_a_step_is_what_the_counter_says_of_shapes_it_was_not_fitted_to(
     overrides: list[str], tolerance: float
 ) -> None:
     model = build_model(load_config([*overrides, "model/size=tiny"]).model, 300, 300)
-    cost = StepCost(model)
+    cost = FlopsEstimator(model)
     for shape in UNSEEN:
         assert shape[1:] not in SHAPES
         assert cost(*shape) == pytest.approx(count(model, *shape), rel=tolerance), shape
@@ -137,7 +137,7 @@ def test_counted_operations_are_those_of_the_formulas() -> None:
     assert count(model, 1, source, target) == 6 * (
         encoder + 2 * decoder + target * width * vocabulary
     )
-    own = StepCost(model)(4, source, target)
+    own = FlopsEstimator(model)(4, source, target)
     assert own == pytest.approx(4 * count(model, 1, source, target))
 
 
@@ -146,7 +146,7 @@ def test_counting_uses_up_no_random_numbers_and_leaves_the_model_alone() -> None
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    StepCost(model)
+    FlopsEstimator(model)
     assert torch.equal(torch.rand(3), expected)
     assert not model.training and all(parameter.grad is None for parameter in model.parameters())
 

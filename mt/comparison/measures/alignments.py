@@ -57,7 +57,7 @@ def aligned(
     assert test.sources is not None
     text = "\n".join((*test.sources, *targets)).encode("utf-8", "surrogateescape")
     key = hashlib.blake2b(text + file_digest(run.folder.model).encode(), digest_size=6).hexdigest()
-    stored = run.folder.further_tests / f"{test.name}-{key}.alignments.txt"
+    stored = run.folder.extra_tests / f"{test.name}-{key}.alignments.txt"
     if stored.is_file() and len(found := read_links(stored)) == len(test.sources):
         return found
     links = (inspector or open_run(run)).align(zip(test.sources, targets, strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mt.cli import duration
+from mt.cli import format_duration
 from mt.comparison.planning.plan import Plan, Variant
 from mt.comparison.table import Table, markdown_table
 
@@ -39,7 +39,7 @@ def overview(plan: Plan) -> str:
     runs = len(plan.runs())
     summary = f"{runs} run{'s' * (runs != 1)}, {len(missing)} of them to train"
     if missing and budget.minutes:
-        summary += f": {duration(len(missing) * budget.minutes)} one after the other at most, and the tests"
+        summary += f": {format_duration(len(missing) * budget.minutes)} one after the other at most, and the tests"
     return "\n".join([*lines, summary])
 
 

@@ -39,7 +39,7 @@ class PlannedRun:
         folder = self.folder
         if not all(
             path.is_file()
-            for path in (folder.config, folder.scores, folder.test_lines("hypotheses"))
+            for path in (folder.config, folder.scores, folder.test_file("hypotheses"))
         ):
             return False
         # Of the beam cost.json tells, which is written after the test; config.yaml has what was
@@ -143,7 +143,7 @@ def make_plan(
     for variant in variants:
         variant.runs = [plan_run(variant, seed, data[variant.name].hash) for seed in question.seeds]
     plan = Plan(question, variants, tests, matched, list(notes))
-    busy = next((run for run in plan.runs() if run.folder.in_training()), None)
+    busy = next((run for run in plan.runs() if run.folder.is_being_trained()), None)
     if busy:
         raise MTError(
             f"{busy.folder} is being trained by another process: wait for it to end, then start the same command again"

@@ -13,7 +13,7 @@ from mt.comparison.report.lookups import Results
 from mt.comparison.report.markdown import markdown
 from mt.comparison.report.page import report_page
 from mt.errors import MTError
-from mt.files import replacing, write_text
+from mt.files import atomic_write, write_text
 
 VERSION = 2  # of results.json
 WITHOUT = "the figures were not written as files: that needs matplotlib (pip install 'mt-attention[plot]'); report.html has them all"
@@ -52,6 +52,6 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     for name, text in texts.items():
         write_text(folder / name, text)
     for name, content in files.items():
-        with replacing(folder / name) as temporary:
+        with atomic_write(folder / name) as temporary:
             temporary.write_bytes(content)
     return [folder / name for name in (*texts, *files)]

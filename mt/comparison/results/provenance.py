@@ -11,7 +11,7 @@ from typing import Any
 from mt.comparison.settings import NEUTRAL, value_of
 from mt.comparison.systems import System
 from mt.config.schema import Config, keys
-from mt.environment import commit, machine, versions
+from mt.environment import git_commit, package_versions, platform_name
 from mt.run_folder import RunFolder
 
 
@@ -26,7 +26,7 @@ def how_made(
         json.loads(text)
         for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)
     ]
-    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": machine()}
+    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": platform_name()}
     joined = (
         {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
     )
@@ -38,8 +38,8 @@ def how_made(
     made = {
         "command": list(command),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": versions(),
-        "commit": commit(),
+        "versions": package_versions(),
+        "commit": git_commit(),
         "hardware": joined,
         "budget": budget,
         "match_parameters": list(match_parameters),
