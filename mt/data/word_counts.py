@@ -40,17 +40,17 @@ _JOINERS = r"['\u2019\u02bc\uff07\-\u2010\u2011\u00ad\u200c\u200d]"
 WORD = regex.compile(rf"(?V1){_ALONE}|{_LETTER}+(?:(?:{_JOINERS}+|(?<=\d)[.,](?=\d)){_LETTER}+)*")
 
 
-def plain(text: str) -> str:
+def normalise_typography(text: str) -> str:
     """The form in which texts are compared: NFC, one kind of apostrophe and hyphen. It may have fewer characters than `text`."""
     return unicodedata.normalize("NFC", text).translate(_PLAIN)
 
 
 def split_words(text: str) -> list[str]:
     """The words of a text, in order, with their case."""
-    return WORD.findall(plain(text))
+    return WORD.findall(normalise_typography(text))
 
 
-def count_words_of_training(lines: Iterable[str]) -> Counter[str]:
+def count_training_words(lines: Iterable[str]) -> Counter[str]:
     """How often each word occurs in one side of the training text. Lines are read as they are needed.
 
     No word has a space in it. So what stands between spaces is counted first, and each distinct

@@ -12,7 +12,7 @@ import regex  # type: ignore[import-untyped]
 
 from mt.comparison.measures.numerals import find_numbers
 from mt.comparison.statistics.ratio import Ratio
-from mt.data.word_counts import WORD, plain, split_words
+from mt.data.word_counts import WORD, normalise_typography, split_words
 from mt.evaluation.evaluation import check_lines
 
 # A word that the target text has a tenth as often as the source text is taken for a word of both
@@ -91,7 +91,7 @@ def find_names(text: str) -> list[str]:
     quotation mark, opening or not; a point after an initial ends none (Derek K. Miller). Some names
     are so missed ("Mr. Smith"): this is for shares, not for lists.
     """
-    text, end, previous, names = plain(text), 0, "", []
+    text, end, previous, names = normalise_typography(text), 0, "", []
     for match in WORD.finditer(text):
         word, gap = match[0], text[end : match.start()]
         begins = not previous or (

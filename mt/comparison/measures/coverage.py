@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 
 from mt.comparison.statistics.ratio import Ratio
 from mt.data.links import Links
-from mt.data.word_counts import count_words_of_training, frequent_words, split_words
+from mt.data.word_counts import count_training_words, frequent_words, split_words
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_lines
 
@@ -82,7 +82,7 @@ def dropped_words(
     """
     check_lines({"hypotheses": hypotheses, "references": references})
     function = frequent_words(
-        count_words_of_training(references) if counts is None else counts, FUNCTION_WORDS
+        count_training_words(references) if counts is None else counts, FUNCTION_WORDS
     )
     missing, dropped = [], []
     for pair in zip(hypotheses, references, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 import regex  # type: ignore[import-untyped]
 from sacrebleu.metrics import CHRF
 
-from mt.data.word_counts import WORD, plain
+from mt.data.word_counts import WORD, normalise_typography
 from mt.errors import MTError
 from mt.evaluation.metrics import SentenceStatistics
 
@@ -33,14 +33,17 @@ class Segment:
 def diff_words(hypothesis: str, reference: str) -> list[Segment]:
     """The alternation of equal and differing stretches; a space belongs to what it follows.
 
-    Words and punctuation marks are compared in the form of `mt.data.word_counts.plain`, with case.
+    Words and punctuation marks are compared after `normalise_typography`, with case.
     The matching is Ratcliff and Obershelp's (difflib): the longest common run first, then left and
     right of it. It may match fewer words than a longest common subsequence, and reads better, since
     that picks up stray articles and commas.
     """
     ours, theirs = _pieces(hypothesis), _pieces(reference)
     matcher = SequenceMatcher(
-        None, [plain(p).strip() for p in ours], [plain(p).strip() for p in theirs], autojunk=False
+        None,
+        [normalise_typography(piece).strip() for piece in ours],
+        [normalise_typography(piece).strip() for piece in theirs],
+        autojunk=False,
     )
     return [
         Segment(tag == "equal", "".join(ours[a:b]), "".join(theirs[c:d]))

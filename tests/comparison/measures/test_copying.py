@@ -10,14 +10,14 @@ from sacrebleu.metrics import CHRF
 from mt.comparison.measures.copying import find_names, names_kept, numbers_kept, untranslated_words
 from mt.comparison.measures.numerals import find_numbers
 from mt.comparison.measures.sentence_differences import diff_words, most_different, sentence_chrf
-from mt.data.word_counts import plain
+from mt.data.word_counts import normalise_typography
 from mt.errors import MTError
 
 
 @given(st.text())
 def test_any_text_has_numbers_and_names(text: str) -> None:
     assert all(number.isascii() and float(number) >= 0 for number in find_numbers(text))
-    assert all(name in plain(text) for name in find_names(text))
+    assert all(name in normalise_typography(text) for name in find_names(text))
 
 
 def test_lists_of_unequal_length() -> None:
@@ -158,8 +158,8 @@ def test_segments_are_the_texts_and_equal_ones_are_equal(hypothesis: str, refere
     )
     for segment in segments:
         if segment.equal:
-            assert "".join(plain(segment.hypothesis).split()) == "".join(
-                plain(segment.reference).split()
+            assert "".join(normalise_typography(segment.hypothesis).split()) == "".join(
+                normalise_typography(segment.reference).split()
             )
         assert segment.hypothesis or segment.reference
     assert all(a.equal != b.equal for a, b in zip(segments, segments[1:], strict=False))

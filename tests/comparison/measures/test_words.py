@@ -19,7 +19,7 @@ from mt.comparison.measures.word_accuracy import word_accuracy
 from mt.comparison.statistics.ratio import SMALL, Ratio
 from mt.data.links import parse_links
 from mt.data.word_counts import (
-    count_words_of_training,
+    count_training_words,
     frequent_words,
     load_counts,
     save_counts,
@@ -82,7 +82,7 @@ def test_any_text_has_words_and_no_form_of_unicode_changes_them(text: str) -> No
 
 
 def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
-    counts = count_words_of_training(iter(["the cat, the dog", "The “cat” 猫"]))
+    counts = count_training_words(iter(["the cat, the dog", "The “cat” 猫"]))
     assert counts == {"the": 2, "The": 1, "cat": 2, "dog": 1, "猫": 1}
     assert frequent_words(counts, 2) == {"the", "cat"} and frequent_words(counts, 3) == {
         "the",
@@ -95,7 +95,7 @@ def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(words_module, "CHUNK", 7)
-        assert count_words_of_training(lines) == Counter(
+        assert count_training_words(lines) == Counter(
             word for line in lines for word in split_words(line)
         )
     path = tmp_path / "words.json"
@@ -192,7 +192,7 @@ COMPARE_MT = {
 def test_accuracy_is_that_of_compare_mt_on_ted(realdata: Path, system: str) -> None:
     folder = realdata / "compare-mt-ted"
     references, hypotheses = (read(folder / f"ted.{name}.detok.eng.gz") for name in ("ref", system))
-    counts = count_words_of_training(references)
+    counts = count_training_words(references)
     buckets = word_accuracy(hypotheses, references, counts)
     assert [
         (b.recall.numerator, b.recall.denominator, b.precision.denominator) for b in buckets
@@ -218,7 +218,7 @@ def test_ted_figures_are_plausible(realdata: Path) -> None:
     references, *systems = (
         read(folder / f"ted.{name}.detok.eng.gz") for name in ("ref", "sys1", "sys2")
     )
-    counts = count_words_of_training(references)
+    counts = count_training_words(references)
     for hypotheses in systems:
         f1 = [b.f1.value or 0 for b in word_accuracy(hypotheses, references, counts)]
         assert 0.2 < f1[1] < f1[2] < f1[4] < f1[6] < 0.7  # the rarer, the worse
