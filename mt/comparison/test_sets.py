@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from mt.config.compose import check_keys
 from mt.config.schema import Config, DataConfig
 from mt.config.yaml import to_config
-from mt.data.corpus import file_digest, load_corpus
+from mt.data.corpus import load_corpus
+from mt.data.digests import file_digest
 from mt.data.links import Links, parse_lines
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError

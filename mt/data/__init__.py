@@ -1,0 +1,1 @@
+"""Parallel text: reading, cleaning, tokenizing, caching and batching."""

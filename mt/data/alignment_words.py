@@ -1,7 +1,8 @@
-"""Words as alignments count them: what stands between spaces (U+0020), in a text and in its pieces.
+"""Words for word alignment: a word is a maximal run of text between spaces (U+0020).
 
-Other blanks (no-break, ideographic) stand inside a word here, because SentencePiece takes them for
-letters.
+Comparisons use another definition, `mt.data.word_counts`: runs of letters, marks and digits. Here,
+punctuation belongs to the word it touches: "Yes, sir." has the words "Yes," and "sir.". Other blanks
+(no-break, ideographic) are part of a word, because SentencePiece treats them as letters.
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ from mt.data.sampling import SPACE
 
 
 def count_words(text: str) -> int:
+    """Return the number of words between spaces."""
     return sum(map(bool, text.split(" ")))
 
 
 def piece_words(pieces: Sequence[str]) -> list[int]:
-    """The word from 0 that each piece belongs to; -1 for a space that no word follows at once.
+    """Return the index of the word (from 0) that each piece belongs to.
 
-    A word's first piece begins with U+2581; where the vocabulary has no such piece, U+2581 alone
-    comes before it and belongs to the word too. A piece that spells a byte belongs to the word it
-    stands in.
+    The first piece of a word begins with U+2581. If the vocabulary has no such piece, U+2581 stands
+    alone before the first piece and belongs to the word too. Any other U+2581 belongs to no word:
+    -1. A piece that encodes a byte belongs to the word that contains it.
     """
     words: list[int] = []
-    word, between = -1, True
+    word, at_boundary = -1, True
     for piece in pieces:
-        begins, letters = piece.startswith(SPACE), bool(piece.strip(SPACE))
-        between |= begins
-        if letters and between:
-            word, between = word + 1, False
-            if words and not begins:
-                words[-1] = word  # U+2581 alone came before
-        words.append(word if letters else -1)
+        has_space, has_letters = piece.startswith(SPACE), bool(piece.strip(SPACE))
+        at_boundary |= has_space
+        if has_letters and at_boundary:
+            word, at_boundary = word + 1, False
+            if words and not has_space:
+                words[-1] = word  # the U+2581 that stands alone before this piece
+        words.append(word if has_letters else -1)
     return words

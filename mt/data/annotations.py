@@ -1,4 +1,4 @@
-"""What may be known about a test pair beside its text."""
+"""Gold word alignments and constructions of test pairs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 
 class Annotation(NamedTuple):
-    """Of one sentence pair."""
+    """The annotation of one sentence pair."""
 
-    links: str  # word alignment in Pharaoh's format, on the words between spaces; empty: not known
-    constructions: str  # names of what the sentence is an example of, between spaces
+    links: str  # word alignment in Pharaoh's format, on words between spaces; empty: unknown
+    constructions: str  # names of the constructions in the sentence, separated by spaces
 
-
-def turned(annotation: Annotation) -> Annotation:
-    """For the other direction: 0-2 becomes 2-0."""
-    return annotation._replace(links=re.sub(r"(\d+)([-p])(\d+)", r"\3\2\1", annotation.links))
+    def reversed(self) -> Annotation:
+        """Return the annotation for the other translation direction: link 0-2 becomes 2-0."""
+        return self._replace(links=re.sub(r"(\d+)([-p])(\d+)", r"\3\2\1", self.links))

@@ -69,7 +69,8 @@ def parse_lines(lines: Iterable[str], name: str) -> list[Links]:
 
 def check_gold(golds: Sequence[Links], pairs: Sequence[tuple[str, str]], name: str) -> None:
     """Raise MTError unless each line of gold links, of what is called `name`, can belong to its pair of normalised texts, and
-    there is something to score against."""
+    there is something to score against.
+    """
     if len(golds) != len(pairs):
         raise MTError(
             f"{name} has {len(golds):,} lines for {len(pairs):,} sentence pairs: line i of each must belong together"

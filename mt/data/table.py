@@ -1,33 +1,21 @@
-"""Prepared sentence pairs in memory-mapped Arrow files: what batches are made from."""
+"""Encoded sentence pairs by row number, read from memory-mapped Arrow files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Value
 
-from mt.errors import MTError
-
-PIECES = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
-TEXT = Features(
-    {
-        "src": Value("string"),
-        "tgt": Value("string"),
-        "src_pieces": Value("int32"),
-        "tgt_pieces": Value("int32"),
-    }
-)
+from mt.data.arrow_files import open_arrow
 
 
 class Column:
-    """Random access to a column of byte strings or integer lists: `values[offsets[i] : offsets[i + 1]]` in each chunk.
+    """Random access to a column of strings (as UTF-8 bytes) or integer lists.
 
-    Going through Arrow's buffers avoids one Python object a piece, which `datasets` would make: a
-    row is a view into the mapped file.
+    A row is a view into the mapped file: `values[offsets[i] : offsets[i + 1]]` of its chunk.
+    `datasets` would create one Python object for each piece instead.
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
@@ -35,63 +23,41 @@ class Column:
         self.values: list[np.ndarray] = []
         for chunk in column.chunks:
             if pa.types.is_string(chunk.type):
-                buffer = chunk.buffers()[2]
-                # A string array's offsets begin at the array's own offset; a list array's
-                # `.offsets` allow for it.
-                offsets = np.frombuffer(chunk.buffers()[1], np.int32)[
-                    chunk.offset : chunk.offset + len(chunk) + 1
-                ]
-                values = (
-                    np.frombuffer(buffer, np.uint8) if buffer is not None else np.zeros(0, np.uint8)
-                )
+                _, offset_buffer, buffer = chunk.buffers()
+                # The buffers of a slice are those of the whole array, so the slice's own offset
+                # applies; the `.offsets` of a list array already include it.
+                end = chunk.offset + len(chunk) + 1
+                offsets = np.frombuffer(offset_buffer, np.int32)[chunk.offset : end]
+                values = np.frombuffer(buffer, np.uint8) if buffer else np.zeros(0, np.uint8)
             else:
-                offsets, values = (
-                    chunk.offsets.to_numpy(),
-                    chunk.values.to_numpy(zero_copy_only=True),
-                )
+                offsets = chunk.offsets.to_numpy()
+                values = chunk.values.to_numpy(zero_copy_only=True)
             self.offsets.append(offsets)
             self.values.append(values)
         self.starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
 
     def lengths(self) -> np.ndarray:
-        """Elements in each row, [N] int32."""
-        return np.concatenate(
-            [np.zeros(0, np.int32), *(np.diff(offsets) for offsets in self.offsets)]
-        )
+        """Return the number of elements in each row, [N] int32."""
+        lengths = [np.diff(offsets) for offsets in self.offsets]
+        return np.concatenate([np.zeros(0, np.int32), *lengths])
 
     def take(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return the elements of each given row, as a read-only view."""
         chunks = np.searchsorted(self.starts, rows, side="right") - 1
-        taken = []
+        views = []
         for chunk, row in zip(chunks.tolist(), (rows - self.starts[chunks]).tolist(), strict=True):
             offsets = self.offsets[chunk]
-            taken.append(self.values[chunk][offsets[row] : offsets[row + 1]])
-        return taken
-
-
-def open_arrow(path: Path) -> Dataset:
-    """Map an Arrow file into memory. MTError where it is missing or damaged."""
-    try:
-        return Dataset.from_file(str(path))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise MTError(
-            f"cannot read {path} ({error}): delete the folder, and the corpus is prepared again"
-        ) from error
-
-
-def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
-    """Lists of pieces as an Arrow array of int32 lists."""
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
-    values = np.fromiter(chain.from_iterable(rows), np.int32, int(offsets[-1]))
-    return pa.ListArray.from_arrays(offsets, values)
+            views.append(self.values[chunk][offsets[row] : offsets[row + 1]])
+        return views
 
 
 class PairTable:
-    """Pairs by row number, either as pieces or, for subword sampling, as text with the number of its pieces.
+    """Sentence pairs by row number: pieces or, for subword sampling, text.
 
-    `src_lengths` and `tgt_lengths` (int32, one a row) count the pieces and the EOS that a batch
-    adds; where pieces are to be sampled, they are the number to expect. They are all that is held
-    in memory, 8 bytes a pair; the pairs stay on the disk, and the operating system caches what is
-    used. `weight` is how often each pair is seen an epoch.
+    `src_lengths` and `tgt_lengths` (int32, one for each row) count the pieces and the EOS that a
+    batch adds. For text, they are the expected lengths of sampled segmentations. Only the lengths
+    are held in memory, 8 bytes for each pair; the pairs stay on disk. `weight` is how often each
+    pair is seen in an epoch.
     """
 
     def __init__(self, dataset: Dataset, weight: float = 1.0) -> None:
@@ -100,10 +66,8 @@ class PairTable:
         columns = dataset.data
         self._src, self._tgt = Column(columns.column("src")), Column(columns.column("tgt"))
         if self.holds_text:
-            src, tgt = (
-                columns.column("src_pieces").to_numpy(),
-                columns.column("tgt_pieces").to_numpy(),
-            )
+            src = columns.column("src_pieces").to_numpy()
+            tgt = columns.column("tgt_pieces").to_numpy()
         else:
             src, tgt = self._src.lengths(), self._tgt.lengths()
         self.src_lengths: np.ndarray = src + np.int32(1)
@@ -111,20 +75,20 @@ class PairTable:
 
     @classmethod
     def load(cls, path: Path, weight: float = 1.0) -> PairTable:
-        """Map an Arrow file with the columns of PIECES or TEXT; nothing is read but the lengths."""
+        """Map an Arrow file with the columns of `PIECES` or `SAMPLED_TEXT`; read lengths only."""
         return cls(open_arrow(path), weight)
 
     def __len__(self) -> int:
         return len(self.src_lengths)
 
     def pieces(self, rows: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Source and target pieces of the rows (int32, without BOS and EOS): read-only views into the file."""
+        """Return source and target pieces of the rows: int32, without BOS and EOS, read-only."""
         if self.holds_text:
             raise TypeError("this table holds text, not pieces")
         return self._src.take(rows), self._tgt.take(rows)
 
     def text(self, rows: np.ndarray) -> tuple[list[str], list[str]]:
-        """Source and target text of the rows."""
+        """Return source and target text of the rows."""
         if not self.holds_text:
             raise TypeError("this table holds pieces, not text")
         src, tgt = (

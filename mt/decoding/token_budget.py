@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from mt.data.batching import batches_in_order
+from mt.data.batching import translation_batches
 from mt.device import is_out_of_memory
 from mt.errors import MTError
 
@@ -61,7 +61,7 @@ class TokenBudget:
     def _cut(
         self, rows: Sequence[Sequence[int]], chosen: Sequence[int], width: int, area: int | None
     ) -> Iterator[list[int]]:
-        for batch in batches_in_order([rows[i] for i in chosen], max(1, self.tokens // width)):
+        for batch in translation_batches([rows[i] for i in chosen], max(1, self.tokens // width)):
             longest = max(1, len(rows[chosen[batch[0]]]))  # they come longest first
             most = len(batch) if area is None else max(1, area // longest**2)
             for start in range(0, len(batch), most):

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from mt.cli import format_duration
 from mt.config.schema import Config
-from mt.data.batching import Batch, BatchOrder, BatchStream, Position, Step, collate
+from mt.data.batch_order import BatchOrder
+from mt.data.batch_stream import BatchStream, Position, Step
+from mt.data.batching import Batch
+from mt.data.collate import collate
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter

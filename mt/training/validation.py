@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from mt.config.schema import Config
-from mt.data.batching import collate, validation_batches
+from mt.data.batch_order import validation_batches
+from mt.data.collate import collate
 from mt.data.prepare import PreparedData
 from mt.decoding.options import SearchOptions
 from mt.decoding.translator import Translator

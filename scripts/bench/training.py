@@ -18,7 +18,7 @@ from bench.contest import Entry, Result
 from bench.report import contestants, failures, ratios, spread, table
 from mt.config.compose import load_config
 from mt.config.schema import Config
-from mt.data.batching import BatchOrder
+from mt.data.batch_order import BatchOrder
 from mt.data.prepare import PreparedData, prepare_run
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.models.build import build_model

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from helpers import ROOT
 from mt.config.schema import Config
-from mt.data.corpus import kinds
+from mt.data.sources import source_kinds
 
 CONFIGS = ROOT / "configs" / "data"
 
@@ -23,7 +23,7 @@ def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
     assert isinstance(config, Config) and text.startswith("# ") and config.data.name == path.stem
     parts = [config.data.train, config.data.val, config.data.test]
     expected = {"files": 0, "hub": 0, "tatoeba": 2}.get(path.stem, 3)
-    assert [len(kinds(part)) for part in parts] == [1] * expected + [0] * (3 - expected)
+    assert [len(source_kinds(part)) for part in parts] == [1] * expected + [0] * (3 - expected)
 
 
 def test_preset_follows_a_local_copy() -> None:

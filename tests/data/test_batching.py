@@ -16,19 +16,13 @@ import pytest
 import torch
 from datasets import Dataset
 
-from mt.data.batching import (
-    OVERFLOW,
-    BatchOrder,
-    BatchStream,
-    Position,
-    Step,
-    batches_in_order,
-    collate,
-    pad_width,
-    validation_batches,
-)
+from mt.data.arrow_files import PIECES, SAMPLED_TEXT, list_array
+from mt.data.batch_order import BatchOrder, validation_batches
+from mt.data.batch_stream import BatchStream, Position, Step
+from mt.data.batching import pad_width, translation_batches
+from mt.data.collate import MAX_SAMPLED_RATIO, collate
 from mt.data.prefetch import prefetch
-from mt.data.table import PIECES, TEXT, PairTable, list_array
+from mt.data.table import PairTable
 from mt.data.vocabulary import BOS, EOS, PAD
 from mt.errors import MTError, UsageError
 
@@ -93,7 +87,9 @@ def test_table_of_text_gives_text_across_slices() -> None:
         [pa.array(text).slice(1, 3), pa.array(text).slice(4), pa.array(text[:1])]
     )
     pieces = pa.array([3, 0, 2, 2, 1], pa.int32())
-    table = PairTable(Dataset(pa.table([column, column, pieces, pieces], schema=TEXT.arrow_schema)))
+    table = PairTable(
+        Dataset(pa.table([column, column, pieces, pieces], schema=SAMPLED_TEXT.arrow_schema))
+    )
     assert table.text(np.array([0, 4, 1, 2, 3]))[0] == ["", "a", "über", "日本", "z"]
     assert table.tgt_lengths.tolist() == [4, 1, 3, 3, 2]
 
@@ -114,7 +110,7 @@ def test_widths_are_few_and_never_too_small() -> None:
 def test_every_pair_once_an_epoch_and_within_the_budget(
     pool: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mt.data.batching.pool_size", lambda batch_tokens: pool)
+    monkeypatch.setattr("mt.data.batch_order.pool_size", lambda batch_tokens: pool)
     tables = [random_table(2000, 1), random_table(501, 2)]
     order = BatchOrder(tables, 1024, seed=3)
     for epoch in range(2):
@@ -151,7 +147,7 @@ def test_weights() -> None:
 
 
 def test_bad_weight_long_pair_and_empty_corpus() -> None:
-    with pytest.raises(UsageError, match="above 0"):
+    with pytest.raises(UsageError, match="must be > 0, got 0"):
         BatchOrder([random_table(10, weight=0.0)], 512, 1)
     with pytest.raises(MTError, match="trainer.batch_tokens to 104 or lower data.max_pieces"):
         BatchOrder([pieces_table([([5], [5] * 100)])], 100, 1)
@@ -225,7 +221,11 @@ def test_collate_of_empty_sides() -> None:
 def test_collate_segments_text_by_row_and_side() -> None:
     lengths = pa.array([2, 3], pa.int32())
     text = PairTable(
-        Dataset(pa.table([["ab", "abc"], ["x", "y"], lengths, lengths], schema=TEXT.arrow_schema))
+        Dataset(
+            pa.table(
+                [["ab", "abc"], ["x", "y"], lengths, lengths], schema=SAMPLED_TEXT.arrow_schema
+            )
+        )
     )
     calls = []
 
@@ -234,7 +234,7 @@ def test_collate_segments_text_by_row_and_side() -> None:
         return [ord(c) for c in text]
 
     batch = collate([pieces_table([([5], [6])]), text], np.array([2, 0, 1]), segment)
-    longest = int(OVERFLOW * 4) - 1
+    longest = int(MAX_SAMPLED_RATIO * 4) - 1
     assert sorted(calls) == [
         ("ab", "src", 1, longest),
         ("abc", "src", 2, longest),
@@ -274,19 +274,19 @@ def test_large_batches_are_of_pairs_that_are_as_much_alike(monkeypatch: pytest.M
         return BatchOrder([Lengths()], 25_000, seed=1).padding(0)  # type: ignore[list-item]
 
     found = padding()
-    monkeypatch.setattr("mt.data.batching.pool_size", lambda batch_tokens: 100_000)
+    monkeypatch.setattr("mt.data.batch_order.pool_size", lambda batch_tokens: 100_000)
     assert found < 0.07 < padding()
 
 
 def test_batches_to_translate_hold_every_sentence_once_longest_first() -> None:
     sources = [[1] * n for n in (3, 50, 1, 0, 7, 7, 200, 3)]
-    batches = batches_in_order(sources, 64)
+    batches = translation_batches(sources, 64)
     assert sorted(i for batch in batches for i in batch) == list(range(8))
     lengths = [len(sources[i]) for batch in batches for i in batch]
     assert lengths == sorted(lengths, reverse=True)
     assert batches[0] == [6]  # over the budget, alone
     assert all(len(batch) * pad_width(len(sources[batch[0]])) <= 64 for batch in batches[1:])
-    assert batches_in_order([], 64) == []
+    assert translation_batches([], 64) == []
 
 
 def test_validation_takes_pairs_over_the_budget_too() -> None:

@@ -18,7 +18,8 @@ import yaml
 
 from mt.config.schema import DataConfig, SplitConfig
 from mt.data import hub, readers
-from mt.data.corpus import RawCorpus, load_corpus, source_key
+from mt.data.corpus import RawCorpus, load_corpus
+from mt.data.held_out import source_key
 from mt.errors import MTError, UsageError
 
 PAIRS = [
@@ -110,7 +111,7 @@ def test_sides_of_different_length(tmp_path: Path) -> None:
             stream.write(b"more\n" * (5 if longer == split.src else 7))
         with pytest.raises(MTError, match=rf"t\.en has {counts[0]} lines, .*t\.de has {counts[1]}"):
             read(split)
-    with pytest.raises(UsageError, match="src names 2 file"):
+    with pytest.raises(UsageError, match="equally many files, got 2 and 1"):
         read(SplitConfig(src=[split.src, split.src], tgt=split.tgt))
 
 
@@ -140,7 +141,9 @@ def test_tsv(tmp_path: Path) -> None:
         read(SplitConfig(file=str(path), columns=["0", "4"]))
     with pytest.raises(UsageError, match="numbers from 0"):
         read(SplitConfig(file=str(path), columns=["en", "de"]))
-    with pytest.raises(UsageError, match="needs two names"):
+    with pytest.raises(
+        UsageError, match=r"columns must name two columns, source and target, got 1"
+    ):
         read(SplitConfig(file=str(path), columns=["1"]))
 
 
@@ -347,7 +350,7 @@ def test_exactly_one_kind_a_split(tmp_path: Path) -> None:
         corpus(split, val=SplitConfig(src=split.src, tgt=split.tgt, hub="x/y"))
     with pytest.raises(UsageError, match=r"\.tsv, \.jsonl or \.tmx"):
         corpus(SplitConfig(file=split.src))
-    with pytest.raises(UsageError, match="weight of training corpus extra is 0"):
+    with pytest.raises(UsageError, match="weight of training corpus extra must be > 0, got 0"):
         corpus(split, mix={"extra": SplitConfig(src=split.src, tgt=split.tgt, weight=0.0)})
 
 
@@ -432,7 +435,7 @@ def test_held_out_share_and_single_part(tmp_path: Path) -> None:
     assert len(list(loaded.train[0].pairs())) == 190
     with pytest.raises(MTError, match="19 pairs, too few.*data.val and data.test"):
         list(held_out(tmp_path, pairs[:19]).val.pairs())
-    with pytest.raises(UsageError, match="holdout is 0"):
+    with pytest.raises(UsageError, match="data.holdout must be > 0, got 0"):
         held_out(tmp_path, pairs, holdout=0)
 
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from mt.config.schema import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
+from mt.data import arrow_files, pipeline
 from mt.data import prepare as module
-from mt.data.batching import BatchOrder, collate
+from mt.data.batch_order import BatchOrder
+from mt.data.collate import collate
 from mt.data.prepare import PreparedData, prepare
 from mt.data.tokenizer import Segmenter, Tokenizer
 from mt.data.word_counts import load_counts, split_words
@@ -83,7 +85,7 @@ def test_tables_hold_the_cleaned_text_in_pieces(config: DataConfig) -> None:
 def test_chunks_do_not_matter(
     config: DataConfig, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(arrow_files, "CHUNK_SIZE", chunk)
     assert rows(run(config)[0]) == PAIRS[20:]
 
 
@@ -91,7 +93,7 @@ def test_second_start_reads_the_cache(config: DataConfig, monkeypatch: pytest.Mo
     first, log = run(config)
     assert any("preparing" in line for line in log)
     monkeypatch.setattr(Tokenizer, "train", None)
-    monkeypatch.setattr(module, "Cleaner", None)
+    monkeypatch.setattr(pipeline, "Cleaner", None)
     config.train.weight = 0.5  # weights are no part of what is written
     second, log = run(config)
     assert log == []
@@ -145,14 +147,14 @@ def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> N
 
 def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(module.Preparation, "encode_validation", lambda *_: 1 / 0)
+        patch.setattr(pipeline.Pipeline, "_encode_validation", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(config)
     assert [path.suffix for path in Path(config.cache).iterdir()] in ([], [".lock"])
     # A process that is killed cannot tidy up; what it left is no obstacle.
     monkeypatch.setattr(module.shutil, "rmtree", lambda *_, **__: None)
     with monkeypatch.context() as patch:
-        patch.setattr(module.Preparation, "encode_validation", lambda *_: 1 / 0)
+        patch.setattr(pipeline.Pipeline, "_encode_validation", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(config)
     assert list(Path(config.cache).glob("*.unfinished"))

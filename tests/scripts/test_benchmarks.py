@@ -20,7 +20,7 @@ from helpers import ROOT
 from helpers.tiny_models import sentences, tiny_config
 from mt.config.compose import load_config
 from mt.config.schema import Config
-from mt.data.batching import BatchOrder
+from mt.data.batch_order import BatchOrder
 from mt.data.prepare import prepare_run
 from mt.data.tokenizer import Tokenizer
 from mt.errors import UsageError

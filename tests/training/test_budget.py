@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from helpers.tiny_models import tiny_model
 from mt.config.compose import load_config
 from mt.config.schema import TrainerConfig
-from mt.data.batching import BatchOrder, collate
+from mt.data.batch_order import BatchOrder
+from mt.data.collate import collate
 from mt.data.prepare import prepare
 from mt.errors import MTError
 from mt.models.build import build_model

@@ -16,7 +16,7 @@ from mt.comparison.measures.coverage import unlinked_words
 from mt.comparison.measures.measure import Measure, evaluate_measures
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import System, SystemRun, TestSet
-from mt.data.corpus import file_digest
+from mt.data.digests import file_digest
 from mt.data.links import Links, format_links, read_links
 from mt.decoding.load import load
 from mt.errors import MTError

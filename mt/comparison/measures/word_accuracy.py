@@ -46,7 +46,7 @@ def word_accuracy(
     """Match words sentence by sentence and count by how frequent they are in training (compare-mt, Neubig et al. 2019, section 3).
 
     A word matches as often as both sentences have it (clipped counts, wherever it stands). `counts`
-    are of the target side (`count_words_of_training`); a word that they lack was never seen. `lows`
+    are of the target side (`count_training_words`); a word that they lack was never seen. `lows`
     are the least counts of the buckets. Same figures as compare-mt's on the same words, except that
     0/0 is None here and 0 there.
 

@@ -15,7 +15,8 @@ from mt.comparison.planning.question import FOLDER, Question
 from mt.comparison.settings import NEUTRAL, value_of
 from mt.config.compose import differences, load_config
 from mt.config.schema import Config, DataConfig, keys
-from mt.data.corpus import file_digest, load_corpus
+from mt.data.corpus import load_corpus
+from mt.data.digests import file_digest
 from mt.data.prepare import Log, PreparedData, prepare_run
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder

@@ -64,7 +64,8 @@ class Choices:
 
     def _told_apart(self, noun: Noun) -> bool:
         """Whether there are verbs for every place where one must tell the readings of an ambiguous noun apart: as its subject, in the
-        passive, and in a relative clause. (The core has too few for some nouns.)"""
+        passive, and in a relative clause. (The core has too few for some nouns.)
+        """
         subject = passive = relative = False
         for verb in self.lexicon.verbs:
             subject |= (
@@ -130,7 +131,8 @@ class Choices:
 
     def _verbs(self, key: tuple[Any, ...]) -> tuple[list[float], list[Verb]]:
         """By frame, sort of the subject and the rival of its noun, the same of the object; whether passive; and whether there may be
-        a clause in it, a place, an English particle, another reading of the English verb."""
+        a clause in it, a place, an English particle, another reading of the English verb.
+        """
         frame, subject, rival, noun, noun_rival, passive, embed, place, particle, readings = key
         if frame == "weather":
             return list(accumulate(1.0 for _ in self.lexicon.weather)), self.lexicon.weather

@@ -23,7 +23,8 @@ Words = tuple[
 @dataclass(frozen=True)
 class VerbForms:
     """Words by field: English first (what a question puts in front) and rest; German finite, right (what closes a main
-    clause) and last (what closes a subordinate one)."""
+    clause) and last (what closes a subordinate one).
+    """
 
     words: dict[str, Words]
     has_auxiliary: bool

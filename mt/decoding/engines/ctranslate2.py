@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from mt.data.batching import batches_in_order
+from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.engines.engine import Sources, no_attention_error
@@ -87,7 +87,7 @@ class CTranslate2Engine:
         progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
         limits = [self._limit(len(row) + 1, options) for row in rows]
-        batches = batches_in_order(rows, max(1, budget.tokens // options.width))
+        batches = translation_batches(rows, max(1, budget.tokens // options.width))
         found: list[list[Hypothesis]] = [[] for _ in rows]
         # All batches wait for workers at once. A call has one longest output: that of the batch's
         # longest source.

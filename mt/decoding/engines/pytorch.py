@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mt.data.batching import batches_in_order
+from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.engine import SearchEngine, Sources
 from mt.decoding.engines.workers import MIN_WORKER_TOKENS, WorkerLost, WorkerPool, resolve_workers
@@ -48,7 +48,7 @@ class PyTorchEngine(SearchEngine):
         if self.count == 1 or options.sample:
             return super().search(sources, options, budget, generator, progress)
         worker_tokens = max(budget.tokens // self.count, min(budget.tokens, MIN_WORKER_TOKENS))
-        batches = batches_in_order(sources, max(1, worker_tokens // options.width))
+        batches = translation_batches(sources, max(1, worker_tokens // options.width))
         if len(batches) < max(2, self.count // 2):
             return super().search(sources, options, budget, generator, progress)
         if self.workers is None:

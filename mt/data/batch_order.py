@@ -1,0 +1,124 @@
+"""Which pairs form a batch, and the order of the batches in an epoch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mt.data.batching import PAD_WIDTHS, pad_width, split_by_budget
+from mt.data.collate import table_starts
+from mt.errors import MTError, UsageError
+
+if TYPE_CHECKING:
+    from mt.data.table import PairTable
+
+# Keys that keep the random streams for drawing and for shuffling apart.
+DRAW_STREAM, SHUFFLE_STREAM = 1, 2
+
+
+def pool_size(batch_tokens: int) -> int:
+    """Return the number of pairs that are sorted by length together.
+
+    Large enough for batches of pairs of similar length, small enough to keep batches random.
+    """
+    return max(100_000, 25 * batch_tokens)
+
+
+class BatchOrder:
+    """The batches of each epoch, a function of tables, token budget, seed and epoch alone.
+
+    Pairs are drawn by weight, shuffled and split into pools. Each pool is sorted by target width
+    and source length, which keeps padding small, and split into batches. Then the batches of all
+    pools are shuffled. Rows are numbered through all tables (`mt.data.collate`).
+    """
+
+    def __init__(self, tables: Sequence[PairTable], batch_tokens: int, seed: int) -> None:
+        self.tables, self.batch_tokens, self.seed = list(tables), batch_tokens, seed
+        self.starts = table_starts(tables)
+        self.src_lengths = np.concatenate([table.src_lengths for table in tables])
+        self.tgt_lengths = np.concatenate([table.tgt_lengths for table in tables])
+        self._epochs: dict[int, list[np.ndarray]] = {}
+        self._lock = threading.Lock()
+        for table in tables:
+            if table.weight <= 0:
+                raise UsageError(
+                    f"the weight of a training corpus must be > 0, got {table.weight:g}: "
+                    "to exclude a corpus, remove it"
+                )
+        if not len(self.src_lengths):
+            raise MTError("there are no training pairs")
+        longest = int(pad_width(max(self.src_lengths.max(), self.tgt_lengths.max())))
+        if longest > batch_tokens:
+            raise MTError(
+                f"a training pair takes {longest} tokens, but a batch holds {batch_tokens}: "
+                f"raise trainer.batch_tokens to {longest} or lower data.max_pieces"
+            )
+
+    def epoch(self, number: int) -> list[np.ndarray]:
+        """Return the micro-batches of epoch `number` (from 0), each an array of rows.
+
+        The last two epochs are cached, because prefetching soon reaches the next epoch.
+        """
+        with self._lock:
+            if number not in self._epochs:
+                self._epochs = dict([*self._epochs.items()][-1:])
+                self._epochs[number] = self._make_epoch(number)
+            return self._epochs[number]
+
+    def _make_epoch(self, number: int) -> list[np.ndarray]:
+        random = np.random.default_rng((self.seed, SHUFFLE_STREAM, number))
+        rows = np.concatenate(
+            [start + self._draw(index, number) for index, start in enumerate(self.starts[:-1])]
+        )
+        random.shuffle(rows)
+        batches: list[np.ndarray] = []
+        for pool in np.array_split(rows, max(1, -(-len(rows) // pool_size(self.batch_tokens)))):
+            batches += self._split_pool(pool)
+        return [batches[index] for index in random.permutation(len(batches))]
+
+    def _draw(self, index: int, epoch: int) -> np.ndarray:
+        """Draw the rows of one table for an epoch, each `weight` times on average.
+
+        The fractional part of the weight walks cyclically through a fixed permutation.
+        """
+        size, weight = len(self.tables[index]), self.tables[index].weight
+        whole = np.tile(np.arange(size), int(weight))
+        fraction = weight - int(weight)
+        first, last = round(epoch * fraction * size), round((epoch + 1) * fraction * size)
+        if first == last:
+            return whole
+        permutation = np.random.default_rng((self.seed, DRAW_STREAM, index)).permutation(size)
+        return np.concatenate([whole, permutation[np.arange(first, last) % size]])
+
+    def _split_pool(self, pool: np.ndarray) -> list[np.ndarray]:
+        source, target = self.src_lengths[pool].astype(np.int64), self.tgt_lengths[pool]
+        width = np.searchsorted(PAD_WIDTHS, target).astype(np.int64)
+        # Source lengths rise within one target width and fall within the next, so that neighbours
+        # are similar across the border too.
+        order = np.argsort((width << 32) + np.where(width % 2, -source, source), kind="stable")
+        ends = split_by_budget(source[order], target[order], self.batch_tokens)
+        return np.split(pool[order], ends[:-1]) if len(pool) else []
+
+    def padding(self, epoch: int) -> float:
+        """Return the share of padding among the source and target positions of an epoch."""
+        real = padded = 0
+        for rows in self.epoch(epoch):
+            source, target = self.src_lengths[rows], self.tgt_lengths[rows]
+            real += int(source.sum()) + int(target.sum())
+            padded += len(rows) * int(pad_width(source.max()) + pad_width(target.max()))
+        return 1 - real / max(1, padded)
+
+
+def validation_batches(table: PairTable, batch_tokens: int, longest: int) -> list[np.ndarray]:
+    """Split the pairs of a table into batches of similar length, each pair once.
+
+    Pairs with a side of more than `longest` tokens are left out. A pair over the token budget forms
+    a batch of its own.
+    """
+    order = np.lexsort((table.src_lengths, pad_width(table.tgt_lengths)))
+    order = order[np.maximum(table.src_lengths, table.tgt_lengths)[order] <= longest]
+    ends = split_by_budget(table.src_lengths[order], table.tgt_lengths[order], batch_tokens)
+    return np.split(order, ends[:-1]) if len(order) else []

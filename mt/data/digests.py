@@ -1,0 +1,20 @@
+"""Content digests, which identify a corpus in the cache and in a comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from mt.data import readers
+
+
+def file_digest(path: Path) -> str:
+    """Return a digest of a file's bytes."""
+    with readers.open_raw(path) as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # type: ignore[arg-type]
+
+
+def digest(*parts: object) -> str:
+    """Return a digest of the printed form (`repr`) of the parts."""
+    encoded = repr(parts).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(encoded, digest_size=16).hexdigest()

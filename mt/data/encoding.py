@@ -1,0 +1,59 @@
+"""Encoding of text tables: pieces, or text with its expected number of pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from mt.data.arrow_files import PIECES, SAMPLED_TEXT, list_array
+from mt.data.tokenizer import Tokenizer
+
+PROBE_INTERVAL = 20  # sample one pair in so many to estimate the length of sampled segmentations
+
+
+class PairEncoder:
+    """Convert tables of text to tables of pieces, or of text with its expected number of pieces.
+
+    With `sampling` > 0, pieces are sampled anew in each epoch, so the table keeps the text. Sampled
+    segmentations are longer than the usual one (almost twice as long with sampling 0.1). Batches
+    planned by the usual length would exceed their token budget. The table therefore holds expected
+    lengths, estimated from a sample of the pairs.
+
+    Pairs with a side of more than `max_pieces` pieces are dropped, unless `max_pieces` is None.
+    `written` and `dropped` count the pairs.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_pieces: int | None, sampling: float) -> None:
+        self.tokenizer, self.max_pieces, self.sampling = tokenizer, max_pieces, sampling
+        self.features = SAMPLED_TEXT if sampling else PIECES
+        self.dropped = self.written = 0
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Encode a table with the columns of `mt.data.arrow_files.TEXT`."""
+        texts = {side: table.column(side).to_pylist() for side in ("src", "tgt")}
+        pieces = {side: self.tokenizer.encode_many(texts[side], side) for side in texts}
+        lengths = {
+            side: np.fromiter(map(len, rows), np.int32, len(table)) for side, rows in pieces.items()
+        }
+        limit = np.inf if self.max_pieces is None else self.max_pieces
+        keep = np.maximum(lengths["src"], lengths["tgt"]) <= limit
+        self.written += int(keep.sum())
+        self.dropped += int((~keep).sum())
+        columns: dict[str, pa.Array] = {}
+        if self.sampling:
+            columns = {side: table.column(side).combine_chunks() for side in texts}
+            for side in texts:
+                expected = self._expected_lengths(texts[side], lengths[side], side)
+                columns[f"{side}_pieces"] = pa.array(expected)
+        else:
+            columns = {side: list_array(pieces[side]) for side in texts}
+        return pa.table(columns, schema=self.features.arrow_schema).filter(pa.array(keep))
+
+    def _expected_lengths(self, texts: list[str], lengths: np.ndarray, side: str) -> np.ndarray:
+        """Estimate the lengths of sampled segmentations, at most `max_pieces`, [N] int32."""
+        sampled = sum(
+            len(self.tokenizer.sample(text, side, self.sampling, seed))
+            for seed, text in enumerate(texts[::PROBE_INTERVAL])
+        )
+        ratio = sampled / max(1, int(lengths[::PROBE_INTERVAL].sum()))
+        return np.clip(np.ceil(lengths * ratio), None, self.max_pieces).astype(np.int32)

@@ -1,0 +1,152 @@
+"""The steps that turn a corpus into a cache folder: cleaning, tokenizer training, encoding."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from mt.config.schema import DataConfig
+from mt.data.arrow_files import PIECES, TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
+from mt.data.cleaning import Cleaner, normalise
+from mt.data.corpus import RawCorpus
+from mt.data.encoding import PairEncoder
+from mt.data.links import check_gold, parse_lines
+from mt.data.sources import PairSource
+from mt.data.tokenizer import Tokenizer
+from mt.data.word_counts import count_training_words, save_counts
+from mt.errors import MTError
+from mt.run_folder import WORD_COUNTS
+
+ANNOTATIONS = "test.annotations.json"
+REPORT = "report.json"
+PROGRESS_SECONDS = 15.0
+
+Log = Callable[[str], None]
+
+
+class Pipeline:
+    """Write one cache folder.
+
+    Training text passes through in chunks, so that memory does not grow with the corpus.
+    """
+
+    def __init__(self, config: DataConfig, log: Log, folder: Path) -> None:
+        self.config, self.log, self.folder = config, log, folder
+        self.report: list[str] = []
+
+    def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> None:
+        """Run all steps. Trains a tokenizer unless one is given."""
+        held_out = {"val": list(corpus.val.pairs()), "test": list(corpus.test.pairs())}
+        for split, pairs in held_out.items():
+            if not pairs:
+                name = "validation" if split == "val" else split
+                raise MTError(f"the {name} corpus is empty: check data.{split}")
+            write_arrow(self.folder / f"{split}.text.arrow", TEXT, text_tables(pairs))
+        self._write_annotations(corpus.test, held_out["test"])
+        texts = self._clean(corpus.train, held_out["val"] + held_out["test"])
+        if tokenizer is None:
+            self.log("training the tokenizer")
+            tokenizer = Tokenizer.train(
+                lambda: read_side(texts, "src"),
+                lambda: read_side(texts, "tgt"),
+                self.config.tokenizer,
+            )
+        tokenizer.save(self.folder)
+        self._report_vocabulary(tokenizer)
+        for side, name in WORD_COUNTS.items():
+            save_counts(self.folder / name, count_training_words(read_side(texts, side)))
+        self._encode_training(tokenizer, texts)
+        self._encode_validation(tokenizer, held_out["val"])
+        self.report += corpus.notes
+        self.report.append(
+            f"validation pairs: {len(held_out['val']):,}; test pairs: {len(held_out['test']):,}"
+        )
+        report = json.dumps(self.report, ensure_ascii=False, indent=1)
+        (self.folder / REPORT).write_text(report, encoding="utf-8")
+
+    def _write_annotations(self, test: PairSource, pairs: list[Pair]) -> None:
+        """Check and write the annotations of the test set.
+
+        Errors in gold alignments show here, not after training.
+        """
+        if not test.annotations:
+            return
+        annotations = list(test.annotations())
+        links = parse_lines((annotation.links for annotation in annotations), "data.test.links")
+        check_gold(links, list(self._normalised(pairs)), "data.test.links")
+        text = json.dumps(annotations, ensure_ascii=False)
+        (self.folder / ANNOTATIONS).write_text(text, encoding="utf-8")
+
+    def _clean(self, sources: Sequence[PairSource], held_out: list[Pair]) -> list[Path]:
+        """Write the cleaned text of each source; duplicates are found across sources."""
+        cleaner = Cleaner(self.config.clean, held_out)
+        paths = [self.folder / f"train.{index}.text.arrow" for index in range(len(sources))]
+        for path, source in zip(paths, sources, strict=True):
+            before = dict(cleaner.counts)
+            tables = text_tables(cleaner(source.pairs()))
+            write_arrow(path, TEXT, self._log_progress("cleaned", tables))
+            read, kept = (cleaner.counts[step] - before[step] for step in ("read", "kept"))
+            self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning")
+        self.report += cleaner.report()
+        counts = cleaner.counts
+        if not counts["kept"]:
+            reasons = ", ".join(
+                f"{count:,} {step}"
+                for step, count in counts.items()
+                if count and step not in ("read", "kept")
+            )
+            raise MTError(
+                f"no training pair is left after cleaning: {counts['read']:,} read "
+                f"({reasons or 'the corpus is empty'}); check data.train and data.clean"
+            )
+        return paths
+
+    def _report_vocabulary(self, tokenizer: Tokenizer) -> None:
+        sides = ("src",) if tokenizer.joint else ("src", "tgt")
+        sizes = " + ".join(f"{tokenizer.vocab_size(side):,}" for side in sides)
+        layout = "joint" if tokenizer.joint else "separate"
+        self.report.append(f"vocabulary: {sizes} {tokenizer.kind} pieces, {layout}")
+
+    def _encode_training(self, tokenizer: Tokenizer, texts: list[Path]) -> None:
+        """Replace each file of cleaned text by its encoded table."""
+        max_pieces, sampling = self.config.max_pieces, self.config.tokenizer.sampling
+        dropped = written = 0
+        for path in texts:
+            encoder = PairEncoder(tokenizer, max_pieces, sampling)
+            tables = self._log_progress("encoded", map(encoder, read_chunks(path)))
+            write_arrow(path.with_name(path.name.replace(".text", "")), encoder.features, tables)
+            path.unlink()
+            dropped, written = dropped + encoder.dropped, written + encoder.written
+        self.report.append(
+            f"dropped, a side over {max_pieces:,} pieces: {dropped:,}; training pairs: {written:,}"
+        )
+        if not written:
+            raise MTError(
+                f"no training pair is left: all {dropped:,} are over data.max_pieces={max_pieces}"
+            )
+
+    def _encode_validation(self, tokenizer: Tokenizer, pairs: list[Pair]) -> None:
+        """Encode all validation pairs, however long.
+
+        The validation loss then covers the same text whatever `max_pieces` is.
+        """
+        encoder = PairEncoder(tokenizer, max_pieces=None, sampling=0.0)
+        tables = map(encoder, text_tables(self._normalised(pairs)))
+        write_arrow(self.folder / "val.arrow", PIECES, tables)
+
+    def _normalised(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        form = self.config.clean.unicode
+        return ((normalise(source, form), normalise(target, form)) for source, target in pairs)
+
+    def _log_progress(self, verb: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        rows, last = 0, time.monotonic()
+        for table in tables:
+            yield table
+            rows += len(table)
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                self.log(f"{verb} {rows:,} pairs")
+                last = time.monotonic()

@@ -1,0 +1,204 @@
+"""Sources of sentence pairs: text files, files with both sides, hub data sets, generated text."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mt.config.schema import DataConfig, SplitConfig
+from mt.data import readers
+from mt.data.annotations import Annotation
+from mt.data.digests import digest, file_digest
+from mt.errors import UsageError
+
+HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+
+Item = TypeVar("Item")
+PairStream = Callable[[], Iterator[tuple[str, str]]]
+Fingerprint = Callable[[], str]
+AnnotationStream = Callable[[], Iterator[Annotation]]
+
+
+@dataclass
+class PairSource:
+    """A stream of sentence pairs that can be restarted.
+
+    Each call of `pairs()` starts a new stream of (source, target). `annotations()`, if available,
+    yields one annotation for each pair, in the same order. `fingerprint()` changes whenever the
+    pairs or the annotations do. It reads files as bytes without decoding them: seconds for tens of
+    millions of lines.
+    """
+
+    name: str
+    weight: float
+    pairs: PairStream
+    fingerprint: Fingerprint
+    annotations: AnnotationStream | None = None
+
+
+def source_kinds(split: SplitConfig) -> list[str]:
+    """Return the kinds of text that a split configures: "src and tgt", "file", "hub", "demo"."""
+    values = {
+        "src and tgt": split.src or split.tgt,
+        "file": split.file,
+        "hub": split.hub,
+        "demo": split.demo,
+    }
+    return [kind for kind, value in values.items() if value]
+
+
+def open_source(
+    name: str, key: str, split: SplitConfig, config: DataConfig, note: Callable[[str], None]
+) -> PairSource:
+    """Open the text of one split, limited and reversed as configured.
+
+    `key` is train, val, test or mix.<name>. Files are checked for existence but not read yet.
+    """
+    role, key = key.partition(".")[0].replace("mix", "train"), f"data.{key}"
+    _check(key, split)
+    columns = [str(column) for column in split.columns]
+    languages = (config.src_lang, config.tgt_lang)
+    annotations: AnnotationStream | None = None
+    if split.demo:
+        pairs, fingerprint, annotations = _open_demo(split, split.split or role)
+    elif split.hub:
+        pairs, fingerprint = _open_hub(role, split, columns, languages, config.offline)
+    elif split.file:
+        pairs, fingerprint = _open_files(_paths(split.file), columns, languages, note)
+    else:
+        pairs, fingerprint = _open_text(key, _paths(split.src), _paths(split.tgt))
+    fingerprints = [fingerprint]
+    if split.links:
+        annotations = _open_links(key, split, _paths(split.links))
+        fingerprints += [functools.partial(file_digest, path) for path in _paths(split.links)]
+
+    def limit(stream: Iterator[Item]) -> Iterator[Item]:
+        return itertools.islice(stream, split.limit) if split.limit else stream
+
+    def directed_pairs() -> Iterator[tuple[str, str]]:
+        if config.reverse:
+            return ((target, source) for source, target in limit(pairs()))
+        return limit(pairs())
+
+    def directed_annotations() -> Iterator[Annotation]:
+        assert annotations is not None
+        stream = limit(annotations())
+        return map(Annotation.reversed, stream) if config.reverse else stream
+
+    return PairSource(
+        name,
+        split.weight,
+        directed_pairs,
+        cache(lambda: digest(*(part() for part in fingerprints), split.limit, config.reverse)),
+        directed_annotations if annotations else None,
+    )
+
+
+def _check(key: str, split: SplitConfig) -> None:
+    """Raise UsageError if the settings of a split contradict each other."""
+    kinds = source_kinds(split)
+    if len(kinds) != 1:
+        raise UsageError(
+            f"{key} sets {' and '.join(kinds) or 'nothing'}: "
+            "set exactly one of src and tgt, file, hub, demo "
+            f"(to replace the text of a preset, clear it: {key}.hub='')"
+        )
+    if split.columns and len(split.columns) != 2:
+        raise UsageError(
+            f"{key}.columns must name two columns, source and target, got {len(split.columns)}"
+        )
+    for setting, value in (("limit", split.limit), ("demo", split.demo)):
+        if value < 0:
+            raise UsageError(f"{key}.{setting} must be >= 0, got {value}")
+
+
+def _open_text(
+    key: str, sources: list[Path], targets: list[Path]
+) -> tuple[PairStream, Fingerprint]:
+    if len(sources) != len(targets):
+        raise UsageError(
+            f"{key}.src and {key}.tgt must name equally many files, "
+            f"got {len(sources)} and {len(targets)}"
+        )
+    for path in (*sources, *targets):
+        readers.check_file(path)
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        for source, target in zip(sources, targets, strict=True):
+            yield from readers.read_text_pair(source, target)
+
+    return pairs, lambda: digest(
+        "text", *([*map(file_digest, side)] for side in (sources, targets))
+    )
+
+
+def _open_files(
+    paths: list[Path], columns: list[str], languages: tuple[str, str], note: Callable[[str], None]
+) -> tuple[PairStream, Fingerprint]:
+    """Open files that hold both sides."""
+    kinds = [readers.file_kind(path) for path in paths]
+    for path, kind in zip(paths, kinds, strict=True):
+        readers.check_file(path)
+        if kind == ".tsv":
+            readers.tsv_columns(columns)
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        for path in paths:
+            yield from readers.read_file(path, columns, languages, note)
+
+    return pairs, lambda: digest("file", kinds, [*map(file_digest, paths)], columns, languages)
+
+
+def _open_hub(
+    role: str, split: SplitConfig, columns: list[str], languages: tuple[str, str], offline: bool
+) -> tuple[PairStream, Fingerprint]:
+    from mt.data.hub import load_hub  # slow to import: about a second
+
+    name = split.split or HUB_SPLITS[role]
+    table = load_hub(split.hub, split.subset, name, split.revision, columns, languages, offline)
+    return lambda: iter(table), lambda: digest("hub", table.fingerprint)
+
+
+def _open_demo(split: SplitConfig, part: str) -> tuple[PairStream, Fingerprint, AnnotationStream]:
+    from mt.data import embedded_corpus
+
+    size, subset = split.demo, split.subset or embedded_corpus.SUBSETS[0]
+
+    def generate() -> Iterator[embedded_corpus.Pair]:
+        return embedded_corpus.generate(part, size, subset=subset)
+
+    def annotate(pair: embedded_corpus.Pair) -> Annotation:
+        return Annotation(pair.pharaoh, " ".join(sorted(pair.constructions)))
+
+    generate()  # raises at once if the split or subset does not exist
+    return (
+        lambda: ((pair.source, pair.target) for pair in generate()),
+        lambda: digest("demo", embedded_corpus.fingerprint(), part, size, subset),
+        lambda: map(annotate, generate()),
+    )
+
+
+def _open_links(key: str, split: SplitConfig, paths: list[Path]) -> AnnotationStream:
+    """Open files of word alignments, one line for each pair."""
+    if key != "data.test" or split.demo:
+        raise UsageError(
+            f"{key}.links is not used: "
+            "gold alignments are for a test set from files or the hub (data.test.links)"
+        )
+    for path in paths:
+        readers.check_file(path)
+    return lambda: (Annotation(line, "") for path in paths for line in readers.read_lines(path))
+
+
+def _paths(value: Any) -> list[Path]:
+    """Return a configured path, or list of paths, as a list.
+
+    A string is never split, because a file name may contain any character.
+    """
+    values = [] if not value else [value] if isinstance(value, str | int | Path) else list(value)
+    return [Path(str(item)).expanduser() for item in values]
