@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any
 
-from mt.comparison.report.chart import Chart, Line, Point
+from mt.comparison.report.chart import Line, LineChart, Point
 from mt.comparison.report.lookups import Results, caveat, headline, plain, signed_span, span, styles
 from mt.comparison.table import Cell, Table
 from mt.evaluation.lengths import SMALL
@@ -60,7 +60,7 @@ def aer_table(results: Results) -> Table:
     ).compact()
 
 
-def attention_charts(results: Results) -> list[Chart]:
+def attention_charts(results: Results) -> list[LineChart]:
     """Figures of attention to the source in each bucket of lengths, means over layers and heads."""
     known = [
         entry
@@ -89,7 +89,7 @@ def attention_charts(results: Results) -> list[Chart]:
                 ]
                 if values:
                     said = f"{entry['system']}, {each['label']}: {figure} {mean(values):.2f}, {each['sentences']:,} sentences"
-                    points.append(Point(at, mean(values), text=said, faint=at in faint))
+                    points.append(Point(at, mean(values), text=said, small=at in faint))
             if points:
                 lines.append(
                     Line(
@@ -102,7 +102,7 @@ def attention_charts(results: Results) -> list[Chart]:
         if lines:
             x_label = f"{how['by']} length in {how['unit']}; below it the number of sentences"
             made.append(
-                Chart(
+                LineChart(
                     f"attention-{figure}-by-length",
                     title,
                     x_label,

@@ -1,56 +1,59 @@
-"""A figure apart from how it is drawn: inline in the page, or by matplotlib."""
+"""Descriptions of charts, independent of how they are drawn (`svg.py`)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-# Okabe and Ito's colours, which people of every colour vision tell apart; the baseline is neutral.
-# Dashes and markers say the same again.
+# The palette of Okabe and Ito, safe for every kind of colour vision; the baseline is neutral.
+# Dashes and markers tell systems apart without colour.
 COLOURS = ("#1d2530", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "5 2", "1 4")  # lengths of line and gap
+DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "5 2", "1 4")  # lengths of dash and gap
 MARKERS = ("circle", "square", "triangle", "diamond", "down", "cross", "plus")
 
 
-def colour(style: int) -> int:
-    """Which of the colours: they come again after seven."""
+def colour_index(style: int) -> int:
+    """Return the index in COLOURS; colours repeat after seven styles."""
     return style % len(COLOURS)
 
 
 def dash(style: int) -> str:
-    """Another one when the colour comes again; none that is beside it in a list is the same."""
+    """Return a pattern that differs from those of the neighbours and of the same colour."""
     return DASHES[(style + style // len(COLOURS)) % len(DASHES)]
 
 
 def marker(style: int) -> str:
+    """Return the name of a shape; like `dash`, it changes when the colours repeat."""
     return MARKERS[(style + 2 * (style // len(COLOURS))) % len(MARKERS)]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value, its interval if it has one, and what is said of it when it is pointed at."""
+    """A point of a line, with its confidence interval if it has one."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
-    text: str = ""
-    faint: bool = False
+    text: str = ""  # tooltip
+    small: bool = False  # too few cases to mean much
 
 
 @dataclass(frozen=True)
 class Line:
+    """The values of one system or of one run."""
+
     name: str
-    style: int  # which colour, dash and marker: the same for a system in every figure
+    style: int  # colour, dash and marker: the same for a system in every chart
     points: Sequence[Point]
-    caveat: str = ""  # said beside the name
+    flags: str = ""  # shown beside the name
 
 
 @dataclass(frozen=True)
-class Chart:
-    """Lines over a scale or, with `categories`, over so many places from 0. `markers`: "all" points, or "last" ones only."""
+class LineChart:
+    """Lines over a numeric axis from 0 or, with `categories`, over positions 0, 1, 2, ..."""
 
     name: str  # of its files
     title: str
@@ -58,84 +61,89 @@ class Chart:
     y_label: str
     lines: Sequence[Line]
     categories: Sequence[str] = ()
-    under: Sequence[str] = ()  # how many there are in each category
-    faint: frozenset[int] = frozenset()  # categories that mean little
-    markers: str = "all"
+    counts: Sequence[str] = ()  # number of cases in each category
+    small: frozenset[int] = frozenset()  # categories with too few cases to mean much
+    markers: str = "all"  # points with a marker: "all" or "last"
 
     @property
     def legend(self) -> list[Line]:
-        """One line for each name."""
+        """The first line of each name."""
         return list({line.name: line for line in reversed(self.lines)}.values())[::-1]
 
     def y_ticks(self) -> list[float]:
-        values = [
-            v
-            for line in self.lines
-            for p in line.points
-            for v in (p.y, p.low, p.high)
-            if v is not None
-        ]
-        return ticks(min(values), max(values))
+        points = [point for line in self.lines for point in line.points]
+        return _ticks_for(value for p in points for value in (p.y, p.low, p.high))
 
     def x_ticks(self) -> list[float]:
-        """Of a scale, which begins with 0."""
+        """Return ticks from 0 to at least the greatest x."""
         return ticks(0.0, max(point.x for line in self.lines for point in line.points))
 
 
 @dataclass(frozen=True)
-class Bar:
-    """An effect with its interval."""
+class Effect:
+    """A difference from the baseline with its confidence interval."""
 
-    group: str
-    label: str
-    point: Point  # x is the effect
+    system: str
+    label: str  # of the sentences
+    value: float
+    low: float
+    high: float
     style: int
+    text: str = ""  # tooltip
+    small: bool = False  # too few sentences to mean much
 
 
 @dataclass(frozen=True)
-class Forest:
-    """Effects one under the other, on a scale that has 0 in it."""
+class ForestPlot:
+    """Effects one below the other, grouped by system, on an axis that includes 0."""
 
-    name: str
+    name: str  # of its files
     title: str
     x_label: str
-    bars: Sequence[Bar]
+    effects: Sequence[Effect]
+
+    @property
+    def systems(self) -> list[str]:
+        """Names in the order of the plot."""
+        return list(dict.fromkeys(effect.system for effect in self.effects))
 
     def x_ticks(self) -> list[float]:
-        values = [
-            v
-            for bar in self.bars
-            for v in (bar.point.x, bar.point.low, bar.point.high)
-            if v is not None
-        ]
-        return ticks(min(0.0, *values), max(0.0, *values))
+        return _ticks_for([0.0, *(v for e in self.effects for v in (e.value, e.low, e.high))])
 
 
-Figure = Chart | Forest
+Chart = LineChart | ForestPlot
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers, evenly apart, the first at or below `low` and the last at or above `high`. From 0 where that costs little room."""
+def _ticks_for(values: Iterable[float | None]) -> list[float]:
+    defined = [value for value in values if value is not None]
+    return ticks(min(defined), max(defined))
+
+
+def ticks(low: float, high: float, max_intervals: int = 6) -> list[float]:
+    """Return round numbers at equal distances that enclose `low` and `high`.
+
+    They begin at 0 if that takes less than half of the axis.
+    """
     if 0 < low < 0.5 * high:
         low = 0.0
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
-    least = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(least))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least * 0.999)
+    min_step = (high - low) / max_intervals
+    power = 10.0 ** math.floor(math.log10(min_step))
+    factors = (1, 2, 2.5, 5, 10)
+    step = next(factor * power for factor in factors if factor * power >= min_step * 0.999)
     first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 
-def tick_text(values: Sequence[float]) -> list[str]:
-    """All with as many decimals as their distance needs; large ones with their unit."""
-    if max(map(abs, values)) >= 10_000:
-        unit, name = (1e6, " M") if max(map(abs, values)) >= 1e6 else (1e3, " k")
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """Format ticks with as many decimals as their distance needs, large ones in k or M."""
+    greatest = max(map(abs, values))
+    if greatest >= 10_000:
+        unit, suffix = (1e6, " M") if greatest >= 1e6 else (1e3, " k")
+        scaled = tick_labels([value / unit for value in values])
         return [
-            text + (name if value else "")
-            for value, text in zip(
-                values, tick_text([value / unit for value in values]), strict=True
-            )
+            text + (suffix if value else "") for value, text in zip(values, scaled, strict=True)
         ]
     step = min(b - a for a, b in pairwise(values))
     digits = next((digits for digits in range(6) if abs(round(step, digits) - step) < 1e-9), 6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mt.comparison.report.attention import attention_charts
-from mt.comparison.report.chart import Bar, Chart, Figure, Forest, Line, Point
+from mt.comparison.report.chart import Chart, Effect, ForestPlot, Line, LineChart, Point
 from mt.comparison.report.lookups import (
     Results,
     buckets,
@@ -22,35 +22,34 @@ from mt.comparison.report.lookups import (
 )
 
 
-def figures(results: Results) -> list[Figure]:
+def figures(results: Results) -> list[Chart]:
     """All that the results have data for, in the order of the report."""
-    made: list[Figure | None] = [differences_chart(results)]
+    made: list[Chart | None] = [differences_chart(results)]
     for test in results["tests"]:
         made += [length_chart(results, test), brevity_chart(results, test)]
     made += [*curve_charts(results), *frequency_charts(results), *attention_charts(results)]
     return [figure for figure in made if figure is not None]
 
 
-def differences_chart(results: Results) -> Forest | None:
+def differences_chart(results: Results) -> ForestPlot | None:
     """Of each variant, for all, short and long sentences of the headline test set."""
-    test, bars = headline(results), []
+    test, effects = headline(results), []
     for name in system_names(results):
         for group in (test["overall"], test["short"], test["long"]):
             found = find(group["differences"], name) if group["sentences"] else None
             if found is not None:
                 low, high = found["interval"]
                 text = f"{name}, {group['label']}: {found['effect']:+.1f} ({signed_span(low, high, 1)}), {found['verdict']}"
-                point = Point(found["effect"], 0, low, high, text, is_small(group))
-                bars.append(Bar(name, group["label"], point, styles(results)[name]))
+                style, small = styles(results)[name], is_small(group)
+                effects.append(
+                    Effect(name, group["label"], found["effect"], low, high, style, text, small)
+                )
     title = f"Difference from {results['baseline']} in BLEU, 95 % interval"
-    return (
-        Forest("differences", title, f"BLEU minus that of {results['baseline']}", bars)
-        if bars
-        else None
-    )
+    x_label = f"BLEU minus that of {results['baseline']}"
+    return ForestPlot("differences", title, x_label, effects) if effects else None
 
 
-def length_chart(results: Results, test: dict[str, Any]) -> Chart | None:
+def length_chart(results: Results, test: dict[str, Any]) -> LineChart | None:
     """BLEU with its interval in each bucket of lengths."""
 
     def point(at: int, group: dict[str, Any], score: dict[str, Any]) -> Point:
@@ -61,19 +60,19 @@ def length_chart(results: Results, test: dict[str, Any]) -> Chart | None:
     return _by_length(results, test, "bleu-by-length", "BLEU by length", "BLEU", point)
 
 
-def brevity_chart(results: Results, test: dict[str, Any]) -> Chart | None:
+def brevity_chart(results: Results, test: dict[str, Any]) -> LineChart | None:
     """The brevity penalty: which systems stop early?"""
 
     def point(at: int, group: dict[str, Any], score: dict[str, Any]) -> Point:
         said = f"{score['system']}, {group['label']}: brevity penalty {score['brevity_penalty']:.2f}, precision {score['precision']:.1f}"
-        return Point(at, score["brevity_penalty"], text=said, faint=is_small(group))
+        return Point(at, score["brevity_penalty"], text=said, small=is_small(group))
 
     return _by_length(
         results, test, "brevity-by-length", "Brevity penalty by length", "brevity penalty", point
     )
 
 
-def curve_charts(results: Results) -> list[Chart]:
+def curve_charts(results: Results) -> list[LineChart]:
     """BLEU on the validation set over minutes and over target tokens, a line for each run."""
     made = []
     for key, title, form in (
@@ -109,12 +108,14 @@ def curve_charts(results: Results) -> list[Chart]:
         if lines:
             name = f"bleu-by-{key.replace('_', '-')}"
             made.append(
-                Chart(name, f"BLEU over {title}", title, "validation BLEU", lines, markers="last")
+                LineChart(
+                    name, f"BLEU over {title}", title, "validation BLEU", lines, markers="last"
+                )
             )
     return made
 
 
-def frequency_charts(results: Results) -> list[Chart]:
+def frequency_charts(results: Results) -> list[LineChart]:
     """F1 of words by how often the training text has them."""
     known = [words for words in results.get("words") or [] if words["bands"]]
     if not known:
@@ -145,7 +146,7 @@ def frequency_charts(results: Results) -> list[Chart]:
     labels, counts = [band["label"] for band in bands], [f"{band['words']:,}" for band in bands]
     x_label = "times in the training text; below it the number of words in the references"
     return [
-        Chart(
+        LineChart(
             "words-by-frequency",
             "Words right, by frequency",
             x_label,
@@ -165,7 +166,7 @@ def few(band: dict[str, Any]) -> bool:
 
 def _by_length(
     results: Results, test: dict[str, Any], name: str, title: str, y_label: str, point: Any
-) -> Chart | None:
+) -> LineChart | None:
     shown = buckets(test)
     lines = []
     for system in results["systems"]:
@@ -192,7 +193,7 @@ def _by_length(
         [f"{group['sentences']:,}" for group in shown],
     )
     x_label = f"{how['by']} length in {how['unit']}; below it the number of sentences"
-    return Chart(
+    return LineChart(
         file,
         title + (f", {where}" if where else ""),
         x_label,

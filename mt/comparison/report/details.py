@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import mean
 from typing import Any
 
-from mt.comparison.report.chart import Chart, Forest
+from mt.comparison.report.chart import Chart, ForestPlot
 from mt.comparison.report.charts import few
 from mt.comparison.report.lookups import (
     Results,
@@ -218,19 +218,13 @@ def versions_table(results: Results) -> Table:
     return Table(["", ""], rows, labels=2)
 
 
-def figure_table(figure: Chart | Forest) -> Table:
+def figure_table(figure: Chart) -> Table:
     """The numbers of a figure, point by point."""
     rows: list[list[Cell | str]] = []
-    if isinstance(figure, Forest):
-        for bar in figure.bars:
-            rows.append(
-                [
-                    bar.group,
-                    bar.label,
-                    f"{bar.point.x:+.2f}",
-                    signed_span(bar.point.low or 0.0, bar.point.high or 0.0),
-                ]
-            )
+    if isinstance(figure, ForestPlot):
+        for effect in figure.effects:
+            interval = signed_span(effect.low, effect.high)
+            rows.append([effect.system, effect.label, f"{effect.value:+.2f}", interval])
         return Table(["system", "sentences", "difference", "95 % interval"], rows, labels=2)
     if figure.categories:
         cells: dict[tuple[int, str], Cell] = {}
@@ -243,12 +237,12 @@ def figure_table(figure: Chart | Forest) -> Table:
                 cells[int(point.x), line.name] = Cell(f"{point.y:.{digits}f}", aside)
         for at, name in enumerate(figure.categories):
             own = [cells.get((at, line.name), Cell("")) for line in figure.lines]
-            rows.append([name, *([figure.under[at]] if figure.under else []), *own])
-        count = ["number"] if figure.under else []
+            rows.append([name, *([figure.counts[at]] if figure.counts else []), *own])
+        count = ["number"] if figure.counts else []
         return Table(
             [figure.x_label.split(";")[0], *count, *(line.name for line in figure.lines)],
             rows,
-            faint=figure.faint,
+            faint=figure.small,
         )
     for line in figure.lines:
         for point in line.points:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from html import escape
 
-from mt.comparison.report.chart import Chart, Figure
+from mt.comparison.report.chart import Chart, LineChart
 from mt.comparison.report.details import figure_table
-from mt.comparison.report.svg import inline, swatch
+from mt.comparison.report.svg import legend_key, page_svg
 from mt.comparison.table import Cell, Table
 
 _MINUS = re.compile(r"(?<![\w.])-(?=\d)")
@@ -44,7 +44,7 @@ def _cell(cell: Cell, column: int, labels: int, styles: dict[str, int]) -> str:
         name, flag = (
             (cell.text, "") if cell.text in styles else cell.text.rpartition(" (")[::2]
         )  # as facts.label writes them
-        sign = swatch(styles[name]) if column == 0 and name in styles else ""
+        sign = legend_key(styles[name]) if column == 0 and name in styles else ""
         if sign and flag:
             text = f'{escape(name)} <span class="flag">{escape(flag.removesuffix(")"))}</span>'
         tag, scope = ("th", ' scope="row"') if column == 0 else ("td", "")
@@ -63,19 +63,19 @@ def prose(text: str) -> str:
     return _NAME.sub(r'<span class="name">\1</span>', number(text))
 
 
-def html_figure(figure: Figure, table: Table | None = None) -> str:
+def html_figure(figure: Chart, table: Table | None = None) -> str:
     """A drawing with its title, legend and numbers: those of `table`, if it has more to say than the drawing's own."""
     legend, few = "", ""
-    if isinstance(figure, Chart):
+    if isinstance(figure, LineChart):
         items = "".join(
-            f"<li>{swatch(line.style)}{escape(line.name)}{f' <span class=flag>{escape(line.caveat)}</span>' if line.caveat else ''}</li>"
+            f"<li>{legend_key(line.style)}{escape(line.name)}{f' <span class=flag>{escape(line.flags)}</span>' if line.flags else ''}</li>"
             for line in figure.legend
         )
         legend = f'<ul class="legend">{items}</ul>'
-        few = '<p class="note">Grey: too few to mean much.</p>' if figure.faint else ""
+        few = '<p class="note">Grey: too few to mean much.</p>' if figure.small else ""
     return (
         f'<figure id="{escape(figure.name)}"><figcaption>{escape(figure.title)}</figcaption>{legend}'
-        f'<div class="drawing">{inline(figure)}</div>{few}{numbers(html_table(table or figure_table(figure)))}</figure>'
+        f'<div class="drawing">{page_svg(figure)}</div>{few}{numbers(html_table(table or figure_table(figure)))}</figure>'
     )
 
 

@@ -61,7 +61,7 @@ def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
         summary(results),
     ]
     parts += [
-        f"![{picture.rpartition('/')[2].removesuffix('.png')}]({picture})" for picture in pictures
+        f"![{picture.rpartition('/')[2].rpartition('.')[0]}]({picture})" for picture in pictures
     ]
     for test in results["tests"]:
         parts += _part(

@@ -8,10 +8,11 @@ from pathlib import Path
 from mt.comparison.report import sections
 from mt.comparison.report.chart import COLOURS
 from mt.comparison.report.lookups import Results
+from mt.comparison.report.svg import style_colours
 from mt.inspection.page import page
 
 FOLDER = Path(__file__).parent
-STYLES = ("report.css", "charts.css", "browser.css")
+STYLES = ("report.css", "drawing.css", "charts.css", "browser.css")
 SCRIPTS = ("charts.js", "sentences.js", "pairs.js")
 TITLES = {
     "scores": "Scores",
@@ -42,11 +43,8 @@ def report_page(results: Results) -> str:
 
 def colours() -> str:
     """The class of each style; the neutral one follows the text, and dark paper swaps the blues."""
-    light = "".join(
-        f".s{i}{{--c:{'var(--text)' if i == 0 else colour}}}" for i, colour in enumerate(COLOURS)
-    )
-    dark = f".s1{{--c:{COLOURS[6]}}}.s6{{--c:#3f95d6}}"
-    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{{dark}}}\n"
+    dark = f".s1 {{ color: {COLOURS[6]}; }} .s6 {{ color: #3f95d6; }}"
+    return f"{style_colours()}@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
 def _files(names: tuple[str, ...]) -> str:

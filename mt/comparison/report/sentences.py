@@ -5,9 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from mt.comparison.report.chart import colour
 from mt.comparison.report.lookups import Results, styles, system_names
-from mt.comparison.report.svg import swatch
+from mt.comparison.report.svg import legend_key
 
 
 def browser(results: Results) -> str:
@@ -54,7 +53,7 @@ def _card(sentence: dict[str, Any], names: list[str], signs: dict[str, int]) -> 
             score = sentence["scores"].get(name)
             said = "" if score is None else f'<span class="score">{score:.0f}</span>'
             rows.append(
-                f'<p class="line output s{colour(signs[name])}"><span class="who">{swatch(signs[name])}{escape(name)}{said}</span>'
+                f'<p class="line output"><span class="who">{legend_key(signs[name])}{escape(name)}{said}</span>'
                 f'<span class="text" dir="auto">{difference(sentence, name)}</span></p>'
             )
     orders = f'data-index="{sentence["index"]}" data-spread="{sentence["spread"]:.2f}" data-length="{len(text.split())}" {scores}'

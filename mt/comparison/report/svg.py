@@ -1,222 +1,252 @@
-"""Figures as SVG that stands in the page, whose style sheet gives the colours (classes s0, s1, ...). Needs nothing installed.
+"""Charts as SVG, in the page and as files of their own.
 
-A line carries its points as data, [x, y, text], which charts.js shows when one is pointed at.
+A line carries its points as data, [x, y, text], from which charts.js makes tooltips. Colours come
+from style sheets, so that the page can be light or dark: `drawing.css` for everything inside a
+chart, and a colour for each of the classes s0, s1, ... A file embeds both.
 """
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from mt.comparison.report.chart import (
-    Bar,
+    COLOURS,
     Chart,
-    Figure,
-    Forest,
+    Effect,
+    ForestPlot,
     Line,
-    colour,
+    LineChart,
+    colour_index,
     dash,
-    marker,
-    tick_text,
+    tick_labels,
 )
+from mt.comparison.report.markers import marker_svg
 
-_Scale = Callable[[float], float]
+Scale = Callable[[float], float]  # from data to drawing
+
+DRAWING_CSS = (Path(__file__).parent / "drawing.css").read_text("utf-8")
+FILE_COLOURS = {"text": COLOURS[0], "dim": "#5d6875", "line": "#d5dbe2", "paper": "#ffffff"}
+FILE_COLOURS |= {"mark": "#eef2f7"}
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a drawing, in units of about a CSS pixel."""
+    """Size of a line chart, in units of about a CSS pixel."""
 
     name: str
     width: int
     height: int
-    left: int
+    left: int  # of the plotting area
 
 
 WIDE = Size("wide", 760, 350, 56)
 NARROW = Size("narrow", 348, 290, 40)
-TOP, RIGHT, BOTTOM = 12, 22, 62
-ROW, HEAD = 23, 27  # of a forest: heights of an effect and of a name
+TOP, RIGHT, BOTTOM = 12, 22, 62  # margins of the plotting area
+Y_LABEL = 20  # height of the label of the y axis, above the plotting area
+EFFECT_HEIGHT, SYSTEM_HEIGHT = 23, 27  # rows of a forest plot
+TITLE_HEIGHT, LEGEND_HEIGHT, LEGEND_CHARACTER = 36, 24, 7.8  # of a file
 
 
-def inline(figure: Figure) -> str:
-    """The figure twice, for wide and for narrow screens; the style sheet shows one. The numbers belong in a table beside it."""
-    return "".join(
-        forest(figure, size) if isinstance(figure, Forest) else lines(figure, size)
-        for size in (WIDE, NARROW)
-    )
+def page_svg(chart: Chart) -> str:
+    """Return the chart for wide and for narrow screens; the style sheet shows one of them."""
+    parts = []
+    for size in (WIDE, NARROW):
+        height, content = _draw(chart, size)
+        parts.append(
+            f'<svg class="chart {size.name}" viewBox="0 0 {size.width} {height}" role="img" '
+            f'tabindex="0" aria-label="{escape(chart.title)}; arrow keys read its points">'
+            f"{content}</svg>"
+        )
+    return "".join(parts)
 
 
-def swatch(style: int) -> str:
-    """A piece of line with its marker, for a legend."""
+def svg_file(chart: Chart) -> str:
+    """Return the chart with its title and legend as an SVG file, in light colours."""
+    drawing_height, content = _draw(chart, WIDE)
+    legend_height, legend = _legend(chart) if isinstance(chart, LineChart) else (0, "")
+    height = TITLE_HEIGHT + drawing_height + legend_height
+    style = DRAWING_CSS + style_colours()
+    for name, value in FILE_COLOURS.items():
+        style = style.replace(f"var(--{name})", value)
     return (
-        f'<svg class="swatch s{colour(style)}" viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">'
-        f'<path class="stroke" d="M1 7H33"{_dash(style)}/>{_marker(style, 17, 7, 3.6, "dot")}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDE.width} {height}" '
+        f'width="{WIDE.width}" height="{height}">\n<style>\n{style}text {{ font-family: sans-serif; }}\n'
+        f'</style>\n<rect width="100%" height="100%" fill="{FILE_COLOURS["paper"]}"/>'
+        f"{_text(8, 22, chart.title, 'start', ' title')}"
+        f'<g transform="translate(0 {TITLE_HEIGHT})">{content}</g>'
+        f'<g transform="translate(8 {TITLE_HEIGHT + drawing_height})">{legend}</g></svg>\n'
     )
 
 
-def lines(chart: Chart, size: Size) -> str:
-    """Lines with bands over categories or a scale from 0."""
+def style_colours() -> str:
+    """Return the CSS rules that give each style its colour; the neutral one follows the text."""
+    colours = ["var(--text)", *COLOURS[1:]]
+    return "".join(f".s{i} {{ color: {colour}; }}\n" for i, colour in enumerate(colours))
+
+
+def legend_key(style: int) -> str:
+    """Return a piece of line with its marker."""
+    return (
+        f'<svg class="swatch s{colour_index(style)}" viewBox="0 0 34 14" width="34" height="14" '
+        f'aria-hidden="true">{_key(style)}</svg>'
+    )
+
+
+def _draw(chart: Chart, size: Size) -> tuple[int, str]:
+    """Return the height and the content of a chart."""
+    if isinstance(chart, ForestPlot):
+        return _draw_forest(chart, size)
+    return _draw_lines(chart, size)
+
+
+def _draw_lines(chart: LineChart, size: Size) -> tuple[int, str]:
     y_ticks = chart.y_ticks()
     x_ticks = [] if chart.categories else chart.x_ticks()
-    count = len(chart.categories)
-    height = size.height - (0 if chart.under else 16)
-    bottom, right = height - (BOTTOM if chart.under else BOTTOM - 16), size.width - RIGHT
+    top, height = TOP + Y_LABEL, size.height + Y_LABEL - (0 if chart.counts else 16)
+    bottom, right = height - (BOTTOM if chart.counts else BOTTOM - 16), size.width - RIGHT
+    number = len(chart.categories)
 
-    def at_x(x: float) -> float:
-        share = (x + 0.5) / count if count else x / x_ticks[-1]
+    def x_scale(x: float) -> float:
+        share = (x + 0.5) / number if number else x / x_ticks[-1]
         return size.left + share * (right - size.left)
 
-    def at_y(y: float) -> float:
-        return bottom - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (bottom - TOP)
+    def y_scale(y: float) -> float:
+        return bottom - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (bottom - top)
 
-    parts = []
-    for at in sorted(chart.faint):
-        left = at_x(at - 0.5)
+    parts = [_text(8, 18, chart.y_label, "start", " axis")]
+    for position in sorted(chart.small):
+        left, width = x_scale(position - 0.5), x_scale(position + 0.5) - x_scale(position - 0.5)
         parts.append(
-            f'<rect class="few" x="{left:.1f}" y="{TOP}" width="{at_x(at + 0.5) - left:.1f}" height="{bottom - TOP}"/>'
+            f'<rect class="small" x="{left:.1f}" y="{top}" width="{width:.1f}" '
+            f'height="{bottom - top}"/>'
         )
-    for value, text in zip(y_ticks, tick_text(y_ticks), strict=True):
-        y = at_y(value)
-        parts.append(
-            f'<path class="grid" d="M{size.left} {y:.1f}H{right}"/>'
-            + _text(size.left - 7, y + 4, text, "end")
-        )
-    if count:
-        for at, text in enumerate(chart.categories):
-            parts.append(
-                _text(
-                    at_x(at), bottom + 17, text, "middle", " few-text" if at in chart.faint else ""
-                )
-            )
-            if chart.under:
-                parts.append(_text(at_x(at), bottom + 32, chart.under[at], "middle", " under"))
-    else:
-        texts = tick_text(x_ticks)
-        step = 1 if size is WIDE or len(texts) < 7 else 2
-        parts += [
-            _text(at_x(value), bottom + 17, text, "middle")
-            for value, text in list(zip(x_ticks, texts, strict=True))[::step]
-        ]
-    label = chart.x_label if size is WIDE else chart.x_label.split(";")[0]
-    parts.append(_text((size.left + right) / 2, height - 8, label, "middle", " axis"))
-    for line in chart.lines:
-        parts.append(_band(line, at_x, at_y))
-    for line in chart.lines:
-        parts.append(_line(line, chart, at_x, at_y))
-    return _svg(size.name, size.width, height, chart.title, parts)
+    for value, label in zip(y_ticks, tick_labels(y_ticks), strict=True):
+        y = y_scale(value)
+        parts.append(f'<path class="grid" d="M{size.left} {y:.1f}H{right}"/>')
+        parts.append(_text(size.left - 7, y + 4, label, "end"))
+    for position, label in enumerate(chart.categories):
+        x, small = x_scale(position), " small" if position in chart.small else ""
+        parts.append(_text(x, bottom + 17, label, "middle", small))
+        if chart.counts:
+            parts.append(_text(x, bottom + 32, chart.counts[position], "middle", " count"))
+    if x_ticks:
+        labels = list(zip(x_ticks, tick_labels(x_ticks), strict=True))
+        step = 1 if size is WIDE or len(labels) < 7 else 2
+        parts += [_text(x_scale(x), bottom + 17, label, "middle") for x, label in labels[::step]]
+    x_label = chart.x_label if size is WIDE else chart.x_label.split(";")[0]
+    parts.append(_text((size.left + right) / 2, height - 8, x_label, "middle", " axis"))
+    parts += [_band(line, x_scale, y_scale) for line in chart.lines]
+    parts += [_line(line, chart.markers, x_scale, y_scale) for line in chart.lines]
+    return height, "".join(parts)
 
 
-def forest(figure: Forest, size: Size) -> str:
-    """Names with their effects below, each a mark on its interval; the line of no difference goes through all."""
-    values = figure.x_ticks()
+def _draw_forest(plot: ForestPlot, size: Size) -> tuple[int, str]:
+    values = plot.x_ticks()
     left, right = (150, size.width - 60) if size is WIDE else (92, size.width - 44)
-    names = list(dict.fromkeys(bar.group for bar in figure.bars))
-    height = TOP + len(names) * HEAD + len(figure.bars) * ROW + 48
+    rows = len(plot.systems) * SYSTEM_HEIGHT + len(plot.effects) * EFFECT_HEIGHT
+    height, bottom, y, parts = TOP + rows + 48, TOP + rows + 4, float(TOP), []
 
-    def at_x(x: float) -> float:
+    def x_scale(x: float) -> float:
         return left + (x - values[0]) / (values[-1] - values[0]) * (right - left)
 
-    bottom, y, parts = height - 44, float(TOP), []
-    texts = tick_text(values)
-    for number, (value, text) in enumerate(zip(values, texts, strict=True)):
+    for number, (value, label) in enumerate(zip(values, tick_labels(values), strict=True)):
         zero = " zero" if value == 0 else ""
-        parts.append(f'<path class="grid{zero}" d="M{at_x(value):.1f} {TOP}V{bottom}"/>')
-        if size is WIDE or len(texts) < 7 or number % 2 == 0:
-            parts.append(_text(at_x(value), bottom + 17, text.replace("-", "\u2212"), "middle"))
-    for name in names:
-        y += HEAD
-        parts.append(_text(4, y - 8, name, "start", " name"))
-        for bar in (bar for bar in figure.bars if bar.group == name):
-            y += ROW
-            parts.append(_bar(bar, at_x, y - ROW / 2, left, right))
-    parts.append(_text((left + right) / 2, height - 6, figure.x_label, "middle", " axis"))
-    return _svg(size.name, size.width, height, figure.title, parts)
+        parts.append(f'<path class="grid{zero}" d="M{x_scale(value):.1f} {TOP}V{bottom}"/>')
+        if size is WIDE or len(values) < 7 or number % 2 == 0:
+            parts.append(_text(x_scale(value), bottom + 17, _minus(label), "middle"))
+    for system in plot.systems:
+        y += SYSTEM_HEIGHT
+        parts.append(_text(8, y - 8, system, "start", " name"))
+        for effect in (effect for effect in plot.effects if effect.system == system):
+            y += EFFECT_HEIGHT
+            parts.append(_effect(effect, x_scale, y - EFFECT_HEIGHT / 2, left, right))
+    parts.append(_text((left + right) / 2, height - 6, plot.x_label, "middle", " axis"))
+    return height, "".join(parts)
 
 
-def _bar(bar: Bar, at_x: _Scale, y: float, left: float, right: float) -> str:
-    point = bar.point
-    low, high = (at_x(point.x if end is None else end) for end in (point.low, point.high))
-    x, faint = at_x(point.x), " faint" if point.faint else ""
-    mark = f'<path class="stroke" d="M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"/>'
-    mark += _marker(bar.style, x, y, 4.6, "dot")
-    texts = _text(left - 12, y + 4, bar.label, "end") + _text(
-        right + 8, y + 4, f"{point.x:+.1f}".replace("-", "\u2212"), "start", " value"
-    )
-    return f'<g class="line s{colour(bar.style)}{faint}" {_data([(x, y, point.text)])}>{mark}</g>{texts}'
-
-
-def _band(line: Line, at_x: _Scale, at_y: _Scale) -> str:
-    known = [point for point in line.points if point.low is not None and point.high is not None]
-    if len(known) < 2:
-        return ""
-    top = [(at_x(point.x), at_y(point.high or 0.0)) for point in known]
-    below = [(at_x(point.x), at_y(point.low or 0.0)) for point in reversed(known)]
-    return f'<path class="band s{colour(line.style)}" d="{_path(top + below)}Z"/>'
-
-
-def _line(line: Line, chart: Chart, at_x: _Scale, at_y: _Scale) -> str:
-    at = [(at_x(point.x), at_y(point.y)) for point in line.points]
-    marked = range(len(at)) if chart.markers == "all" else [len(at) - 1]
-    marks = "".join(
-        _marker(line.style, *at[i], 4.2, "dot" + (" faint" if line.points[i].faint else ""))
-        for i in marked
-    )
-    data = _data([(x, y, point.text) for (x, y), point in zip(at, line.points, strict=True)])
-    thin = "" if chart.markers == "all" else " thin"
+def _effect(effect: Effect, x_scale: Scale, y: float, left: float, right: float) -> str:
+    low, x, high = map(x_scale, (effect.low, effect.value, effect.high))
+    small = " small" if effect.small else ""
+    whiskers = f"M{low:.1f} {y}H{high:.1f}M{low:.1f} {y - 4}v8M{high:.1f} {y - 4}v8"
     return (
-        f'<g class="line s{colour(line.style)}{thin}" data-name="{escape(line.name)}" {data}>'
-        f'<path class="stroke" d="{_path(at)}"{_dash(line.style)}/>{marks}</g>'
+        f'<g class="line s{colour_index(effect.style)}{small}" {_data([(x, y, effect.text)])}>'
+        f'<path class="stroke" d="{whiskers}"/>{marker_svg(effect.style, x, y, 4.6, "dot")}</g>'
+        + _text(left - 12, y + 4, effect.label, "end")
+        + _text(right + 8, y + 4, _minus(f"{effect.value:+.1f}"), "start", " value")
     )
 
 
-def _marker(style: int, x: float, y: float, r: float, names: str) -> str:
-    """In the shape of a style, of about the size of a circle of radius `r`."""
-    shape = marker(style)
-    if shape == "circle":
-        return f'<circle class="{names}" cx="{x:.1f}" cy="{y:.1f}" r="{r}"/>'
-    corners = {
-        "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-        "triangle": [(0, -1.2), (1.15, 0.85), (-1.15, 0.85)],
-        "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
-        "down": [(0, 1.2), (1.15, -0.85), (-1.15, -0.85)],
-        "cross": [
-            *((-1, -0.6), (-0.6, -1), (0, -0.4), (0.6, -1), (1, -0.6), (0.4, 0)),
-            *((1, 0.6), (0.6, 1), (0, 0.4), (-0.6, 1), (-1, 0.6), (-0.4, 0)),
-        ],
-        "plus": [
-            *((-0.3, -1.2), (0.3, -1.2), (0.3, -0.3), (1.2, -0.3), (1.2, 0.3), (0.3, 0.3)),
-            *((0.3, 1.2), (-0.3, 1.2), (-0.3, 0.3), (-1.2, 0.3), (-1.2, -0.3), (-0.3, -0.3)),
-        ],
-    }[shape]
-    return f'<path class="{names}" d="{_path([(x + r * dx, y + r * dy) for dx, dy in corners])}Z"/>'
+def _band(line: Line, x_scale: Scale, y_scale: Scale) -> str:
+    intervals = [
+        (x_scale(point.x), y_scale(point.low), y_scale(point.high))
+        for point in line.points
+        if point.low is not None and point.high is not None
+    ]
+    if len(intervals) < 2:
+        return ""
+    upper = [(x, high) for x, _, high in intervals]
+    lower = [(x, low) for x, low, _ in reversed(intervals)]
+    return f'<path class="band s{colour_index(line.style)}" d="{_path(upper + lower)}Z"/>'
+
+
+def _line(line: Line, markers: str, x_scale: Scale, y_scale: Scale) -> str:
+    places = [(x_scale(point.x), y_scale(point.y)) for point in line.points]
+    shown = list(zip(line.points, places, strict=True))
+    dots = "".join(
+        marker_svg(line.style, x, y, 4.2, "dot small" if point.small else "dot")
+        for point, (x, y) in (shown if markers == "all" else shown[-1:])
+    )
+    thin = "" if markers == "all" else " thin"
+    return (
+        f'<g class="line s{colour_index(line.style)}{thin}" data-name="{escape(line.name)}" '
+        f"{_data([(x, y, point.text) for point, (x, y) in shown])}>"
+        f'<path class="stroke" d="{_path(places)}"{_dash(line.style)}/>{dots}</g>'
+    )
+
+
+def _legend(chart: LineChart) -> tuple[int, str]:
+    """Return the height and the content of a legend in rows as wide as a file."""
+    parts, x, y = [], 0.0, 0
+    for line in chart.legend:
+        text = line.name + (f" ({line.flags})" if line.flags else "")
+        wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+        width = 42 + LEGEND_CHARACTER * (len(text) + wide)
+        if x and x + width > WIDE.width - 16:
+            x, y = 0.0, y + LEGEND_HEIGHT
+        key = f'<g class="s{colour_index(line.style)}" transform="translate({x:.1f} {y})">'
+        parts.append(f"{key}{_key(line.style)}</g>{_text(x + 42, y + 11, text, 'start', ' value')}")
+        x += width + 18
+    return y + LEGEND_HEIGHT, "".join(parts)
+
+
+def _key(style: int) -> str:
+    line = f'<path class="stroke" d="M1 7H33"{_dash(style)}/>'
+    return line + marker_svg(style, 17, 7, 3.6, "dot")
 
 
 def _dash(style: int) -> str:
-    pattern = dash(style)
-    return f' stroke-dasharray="{pattern}"' if pattern else ""
+    return f' stroke-dasharray="{dash(style)}"' if dash(style) else ""
 
 
-def _path(at: Iterable[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in at)
+def _path(places: Iterable[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
 
 
 def _data(points: Sequence[tuple[float, float, str]]) -> str:
-    """As an attribute that charts.js reads."""
+    """Return the attribute that charts.js reads."""
     rounded = [[round(x, 1), round(y, 1), text] for x, y, text in points]
     return f'data-points="{escape(json.dumps(rounded, ensure_ascii=False, separators=(",", ":")))}"'
 
 
-def _text(x: float, y: float, text: str, anchor: str, names: str = "") -> str:
-    return f'<text class="label{names}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, classes: str = "") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text class="label{classes}" {place}>{escape(text)}</text>'
 
 
-def _svg(name: str, width: float, height: float, title: str, parts: Iterable[str]) -> str:
-    """`role` and label are for those who hear the page; the keys of charts.js need the focus."""
-    return (
-        f'<svg class="chart {name}" viewBox="0 0 {width} {height}" role="img" tabindex="0" '
-        f'aria-label="{escape(title)}; arrow keys read its points">'
-        f"{''.join(parts)}</svg>"
-    )
+def _minus(number: str) -> str:
+    return number.replace("-", "\u2212")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import importlib.util
 import io
 import json
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from helpers.report_results import EVIL, LABELS, SYSTEMS, results
 from mt.comparison.report.answer import answer, clauses, warnings
-from mt.comparison.report.chart import Chart, dash, marker, tick_text, ticks
+from mt.comparison.report.chart import LineChart, dash, marker, tick_labels, ticks
 from mt.comparison.report.charts import figures, length_chart
 from mt.comparison.report.csv_rows import csv_text
 from mt.comparison.report.details import cost_table, figure_table, reach_table
@@ -28,14 +29,17 @@ from mt.comparison.report.lookups import large, listed, styles
 from mt.comparison.report.markdown import markdown, summary
 from mt.comparison.report.page import SCRIPTS, STYLES, report_page
 from mt.comparison.report.sentences import difference
-from mt.comparison.report.svg import NARROW, WIDE, lines
+from mt.comparison.report.svg import FILE_COLOURS, WIDE, page_svg, svg_file
 from mt.comparison.report.tables import differences_table, scores_table
-from mt.comparison.report.write import WITHOUT, write_report
+from mt.comparison.report.write import NO_PNG, write_report
 from mt.comparison.table import Cell, Table, markdown_table
 from mt.errors import MTError
+from mt.inspection.page import style
 
-matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed"
+SVG = "{http://www.w3.org/2000/svg}"
+
+needs_resvg = pytest.mark.skipif(
+    importlib.util.find_spec("resvg_py") is None, reason="resvg-py is not installed"
 )
 
 
@@ -204,13 +208,13 @@ def test_every_figure_has_its_numbers_and_they_are_in_the_page() -> None:
                 r"(?<=class=num>)[+-]?[\d.,]+", part[part.index("<table") :].replace("\u2212", "-")
             )
         )
-        if isinstance(figure, Chart):
+        if isinstance(figure, LineChart):
             digits = 2 if figure.name.startswith(("brevity", "attention")) else 1
             values = Counter(
                 f"{point.y:.{digits}f}" for line in figure.lines for point in line.points
             )
         else:
-            values = Counter(f"{bar.point.x:+.1f}" for bar in figure.bars)
+            values = Counter(f"{effect.value:+.1f}" for effect in figure.effects)
         assert values <= numbers
         own = figure_table(figure)
         assert {len(row) for row in own.rows} == {len(own.header)}
@@ -262,7 +266,7 @@ def test_ticks_are_round_and_hold_the_values(low: float, size: float) -> None:
 
 
 def test_numbers_as_people_write_them() -> None:
-    assert tick_text([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"] and tick_text(
+    assert tick_labels([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"] and tick_labels(
         [0.0, 50_000.0, 100_000.0]
     ) == ["0", "50 k", "100 k"]
     assert [large(n) for n in (7, 1000, 12_345, 5_904_000, 99_960_000, 4.2e15, None)] == [
@@ -277,29 +281,27 @@ def test_numbers_as_people_write_them() -> None:
     assert [listed(list(words)) for words in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_points_are_where_their_values_are(size) -> None:
+@pytest.mark.parametrize("size", ["wide", "narrow"])
+def test_points_are_where_their_values_are(size: str) -> None:
     made = results()
     chart = length_chart(made, made["tests"][0])
-    assert isinstance(chart, Chart)
-    drawn = ElementTree.fromstring(
-        lines(chart, size).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    )
-    name = "{http://www.w3.org/2000/svg}"
+    assert isinstance(chart, LineChart)
+    both = ElementTree.fromstring(f'<p xmlns="{SVG[1:-1]}">{page_svg(chart)}</p>')
+    (drawn,) = (svg for svg in both if svg.get("class") == f"chart {size}")
     labels = {
         text.text: float(text.get("y")) - 4
-        for text in drawn.iter(f"{name}text")
+        for text in drawn.iter(f"{SVG}text")
         if text.get("text-anchor") == "end"
     }
     places = {
         text.text: float(text.get("x"))
-        for text in drawn.iter(f"{name}text")
+        for text in drawn.iter(f"{SVG}text")
         if text.get("text-anchor") == "middle"
     }
     unit = (labels["0"] - labels["40"]) / 40
     for line, group in zip(
         chart.lines,
-        [g for g in drawn.iter(f"{name}g") if g.get("class", "").startswith("line")],
+        [g for g in drawn.iter(f"{SVG}g") if g.get("class", "").startswith("line")],
         strict=True,
     ):
         found = json.loads(group.get("data-points"))
@@ -308,7 +310,7 @@ def test_points_are_where_their_values_are(size) -> None:
                 unit * point.y, abs=0.11
             ) and x == pytest.approx(places[label], abs=0.11)
             assert f"{line.name}, {label}: {point.y:.1f} BLEU" in text
-    assert len([r for r in drawn.iter(f"{name}rect") if r.get("class") == "few"]) == 2
+    assert len([r for r in drawn.iter(f"{SVG}rect") if r.get("class") == "small"]) == 2
 
 
 def test_systems_are_told_apart_without_colour() -> None:
@@ -336,13 +338,13 @@ def test_the_page_loads_nothing_and_lets_no_text_act() -> None:
         and "default-src 'none'" in page
     )
     assert "<script>alert" not in page and page.count("<script>") == 1
-    assert "innerHTML" not in page and len(STYLES) + len(SCRIPTS) == 6
+    assert "innerHTML" not in page and len(STYLES) + len(SCRIPTS) == 7
     assert difference(made["sentences"][0], "none").startswith(
         '<mark title="reference: &lt;/script&gt;'
     )
 
 
-@matplotlib
+@needs_resvg
 def test_a_report_is_made_of_the_results_alone(tmp_path: Path) -> None:
     made = results(("none", "transformer"), tests=("test",))
     frozen = json.dumps(made)
@@ -354,7 +356,7 @@ def test_a_report_is_made_of_the_results_alone(tmp_path: Path) -> None:
     names = [str(path.relative_to(tmp_path / "one")) for path in one]
     assert names[:4] == ["report.html", "report.md", "results.json", "results.csv"]
     assert names[4:] == [
-        f"figures/{figure.name}.{form}" for figure in figures(made) for form in ("png", "svg")
+        f"figures/{figure.name}.{form}" for form in ("svg", "png") for figure in figures(made)
     ]
     for first, second in zip(one, two, strict=True):
         assert first.read_bytes() == second.read_bytes()
@@ -363,49 +365,54 @@ def test_a_report_is_made_of_the_results_alone(tmp_path: Path) -> None:
                 b"\x89PNG"
             ) and f"({first.relative_to(tmp_path / 'one')})" in one[1].read_text("utf-8")
         elif first.suffix == ".svg":
-            texts = [
-                e.text
-                for e in ElementTree.fromstring(first.read_bytes()).iter(
-                    "{http://www.w3.org/2000/svg}text"
-                )
-            ]
+            texts = [e.text for e in ElementTree.fromstring(first.read_bytes()).iter(f"{SVG}text")]
             assert "transformer" in " ".join(filter(None, texts))
 
 
-@matplotlib
-def test_a_long_legend_stays_within_its_picture() -> None:
-    from matplotlib.figure import Figure
+def test_a_long_legend_stays_within_its_file() -> None:
+    made = results()
+    chart = length_chart(made, made["tests"][0])
+    assert chart is not None
+    names = [f"system {number} (still improving)" for number in range(5)]
+    lines = [dataclasses.replace(chart.lines[0], name=name) for name in names]
+    drawn = ElementTree.fromstring(svg_file(dataclasses.replace(chart, lines=lines)))
+    texts = {text.text: text for text in drawn.iter(f"{SVG}text")}
+    x = [float(texts[name].get("x")) for name in names]
+    y = [float(texts[name].get("y")) for name in names]
+    assert max(x) + 7.8 * len(names[0]) <= WIDE.width - 8
+    assert x[:2] == x[2:4] and y[0] == y[1] < y[2] == y[3] < y[4]
+    assert float(drawn.get("height")) > y[4]
 
-    from mt.comparison.report.pictures import _legend
 
-    drawing = Figure(figsize=(7.4, 4), layout="constrained")
-    handles = drawing.add_subplot().plot([[1] * 5])
-    _legend(drawing, handles, [f"system {number} (still improving)" for number in range(5)])
-    (legend,) = drawing.legends
-    assert legend.get_window_extent().width <= drawing.bbox.width and legend._ncols == 3
+def test_a_chart_file_needs_no_style_sheet_but_its_own() -> None:
+    for chart in figures(results()):
+        svg = svg_file(chart)
+        assert "var(--" not in svg and chart.title in svg
+        assert set(re.findall(r'class="(?:[\w ]*\s)?(s\d)', svg)) <= set(
+            re.findall(r"^\.(s\d) \{ color: #", svg, re.M)
+        )
 
 
-def test_without_matplotlib_the_page_still_has_its_figures(
+def test_colours_of_files_are_those_of_the_light_page() -> None:
+    root = style().partition("}")[0]
+    assert dict(re.findall(r"--(\w+): (#\w+)", root)).items() >= FILE_COLOURS.items()
+
+
+def test_without_resvg_the_report_has_svg_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name, *rest: None if name == "matplotlib" else find_spec(name, *rest),
+        lambda name, *rest: None if name == "resvg_py" else find_spec(name, *rest),
     )
-    paths = write_report(results(), tmp_path)
-    assert [path.name for path in paths] == [
-        "report.html",
-        "report.md",
-        "results.json",
-        "results.csv",
-    ]
-    assert WITHOUT.split(" (")[0] in paths[0].read_text("utf-8") and WITHOUT in paths[1].read_text(
-        "utf-8"
-    )
-    assert paths[0].read_text("utf-8").count('<svg class="chart') == 2 * len(figures(results()))
-    assert json.loads(paths[2].read_text("utf-8"))["notes"] == results()["notes"]
+    page, text, data, *others = write_report(results(), tmp_path)
+    assert {path.suffix for path in others} == {".csv", ".svg"}
+    assert NO_PNG.split(" (")[0] in page.read_text("utf-8")
+    assert NO_PNG in text.read_text("utf-8") and ".svg)" in text.read_text("utf-8")
+    assert page.read_text("utf-8").count('<svg class="chart') == 2 * len(figures(results()))
+    assert json.loads(data.read_text("utf-8"))["notes"] == results()["notes"]
 
 
 def test_results_of_another_version_are_refused(tmp_path: Path) -> None:
