@@ -21,6 +21,7 @@ from mt.comparison.report.write import write_report
 from mt.comparison.results.compare import check_resamples, compare
 from mt.comparison.systems import Material, of_files, of_runs, of_variants
 from mt.errors import MTError
+from mt.evaluation.metrics import fast_metrics
 from mt.run_folder import RunFolder
 
 
@@ -46,7 +47,7 @@ def run(request: Request) -> dict[str, Any] | None:
         "tokenize": config.tokenize,
         "lowercase": config.lowercase,
         "bootstrap": config.bootstrap,
-        "ter": config.ter,
+        "metrics": [*fast_metrics(), *(["ter"] if config.ter else [])],
         "command": ["mt-compare", *sys.argv[1:]],
         "say": say,
     }

@@ -21,8 +21,10 @@ from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import AttentionScores
 from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
 from mt.evaluation.evaluation_set import EvaluationSet, corpus_part, read_parallel, stored_test
-from mt.evaluation.metrics import BOOTSTRAP, TOKENIZERS, build_metrics
+from mt.evaluation.metrics import METRICS, build_metrics
+from mt.evaluation.resampling import DEFAULT_RESAMPLES
 from mt.evaluation.tables import text_table, to_dict
+from mt.evaluation.tokenizers import TOKENIZERS
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics import Diagnostics
 from mt.inspection.diagnostics_tables import diagnostics_dict, diagnostics_table
@@ -63,7 +65,8 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
     """Collect the translations, score them, print the table, write what was asked for."""
     # What can fail without the translations fails before them.
     check_settings(options.edges, options.threshold, options.bootstrap)
-    build_metrics(options.lang or "", options.tokenize, options.lowercase)
+    metrics = [name for name in METRICS if not getattr(options, f"no_{name}", False)]
+    build_metrics(options.lang or "", options.tokenize, options.lowercase, metrics)
     material = translations_of_file(options) if options.hyp else translations_of_run(options)
     if options.write_files:
         write_files(Path(options.write_files), material)
@@ -78,7 +81,7 @@ def evaluate(options: argparse.Namespace) -> Evaluation:
         tokenize=options.tokenize,
         lowercase=options.lowercase,
         bootstrap=options.bootstrap,
-        ter=not options.no_ter,
+        metrics=metrics,
         constructions=material.constructions,
         alignment=material.alignment,
     )
@@ -277,7 +280,7 @@ def build_parser() -> CommandParser:
         "--tokenize",
         metavar="NAME",
         default="",
-        help=f"BLEU's tokeniser: {', '.join(TOKENIZERS)} (default: by language)",
+        help=f"BLEU's tokenizer: {', '.join(TOKENIZERS)} (default: by language)",
     )
     scores.add_argument(
         "--lowercase", action="store_true", help="lower-case for BLEU and chrF (TER always does)"
@@ -286,14 +289,13 @@ def build_parser() -> CommandParser:
         "--bootstrap",
         metavar="N",
         type=int,
-        default=BOOTSTRAP,
-        help=f"resamples for the intervals; 0: none (default: {BOOTSTRAP})",
+        default=DEFAULT_RESAMPLES,
+        help=f"resamples for the intervals; 0: none (default: {DEFAULT_RESAMPLES})",
     )
-    scores.add_argument(
-        "--no-ter",
-        action="store_true",
-        help="leave out TER, which takes minutes on long, poor translations",
-    )
+    for name, metric in METRICS.items():
+        if metric.slow:
+            about = f"leave out {metric.title}, which takes minutes on long, poor translations"
+            scores.add_argument(f"--no-{name}", action="store_true", help=about)
     scores.add_argument(
         "--edges",
         metavar="N,N",

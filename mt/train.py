@@ -25,6 +25,7 @@ from mt.device import device_name, keep_freed_memory, pick_device, resolve_preci
 from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
+from mt.evaluation.metrics import HEADLINE, fast_metrics
 from mt.evaluation.tables import text_table, to_dict
 from mt.files import write_lines
 from mt.inspection.alignment_error import score_attention
@@ -163,14 +164,13 @@ def test(
         if any(names):
             stored["constructions"] = names
             constructions = [line.split() for line in names]
-    # TER takes minutes where a model is poor, and mt-evaluate has it.
     language = config.data.languages()[1]
     evaluation = evaluate_translations(
         sources,
         hypotheses,
         [references],
         tgt_lang=language,
-        ter=False,
+        metrics=fast_metrics(),
         constructions=constructions,
         alignment=alignment,
     )
@@ -206,7 +206,7 @@ def job(composed: DictConfig) -> float | None:
         evaluation = train(to_config(composed))
     except (MTError, OSError) as error:  # Hydra would print a traceback
         exit_with_error(error)
-    return evaluation.scores["bleu"].value if evaluation else None
+    return evaluation.scores[HEADLINE].value if evaluation else None
 
 
 def main() -> None:

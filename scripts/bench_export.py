@@ -79,7 +79,7 @@ def main() -> None:
                 start = clock()
                 outputs = translator.translate(sources, beam=beam)
                 speeds.setdefault((name, beam), []).append(count / (clock() - start))
-            scores[name] = bleu.corpus_score(outputs, [references]).score
+            scores[name] = bleu.corpus_score(outputs, [references])
     unit = "sentences/CPU second" if options.cpu_time else "sentences/s"
     print(
         f"| engine, weights | MB | greedy, {unit} | beam {options.beam}, {unit} | BLEU |\n|---|---|---|---|---|"

@@ -165,7 +165,7 @@ def test(run: Path) -> dict[str, Any]:
             if shortest <= count_words(p.source) <= longest
         ]
         hypotheses = translator.translate([p.source for p in pairs], beam=1)
-        result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]]).score
+        result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]])
         if number == 0 and mt.inspect(translator).attends:
             result["aer"] = error_rate(translator, pairs)
     records = [

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sacrebleu.metrics.base import Metric
-
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
 from mt.evaluation.alignment import AttentionScores
 from mt.evaluation.lengths import Bucket, Group
-from mt.evaluation.metrics import (
-    BOOTSTRAP,
-    Score,
-    SentenceStatistics,
-    bleu_tokenizer,
-    build_metrics,
-)
+from mt.evaluation.metric import Metric
+from mt.evaluation.metrics import build_metrics
+from mt.evaluation.resampling import DEFAULT_RESAMPLES
+from mt.evaluation.sentence_statistics import Score, SentenceStatistics
+from mt.evaluation.tokenizers import bleu_tokenizer
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class Evaluation:
 
     sentences: int
     empty: int  # hypotheses without text
-    scores: dict[str, Score]  # "bleu", "chrf" and, unless left out, "ter"
+    scores: dict[str, Score]  # keys as in METRICS
     length_by: str  # "source" or "reference": whose length sorts the sentences
     unit: str  # "words" or "characters"
     threshold: int  # longest length that counts as short
@@ -52,8 +48,8 @@ def evaluate_translations(
     threshold: int | None = None,
     tokenize: str = "",
     lowercase: bool = False,
-    bootstrap: int = BOOTSTRAP,
-    ter: bool = True,
+    bootstrap: int = DEFAULT_RESAMPLES,
+    metrics: Collection[str] | None = None,
     constructions: Sequence[Collection[str]] | None = None,
     alignment: AttentionScores | None = None,
 ) -> Evaluation:
@@ -61,9 +57,8 @@ def evaluate_translations(
 
     Line i of each list belongs together. `edges` and `threshold` are in words, or in characters
     where the text whose length counts is in an unspaced script; with several references the first
-    one's length counts. `bootstrap` is the number of resamples for the intervals, 0 for none. `ter`
-    may be left out: a poor translation of 50 words costs it 0.1 seconds and more, a good one a
-    millisecond. `constructions` names for each sentence what it is an example of; `alignment` is
+    one's length counts. `bootstrap` is the number of resamples for the intervals, 0 for none.
+    `metrics` are names in `METRICS`; None: all. `constructions` names for each sentence what it is an example of; `alignment` is
     carried along into the report. Settings as in `build_metrics`.
 
     Raises MTError where there are no sentences or the lists differ in length, UsageError for
@@ -78,9 +73,9 @@ def evaluate_translations(
     check_settings(edges, threshold, bootstrap)
     length = lengths.measure_lengths(sources, references[0], length_by, edges, threshold)
 
-    metrics, notes = choose_metrics(references[0], tgt_lang, tokenize, lowercase, ter)
+    built, notes = choose_metrics(references[0], tgt_lang, tokenize, lowercase, metrics)
     statistics = {
-        name: SentenceStatistics(metric, hypotheses, references) for name, metric in metrics.items()
+        name: SentenceStatistics(metric, hypotheses, references) for name, metric in built.items()
     }
     short, long = lengths.score_buckets(length.counts, [length.threshold], statistics, bootstrap)
     return Evaluation(
@@ -107,12 +102,10 @@ def choose_metrics(
     tgt_lang: str = "",
     tokenize: str = "",
     lowercase: bool = False,
-    ter: bool = True,
+    names: Collection[str] | None = None,
 ) -> tuple[dict[str, Metric], list[str]]:
-    """`build_metrics`, with TER left out on request, and a note where BLEU would not split these references into words."""
-    metrics, notes = build_metrics(tgt_lang, tokenize, lowercase)
-    if not ter:
-        del metrics["ter"]
+    """Build metrics, with a further note if BLEU would not split these references into words."""
+    metrics, notes = build_metrics(tgt_lang, tokenize, lowercase, names)
     if (
         not tokenize
         and bleu_tokenizer(tgt_lang) == "13a"

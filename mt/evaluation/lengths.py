@@ -14,7 +14,8 @@ import numpy as np
 
 from mt.data.scripts import count_units, is_unspaced
 from mt.errors import UsageError
-from mt.evaluation.metrics import Score, SentenceStatistics
+from mt.evaluation.metrics import HEADLINE
+from mt.evaluation.sentence_statistics import Score, SentenceStatistics
 
 # In words. An unspaced script takes about two characters where another takes a word, so its
 # defaults are twice these.
@@ -43,12 +44,12 @@ class Group:
     @property
     def length_ratio(self) -> float | None:
         """Length of the output over that of the reference, in BLEU's tokens."""
-        return self.scores["bleu"].extra["length_ratio"] if self.scores else None
+        return self.scores[HEADLINE].extra["length_ratio"] if self.scores else None
 
     @property
     def brevity_penalty(self) -> float | None:
         """BLEU's factor for output that is too short: apart from the precisions, it shows a system that stops early."""
-        return self.scores["bleu"].extra["brevity_penalty"] if self.scores else None
+        return self.scores[HEADLINE].extra["brevity_penalty"] if self.scores else None
 
 
 @dataclass(frozen=True)

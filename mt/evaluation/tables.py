@@ -9,7 +9,8 @@ from typing import Any
 from mt.evaluation.alignment import AttentionScores
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.lengths import SMALL, Group
-from mt.evaluation.metrics import Score
+from mt.evaluation.metrics import HEADLINE, METRICS
+from mt.evaluation.sentence_statistics import Score
 
 WIDTH = 80
 LABEL = 18  # width of the first column
@@ -20,25 +21,29 @@ def text_table(evaluation: Evaluation) -> str:
     """Overall scores, short against long, the table by length, notes and signatures; ends without a newline."""
     e = evaluation
     empty = f", {e.empty} of them translated as nothing" if e.empty else ""
-    case = "; BLEU and chrF lower-cased" if e.lowercase else ""
+    case = "; text lower-cased" if e.lowercase else ""
+    headline = e.scores[HEADLINE]
+    titles = [METRICS[name].title for name in e.scores]
+    width = 2 + max(6, *map(len, titles))
     lines = [f"{e.sentences} sentence{'s' * (e.sentences != 1)}{empty}{case}", ""]
-    lines += [f"{'':8}{'score':>7}  {_interval_title(e.scores['bleu'])}".rstrip()]
-    lines += [
-        f"{s.name:8}{s.value:7.2f}  {_interval(s, 2):15}{_made_of(s)}".rstrip()
-        for s in e.scores.values()
-    ]
+    lines += [f"{'':{width}}{'score':>7}  {_interval_title(headline)}".rstrip()]
+    for name, s in e.scores.items():
+        details = METRICS[name].format_details(s.extra)
+        lines += [f"{s.name:{width}}{s.value:7.2f}  {_interval(s, 2):15}{details}".rstrip()]
     lines += ["", f"by {e.length_by} length in {e.unit}"]
-    title = f"{'count':>7}{'BLEU':>7}  {_interval_title(e.scores['bleu']):15}{'chrF2':>6}{_ter_column('TER', e)}{'ratio':>8}{'BP':>7}"
+    title = f"{'count':>7}{METRICS[HEADLINE].title:>7}  {_interval_title(headline):15}"
+    title += "".join(f"{METRICS[name].title:>{_column(name)}}" for name in _others(e.scores))
+    title += f"{'ratio':>8}{'BP':>7}"
     lines += [f"{'':{LABEL}}{title}"]
     lines += [
-        _row(f"short {e.short.label}", e.short, e),
-        _row(f"long {e.long.label}", e.long, e),
+        _row(f"short {e.short.label}", e.short),
+        _row(f"long {e.long.label}", e.long),
         "",
     ]
-    lines += [_row(bucket.label, bucket, e) for bucket in e.buckets]
+    lines += [_row(bucket.label, bucket) for bucket in e.buckets]
     if e.constructions:
         lines += ["", f"{'by construction':{LABEL}}{title}"]
-        lines += [_row(group.label, group, e) for group in e.constructions]
+        lines += [_row(group.label, group) for group in e.constructions]
     if any(group.small for group in [e.short, e.long, *e.buckets, *e.constructions]):
         lines += [f"* fewer than {SMALL} sentences: too few for the scores to mean much"]
     lines += ["ratio: output over reference length in BLEU's tokens; BP: brevity penalty", ""]
@@ -46,7 +51,7 @@ def text_table(evaluation: Evaluation) -> str:
         lines += [*_alignment(e.alignment), ""]
     for note in e.notes:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
-    lines += [f"{s.name:6}{s.short_signature}" for s in e.scores.values()]
+    lines += [f"{s.name:{width - 2}}{s.short_signature}" for s in e.scores.values()]
     return "\n".join(lines)
 
 
@@ -71,19 +76,26 @@ def _group_dict(group: Group) -> dict[str, Any]:
     }
 
 
-def _row(label: str, group: Group, e: Evaluation) -> str:
+def _row(label: str, group: Group) -> str:
     count = f"{label:{LABEL}}{group.count:7}"
     if not group.scores:
         return count + f"{'-':>7}"
-    bleu, chrf = group.scores["bleu"], group.scores["chrf"]
-    ter = _ter_column(f"{group.scores['ter'].value:.1f}" if "ter" in group.scores else "", e)
+    headline = group.scores[HEADLINE]
     mark = "*" if group.small else " "
-    scores = f"{bleu.value:7.1f}{mark} {_interval(bleu, 1):15}{chrf.value:6.1f}{ter}"
+    scores = f"{headline.value:7.1f}{mark} {_interval(headline, 1):15}"
+    for name in _others(group.scores):
+        scores += f"{group.scores[name].value:{_column(name)}.1f}"
     return count + scores + f"{group.length_ratio:8.2f}{group.brevity_penalty:7.2f}"
 
 
-def _ter_column(text: str, e: Evaluation) -> str:
-    return f"{text:>8}" if "ter" in e.scores else ""
+def _others(scores: dict[str, Score]) -> list[str]:
+    """Return the metrics that follow the headline metric, without intervals, in the tables."""
+    return [name for name in scores if name != HEADLINE]
+
+
+def _column(metric: str) -> int:
+    """Return the width of a metric's column in the tables by length and by construction."""
+    return max(7, len(METRICS[metric].title) + 2)
 
 
 def _alignment(scores: AttentionScores) -> list[str]:
@@ -113,10 +125,3 @@ def _interval_title(score: Score) -> str:
 
 def _interval(score: Score, digits: int) -> str:
     return f"{score.ci[0]:.{digits}f} - {score.ci[1]:.{digits}f}" if score.ci else ""
-
-
-def _made_of(score: Score) -> str:
-    if "precisions" not in score.extra:
-        return ""
-    precisions = "/".join(f"{precision:.1f}" for precision in score.extra["precisions"])
-    return f"precisions {precisions}  BP {score.extra['brevity_penalty']:.3f}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mt.decoding.translator import Translator
-from mt.evaluation.metrics import build_metrics
+from mt.evaluation.metrics import HEADLINE, build_metrics
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def compare(
     tgt_lang: str,
 ) -> Agreement:
     """Translate `sources` with both. `references`: one list for each reference translation there is."""
-    bleu = build_metrics(tgt_lang)[0]["bleu"]
+    bleu = build_metrics(tgt_lang)[0][HEADLINE]
     outputs = [translator.translate(sources) for translator in (original, exported)]
-    scores = [bleu.corpus_score(lines, references).score for lines in outputs]
+    scores = [bleu.corpus_score(lines, references) for lines in outputs]
     return Agreement(
         len(sources), sum(one == other for one, other in zip(*outputs, strict=True)), *scores
     )

@@ -15,7 +15,7 @@ from mt.data.prepare import PreparedData
 from mt.decoding.options import SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import autocast
-from mt.evaluation.metrics import build_metrics
+from mt.evaluation.metrics import HEADLINE, build_metrics
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -52,13 +52,13 @@ class Validator:
             ).sum()
         )
         metrics, self.notes = build_metrics(
-            config.data.languages()[1]
+            config.data.languages()[1], names=[HEADLINE]
         )  # notes: what a reader of the scores must know
         if left_out:
             self.notes.append(
                 f"{left_out} validation pairs are over data.max_pieces and count in BLEU, where they are split, but not in the loss"
             )
-        self.bleu = metrics["bleu"]
+        self.bleu = metrics[HEADLINE]
 
     def __call__(self, model: Seq2Seq) -> Scores:
         """The model must be in evaluation mode."""
@@ -76,7 +76,7 @@ class Validator:
         for rank, part in enumerate(self.ranks.gather(mine)):
             hypotheses[rank :: self.ranks.world] = part
         sources, references = zip(*self.data.val_pairs, strict=True)
-        bleu = self.bleu.corpus_score(hypotheses, [list(references)]).score
+        bleu = self.bleu.corpus_score(hypotheses, [list(references)])
         return Scores(loss, bleu, self._samples(sources, hypotheses, references))
 
     @torch.no_grad()

@@ -271,7 +271,7 @@ def test_files_for_other_metrics_keep_one_sentence_a_line(files: Path) -> None:
         ("--hyp hyp --ref ref --edges 10,x", "--edges"),
         ("--hyp hyp --ref ref --edges 20,10", "ascending, such as 10,20,30; not 20,10"),
         ("--hyp hyp --ref ref --bootstrap 5", "100 or more"),
-        ("--hyp hyp --ref ref --tokenize moses", "unknown BLEU tokeniser 'moses'"),
+        ("--hyp hyp --ref ref --tokenize moses", "unknown BLEU tokenizer 'moses'"),
         ("--hyp hyp --ref ref --speed", "unrecognized arguments: --speed"),
     ],
 )

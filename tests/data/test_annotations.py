@@ -110,7 +110,12 @@ def test_scores_by_construction_are_those_of_the_sentences() -> None:
     hypotheses = [line.replace("b", "x") if i % 2 else line for i, line in enumerate(references)]
     shown = [{"odd"} if i % 2 else {"even", "first"} if i == 0 else {"even"} for i in range(8)]
     evaluation = evaluate_translations(
-        references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown
+        references,
+        hypotheses,
+        [references],
+        metrics=["bleu", "chrf"],
+        bootstrap=0,
+        constructions=shown,
     )
     groups = {group.label: group for group in evaluation.constructions}
     assert {name: group.count for name, group in groups.items()} == {
@@ -131,7 +136,12 @@ def test_scores_by_construction_are_those_of_the_sentences() -> None:
     ]
     with pytest.raises(MTError, match="constructions"):
         evaluate_translations(
-            references, hypotheses, [references], ter=False, bootstrap=0, constructions=shown[:3]
+            references,
+            hypotheses,
+            [references],
+            metrics=["bleu", "chrf"],
+            bootstrap=0,
+            constructions=shown[:3],
         )
 
 

@@ -15,8 +15,11 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.lengths import SMALL, lengths_of, score_buckets
-from mt.evaluation.metrics import SentenceStatistics, bleu_tokenizer, build_metrics, resamples
+from mt.evaluation.metrics import build_metrics, fast_metrics
+from mt.evaluation.resampling import resamples
+from mt.evaluation.sentence_statistics import SentenceStatistics
 from mt.evaluation.tables import WIDTH, text_table, to_dict
+from mt.evaluation.tokenizers import bleu_tokenizer
 
 WORDS = [
     f"word{i}" for i in range(500)
@@ -338,7 +341,9 @@ def test_small_buckets_are_marked() -> None:
 
 def test_ter_can_be_left_out() -> None:
     sources, hypotheses, references = corpus(30)
-    evaluation = evaluate_translations(sources, hypotheses, [references], bootstrap=0, ter=False)
+    evaluation = evaluate_translations(
+        sources, hypotheses, [references], bootstrap=0, metrics=fast_metrics()
+    )
     assert set(evaluation.scores) == set(evaluation.short.scores) == {"bleu", "chrf"}
     assert "#:1|c:lc" not in text_table(evaluation) and "ter" not in to_dict(evaluation)["scores"]
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics.base import Metric
 
 from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
 from mt.comparison.statistics.randomisation import randomisation_p
@@ -15,7 +14,8 @@ from mt.comparison.statistics.significance import compare_systems, estimate, hol
 from mt.comparison.statistics.verdict import judge
 from mt.comparison.systems import TestSet
 from mt.evaluation.lengths import Lengths, split_by_length
-from mt.evaluation.metrics import SentenceStatistics, holding
+from mt.evaluation.metric import Metric
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
 Statistics = dict[tuple[str, str], list[SentenceStatistics]]  # (system, metric) -> one for each run
 
@@ -24,9 +24,12 @@ def statistics_of(test: TestSet, metrics: Mapping[str, Metric]) -> Statistics:
     """The text is looked at once, here."""
     found: Statistics = {}
     for name, metric in metrics.items():
-        with holding(metric, [test.references]):
-            for system, runs in test.hypotheses.items():
-                found[system, name] = [SentenceStatistics(metric, lines, None) for lines in runs]
+        references = [test.references]
+        prepared = metric.prepare_references(references)
+        for system, runs in test.hypotheses.items():
+            found[system, name] = [
+                SentenceStatistics(metric, lines, references, prepared) for lines in runs
+            ]
     return found
 
 
@@ -76,12 +79,11 @@ def group_results(
         return found
     for metric in dict.fromkeys(metric for _, metric in scores):
         for name in names:
+            runs = statistics[name, metric]
+            kind = runs[0].metric
             made = asdict(estimate(scores[name, metric]))
-            made["interval"] = within(made["interval"], 0, np.inf if metric == "ter" else 100)
-            if metric == "bleu":
-                made |= length_figures(
-                    [each.score(sentences).extra for each in statistics[name, metric]]
-                )
+            made["interval"] = within(made["interval"], 0, kind.max_score)
+            made |= kind.mean_details([each.score(sentences).extra for each in runs])
             found["scores"].append({"system": name, "metric": metric, **made})
         of_metric = {name: scores[name, metric] for name in names}
         found["differences"] += [
@@ -120,17 +122,3 @@ def differences(systems: Mapping[str, Resampled], baseline: str) -> list[dict[st
             }
         )
     return found
-
-
-def length_figures(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """BLEU taken apart, means over the runs: a system that stops early has a low brevity penalty, one that errs low precisions."""
-    precisions = [
-        float(np.exp(np.mean(np.log(np.maximum(run["precisions"], 1e-9))))) for run in runs
-    ]
-    return {
-        "length_ratio": float(np.mean([run["length_ratio"] for run in runs])),
-        "brevity_penalty": float(np.mean([run["brevity_penalty"] for run in runs])),
-        "precision": float(
-            np.mean(precisions)
-        ),  # geometric mean of the four n-gram precisions, in per cent
-    }

@@ -8,11 +8,11 @@ from difflib import SequenceMatcher
 
 import numpy as np
 import regex  # type: ignore[import-untyped]
-from sacrebleu.metrics import CHRF
 
 from mt.data.word_counts import WORD, normalise_typography
 from mt.errors import MTError
-from mt.evaluation.metrics import SentenceStatistics
+from mt.evaluation.sacrebleu_metrics import Chrf
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
 TOKEN = regex.compile(rf"{WORD.pattern}|\S")  # words, and every other visible character alone
 
@@ -60,7 +60,7 @@ def _pieces(text: str) -> list[str]:
 
 def sentence_chrf(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """[N] chrF2 of each sentence, 0 to 100: unlike BLEU it needs no smoothing to be defined for one."""
-    statistics = SentenceStatistics(CHRF(), hypotheses, [references])
+    statistics = SentenceStatistics(Chrf(), hypotheses, [references])
     return np.array([statistics.score(np.array([row])).value for row in range(len(hypotheses))])
 
 

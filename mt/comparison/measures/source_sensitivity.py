@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sacrebleu.metrics.base import Metric
 
 from mt.evaluation.lengths import lengths_of
-from mt.evaluation.metrics import SentenceStatistics, holding
+from mt.evaluation.metric import Metric
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
 LEAST = 1.0  # BLEU below which a system has learned nothing, whatever text it is
 TIMES = 2.0  # as good on the right sentence as on a wrong one, or less than so many times better: it does not read its source
@@ -37,11 +37,11 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
     order = np.argsort(lengths_of(references), kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
-    with holding(metric, [references]):
-        pairs = [(lines, [lines[index] for index in following]) for lines in runs]
-        scores = [
-            [SentenceStatistics(metric, each, None).score().value for each in pair]
-            for pair in pairs
-        ]
+    prepared = metric.prepare_references([references])
+    pairs = [(lines, [lines[index] for index in following]) for lines in runs]
+    scores = [
+        [SentenceStatistics(metric, side, [references], prepared).score().value for side in pair]
+        for pair in pairs
+    ]
     bleu, elsewhere = np.mean(scores, axis=0)
     return Floor(float(bleu), float(elsewhere) if len(references) > 1 else 0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mt.comparison.report.lookups import (
-    NAMES,
     Results,
     counted,
     find,
@@ -13,12 +12,14 @@ from mt.comparison.report.lookups import (
     headline,
     is_small,
     listed,
+    metric_title,
     named,
     seeds_tested,
     system_names,
     test_title,
 )
 from mt.evaluation.lengths import SMALL
+from mt.evaluation.metrics import HEADLINE
 
 
 def answer(results: Results) -> list[str]:
@@ -36,9 +37,9 @@ def clauses(results: Results) -> list[tuple[str, str]]:
         bleu = find(differences, name)
         if bleu is None:
             continue
-        others = [d for d in differences if d["system"] == name and d["metric"] != "bleu"]
+        others = [d for d in differences if d["system"] == name and d["metric"] != HEADLINE]
         against = [
-            NAMES[d["metric"]]
+            metric_title(d["metric"])
             for d in others
             if {d["verdict"], bleu["verdict"]} == {"better", "worse"}
         ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mt.evaluation.lengths import SMALL
+from mt.evaluation.metrics import HEADLINE, METRICS
 
 Results = dict[str, Any]  # docs/comparison.md lists the keys
 
-NAMES = {"bleu": "BLEU", "chrf": "chrF2", "ter": "TER"}
 IMPROVING = "still improving"
 FLOOR = "never left the floor"
 
@@ -28,12 +28,19 @@ def metrics(results: Results) -> list[str]:
     return list(results["signatures"])
 
 
+def metric_title(name: str) -> str:
+    """Return how tables and texts call a metric: BLEU for bleu."""
+    return METRICS[name].title
+
+
 def headline(results: Results) -> dict[str, Any]:
     """The test set that the answer is about."""
     return results["tests"][0]
 
 
-def find(entries: list[dict[str, Any]], system: str, metric: str = "bleu") -> dict[str, Any] | None:
+def find(
+    entries: list[dict[str, Any]], system: str, metric: str = HEADLINE
+) -> dict[str, Any] | None:
     """The entry of a group's `scores` or `differences`; None where there is none, as in a group without sentences."""
     return next(
         (entry for entry in entries if entry["system"] == system and entry["metric"] == metric),

@@ -16,7 +16,7 @@ from mt.comparison.report.details import (
     versions_table,
     words_table,
 )
-from mt.comparison.report.lookups import NAMES, Results, test_title
+from mt.comparison.report.lookups import Results, metric_title, test_title
 from mt.comparison.report.tables import (
     differences_table,
     lengths_table,
@@ -77,7 +77,9 @@ def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
     parts += [markdown_table(make(results)) for make in (settings_table, run_table, versions_table)]
     parts.append(_bullets(list((results.get("made") or {}).get("match_parameters") or [])))
     lines = [f"note: {note}" for note in results["notes"]]
-    lines += [f"{NAMES[name]}: `{signature}`" for name, signature in results["signatures"].items()]
+    lines += [
+        f"{metric_title(name)}: `{signature}`" for name, signature in results["signatures"].items()
+    ]
     return _joined([*parts, "  \n".join(lines)]) + "\n"
 
 

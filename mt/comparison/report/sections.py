@@ -26,7 +26,14 @@ from mt.comparison.report.details import (
     words_table,
 )
 from mt.comparison.report.html import bullets, html_figure, html_table, numbers, paragraphs, section
-from mt.comparison.report.lookups import NAMES, Results, counted, headline, styles, test_title
+from mt.comparison.report.lookups import (
+    Results,
+    counted,
+    headline,
+    metric_title,
+    styles,
+    test_title,
+)
 from mt.comparison.report.sentences import browser
 from mt.comparison.report.tables import (
     differences_table,
@@ -175,7 +182,7 @@ def made(results: Results) -> str:
     )
     matched = bullets(list((results.get("made") or {}).get("match_parameters") or []), "plain")
     signatures = "".join(
-        f"<dt>{NAMES[name]}</dt><dd><code>{escape(text)}</code></dd>"
+        f"<dt>{metric_title(name)}</dt><dd><code>{escape(text)}</code></dd>"
         for name, text in results["signatures"].items()
     )
     settings = html_table(settings_table(results))

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from mt.comparison.report.lookups import (
-    NAMES,
     Results,
     buckets,
     find,
     groups,
     is_small,
     label,
+    metric_title,
     metrics,
     p_value,
     signed_span,
@@ -44,7 +44,7 @@ def scores_table(results: Results, test: Test) -> Table:
         rows.append(
             [label(system), str(len(system["runs"])), *map(score_cell, scores), deviation, *made_of]
         )
-    titles = [NAMES[metric] for metric in metrics(results)]
+    titles = [metric_title(metric) for metric in metrics(results)]
     return Table(
         ["system", "runs", *titles, "sd of runs", "precision", "BP", "length ratio"], rows
     ).compact()
@@ -58,7 +58,14 @@ def differences_table(results: Results, test: Test) -> Table:
             chances = [p_value(found["p_holm"]), p_value(found.get("p_randomisation"))]
             effect = [f"{found['effect']:+.2f}", signed_span(*found["interval"])]
             rows.append(
-                [name, NAMES[found["metric"]], found["verdict"], *effect, *chances, needed(found)]
+                [
+                    name,
+                    metric_title(found["metric"]),
+                    found["verdict"],
+                    *effect,
+                    *chances,
+                    needed(found),
+                ]
             )
     header = [
         f"against {results['baseline']}",

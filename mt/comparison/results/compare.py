@@ -26,7 +26,8 @@ from mt.comparison.systems import Material, System
 from mt.errors import UsageError
 from mt.evaluation.evaluation import choose_metrics
 from mt.evaluation.lengths import measure_lengths
-from mt.evaluation.metrics import BOOTSTRAP
+from mt.evaluation.metrics import HEADLINE, fast_metrics
+from mt.evaluation.resampling import DEFAULT_RESAMPLES
 from mt.run_folder import count_parameters
 
 VERSION = 2  # raised when the meaning of a key changes
@@ -48,8 +49,8 @@ def compare(
     threshold: int | None = None,
     tokenize: str = "",
     lowercase: bool = False,
-    bootstrap: int = BOOTSTRAP,
-    ter: bool = False,
+    bootstrap: int = DEFAULT_RESAMPLES,
+    metrics: Sequence[str] | None = None,
     sentences: int = SENTENCES,
     maps: int = MAPS,
     say: Callable[[str], None] = lambda _: None,
@@ -60,7 +61,7 @@ def compare(
     `baseline`: a system's name; empty: the first. `title`, `question`, `command`, `budget` (in
     words), `match_parameters` and `failed` (objects with system, seed, path and reason) are passed
     on. `length_by`, `edges` and `threshold` as in `measure_lengths`; `tokenize` and `lowercase` as
-    in `build_metrics`. p-values are corrected by Holm over the systems, within a metric and a group
+    in `build_metrics`; `metrics` are names in `METRICS`, None: the fast ones. p-values are corrected by Holm over the systems, within a metric and a group
     of sentences. `sentences` are shown, the first `maps` of them with attention. `say` is told what
     is going on.
     """
@@ -71,8 +72,9 @@ def compare(
             f"there is no system {baseline!r} to compare with: choose one of {', '.join(names)}"
         )
     check_resamples(bootstrap, len(names))
-    metrics, more = choose_metrics(
-        material.tests[0].references, material.lang, tokenize, lowercase, ter
+    names_of_metrics = fast_metrics() if metrics is None else metrics
+    built, more = choose_metrics(
+        material.tests[0].references, material.lang, tokenize, lowercase, names_of_metrics
     )
     notes = [*material.notes, *more]
     tests = []
@@ -82,14 +84,14 @@ def compare(
             f"scoring the test set {test.name}: {len(test.references):,} sentences, {sum(map(len, test.hypotheses.values()))} translations"
         )
         length = measure_lengths(test.sources, test.references, length_by, edges, threshold)
-        statistics = statistics_of(test, metrics)
+        statistics = statistics_of(test, built)
         tests.append(of_test(test, statistics, length, baseline, bootstrap))
         signatures = signatures or {
-            name: statistics[baseline, name][0].score().signature for name in metrics
+            name: statistics[baseline, name][0].score().signature for name in built
         }
     headline = material.tests[0]
     floors = {
-        name: floor_of(metrics["bleu"], runs, headline.references)
+        name: floor_of(built[HEADLINE], runs, headline.references)
         for name, runs in headline.hypotheses.items()
     }
     say("counting words")

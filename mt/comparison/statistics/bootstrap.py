@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from sacrebleu.metrics import TER
 
-from mt.comparison.statistics.corpus_scores import corpus_scores
 from mt.errors import UsageError
 from mt.evaluation.lengths import SMALL
-from mt.evaluation.metrics import BOOTSTRAP, SentenceStatistics, resamples
+from mt.evaluation.resampling import DEFAULT_RESAMPLES, resamples
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
 CELLS = 1 << 22  # draws times sentences that are in memory at once: 32 MiB
 
@@ -45,11 +44,7 @@ class Runs:
         if not statistics:
             raise UsageError("a system without runs cannot be compared")
         metric = statistics[0].metric
-        return cls(
-            [s.rows for s in statistics],
-            lambda totals: corpus_scores(metric, totals),
-            not isinstance(metric, TER),
-        )
+        return cls([s.rows for s in statistics], metric.scores, metric.higher_is_better)
 
     def select(self, sentences: np.ndarray | None) -> Runs:
         """The same runs on some of the sentences ([M] indices; None: all). Raises UsageError where there are none."""
@@ -83,7 +78,9 @@ class Resampled:
 
 
 def resample_scores(
-    systems: Mapping[Key, Runs], sentences: np.ndarray | None = None, number: int = BOOTSTRAP
+    systems: Mapping[Key, Runs],
+    sentences: np.ndarray | None = None,
+    number: int = DEFAULT_RESAMPLES,
 ) -> dict[Key, Resampled]:
     """Score every run on `number` resamples of the sentences, or of some of them ([M] indices: a length bucket).
 

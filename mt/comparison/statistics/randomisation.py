@@ -6,7 +6,7 @@ import numpy as np
 
 from mt.comparison.statistics.bootstrap import CELLS, Runs
 from mt.errors import UsageError
-from mt.evaluation.metrics import SEED
+from mt.evaluation.resampling import SEED
 
 TRIALS = 10_000  # sacreBLEU's default
 SAME = 1e-9  # differences closer than this differ by rounding only

@@ -51,6 +51,6 @@ class Ratio:
         return Ratio(self.counts[sentences], self.totals[sentences])
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """[..., N] how often each sentence was drawn (`mt.evaluation.metrics.resamples`) -> [...] values, NaN for 0/0."""
+        """[..., N] how often each sentence was drawn (`mt.evaluation.resampling.resamples`) -> [...] values, NaN for 0/0."""
         counts, totals = weights @ self.counts, weights @ self.totals
         return np.divide(counts, totals, out=np.full(np.shape(totals), np.nan), where=totals > 0)

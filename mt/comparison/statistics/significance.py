@@ -49,7 +49,7 @@ import numpy as np
 
 from mt.comparison.statistics.bootstrap import Resampled
 from mt.errors import UsageError
-from mt.evaluation.metrics import SEED
+from mt.evaluation.resampling import SEED
 
 COPIES = 20  # deviates of the seeds' part for each resample of the sentences: they cost nothing, and smooth the ends
 SAME = 1e-9  # scores closer than this differ by rounding only

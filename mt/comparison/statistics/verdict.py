@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from mt.comparison.statistics.significance import Chance, Difference
-from mt.evaluation.metrics import SEED
+from mt.evaluation.resampling import SEED
 
 ALPHA = 0.05  # two-sided
 POWER = 0.8

@@ -26,7 +26,7 @@ from mt.data.word_counts import (
     split_words,
 )
 from mt.errors import MTError, UsageError
-from mt.evaluation.metrics import resamples
+from mt.evaluation.resampling import resamples
 
 
 def shares(ratio: Ratio) -> tuple[int, int]:

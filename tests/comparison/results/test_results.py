@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sacrebleu
-from sacrebleu.metrics import BLEU
 
 from helpers.comparing import REFERENCES, SOURCES, damaged, found, material
 from mt.comparison.measures.measure import Measure, evaluate_measures
 from mt.comparison.measures.source_sensitivity import Floor, floor_of
 from mt.comparison.results.compare import check_resamples, compare
 from mt.comparison.results.sentences import choose
-from mt.comparison.statistics.corpus_scores import corpus_scores
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import Material, TestSet, of_files
 from mt.errors import UsageError
 from mt.evaluation.lengths import lengths_of, split_by_length
-from mt.evaluation.metrics import SentenceStatistics
+from mt.evaluation.sacrebleu_metrics import Bleu
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
 
 def test_scores_are_those_of_sacrebleu_and_means_over_runs() -> None:
@@ -167,7 +166,7 @@ def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
         lines[1],
         lines[0],
     ]  # the order by length is 1, 3, 0, 2, and back to 1
-    floor = floor_of(BLEU(), [lines, references], references)
+    floor = floor_of(Bleu(), [lines, references], references)
     of_references = sacrebleu.corpus_bleu(
         [references[2], references[3], references[1], references[0]], [references]
     ).score
@@ -180,7 +179,7 @@ def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
 
 
 def test_the_floor_of_one_sentence_and_of_scripts_without_spaces() -> None:
-    assert floor_of(BLEU(), [["one two three four"]], ["one two three four five"]).left
+    assert floor_of(Bleu(), [["one two three four"]], ["one two three four five"]).left
     references = ["猫", "我今天早上吃了两个苹果和一个梨", "狗", "他昨天晚上看了三部电影和一本书"]
     lines = [
         references[2],
@@ -188,7 +187,7 @@ def test_the_floor_of_one_sentence_and_of_scripts_without_spaces() -> None:
         references[0],
         references[1],
     ]  # each is the one of like length
-    floor = floor_of(BLEU(tokenize="zh"), [lines], references)
+    floor = floor_of(Bleu(tokenize="zh"), [lines], references)
     assert floor.elsewhere > 20 and not floor.left
 
 
@@ -197,7 +196,7 @@ def test_a_high_score_may_be_the_floor() -> None:
         f"I know that it is the case that {word} sleep"
         for word in ("cats", "dogs", "birds", "mice")
     ]
-    same = floor_of(BLEU(), [[references[0]] * 4], references)
+    same = floor_of(Bleu(), [[references[0]] * 4], references)
     assert same.bleu > 50 and same.elsewhere == same.bleu and not same.left
     assert Floor(30, 14).left and not Floor(30, 16).left and not Floor(0.9, 0).left
 
@@ -357,7 +356,7 @@ def test_ted_by_length_is_that_of_compare_mt(realdata: Path) -> None:
     )
     results = compare(given, bootstrap=200, tokenize="none", edges=[9, 19, 29, 39, 49, 59])
     here = results["tests"][0]
-    metric = BLEU(tokenize="none", force=True)
+    metric = Bleu(tokenize="none", force=True)
     members = split_by_length(lengths_of(given.tests[0].references), [9, 19, 29, 39, 49, 59])
     for system, buckets in COMPARE_MT.items():
         ours = [
@@ -371,7 +370,7 @@ def test_ted_by_length_is_that_of_compare_mt(realdata: Path) -> None:
         ).rows
         rows[:, 6:] = np.maximum(rows[:, 6:], 1)  # as NLTK counts
         theirs = [
-            corpus_scores(metric, rows[sentences].sum(0, keepdims=True))[0]
+            metric.scores(rows[sentences].sum(0, keepdims=True))[0]
             for _, _, _, sentences in members
         ]
         assert theirs == pytest.approx([bleu for _, bleu in buckets], abs=1e-5)

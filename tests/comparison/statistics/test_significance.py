@@ -16,14 +16,16 @@ import mt.comparison.statistics.bootstrap as bootstrap
 import mt.comparison.statistics.randomisation as randomisation
 from helpers.simulated_runs import gaussian
 from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
-from mt.comparison.statistics.corpus_scores import corpus_scores
 from mt.comparison.statistics.randomisation import randomisation_p
 from mt.comparison.statistics.significance import Chance, compare_systems, estimate, holm
 from mt.comparison.statistics.verdict import ALPHA, judge
 from mt.errors import UsageError
-from mt.evaluation.metrics import SentenceStatistics, resamples
+from mt.evaluation.metrics import build_metrics
+from mt.evaluation.resampling import resamples
+from mt.evaluation.sacrebleu_metrics import Bleu, Chrf, SacreBleuMetric, Ter
+from mt.evaluation.sentence_statistics import SentenceStatistics
 
-METRICS = {"bleu": BLEU, "chrf": CHRF, "ter": TER}
+SACREBLEU = {"bleu": BLEU, "chrf": CHRF, "ter": TER}
 WORDS = [f"word{i}" for i in range(300)]
 
 
@@ -43,11 +45,11 @@ def outputs(
 # Scores of many sums at once
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SACREBLEU)
 def test_scores_are_sacrebleus(name: str) -> None:
     references, (first, second) = outputs(60, (0.1, 0.3))
     hypotheses = first[:20] + [""] * 5 + second[25:50] + ["nothing alike"] * 5 + first[55:]
-    metric = METRICS[name]()
+    metric = build_metrics()[0][name]
     rows = SentenceStatistics(
         metric, hypotheses, [references, references[1:] + references[:1]]
     ).rows
@@ -62,25 +64,27 @@ def test_scores_are_sacrebleus(name: str) -> None:
             np.zeros((1, width)),
         ]
     )
-    expected = [metric._compute_score_from_stats(total.tolist()).score for total in totals]
-    np.testing.assert_allclose(corpus_scores(metric, totals), expected, rtol=0, atol=1e-9)
+    expected = [
+        SACREBLEU[name]()._compute_score_from_stats(total.tolist()).score for total in totals
+    ]
+    np.testing.assert_allclose(metric.scores(totals), expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
     "metric",
     [
-        BLEU(smooth_method="floor"),
-        BLEU(effective_order=True),
-        CHRF(eps_smoothing=True),
-        CHRF(word_order=2),
-        TER(),
+        Bleu(smooth_method="floor"),
+        Bleu(effective_order=True),
+        Chrf(eps_smoothing=True),
+        Chrf(word_order=2),
+        Ter(),
     ],
 )
-def test_scores_with_other_settings(metric: BLEU | CHRF | TER) -> None:
+def test_scores_with_other_settings(metric: SacreBleuMetric) -> None:
     references, (hypotheses,) = outputs(20, (0.3,))
     rows = SentenceStatistics(metric, hypotheses, [references]).rows
-    expected = [metric._compute_score_from_stats(row.tolist()).score for row in rows]
-    np.testing.assert_allclose(corpus_scores(metric, rows), expected, rtol=0, atol=1e-9)
+    expected = [metric.metric._compute_score_from_stats(row.tolist()).score for row in rows]
+    np.testing.assert_allclose(metric.scores(rows), expected, rtol=0, atol=1e-9)
 
 
 # Resampling
@@ -89,21 +93,19 @@ def test_scores_with_other_settings(metric: BLEU | CHRF | TER) -> None:
 def test_resampled_scores_against_resampled_text(monkeypatch: pytest.MonkeyPatch) -> None:
     references, systems = outputs(40, (0.1, 0.2, 0.3))
     runs = {
-        (who, name): Runs.of(
-            [SentenceStatistics(metric(), systems[i], [references]) for i in which]
-        )
+        (who, name): Runs.of([SentenceStatistics(metric, systems[i], [references]) for i in which])
         for who, which in (("a", (0, 1)), ("b", (2,)))
-        for name, metric in METRICS.items()
+        for name, metric in build_metrics()[0].items()
     }
     monkeypatch.setattr(bootstrap, "CELLS", 7 * 40)  # chunks of seven draws
     scored = resample_scores(runs, number=100)
     assert scored["a", "bleu"].scores.shape == (2, 100) and scored["b", "ter"].runs == 1
     for r, times in enumerate(itertools.islice(resamples(40, 100), 5)):
-        for name, metric in METRICS.items():
+        for name, metric in build_metrics()[0].items():
             for k, system in enumerate(systems[:2]):
                 lines, wanted = (np.repeat(side, times).tolist() for side in (system, references))
                 assert scored["a", name].scores[k, r] == pytest.approx(
-                    metric().corpus_score(lines, [wanted]).score, abs=1e-9
+                    SACREBLEU[name]().corpus_score(lines, [wanted]).score, abs=1e-9
                 )
     assert [scored[key].higher_is_better for key in (("a", "bleu"), ("a", "ter"))] == [True, False]
     assert scored["a", "chrf"].observed[1] == pytest.approx(
@@ -114,9 +116,9 @@ def test_resampled_scores_against_resampled_text(monkeypatch: pytest.MonkeyPatch
 def test_some_sentences_are_a_test_set_of_their_own() -> None:
     references, systems = outputs(150, (0.1, 0.2))
     some = np.arange(5, 145, 1)
-    rows = [SentenceStatistics(BLEU(), lines, [references]).rows for lines in systems]
-    whole = [Runs([r], lambda t: corpus_scores(BLEU(), t)) for r in rows]
-    part = [Runs([r[some]], lambda t: corpus_scores(BLEU(), t)) for r in rows]
+    rows = [SentenceStatistics(Bleu(), lines, [references]).rows for lines in systems]
+    whole = [Runs([r], Bleu().scores) for r in rows]
+    part = [Runs([r[some]], Bleu().scores) for r in rows]
     selected, alone = (
         resample_scores(dict(enumerate(runs)), which)
         for runs, which in ((whole, some), (part, None))
@@ -145,7 +147,7 @@ def check_against_sacrebleu(
     names: tuple[str, ...] = ("bleu", "chrf"),
 ) -> None:
     runs = {
-        (i, n): Runs.of([SentenceStatistics(METRICS[n](), systems[i], [references])])
+        (i, n): Runs.of([SentenceStatistics(build_metrics()[0][n], systems[i], [references])])
         for i in (0, 1)
         for n in names
     }
@@ -153,7 +155,7 @@ def check_against_sacrebleu(
     tests = {
         kind: PairedTest(
             [("a", systems[0]), ("b", systems[1])],
-            {n: METRICS[n]() for n in names},
+            {n: SACREBLEU[n]() for n in names},
             [references],
             kind,
             number,
@@ -216,13 +218,13 @@ def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(
     references, *systems = (
         read(folder / f"ted.{name}.detok.eng.gz")[:600] for name in ("ref", "sys1", "sys2")
     )
-    rows = [SentenceStatistics(BLEU(), lines, [references]).rows for lines in systems]
+    rows = [SentenceStatistics(Bleu(), lines, [references]).rows for lines in systems]
     draw = np.random.default_rng(0)
     runs = {}
     for trial in range(500):
         coins = draw.integers(2, size=(600, 1))
         runs[trial, 0], runs[trial, 1] = (
-            Runs([np.where(coins == s, *rows)], lambda t: corpus_scores(BLEU(), t)) for s in (0, 1)
+            Runs([np.where(coins == s, *rows)], Bleu().scores) for s in (0, 1)
         )
     scored = resample_scores(runs, number=500)
     results = [compare_systems(scored[t, 0], scored[t, 1]) for t in range(500)]
@@ -243,7 +245,7 @@ def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
         read(folder / f"ted.{name}.detok.eng.gz")[:600] for name in ("ref", "sys1", "sys2")
     )
     one, other, best = (
-        SentenceStatistics(BLEU(), lines, [references]).rows for lines in (*systems, references)
+        SentenceStatistics(Bleu(), lines, [references]).rows for lines in (*systems, references)
     )
     draw = np.random.default_rng(1)
     runs = {}
@@ -251,8 +253,7 @@ def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
         coins, planted = draw.integers(2, size=(600, 1)), draw.random((600, 1)) < 0.05
         mixed = np.where(coins, one, other), np.where(coins, other, one)
         runs[trial, 0], runs[trial, 1] = (
-            Runs([rows], lambda t: corpus_scores(BLEU(), t))
-            for rows in (np.where(planted, best, mixed[0]), mixed[1])
+            Runs([rows], Bleu().scores) for rows in (np.where(planted, best, mixed[0]), mixed[1])
         )
     scored = resample_scores(runs, number=500)
     results = [compare_systems(scored[t, 0], scored[t, 1]) for t in range(40)]
@@ -269,7 +270,7 @@ def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
 def test_a_system_does_not_differ_from_itself() -> None:
     references, systems = outputs(120, (0.1, 0.2))
     runs = [
-        Runs.of([SentenceStatistics(BLEU(), lines, [references]) for lines in lines_of])
+        Runs.of([SentenceStatistics(Bleu(), lines, [references]) for lines in lines_of])
         for lines_of in (systems, systems[::-1], systems[:1])
     ]
     scored = resample_scores(dict(enumerate(runs)))
@@ -285,7 +286,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
 
 def test_one_run_is_the_bootstrap_over_sentences_and_says_so() -> None:
     references, systems = outputs(120, (0.1, 0.12))
-    statistics = [SentenceStatistics(BLEU(), lines, [references]) for lines in systems]
+    statistics = [SentenceStatistics(Bleu(), lines, [references]) for lines in systems]
     scored = resample_scores({i: Runs.of([s]) for i, s in enumerate(statistics)})
     assert estimate(scored[0]).interval == pytest.approx(statistics[0].score(bootstrap=1000).ci)
     assert (estimate(scored[0]).seeds_tested, estimate(scored[0]).deviation) == (False, None)
@@ -319,14 +320,14 @@ def test_no_difference_is_found_on_fewer_than_six_sentences(runs: int) -> None:
 def test_effect_and_its_sign() -> None:
     references, systems = outputs(120, (0.1, 0.1, 0.4, 0.4))
     words = {}
-    for name, metric in METRICS.items():
+    for name, metric in build_metrics()[0].items():
         good, bad = (
-            Runs.of([SentenceStatistics(metric(), systems[i], [references]) for i in which])
+            Runs.of([SentenceStatistics(metric, systems[i], [references]) for i in which])
             for which in ((0, 1), (2, 3))
         )
         scored = resample_scores({"good": good, "bad": bad})
         difference = compare_systems(scored["good"], scored["bad"])
-        values = [metric().corpus_score(lines, [references]).score for lines in systems]
+        values = [metric.corpus_score(lines, [references]) for lines in systems]
         assert difference.effect == pytest.approx(sum(values[:2]) / 2 - sum(values[2:]) / 2)
         assert estimate(scored["good"]).values == pytest.approx(values[:2])
         assert estimate(scored["good"]).deviation == pytest.approx(
@@ -336,7 +337,9 @@ def test_effect_and_its_sign() -> None:
             judge(difference).word,
             judge(compare_systems(scored["bad"], scored["good"])).word,
         )
-    assert words == dict.fromkeys(METRICS, ("better", "worse"))  # though a good TER is a small one
+    assert words == dict.fromkeys(
+        SACREBLEU, ("better", "worse")
+    )  # though a good TER is a small one
 
 
 def test_interval_and_p_agree() -> None:
@@ -412,7 +415,7 @@ def test_degrees_of_freedom() -> None:
 def test_randomisation_swaps_a_sentence_in_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     references, systems = outputs(40, (0.1, 0.11, 0.11, 0.12))
     variant, baseline = (
-        Runs.of([SentenceStatistics(BLEU(), systems[i], [references]) for i in which])
+        Runs.of([SentenceStatistics(Bleu(), systems[i], [references]) for i in which])
         for which in ((0, 1), (2, 3))
     )
     monkeypatch.setattr(randomisation, "CELLS", 40 * 32)

@@ -1,0 +1,32 @@
+"""The tokenizer that is customary for BLEU in each language."""
+
+from __future__ import annotations
+
+import re
+
+TOKENIZERS = ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none", "flores101", "flores200")
+
+CHINESE = {"zh", "zho", "chi", "cmn", "yue", "lzh"}
+JAPANESE = {"ja", "jpn"}
+KOREAN = {"ko", "kor"}
+OTHER_UNSPACED = {"th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"}
+
+
+def language_code(lang: str) -> str:
+    """Return the language of a code without region or script: zh of zh-CN, zho of zho_Hans."""
+    return re.split(r"[-_]", lang.strip().lower())[0]
+
+
+def bleu_tokenizer(tgt_lang: str) -> str:
+    """Return the customary BLEU tokenizer of a language.
+
+    It is WMT's 13a, unless the script writes no spaces or, as in Korean, words are long.
+    """
+    code = language_code(tgt_lang)
+    if code in CHINESE:
+        return "zh"
+    if code in JAPANESE:
+        return "ja-mecab"
+    if code in KOREAN:
+        return "ko-mecab"
+    return "char" if code in OTHER_UNSPACED else "13a"
