@@ -1,4 +1,4 @@
-"""Cleaning: one normalisation for all text, and the filters of the training pairs, each counted."""
+"""Normalisation of all text, and filters for training pairs."""
 
 from __future__ import annotations
 
@@ -10,60 +10,58 @@ from collections.abc import Iterable, Iterator
 from mt.config.schema import CleanConfig
 from mt.data.scripts import count_units
 
-# Invisible, without meaning for the text: NUL, byte order mark, soft hyphen. The other format
-# characters (Cf) stay, because scripts need them: joiners in Persian, Indic scripts and emoji,
-# direction marks, the zero-width space of Thai and Khmer.
+# Invisible characters without meaning: NUL, byte order mark, soft hyphen. Other format characters
+# (Cf) stay, because scripts need them: joiners in Persian, Indic scripts and emoji, direction
+# marks, the zero-width space of Thai and Khmer.
 _REMOVED = "\x00\ufeff\u00ad"
-# Control characters (Cc: C0, DEL and C1, so tab and every kind of line end too) and Unicode's two
-# line separators.
+# Control characters (Cc: C0, DEL and C1, including tabs and all line ends) and the line and
+# paragraph separators of Unicode.
 _TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
 _TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
 SURROGATE = re.compile("[\ud800-\udfff]")
 
-RATIO_FROM_BYTES = (
-    50  # short pairs may differ in length as they like ("Ja." - "That is correct, of course.")
-)
+# The length ratio of shorter pairs is not limited ("Ja." - "That is correct, of course.").
+RATIO_MIN_BYTES = 50
 
 
 def normalise(text: str, form: str = "NFC") -> str:
-    """The text that the model sees, in training and in translation alike. Total and idempotent.
+    """Normalise text for the model, in training and in translation alike.
 
-    Control characters and line separators become spaces; NUL, byte order marks and soft hyphens go;
-    surrogates are paired up or replaced by U+FFFD; then Unicode normalisation `form` (NFC, NFKC or
-    none); white space at the ends is dropped.
+    Control characters and line separators become spaces. NUL, byte order marks and soft hyphens are
+    removed. Surrogates are combined into characters or replaced by U+FFFD. Then follow Unicode
+    normalisation `form` (NFC, NFKC or none) and removal of white space at both ends. The function
+    accepts any string and is idempotent.
     """
-    if (
-        not text.isprintable()
-    ):  # a fast test that most text passes: nothing to remove, replace or repair in it
+    if not text.isprintable():  # a fast test: printable text has nothing to replace
         if SURROGATE.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = text.translate(_TABLE)
     if form != "none":
-        text = unicodedata.normalize(form, text)  # type: ignore[arg-type]  # the schema allows NFC and NFKC only
+        text = unicodedata.normalize(form, text)  # type: ignore[arg-type]
     return text.strip()
 
 
 def text_hash(text: str) -> int:
-    """A 64-bit hash of well-formed text, the same in every process (unlike Python's own)."""
+    """Return a 64-bit hash of well-formed text, the same in every process (unlike `hash`)."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 class Cleaner:
-    """Normalises and filters training pairs; duplicates are found across all corpora that one cleaner has read.
+    """Normalise and filter training pairs.
 
-    `held_out` are the validation and test pairs. Memory grows by a 64-bit hash for each different
-    pair (about 70 bytes in a Python set), not by text. `counts` holds, for each step, the pairs
-    that it changed (normalised) or dropped (the others); a pair counts for the first step that
-    drops it, so read = kept + all dropped.
+    `held_out` are the validation and test pairs. Duplicates are found across all corpora that pass
+    through one cleaner. Memory grows by a 64-bit hash for each distinct pair (about 70 bytes in a
+    Python set), not by text.
+
+    `counts` holds the number of pairs for each step: normalised ones were changed, the others
+    dropped. A pair counts for the first step that drops it, so read = kept + all dropped.
     """
 
-    DROPPING = ("empty", "too long", "ratio", "overlap", "duplicate")
+    DROP_REASONS = ("empty", "too long", "ratio", "overlap", "duplicate")
 
     def __init__(self, config: CleanConfig, held_out: Iterable[tuple[str, str]]) -> None:
         self.config = config
-        self.counts: dict[str, int] = dict.fromkeys(
-            ("read", "kept", "normalised", *self.DROPPING), 0
-        )
+        self.counts = dict.fromkeys(("read", "kept", "normalised", *self.DROP_REASONS), 0)
         self._seen: set[int] = set()
         self._held_out_sources: set[int] = set()
         self._held_out_targets: set[int] = set()
@@ -73,7 +71,7 @@ class Cleaner:
                 self._held_out_targets.add(text_hash(normalise(target, config.unicode)))
 
     def __call__(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-        """The cleaned pairs, in order."""
+        """Yield the cleaned pairs in order."""
         form, counts = self.config.unicode, self.counts
         for raw_source, raw_target in pairs:
             counts["read"] += 1
@@ -96,7 +94,7 @@ class Cleaner:
             return "too long"
         if config.max_ratio:
             shortest, longest = sorted((len(source.encode()), len(target.encode())))
-            if longest > RATIO_FROM_BYTES and longest > config.max_ratio * shortest:
+            if longest > RATIO_MIN_BYTES and longest > config.max_ratio * shortest:
                 return "ratio"
         if config.drop_overlap and (
             text_hash(source) in self._held_out_sources
@@ -104,40 +102,38 @@ class Cleaner:
         ):
             return "overlap"
         if config.deduplicate:
-            key = text_hash(
-                f"{source}\0{target}"
-            )  # normalised text has no NUL, so the border is unmistakable
+            key = text_hash(f"{source}\0{target}")  # normalised text contains no NUL
             if key in self._seen:
                 return "duplicate"
             self._seen.add(key)
         return None
 
     def report(self) -> list[str]:
-        """What was done so far, one line a step; steps that are switched off say so."""
+        """Describe the counts so far, one line for each step, with the steps that are off."""
         counts, config = self.counts, self.config
-        on = {
+        words = config.max_words or "any number of"
+        characters = config.max_chars or "any number of"
+        enabled = {
             "empty": True,
             "too long": bool(config.max_words or config.max_chars),
             "ratio": bool(config.max_ratio),
             "overlap": config.drop_overlap,
             "duplicate": config.deduplicate,
         }
-        meaning = {
+        descriptions = {
             "empty": "with an empty side",
-            "too long": f"longer than {config.max_words or 'any number of'} words or {config.max_chars or 'any number of'} characters",
+            "too long": f"longer than {words} words or {characters} characters",
             "ratio": f"with one side over {config.max_ratio:g} times as long as the other",
             "overlap": "whose source or target is in validation or test",
             "duplicate": "seen before",
         }
         share = 100 * counts["kept"] / max(1, counts["read"])
-        lines = [f"pairs read: {counts['read']:,}; kept: {counts['kept']:,} ({share:.1f} %)"]
-        lines.append(
-            f"normalised ({config.unicode}, control characters, white space at the ends): {counts['normalised']:,}"
-        )
-        for step in self.DROPPING:
-            lines.append(
-                f"dropped, {meaning[step]}: {counts[step]:,}"
-                if on[step]
-                else f"{step}: step is off"
-            )
+        lines = [
+            f"pairs read: {counts['read']:,}; kept: {counts['kept']:,} ({share:.1f} %)",
+            f"normalised ({config.unicode}, control characters, white space at the ends): "
+            f"{counts['normalised']:,}",
+        ]
+        for step in self.DROP_REASONS:
+            dropped = f"dropped, {descriptions[step]}: {counts[step]:,}"
+            lines.append(dropped if enabled[step] else f"{step}: step is off")
         return lines

@@ -1,8 +1,8 @@
-"""Sentence pairs from data sets of the Hugging Face hub, or from a local folder that is laid out like one.
+"""Sentence pairs from data sets of the Hugging Face hub, or from a local folder laid out like one.
 
-Parquet, JSON lines and CSV sets work, with a `translation` column (text by language) or one text
-column a language. `datasets` memory-maps what it has downloaded and converted to Arrow, so size
-does not matter here either.
+Parquet, JSON lines and CSV are supported, with a `translation` column (text by language) or one
+text column for each language. `datasets` converts a set to Arrow and memory-maps it, so size does
+not matter.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from mt.errors import MTError
 
-CONVERTED = "refs/convert/parquet"  # where the hub keeps its own Parquet copy of a set, a folder for each subset
-BATCH = 1000  # rows decoded at a time
+# The hub's own Parquet copy of a set, with a folder for each subset.
+CONVERTED_REVISION = "refs/convert/parquet"
+BATCH_ROWS = 1000  # decoded at a time
 
 
 class HubPairs:
-    """The pairs of one split. Re-iterable; `fingerprint` changes with the content and the columns."""
+    """The pairs of one split, which can be iterated repeatedly.
+
+    `fingerprint` changes with the content and the columns.
+    """
 
     def __init__(self, table: datasets.Dataset, columns: tuple[str, str], nested: bool) -> None:
         self._table = table
@@ -38,13 +42,11 @@ class HubPairs:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         source, target = self._columns
-        for batch in self._table.iter(BATCH):
+        for batch in self._table.iter(BATCH_ROWS):
+            # A missing value becomes an empty side, which cleaning counts.
             if self._nested:
                 for record in batch["translation"]:
-                    yield (
-                        record[source] or "",
-                        record[target] or "",
-                    )  # missing: an empty side, which cleaning counts
+                    yield record[source] or "", record[target] or ""
             else:
                 for left, right in zip(batch[source], batch[target], strict=True):
                     yield left or "", right or ""
@@ -61,10 +63,18 @@ def load_hub(
 ) -> HubPairs:
     """Open one split of a data set.
 
-    name: repository (`wmt/wmt14`) or local folder. subset: its configuration, or a folder in it.
-    columns: the two text columns, or two keys of the `translation` column; default: the
-    `languages`. offline: ask no network. Raises MTError with what to do when the set cannot be had
-    or has other splits or columns.
+    Args:
+        name: A repository (`wmt/wmt14`) or a local folder.
+        subset: A configuration of the set, or a folder in it; empty for the default.
+        split: The name of the split.
+        revision: A branch, tag or commit of the repository; empty for the default.
+        columns: The two text columns, or two keys of the `translation` column; empty for
+            `languages`.
+        languages: The source and target language.
+        offline: Do not use the network.
+
+    Raises MTError with a hint at what to do if the set is not available or has other splits or
+    columns.
     """
     folder = Path(name).expanduser()
     local = folder.is_dir()
@@ -75,19 +85,16 @@ def load_hub(
         builder = _builder(path, subset, revision or None)
         builder.download_and_prepare()
         table = builder.as_dataset(split=split)
-    found, nested = find_columns(table.features, columns, languages, name)
-    return HubPairs(
-        table.select_columns(["translation"] if nested else list(dict.fromkeys(found))),
-        found,
-        nested,
-    )
+    names, nested = find_columns(table.features, columns, languages, name)
+    needed = ["translation"] if nested else list(dict.fromkeys(names))
+    return HubPairs(table.select_columns(needed), names, nested)
 
 
 def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBuilder:
-    """The builder of a subset, which the set's card declares or, as in the hub's converted copies, only a folder makes.
+    """Return the builder of a subset: one that the card of the set declares, or else a folder.
 
-    The folder is tried too where the card does not match the files: in a copy of a part of the
-    repository.
+    In the hub's converted copies, subsets are folders only. The folder is also tried if the card
+    does not match the files, as in a copy of a part of the repository.
     """
     try:
         builder = datasets.load_dataset_builder(path, subset or None, revision=revision)
@@ -97,12 +104,12 @@ def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBu
         try:
             builder = datasets.load_dataset_builder(path, data_dir=subset, revision=revision)
         except Exception:
-            raise unknown from None  # it lists the subsets
+            raise unknown from None  # its message lists the subsets
     if hasattr(builder.config, "keep_default_na"):
-        # CSV: pandas would take sentences such as "None" or "NA" for missing values.
-        same = {"data_dir": subset} if builder.config.data_dir else {"name": subset or None}
+        # CSV: pandas would read sentences such as "None" or "NA" as missing values.
+        selection = {"data_dir": subset} if builder.config.data_dir else {"name": subset or None}
         builder = datasets.load_dataset_builder(
-            path, revision=revision, keep_default_na=False, **same
+            path, revision=revision, keep_default_na=False, **selection
         )
     return builder
 
@@ -110,7 +117,7 @@ def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBu
 def find_columns(
     features: dict[str, Any], columns: list[str], languages: tuple[str, str], name: str
 ) -> tuple[tuple[str, str], bool]:
-    """The source and target column, and whether they are keys of the `translation` column."""
+    """Return the source and target column, and True if they are keys of `translation`."""
     wanted = (columns[0], columns[1]) if columns else languages
     translation = features.get("translation")
     keys: list[str] = []
@@ -124,20 +131,22 @@ def find_columns(
         for column in wanted:
             kind = getattr(features[column], "dtype", None)
             if kind not in ("string", "large_string", "string_view"):
-                raise MTError(
-                    f"hub data set {name}: column {column} holds {kind or 'nested values'}, not text"
-                )
+                content = kind or "nested values"
+                raise MTError(f"hub data set {name}: column {column} holds {content}, not text")
         return wanted, False
-    found = ", ".join(features) + (f" (translation has {', '.join(keys)})" if keys else "")
+    available = ", ".join(features) + (f" (translation has {', '.join(keys)})" if keys else "")
     raise MTError(
-        f"hub data set {name}: no columns {wanted[0]} and {wanted[1]}; it has: {found}; "
+        f"hub data set {name}: no columns {wanted[0]} and {wanted[1]}; it has: {available}; "
         "set src_lang and tgt_lang, or columns=[source,target]"
     )
 
 
 @contextmanager
 def _network(allowed: bool) -> Iterator[None]:
-    """Switch both libraries to offline mode, as HF_HUB_OFFLINE=1 does when set before they are imported."""
+    """Switch both libraries to offline mode unless the network is allowed.
+
+    The effect is that of setting HF_HUB_OFFLINE=1 before they are imported.
+    """
     before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
     if not allowed:
         datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
@@ -149,15 +158,16 @@ def _network(allowed: bool) -> Iterator[None]:
 
 @contextmanager
 def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
-    """Turn what `datasets` raises into one line that says what to do."""
+    """Convert errors of `datasets` to one line that says what to do."""
     try:
         yield
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):
             raise MTError(f"cannot load hub data set {name}: {error}") from error
         raise MTError(
-            f"hub data set {name} has a loading script, which datasets no longer runs; read the hub's converted copy: "
-            f"set data.train.revision={CONVERTED} (and the same for val and test)"
+            f"hub data set {name} has a loading script, which datasets no longer runs; "
+            "read the hub's converted copy: "
+            f"set data.train.revision={CONVERTED_REVISION} (and the same for val and test)"
         ) from None
     except DatasetNotFoundError as error:
         raise MTError(f"hub data set {name}: {error}") from None
@@ -166,12 +176,11 @@ def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
         if _disk_is_full(reason):
             raise _no_space(name) from error
         raise MTError(
-            f"cannot read hub data set {name}: {reason} (a set with several subsets needs subset=...)"
+            f"cannot read hub data set {name}: {reason} "
+            "(a set with several subsets needs subset=...)"
         ) from error
-    except (
-        ValueError,
-        HFValidationError,
-    ) as error:  # unknown subset or split: the message lists those there are
+    except (ValueError, HFValidationError) as error:
+        # An unknown subset or split; the message lists the available ones.
         raise MTError(f"hub data set {name}: {error}") from error
     except (OSError, HfHubHTTPError) as error:
         if _disk_is_full(error):
@@ -180,7 +189,7 @@ def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
             raise MTError(f"cannot read hub data set {name}: {error}") from error
         raise _unreachable(name, revision, error) from error
     except Exception as error:
-        # The hub's client does not turn every broken connection into an error of its own.
+        # The hub client does not convert every connection error to one of its own.
         if not type(error).__module__.startswith("http"):
             raise
         raise _unreachable(name, revision, error) from error
@@ -192,7 +201,8 @@ def _disk_is_full(error: BaseException) -> bool:
 
 def _no_space(name: str) -> MTError:
     return MTError(
-        f"no disk space left to convert hub data set {name}: make room, or set HF_HOME to a larger disk"
+        f"no disk space left to convert hub data set {name}: "
+        "free space, or set HF_HOME to a larger disk"
     )
 
 
@@ -200,7 +210,9 @@ def _unreachable(name: str, revision: str, error: Exception) -> MTError:
     short = name.rpartition("/")[2]
     version = f"--revision {revision} " if revision else ""
     return MTError(
-        f"cannot reach hub data set {name} ({error}); without network: on a machine that has one run "
-        f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, copy the folder here and set data.train.hub={short} "
-        "(and the same for val and test), or use text files (data=files)"
+        f"cannot reach hub data set {name} ({error}); "
+        "without network: on a machine with network run "
+        f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, "
+        f"copy the folder here and set data.train.hub={short} (and the same for val and test), "
+        "or use text files (data=files)"
     )

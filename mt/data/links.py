@@ -1,6 +1,7 @@
-"""Word alignments of sentence pairs, as Pharaoh's format writes them: `0-0 1p2`.
+"""Word alignments of sentence pairs, in Pharaoh's format: `0-0 1p2`.
 
-A link is (source word, target word), both counted from 0.
+A link is (source word, target word), both counted from 0. Words are those of
+`mt.data.alignment_words`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from mt.data.readers import open_bytes
 from mt.errors import MTError
 
 Link = tuple[int, int]
-PATTERN = re.compile(r"(\d{1,9})([-p])(\d{1,9})", re.ASCII)
+LINK_PATTERN = re.compile(r"(\d{1,9})([-p])(\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Links:
-    """The links of one sentence pair. Possible links include the sure ones; what a system finds is all sure."""
+    """The links of one sentence pair.
+
+    Possible links include the sure ones. Predicted links are all sure.
+    """
 
     sure: frozenset[Link] = frozenset()
     possible: frozenset[Link] = frozenset()
@@ -30,20 +34,24 @@ class Links:
 
 
 def parse_links(text: str) -> Links:
-    """A line such as `0-0 1p2`: sure and possible links, source word first. MTError for anything else."""
-    found: dict[str, set[Link]] = {"-": set(), "p": set()}
+    """Parse a line such as `0-0 1p2`: sure and possible links, source word first.
+
+    Raises MTError for anything else.
+    """
+    links: dict[str, set[Link]] = {"-": set(), "p": set()}
     for token in text.split():
-        match = PATTERN.fullmatch(token)
+        match = LINK_PATTERN.fullmatch(token)
         if not match:
             raise MTError(
-                f"{token[:40]!r} is no link, which is written 0-0 (sure) or 0p0 (possible), in the line {text.strip()[:80]!r}"
+                f"{token[:40]!r} is not a link: links are written 0-0 (sure) or 0p0 (possible); "
+                f"in the line {text.strip()[:80]!r}"
             )
-        found[match[2]].add((int(match[1]), int(match[3])))
-    return Links(frozenset(found["-"]), frozenset(found["p"]))
+        links[match[2]].add((int(match[1]), int(match[3])))
+    return Links(frozenset(links["-"]), frozenset(links["p"]))
 
 
 def format_links(links: Links) -> str:
-    """What `parse_links` reads, in order of the source words."""
+    """Write links in the format of `parse_links`, in order of the source words."""
     return " ".join(
         f"{source}{'-' if (source, target) in links.sure else 'p'}{target}"
         for source, target in sorted(links.possible)
@@ -51,36 +59,45 @@ def format_links(links: Links) -> str:
 
 
 def read_links(path: Path) -> list[Links]:
-    """The links of each line of a file (.gz, .xz, .zst too). MTError names the file and the line."""
+    """Read the links of each line of a file, plain or compressed (.gz, .xz, .zst).
+
+    Raises MTError with file and line if a line is wrong.
+    """
     with open_bytes(path) as file:
         return parse_lines((line.decode("utf-8", "replace") for line in file), str(path))
 
 
 def parse_lines(lines: Iterable[str], name: str) -> list[Links]:
-    """The links of each line of what is called `name`. MTError names it and the line."""
-    found = []
+    """Parse the links of each line.
+
+    Raises MTError with `name` and the line number if a line is wrong.
+    """
+    links = []
     for number, line in enumerate(lines, start=1):
         try:
-            found.append(parse_links(line))
+            links.append(parse_links(line))
         except MTError as error:
             raise MTError(f"{name}, line {number}: {error}") from None
-    return found
+    return links
 
 
-def check_gold(golds: Sequence[Links], pairs: Sequence[tuple[str, str]], name: str) -> None:
-    """Raise MTError unless each line of gold links, of what is called `name`, can belong to its pair of normalised texts, and
-    there is something to score against.
+def check_gold(gold: Sequence[Links], pairs: Sequence[tuple[str, str]], name: str) -> None:
+    """Raise MTError if gold links do not fit the pairs of normalised texts, or none is sure.
+
+    `name` is the name of the gold links in the message.
     """
-    if len(golds) != len(pairs):
+    if len(gold) != len(pairs):
         raise MTError(
-            f"{name} has {len(golds):,} lines for {len(pairs):,} sentence pairs: line i of each must belong together"
+            f"{name} has {len(gold):,} lines for {len(pairs):,} sentence pairs: "
+            "line i of each must belong together"
         )
-    for number, (gold, (source, target)) in enumerate(zip(golds, pairs, strict=True), start=1):
+    for number, (links, (source, target)) in enumerate(zip(gold, pairs, strict=True), start=1):
         words = count_words(source), count_words(target)
-        for i, j in gold.possible:
+        for i, j in links.possible:
             if i >= words[0] or j >= words[1]:
                 raise MTError(
-                    f"{name}, line {number} links words {i} and {j}, but the pair has {words[0]} and {words[1]} (counted from 0)"
+                    f"{name}, line {number} links words {i} and {j}, "
+                    f"but the pair has {words[0]} and {words[1]} words (counted from 0)"
                 )
-    if not any(gold.sure for gold in golds):
-        raise MTError(f"{name} has no sure link (such as 0-0): there is nothing to score against")
+    if not any(links.sure for links in gold):
+        raise MTError(f"{name} has no sure link (such as 0-0) to score against")

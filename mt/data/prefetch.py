@@ -1,4 +1,4 @@
-"""Work done ahead by a thread, so that batches are made beside the training."""
+"""Prefetching in a background thread, so that batches are built during training."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Item = TypeVar("Item")
 
 
 def prefetch(items: Iterator[Item], depth: int = 8) -> Generator[Item, None, None]:
-    """The same items, worked out up to `depth` ahead by one thread, so that batches are made beside the training.
+    """Yield the same items, computed up to `depth` ahead by one thread.
 
     An exception of `items` is raised at its place in the order. The thread ends with the iterator:
-    when it is used up, closed, or forgotten.
+    when it is exhausted, closed or garbage-collected.
     """
     results: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -33,7 +33,7 @@ def prefetch(items: Iterator[Item], depth: int = 8) -> Generator[Item, None, Non
                 if stopped.is_set():
                     return
             put(None, StopIteration())
-        except BaseException as error:  # whatever it is, it belongs to the consumer
+        except BaseException as error:  # raised again by the consumer
             put(None, error)
 
     thread = threading.Thread(target=work, name="prefetch", daemon=True)

@@ -1,16 +1,14 @@
-"""Text to subword pieces and back: SentencePiece, set up so that any text comes back as it was.
+"""Lossless subword tokenization with SentencePiece.
 
-That needs identity normalisation, all white space kept, and bytes for characters without a piece.
-The one exception is U+2581, which SentencePiece uses to write a space and which comes back as a
-space. A lone surrogate is no text and has no UTF-8; `mt.data.cleaning.normalise` takes it out, and
-here it is an error.
+Decoding returns the encoded text unchanged: normalisation is off, all white space is kept, and
+characters without a piece are encoded as bytes. The one exception is U+2581, which SentencePiece
+uses for a space and which is decoded as a space. A lone surrogate has no UTF-8 form and is an error
+here; `mt.data.cleaning.normalise` replaces it.
 """
 
 from __future__ import annotations
 
-import io
 import random
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
@@ -20,23 +18,24 @@ import sentencepiece
 
 from mt.config.schema import TokenizerConfig
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
+from mt.data.tokenizer_training import reservoir_sample, train_sentencepiece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
 from mt.files import atomic_write
 from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER
 
-SIDES = ("src", "tgt")
-THREADS = 8  # for training: sums are split by thread, so another number gives another vocabulary
-
 
 class Tokenizer:
-    """One SentencePiece model for both sides, or one for each. Ids have no BOS and no EOS; specials as in `mt.data.vocabulary`."""
+    """One SentencePiece model for both sides, or one for each.
+
+    Encoding adds neither BOS nor EOS. The special tokens have the ids of `mt.data.vocabulary`.
+    """
 
     def __init__(self, src: bytes, tgt: bytes | None = None) -> None:
-        """`src`, `tgt`: serialised SentencePiece models; without `tgt`, `src` serves both sides."""
+        """Load serialised SentencePiece models; without `tgt`, `src` serves both sides."""
         self.joint = tgt is None
-        source = Model(src)
-        self.models = {"src": source, "tgt": source if tgt is None else Model(tgt)}
+        source = SentencePieceModel(src)
+        self.models = {"src": source, "tgt": source if tgt is None else SentencePieceModel(tgt)}
 
     @classmethod
     def train(
@@ -46,73 +45,81 @@ class Tokenizer:
         config: TokenizerConfig,
         seed: int = 1,
     ) -> Tokenizer:
-        """Train on the lines of both sides; at most `config.train_lines` (of both together) are sampled and held in memory.
+        """Train on a sample of the lines of both sides.
 
-        `src` and `tgt` give the lines anew at each call. MTError when the text does not support the
-        vocabulary.
+        `src` and `tgt` restart their lines at each call. At most `config.train_lines` lines, both
+        sides together, are sampled and held in memory. Raises MTError if the text does not support
+        the vocabulary.
         """
         if config.joint:
-            return cls(
-                train_model(reservoir(chain(src(), tgt()), config.train_lines, seed), config)
-            )
-        return cls(
-            *(
-                train_model(reservoir(lines(), max(1, config.train_lines // 2), seed), config)
-                for lines in (src, tgt)
-            )
+            lines = reservoir_sample(chain(src(), tgt()), config.train_lines, seed)
+            return cls(train_sentencepiece(lines, config))
+        size = max(1, config.train_lines // 2)
+        models = (
+            train_sentencepiece(reservoir_sample(side(), size, seed), config) for side in (src, tgt)
         )
+        return cls(*models)
 
     def encode(self, text: str, side: str = "src") -> list[int]:
+        """Return the ids of the pieces of a text."""
         return self.models[side].processor.encode(text)
 
     def encode_many(self, texts: Sequence[str], side: str = "src") -> list[list[int]]:
-        """Encode with all processor cores."""
+        """Encode texts on all processor cores."""
         return self.models[side].processor.encode(list(texts))
 
     def sample(self, text: str, side: str, alpha: float, seed: int) -> list[int]:
-        """A random segmentation, the same for the same seed (not negative) in every process.
+        """Sample a segmentation, the same for the same seed (>= 0) in every process.
 
-        alpha > 0. Unigram: probabilities are raised to this power, so that less is more random
-        (Kudo 2018). BPE: the probability of skipping a merge, so that more is more random
-        (Provilkov et al. 2020).
+        `alpha` must be > 0. Unigram: probabilities are raised to this power, so that smaller values
+        are more random (Kudo 2018). BPE: the probability of skipping a merge, so that larger values
+        are more random (Provilkov et al. 2020).
         """
         return self.models[side].sample(text, alpha, seed)
 
     def decode(self, ids: Sequence[int], side: str = "tgt") -> str:
-        """Text of the pieces. Specials have no text; bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of the pieces, without special tokens.
+
+        Bytes that are not valid UTF-8 become U+FFFD.
+        """
         return self.decode_many([ids], side)[0]
 
     def decode_many(self, rows: Sequence[Sequence[int]], side: str = "tgt") -> list[str]:
-        plain = [[int(i) for i in ids if i > EOS] for ids in rows]
-        return (
-            self.models[side].processor.decode(plain) if plain else []
-        )  # SentencePiece takes [] for one row
+        """Decode several rows of ids."""
+        ordinary = [[int(i) for i in ids if i > EOS] for ids in rows]
+        if not ordinary:
+            return []  # SentencePiece would take [] for a single row
+        return self.models[side].processor.decode(ordinary)
 
     def pieces(self, ids: Sequence[int], side: str = "tgt") -> list[str]:
-        """The pieces as SentencePiece writes them, with U+2581 for a space."""
+        """Return the pieces as SentencePiece writes them, with U+2581 for a space."""
         return [self.models[side].processor.id_to_piece(int(i)) for i in ids]
 
     def vocab_size(self, side: str = "tgt") -> int:
+        """Return the size of the vocabulary, special tokens included."""
         return len(self.models[side].processor)
 
     @property
     def kind(self) -> str:
-        """ "unigram" or "bpe"."""
+        """The algorithm, "unigram" or "bpe"."""
         return "bpe" if self.models["src"].is_bpe else "unigram"
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, into the folder."""
-        for name, side in self._files().items():
-            with atomic_write(Path(folder) / name) as temporary:
+        """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, to a folder."""
+        folder, files = Path(folder), self._files()
+        for name, side in files.items():
+            with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
-        for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - self._files().keys():
-            (Path(folder) / name).unlink(
-                missing_ok=True
-            )  # of the other layout, which `load` would take
+        # Files of the other layout would confuse `load`.
+        for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - files.keys():
+            (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Read what `save` wrote. MTError where it is missing or no SentencePiece model of ours."""
+        """Load a tokenizer written by `save`.
+
+        Raises MTError if a file is missing or not a SentencePiece model with our special tokens.
+        """
         folder = Path(folder)
         joint = (folder / TOKENIZER).exists()
         names = [TOKENIZER] if joint else list(SIDE_TOKENIZERS.values())
@@ -125,21 +132,20 @@ class Tokenizer:
         except OSError as error:
             raise MTError(f"cannot read the tokenizer in {folder}: {error.strerror}") from error
         except ValueError as error:
-            raise MTError(f"the tokenizer in {folder} cannot be used: {error}") from error
+            raise MTError(f"cannot use the tokenizer in {folder}: {error}") from error
 
     def serialized(self) -> list[bytes]:
-        """The model, or both models: what identifies a tokenizer."""
+        """Return the serialised model, or both models, which identify the tokenizer."""
         return [self.models[side].serialized for side in self._files().values()]
 
     def _files(self) -> dict[str, str]:
-        return (
-            {TOKENIZER: "src"}
-            if self.joint
-            else {name: side for side, name in SIDE_TOKENIZERS.items()}
-        )
+        """Return the side stored in each file."""
+        if self.joint:
+            return {TOKENIZER: "src"}
+        return {name: side for side, name in SIDE_TOKENIZERS.items()}
 
 
-class Model:
+class SentencePieceModel:
     """One SentencePiece model and its samplers."""
 
     def __init__(self, serialized: bytes) -> None:
@@ -154,103 +160,47 @@ class Model:
                 self.processor.eos_id(),
             )
         except RuntimeError as error:
-            raise ValueError("it is no SentencePiece model") from error
+            raise ValueError("not a SentencePiece model") from error
         if specials != (PAD, UNK, BOS, EOS):
             raise ValueError(
-                f"its special pieces pad, unk, bos, eos are {specials}, not {(PAD, UNK, BOS, EOS)}"
+                f"the ids of pad, unk, bos and eos must be {(PAD, UNK, BOS, EOS)}, got {specials}"
             )
         self.samplers: dict[float, UnigramSampler | BPEDropout] = {}
 
     @cached_property
     def vocabulary(self) -> Pieces:
+        """The ordinary pieces."""
         return Pieces(self.processor)
 
     def sample(self, text: str, alpha: float, seed: int) -> list[int]:
+        """Sample a segmentation: see `Tokenizer.sample`."""
         if alpha <= 0:
-            raise UsageError("data.tokenizer.sampling must be above 0 to sample")
+            raise UsageError(f"data.tokenizer.sampling must be > 0 to sample, got {alpha}")
         if not text:
             return []
         if alpha not in self.samplers:
-            kind = BPEDropout if self.is_bpe else UnigramSampler
-            self.samplers[alpha] = kind(self.vocabulary, alpha)
-        draw, uniform = self.samplers[alpha], random.Random(seed).random
-        return [
-            i for word in text.replace(SPACE, " ").split(" ") for i in draw(SPACE + word, uniform)
-        ]
+            sampler_class = BPEDropout if self.is_bpe else UnigramSampler
+            self.samplers[alpha] = sampler_class(self.vocabulary, alpha)
+        sample_word, uniform = self.samplers[alpha], random.Random(seed).random
+        words = text.replace(SPACE, " ").split(" ")
+        return [i for word in words for i in sample_word(SPACE + word, uniform)]
 
     @cached_property
     def is_bpe(self) -> bool:
-        # SentencePiece does not tell the type, but it numbers BPE pieces by rank, with scores 0,
-        # -1, -2, ...
+        """True for BPE, False for unigram.
+
+        SentencePiece does not expose the type, but its BPE scores are ranks: 0, -1, -2, ...
+        """
         scores = [score for score in self.vocabulary.scores.values() if score != 0]
         return all(score == int(score) for score in scores)
 
 
-def train_model(lines: list[str], config: TokenizerConfig) -> bytes:
-    """Train SentencePiece on the lines and return the serialised model: the same for the same lines."""
-    if not any(lines):
-        raise MTError("there is no text to train the tokenizer on")
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type=config.type,
-            vocab_size=config.vocab_size,
-            character_coverage=config.character_coverage,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            byte_fallback=True,
-            pad_id=PAD,
-            unk_id=UNK,
-            bos_id=BOS,
-            eos_id=EOS,
-            # Bytes; SentencePiece would drop longer lines without a word.
-            max_sentence_length=max(len(line.encode()) for line in lines) + 1,
-            train_extremely_large_corpus=len(lines) > 10_000_000,
-            num_threads=THREADS,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise MTError(explain(str(error), config)) from error
-    return model.getvalue()
-
-
-def explain(message: str, config: TokenizerConfig) -> str:
-    """What to do about SentencePiece's refusal to train."""
-    too_large = re.search(r"set it to a value <= (\d+)", message)
-    if too_large:
-        return (
-            f"the text is too small for data.tokenizer.vocab_size={config.vocab_size}: it supports at most {too_large[1]}; "
-            f"set data.tokenizer.vocab_size={too_large[1]} or less"
-        )
-    too_small = re.search(r"smaller than required_chars\. \d+ vs (\d+)", message)
-    if too_small:
-        return (
-            f"data.tokenizer.vocab_size={config.vocab_size} has no room for single characters and bytes: "
-            f"set it to more than {too_small[1]}, or lower data.tokenizer.character_coverage"
-        )
-    return f"cannot train the tokenizer: {message}"
-
-
-def reservoir(lines: Iterable[str], size: int, seed: int) -> list[str]:
-    """A uniform sample of `size` lines (all, if there are no more), in one pass (Vitter 1985, algorithm R)."""
-    draw = random.Random(seed).random
-    sample: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if len(sample) < size:
-            sample.append(line)
-        elif (place := int(draw() * number)) < size:
-            sample[place] = line
-    return sample
-
-
 class Segmenter:
-    """Subword regularisation of a training epoch: other pieces in each epoch, the same whenever the epoch is repeated.
+    """Subword regularisation for one epoch.
 
-    Called with (text, side, row, longest), it draws pieces from seed, epoch, row and side alone. A
-    draw of more than `longest` or `max_pieces` pieces gives way to the usual segmentation, which is
-    known to fit.
+    A call with (text, side, row, longest) samples pieces from seed, epoch, row and side alone:
+    other pieces in each epoch, the same whenever an epoch is repeated. A sample of more than
+    `longest` or `max_pieces` pieces is replaced by the usual segmentation, which is known to fit.
     """
 
     def __init__(
@@ -260,7 +210,8 @@ class Segmenter:
         self.base = (seed << 72) + (epoch << 40)  # a row takes up to 39 bits, its side one
 
     def __call__(self, text: str, side: str, row: int, longest: int) -> list[int]:
+        """Return the ids of the pieces of a text."""
         ids = self.tokenizer.sample(text, side, self.alpha, self.base + 2 * row + (side == "tgt"))
-        return (
-            ids if len(ids) <= min(longest, self.max_pieces) else self.tokenizer.encode(text, side)
-        )
+        if len(ids) > min(longest, self.max_pieces):
+            return self.tokenizer.encode(text, side)
+        return ids

@@ -92,7 +92,7 @@ def test_links_of_ones_own_test_set(tmp_path: Path) -> None:
         "0-0\n": "data.test.links has 1 lines for 2 sentence pairs",
         "": "data.test.links has 0 lines for 2",
         "0-0\n0-1\n": "data.test.links, line 2 links words 0 and 1, but the pair has 1 and 1",
-        "0-0\nx\n": "data.test.links, line 2: 'x' is no link",
+        "0-0\nx\n": "data.test.links, line 2: 'x' is not a link",
         "0p0\n\n": "no sure link",
     }.items():
         with pytest.raises(MTError, match=reason):

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from mt.config.schema import TokenizerConfig
 from mt.data.cleaning import normalise
 from mt.data.sampling import SPACE
-from mt.data.tokenizer import Segmenter, Tokenizer, reservoir, train_model
+from mt.data.tokenizer import Segmenter, Tokenizer
+from mt.data.tokenizer_training import reservoir_sample, train_sentencepiece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
 
@@ -58,7 +59,7 @@ def config(kind: str = "unigram", **changes: object) -> TokenizerConfig:
 
 @pytest.fixture(scope="module", params=KINDS)
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    return Tokenizer(train_model(LINES, config(request.param)))
+    return Tokenizer(train_sentencepiece(LINES, config(request.param)))
 
 
 @settings(deadline=None, max_examples=300)
@@ -107,9 +108,9 @@ def test_many_is_one_by_one_and_specials_have_no_text(tokenizer: Tokenizer) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_repeats(kind: str) -> None:
-    first = train_model(LINES, config(kind))
-    assert train_model(LINES, config(kind)) == first
-    assert train_model(LINES[1:], config(kind)) != first
+    first = train_sentencepiece(LINES, config(kind))
+    assert train_sentencepiece(LINES, config(kind)) == first
+    assert train_sentencepiece(LINES[1:], config(kind)) != first
     assert Tokenizer(first).kind == kind
 
 
@@ -142,32 +143,37 @@ def test_missing_foreign_or_damaged_model(tmp_path: Path) -> None:
     with pytest.raises(MTError, match="no tokenizer.model"):
         Tokenizer.load(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"nonsense")
-    with pytest.raises(MTError, match="no SentencePiece model"):
+    with pytest.raises(MTError, match="not a SentencePiece model"):
         Tokenizer.load(tmp_path)
     foreign = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(LINES), model_writer=foreign, vocab_size=40, minloglevel=2
     )
     (tmp_path / "tokenizer.model").write_bytes(foreign.getvalue())
-    with pytest.raises(MTError, match="special pieces"):
+    with pytest.raises(MTError, match="ids of pad, unk, bos and eos must be"):
         Tokenizer.load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_impossible_vocabulary_says_what_is_possible(kind: str) -> None:
     with pytest.raises(MTError, match=r"vocab_size=8000: it supports at most (\d+); set") as error:
-        train_model(LINES, config(kind, vocab_size=8000))
+        train_sentencepiece(LINES, config(kind, vocab_size=8000))
     largest = int(str(error.value).rsplit("=", 1)[1].split()[0])
-    assert Tokenizer(train_model(LINES, config(kind, vocab_size=largest))).vocab_size() == largest
+    assert (
+        Tokenizer(train_sentencepiece(LINES, config(kind, vocab_size=largest))).vocab_size()
+        == largest
+    )
     with pytest.raises(MTError, match=r"vocab_size=200 .* more than"):
-        train_model(LINES, config(kind, vocab_size=200))
+        train_sentencepiece(LINES, config(kind, vocab_size=200))
     with pytest.raises(MTError, match="no text"):
-        train_model(["", ""], config(kind))
+        train_sentencepiece(["", ""], config(kind))
 
 
 def test_long_lines_are_not_dropped_from_training() -> None:
     """Only a line over SentencePiece's default limit (4,192 bytes) has these letters: they must get pieces."""
-    tokenizer = Tokenizer(train_model([*LINES, "ωμέγα " * 500], config(character_coverage=1.0)))
+    tokenizer = Tokenizer(
+        train_sentencepiece([*LINES, "ωμέγα " * 500], config(character_coverage=1.0))
+    )
     assert all(
         piece.startswith(SPACE) or len(piece) < 6
         for piece in tokenizer.pieces(tokenizer.encode("ωμέγα"))
@@ -176,9 +182,9 @@ def test_long_lines_are_not_dropped_from_training() -> None:
 
 
 def test_reservoir_is_a_uniform_sample() -> None:
-    assert reservoir(map(str, range(5)), 10, seed=1) == list("01234")
+    assert reservoir_sample(map(str, range(5)), 10, seed=1) == list("01234")
     counts = Counter(
-        line for seed in range(3000) for line in reservoir(map(str, range(10)), 3, seed)
+        line for seed in range(3000) for line in reservoir_sample(map(str, range(10)), 3, seed)
     )
     assert (
         all(abs(count - 900) < 5 * math.sqrt(900 * 0.7) for count in counts.values())
@@ -199,7 +205,7 @@ def segmentations(vocabulary: dict[str, float], word: str) -> list[tuple[list[st
 
 
 def test_unigram_sampling_has_the_distribution_of_the_paper() -> None:
-    tokenizer = Tokenizer(train_model(LINES, config()))
+    tokenizer = Tokenizer(train_sentencepiece(LINES, config()))
     model, alpha, draws = tokenizer.models["src"].processor, 0.4, 4000
     vocabulary = {model.id_to_piece(i): model.get_score(i) for i in range(260, len(model))}
     ways = segmentations(vocabulary, "▁letters")
@@ -221,7 +227,7 @@ def test_sampling_without_randomness_is_the_usual_segmentation(tokenizer: Tokeni
 
 
 def test_bpe_dropout_of_all_merges_leaves_characters() -> None:
-    tokenizer = Tokenizer(train_model(LINES, config("bpe")))
+    tokenizer = Tokenizer(train_sentencepiece(LINES, config("bpe")))
     assert tokenizer.pieces(tokenizer.sample("we see", "src", 1.0, 1)) == list("▁we▁see")
 
 
@@ -275,5 +281,5 @@ def test_sampling_repeats_in_another_process(tokenizer: Tokenizer, tmp_path: Pat
 def test_real_text_comes_back(realdata: Path) -> None:
     with gzip.open(realdata / "multi30k-ende" / "train.de.gz", "rt", encoding="utf-8") as file:
         lines = [next(file).rstrip("\n") for _ in range(2000)]
-    tokenizer = Tokenizer(train_model(lines[:1000], config(vocab_size=1000)))
+    tokenizer = Tokenizer(train_sentencepiece(lines[:1000], config(vocab_size=1000)))
     assert tokenizer.decode_many(tokenizer.encode_many(lines)) == lines

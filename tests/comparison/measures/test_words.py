@@ -94,7 +94,7 @@ def test_counts_are_stored_and_read_back(tmp_path: Path) -> None:
         for i in range(60)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(words_module, "CHUNK", 7)
+        patch.setattr(words_module, "CHUNK_LINES", 7)
         assert count_training_words(lines) == Counter(
             word for line in lines for word in split_words(line)
         )
