@@ -1,0 +1,1 @@
+"""Attention mechanisms of recurrent decoders and of Transformers."""

@@ -1,4 +1,4 @@
-"""Attention masks as functions of positions and validity. True means: may look."""
+"""Boolean attention masks, computed from positions and padding. True means: may attend."""
 
 from __future__ import annotations
 
@@ -9,37 +9,43 @@ from torch import Tensor
 
 
 def padding_mask(valid: Tensor) -> Tensor:
-    """Which keys are real. valid [B, S] bool -> [B, 1, 1, S], for every head and query."""
+    """Return the mask that hides padding keys: valid [B, S] bool -> [B, 1, 1, S]."""
     return valid[:, None, None, :]
 
 
 def causal_mask(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """No query sees a later key. query_positions [..., T], key_positions [..., S] -> [..., T, S] bool."""
+    """Return the mask that hides later keys: positions [..., T], [..., S] -> [..., T, S] bool."""
     return key_positions[..., None, :] <= query_positions[..., :, None]
 
 
 def position_range(start: int, length: int, device: torch.device) -> Tensor:
-    """Positions start, start + 1, ... as [length]."""
+    """Return the positions start, start + 1, ... as [length]."""
     return torch.arange(start, start + length, device=device)
 
 
 @dataclass(frozen=True)
 class Visibility:
-    """Where queries and keys stand and which keys a query may see at all, whatever pattern chooses among them."""
+    """Positions of queries and keys, and which keys padding and causality leave visible.
 
-    query_positions: Tensor  # [T] positions
+    A pattern may restrict attention further.
+    """
+
+    query_positions: Tensor  # [T]
     key_positions: Tensor  # [S]
-    valid: Tensor | None = None  # [B, S] bool, which keys are real; None: all
-    causal: bool = False  # whether later keys are hidden
+    valid: Tensor | None = None  # [B, S] bool, False for padding; None: no padding
+    causal: bool = False  # hide later keys
 
     def mask(self, allowed: Tensor | None = None) -> Tensor | None:
-        """What is visible and `allowed` ([..., T, S] bool), broadcastable to [B, H, T, S]; None where everything is."""
-        parts = [allowed] if allowed is not None else []
+        """Combine visibility and `allowed` ([..., T, S] bool) into one mask.
+
+        Returns a mask that broadcasts to [B, H, T, S], or None if every query may see every key.
+        """
+        masks = [allowed] if allowed is not None else []
         if self.valid is not None:
-            parts.append(padding_mask(self.valid))
+            masks.append(padding_mask(self.valid))
         if self.causal:
-            parts.append(causal_mask(self.query_positions, self.key_positions))
-        mask = None
-        for part in parts:
-            mask = part if mask is None else mask & part
-        return mask
+            masks.append(causal_mask(self.query_positions, self.key_positions))
+        combined = None
+        for mask in masks:
+            combined = mask if combined is None else combined & mask
+        return combined

@@ -1,0 +1,1 @@
+"""Encoder-decoder models and their training loss."""

@@ -304,9 +304,7 @@ def test_every_name_has_a_class_and_a_reference():
 def test_location_refuses_a_source_beyond_its_longest():
     attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
     attention.project(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
-    with pytest.raises(
-        MTError, match="a source of 6 pieces is longer.*model.rnn.longest_source over 5"
-    ):
+    with pytest.raises(MTError, match="at most 5 pieces, got 6: .*model.rnn.longest_source over 5"):
         attention.project(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
 
 

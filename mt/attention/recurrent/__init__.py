@@ -1,0 +1,1 @@
+"""Attention of recurrent decoders: scores, scopes and hard attention."""

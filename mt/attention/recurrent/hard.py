@@ -1,7 +1,8 @@
-"""Hard attention: each query looks at one source position, sampled in training (Xu et al. 2015), the best in evaluation.
+"""Hard attention: each query attends to one source position (Xu et al. 2015).
 
-Sampling has no gradient. REINFORCE estimates one from how well the target was predicted; the
-straight-through estimator takes that of the probabilities.
+The position is sampled in training; in evaluation it is the most likely one. Sampling has no
+gradient. REINFORCE estimates one from the cost of the predictions; the straight-through estimator
+uses the gradient of the probabilities instead.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ from mt.layers.losses import ExtraLoss
 
 
 def gumbel_noise_like(scores: Tensor) -> Tensor:
-    """Gumbel noise: the argmax of scores and noise is a sample of their softmax (Gumbel 1954)."""
+    """Draw Gumbel noise: argmax(scores + noise) is a sample of softmax(scores) (Gumbel 1954)."""
     return -torch.empty_like(scores).exponential_().log()
 
 
 def one_hot_argmax(scores: Tensor) -> Tensor:
+    """Return 1 at the highest score of each row and 0 elsewhere."""
     return F.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores.dtype)
 
 
 def masked_log_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Of each position: [..., S] in float32, very small where masked. Finite in a row that is masked entirely too."""
+    """Return log-probabilities [..., S] in float32, finite even in fully masked rows."""
     return scores.float().masked_fill(~mask, -1e9).log_softmax(-1)
 
 
 class Reinforce(Selector):
-    """The score-function estimator of Xu et al. 2015, section 4.1: log p(a_t) weighed by what the choice has cost.
+    """The REINFORCE estimator of Xu et al. 2015, section 4.1: log p(a_t) times the cost of a_t.
 
-    The baseline is linear in the query, detached: it learns the cost to expect and nothing learns
-    from it. As a sum over what is still to come grows with its length, it is learned per remaining
-    token.
+    The baseline predicts the cost as a linear function of the detached query, so that its loss
+    trains nothing else. A sum over the remaining tokens grows with their number; the baseline
+    therefore predicts the mean cost per remaining token.
     """
 
     def __init__(self, query_dim: int, entropy: float) -> None:
@@ -46,14 +48,14 @@ class Reinforce(Selector):
     def forward(
         self, scores: Tensor, mask: Tensor, query: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Terms: log_prob, entropy and baseline."""
-        log_p, some = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
+        """Return one-hot weights and the loss terms log_prob, entropy and baseline."""
+        log_p, any_visible = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
-            return one_hot_argmax(log_p) * some, {}
-        chosen = one_hot_argmax(log_p.detach() + gumbel_noise_like(log_p)) * some
-        entropy = -(log_p.exp() * log_p * some).sum(-1)
-        return chosen, {
-            "log_prob": (log_p * chosen).sum((1, 3)),  # of the choices of all heads together
+            return one_hot_argmax(log_p) * any_visible, {}
+        sample = one_hot_argmax(log_p.detach() + gumbel_noise_like(log_p)) * any_visible
+        entropy = -(log_p.exp() * log_p * any_visible).sum(-1)
+        return sample, {
+            "log_prob": (log_p * sample).sum((1, 3)),  # joint over the heads
             "entropy": entropy.sum(1),
             "baseline": self.baseline(query.detach()).squeeze(-1).float(),
         }
@@ -62,26 +64,30 @@ class Reinforce(Selector):
         log_prob, entropy, baseline = (terms[name] for name in ("log_prob", "entropy", "baseline"))
 
         def loss(nll: Tensor, real: Tensor) -> Tensor:
-            count = real.to(nll.dtype)
-            cost, tokens = (
-                (reverse_cumsum(nll), reverse_cumsum(count).clamp(min=1))
-                if affects_later_tokens
-                else (nll, 1)
-            )
+            real = real.to(nll.dtype)
+            if affects_later_tokens:
+                cost, tokens = reverse_cumsum(nll), reverse_cumsum(real).clamp(min=1)
+            else:
+                cost, tokens = nll, torch.ones_like(nll)
             mean = cost / tokens
-            choice = (tokens * (mean - baseline)).detach() * log_prob
-            return ((choice - self.entropy * entropy + (mean - baseline).square()) * count).sum()
+            surrogate = (tokens * (mean - baseline)).detach() * log_prob
+            baseline_loss = (mean - baseline).square()
+            return ((surrogate - self.entropy * entropy + baseline_loss) * real).sum()
 
         return [loss]
 
 
 def reverse_cumsum(x: Tensor) -> Tensor:
-    """x [B, T] -> the sum of each entry and all that follow."""
+    """Return the sum of each entry and all later ones: [B, T] -> [B, T]."""
     return x.flip(1).cumsum(1).flip(1)
 
 
 class StraightThrough(Selector):
-    """Straight-through Gumbel-softmax (Jang, Gu and Poole 2017): forward a sample, backward softmax((scores + noise) / t)."""
+    """Straight-through Gumbel-softmax (Jang, Gu and Poole 2017).
+
+    The forward pass samples; the backward pass uses the gradient of softmax((scores + noise) / t),
+    with temperature t.
+    """
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
@@ -90,9 +96,9 @@ class StraightThrough(Selector):
     def forward(
         self, scores: Tensor, mask: Tensor, query: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        log_p, some = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
+        log_p, any_visible = masked_log_softmax(scores, mask), mask.any(-1, keepdim=True)
         if not self.training:
-            return one_hot_argmax(log_p) * some, {}
+            return one_hot_argmax(log_p) * any_visible, {}
         noisy = log_p + gumbel_noise_like(log_p)
         soft = (noisy / self.temperature).softmax(-1)
-        return (one_hot_argmax(noisy) + (soft - soft.detach())) * some, {}
+        return (one_hot_argmax(noisy) + (soft - soft.detach())) * any_visible, {}

@@ -1,7 +1,7 @@
-"""Scores of recurrent decoders: how well each source state suits a query.
+"""Score functions of recurrent decoders: how well a source state matches a query.
 
 Shapes: B sentences, Q queries of width D, S source states of width M, H heads, A the width of keys.
-Keys are made once a sentence. All queries have the same, or each has keys of its own (coverage).
+Keys are computed once per sentence. With coverage, each query has keys of its own.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from mt.errors import MTError
 
 
 class Score(nn.Module):
-    """How well each state suits each query."""
+    """Base class of score functions."""
 
     key_dim: int  # A
 
     def project_keys(self, states: Tensor) -> Tensor:
-        """states [B, S, M] -> keys [B, S, A]."""
+        """Compute the keys: states [B, S, M] -> [B, S, A]."""
         raise NotImplementedError
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """query [B, Q, D], keys [B, 1 or Q, S, A] -> scores [B, H, Q, S]."""
+        """Score each key: query [B, Q, D], keys [B, 1 or Q, S, A] -> [B, H, Q, S]."""
         raise NotImplementedError
 
 
 class AdditiveScore(Score):
     """e_ij = v^T tanh(W s_i + U h_j) (Bahdanau et al. 2014, appendix A.1.2).
 
-    Luong et al. 2015 call v^T tanh(W [s; h]) "concat": the same, W split in two. Several heads
-    share out the rows of W and U, and each has its own v.
+    The "concat" score of Luong et al. 2015, v^T tanh(W [s; h]), is the same with W split in two.
+    With several heads, each head has its own v and its own rows of W and U.
     """
 
     def __init__(self, query_dim: int, memory_dim: int, inner_dim: int, heads: int = 1) -> None:
@@ -50,21 +50,22 @@ class AdditiveScore(Score):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         energy = self.energy.weight
-        if len(energy) > 1:  # one product for all heads: the v of each beside zeros
-            energy = (
-                torch.eye(len(energy), device=energy.device, dtype=energy.dtype)[..., None] * energy
-            ).flatten(1)
-        # v^T tanh(z) as 2 v^T sigmoid(2 z) - sum(v): these tanh are most of the work, and on a CPU
-        # a sigmoid takes a sixth of one.
+        heads = len(energy)
+        if heads > 1:  # block-diagonal [H, A], so that one product serves all heads
+            eye = torch.eye(heads, device=energy.device, dtype=energy.dtype)
+            energy = (eye[..., None] * energy).flatten(1)
+        # v^T tanh(z) = 2 v^T sigmoid(2 z) - sum(v). The tanh dominates the cost of this score, and
+        # on a CPU sigmoid is six times as fast.
         inner = torch.add(2 * self.query(query)[:, :, None], keys, alpha=2).sigmoid()
         return (F.linear(inner, 2 * energy) - energy.sum(1)).movedim(-1, 1)
 
 
 class DotScore(Score):
-    """e_ij = s_i^T h_j (Luong et al. 2015, section 3.1), with `scaled` divided by the root of its width (Vaswani et al. 2017).
+    """e_ij = s_i^T h_j (Luong et al. 2015, section 3.1).
 
-    One head takes query and states as they are, which must be equally wide. Several project both
-    and share out the result.
+    With `scaled`, it is divided by the square root of the width (Vaswani et al. 2017). One head
+    takes query and states as they are; their widths must then be equal. Several heads project both
+    and split the result.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class DotScore(Score):
             x.unflatten(-1, (self.heads, -1)).movedim(-2, 1)
             for x in (self.query(query) * self.scale, keys)
         )
-        if keys.shape[2] == 1:  # the same for all queries: one product a sentence
+        if keys.shape[2] == 1:  # all queries share the keys: one product per sentence
             return query @ keys[:, :, 0].mT
         return (keys @ query[..., None]).squeeze(-1)
 
@@ -100,22 +101,24 @@ class GeneralScore(DotScore):
 
 
 class LocationScore(Score):
-    """e_i = W s_i, of which entry j scores position j, whatever stands there (Luong et al. 2015, equation 8).
+    """e_i = W s_i, whose entry j scores position j from the query alone (Luong et al. 2015, eq. 8).
 
-    W has a row for each position up to the `longest` source. A longer one raises MTError.
+    W has one row per position, `max_length` in all. Raises MTError for a longer source.
     """
 
-    key_dim = 0  # the keys only tell how many there are
+    key_dim = 0  # keys only carry the number of positions
 
-    def __init__(self, query_dim: int, longest: int) -> None:
+    def __init__(self, query_dim: int, max_length: int) -> None:
         super().__init__()
-        self.position = projection(query_dim, longest)
+        self.position = projection(query_dim, max_length)
 
     def project_keys(self, states: Tensor) -> Tensor:
-        if states.shape[1] > self.position.out_features:
+        length, max_length = states.shape[1], self.position.out_features
+        if length > max_length:
             raise MTError(
-                f"a source of {states.shape[1]} pieces is longer than what attention by location was trained for: split it, or train "
-                f"with model.rnn.longest_source over {self.position.out_features}"
+                f"location attention was trained for sources of at most {max_length} pieces, "
+                f"got {length}: split the source, or train with model.rnn.longest_source over "
+                f"{max_length}"
             )
         return states[..., :0]
 
@@ -123,8 +126,8 @@ class LocationScore(Score):
         return self.position(query)[:, None, :, : keys.shape[2]]
 
 
-def projection(width: int, to: int) -> nn.Linear:
-    """A matrix without a bias, Xavier's initial weights."""
-    linear = nn.Linear(width, to, bias=False)
+def projection(in_dim: int, out_dim: int) -> nn.Linear:
+    """Return a linear layer without bias, with Xavier initialisation."""
+    linear = nn.Linear(in_dim, out_dim, bias=False)
     nn.init.xavier_uniform_(linear.weight)
     return linear

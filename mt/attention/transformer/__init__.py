@@ -1,0 +1,1 @@
+"""Attention of Transformers: kernels, positions, patterns and multi-head attention."""

@@ -1,4 +1,4 @@
-"""Recurrent decoder that attends before it reads (Bahdanau, Cho and Bengio 2014)."""
+"""Recurrent decoder that attends before each state update (Bahdanau, Cho and Bengio 2014)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
 
 class AttentionCell(nn.Module):
-    """One step of the decoder: attend with the previous state, then update the state with word and context.
+    """One decoder step: attend with the previous state, then update it with word and context.
 
-    GRU (appendix A.2.2, with PyTorch's reset gate after the product) or LSTM. The word's share of
-    the gates is computed for all steps at once and comes in as `word_gates`.
+    The update is a GRU (appendix A.2.2, with PyTorch's reset gate after the product) or an LSTM.
+    The word's contribution to the gates does not depend on the state. The caller computes it for
+    all steps at once and passes it as `word_gates`.
     """
 
     def __init__(self, config: ModelConfig, memory_dim: int) -> None:
@@ -39,9 +40,8 @@ class AttentionCell(nn.Module):
         self.update = CELL_UPDATES[config.rnn.cell]
         self.attention = build_attention(config.rnn, hidden, memory_dim)
         self.word = nn.Linear(config.dim, gates)
-        self.context = (
-            nn.Linear(memory_dim, gates, bias=False) if self.attention.context_dim else None
-        )
+        has_context = self.attention.context_dim > 0
+        self.context = nn.Linear(memory_dim, gates, bias=False) if has_context else None
         self.state = nn.Linear(hidden, gates)
         init_input_weights(self.word.weight, self.word.bias)
         if self.context is not None:
@@ -53,50 +53,49 @@ class AttentionCell(nn.Module):
         word_gates: Tensor,
         state: RecurrentState,
         memory: ProjectedMemory,
-        at: Tensor,
+        step: Tensor,
         attention_state: AttentionState,
     ) -> tuple[RecurrentState, AttentionOutput, AttentionState]:
-        """word_gates [N, G], state tensors [N, H], the step `at` [1] -> new state, what was found with Q = 1, new attention_state."""
-        found, attention_state = self.attention(state[0][:, None], memory, at, attention_state)
-        # The state is kept in float32 under autocast too: it adds up small changes over the whole
-        # sentence.
-        input_gates = (
-            word_gates if self.context is None else word_gates + self.context(found.context[:, 0])
-        ).float()
-        return self.update(input_gates, self.state(state[0]).float(), state), found, attention_state
+        """Run one step: word_gates [N, G * H], state [N, H] each, step [1].
+
+        Returns the new state, the attention output with Q = 1 and the new attention state.
+        """
+        attended, attention_state = self.attention(state[0][:, None], memory, step, attention_state)
+        input_gates = word_gates
+        if self.context is not None:
+            input_gates = input_gates + self.context(attended.context[:, 0])
+        # float32 under autocast too: the state accumulates small changes over the whole sentence.
+        state = self.update(input_gates.float(), self.state(state[0]).float(), state)
+        return state, attended, attention_state
 
 
 class Readout(nn.Module):
-    """Joins state, previous word and context: t_i = U s_i + V E y_{i-1} + C c_i, then maxout over pairs, or tanh.
+    """t_i = U s_i + V E y_{i-1} + C c_i, followed by maxout over pairs or by tanh.
 
-    The paper's equation has s_{i-1}; the new state has also read what the other two bring.
+    The paper has s_{i-1} in place of s_i, which has already read the word and the context.
     """
 
     def __init__(self, config: ModelConfig, context_dim: int) -> None:
         super().__init__()
         self.maxout = config.rnn.readout == "maxout"
-        self.join = affine(
-            config.rnn.hidden + config.dim + context_dim, config.dim * (2 if self.maxout else 1)
-        )
+        out_dim = config.dim * (2 if self.maxout else 1)
+        self.join = affine(config.rnn.hidden + config.dim + context_dim, out_dim)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, state: Tensor, word: Tensor, context: Tensor) -> Tensor:
-        joined = self.join(
-            torch.cat((state, word.to(state.dtype), context.to(state.dtype)), dim=-1)
-        )
-        return self.dropout(
-            joined.unflatten(-1, (-1, 2)).amax(-1) if self.maxout else joined.tanh()
-        )
+        inputs = (state, word.to(state.dtype), context.to(state.dtype))
+        x = self.join(torch.cat(inputs, dim=-1))
+        return self.dropout(x.unflatten(-1, (-1, 2)).amax(-1) if self.maxout else x.tanh())
 
 
 class BahdanauDecoder(RecurrentDecoder):
-    """The previous state queries the memory, and the context enters the recurrence."""
+    """Decoder whose previous state is the query and whose context enters the recurrence."""
 
     query_reads_input = False
 
     def __init__(self, config: ModelConfig, memory_dim: int, summary_dim: int) -> None:
         super().__init__()
-        self.dim, self.kind = config.dim, config.rnn.cell
+        self.dim, self.cell_type = config.dim, config.rnn.cell
         self.cell = AttentionCell(config, memory_dim)
         self.attends = self.cell.attention.context_dim > 0
         self.readout = Readout(config, self.cell.attention.context_dim)
@@ -107,49 +106,41 @@ class BahdanauDecoder(RecurrentDecoder):
         self, embedded: Tensor, memory: Memory, need_weights: bool = False
     ) -> DecoderOutput:
         words, attention = self.dropout(embedded), self.cell.attention
-        prepared = attention.project(memory.states, memory.mask)
-        state, attention_state = (
-            self.initial_state(memory.summary),
-            attention.initial_state(prepared, words.shape[0]),
-        )
-        states, parts = [], []
-        at = position_range(0, words.shape[1], words.device)
-        # unbind, not indexing: the gradient of T slices is one stack instead of T tensors of the
-        # full size.
-        for word_gates, when in zip(self.cell.word(words).unbind(1), at.split(1), strict=True):
-            state, found, attention_state = self.cell(
-                word_gates, state, prepared, when, attention_state
+        projected = attention.project(memory.states, memory.mask)
+        state = self.initial_rnn_state(memory.summary)
+        attention_state = attention.initial_state(projected, words.shape[0])
+        steps = position_range(0, words.shape[1], words.device)
+        states, outputs = [], []
+        # unbind, not indexing: its backward pass stacks T gradients, while indexing would allocate
+        # T tensors of full size.
+        for word_gates, step in zip(self.cell.word(words).unbind(1), steps.split(1), strict=True):
+            state, attended, attention_state = self.cell(
+                word_gates, state, projected, step, attention_state
             )
             states.append(state[0])
-            parts.append(found)
-        found = concat_outputs(parts)
-        hidden = self.readout(torch.stack(states, 1), words, found.context)
+            outputs.append(attended)
+        attended = concat_outputs(outputs)
         return DecoderOutput(
-            hidden,
-            self.cross_weights(found, need_weights),
-            attention.losses(found.terms, affects_later_tokens=True),
+            self.readout(torch.stack(states, 1), words, attended.context),
+            self.cross_weights(attended, need_weights),
+            attention.losses(attended.loss_terms, affects_later_tokens=True),
         )
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        prepared = self.cell.attention.project(memory.states, memory.mask)
-        state = tuple(x.repeat_interleave(beam, 0) for x in self.initial_state(memory.summary))
-        return DecodingState(
-            prepared.tensors(),
-            (state, self.cell.attention.initial_state(prepared, state[0].shape[0])),
-        )
+        attention = self.cell.attention
+        projected = attention.project(memory.states, memory.mask)
+        state = tuple(x.repeat_interleave(beam, 0) for x in self.initial_rnn_state(memory.summary))
+        attention_state = attention.initial_state(projected, state[0].shape[0])
+        return DecodingState(projected.tensors(), (state, attention_state))
 
     def step(
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
-        words, at = self.dropout(embedded), position_range(state.step, 1, embedded.device)
-        cache, found, attention_state = self.cell(
-            self.cell.word(words),
-            state.cache[0],
-            ProjectedMemory(*state.memory),
-            at,
-            state.cache[1],
+        words, step = self.dropout(embedded), position_range(state.step, 1, embedded.device)
+        rnn_state, attention_state = state.cache
+        rnn_state, attended, attention_state = self.cell(
+            self.cell.word(words), rnn_state, ProjectedMemory(*state.memory), step, attention_state
         )
-        hidden = self.readout(cache[0][:, None], words[:, None], found.context)
-        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(
-            state.memory, (cache, attention_state), state.step + 1
-        )
+        hidden = self.readout(rnn_state[0][:, None], words[:, None], attended.context)
+        output = DecoderOutput(hidden, self.cross_weights(attended, need_weights))
+        return output, DecodingState(state.memory, (rnn_state, attention_state), state.step + 1)

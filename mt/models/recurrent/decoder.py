@@ -1,4 +1,4 @@
-"""What recurrent decoders have in common. `bahdanau.py` and `luong.py` differ in where attention sits."""
+"""Base class of recurrent decoders. `bahdanau.py` and `luong.py` differ in where they attend."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from mt.models.seq2seq import Decoder
 
 
 class RecurrentDecoder(Decoder):
-    """A GRU or LSTM that starts from the encoder's summary. Without attention, that is all that it knows of the source."""
+    """GRU or LSTM decoder whose initial state is computed from the encoder's summary.
 
-    kind: str  # of the cell: gru or lstm
+    Without attention, the initial state is all that it knows of the source.
+    """
+
+    cell_type: str  # gru or lstm
     start: nn.Linear
 
-    def initial_state(self, summary: Tensor) -> RecurrentState:
-        """s_0 = tanh(W_s summary); summary [N, D'] -> [N, H] each."""
+    def initial_rnn_state(self, summary: Tensor) -> RecurrentState:
+        """Compute s_0 = tanh(W_s summary), [N, D'] -> [N, H]; the cell state of an LSTM is 0."""
         hidden = self.start(summary).tanh().float()
-        return (hidden,) if self.kind == "gru" else (hidden, torch.zeros_like(hidden))
+        return (hidden,) if self.cell_type == "gru" else (hidden, torch.zeros_like(hidden))
 
-    def cross_weights(self, found: AttentionOutput, wanted: bool) -> dict[str, Tensor]:
-        """In the form of all models, with one layer: [N, 1, H, T, S]."""
-        return {"cross": found.weights[:, None]} if wanted and self.attends else {}
+    def cross_weights(self, output: AttentionOutput, need_weights: bool) -> dict[str, Tensor]:
+        """Return the weights as every decoder does, here with one layer: [N, 1, H, T, S]."""
+        return {"cross": output.weights[:, None]} if need_weights and self.attends else {}
 
 
-def affine(width: int, to: int) -> nn.Linear:
-    """A matrix with Xavier's initial weights and a bias of zero."""
-    linear = nn.Linear(width, to)
+def affine(in_dim: int, out_dim: int) -> nn.Linear:
+    """Return a linear layer with Xavier initialisation and a bias of zero."""
+    linear = nn.Linear(in_dim, out_dim)
     nn.init.xavier_uniform_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

@@ -1,4 +1,4 @@
-"""Recurrent encoder: in both directions (Bahdanau, Cho and Bengio 2014), or in one (Luong et al. 2015; Sutskever et al. 2014)."""
+"""Recurrent encoder, bidirectional (Bahdanau et al. 2014) or unidirectional (Luong et al. 2015)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from mt.models.seq2seq import Encoder, Memory
 
 
 class RNNEncoder(Encoder):
-    """GRU or LSTM. Its summary has read the whole sentence: the last state of the direction that ends where reading began,
-    or of the only direction.
+    """A stack of GRU or LSTM layers with dropout.
 
-    With `reverse_source` the sentence is read from its end, and the states are put back in its
-    order: position j of the memory is always token j.
+    The summary is a state of the last layer that has read the whole sentence: the backward state at
+    the first token, or the last state of a unidirectional encoder.
+
+    With `reverse_source`, the encoder reads the sentence from its end (Sutskever et al. 2014). The
+    states are put back in order: position j of the memory always belongs to token j.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         rnn = config.rnn
-        kind = BidirectionalLayer if rnn.bidirectional else UnidirectionalLayer
-        self.dim, self.summary_dim = kind.directions * rnn.hidden, rnn.hidden
+        layer_class = BidirectionalLayer if rnn.bidirectional else UnidirectionalLayer
+        self.dim, self.summary_dim = layer_class.directions * rnn.hidden, rnn.hidden
         self.reverse_source = rnn.reverse_source
         self.dropout = Dropout(config.dropout)
-        widths = [config.dim] + [self.dim] * (rnn.encoder_layers - 1)
-        self.layers = nn.ModuleList(kind(rnn.cell, width, rnn.hidden) for width in widths)
+        input_dims = [config.dim] + [self.dim] * (rnn.encoder_layers - 1)
+        self.layers = nn.ModuleList(layer_class(rnn.cell, dim, rnn.hidden) for dim in input_dims)
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
         reverse = reversal_indices(mask)
@@ -38,67 +40,62 @@ class RNNEncoder(Encoder):
         for layer in cast(Sequence[Layer], self.layers):
             states = layer(x, reverse)
             x = self.dropout(states)
-        return Memory(
-            gather_positions(x, reverse) if self.reverse_source else x,
-            mask,
-            layer.summary(states, mask),
-        )
+        summary = layer.summary(states, mask)
+        return Memory(gather_positions(x, reverse) if self.reverse_source else x, mask, summary)
 
 
 class Layer(nn.Module):
-    """One recurrent layer, in one or two directions of H units each."""
+    """One recurrent layer with one or two directions of H units each."""
 
     directions: int
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
-        """x [B, S, D], `reverse` [B, S] as `reversal` gives it -> states [B, S, directions * H]."""
+        """Compute the states [B, S, directions * H] of x [B, S, D].
+
+        `reverse` [B, S] comes from `reversal_indices`.
+        """
         raise NotImplementedError
 
     def summary(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States [B, S, directions * H], mask [B, S] -> one that has read everything, [B, H]."""
+        """Return the state that has read the whole sentence, [B, H]; mask [B, S]."""
         raise NotImplementedError
 
 
 class BidirectionalLayer(Layer):
-    """One recurrent layer in both directions; the forward half of the states comes first. The summary is the backward
-    state of the first token.
+    """A forward and a backward RNN whose states are concatenated, forward first.
 
-    Both run left to right, the second over the sentence reversed within its length: padding then
-    always comes last, after everything that counts, so that neither packing nor a host read of the
-    lengths is needed.
+    The backward RNN reads each sentence reversed within its length. Padding then comes last in both
+    directions, so that neither packing nor a host read of the lengths is needed.
     """
 
     directions = 2
 
-    def __init__(self, cell: str, width: int, hidden: int) -> None:
+    def __init__(self, cell: str, input_dim: int, hidden: int) -> None:
         super().__init__()
+        # Saved models have these names: the forward and the backward direction.
         self.rightward, self.leftward = (
-            RNN_CLASSES[cell](width, hidden, batch_first=True) for _ in range(2)
+            RNN_CLASSES[cell](input_dim, hidden, batch_first=True) for _ in range(2)
         )
-        for direction in (self.rightward, self.leftward):
-            init_rnn(direction)
+        for rnn in (self.rightward, self.leftward):
+            init_rnn(rnn)
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
-        return torch.cat(
-            (
-                run_rnn(self.rightward, x)[0],
-                gather_positions(run_rnn(self.leftward, gather_positions(x, reverse))[0], reverse),
-            ),
-            dim=-1,
-        )
+        forward_states, _ = run_rnn(self.rightward, x)
+        backward_states, _ = run_rnn(self.leftward, gather_positions(x, reverse))
+        return torch.cat((forward_states, gather_positions(backward_states, reverse)), dim=-1)
 
     def summary(self, states: Tensor, mask: Tensor) -> Tensor:
         return states[:, 0, states.shape[-1] // 2 :]
 
 
 class UnidirectionalLayer(Layer):
-    """One recurrent layer from left to right. The summary is the state at the last real token."""
+    """A forward RNN. The summary is the state at the last real token."""
 
     directions = 1
 
-    def __init__(self, cell: str, width: int, hidden: int) -> None:
+    def __init__(self, cell: str, input_dim: int, hidden: int) -> None:
         super().__init__()
-        self.rightward = RNN_CLASSES[cell](width, hidden, batch_first=True)
+        self.rightward = RNN_CLASSES[cell](input_dim, hidden, batch_first=True)
         init_rnn(self.rightward)
 
     def forward(self, x: Tensor, reverse: Tensor) -> Tensor:
@@ -110,12 +107,15 @@ class UnidirectionalLayer(Layer):
 
 
 def reversal_indices(mask: Tensor) -> Tensor:
-    """Indices [B, S] that reverse each sentence within its length and leave padding where it is; their own inverse."""
-    at = torch.arange(mask.shape[1], device=mask.device)
+    """Return indices [B, S] that reverse each sentence within its length and keep padding in place.
+
+    They are their own inverse.
+    """
+    positions = torch.arange(mask.shape[1], device=mask.device)
     length = mask.sum(1, keepdim=True)
-    return torch.where(at < length, length - 1 - at, at)
+    return torch.where(positions < length, length - 1 - positions, positions)
 
 
 def gather_positions(x: Tensor, indices: Tensor) -> Tensor:
-    """x [B, S, D] with the positions of each row in the order of indices [B, S]."""
+    """Reorder the positions of x [B, S, D] by indices [B, S]."""
     return x.gather(1, indices[..., None].expand_as(x))

@@ -1,4 +1,4 @@
-"""Recurrent decoder that attends after it has read (Luong, Pham and Manning 2015)."""
+"""Recurrent decoder that attends after each state update (Luong, Pham and Manning 2015)."""
 
 from __future__ import annotations
 
@@ -19,31 +19,30 @@ from mt.models.recurrent.cells import RNN_CLASSES, RecurrentState, init_rnn, run
 from mt.models.recurrent.decoder import RecurrentDecoder, affine
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
-Cache = tuple[
-    RecurrentState, Tensor, AttentionState
-]  # recurrent state, the last attentional vector [N, E], the attention's attention_state
+# Recurrent state, last attentional vector [N, E], attention state.
+Cache = tuple[RecurrentState, Tensor, AttentionState]
 
 
 class LuongDecoder(RecurrentDecoder):
-    """The current state queries the memory; state and context make the attentional vector tanh(W [c_t; h_t]) (equation 5),
-    which goes to the output layer.
+    """Decoder whose current state is the query.
 
-    With input feeding (section 3.3) it also stands beside the next word at the input of the
-    recurrence, which must then go step by step. Without, the recurrence runs over the whole target
-    at once, and then all queries attend at once.
+    The output layer receives the attentional vector tanh(W [c_t; h_t]) (equation 5). With input
+    feeding (section 3.3) the vector is also concatenated with the next word at the input of the
+    RNN, which must then run step by step. Without it, the RNN runs over the whole target at once;
+    so does attention, unless it is sequential.
     """
 
     query_reads_input = True
 
     def __init__(self, config: ModelConfig, memory_dim: int, summary_dim: int) -> None:
         super().__init__()
-        self.dim, self.kind, self.feeding = config.dim, config.rnn.cell, config.rnn.input_feeding
+        self.dim, self.cell_type = config.dim, config.rnn.cell
+        self.input_feeding = config.rnn.input_feeding
         hidden = config.rnn.hidden
         self.attention = build_attention(config.rnn, hidden, memory_dim)
         self.attends = self.attention.context_dim > 0
-        self.recurrence = RNN_CLASSES[config.rnn.cell](
-            config.dim * (2 if self.feeding else 1), hidden, batch_first=True
-        )
+        input_dim = config.dim * (2 if self.input_feeding else 1)
+        self.recurrence = RNN_CLASSES[config.rnn.cell](input_dim, hidden, batch_first=True)
         self.combine = affine(self.attention.context_dim + hidden, config.dim)
         self.start = affine(summary_dim, hidden)
         self.dropout = Dropout(config.dropout)
@@ -52,64 +51,66 @@ class LuongDecoder(RecurrentDecoder):
     def forward(
         self, embedded: Tensor, memory: Memory, need_weights: bool = False
     ) -> DecoderOutput:
-        prepared = self.attention.project(memory.states, memory.mask)
-        cache, length = self._first(memory, prepared, 1), embedded.shape[1]
-        together = 1 if self.feeding else max(1, length)
-        hidden, parts = [], []
-        at = position_range(0, length, embedded.device)
-        for words, when in zip(
-            self.dropout(embedded).split(together, 1), at.split(together), strict=True
+        projected = self.attention.project(memory.states, memory.mask)
+        cache, length = self._initial_cache(memory, projected, 1), embedded.shape[1]
+        steps = position_range(0, length, embedded.device)
+        chunk = 1 if self.input_feeding else max(1, length)
+        hidden, outputs = [], []
+        for words, chunk_steps in zip(
+            self.dropout(embedded).split(chunk, 1), steps.split(chunk), strict=True
         ):
-            vectors, found, cache = self._advance(words, when, prepared, cache)
+            vectors, attended, cache = self._advance(words, chunk_steps, projected, cache)
             hidden.append(vectors)
-            parts.append(found)
-        found = concat_outputs(parts)
+            outputs.append(attended)
+        attended = concat_outputs(outputs)
         losses = self.attention.losses(
-            found.terms, affects_later_tokens=self.feeding or self.attention.sequential
+            attended.loss_terms,
+            affects_later_tokens=self.input_feeding or self.attention.sequential,
         )
-        return DecoderOutput(torch.cat(hidden, 1), self.cross_weights(found, need_weights), losses)
+        weights = self.cross_weights(attended, need_weights)
+        return DecoderOutput(torch.cat(hidden, 1), weights, losses)
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        prepared = self.attention.project(memory.states, memory.mask)
-        return DecodingState(prepared.tensors(), self._first(memory, prepared, beam))
+        projected = self.attention.project(memory.states, memory.mask)
+        return DecodingState(projected.tensors(), self._initial_cache(memory, projected, beam))
 
     def step(
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
-        words, at = self.dropout(embedded)[:, None], position_range(state.step, 1, embedded.device)
-        hidden, found, cache = self._advance(words, at, ProjectedMemory(*state.memory), state.cache)
-        return DecoderOutput(hidden, self.cross_weights(found, need_weights)), DecodingState(
-            state.memory, cache, state.step + 1
+        words, step = (
+            self.dropout(embedded)[:, None],
+            position_range(state.step, 1, embedded.device),
         )
+        memory = ProjectedMemory(*state.memory)
+        hidden, attended, cache = self._advance(words, step, memory, state.cache)
+        output = DecoderOutput(hidden, self.cross_weights(attended, need_weights))
+        return output, DecodingState(state.memory, cache, state.step + 1)
 
-    def _first(self, memory: Memory, prepared: ProjectedMemory, beam: int) -> Cache:
-        state = tuple(x.repeat_interleave(beam, 0) for x in self.initial_state(memory.summary))
-        rows = state[0].shape[
-            0
-        ]  # not len(): a graph that is exported must not take it for a constant
-        return (
-            state,
-            state[0].new_zeros(rows, self.dim),
-            self.attention.initial_state(prepared, rows),
-        )
+    def _initial_cache(self, memory: Memory, projected: ProjectedMemory, beam: int) -> Cache:
+        state = tuple(x.repeat_interleave(beam, 0) for x in self.initial_rnn_state(memory.summary))
+        rows = state[0].shape[0]  # not len(), which ONNX export would take for a constant
+        vector = state[0].new_zeros(rows, self.dim)
+        return state, vector, self.attention.initial_state(projected, rows)
 
     def _advance(
-        self, words: Tensor, at: Tensor, memory: ProjectedMemory, cache: Cache
+        self, words: Tensor, steps: Tensor, memory: ProjectedMemory, cache: Cache
     ) -> tuple[Tensor, AttentionOutput, Cache]:
-        """words [N, T, E] at steps `at` [T] (T = 1 with input feeding) -> attentional vectors [N, T, E], what they found."""
-        state, fed, attention_state = cache
-        states, state = run_rnn(
-            self.recurrence,
-            torch.cat((words, fed[:, None].to(words.dtype)), -1) if self.feeding else words,
-            state,
-        )
-        together = 1 if self.attention.sequential else states.shape[1]
-        parts = []
-        for queries, when in zip(states.split(together, 1), at.split(together), strict=True):
-            found, attention_state = self.attention(queries, memory, when, attention_state)
-            parts.append(found)
-        found = concat_outputs(parts)
-        vectors = self.dropout(
-            self.combine(torch.cat((found.context.to(states.dtype), states), -1)).tanh()
-        )
-        return vectors, found, (state, vectors[:, -1].float(), attention_state)
+        """Run T steps (T = 1 with input feeding): words [N, T, E], steps [T].
+
+        Returns the attentional vectors [N, T, E], the attention output and the new cache.
+        """
+        state, vector, attention_state = cache
+        if self.input_feeding:
+            words = torch.cat((words, vector[:, None].to(words.dtype)), -1)
+        states, state = run_rnn(self.recurrence, words, state)
+        chunk = 1 if self.attention.sequential else states.shape[1]
+        outputs = []
+        for queries, chunk_steps in zip(states.split(chunk, 1), steps.split(chunk), strict=True):
+            attended, attention_state = self.attention(
+                queries, memory, chunk_steps, attention_state
+            )
+            outputs.append(attended)
+        attended = concat_outputs(outputs)
+        combined = self.combine(torch.cat((attended.context.to(states.dtype), states), -1))
+        vectors = self.dropout(combined.tanh())
+        return vectors, attended, (state, vectors[:, -1].float(), attention_state)
