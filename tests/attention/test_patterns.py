@@ -98,7 +98,7 @@ def test_patterns_are_attention_to_what_they_allow(name, length, causal):
 def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
     length, ramp = 70, AdaptiveSpan.RAMP
     query, key, value = inputs(length)
-    pattern = AdaptiveSpan(HEADS, longest=10, cost=0.5)
+    pattern = AdaptiveSpan(HEADS, max_span=10, cost=0.5)
     with torch.no_grad():
         pattern.share.copy_(
             torch.tensor([0.0, 0.25, 0.8, 1.5])
@@ -126,12 +126,12 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
         query, key, value, make_visibility(length, True), DotProductAttention(NoPositions())
     )[0]
     torch.testing.assert_close(without, context, atol=1e-5, rtol=1e-4)
-    assert pattern.losses().item() == pytest.approx(0.5 * sum(spans) / 4)
+    assert pattern.loss().item() == pytest.approx(0.5 * sum(spans) / 4)
 
 
 def test_a_span_at_its_end_can_come_back():
     """Its gradient is zero only where it points outwards; with a plain clamp a head that oversteps an end stays there for good."""
-    pattern = AdaptiveSpan(2, longest=10, cost=1.0)
+    pattern = AdaptiveSpan(2, max_span=10, cost=1.0)
     with torch.no_grad():
         pattern.share.copy_(torch.tensor([1.2, -0.2]))
     assert pattern.span.tolist() == [10, 0]
@@ -145,7 +145,7 @@ def test_a_span_at_its_end_can_come_back():
 
 def test_the_gradient_of_a_span_is_that_of_finite_differences():
     query, key, value = (x.detach() for x in inputs(20))
-    pattern, step = AdaptiveSpan(HEADS, longest=8, cost=0.1), 1e-2
+    pattern, step = AdaptiveSpan(HEADS, max_span=8, cost=0.1), 1e-2
 
     def loss(share: list[float]) -> torch.Tensor:
         with torch.no_grad():
@@ -275,6 +275,4 @@ def test_normalised_queries_and_keys_bound_the_scores():
 
 
 def test_a_pattern_without_a_cost_adds_nothing_to_the_loss():
-    assert (
-        Pattern((slice(None), FullLayout())).losses() is None and LinearAttention().losses() is None
-    )
+    assert Pattern((slice(None), FullLayout())).loss() is None and LinearAttention().loss() is None

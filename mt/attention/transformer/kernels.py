@@ -1,10 +1,10 @@
-"""Scaled dot-product attention, as one function with two implementations that agree.
+"""Scaled dot-product attention: one function with two implementations that agree.
 
-`attend` picks by device: PyTorch's fused kernel on a GPU, two matrix products on a CPU, where the
-backward pass of the fused kernel is many times slower than its forward on sentences of usual
-length. What the fused kernel cannot do (weights to look at, a selection other than softmax, a cap
-on the scores, values that depend on positions) takes the two products on any device. A query whose
-keys are all masked attends to nothing: its output is zero in either.
+`attend` uses PyTorch's fused kernel on a GPU and two matrix products on a CPU. There the backward
+pass of the fused kernel is many times slower than its forward pass, at usual sentence lengths. On
+any device, two matrix products compute what the fused kernel cannot: attention weights, selections
+other than softmax, capped scores and context biases. In both, a query whose keys are all masked has
+an output of zero.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ def attend(
     dropout_p: float = 0.0,
     need_weights: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """select(cap(Q K^T / sqrt(D)) + bias) V (Vaswani et al. 2017, equation 1).
+    """Compute select(cap(Q K^T / sqrt(D)) + bias) V (Vaswani et al. 2017, equation 1).
 
-    query [..., H, T, D], key and value [..., H, S, D]; mask bool, True where a query may look, and
-    bias, both broadcastable to [..., H, T, S] -> context [..., H, T, D] and, where asked for,
-    weights [..., H, T, S].
+    query [..., H, T, D], key and value [..., H, S, D]; mask (bool, True: may attend) and bias
+    broadcast to [..., H, T, S]. Returns the context [..., H, T, D] and the weights [..., H, T, S],
+    or None if `need_weights` is False.
 
-    `values` gives what is added to the context for weights (Shaw et al. 2018); `softcap` c > 0
-    keeps scores within c by c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies whatever the mode of
-    the module: the caller passes 0 outside training.
+    `context_bias` maps the weights to a term that is added to the context (Shaw et al. 2018).
+    `softcap` c > 0 bounds the scores: c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies in any
+    mode; the caller passes 0 in evaluation.
     """
-    plain = context_bias is None and select is masked_softmax and not softcap
-    if plain and not need_weights and query.device.type != "cpu":
+    fusible = context_bias is None and select is masked_softmax and not softcap
+    if fusible and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
     context, weights = attend_eager(
         query, key, value, mask, bias, context_bias, select, softcap, dropout_p
@@ -63,20 +63,14 @@ def attend_eager(
     softcap: float = 0.0,
     dropout_p: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """`attend` as two matrix products, with the weights. Those with float32 keys are in float32 under autocast too."""
+    """Compute `attend` with two matrix products; return context and weights.
+
+    If the keys are float32, everything is float32, under autocast too.
+    """
     if key.dtype == torch.float32 and torch.is_autocast_enabled(key.device.type):
+        options = (mask, bias, context_bias, select, softcap, dropout_p)
         with torch.autocast(key.device.type, enabled=False):
-            return attend_eager(
-                query.float(),
-                key,
-                value.float(),
-                mask,
-                bias,
-                context_bias,
-                select,
-                softcap,
-                dropout_p,
-            )
+            return attend_eager(query.float(), key, value.float(), *options)
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
@@ -90,17 +84,6 @@ def attend_eager(
     return context, weights
 
 
-def to_cache_layout(x: Tensor) -> Tensor:
-    """Keys or values [B, H, S, D] as step-by-step decoding keeps them: heads apart in memory, because every step would copy them
-    otherwise, and on a CPU in float32.
-
-    A step's products are small, and there are new shapes all the time: the target grows, and
-    sentences leave. For each, oneDNN compiles kernels of bfloat16 products, which takes ten times
-    as long as the product in float32.
-    """
-    return (x.float() if x.device.type == "cpu" else x).contiguous()
-
-
 def attend_fused(
     query: Tensor,
     key: Tensor,
@@ -109,29 +92,36 @@ def attend_fused(
     bias: Tensor | None = None,
     dropout_p: float = 0.0,
 ) -> Tensor:
-    """`attend` through PyTorch's fused kernels, without the weights.
+    """Compute `attend` with PyTorch's fused kernels, without weights.
 
-    They take four dimensions and no other: further leading ones are folded into the batch.
+    The kernels take exactly four dimensions; further leading ones are folded into the batch.
     """
-    lead, heads = query.shape[:-3], query.shape[-3]
-    sees = None if mask is None else mask.any(-1, keepdim=True)
-    added = mask
-    if mask is not None and sees is not None:
-        added = (
-            mask | ~sees
-        )  # kernels differ on rows that are masked entirely, and a NaN there would reach the values' gradient
+    leading, heads = query.shape[:-3], query.shape[-3]
+    attn_mask, any_visible = mask, None
+    if mask is not None:
+        # Kernels differ on fully masked rows, where a NaN would reach the gradient of the values.
+        # Such rows attend to everything here; `where` below discards the result.
+        any_visible = mask.any(-1, keepdim=True)
+        attn_mask = mask | ~any_visible
     if bias is not None:
         bias = bias.to(query.dtype)
-        added = bias if added is None else bias.masked_fill(~added, -torch.inf)
-    if added is not None:
-        added = added[(None,) * (query.dim() - added.dim())]
-        added = (
-            added.expand(*lead, *added.shape[-3:]).flatten(0, -4).contiguous()
-            if len(lead) > 1
-            else added.contiguous()
-        )
+        attn_mask = bias if attn_mask is None else bias.masked_fill(~attn_mask, -torch.inf)
+    if attn_mask is not None:
+        attn_mask = attn_mask[(None,) * (query.dim() - attn_mask.dim())]
+        if len(leading) > 1:
+            attn_mask = attn_mask.expand(*leading, *attn_mask.shape[-3:]).flatten(0, -4)
+        attn_mask = attn_mask.contiguous()
     q, k, v = (x.reshape(-1, heads, *x.shape[-2:]) for x in (query, key, value))
-    context = F.scaled_dot_product_attention(q, k, v, attn_mask=added, dropout_p=dropout_p).view(
-        query.shape
-    )
-    return context if sees is None else torch.where(sees, context, 0.0)
+    context = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p)
+    context = context.view(query.shape)
+    return context if any_visible is None else torch.where(any_visible, context, 0.0)
+
+
+def to_cache_layout(x: Tensor) -> Tensor:
+    """Make keys or values [B, H, S, D] contiguous, and float32 on a CPU, for incremental decoding.
+
+    Contiguous, because every step would otherwise copy them. float32, because oneDNN compiles a
+    bfloat16 kernel for each new shape, which takes ten times as long as the small product of a
+    step, and shapes change all the time: targets grow, and finished sentences leave the batch.
+    """
+    return (x.float() if x.device.type == "cpu" else x).contiguous()

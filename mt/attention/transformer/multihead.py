@@ -1,4 +1,4 @@
-"""Multi-head attention: projections and heads. Kernels, patterns, masks and positions come from their own files."""
+"""Multi-head attention: projections, heads and output. Patterns compute the attention itself."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from mt.attention.transformer.positions import NoPositions, PositionScheme
 from mt.config.schema import TransformerConfig
 from mt.layers.norm import RMSNorm
 
-KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, G, S, D / H] each
+KeyValue = tuple[Tensor, Tensor]  # keys and values, [B, G, S, dim / H] each
 
 
 class MultiHeadAttention(nn.Module):
-    """Queries of width `dim` look into a memory of width `memory_dim` with H heads (Vaswani et al. 2017, section 3.2.2).
+    """Attention with H heads from queries of width `dim` to a memory of width `memory_dim`.
 
-    Keys and values may have G heads that H / G query heads share: one for all (Shazeer 2019,
-    multi-query) or some (Ainslie et al. 2023, grouped-query). With `qk_norm` self-attention
-    normalises both sides of the product first (Henry et al. 2020).
+    See Vaswani et al. 2017, section 3.2.2. Without `memory_dim` it is self-attention. Keys and
+    values have G heads, each shared by H / G query heads: G = H is ordinary attention, G = 1
+    multi-query attention (Shazeer 2019), anything between grouped-query attention (Ainslie et al.
+    2023). With `qk_norm`, self-attention normalises queries and keys (Henry et al. 2020).
     """
 
     def __init__(
@@ -33,98 +34,93 @@ class MultiHeadAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads = config.heads, config.kv_heads or config.heads
-        self.dropout, self.softcap, self.select = (
-            config.attention_dropout,
-            config.softcap,
-            SELECTIONS[config.select],
-        )
+        self.dropout, self.softcap = config.attention_dropout, config.softcap
+        self.select = SELECTIONS[config.select]
         self.pattern = build_pattern(pattern, config)
         head_dim = dim // self.heads
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim or dim, 2 * head_dim * self.kv_heads)
         self.out = nn.Linear(dim, dim)
-        self.norms = (
-            nn.ModuleList(RMSNorm(head_dim) for _ in range(2))
-            if config.qk_norm and memory_dim is None
-            else None
-        )
-        nn.init.xavier_uniform_(self.query.weight)
-        # Each half is a matrix of its own: fan-out is not that of both.
-        for half in self.key_value.weight.chunk(2):
-            nn.init.xavier_uniform_(half)
-        nn.init.xavier_uniform_(self.out.weight)
+        self.norms: nn.ModuleList | None = None  # of queries and of keys
+        if config.qk_norm and memory_dim is None:
+            self.norms = nn.ModuleList(RMSNorm(head_dim) for _ in range(2))
+        # Keys and values are two matrices: Xavier's fan-out is that of each half.
+        for weight in (self.query.weight, *self.key_value.weight.chunk(2), self.out.weight):
+            nn.init.xavier_uniform_(weight)
         for layer in (self.query, self.key_value, self.out):
             nn.init.zeros_(layer.bias)
 
     def project(self, memory: Tensor) -> KeyValue:
-        """Keys and values of a memory [B, S, memory_dim] in another sequence: once a sentence."""
+        """Project a memory [B, S, memory_dim] to keys and values."""
         keys, values = self.key_value(memory).chunk(2, dim=-1)
         return split_heads(keys, self.kv_heads), split_heads(values, self.kv_heads)
 
     def forward(
         self, x: Tensor, memory: KeyValue, visibility: Visibility, need_weights: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Attention to another sequence. x [B, T, dim], projected memory -> output [B, T, dim], weights [B, H, T, S] or None."""
-        context, weights = self.pattern.attend(
-            split_heads(self.query(x), self.heads),
-            *memory,
-            visibility,
-            self._dot_product(NoPositions(), need_weights),
-        )
+        """Compute cross-attention from x [B, T, dim] to a projected memory.
+
+        Returns the output [B, T, dim], and weights [B, H, T, S] or None.
+        """
+        query = split_heads(self.query(x), self.heads)
+        attention = self._dot_product(NoPositions(), need_weights)
+        context, weights = self.pattern.attend(query, *memory, visibility, attention)
         return self._merge_heads(context), weights
 
     def self_attend(
-        self, x: Tensor, visibility: Visibility, scheme: PositionScheme, need_weights: bool = False
+        self,
+        x: Tensor,
+        visibility: Visibility,
+        scheme: PositionScheme,
+        need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Self-attention over x [B, T, dim], with relative positions as `scheme` has them."""
-        query, key, value = self._project_self(x, visibility.query_positions, scheme)
-        context, weights = self.pattern.attend(
-            query, key, value, visibility, self._dot_product(scheme, need_weights)
-        )
+        """Compute self-attention over x [B, T, dim]; returns as `forward` does."""
+        qkv = self._project_self(x, visibility.query_positions, scheme)
+        attention = self._dot_product(scheme, need_weights)
+        context, weights = self.pattern.attend(*qkv, visibility, attention)
         return self._merge_heads(context), weights
 
     def step(
         self,
         x: Tensor,
         cache: Cache | None,
-        at: Tensor,
+        position: Tensor,
         scheme: PositionScheme,
         need_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None, Cache]:
-        """Self-attention of the newest token x [B, 1, dim] at position [1] to itself and all before, which the cache holds."""
-        query, key, value = self._project_self(x, at, scheme)
-        context, weights, cache = self.pattern.step(
-            query,
-            to_cache_layout(key),
-            to_cache_layout(value),
-            cache,
-            at,
-            self._dot_product(scheme, need_weights),
-        )
+        """Compute self-attention of the newest token x [B, 1, dim] at position [1].
+
+        It attends to itself and to all earlier tokens, which the cache holds. Returns output,
+        weights or None, and the new cache.
+        """
+        query, key, value = self._project_self(x, position, scheme)
+        key, value = to_cache_layout(key), to_cache_layout(value)
+        attention = self._dot_product(scheme, need_weights)
+        context, weights, cache = self.pattern.step(query, key, value, cache, position, attention)
         return self._merge_heads(context), weights, cache
 
     def _project_self(
-        self, x: Tensor, at: Tensor, scheme: PositionScheme
+        self, x: Tensor, positions: Tensor, scheme: PositionScheme
     ) -> tuple[Tensor, Tensor, Tensor]:
         query, (key, value) = split_heads(self.query(x), self.heads), self.project(x)
         if self.norms is not None:
             query, key = self.norms[0](query), self.norms[1](key)
-        return scheme.rotate(query, at), scheme.rotate(key, at), value
+        return scheme.rotate(query, positions), scheme.rotate(key, positions), value
 
     def _dot_product(self, scheme: PositionScheme, need_weights: bool) -> DotProductAttention:
-        dropout_p = self.dropout if self.training else 0.0
         return DotProductAttention(
             scheme,
             select=self.select,
             softcap=self.softcap,
-            dropout_p=dropout_p,
+            dropout_p=self.dropout if self.training else 0.0,
             need_weights=need_weights,
         )
 
     def _merge_heads(self, context: Tensor) -> Tensor:
+        """Concatenate the heads and project: [B, H, T, dim / H] -> [B, T, dim]."""
         return self.out(context.transpose(1, 2).flatten(2))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """[B, T, D] -> [B, H, T, D / H]"""
+    """Split [B, T, D] -> [B, H, T, D / H]."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)

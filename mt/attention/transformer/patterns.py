@@ -1,7 +1,8 @@
-"""Attention patterns: what self-attention looks at, by name. Most divide the heads among layouts; two are of a kind of their own.
+"""Attention patterns: which keys self-attention reads, and how.
 
-A pattern sees queries, keys and values that are projected and split, all at once (`attend`) or one
-query at a time with a cache that it defines itself (`step`).
+A pattern receives projected queries, keys and values, split into heads: all at once in `attend`, or
+one token at a time in `step`, with a cache that the pattern defines. Most patterns assign layouts
+to groups of heads; adaptive spans and linear attention are classes of their own.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from mt.attention.transformer import linear
 from mt.attention.transformer.layouts import (
     DotProductAttention,
     FullLayout,
+    Layout,
     StridedLayout,
     WindowLayout,
     repeat_heads,
 )
-from mt.attention.transformer.positions import ALL_HEADS
+from mt.attention.transformer.positions import ALL_HEADS, relative_positions
 from mt.config.schema import TransformerConfig
 
 Cache = tuple[Tensor, ...]  # batch first
-MASKED_SCORE = -1e4  # a score whose weight is 0, and whose gradient too
+MASKED_SCORE = -1e4  # its weight and its gradient are 0
 
 
 class Pattern(nn.Module):
-    """Groups of heads with a layout each. One group with the full layout is ordinary attention."""
+    """Layouts for groups of heads. One group with the full layout is ordinary attention."""
 
-    def __init__(self, *groups: tuple[slice, FullLayout]) -> None:
+    def __init__(self, *groups: tuple[slice, Layout]) -> None:
         super().__init__()
         self.groups = groups
 
@@ -43,21 +45,18 @@ class Pattern(nn.Module):
         visibility: Visibility,
         attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
-        """query [B, H, T, D], key and value [B, G, S, D] where G divides H -> context [B, H, T, D], weights [B, H, T, S] or None."""
+        """Attend with query [B, H, T, D] to key and value [B, G, S, D], where G divides H.
+
+        Returns context [B, H, T, D], and weights [B, H, T, S] if they are requested, else None.
+        """
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
         if len(self.groups) == 1:
             return self.groups[0][1].attend(query, key, value, visibility, attention)
-        found = [
-            layout.attend(
-                query[:, heads],
-                key[:, heads],
-                value[:, heads],
-                visibility,
-                replace(attention, heads=heads),
-            )
-            for heads, layout in self.groups
-        ]
-        contexts, weights = zip(*found, strict=True)
+        outputs = []
+        for heads, layout in self.groups:
+            q, k, v = (x[:, heads] for x in (query, key, value))
+            outputs.append(layout.attend(q, k, v, visibility, replace(attention, heads=heads)))
+        contexts, weights = zip(*outputs, strict=True)
         return torch.cat(contexts, 1), None if weights[0] is None else torch.cat(weights, 1)
 
     def step(
@@ -66,47 +65,48 @@ class Pattern(nn.Module):
         key: Tensor,
         value: Tensor,
         cache: Cache | None,
-        at: Tensor,
+        position: Tensor,
         attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None, Cache]:
-        """The newest token, T = 1, at position [1]: as `attend` to all tokens so far, and the cache with it at its end."""
+        """Attend with the newest token (T = 1, position [1]) to all tokens so far.
+
+        Returns context and weights as `attend` does, and the cache with the token appended.
+        """
         if cache is not None:
             key, value = torch.cat((cache[0], key), dim=2), torch.cat((cache[1], value), dim=2)
-        visibility = Visibility(
-            at, torch.arange(key.shape[2], device=at.device)
-        )  # no key is later than the newest
+        # Not causal: no key is later than the newest token.
+        visibility = Visibility(position, torch.arange(key.shape[2], device=position.device))
         return *self.attend(query, key, value, visibility, attention), (key, value)
 
-    def losses(self) -> Tensor | None:
-        """What it adds to the training loss, per target token."""
+    def loss(self) -> Tensor | None:
+        """Return the pattern's term of the training loss per target token, or None."""
         return None
 
     def monitored_values(self) -> dict[str, float]:
-        """What is worth watching in training, by name."""
+        """Return the values that validation reports, by name."""
         return {}
 
 
 class AdaptiveSpan(Pattern):
-    """Each head learns how far it looks (Sukhbaatar et al. 2019, equations 4 and 5).
+    """Heads with trained attention spans (Sukhbaatar et al. 2019, equations 4 and 5).
 
-    A key at distance d counts by m(d) = clamp((R + z - d) / R, 0, 1), with the head's span z up to
-    `longest`, in tokens, and a ramp of R tokens; weights are m(d) exp(e), normalised. `cost` times
-    the mean span is added to the loss. Spans begin long.
+    The weight of a key at distance d is proportional to m(d) exp(e), with the mask m(d) =
+    clamp((R + z - d) / R, 0, 1), the head's span z in [0, max_span] and a ramp of R, all in tokens.
+    The loss term is `cost` times the mean span. Spans start at `max_span`.
     """
 
     RAMP = 4
 
-    def __init__(self, heads: int, longest: int, cost: float) -> None:
+    def __init__(self, heads: int, max_span: int, cost: float) -> None:
         super().__init__()
-        self.longest, self.cost = longest, cost
-        self.share = nn.Parameter(
-            torch.ones(heads)
-        )  # of `longest`; AdamW then moves it as fast as other weights
+        self.max_span, self.cost = max_span, cost
+        # z / max_span: on this scale AdamW moves it as fast as other weights.
+        self.share = nn.Parameter(torch.ones(heads))
 
     @property
     def span(self) -> Tensor:
-        """z [H] in tokens."""
-        return self.longest * cast(Tensor, ClampWithInwardGradient.apply(self.share))
+        """The spans z [H] in tokens."""
+        return self.max_span * cast(Tensor, ClampWithInwardGradient.apply(self.share))
 
     def attend(
         self,
@@ -117,12 +117,12 @@ class AdaptiveSpan(Pattern):
         attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
-        layout: FullLayout = WindowLayout(self.longest + self.RAMP)
-        if (
-            query.shape[2] > 1 and query.device.type == "cpu"
-        ):  # where reading the spans waits for nothing: only what they reach
-            layout = WindowLayout(int(self.span.max()) + self.RAMP)
-        return layout.attend(query, key, value, visibility, replace(attention, span=self.bias))
+        radius = self.max_span + self.RAMP
+        if query.shape[2] > 1 and query.device.type == "cpu":
+            # Only as far as the longest span. On a GPU, reading it would synchronise.
+            radius = int(self.span.max()) + self.RAMP
+        attention = replace(attention, extra_bias=self.bias)
+        return WindowLayout(radius).attend(query, key, value, visibility, attention)
 
     def bias(
         self,
@@ -131,14 +131,12 @@ class AdaptiveSpan(Pattern):
         key_positions: Tensor,
         heads: slice = ALL_HEADS,
     ) -> Tensor:
-        """log m(d), [..., H, T, S]: within softmax it multiplies what is exponentiated."""
-        distance = (key_positions[..., None, :] - query_positions[..., :, None]).abs()[
-            ..., None, :, :
-        ]
-        share = (self.RAMP + self.span[heads, None, None] - distance) / self.RAMP
-        return torch.where(share > 0, torch.log(share.clamp(1e-6, 1)), MASKED_SCORE)
+        """Return log m(d) [..., H, T, S], which softmax turns into the factor m(d)."""
+        distance = relative_positions(query_positions, key_positions).abs()[..., None, :, :]
+        mask = (self.RAMP + self.span[heads, None, None] - distance) / self.RAMP
+        return torch.where(mask > 0, torch.log(mask.clamp(1e-6, 1)), MASKED_SCORE)
 
-    def losses(self) -> Tensor:
+    def loss(self) -> Tensor:
         return self.cost * self.span.mean()
 
     def monitored_values(self) -> dict[str, float]:
@@ -146,8 +144,10 @@ class AdaptiveSpan(Pattern):
 
 
 class ClampWithInwardGradient(torch.autograd.Function):
-    """clamp(x, 0, 1), with the gradient of clamp except that it can always lead back: a plain clamp would hold for good what
-    has once stepped over an end."""
+    """clamp(x, 0, 1) that passes gradients outside [0, 1] if they lead back inside.
+
+    With the gradient of a plain clamp, a value that has left the interval could never return.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -162,10 +162,10 @@ class ClampWithInwardGradient(torch.autograd.Function):
 
 
 class LinearAttention(Pattern):
-    """Time linear in the length, and a cache that does not grow (Katharopoulos et al. 2020; see `linear.py`).
+    """Attention in linear time, with a cache of constant size (Katharopoulos et al. 2020).
 
-    All in float32, because of sums over a whole sentence. There are no scores: no bias, selection,
-    cap or dropout acts on them.
+    See `linear.py`. Everything is float32, because sums run over a whole sentence. There are no
+    scores, and thus no bias, selection, cap or dropout.
     """
 
     def attend(
@@ -182,9 +182,8 @@ class LinearAttention(Pattern):
                 key = key * visibility.valid[:, None, :, None]
             if attention.need_weights:
                 return linear.pairwise(query, key, value, visibility)
-            return (linear.causal if visibility.causal else linear.bidirectional)(
-                query, key, value
-            ), None
+            compute = linear.causal if visibility.causal else linear.bidirectional
+            return compute(query, key, value), None
 
     def step(
         self,
@@ -192,43 +191,39 @@ class LinearAttention(Pattern):
         key: Tensor,
         value: Tensor,
         cache: Cache | None,
-        at: Tensor,
+        position: Tensor,
         attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None, Cache]:
-        """The cache is the two sums, so there are no weights of single tokens to give."""
+        """Attend as `Pattern.step` does, without weights: the cache holds only sums over tokens."""
         with torch.autocast(query.device.type, enabled=False):
             query, key, value = self._features(query, key, value)
-            states, norms = key.mT @ value, key.sum(-2)
+            state, norm = key.mT @ value, key.sum(-2)
             if cache is not None:
-                states, norms = cache[0] + states, cache[1] + norms
-            return (
-                linear.safe_divide(query @ states, query @ norms[..., None]),
-                None,
-                (states, norms),
-            )
+                state, norm = cache[0] + state, cache[1] + norm
+            context = linear.safe_divide(query @ state, query @ norm[..., None])
+            return context, None, (state, norm)
 
     def _features(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        heads = query.shape[1]
-        return (
-            linear.feature_map(query),
-            linear.feature_map(repeat_heads(key, heads)),
-            repeat_heads(value, heads).float(),
-        )
+        key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
+        return linear.feature_map(query), linear.feature_map(key), value.float()
 
 
-def multiscale(config: TransformerConfig) -> Pattern:
-    """A window for each head, their reaches growing by one factor from 1 to `window` (after Guo et al. 2020)."""
-    last = max(1, config.heads - 1)
-    reaches = (
-        [round(config.window ** (h / last)) for h in range(config.heads)]
-        if config.heads > 1
-        else [config.window]
-    )
-    return Pattern(*((slice(h, h + 1), WindowLayout(reach)) for h, reach in enumerate(reaches)))
+def multiscale_pattern(config: TransformerConfig) -> Pattern:
+    """Return a window for each head, with radii from 1 to `window` in geometric progression.
+
+    After Guo et al. 2020.
+    """
+    if config.heads == 1:
+        return Pattern((ALL_HEADS, WindowLayout(config.window)))
+    radii = (round(config.window ** (h / (config.heads - 1))) for h in range(config.heads))
+    return Pattern(*((slice(h, h + 1), WindowLayout(radius)) for h, radius in enumerate(radii)))
 
 
-def strided(config: TransformerConfig) -> Pattern:
-    """Half of the heads look at a window, half at every `stride`-th token (Child et al. 2019): two steps lead anywhere."""
+def strided_pattern(config: TransformerConfig) -> Pattern:
+    """Return windows for half of the heads and strides for the others (Child et al. 2019).
+
+    Two layers then connect any two tokens.
+    """
     half = config.heads // 2
     return Pattern(
         (slice(0, half), WindowLayout(config.stride)),
@@ -240,13 +235,13 @@ def strided(config: TransformerConfig) -> Pattern:
 PATTERNS = {
     "full": lambda config: Pattern((ALL_HEADS, FullLayout())),
     "window": lambda config: Pattern((ALL_HEADS, WindowLayout(config.window))),
-    "strided": strided,
-    "multiscale": multiscale,
+    "strided": strided_pattern,
+    "multiscale": multiscale_pattern,
     "adaptive_span": lambda config: AdaptiveSpan(config.heads, config.window, config.span_cost),
     "linear": lambda config: LinearAttention(),
 }
 
 
 def build_pattern(name: str, config: TransformerConfig) -> Pattern:
-    """The attention pattern of that name."""
+    """Build the attention pattern with that name."""
     return PATTERNS[name](config)

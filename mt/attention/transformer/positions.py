@@ -1,12 +1,12 @@
-"""Position schemes: how a Transformer learns where a token stands.
+"""Position schemes: how a Transformer encodes the order of tokens.
 
-A scheme may act in four places: on the embeddings, on queries and keys, on the scores, on the
-context. Positions are always passed explicitly, so that decoding step by step is right by
-construction. Schemes of relative positions act in self-attention only: source and target positions
-are not comparable.
+A scheme may act in four places: on the embeddings, on queries and keys, on the scores and on the
+context. Positions are explicit arguments everywhere, so that incremental decoding and training
+agree by construction. Relative schemes act in self-attention only, because source and target
+positions are not comparable.
 
-Shapes: `...` are dimensions that queries, keys and, where they have them, positions share; H heads,
-T queries, S keys.
+Shapes: H heads, T queries, S keys of width D; `...` are batch dimensions. Positions may lack batch
+dimensions: they broadcast.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import Tensor, nn
 
 from mt.config.schema import TransformerConfig
 
-ALL_HEADS = slice(None)  # all heads
+ALL_HEADS = slice(None)
 
 
 class PositionScheme(nn.Module):
-    """Base class of position schemes. Each subclass overrides the methods through which it acts."""
+    """Base class of position schemes. A scheme overrides the methods for the places it acts in."""
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
-        """The embeddings x [B, T, D] at positions [T], with what they say about positions."""
+        """Add position information to the embeddings x [B, T, D] at positions [T]."""
         return x
 
     def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Queries or keys x [B, H, T, D] at positions [T]."""
+        """Rotate queries or keys x [B, H, T, D] at positions [T]."""
         return x
 
     def bias(
@@ -39,17 +39,24 @@ class PositionScheme(nn.Module):
         key_positions: Tensor,
         heads: slice = ALL_HEADS,
     ) -> Tensor | None:
-        """What is added to the scores of query [..., H, T, D], whose heads are `heads` of all; broadcastable to [..., H, T, S]."""
+        """Return a bias for the scores, broadcastable to [..., H, T, S], or None.
+
+        query [..., H, T, D], query_positions [..., T], key_positions [..., S]; `heads` says which
+        of the layer's heads `query` holds.
+        """
         return None
 
     def context_bias(
         self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
     ) -> Tensor | None:
-        """What is added to the context [..., H, T, D] where the weights are [..., H, T, S]. It takes the eager kernel."""
+        """Return a term to add to the context: weights [..., H, T, S] -> [..., H, T, D], or None.
+
+        A scheme that overrides this method cannot use the fused kernel, which gives no weights.
+        """
         return None
 
     def for_layer(self, layer: int) -> PositionScheme:
-        """The scheme of one layer, for schemes that differ between layers."""
+        """Return the scheme of one layer, for schemes that differ between layers."""
         return self
 
 
@@ -58,10 +65,10 @@ class NoPositions(PositionScheme):
 
 
 class SinusoidalPositions(PositionScheme):
-    """Fixed sinusoids of geometrically spaced wavelengths (Vaswani et al. 2017, section 3.5).
+    """Fixed sinusoids with geometrically spaced wavelengths (Vaswani et al. 2017, section 3.5).
 
     Sines fill the first half of the vector and cosines the second, a permutation of the paper's
-    interleaving. They are computed from the positions at each call, so there is no longest length.
+    interleaved order. They are computed at each call, so that there is no maximum length.
     """
 
     frequencies: Tensor  # [D / 2]
@@ -69,7 +76,7 @@ class SinusoidalPositions(PositionScheme):
     def __init__(self, dim: int) -> None:
         super().__init__()
         if dim % 2:
-            raise ValueError(f"sinusoidal positions need an even width, not {dim}")
+            raise ValueError(f"the width of sinusoidal positions must be even, got {dim}")
         frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
         self.register_buffer("frequencies", frequencies, persistent=False)
 
@@ -79,65 +86,63 @@ class SinusoidalPositions(PositionScheme):
 
 
 class LearnedPositions(PositionScheme):
-    """One trained vector a position (Gehring et al. 2017); positions past the last share its vector.
+    """A trained vector per position (Gehring et al. 2017). Later positions share the last vector.
 
-    They begin with unit variance, as torch does and as the token embeddings have that they are
-    added to.
+    Initialised with unit variance, PyTorch's default and the variance of the token embeddings.
     """
 
-    def __init__(self, dim: int, longest: int = 1024) -> None:
+    def __init__(self, dim: int, max_positions: int = 1024) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(longest, dim)
+        self.embedding = nn.Embedding(max_positions, dim)
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
-        return x + self.embedding(positions.clamp(max=self.embedding.num_embeddings - 1)).to(
-            x.dtype
-        )
+        last = self.embedding.num_embeddings - 1
+        return x + self.embedding(positions.clamp(max=last)).to(x.dtype)
 
 
 class RotaryPositions(PositionScheme):
-    """RoPE (Su et al. 2021, equation 34): query and key are rotated by their positions, so that their product depends on the
-    distance. Element i is paired with element i + D / 2 (a permutation of the paper's
-    neighbours)."""
+    """RoPE: rotated queries and keys, whose products depend on relative positions.
+
+    See Su et al. 2021, equation 34. Element i is paired with element i + D / 2, a permutation of
+    the paper's neighbouring pairs.
+    """
 
     frequencies: Tensor  # [D / 2]
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "frequencies", 10_000 ** (-torch.arange(0, dim, 2) / dim), persistent=False
-        )
+        frequencies = 10_000 ** (-torch.arange(0, dim, 2) / dim)
+        self.register_buffer("frequencies", frequencies, persistent=False)
 
     def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
         angles = positions[:, None].float() * self.frequencies
-        cosine, sine = angles.cos(), angles.sin()
+        cos, sin = angles.cos(), angles.sin()
         first, second = x.float().chunk(2, dim=-1)
-        return torch.cat(
-            (first * cosine - second * sine, second * cosine + first * sine), dim=-1
-        ).to(x.dtype)
+        rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+        return rotated.to(x.dtype)
 
 
 def relative_positions(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """Key position minus query position: [..., T], [..., S] -> [..., T, S]."""
+    """Subtract query from key positions: [..., T] and [..., S] -> [..., T, S]."""
     return key_positions[..., None, :] - query_positions[..., :, None]
 
 
 class ALiBi(PositionScheme):
-    """A penalty that grows with the distance, at a rate of its own in each head (Press et al. 2021).
+    """A penalty linear in the distance, with a slope per head (Press et al. 2021).
 
-    The paper's form is for causal attention. Where a query sees both sides, the same penalty on
-    both would not tell left from right, so keys to the right get the rate of the mirrored head:
-    head 1 looks far to one side, the last to the other.
+    The paper treats causal attention only. In bidirectional attention, equal slopes on both sides
+    could not tell left from right. Keys to the right therefore get the slope of the mirrored head:
+    the first head sees far to one side, the last head to the other.
     """
 
-    left: Tensor  # [H, 1, 1]
+    left: Tensor  # slopes [H, 1, 1]
     right: Tensor
 
     def __init__(self, heads: int) -> None:
         super().__init__()
-        rates = torch.tensor(alibi_slopes(heads))
-        self.register_buffer("left", rates[:, None, None], persistent=False)
-        self.register_buffer("right", rates.flip(0)[:, None, None], persistent=False)
+        slopes = torch.tensor(alibi_slopes(heads))
+        self.register_buffer("left", slopes[:, None, None], persistent=False)
+        self.register_buffer("right", slopes.flip(0)[:, None, None], persistent=False)
 
     def bias(
         self,
@@ -151,17 +156,22 @@ class ALiBi(PositionScheme):
 
 
 def alibi_slopes(heads: int) -> list[float]:
-    """2^(-8 h / H) for h = 1 .. H where H is a power of two; else those of the next smaller one, and every second of the larger."""
+    """Return 2^(-8 h / H) for h = 1, ..., H if H is a power of two.
+
+    Otherwise, take the slopes for the largest power of two below H, then every second slope of
+    twice that power, as the authors do.
+    """
     power = 2 ** math.floor(math.log2(heads))
-    rates = [2.0 ** (-8 * h / power) for h in range(1, power + 1)]
-    return rates + [2.0 ** (-4 * h / power) for h in range(1, 2 * power + 1, 2)][: heads - power]
+    slopes = [2.0 ** (-8 * h / power) for h in range(1, power + 1)]
+    return slopes + [2.0 ** (-4 * h / power) for h in range(1, 2 * power + 1, 2)][: heads - power]
 
 
 class T5Buckets(PositionScheme):
-    """A trained number for each head and each bucket of distances, the same in all layers (Raffel et al. 2020, section 2.1).
+    """T5's relative position bias: a scalar per head and bucket of distances, shared by all layers.
 
-    The nearer half of the buckets holds one distance each, the other half ever wider ranges up to
-    128; beyond, all is one. Where a query sees both sides, each side has half of the buckets.
+    See Raffel et al. 2020, section 2.1. The first half of the buckets holds one distance each, the
+    second half logarithmically growing ranges up to `max_distance`, beyond which all distances
+    share the last bucket. In bidirectional attention, each side has half of the buckets.
     """
 
     def __init__(
@@ -179,30 +189,28 @@ class T5Buckets(PositionScheme):
         key_positions: Tensor,
         heads: slice = ALL_HEADS,
     ) -> Tensor:
-        return self.table(self.bucket(relative_positions(query_positions, key_positions))).movedim(
-            -1, -3
-        )[..., heads, :, :]
+        buckets = self.bucket(relative_positions(query_positions, key_positions))
+        return self.table(buckets).movedim(-1, -3)[..., heads, :, :]
 
     def bucket(self, offset: Tensor) -> Tensor:
-        """Key minus query position -> bucket, of the same shape."""
-        each, first = self.buckets, torch.zeros_like(offset)
+        """Map relative positions (key minus query) to buckets, elementwise."""
+        buckets, first = self.buckets, torch.zeros_like(offset)
         if not self.causal:
-            each //= 2
-            first = (offset > 0) * each
+            buckets //= 2  # per side
+            first = (offset > 0) * buckets
         distance = offset.clamp(max=0).abs() if self.causal else offset.abs()
-        exact = each // 2
-        spread = torch.log(distance.clamp(min=1).float() / exact) / math.log(
-            self.max_distance / exact
-        )
-        far = exact + (spread * (each - exact)).long()
-        return first + torch.where(distance < exact, distance, far.clamp(max=each - 1))
+        exact = buckets // 2
+        log_ratio = torch.log(distance.clamp(min=1).float() / exact)
+        log_ratio = log_ratio / math.log(self.max_distance / exact)
+        far = exact + (log_ratio * (buckets - exact)).long()
+        return first + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
 
 
 class ShawPositions(PositionScheme):
-    """Trained vectors for each distance up to `clip`, added to keys and to values (Shaw et al. 2018, equations 3 and 4).
+    """Trained vectors per relative position, added to keys and values.
 
-    Each layer has its own, which its heads share. Distances beyond `clip` share the vectors of the
-    max_distance.
+    See Shaw et al. 2018, equations 3 and 4. Relative positions are clipped to [-clip, clip]. The
+    heads of a layer share its vectors.
     """
 
     def __init__(self, head_dim: int, layers: int, clip: int = 16) -> None:
@@ -214,7 +222,7 @@ class ShawPositions(PositionScheme):
 
 
 class ShawLayer(PositionScheme):
-    """One layer of `ShawPositions`."""
+    """The vectors of one layer of `ShawPositions`."""
 
     def __init__(self, head_dim: int, clip: int) -> None:
         super().__init__()
@@ -230,27 +238,24 @@ class ShawLayer(PositionScheme):
         key_positions: Tensor,
         heads: slice = ALL_HEADS,
     ) -> Tensor:
-        # Products with the few vectors that there are, then one of them for each key.
-        products = (query * query.shape[-1] ** -0.5) @ self.key.weight.T.to(
-            query.dtype
-        )  # [..., H, T, 2 clip + 1]
+        # One product per vector, [..., H, T, 2 clip + 1]; then select one for each key.
+        vectors = self.key.weight.T.to(query.dtype)
+        products = (query * query.shape[-1] ** -0.5) @ vectors
         index = self._index(query_positions, key_positions)
         return products.gather(-1, index.expand(*products.shape[:-1], index.shape[-1]))
 
     def context_bias(
         self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
     ) -> Tensor:
+        # Sum the weights of each relative position, [..., H, T, 2 clip + 1].
         index = self._index(query_positions, key_positions).expand(weights.shape)
-        each = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1).scatter_add(
-            -1, index, weights
-        )  # by distance
-        return each @ self.value.weight
+        sums = weights.new_zeros(*weights.shape[:-1], 2 * self.clip + 1)
+        return sums.scatter_add(-1, index, weights) @ self.value.weight
 
     def _index(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        return (
-            relative_positions(query_positions, key_positions).clamp(-self.clip, self.clip)
-            + self.clip
-        )[..., None, :, :]
+        """Return the row of each pair in the tables, [..., 1, T, S]."""
+        offset = relative_positions(query_positions, key_positions)
+        return (offset.clamp(-self.clip, self.clip) + self.clip)[..., None, :, :]
 
 
 # Name -> scheme of one side, from (config, width, layers, whether its self-attention is causal).
@@ -268,5 +273,5 @@ POSITIONS = {
 def build_positions(
     name: str, config: TransformerConfig, dim: int, layers: int, causal: bool
 ) -> PositionScheme:
-    """The position scheme of that name, for a stack of `layers` layers of width `dim`."""
+    """Build the position scheme with that name, for a stack of `layers` layers of width `dim`."""
     return POSITIONS[name](config, dim, layers, causal)

@@ -52,7 +52,7 @@ class Stack(nn.Module):
 
 def pattern_losses(attentions: Sequence[MultiHeadAttention]) -> list[ExtraLoss]:
     """What the patterns of a stack add to the loss: the mean over its layers, for each target token."""
-    costs = [cost for attention in attentions if (cost := attention.pattern.losses()) is not None]
+    costs = [cost for attention in attentions if (cost := attention.pattern.loss()) is not None]
     if not costs:
         return []
     mean = torch.stack(costs).mean()
