@@ -83,8 +83,9 @@ def test_mt_compare_tests_differences_in_it_and_reports_it(tmp_path: Path) -> No
 
 def test_a_slow_metric_is_not_computed_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ErrorRate, "slow", True)
-    assert fast_metrics() == ["bleu", "chrf"]
+    fast = fast_metrics()
+    assert "bleu" in fast and not {"ter", "error_rate"} & set(fast)
     systems = material(base=[damaged(3)], better=[REFERENCES])
-    assert set(compare(systems, bootstrap=100)["signatures"]) == {"bleu", "chrf"}
+    assert set(compare(systems, bootstrap=100)["signatures"]) == set(fast)
     wanted = compare(systems, bootstrap=100, metrics=["error_rate"])
     assert set(wanted["signatures"]) == {"bleu", "error_rate"}
