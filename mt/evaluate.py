@@ -1,7 +1,4 @@
-"""mt-evaluate: how good are translations, overall and by sentence length?
-
-Of a trained run, on its own test set or on files; or of any system's output, given as a file.
-"""
+"""mt-evaluate: score the translations of a trained run, or of any system given as a file."""
 
 from __future__ import annotations
 
@@ -11,115 +8,101 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mt.cli import CommandParser, SentenceProgress, run_command, say
+from mt.arguments.evaluate import (
+    DEFAULT_BATCH_TOKENS,
+    DEFAULT_BEAM,
+    chosen_metrics,
+    parse_arguments,
+)
+from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config
-from mt.data.cleaning import normalise
-from mt.data.links import check_gold, parse_lines
-from mt.errors import MTError, UsageError
-from mt.evaluation.alignment import AttentionScores
+from mt.errors import UsageError
+from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
-from mt.evaluation.evaluation_set import EvaluationSet, corpus_part, read_parallel, stored_test
-from mt.evaluation.metrics import METRICS, build_metrics
-from mt.evaluation.resampling import DEFAULT_RESAMPLES
+from mt.evaluation.evaluation_set import (
+    EvaluationSet,
+    load_corpus_split,
+    read_parallel,
+    read_stored_test_set,
+)
+from mt.evaluation.metrics import build_metrics
 from mt.evaluation.tables import text_table, to_dict
-from mt.evaluation.tokenizers import TOKENIZERS
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics import Diagnostics
 from mt.inspection.diagnostics_tables import diagnostics_dict, diagnostics_table
 from mt.run_folder import RunFolder
 
-EXAMPLES = """\
-examples:
-  mt-evaluate runs/demo
-  mt-evaluate runs/demo --src news.en --ref news.de
-  mt-evaluate --hyp theirs.de --src news.en --ref news.de --lang de
-
-Files may be compressed (.gz, .xz, .zst). Exit codes: 0 done, 1 failed, 2 wrong usage.
-"""
-BEAM = 5
-BATCH_TOKENS = 8192
-
-RUN_ONLY = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
+if TYPE_CHECKING:
+    from mt.decoding.translator import Translator
 
 
-class Material(NamedTuple):
-    """What is scored: line i of each list belongs together."""
+class Translations(NamedTuple):
+    """The text to score; line i of each list belongs together."""
 
     sources: list[str] | None
     hypotheses: list[str]
     references: list[list[str]]  # one list for each reference translation
     tgt_lang: str
     constructions: list[list[str]] | None = None
-    alignment: AttentionScores | None = None
+    alignment: AttentionAlignmentScores | None = None
     diagnostics: Diagnostics | None = None
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the command."""
-    run_command(lambda: evaluate(parse(arguments)))
+    run_command(lambda: evaluate(parse_arguments(argv)))
 
 
-def evaluate(options: argparse.Namespace) -> Evaluation:
-    """Collect the translations, score them, print the table, write what was asked for."""
-    # What can fail without the translations fails before them.
-    check_settings(options.edges, options.threshold, options.bootstrap)
-    metrics = [name for name in METRICS if not getattr(options, f"no_{name}", False)]
-    build_metrics(options.lang or "", options.tokenize, options.lowercase, metrics)
-    material = translations_of_file(options) if options.hyp else translations_of_run(options)
-    if options.write_files:
-        write_files(Path(options.write_files), material)
-    say(f"scoring {len(material.hypotheses):,} translations")
-    length_by = options.length_by or ("reference" if material.sources is None else "source")
+def evaluate(arguments: argparse.Namespace) -> Evaluation:
+    """Get the translations, score them, print the table and write the files."""
+    # Wrong settings must be reported before the translation, which takes longer.
+    check_settings(arguments.edges, arguments.threshold, arguments.bootstrap)
+    metrics = chosen_metrics(arguments)
+    build_metrics(arguments.lang or "", arguments.tokenize, arguments.lowercase, metrics)
+    translations = read_files(arguments) if arguments.hyp else translate_with_run(arguments)
+    if arguments.write_files:
+        write_files(Path(arguments.write_files), translations)
+    say(f"scoring {len(translations.hypotheses):,} translations")
+    side = "reference" if translations.sources is None else "source"
     evaluation = evaluate_translations(
-        *material[:3],
-        tgt_lang=material.tgt_lang,
-        length_by=length_by,
-        edges=options.edges,
-        threshold=options.threshold,
-        tokenize=options.tokenize,
-        lowercase=options.lowercase,
-        bootstrap=options.bootstrap,
+        translations.sources,
+        translations.hypotheses,
+        translations.references,
+        tgt_lang=translations.tgt_lang,
+        length_by=arguments.length_by or side,
+        edges=arguments.edges,
+        threshold=arguments.threshold,
+        tokenize=arguments.tokenize,
+        lowercase=arguments.lowercase,
+        bootstrap=arguments.bootstrap,
         metrics=metrics,
-        constructions=material.constructions,
-        alignment=material.alignment,
+        constructions=translations.constructions,
+        alignment=translations.alignment,
     )
     print(text_table(evaluation), flush=True)
-    found = to_dict(evaluation)
-    if material.diagnostics:
-        print("\n" + diagnostics_table(material.diagnostics), flush=True)
-        found["diagnostics"] = diagnostics_dict(material.diagnostics)
-    if options.json:
-        write_text(Path(options.json), json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    values = to_dict(evaluation)
+    if translations.diagnostics:
+        print("\n" + diagnostics_table(translations.diagnostics), flush=True)
+        values["diagnostics"] = diagnostics_dict(translations.diagnostics)
+    if arguments.json:
+        write_text(Path(arguments.json), json.dumps(values, ensure_ascii=False, indent=1) + "\n")
     return evaluation
 
 
-def translations_of_file(options: argparse.Namespace) -> Material:
-    """Any system's output, from files."""
-    paths = [options.hyp, *options.ref, *([options.src] if options.src else [])]
+def read_files(arguments: argparse.Namespace) -> Translations:
+    """Read the output of any system from files."""
+    paths = [arguments.hyp, *arguments.ref, *([arguments.src] if arguments.src else [])]
     hypotheses, *others = read_parallel(paths)
-    references = others[: len(options.ref)]
-    return Material(others[-1] if options.src else None, hypotheses, references, options.lang or "")
+    references = others[: len(arguments.ref)]
+    sources = others[-1] if arguments.src else None
+    return Translations(sources, hypotheses, references, arguments.lang or "")
 
 
-def evaluation_set(options: argparse.Namespace, config: Config) -> EvaluationSet:
-    """Return the text that the options name, else what mt-train left in the run (so that a run is tested on the same text
-    wherever it is moved), else the corpus of its configuration."""
-    run = RunFolder.at(options.run)
-    if options.src:
-        names = [options.src, *options.ref, *([options.links] if options.links else [])]
-        sources, *others = read_parallel(names)
-        return EvaluationSet(
-            sources, others[: len(options.ref)], others[-1] if options.links else None, None
-        )
-    stored = None if options.split == "val" else stored_test(run)
-    return stored or corpus_part(config, options.split or "test", str(run))
-
-
-def translations_of_run(options: argparse.Namespace) -> Material:
-    """A trained run's output on files, or on its own validation or test set."""
-    # Imported here so that scoring files need not wait for PyTorch.
+def translate_with_run(arguments: argparse.Namespace) -> Translations:
+    """Translate files, or the validation or test set of the run, with its model."""
+    # Imported here because scoring files does not need PyTorch.
     from mt.decoding.load import load
     from mt.decoding.options import SearchOptions
     from mt.device import set_threads
@@ -127,239 +110,90 @@ def translations_of_run(options: argparse.Namespace) -> Material:
     from mt.inspection.diagnose import diagnose
     from mt.inspection.inspector import Inspector
 
-    set_threads(options.threads or 0)
-    config = RunFolder.at(options.run).read_config()
-    beam = options.beam or BEAM
+    set_threads(arguments.threads or 0)
+    config = RunFolder.at(arguments.run).read_config()
     translator = load(
-        options.run,
-        options.device or "auto",
+        arguments.run,
+        arguments.device or "auto",
         workers=0,
-        batch_tokens=options.batch_tokens or BATCH_TOKENS,
-        options=SearchOptions(beam=beam),
+        batch_tokens=arguments.batch_tokens or DEFAULT_BATCH_TOKENS,
+        options=SearchOptions(beam=arguments.beam or DEFAULT_BEAM),
     )
     inspector = Inspector(translator)
-    sources, references, links, constructions = evaluation_set(options, config)
-    golds = parse_lines(links, options.links or "test.links.txt") if links else None
-    if golds:  # before the translation, which takes longer
-        pairs = [
-            (normalise(src, translator.unicode), normalise(ref, translator.unicode))
-            for src, ref in zip(sources, references[0], strict=True)
-        ]
-        check_gold(golds, pairs, options.links or "test.links.txt")
-    if options.links and not inspector.attends:
+    test_set = find_evaluation_set(arguments, config)
+    sources, references = test_set.sources, test_set.references[0]
+    # These come before the translation, which takes longer, because they can fail.
+    golds = None
+    if test_set.links:
+        golds = test_set.gold_links(arguments.links or "test.links.txt", translator.unicode)
+    if arguments.links and not inspector.attends:
         raise UsageError(
-            f"{options.run} has no attention to the source, so there is nothing to compare {options.links} with"
+            f"{arguments.run} has no attention to the source to compare {arguments.links} with"
         )
-    # Before the translation, which takes longer: it fails where there is no attention.
-    diagnostics = (
-        diagnose(translator, sources, references[0], options.threshold)
-        if options.diagnostics
-        else None
-    )
-    say(f"translating {len(sources):,} sentences with {options.run}, beam {beam}")
-    started = time.perf_counter()
-    progress = SentenceProgress(sys.stderr, silent=False)
-    hypotheses = [
-        translation.text
-        for translation in translator.translate_stream(sources, progress=progress.add)
-    ]
-    progress.close()
-    seconds = time.perf_counter() - started
-    say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences a second")
-    for line in translator.report():
-        say(line)
+    diagnostics = None
+    if arguments.diagnostics:
+        diagnostics = diagnose(translator, sources, references, arguments.threshold)
+    hypotheses = translate(translator, sources, arguments)
     alignment = None
     if golds and inspector.attends:
         say("aligning the references")
-        alignment = score_attention(
-            inspector.attention(zip(sources, references[0], strict=True)), golds
-        )
-    names = [line.split() for line in constructions] if constructions else None
-    return Material(
+        pairs = zip(sources, references, strict=True)
+        alignment = score_attention(inspector.attention(pairs), golds)
+    constructions = test_set.constructions
+    return Translations(
         sources,
         hypotheses,
-        references,
-        options.lang or config.data.languages()[1],
-        names,
+        test_set.references,
+        arguments.lang or config.data.languages()[1],
+        [line.split() for line in constructions] if constructions else None,
         alignment,
         diagnostics,
     )
 
 
-def write_files(folder: Path, material: Material) -> None:
-    """sources.txt, hypotheses.txt, references.txt (references.2.txt, ...) for metrics that we do not compute."""
-    named = {"hypotheses.txt": material.hypotheses}
-    if material.sources is not None:
-        named["sources.txt"] = material.sources
-    for number, lines in enumerate(material.references, start=1):
-        named["references.txt" if number == 1 else f"references.{number}.txt"] = lines
-    for name, lines in named.items():
+def find_evaluation_set(arguments: argparse.Namespace, config: Config) -> EvaluationSet:
+    """Return the text to translate.
+
+    It is the text that the arguments name; else the test set that mt-train stored in the run, which
+    stays with a run that is moved; else the corpus of the configuration.
+    """
+    run = RunFolder.at(arguments.run)
+    if arguments.src:
+        link_files = [arguments.links] if arguments.links else []
+        sources, *others = read_parallel([arguments.src, *arguments.ref, *link_files])
+        references = others[: len(arguments.ref)]
+        return EvaluationSet(sources, references, others[-1] if link_files else None, None)
+    stored = None if arguments.split == "val" else read_stored_test_set(run)
+    return stored or load_corpus_split(config, arguments.split or "test", str(run))
+
+
+def translate(
+    translator: Translator, sources: list[str], arguments: argparse.Namespace
+) -> list[str]:
+    """Translate, with progress and speed on standard error."""
+    beam = arguments.beam or DEFAULT_BEAM
+    say(f"translating {len(sources):,} sentences with {arguments.run}, beam {beam}")
+    started = time.perf_counter()
+    progress = SentenceProgress(sys.stderr, silent=False)
+    stream = translator.translate_stream(sources, progress=progress.add)
+    hypotheses = [translation.text for translation in stream]
+    progress.close()
+    seconds = time.perf_counter() - started
+    say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences per second")
+    for line in translator.report():
+        say(line)
+    return hypotheses
+
+
+def write_files(folder: Path, translations: Translations) -> None:
+    """Write sources.txt, hypotheses.txt and references.txt (references.2.txt, ...)."""
+    files = {"hypotheses.txt": translations.hypotheses}
+    if translations.sources is not None:
+        files["sources.txt"] = translations.sources
+    for number, lines in enumerate(translations.references, start=1):
+        files["references.txt" if number == 1 else f"references.{number}.txt"] = lines
+    for name, lines in files.items():
         write_lines(folder / name, lines)
-
-
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line, checked: all that can be wrong without reading a file is found here."""
-    options = build_parser().parse_args(arguments)
-    if bool(options.run) == bool(options.hyp):
-        raise UsageError("give either a run directory or --hyp FILE; see mt-evaluate --help")
-    if options.hyp:
-        if not options.ref:
-            raise UsageError("--hyp needs --ref FILE, the translations to compare with")
-        for name in RUN_ONLY:
-            if getattr(options, name) is not None:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} goes with a run directory, not with --hyp: nothing is translated"
-                )
-        if options.length_by == "source" and not options.src:
-            raise UsageError("--length-by source needs --src FILE")
-        if options.links:
-            raise UsageError(
-                "--links goes with a run directory: links are read from a model's attention"
-            )
-    elif bool(options.src) != bool(options.ref):
-        raise UsageError(
-            "--src and --ref go together; with neither, the run's own test set is used"
-        )
-    elif options.links and not options.src:
-        raise UsageError(
-            "--links goes with --src and --ref; links of the run's own test set are found with it"
-        )
-    elif options.src and options.split:
-        raise UsageError(
-            "--split chooses a part of the run's own data; it cannot be used with --src and --ref"
-        )
-    if options.json and not Path(options.json).resolve().parent.is_dir():
-        raise MTError(f"cannot write {options.json}: its folder does not exist")
-    if options.write_files:
-        try:
-            Path(options.write_files).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MTError(
-                f"cannot make the folder {options.write_files}: {error.strerror or error}"
-            ) from None
-    return options
-
-
-def build_parser() -> CommandParser:
-    parser = CommandParser(
-        "mt-evaluate",
-        description="BLEU, chrF and TER with 95 % intervals, for short against long sentences and by length.",
-        epilog=EXAMPLES,
-    )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="run directory of a trained model")
-    text = parser.add_argument_group("text")
-    text.add_argument("--hyp", metavar="FILE", help="score these translations instead of a run's")
-    text.add_argument(
-        "--src",
-        metavar="FILE",
-        help="sources, one a line (default: the run's own test set; with --hyp: none)",
-    )
-    text.add_argument(
-        "--ref",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="reference translations; repeat for several references",
-    )
-    text.add_argument(
-        "--links",
-        metavar="FILE",
-        help="gold word alignments of --src and the first --ref (Pharaoh: 0-0 1p2): prints the error rate",
-    )
-    text.add_argument(
-        "--split", choices=("test", "val"), help="part of the run's own data (default: test)"
-    )
-    text.add_argument(
-        "--lang",
-        metavar="CODE",
-        help="target language, which decides how BLEU tokenises (default: the run's)",
-    )
-
-    scores = parser.add_argument_group("scores")
-    scores.add_argument(
-        "--tokenize",
-        metavar="NAME",
-        default="",
-        help=f"BLEU's tokenizer: {', '.join(TOKENIZERS)} (default: by language)",
-    )
-    scores.add_argument(
-        "--lowercase", action="store_true", help="lower-case for BLEU and chrF (TER always does)"
-    )
-    scores.add_argument(
-        "--bootstrap",
-        metavar="N",
-        type=int,
-        default=DEFAULT_RESAMPLES,
-        help=f"resamples for the intervals; 0: none (default: {DEFAULT_RESAMPLES})",
-    )
-    for name, metric in METRICS.items():
-        if metric.slow:
-            about = f"leave out {metric.title}, which takes minutes on long, poor translations"
-            scores.add_argument(f"--no-{name}", action="store_true", help=about)
-    scores.add_argument(
-        "--edges",
-        metavar="N,N",
-        type=edges,
-        help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)",
-    )
-    scores.add_argument(
-        "--threshold",
-        metavar="N",
-        type=positive,
-        help="longest sentence that counts as short (default: 20 words)",
-    )
-    scores.add_argument(
-        "--diagnostics",
-        action="store_true",
-        default=None,
-        help="measure the attention of each layer and head of a run",
-    )
-    scores.add_argument(
-        "--length-by",
-        choices=("source", "reference"),
-        help="whose length counts (default: source, where it is known)",
-    )
-
-    translation = parser.add_argument_group("translation with a run")
-    translation.add_argument(
-        "--beam", metavar="N", type=positive, help=f"beam size; 1: greedy (default: {BEAM})"
-    )
-    translation.add_argument(
-        "--batch-tokens",
-        metavar="N",
-        type=positive,
-        help=f"tokens a batch (default: {BATCH_TOKENS})",
-    )
-    translation.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="where to translate (default: auto)",
-    )
-    translation.add_argument(
-        "--threads", metavar="N", type=positive, help="CPU threads (default: all cores)"
-    )
-
-    output = parser.add_argument_group("output")
-    output.add_argument("--json", metavar="FILE", help="write all figures as JSON too")
-    output.add_argument(
-        "--write-files",
-        metavar="DIR",
-        help="write sources.txt, hypotheses.txt and references.txt, for other metrics such as COMET",
-    )
-    return parser
-
-
-def positive(text: str) -> int:
-    """A number from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def edges(text: str) -> list[int]:
-    """Comma-separated numbers."""
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

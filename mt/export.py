@@ -170,13 +170,13 @@ def sample_text(
     options: argparse.Namespace, run: TrainedModel
 ) -> tuple[list[str], list[list[str]], str]:
     """Sentences spread evenly over the text, their references, what text it is. MTError where it cannot be had."""
-    from mt.evaluation.evaluation_set import corpus_part, read_parallel
+    from mt.evaluation.evaluation_set import load_corpus_split, read_parallel
 
     if options.src:
         sources, *references = read_parallel([options.src, *options.ref])
         name = options.src
     else:
-        found = corpus_part(run.config, "val", str(run.folder))
+        found = load_corpus_split(run.config, "val", str(run.folder))
         sources, references, name = found.sources, found.references, "validation"
     count = min(options.sample, len(sources))
     rows = [len(sources) * number // count for number in range(count)]

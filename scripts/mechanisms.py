@@ -186,7 +186,7 @@ def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
         mt.inspect(translator).attention([(p.source, p.target) for p in pairs]), golds
     )
     return min(
-        scores.at(layer, None, reading).aer
+        scores.get(layer, None, reading).aer
         for layer in range(scores.layers)
         for reading in scores.readings
     )

@@ -15,7 +15,7 @@ from mt.config.schema import Config, DataConfig
 from mt.data.links import Links
 from mt.data.readers import read_lines
 from mt.errors import MTError, UsageError
-from mt.evaluation.evaluation import check_lines
+from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
 
 HEADLINE = "test"  # the name of the first test set: the run's own, or the files'
@@ -97,7 +97,7 @@ def of_files(
         path: list(read_lines(Path(path)))
         for path in [references, *([sources] if sources else []), *sum(files.values(), [])]
     }
-    check_lines(lines)
+    check_line_counts(lines)
     systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
     test = TestSet(
         HEADLINE,
@@ -209,7 +209,7 @@ def _own_test(systems: Sequence[System]) -> TestSet:
         for system in systems
         for k, found in enumerate(hypotheses[system.name])
     }
-    check_lines({"sources": sources, "references": references, **lines})
+    check_line_counts({"sources": sources, "references": references, **lines})
     return TestSet(HEADLINE, sources, references, hypotheses, read_links(first.test_file("links")))
 
 

@@ -1,0 +1,1 @@
+"""Scoring translations and word alignments: metrics, intervals, groups of sentences, tables."""

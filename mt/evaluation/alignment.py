@@ -8,91 +8,88 @@ from dataclasses import dataclass
 from mt.data.links import Links
 from mt.errors import MTError
 
-READINGS = (
-    "output",
-    "input",
-)  # the decoding step at which attention is read, see `mt.inspection.weights`
+# The decoder step whose attention belongs to a target word, see `mt.inspection.weights`.
+READINGS = ("output", "input")
 
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """Of a corpus, in percent."""
+    """Agreement with the gold links of a corpus, in per cent."""
 
-    aer: float  # alignment error rate: less is better
-    precision: float  # links found that are possible, of those found; 0 where none is found
-    recall: float  # sure links that are found, of the sure ones
-    links: int  # found
+    aer: float  # alignment error rate: lower is better
+    precision: float  # hypothesis links that are possible; 0 if there are no hypothesis links
+    recall: float  # sure links that are in the hypothesis
+    links: int  # number of hypothesis links
     sentences: int
 
 
 def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> AlignmentScore:
-    """Och and Ney 2003, section 5.1, with all links of a hypothesis as A, sure S and possible P of the gold standard.
+    """Compute the alignment error rate over a corpus (Och and Ney 2003, section 5.1).
 
-    Precision |A and P| / |A|, recall |A and S| / |S|, AER 1 - (|A and S| + |A and P|) / (|A| +
-    |S|), counted over the corpus. MTError where the two differ in length, or where there is no sure
-    link.
+    With the links A of the hypothesis, and the sure links S and the possible links P of the gold
+    standard, precision is |A and P| / |A|, recall is |A and S| / |S|, and AER is
+    1 - (|A and S| + |A and P|) / (|A| + |S|).
+
+    Raises MTError if the two differ in length, or if there is no sure link.
     """
     if len(hypotheses) != len(golds):
         raise MTError(
-            f"there are {len(hypotheses)} lines of alignments but {len(golds)} of gold: line i of each must belong together"
+            f"there are {len(hypotheses)} lines of alignments but {len(golds)} of gold links: "
+            "line i of each must belong together"
         )
-    found = sure = found_sure = found_possible = 0
+    links = sure = correct_sure = correct_possible = 0
     for hypothesis, gold in zip(hypotheses, golds, strict=True):
-        found += len(hypothesis.possible)
+        links += len(hypothesis.possible)
         sure += len(gold.sure)
-        found_sure += len(hypothesis.possible & gold.sure)
-        found_possible += len(hypothesis.possible & gold.possible)
+        correct_sure += len(hypothesis.possible & gold.sure)
+        correct_possible += len(hypothesis.possible & gold.possible)
     if not sure:
-        raise MTError("the gold alignments have no sure link: there is nothing to score against")
+        raise MTError("the gold alignments have no sure link, so recall is not defined")
     return AlignmentScore(
-        aer=100 * (1 - (found_sure + found_possible) / (found + sure)),
-        precision=100 * found_possible / max(1, found),
-        recall=100 * found_sure / sure,
-        links=found,
+        aer=100 * (1 - (correct_sure + correct_possible) / (links + sure)),
+        precision=100 * correct_possible / max(1, links),
+        recall=100 * correct_sure / sure,
+        links=links,
         sentences=len(golds),
     )
 
 
 @dataclass(frozen=True)
-class AttentionScore:
-    """The error rate of the links that are read from one place in one way."""
+class HeadAlignmentScore:
+    """The score of the links that are extracted from one head in one way."""
 
     layer: int  # from 0 at the bottom
     head: int | None  # None: the mean of all heads
-    reading: str  # as in `mt.inspection.weights`
-    rule: (
-        str  # "argmax": each target word to its best source word; "threshold": all above THRESHOLD
-    )
+    reading: str  # one of READINGS
+    # "argmax": each target word to the source word with the largest weight; "threshold": all links
+    # above a threshold.
+    rule: str
     score: AlignmentScore
 
 
 @dataclass(frozen=True)
-class AttentionScores:
-    """`default`: of the links that `mt-translate --alignments` would give for these pairs; `all`: every place and way."""
+class AttentionAlignmentScores:
+    """Scores of the links that are extracted from the attention of a model.
+
+    `default` scores the links that `mt-translate --alignments` extracts; `all` has every layer,
+    head, reading and rule.
+    """
 
     default: AlignmentScore
-    all: list[AttentionScore]
+    all: list[HeadAlignmentScore]
 
-    def at(
+    def get(
         self, layer: int, head: int | None, reading: str, rule: str = "argmax"
     ) -> AlignmentScore:
-        return next(
-            s.score
-            for s in self.all
-            if (s.layer, s.head, s.reading, s.rule) == (layer, head, reading, rule)
-        )
+        """Return one of the scores in `all`."""
+        wanted = (layer, head, reading, rule)
+        return next(s.score for s in self.all if (s.layer, s.head, s.reading, s.rule) == wanted)
 
-    def best_head(self, layer: int, reading: str) -> AttentionScore:
-        """The head with the lowest error rate by argmax."""
-        heads = [
-            s
-            for s in self.all
-            if s.layer == layer
-            and s.head is not None
-            and s.reading == reading
-            and s.rule == "argmax"
-        ]
-        return min(heads, key=lambda s: s.score.aer)
+    def best_head(self, layer: int, reading: str) -> HeadAlignmentScore:
+        """Return the score of the head with the lowest error rate, by argmax."""
+        place = (layer, reading, "argmax")
+        scores = [s for s in self.all if (s.layer, s.reading, s.rule) == place]
+        return min((s for s in scores if s.head is not None), key=lambda s: s.score.aer)
 
     @property
     def layers(self) -> int:

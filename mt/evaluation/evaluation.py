@@ -1,4 +1,4 @@
-"""All that is measured about a set of translations, by one function for every caller."""
+"""Evaluation of a set of translations, by one function for all commands."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ from dataclasses import dataclass
 
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
-from mt.evaluation.alignment import AttentionScores
+from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.lengths import Bucket, Group
 from mt.evaluation.metric import Metric
 from mt.evaluation.metrics import build_metrics
-from mt.evaluation.resampling import DEFAULT_RESAMPLES
+from mt.evaluation.resampling import DEFAULT_RESAMPLES, MIN_RESAMPLES
 from mt.evaluation.sentence_statistics import Score, SentenceStatistics
 from mt.evaluation.tokenizers import bleu_tokenizer
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of one system on one test set: overall, short against long, and by length."""
+    """Scores of one system on one test set: overall, short and long sentences, and by length."""
 
     sentences: int
     empty: int  # hypotheses without text
     scores: dict[str, Score]  # keys as in METRICS
-    length_by: str  # "source" or "reference": whose length sorts the sentences
+    length_by: str  # "source" or "reference": the side whose length counts
     unit: str  # "words" or "characters"
     threshold: int  # longest length that counts as short
     short: Bucket
     long: Bucket
     buckets: list[Bucket]
     lowercase: bool
-    notes: list[str]  # what a reader of the scores must know
-    constructions: list[Group]  # none where they are not known
-    alignment: (
-        AttentionScores | None
-    )  # of the model's attention; None without gold links, or without a model
+    notes: list[str]  # remarks that readers of the scores must see
+    constructions: list[Group]  # empty if they are not known
+    # Of the attention of the model; None without gold links, or without a model.
+    alignment: AttentionAlignmentScores | None
 
 
 def evaluate_translations(
@@ -51,25 +50,34 @@ def evaluate_translations(
     bootstrap: int = DEFAULT_RESAMPLES,
     metrics: Collection[str] | None = None,
     constructions: Sequence[Collection[str]] | None = None,
-    alignment: AttentionScores | None = None,
+    alignment: AttentionAlignmentScores | None = None,
 ) -> Evaluation:
-    """Score translations. `references` holds one list of lines for each reference translation there is.
+    """Score translations; line i of each list belongs together.
 
-    Line i of each list belongs together. `edges` and `threshold` are in words, or in characters
-    where the text whose length counts is in an unspaced script; with several references the first
-    one's length counts. `bootstrap` is the number of resamples for the intervals, 0 for none.
-    `metrics` are names in `METRICS`; None: all. `constructions` names for each sentence what it is an example of; `alignment` is
-    carried along into the report. Settings as in `build_metrics`.
+    Args:
+        sources: None if they are not known.
+        hypotheses: The translations.
+        references: One or more lists of reference translations. Only the first counts for lengths.
+        tgt_lang: See `build_metrics`.
+        length_by: "source" or "reference": the side whose length counts.
+        edges: Upper ends of the length buckets. Lengths are in words, or in characters if the
+            text whose length counts is in an unspaced script. None: a default.
+        threshold: Longest length that counts as short. None: a default.
+        tokenize: See `build_metrics`.
+        lowercase: See `build_metrics`.
+        bootstrap: Number of resamples for the intervals, 0 for none.
+        metrics: Names in `METRICS`; None: all.
+        constructions: The constructions that each sentence is an example of.
+        alignment: Passed on to the result.
 
-    Raises MTError where there are no sentences or the lists differ in length, UsageError for
-    settings out of range.
+    Raises MTError if there are no sentences or the lists differ in length, UsageError if a setting
+    is out of range.
     """
-    named: dict[str, Sequence[object]] = {
-        "hypotheses": hypotheses,
-        **{f"references {i}": lines for i, lines in enumerate(references, start=1)},
-    }
-    named |= {} if sources is None else {"sources": sources}
-    check_lines(named if constructions is None else {**named, "constructions": constructions})
+    sides: dict[str, Sequence[object]] = {"hypotheses": hypotheses}
+    sides |= {f"references {i}": lines for i, lines in enumerate(references, start=1)}
+    sides |= {} if sources is None else {"sources": sources}
+    sides |= {} if constructions is None else {"constructions": constructions}
+    check_line_counts(sides)
     check_settings(edges, threshold, bootstrap)
     length = lengths.measure_lengths(sources, references[0], length_by, edges, threshold)
 
@@ -90,9 +98,7 @@ def evaluate_translations(
         buckets=lengths.score_buckets(length.counts, length.edges, statistics, bootstrap),
         lowercase=lowercase,
         notes=notes,
-        constructions=[]
-        if constructions is None
-        else lengths.score_constructions(constructions, statistics, bootstrap),
+        constructions=lengths.score_constructions(constructions or [], statistics, bootstrap),
         alignment=alignment,
     )
 
@@ -106,37 +112,37 @@ def choose_metrics(
 ) -> tuple[dict[str, Metric], list[str]]:
     """Build metrics, with a further note if BLEU would not split these references into words."""
     metrics, notes = build_metrics(tgt_lang, tokenize, lowercase, names)
-    if (
-        not tokenize
-        and bleu_tokenizer(tgt_lang) == "13a"
-        and lengths.length_unit(references) == "characters"
-    ):
+    splits_spaces = not tokenize and bleu_tokenizer(tgt_lang) == "13a"
+    if splits_spaces and lengths.length_unit(references) == "characters":
         notes.append(
-            "the references are in a script without spaces, which BLEU's 13a does not split: "
-            "name the target language (--lang, lang=, or data.tgt_lang of a run)"
+            "the references are in a script without spaces, which BLEU's tokenizer 13a does not "
+            "split: set the target language (--lang, lang=, or data.tgt_lang of a run)"
         )
     return metrics, notes
 
 
-def check_lines(sides: Mapping[str, Sequence[object]]) -> None:
-    """Raise MTError unless all sides (name -> lines) have the same number of lines, at least one."""
+def check_line_counts(sides: Mapping[str, Sequence[object]]) -> None:
+    """Raise MTError unless all sides (name -> lines) have the same number of lines, at least 1."""
     first, *others = sides
-    if not sides[first]:
+    expected = len(sides[first])
+    if not expected:
         raise MTError(f"{first}: no lines, nothing to evaluate")
     for name in others:
-        if len(sides[name]) != len(sides[first]):
+        if len(sides[name]) != expected:
             raise MTError(
-                f"{first} has {len(sides[first])} lines but {name} has {len(sides[name])}: line i of each must belong together"
+                f"{first} has {expected} lines but {name} has {len(sides[name])}: "
+                "line i of each must belong together"
             )
 
 
 def check_settings(edges: Sequence[int] | None, threshold: int | None, bootstrap: int) -> None:
-    """Raise UsageError for settings of `evaluate_translations` that are out of range."""
+    """Raise UsageError if a setting of `evaluate_translations` is out of range."""
     if edges is not None:
         lengths.check_edges(edges)
     if threshold is not None:
         lengths.check_threshold(threshold)
-    if bootstrap != 0 and bootstrap < 100:
+    if bootstrap != 0 and bootstrap < MIN_RESAMPLES:
         raise UsageError(
-            f"{bootstrap} resamples give no 95 % interval: use 100 or more, or 0 for none"
+            f"the number of bootstrap resamples must be >= {MIN_RESAMPLES}, or 0 for no intervals, "
+            f"got {bootstrap}"
         )

@@ -1,4 +1,4 @@
-"""The text that a run is evaluated on: from files, from what mt-train left in the run, or from its corpus."""
+"""The text that a run is evaluated on: from files, from its run directory, or from its corpus."""
 
 from __future__ import annotations
 
@@ -8,53 +8,70 @@ from typing import NamedTuple
 
 from mt.cli import say
 from mt.config.schema import Config
+from mt.data.cleaning import normalise
 from mt.data.corpus import load_corpus
+from mt.data.links import Links, check_gold, parse_lines
 from mt.data.readers import read_lines
-from mt.evaluation.evaluation import check_lines
+from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
 
 
 class EvaluationSet(NamedTuple):
-    """What a run translates: line i of each list belongs together. Lines of `links` and `constructions` are as mt-train stores them."""
+    """The text that a run translates; line i of each list belongs together.
+
+    Lines of `links` and `constructions` are in the format of the files that mt-train stores.
+    """
 
     sources: list[str]
-    references: list[list[str]]
+    references: list[list[str]]  # one list for each reference translation
     links: list[str] | None
     constructions: list[str] | None
 
+    def gold_links(self, name: str, unicode: str) -> list[Links]:
+        """Parse `links`, which must not be None, and check them against the first references.
 
-def stored_test(run: RunFolder) -> EvaluationSet | None:
-    """Return the test set that mt-train left in the run; None if there is none."""
-    paths = {
-        name: run.test_file(name) for name in ("sources", "references", "links", "constructions")
-    }
-    if not (paths["sources"].is_file() and paths["references"].is_file()):
+        `name` is the file that messages name, `unicode` the normalisation of the model. Raises
+        MTError if a line is malformed or does not fit its pair.
+        """
+        assert self.links is not None
+        golds = parse_lines(self.links, name)
+        pairs = zip(self.sources, self.references[0], strict=True)
+        check_gold(golds, [(normalise(s, unicode), normalise(t, unicode)) for s, t in pairs], name)
+        return golds
+
+
+def read_stored_test_set(run: RunFolder) -> EvaluationSet | None:
+    """Return the test set that mt-train stored in the run directory; None if there is none."""
+    names = ("sources", "references", "links", "constructions")
+    paths = {name: run.test_file(name) for name in names if run.test_file(name).is_file()}
+    if not {"sources", "references"} <= set(paths):
         return None
-    found = [name for name, path in paths.items() if path.is_file()]
-    files = dict(zip(found, read_parallel([str(paths[name]) for name in found]), strict=True))
+    files = dict(zip(paths, read_parallel(list(map(str, paths.values()))), strict=True))
     return EvaluationSet(
         files["sources"], [files["references"]], files.get("links"), files.get("constructions")
     )
 
 
-def corpus_part(config: Config, split: str, run: str) -> EvaluationSet:
-    """Validation or test set of a run's configuration, from where it was read in training."""
+def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
+    """Load the validation or test set that the configuration of a run names.
+
+    `split` is "val" or "test"; `run` names the run in messages.
+    """
     corpus = load_corpus(config.data)
     part = corpus.val if split == "val" else corpus.test
     pairs = list(part.pairs())
     for note in corpus.notes:
         say(note)
-    check_lines({f"the {split} set of {run}": pairs})
+    check_line_counts({f"the {split} set of {run}": pairs})
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     annotations = list(part.annotations()) if part.annotations else []
-    columns = [
-        list(column) if any(column) else None for column in zip(*annotations, strict=True)
-    ] or [None, None]
-    return EvaluationSet(sources, [references], *columns)
+    columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)]
+    links, constructions = columns or (None, None)
+    return EvaluationSet(sources, [references], links, constructions)
 
 
 def read_parallel(paths: Sequence[str]) -> list[list[str]]:
-    """The lines of files that belong together line by line."""
+    """Read files that belong together line by line; raise MTError if they differ in length."""
     files = [list(read_lines(Path(path))) for path in paths]
-    check_lines(dict(zip(paths, files, strict=True)))
+    check_line_counts(dict(zip(paths, files, strict=True)))
     return files

@@ -1,7 +1,7 @@
-"""Scores by sentence length: does a system keep up on long sentences (Bahdanau et al. 2014, figure 2)?
+"""Scores by sentence length (as in Bahdanau et al. 2014, figure 2) and by construction.
 
-A length counts words, or characters where the script writes no spaces. An edge belongs to the
-bucket below it: edges 10, 20 make 1-10, 11-20 and 21+. Blank lines have length 0 and are in the
+A length is a number of words, or of characters if the script writes no spaces. An edge belongs to
+the bucket below it: edges 10, 20 make 1-10, 11-20 and 21+. Blank lines have length 0 and are in the
 first bucket.
 """
 
@@ -17,72 +17,54 @@ from mt.errors import UsageError
 from mt.evaluation.metrics import HEADLINE
 from mt.evaluation.sentence_statistics import Score, SentenceStatistics
 
-# In words. An unspaced script takes about two characters where another takes a word, so its
-# defaults are twice these.
-EDGES = (10, 20, 30, 40, 50, 60)
-THRESHOLD = 20
+# In words. Two characters of an unspaced script count as one word.
+DEFAULT_EDGES = (10, 20, 30, 40, 50, 60)
+DEFAULT_THRESHOLD = 20
+CHARACTERS_PER_WORD = 2
 
-# Measured on WMT22 en-de (BLEU 36): the 95 % interval of a system's BLEU is +-8 at 20 sentences,
-# +-6 at 50, +-4.3 at 100, +-3 at 200, +-1.3 at 1000. Under 100, two good systems cannot be told
-# from each other.
-SMALL = 100
+# Measured on WMT22 en-de (BLEU 36): the 95 % interval of a system's BLEU is +-8 with 20 sentences,
+# +-6 with 50, +-4.3 with 100, +-3 with 200, +-1.3 with 1000. With fewer than 100, two good systems
+# cannot be distinguished.
+MIN_SENTENCES = 100
 
 
 @dataclass(frozen=True)
 class Group:
-    """Some of the sentences of a test set."""
+    """The scores of some sentences of a test set."""
 
     label: str
     count: int
-    scores: dict[str, Score]  # as in Evaluation; empty where count is 0
+    scores: dict[str, Score]  # keys as in METRICS; empty if count is 0
 
     @property
     def small(self) -> bool:
-        """Too few sentences for the scores to mean much."""
-        return self.count < SMALL
+        """Return whether there are too few sentences for reliable scores."""
+        return self.count < MIN_SENTENCES
 
     @property
     def length_ratio(self) -> float | None:
-        """Length of the output over that of the reference, in BLEU's tokens."""
+        """Return the length of the output over that of the reference, in BLEU's tokens."""
         return self.scores[HEADLINE].extra["length_ratio"] if self.scores else None
 
     @property
     def brevity_penalty(self) -> float | None:
-        """BLEU's factor for output that is too short: apart from the precisions, it shows a system that stops early."""
+        """Return BLEU's penalty for short output, which shows a system that stops early."""
         return self.scores[HEADLINE].extra["brevity_penalty"] if self.scores else None
 
 
 @dataclass(frozen=True)
 class Bucket(Group):
-    """The sentences whose length is from `low` to `high`, both included."""
+    """The scores of the sentences whose length is from `low` to `high`, both included."""
 
     low: int
     high: int | None  # None: no upper end
 
 
-def length_unit(texts: Sequence[str]) -> str:
-    """What the lengths of these texts count: "characters" where most of them are in an unspaced script, else "words"."""
-    return "characters" if 2 * sum(map(is_unspaced, texts)) > len(texts) else "words"
-
-
-def default_edges(unit: str) -> tuple[int, ...]:
-    return tuple(2 * edge for edge in EDGES) if unit == "characters" else EDGES
-
-
-def default_threshold(unit: str) -> int:
-    return 2 * THRESHOLD if unit == "characters" else THRESHOLD
-
-
-def lengths_of(texts: Sequence[str]) -> np.ndarray:
-    """[N] lengths in words or characters."""
-    return np.array([count_units(text) for text in texts], dtype=np.int64)
-
-
 @dataclass(frozen=True)
 class Lengths:
-    """The sentences of a test set, sorted by length."""
+    """The length of each sentence of a test set, and the groups by length."""
 
-    by: str  # "source" or "reference": whose length counts
+    by: str  # "source" or "reference": the side whose length counts
     unit: str  # "words" or "characters"
     threshold: int  # longest length that counts as short
     counts: np.ndarray  # [N]
@@ -90,11 +72,12 @@ class Lengths:
 
     @property
     def short(self) -> np.ndarray:
-        """Indices of the short sentences."""
+        """Return the indices of the short sentences."""
         return np.flatnonzero(self.counts <= self.threshold)
 
     @property
     def long(self) -> np.ndarray:
+        """Return the indices of the long sentences."""
         return np.flatnonzero(self.counts > self.threshold)
 
 
@@ -105,64 +88,85 @@ def measure_lengths(
     edges: Sequence[int] | None = None,
     threshold: int | None = None,
 ) -> Lengths:
-    """How long each sentence is: its source, where it is known, or its reference; `by` chooses, "" takes what there is.
+    """Measure the length of each sentence.
 
-    `edges` and `threshold` are in words, or in characters where the text whose length counts is in
-    an unspaced script. UsageError for settings out of range, and for lengths of sources that are
-    not there.
+    `by` is "source" or "reference"; empty: the source if it is known. `edges` and `threshold` are
+    in the unit of the lengths; None: a default.
+
+    Raises UsageError if a setting is out of range, or if `by` is "source" without sources.
     """
-    check_by(by, sources is not None)
+    check_length_side(by, sources is not None)
     by = by or ("reference" if sources is None else "source")
-    measured = references if by == "reference" or sources is None else sources
-    unit = length_unit(measured)
+    texts = references if by == "reference" or sources is None else sources
+    unit = length_unit(texts)
     edges = default_edges(unit) if edges is None else tuple(edges)
     check_edges(edges)
     threshold = default_threshold(unit) if threshold is None else threshold
     check_threshold(threshold)
-    return Lengths(by, unit, threshold, lengths_of(measured), tuple(edges))
+    return Lengths(by, unit, threshold, sentence_lengths(texts), tuple(edges))
 
 
-def check_by(by: str, sources: bool) -> None:
-    """Raise UsageError unless lengths can be taken by that side; `sources`: whether there are any."""
+def length_unit(texts: Sequence[str]) -> str:
+    """Return "characters" if most texts are in an unspaced script, else "words"."""
+    return "characters" if 2 * sum(map(is_unspaced, texts)) > len(texts) else "words"
+
+
+def sentence_lengths(texts: Sequence[str]) -> np.ndarray:
+    """Count the words of each text, or its characters if its script is unspaced: [N]."""
+    return np.array([count_units(text) for text in texts], dtype=np.int64)
+
+
+def default_edges(unit: str) -> tuple[int, ...]:
+    """Return the default upper ends of the buckets for lengths in this unit."""
+    factor = CHARACTERS_PER_WORD if unit == "characters" else 1
+    return tuple(factor * edge for edge in DEFAULT_EDGES)
+
+
+def default_threshold(unit: str) -> int:
+    """Return the default of the longest length that counts as short, in this unit."""
+    return DEFAULT_THRESHOLD * (CHARACTERS_PER_WORD if unit == "characters" else 1)
+
+
+def check_length_side(by: str, has_sources: bool) -> None:
+    """Raise UsageError unless lengths can be measured on the side `by`."""
     if by not in ("", "source", "reference"):
-        raise UsageError(f"lengths are by source or by reference, not by {by!r}")
-    if by == "source" and not sources:
+        raise UsageError(f"the side whose length counts must be source or reference, got {by!r}")
+    if by == "source" and not has_sources:
         raise UsageError("no sources are given, so lengths can only be by reference")
 
 
 def check_threshold(threshold: int) -> None:
-    """Raise UsageError unless it can divide short from long."""
+    """Raise UsageError if the threshold between short and long is not positive."""
     if threshold < 1:
-        raise UsageError(f"the length threshold must be at least 1, not {threshold}")
+        raise UsageError(f"the length threshold must be >= 1, got {threshold}")
 
 
 def check_edges(edges: Sequence[int]) -> None:
-    """Raise UsageError unless the edges are positive and ascending."""
+    """Raise UsageError unless edges are positive and ascending."""
     if not edges or edges[0] < 1 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
         raise UsageError(
-            f"length edges must be positive and ascending, such as 10,20,30; not {','.join(map(str, edges)) or 'none'}"
+            "length edges must be positive and ascending, such as 10,20,30, "
+            f"got {','.join(map(str, edges)) or 'none'}"
         )
 
 
 def split_by_length(
     lengths: np.ndarray, edges: Sequence[int]
 ) -> list[tuple[str, int, int | None, np.ndarray]]:
-    """lengths [N] -> of each bucket its label, least and greatest length (None: no end), and the indices of its sentences."""
+    """Split sentences of these lengths [N] into buckets.
+
+    Returns for each bucket its label, smallest and largest length (None: no upper end), and the
+    indices of its sentences.
+    """
     check_edges(edges)
-    membership = np.searchsorted(
-        np.asarray(edges), lengths, side="left"
-    )  # how many edges are below the length
-    lowest = 1 if (lengths > 0).all() else 0  # 0 only where there are blank lines
+    membership = np.searchsorted(np.asarray(edges), lengths, side="left")  # edges below the length
+    lowest = 1 if (lengths > 0).all() else 0
     lows, highs = [lowest, *(edge + 1 for edge in edges)], [*edges, None]
-    return [
-        (
-            f"{low}+" if high is None else f"{low}-{high}",
-            low,
-            high,
-            np.flatnonzero(membership == index),
-        )
-        for index, (low, high) in enumerate(zip(lows, highs, strict=True))
-    ]
+    buckets = []
+    for index, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        label = f"{low}+" if high is None else f"{low}-{high}"
+        buckets.append((label, low, high, np.flatnonzero(membership == index)))
+    return buckets
 
 
 def score_buckets(
@@ -171,7 +175,11 @@ def score_buckets(
     statistics: dict[str, SentenceStatistics],
     bootstrap: int = 0,
 ) -> list[Bucket]:
-    """Scores of the sentences in each bucket; `lengths` [N] as `statistics` has rows. Empty buckets are there, without scores."""
+    """Score the sentences of each bucket.
+
+    `lengths` [N] has an entry for each row of `statistics`. Empty buckets are included, without
+    scores.
+    """
     return [
         Bucket(label, len(sentences), score_group(sentences, statistics, bootstrap), low, high)
         for label, low, high, sentences in split_by_length(lengths, edges)
@@ -181,12 +189,10 @@ def score_buckets(
 def score_group(
     sentences: np.ndarray, statistics: dict[str, SentenceStatistics], bootstrap: int
 ) -> dict[str, Score]:
-    """Scores of some sentences, given by their rows in `statistics`; none where there are none."""
-    return (
-        {name: s.score(sentences, bootstrap) for name, s in statistics.items()}
-        if len(sentences)
-        else {}
-    )
+    """Score the sentences with these indices by every metric; empty if there are no sentences."""
+    if not len(sentences):
+        return {}
+    return {name: s.score(sentences, bootstrap) for name, s in statistics.items()}
 
 
 def score_constructions(
@@ -194,7 +200,10 @@ def score_constructions(
     statistics: dict[str, SentenceStatistics],
     bootstrap: int = 0,
 ) -> list[Group]:
-    """Scores of the sentences that show each construction (a sentence counts for each that it shows), in alphabetical order."""
+    """Score the sentences of each construction, in alphabetical order.
+
+    A sentence counts for each of its constructions.
+    """
     groups = []
     for name in sorted(set().union(*constructions)):
         sentences = np.flatnonzero([name in shown for shown in constructions])

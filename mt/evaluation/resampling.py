@@ -8,6 +8,7 @@ import numpy as np
 
 SEED = 12345  # sacreBLEU's default: the resamples, and so the intervals, are the same as its own
 DEFAULT_RESAMPLES = 1000
+MIN_RESAMPLES = 100  # fewer give no 95 % interval
 
 
 def resamples(count: int, number: int) -> Iterator[np.ndarray]:

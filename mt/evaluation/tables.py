@@ -6,59 +6,54 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from mt.evaluation.alignment import AttentionScores
+from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.evaluation import Evaluation
-from mt.evaluation.lengths import SMALL, Group
+from mt.evaluation.lengths import MIN_SENTENCES, Group
 from mt.evaluation.metrics import HEADLINE, METRICS
 from mt.evaluation.sentence_statistics import Score
 
-WIDTH = 80
-LABEL = 18  # width of the first column
-FORMAT = 1  # raised when the meaning of a key in the JSON form changes
+TEXT_WIDTH = 80
+LABEL_WIDTH = 18  # of the first column
+FORMAT_VERSION = 1  # raised when the meaning of a key in the JSON form changes
 
 
 def text_table(evaluation: Evaluation) -> str:
-    """Overall scores, short against long, the table by length, notes and signatures; ends without a newline."""
+    """Format an evaluation as text, without a newline at the end.
+
+    The text has the overall scores, short and long sentences, scores by length, notes and
+    signatures.
+    """
     e = evaluation
-    empty = f", {e.empty} of them translated as nothing" if e.empty else ""
+    empty = f", {e.empty} with empty output" if e.empty else ""
     case = "; text lower-cased" if e.lowercase else ""
-    headline = e.scores[HEADLINE]
-    titles = [METRICS[name].title for name in e.scores]
-    width = 2 + max(6, *map(len, titles))
+    groups = _group_title(e)
+    name_width = 2 + max(6, *(len(score.name) for score in e.scores.values()))
     lines = [f"{e.sentences} sentence{'s' * (e.sentences != 1)}{empty}{case}", ""]
-    lines += [f"{'':{width}}{'score':>7}  {_interval_title(headline)}".rstrip()]
+    lines += [f"{'':{name_width}}{'score':>7}  {_interval_title(e.scores[HEADLINE])}".rstrip()]
     for name, s in e.scores.items():
         details = METRICS[name].format_details(s.extra)
-        lines += [f"{s.name:{width}}{s.value:7.2f}  {_interval(s, 2):15}{details}".rstrip()]
-    lines += ["", f"by {e.length_by} length in {e.unit}"]
-    title = f"{'count':>7}{METRICS[HEADLINE].title:>7}  {_interval_title(headline):15}"
-    title += "".join(f"{METRICS[name].title:>{_column(name)}}" for name in _others(e.scores))
-    title += f"{'ratio':>8}{'BP':>7}"
-    lines += [f"{'':{LABEL}}{title}"]
-    lines += [
-        _row(f"short {e.short.label}", e.short),
-        _row(f"long {e.long.label}", e.long),
-        "",
-    ]
+        lines += [f"{s.name:{name_width}}{s.value:7.2f}  {_interval(s, 2):15}{details}".rstrip()]
+    lines += ["", f"by {e.length_by} length in {e.unit}", f"{'':{LABEL_WIDTH}}{groups}"]
+    lines += [_row(f"short {e.short.label}", e.short), _row(f"long {e.long.label}", e.long), ""]
     lines += [_row(bucket.label, bucket) for bucket in e.buckets]
     if e.constructions:
-        lines += ["", f"{'by construction':{LABEL}}{title}"]
+        lines += ["", f"{'by construction':{LABEL_WIDTH}}{groups}"]
         lines += [_row(group.label, group) for group in e.constructions]
     if any(group.small for group in [e.short, e.long, *e.buckets, *e.constructions]):
-        lines += [f"* fewer than {SMALL} sentences: too few for the scores to mean much"]
-    lines += ["ratio: output over reference length in BLEU's tokens; BP: brevity penalty", ""]
+        lines += [f"* fewer than {MIN_SENTENCES} sentences: scores are not reliable"]
+    lines += ["ratio: output / reference length in BLEU's tokens; BP: brevity penalty", ""]
     if e.alignment:
         lines += [*_alignment(e.alignment), ""]
     for note in e.notes:
-        lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
-    lines += [f"{s.name:{width - 2}}{s.short_signature}" for s in e.scores.values()]
+        lines += textwrap.wrap(f"note: {note}", TEXT_WIDTH, subsequent_indent="  ")
+    lines += [f"{s.name:{name_width - 2}}{s.short_signature}" for s in e.scores.values()]
     return "\n".join(lines)
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything in the evaluation as JSON types. `format` is the version of this form."""
+    """Convert an evaluation to JSON types; `format` is the version of this form."""
     return {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         **asdict(evaluation),
         "short": _group_dict(evaluation.short),
         "long": _group_dict(evaluation.long),
@@ -76,8 +71,16 @@ def _group_dict(group: Group) -> dict[str, Any]:
     }
 
 
+def _group_title(e: Evaluation) -> str:
+    """Return the titles of the columns that `_row` fills."""
+    interval = _interval_title(e.scores[HEADLINE])
+    title = f"{'count':>7}{METRICS[HEADLINE].title:>7}  {interval:15}"
+    title += "".join(f"{METRICS[name].title:>{_column(name)}}" for name in _others(e.scores))
+    return title + f"{'ratio':>8}{'BP':>7}"
+
+
 def _row(label: str, group: Group) -> str:
-    count = f"{label:{LABEL}}{group.count:7}"
+    count = f"{label:{LABEL_WIDTH}}{group.count:7}"
     if not group.scores:
         return count + f"{'-':>7}"
     headline = group.scores[HEADLINE]
@@ -98,24 +101,25 @@ def _column(metric: str) -> int:
     return max(7, len(METRICS[metric].title) + 2)
 
 
-def _alignment(scores: AttentionScores) -> list[str]:
-    """Error rates of word alignments that are read from the attention, by layer."""
+def _alignment(scores: AttentionAlignmentScores) -> list[str]:
+    """Format the error rates of word alignments extracted from the attention, by layer."""
     s = scores.default
+    columns = "".join(f"{f'{reading}: mean':>15}{'best head':>15}" for reading in scores.readings)
     lines = [
-        f"word alignment from attention: AER {s.aer:.1f}, precision {s.precision:.1f}, recall {s.recall:.1f}",
-        f"{'AER by layer':{LABEL}}"
-        + "".join(f"{f'{reading}: mean':>15}{'best head':>15}" for reading in scores.readings),
+        "word alignment from attention: "
+        f"AER {s.aer:.1f}, precision {s.precision:.1f}, recall {s.recall:.1f}",
+        f"{'AER by layer':{LABEL_WIDTH}}{columns}",
     ]
     for layer in range(scores.layers):
-        line = f"{layer + 1:<{LABEL}}"
+        line = f"{layer + 1:<{LABEL_WIDTH}}"
         for reading in scores.readings:
             best = scores.best_head(layer, reading)
-            line += f"{scores.at(layer, None, reading).aer:15.1f}{f'{best.score.aer:.1f} ({best.head + 1})':>15}"  # type: ignore[operator]
+            assert best.head is not None
+            head = f"{best.score.aer:.1f} ({best.head + 1})"
+            line += f"{scores.get(layer, None, reading).aer:15.1f}{head:>15}"
         lines.append(line)
     if len(scores.readings) > 1:
-        lines.append(
-            "output: read where a word is predicted; input: one step later, where it is read"
-        )
+        lines += ["output: the step that predicts the word; input: the next step, which reads it"]
     return lines
 
 

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 
 from mt.data.links import Links
 from mt.errors import MTError
-from mt.evaluation.alignment import READINGS, AttentionScore, AttentionScores, score_alignments
+from mt.evaluation.alignment import (
+    READINGS,
+    AttentionAlignmentScores,
+    HeadAlignmentScore,
+    score_alignments,
+)
 from mt.inspection.weights import PairAttention
 from mt.inspection.word_links import argmax_links, threshold_links
 
@@ -19,7 +24,9 @@ from mt.inspection.word_links import argmax_links, threshold_links
 THRESHOLD = 0.25
 
 
-def score_attention(pairs: Sequence[PairAttention], golds: Sequence[Links]) -> AttentionScores:
+def score_attention(
+    pairs: Sequence[PairAttention], golds: Sequence[Links]
+) -> AttentionAlignmentScores:
     """Score the attention in pairs of sources and references against gold links of the same pairs.
 
     Pairs without gold links are left out: their alignment is not known. MTError where no pair is
@@ -41,9 +48,9 @@ def score_attention(pairs: Sequence[PairAttention], golds: Sequence[Links]) -> A
                     "threshold": [threshold_links(each, THRESHOLD) for each in weights],
                 }
                 scores += [
-                    AttentionScore(layer, head, reading, rule, score_alignments(found, golds))
+                    HeadAlignmentScore(layer, head, reading, rule, score_alignments(found, golds))
                     for rule, found in links.items()
                 ]
-    return AttentionScores(
+    return AttentionAlignmentScores(
         score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds), scores
     )

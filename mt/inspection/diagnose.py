@@ -14,7 +14,7 @@ import numpy as np
 from mt.data.cleaning import normalise
 from mt.data.sampling import SPACE
 from mt.errors import UsageError
-from mt.evaluation.lengths import default_threshold, length_unit, lengths_of
+from mt.evaluation.lengths import default_threshold, length_unit, sentence_lengths
 from mt.inspection.diagnostics import KINDS, Diagnostics, SentenceFigures, measure, summarise
 from mt.inspection.weights import PairAttention, attend_pairs, attention_shapes
 
@@ -38,7 +38,11 @@ def diagnose(
     unit = length_unit(sources)
     threshold = default_threshold(unit) if threshold is None else threshold
     return summarise(
-        found, lengths_of([sources[row] for row in kept]), threshold, unit, len(sources) - len(kept)
+        found,
+        sentence_lengths([sources[row] for row in kept]),
+        threshold,
+        unit,
+        len(sources) - len(kept),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mt.evaluation.tables import WIDTH
+from mt.evaluation.tables import TEXT_WIDTH
 from mt.inspection.diagnostics import (
     OVER,
     SPECIAL,
@@ -43,7 +43,7 @@ def diagnostics_table(diagnostics: Diagnostics) -> str:
     if found := findings(d):
         lines += ["", "what stands out"]
         for each in found:
-            lines += textwrap.wrap(f"- {each}", WIDTH, subsequent_indent="  ")
+            lines += textwrap.wrap(f"- {each}", TEXT_WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""mt-evaluate: what it prints and writes, and how it refuses."""
+"""mt-evaluate: its output, its files and its error messages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from sacrebleu.metrics import BLEU
 
+from mt.arguments.evaluate import DEFAULT_BATCH_TOKENS
 from mt.config.schema import Config
-from mt.evaluate import BATCH_TOKENS, main
+from mt.evaluate import main
 
 SOURCES = [
     "a small dog runs",
@@ -50,8 +51,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class StandIn:
-    """A translator that knows the test set."""
+class FakeTranslator:
+    """A translator that looks translations up."""
 
     def translate_stream(
         self, lines: list[str], progress: Callable[[int], None]
@@ -66,7 +67,7 @@ class StandIn:
 
 @pytest.fixture
 def calls(files: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
-    """A run whose data are the files; how the translator was asked for is noted."""
+    """A run whose data are the files; the fixture records how its translator is loaded."""
     config, seen = Config(), []
     config.data.tgt_lang = "de"
     config.data.train.src = config.data.val.src = config.data.test.src = "src"
@@ -74,7 +75,8 @@ def calls(files: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     config.data.val.limit = 3
     monkeypatch.setattr("mt.run_folder.RunFolder.read_config", lambda folder: config)
     monkeypatch.setattr(
-        "mt.decoding.load.load", lambda *args, **named: seen.append((args, named)) or StandIn()
+        "mt.decoding.load.load",
+        lambda *args, **named: seen.append((args, named)) or FakeTranslator(),
     )
     return seen
 
@@ -83,8 +85,8 @@ def run(*arguments: str) -> None:
     main(list(arguments))
 
 
-def refuse(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
-    """Run a call that must fail: nothing on standard output, one line on standard error, which is returned."""
+def error_of(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+    """Run a call that must fail with one line on standard error, and return that line."""
     with pytest.raises(SystemExit) as stopped:
         run(*arguments)
     out, err = capsys.readouterr()
@@ -94,7 +96,7 @@ def refuse(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> st
     return lines[0]
 
 
-def test_files_of_any_system(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_any_system_are_scored(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(
         "--hyp",
         "hyp",
@@ -128,7 +130,9 @@ def test_files_of_any_system(files: Path, capsys: pytest.CaptureFixture[str]) ->
     assert data["threshold"] == 5 and data["short"]["count"] == 10
 
 
-def test_lengths_by_reference(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lengths_are_by_reference_without_sources_or_on_request(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("--hyp", "hyp", "--ref", "ref")
     assert "by reference length" in capsys.readouterr().out
     run("--hyp", "hyp", "--src", "src", "--ref", "ref", "--length-by", "reference", "--edges", "8")
@@ -137,7 +141,7 @@ def test_lengths_by_reference(files: Path, capsys: pytest.CaptureFixture[str]) -
     assert next(line for line in out.splitlines() if line.startswith("9+")).split()[1] == "5"
 
 
-def test_several_references_and_options_of_the_metrics(
+def test_several_references_and_metric_options_are_applied(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(
@@ -160,7 +164,7 @@ def test_several_references_and_options_of_the_metrics(
     assert "tercom" not in out and "interval" not in out
 
 
-def test_target_language_decides_how_bleu_counts(
+def test_the_target_language_selects_the_tokenizer(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (files / "zh").write_text("我喜欢大猫狗\n", encoding="utf-8")
@@ -168,7 +172,7 @@ def test_target_language_decides_how_bleu_counts(
     assert "tok:zh" in capsys.readouterr().out
 
 
-def test_a_run_on_its_own_test_set(
+def test_a_run_is_scored_on_its_own_test_set(
     calls: list, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("runs/x", "--bootstrap", "0", "--write-files", "out/deep")
@@ -192,11 +196,11 @@ def test_a_run_on_its_own_test_set(
     assert (
         arguments == ("runs/x", "auto")
         and named["options"].beam == 5
-        and named["batch_tokens"] == BATCH_TOKENS
+        and named["batch_tokens"] == DEFAULT_BATCH_TOKENS
     )
 
 
-def test_a_run_on_its_validation_set_with_other_settings(
+def test_a_run_is_scored_on_its_validation_set_with_other_settings(
     calls: list, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
@@ -226,7 +230,9 @@ def test_a_run_on_its_validation_set_with_other_settings(
     assert threads == [1]
 
 
-def test_a_run_on_files(calls: list, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_scored_on_files(
+    calls: list, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (files / "two").write_text("a small dog runs\nno\n", encoding="utf-8")
     (files / "zwei").write_text("ein kleiner Hund rennt\nnein\n", encoding="utf-8")
     run("runs/x", "--src", "two", "--ref", "zwei", "--bootstrap", "0")
@@ -234,7 +240,7 @@ def test_a_run_on_files(calls: list, files: Path, capsys: pytest.CaptureFixture[
     assert out.startswith("2 sentences") and "BLEU     100.00" in out
 
 
-def test_reversed_run_counts_in_its_own_target_language(
+def test_a_reversed_run_is_scored_in_its_own_target_language(
     calls: list, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = Config()
@@ -244,7 +250,7 @@ def test_reversed_run_counts_in_its_own_target_language(
     assert "tok:zh" in capsys.readouterr().out
 
 
-def test_files_for_other_metrics_keep_one_sentence_a_line(files: Path) -> None:
+def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None:
     (files / "odd").write_text("one\u2028two\x0bthree\nfour\n", encoding="utf-8")
     run("--hyp", "odd", "--ref", "odd", "--ref", "odd", "--bootstrap", "0", "--write-files", "out")
     for name in ("hypotheses.txt", "references.txt", "references.2.txt"):
@@ -258,27 +264,27 @@ def test_files_for_other_metrics_keep_one_sentence_a_line(files: Path) -> None:
         ("", "either a run directory or --hyp"),
         ("runs/x --hyp hyp --ref ref", "either a run directory or --hyp"),
         ("--hyp hyp", "--hyp needs --ref"),
-        ("--hyp hyp --ref ref --links ref", "--links goes with a run"),
-        ("runs/x --links ref", "--links goes with --src and --ref"),
-        ("--hyp hyp --ref ref --diagnostics", "--diagnostics goes with a run"),
-        ("--hyp hyp --ref ref --beam 3", "--beam goes with a run"),
-        ("--hyp hyp --ref ref --batch-tokens 3", "--batch-tokens goes with a run"),
+        ("--hyp hyp --ref ref --links ref", "--links needs a run"),
+        ("runs/x --links ref", "--links needs --src and --ref"),
+        ("--hyp hyp --ref ref --diagnostics", "--diagnostics needs a run"),
+        ("--hyp hyp --ref ref --beam 3", "--beam needs a run"),
+        ("--hyp hyp --ref ref --batch-tokens 3", "--batch-tokens needs a run"),
         ("--hyp hyp --ref ref --length-by source", "needs --src"),
         ("runs/x --src src", "go together"),
         ("runs/x --ref ref", "go together"),
         ("runs/x --src src --ref ref --split val", "--split"),
-        ("runs/x --beam 0", "not at least 1"),
+        ("runs/x --beam 0", "must be >= 1, got 0"),
         ("--hyp hyp --ref ref --edges 10,x", "--edges"),
-        ("--hyp hyp --ref ref --edges 20,10", "ascending, such as 10,20,30; not 20,10"),
-        ("--hyp hyp --ref ref --bootstrap 5", "100 or more"),
+        ("--hyp hyp --ref ref --edges 20,10", "ascending, such as 10,20,30, got 20,10"),
+        ("--hyp hyp --ref ref --bootstrap 5", "must be >= 100"),
         ("--hyp hyp --ref ref --tokenize moses", "unknown BLEU tokenizer 'moses'"),
         ("--hyp hyp --ref ref --speed", "unrecognized arguments: --speed"),
     ],
 )
-def test_wrong_usage(
+def test_contradictory_or_invalid_flags_exit_with_2(
     files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
-    assert message in refuse(capsys, 2, *arguments.split())
+    assert message in error_of(capsys, 2, *arguments.split())
 
 
 @pytest.mark.parametrize(
@@ -291,33 +297,33 @@ def test_wrong_usage(
         ("--hyp latin --ref latin", "latin, line 1: not UTF-8"),
         ("--hyp empty --ref empty", "empty: no lines"),
         ("--hyp hyp --ref ref --json no/such/folder.json", "its folder does not exist"),
-        ("--hyp hyp --ref ref --write-files hyp/below", "cannot make the folder hyp/below"),
+        ("--hyp hyp --ref ref --write-files hyp/below", "cannot create the folder hyp/below"),
         ("runs/none", "runs/none"),
     ],
 )
-def test_failures(
+def test_unusable_files_exit_with_1(
     files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
-    assert message in refuse(capsys, 1, *arguments.split())
+    assert message in error_of(capsys, 1, *arguments.split())
 
 
-def test_the_sides_given_to_a_run_must_agree(
+def test_source_and_reference_files_must_have_the_same_length(
     calls: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "src has 20 lines but short has 19" in refuse(
+    assert "src has 20 lines but short has 19" in error_of(
         capsys, 1, "runs/x", "--src", "src", "--ref", "short"
     )
 
 
-def test_a_bad_setting_is_found_before_the_work(
+def test_an_invalid_setting_is_reported_before_the_translation(
     calls: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refuse(capsys, 2, "runs/x", "--edges", "9,3")
-    refuse(capsys, 2, "runs/x", "--tokenize", "moses")
+    error_of(capsys, 2, "runs/x", "--edges", "9,3")
+    error_of(capsys, 2, "runs/x", "--tokenize", "moses")
     assert not calls
 
 
-def test_the_table_is_not_lost_when_the_json_file_cannot_be_written(
+def test_the_table_is_printed_even_if_the_json_file_cannot_be_written(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -326,7 +332,7 @@ def test_the_table_is_not_lost_when_the_json_file_cannot_be_written(
     assert stopped.value.code == 1 and "could not save" in err and "BLEU" in out
 
 
-def test_help_is_a_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_printed_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run("--help")
     out, err = capsys.readouterr()

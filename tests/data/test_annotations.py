@@ -166,18 +166,18 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
     gold = Links(frozenset({(0, 0), (1, 1)}))
     scores = score_attention([attention(weights)], [gold])
     assert (scores.layers, scores.readings) == (2, ["output", "input"])
-    assert scores.at(0, 0, "input").aer == 0 and scores.at(0, 1, "output").aer == 0
-    assert scores.at(0, 0, "output").aer > 0 and scores.at(0, 1, "input").aer > 0
-    assert scores.at(1, None, "input").aer == 100 and scores.at(1, 0, "output").links == 0
+    assert scores.get(0, 0, "input").aer == 0 and scores.get(0, 1, "output").aer == 0
+    assert scores.get(0, 0, "output").aer > 0 and scores.get(0, 1, "input").aer > 0
+    assert scores.get(1, None, "input").aer == 100 and scores.get(1, 0, "output").links == 0
     assert scores.best_head(0, "output").head == 1 and scores.best_head(0, "input").head == 0
-    assert scores.default == scores.at(
+    assert scores.default == scores.get(
         0, None, "output"
     )  # the last layer but one, the mean of its heads
     assert len(scores.all) == 2 * 3 * 2 * 2
     # In the mean each head has half the weight, which is over the threshold, right or wrong.
-    assert THRESHOLD < 0.5 and scores.at(0, None, "input", "threshold").links == 3
+    assert THRESHOLD < 0.5 and scores.get(0, None, "input", "threshold").links == 3
     unread = score_attention([attention(weights, reads=False)], [gold])
-    assert unread.readings == ["output"] and unread.default == unread.at(0, None, "output")
+    assert unread.readings == ["output"] and unread.default == unread.get(0, None, "output")
     # A pair whose links are not known counts for nothing.
     assert score_attention([attention(weights)] * 2, [gold, Links()]) == scores
     with pytest.raises(MTError, match="no pairs with gold links"):

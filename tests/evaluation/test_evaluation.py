@@ -14,11 +14,11 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import evaluate_translations
-from mt.evaluation.lengths import SMALL, lengths_of, score_buckets
+from mt.evaluation.lengths import MIN_SENTENCES, score_buckets, sentence_lengths
 from mt.evaluation.metrics import build_metrics, fast_metrics
 from mt.evaluation.resampling import resamples
 from mt.evaluation.sentence_statistics import SentenceStatistics
-from mt.evaluation.tables import WIDTH, text_table, to_dict
+from mt.evaluation.tables import TEXT_WIDTH, text_table, to_dict
 from mt.evaluation.tokenizers import bleu_tokenizer
 
 WORDS = [
@@ -235,7 +235,7 @@ def test_buckets_against_counting_by_hand() -> None:
         produced, wanted = (sum(len(line.split()) for line in lines) for lines in (ours, theirs))
         assert bucket.length_ratio == pytest.approx(produced / wanted)
         assert bucket.brevity_penalty == pytest.approx(min(1.0, math.exp(1 - wanted / produced)))
-        assert bucket.small == (len(members) < SMALL)
+        assert bucket.small == (len(members) < MIN_SENTENCES)
     assert [bucket.label for bucket in evaluation.buckets] == ["1-10", "11-20", "21-45", "46+"]
     assert (
         sum(bucket.count for bucket in evaluation.buckets)
@@ -264,7 +264,7 @@ def test_an_edge_belongs_to_the_bucket_below_and_blanks_to_the_first() -> None:
 
 
 def test_lengths_are_words_or_characters() -> None:
-    assert lengths_of(["a b  c", "", "我喜欢"]).tolist() == [3, 0, 3]
+    assert sentence_lengths(["a b  c", "", "我喜欢"]).tolist() == [3, 0, 3]
     english, chinese = ["I like cats"] * 3, ["我喜欢大猫"] * 3
     from_chinese = evaluate_translations(chinese, english, [english])
     assert (from_chinese.unit, from_chinese.threshold, from_chinese.buckets[0].high) == (
@@ -312,15 +312,12 @@ def test_table_fits_80_columns_and_shows_the_figures() -> None:
         metrics=["bleu", "chrf", "ter"],
     )
     table = text_table(evaluation)
-    assert WIDTH == 80 and max(map(len, table.splitlines())) <= 80
+    assert TEXT_WIDTH == 80 and max(map(len, table.splitlines())) <= 80
     bleu = evaluation.scores["bleu"]
     assert f"{bleu.value:.2f}" in table and f"{bleu.ci[0]:.2f} - {bleu.ci[1]:.2f}" in table  # type: ignore[index]
     for score in evaluation.scores.values():
         assert score.short_signature in table
-    assert (
-        f"1000 sentences, {sum(not h.strip() for h in hypotheses)} of them translated as nothing"
-        in table
-    )
+    assert f"1000 sentences, {sum(not h.strip() for h in hypotheses)} with empty output" in table
     rows = {line.split()[0]: line for line in table.splitlines() if line[:1].isdigit()}
     assert rows["5001+"].split() == ["5001+", "0", "-"]
     assert (
@@ -330,14 +327,14 @@ def test_table_fits_80_columns_and_shows_the_figures() -> None:
 
 
 def test_small_buckets_are_marked() -> None:
-    sources, hypotheses, references = corpus(2 * SMALL)
+    sources, hypotheses, references = corpus(2 * MIN_SENTENCES)
     fine = text_table(
         evaluate_translations(
             sources, hypotheses, [references], edges=[1000], threshold=33, bootstrap=0
         )
     )
     assert "*" not in fine.splitlines()[-8] and "interval" not in fine
-    sources = ["word"] * (SMALL - 1) + ["word " * 50] * (SMALL + 1)
+    sources = ["word"] * (MIN_SENTENCES - 1) + ["word " * 50] * (MIN_SENTENCES + 1)
     marked = text_table(
         evaluate_translations(sources, hypotheses, [references], bootstrap=0)
     ).splitlines()
@@ -389,13 +386,13 @@ def test_json_form_holds_every_figure() -> None:
             "hypotheses has 2 lines but references 2 has 1",
         ),
         ((None, ["a"], [["a"]]), {}, "no sources"),
-        ((["a"], ["a"], [["a"]]), {"length_by": "target"}, "not by 'target'"),
+        ((["a"], ["a"], [["a"]]), {"length_by": "target"}, "got 'target'"),
         ((["a"], ["a"], [["a"]]), {"edges": []}, "edges"),
         ((["a"], ["a"], [["a"]]), {"edges": [0, 10]}, "edges"),
-        ((["a"], ["a"], [["a"]]), {"edges": [10, 10]}, "10,10"),
+        ((["a"], ["a"], [["a"]]), {"edges": [10, 10]}, "got 10,10"),
         ((["a"], ["a"], [["a"]]), {"threshold": 0}, "threshold"),
-        ((["a"], ["a"], [["a"]]), {"bootstrap": 20}, "100 or more"),
-        ((["a"], ["a"], [["a"]]), {"bootstrap": -1}, "100 or more"),
+        ((["a"], ["a"], [["a"]]), {"bootstrap": 20}, ">= 100, or 0"),
+        ((["a"], ["a"], [["a"]]), {"bootstrap": -1}, ">= 100, or 0"),
     ],
 )
 def test_bad_calls(arguments: tuple, settings: dict, message: str) -> None:

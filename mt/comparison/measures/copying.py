@@ -13,7 +13,7 @@ import regex  # type: ignore[import-untyped]
 from mt.comparison.measures.numerals import find_numbers
 from mt.comparison.statistics.ratio import Ratio
 from mt.data.word_counts import WORD, normalise_typography, split_words
-from mt.evaluation.evaluation import check_lines
+from mt.evaluation.evaluation import check_line_counts
 
 # A word that the target text has a tenth as often as the source text is taken for a word of both
 # languages (German and English `in`, a name). Less is noise: lines that somebody left untranslated.
@@ -44,7 +44,7 @@ def untranslated_words(
     with the counts of both sides of the training text (both or neither) such words are left out,
     see `SHARED`. MTError where the lists differ in length.
     """
-    check_lines({"sources": sources, "hypotheses": hypotheses, "references": references})
+    check_line_counts({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []
     for texts in zip(sources, hypotheses, references, strict=True):
         source, hypothesis, reference = (Counter(split_words(text)) for text in texts)
@@ -111,7 +111,7 @@ def _kept(
     find_in_target: Finder,
 ) -> Ratio:
     """Of what `find` finds in the source and `find_in_target` in the reference too, what is in the hypothesis."""
-    check_lines({"sources": sources, "hypotheses": hypotheses, "references": references})
+    check_line_counts({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []
     for source, hypothesis, reference in zip(sources, hypotheses, references, strict=True):
         wanted = Counter(find(source)) & Counter(find_in_target(reference))

@@ -19,7 +19,7 @@ from mt.comparison.statistics.ratio import Ratio
 from mt.data.links import Links
 from mt.data.word_counts import count_training_words, frequent_words, split_words
 from mt.errors import UsageError
-from mt.evaluation.evaluation import check_lines
+from mt.evaluation.evaluation import check_line_counts
 
 FUNCTION_WORDS = 100  # so many of the most frequent words are no content words; they are about half of running text
 
@@ -49,7 +49,7 @@ def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int 
     sum without the 1, over the pairs "w w". "on on on" is two immediate repeats and one repeated
     bigram. A loop counts at each turn, so a value may exceed 1.
     """
-    check_lines({"hypotheses": hypotheses, "references": references})
+    check_line_counts({"hypotheses": hypotheses, "references": references})
     if n < 2:
         raise UsageError(
             f"repeated n-grams have 2 words or more, not {n}: single words recur in any good sentence"
@@ -80,7 +80,7 @@ def dropped_words(
     what the hypothesis has between the same neighbours, up to d of its missing words are dropped:
     all of them where the neighbours meet. MTError where the lists differ in length.
     """
-    check_lines({"hypotheses": hypotheses, "references": references})
+    check_line_counts({"hypotheses": hypotheses, "references": references})
     function = frequent_words(
         count_training_words(references) if counts is None else counts, FUNCTION_WORDS
     )
@@ -119,7 +119,7 @@ def unlinked_words(found: Sequence[Links], gold: Sequence[Links]) -> Ratio:
     every target word gets one; so the figure finds source words that were never looked at most.
     MTError where the two differ in length.
     """
-    check_lines({"links of the hypotheses": found, "links of the references": gold})
+    check_line_counts({"links of the hypotheses": found, "links of the references": gold})
     rows = []
     for ours, theirs in zip(found, gold, strict=True):
         translated = {source for source, _ in theirs.sure}

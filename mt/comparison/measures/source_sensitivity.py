@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.evaluation.lengths import lengths_of
+from mt.evaluation.lengths import sentence_lengths
 from mt.evaluation.metric import Metric
 from mt.evaluation.sentence_statistics import SentenceStatistics
 
@@ -34,7 +34,7 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
     source) scores alike both ways. The order keeps lengths, so that the brevity penalty takes no
     part. `metric` is BLEU. Of one sentence there is no other: 0.
     """
-    order = np.argsort(lengths_of(references), kind="stable")
+    order = np.argsort(sentence_lengths(references), kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
     prepared = metric.prepare_references([references])

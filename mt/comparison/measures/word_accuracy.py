@@ -12,7 +12,7 @@ import numpy as np
 from mt.comparison.statistics.ratio import Ratio
 from mt.data.word_counts import split_words
 from mt.errors import UsageError
-from mt.evaluation.evaluation import check_lines
+from mt.evaluation.evaluation import check_line_counts
 
 FREQUENCIES = (
     0,
@@ -53,7 +53,7 @@ def word_accuracy(
     MTError where the lists differ in length, UsageError for `lows` that do not begin with 0 and
     ascend.
     """
-    check_lines({"hypotheses": hypotheses, "references": references})
+    check_line_counts({"hypotheses": hypotheses, "references": references})
     if not lows or lows[0] != 0 or any(a >= b for a, b in zip(lows, lows[1:], strict=False)):
         raise UsageError(
             f"frequency buckets must begin with 0 and ascend, such as 0,1,10,100; not {','.join(map(str, lows)) or 'none'}"

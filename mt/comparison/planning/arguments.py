@@ -22,7 +22,7 @@ from mt.config.compose import check_keys
 from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
-from mt.evaluation.lengths import check_by
+from mt.evaluation.lengths import check_length_side
 
 HEADER = """\
 mt-compare: which system is better, and how surely?
@@ -193,7 +193,7 @@ def parse(arguments: Sequence[str]) -> Request:
             f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more"
         )
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
-    check_by(config.length_by, bool(config.src or not config.hyp))
+    check_length_side(config.length_by, bool(config.src or not config.hyp))
     return request
 
 

@@ -18,7 +18,7 @@ from mt.comparison.report.lookups import (
     system_names,
     test_title,
 )
-from mt.evaluation.lengths import SMALL
+from mt.evaluation.lengths import MIN_SENTENCES
 from mt.evaluation.metrics import HEADLINE
 
 
@@ -94,7 +94,7 @@ def warnings(results: Results) -> list[str]:
         few += [f"{listed(small)}{where}"] if small else []
     if few:
         found.append(
-            f"Too few sentences to mean much (under {SMALL}, grey or with a star): {'; '.join(few)}."
+            f"Too few sentences to mean much (under {MIN_SENTENCES}, grey or with a star): {'; '.join(few)}."
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 from mt.comparison.report.chart import Line, LineChart, Point
 from mt.comparison.report.lookups import Results, caveat, headline, plain, signed_span, span, styles
 from mt.comparison.table import Cell, Table
-from mt.evaluation.lengths import SMALL
+from mt.evaluation.lengths import MIN_SENTENCES
 
 # Of attention to the source, a chart each: figure -> title, and what its axis says
 # (docs/diagnostics.md defines them).
@@ -74,7 +74,7 @@ def attention_charts(results: Results) -> list[LineChart]:
     ]
     shown = [known[0]["diagnostics"]["by_length"][at] for at in buckets]
     labels, counts = [each["label"] for each in shown], [f"{each['sentences']:,}" for each in shown]
-    faint = frozenset(at for at, each in enumerate(shown) if each["sentences"] < SMALL)
+    faint = frozenset(at for at, each in enumerate(shown) if each["sentences"] < MIN_SENTENCES)
     how, made = headline(results)["length"], []
     for figure, (title, y_label) in BY_LENGTH.items():
         lines = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mt.evaluation.lengths import SMALL
+from mt.evaluation.lengths import MIN_SENTENCES
 from mt.evaluation.metrics import HEADLINE, METRICS
 
 Results = dict[str, Any]  # docs/comparison.md lists the keys
@@ -61,7 +61,7 @@ def buckets(test: dict[str, Any]) -> list[dict[str, Any]]:
 
 def is_small(group: dict[str, Any]) -> bool:
     """Too few sentences for scores to mean much."""
-    return group["sentences"] < SMALL
+    return group["sentences"] < MIN_SENTENCES
 
 
 def flags(system: dict[str, Any]) -> list[str]:

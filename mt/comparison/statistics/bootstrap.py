@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from mt.errors import UsageError
-from mt.evaluation.lengths import SMALL
+from mt.evaluation.lengths import MIN_SENTENCES
 from mt.evaluation.resampling import DEFAULT_RESAMPLES, resamples
 from mt.evaluation.sentence_statistics import SentenceStatistics
 
@@ -74,7 +74,7 @@ class Resampled:
     @property
     def small(self) -> bool:
         """Too few sentences for the scores to mean much."""
-        return self.sentences < SMALL
+        return self.sentences < MIN_SENTENCES
 
 
 def resample_scores(

@@ -17,7 +17,7 @@ from mt.comparison.results.sentences import choose
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import Material, TestSet, of_files
 from mt.errors import UsageError
-from mt.evaluation.lengths import lengths_of, split_by_length
+from mt.evaluation.lengths import sentence_lengths, split_by_length
 from mt.evaluation.sacrebleu_metrics import Bleu
 from mt.evaluation.sentence_statistics import SentenceStatistics
 
@@ -357,7 +357,7 @@ def test_ted_by_length_is_that_of_compare_mt(realdata: Path) -> None:
     results = compare(given, bootstrap=200, tokenize="none", edges=[9, 19, 29, 39, 49, 59])
     here = results["tests"][0]
     metric = Bleu(tokenize="none", force=True)
-    members = split_by_length(lengths_of(given.tests[0].references), [9, 19, 29, 39, 49, 59])
+    members = split_by_length(sentence_lengths(given.tests[0].references), [9, 19, 29, 39, 49, 59])
     for system, buckets in COMPARE_MT.items():
         ours = [
             (group["sentences"], found(group["scores"], system)["mean"])

@@ -1,0 +1,229 @@
+"""The flags of mt-evaluate and the checks that need no file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mt.cli import CommandParser
+from mt.errors import MTError, UsageError
+from mt.evaluation.metrics import METRICS
+from mt.evaluation.resampling import DEFAULT_RESAMPLES
+from mt.evaluation.tokenizers import TOKENIZERS
+
+DESCRIPTION = (
+    "Score translations by BLEU, chrF and TER with 95 % intervals: overall, for short and long\n"
+    "sentences, and by length."
+)
+EPILOG = """\
+examples:
+  mt-evaluate runs/demo
+  mt-evaluate runs/demo --src news.en --ref news.de
+  mt-evaluate --hyp output.de --src news.en --ref news.de --lang de
+
+Files may be compressed (.gz, .xz, .zst). Exit codes: 0 success, 1 failure, 2 wrong usage.
+"""
+DEFAULT_BEAM = 5
+DEFAULT_BATCH_TOKENS = 8192
+RUN_ONLY_FLAGS = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse and check the flags.
+
+    Creates the folder of --write-files, so that a long evaluation does not fail at its end.
+    Raises UsageError if flags contradict each other, MTError if the output cannot be written.
+    """
+    arguments = build_parser().parse_args(argv)
+    if bool(arguments.run) == bool(arguments.hyp):
+        raise UsageError("give either a run directory or --hyp FILE; see mt-evaluate --help")
+    if arguments.hyp:
+        _check_file_flags(arguments)
+    else:
+        _check_run_flags(arguments)
+    if arguments.json and not Path(arguments.json).resolve().parent.is_dir():
+        raise MTError(f"cannot write {arguments.json}: its folder does not exist")
+    if arguments.write_files:
+        try:
+            Path(arguments.write_files).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise MTError(f"cannot create the folder {arguments.write_files}: {reason}") from None
+    return arguments
+
+
+def chosen_metrics(arguments: argparse.Namespace) -> list[str]:
+    """Return the names of the metrics to compute: all but those that a flag leaves out."""
+    return [name for name in METRICS if not getattr(arguments, f"no_{name}", False)]
+
+
+def _check_file_flags(arguments: argparse.Namespace) -> None:
+    """Check the flags of a call with --hyp."""
+    if not arguments.ref:
+        raise UsageError("--hyp needs --ref FILE, the reference translations")
+    for name in RUN_ONLY_FLAGS:
+        if getattr(arguments, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} needs a run directory instead of --hyp")
+    if arguments.links:
+        raise UsageError("--links needs a run directory: links are extracted from its attention")
+    if arguments.length_by == "source" and not arguments.src:
+        raise UsageError("--length-by source needs --src FILE")
+
+
+def _check_run_flags(arguments: argparse.Namespace) -> None:
+    """Check the flags of a call with a run directory."""
+    if bool(arguments.src) != bool(arguments.ref):
+        raise UsageError(
+            "--src and --ref go together; with neither, the run's own test set is used"
+        )
+    if arguments.links and not arguments.src:
+        raise UsageError(
+            "--links needs --src and --ref; the links of the run's own test set are used by default"
+        )
+    if arguments.src and arguments.split:
+        raise UsageError(
+            "--split selects a part of the run's own data: it cannot be combined with --src, --ref"
+        )
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of all flags."""
+    parser = CommandParser("mt-evaluate", DESCRIPTION, EPILOG)
+    parser.add_argument("run", nargs="?", metavar="RUN", help="run directory of a trained model")
+    _add_text_flags(parser.add_argument_group("text"))
+    _add_score_flags(parser.add_argument_group("scores"))
+    _add_translation_flags(parser.add_argument_group("translation with a run"))
+    _add_output_flags(parser.add_argument_group("output"))
+    return parser
+
+
+def _add_text_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--hyp", metavar="FILE", help="score these translations instead of a run's")
+    add(
+        "--src",
+        metavar="FILE",
+        help="source sentences, one per line (default: the run's own test set; with --hyp: none)",
+    )
+    add(
+        "--ref",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="reference translations; repeat the flag for several references",
+    )
+    add(
+        "--links",
+        metavar="FILE",
+        help="gold word alignments of --src and the first --ref, in Pharaoh format (0-0 1p2): "
+        "print the alignment error rate of the attention",
+    )
+    add("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
+    add(
+        "--lang",
+        metavar="CODE",
+        help="target language, which selects BLEU's tokenizer (default: the run's)",
+    )
+
+
+def _add_score_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--tokenize",
+        metavar="NAME",
+        default="",
+        help=f"BLEU's tokenizer: {', '.join(TOKENIZERS)} (default: by language)",
+    )
+    add(
+        "--lowercase",
+        action="store_true",
+        help="lower-case for BLEU and chrF (TER always ignores case)",
+    )
+    add(
+        "--bootstrap",
+        metavar="N",
+        type=int,
+        default=DEFAULT_RESAMPLES,
+        help=f"resamples for the intervals; 0: no intervals (default: {DEFAULT_RESAMPLES})",
+    )
+    for name, metric in METRICS.items():
+        if metric.slow:
+            add(
+                f"--no-{name}",
+                action="store_true",
+                help=f"omit {metric.title}, which takes minutes on long, poor translations",
+            )
+    add(
+        "--edges",
+        metavar="N,N",
+        type=comma_separated_integers,
+        help="upper ends of the length buckets (default: 10,20,30,40,50,60 words)",
+    )
+    add(
+        "--threshold",
+        metavar="N",
+        type=positive_integer,
+        help="longest sentence that counts as short (default: 20 words)",
+    )
+    add(
+        "--length-by",
+        choices=("source", "reference"),
+        help="side whose length counts (default: source, if it is known)",
+    )
+    add(
+        "--diagnostics",
+        action="store_true",
+        default=None,
+        help="print statistics of the attention of each layer and head of a run",
+    )
+
+
+def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--beam",
+        metavar="N",
+        type=positive_integer,
+        help=f"beam size; 1: greedy search (default: {DEFAULT_BEAM})",
+    )
+    add(
+        "--batch-tokens",
+        metavar="N",
+        type=positive_integer,
+        help=f"tokens per batch (default: {DEFAULT_BATCH_TOKENS})",
+    )
+    add(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="device to translate on (default: auto)",
+    )
+    add(
+        "--threads",
+        metavar="N",
+        type=positive_integer,
+        help="number of CPU threads (default: all cores)",
+    )
+
+
+def _add_output_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--json", metavar="FILE", help="also write all values as JSON")
+    add(
+        "--write-files",
+        metavar="DIR",
+        help="write sources.txt, hypotheses.txt and references.txt, for other metrics (COMET)",
+    )
+
+
+def positive_integer(text: str) -> int:
+    """Convert the value of a flag to an integer >= 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
+    return number
+
+
+def comma_separated_integers(text: str) -> list[int]:
+    """Convert the value of a flag, such as 10,20,30, to a list of integers."""
+    return [int(part) for part in text.split(",")]
