@@ -1,32 +1,35 @@
-"""mt-compare: which system is better, and how surely?
+"""mt-compare: which system is better, and how confident can we be?
 
-Of variants that it trains first; of runs that are trained; or of any systems' output, given as
-files.
+Compares variants that it trains first, runs that are trained already, or files of translations.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from mt.cli import run_command, say
-from mt.comparison.planning.arguments import CompareConfig, Request, help_text, parse
+from mt.comparison.inputs import read_files, read_runs, read_variants
+from mt.comparison.planning.arguments import Request, help_text, parse
 from mt.comparison.planning.jobs import hydra_launcher, train_all
 from mt.comparison.planning.overview import overview
 from mt.comparison.planning.plan import Planned, make_plan, outcome
 from mt.comparison.planning.question import load_question
 from mt.comparison.report.markdown import summary
 from mt.comparison.report.write import write_report
-from mt.comparison.results.compare import check_resamples, compare
-from mt.comparison.systems import Material, of_files, of_runs, of_variants
+from mt.comparison.results.compute import check_bootstrap, compute_results
+from mt.comparison.schema.results import Results
+from mt.comparison.schema.typed_json import to_json
 from mt.errors import MTError
 from mt.evaluation.metrics import fast_metrics
 from mt.run_folder import RunFolder
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command."""
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
@@ -34,45 +37,54 @@ def main() -> None:
     run_command(lambda: run(parse(arguments)))
 
 
-def run(request: Request) -> dict[str, Any] | None:
-    """Train what is missing, compare, print and write. None where only the plan was asked for."""
-    config = request.config
+def run(request: Request) -> Results | None:
+    """Train what is missing, compare, print and write; None if only the plan was asked for."""
     planned = train_missing(request) if request.trains else None
     if request.trains and planned is None:
         return None
-    settings: dict[str, Any] = {
-        "length_by": config.length_by,
-        "edges": config.edges or None,
-        "threshold": config.threshold or None,
-        "tokenize": config.tokenize,
-        "lowercase": config.lowercase,
-        "bootstrap": config.bootstrap,
-        "metrics": [*fast_metrics(), *(["ter"] if config.ter else [])],
-        "command": ["mt-compare", *sys.argv[1:]],
-        "say": say,
-    }
-    results = (
-        of_plan(planned, settings)
-        if planned
-        else compare(material(config), config.baseline, **settings)
-    )
-    written = write_report(results, Path(config.out).expanduser())
-    print(summary(results), flush=True)
+    results = compare(request, planned)
+    content = as_version_2(results)
+    written = write_report(content, Path(request.config.out).expanduser())
+    print(summary(content), flush=True)
     say(f"\n{written[0]} shows more")
     if planned and planned.failed:
-        runs = "1 run is" if len(planned.failed) == 1 else f"{len(planned.failed)} runs are"
+        number = len(planned.failed)
+        runs = "1 run is" if number == 1 else f"{number} runs are"
         raise MTError(
-            f"{runs} not in this comparison: {failures(planned)}; the same command tries again"
+            f"{runs} not in this comparison: {describe_failures(planned)}; "
+            "the same command tries again"
         )
     return results
 
 
+def as_version_2(results: Results) -> dict[str, Any]:
+    """Convert to the keys that reports still read."""
+    content: dict[str, Any] = json.loads(to_json(results))
+    content["version"], content["made"] = 2, content.pop("provenance")
+    for system in content["systems"]:
+        system["floor"] = system.pop("ignores_source")
+        for entry in (system, *system["runs"]):
+            entry["unfinished"] = entry.pop("still_improving")
+        for entry in system["runs"]:
+            entry["reaches"] = entry.pop("minutes_to_bleu")
+    for test in content["tests"]:
+        for group in (test["overall"], test["short"], test["long"], *test["buckets"]):
+            for score in group["scores"]:
+                score |= score.pop("details")
+    for sentence in content["sentences"]:
+        sentence["diff"] = {
+            name: [list(segment.values()) for segment in segments]
+            for name, segments in sentence["diff"].items()
+        }
+    return content
+
+
 def train_missing(request: Request) -> Planned | None:
-    """Plan, say what is planned, train what is not there yet. None where only the plan was asked for."""
+    """Plan, print the plan and train what is missing; None if only the plan was asked for."""
     with hydra_launcher(request.launcher):
-        pass  # it is there: better known before text is prepared
+        pass  # that it exists is better known before text is prepared
     question, notes = load_question(request.config.compare, request.changes, request.train)
-    check_resamples(request.config.bootstrap, len(question.variants))
+    check_bootstrap(request.config.bootstrap, len(question.variants))
     plan = make_plan(question, request.train, say, notes)
     if request.config.plan:
         print(overview(plan), flush=True)
@@ -81,36 +93,48 @@ def train_missing(request: Request) -> Planned | None:
     planned = outcome(plan, train_all(plan.missing(), request.launcher))
     if planned.baseline not in planned.systems:
         raise MTError(
-            f"no run of the baseline {planned.baseline} is finished: {failures(planned)}; the same command goes on from here"
+            f"no run of the baseline {planned.baseline} is finished: {describe_failures(planned)}; "
+            "the same command continues"
         )
     return planned
 
 
-def of_plan(planned: Planned, settings: dict[str, Any]) -> dict[str, Any]:
-    """The finished runs of a plan compared, each variant a system of its name."""
-    return compare(
-        of_variants(planned.systems, {test.name: test.overrides for test in planned.tests}, say),
-        planned.baseline,
-        title=planned.title,
-        question=planned.question,
-        budget=planned.budget,
-        match_parameters=planned.matched,
-        failed=planned.failed,
-        **settings,
+def compare(request: Request, planned: Planned | None) -> Results:
+    """Compute the results of finished runs of a plan, of run directories, or of files."""
+    config = request.config
+    compute = functools.partial(
+        compute_results,
+        length_by=config.length_by,
+        edges=config.edges or None,
+        threshold=config.threshold or None,
+        tokenize=config.tokenize,
+        lowercase=config.lowercase,
+        bootstrap=config.bootstrap,
+        metrics=[*fast_metrics(), *(["ter"] if config.ter else [])],
+        command=["mt-compare", *sys.argv[1:]],
+        say=say,
     )
-
-
-def material(config: CompareConfig) -> Material:
-    """What the settings name."""
+    if planned:
+        tests = {test.name: test.overrides for test in planned.tests}
+        return compute(
+            read_variants(planned.systems, tests, say),
+            planned.baseline,
+            title=planned.title,
+            question=planned.question,
+            budget=planned.budget,
+            match_parameters=planned.matched,
+            failed=planned.failed,
+        )
     if config.runs:
-        return of_runs(config.runs)
-    return of_files(config.hyp, config.ref, config.src, config.lang)
+        return compute(read_runs(config.runs), config.baseline)
+    return compute(read_files(config.hyp, config.ref, config.src, config.lang), config.baseline)
 
 
-def failures(planned: Planned) -> str:
+def describe_failures(planned: Planned) -> str:
+    """Name the failed runs, each with its reason and its log."""
     return "; ".join(
-        f"{each['system']}, seed {each['seed']}: {each['reason']} ({RunFolder.at(each['path']).log})"
-        for each in planned.failed
+        f"{run.system}, seed {run.seed}: {run.reason} ({RunFolder.at(run.path).log})"
+        for run in planned.failed
     )
 
 

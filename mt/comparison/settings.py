@@ -1,4 +1,4 @@
-"""Settings as comparisons see them: by their dotted keys, without those that tell no two systems apart."""
+"""Settings by their dotted keys, and those that do not distinguish systems."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 from mt.config.schema import Config
 
-# Names, seeds, where things are kept and what is shown: they change nothing of what is learned or
-# of what it costs.
-NEUTRAL = (
+# Names, seeds, paths and what is logged: they change neither what is learned nor what it costs.
+NEUTRAL_KEYS = (
     "name",
     "runs_dir",
     "seed",
@@ -21,6 +20,6 @@ NEUTRAL = (
 )
 
 
-def value_of(config: Config, key: str) -> Any:
-    """The value of a dotted key."""
+def get_setting(config: Config, key: str) -> Any:
+    """Return the value of a dotted key."""
     return functools.reduce(getattr, key.split("."), config)

@@ -1,4 +1,4 @@
-"""Further test sets of a trained run: read as the run's configuration would, translated once, kept in the run directory."""
+"""Extra test sets of a trained run: translated once, and stored in the run directory."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from mt.run_folder import RunFolder
 class TestText:
     """The text of a test set. Line i of each list belongs together."""
 
-    __test__ = False  # for pytest
+    __test__ = False  # not a test for pytest
 
     name: str
     sources: list[str]
     references: list[str]
-    links: list[Links] | None  # gold alignments; None: not known
+    links: list[Links] | None  # gold alignments, if there are any
 
     @property
     def hash(self) -> str:
@@ -43,8 +43,11 @@ class TestText:
         ).hexdigest()
 
 
-def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
-    """The configuration with another test set: `overrides` of `data.test.*`, for the test set called `name`. UsageError for others."""
+def with_test_set(config: Config, name: str, overrides: Sequence[str]) -> Config:
+    """Apply the overrides of the test set called `name` to a configuration.
+
+    Raises UsageError if one is not of `data.test.*`.
+    """
     check_keys(list(overrides))
     composed = OmegaConf.create(dataclasses.asdict(config))
     try:
@@ -54,14 +57,15 @@ def with_test(config: Config, name: str, overrides: Sequence[str]) -> Config:
     for override in parsed:
         if not override.key_or_group.startswith("data.test."):
             raise UsageError(
-                f"the test set {name} sets {override.key_or_group}: a test set is made of overrides of data.test.*"
+                f"the test set {name} sets {override.key_or_group}: "
+                "a test set is made of overrides of data.test.*"
             )
         OmegaConf.update(composed, override.key_or_group, override.value())
     return to_config(composed)
 
 
-def read_test(data: DataConfig, name: str) -> TestText:
-    """The text of `data.test`, from where the configuration says. MTError where it cannot be had, or is empty."""
+def read_test_text(data: DataConfig, name: str) -> TestText:
+    """Read the text of `data.test`. Raises MTError if that is not possible, or if it is empty."""
     part = load_corpus(data).test
     pairs = list(part.pairs())
     if not pairs:
@@ -71,11 +75,13 @@ def read_test(data: DataConfig, name: str) -> TestText:
     return TestText(name, [source for source, _ in pairs], [target for _, target in pairs], links)
 
 
-def translate_test(
+def translate_test_text(
     folder: RunFolder, config: Config, text: TestText, say: Callable[[str], None]
 ) -> list[str]:
-    """The run's translations, as its test is made (`trainer.test_beam`); those of an earlier time are taken where text and
-    model are the same."""
+    """Translate with the beam of the run's own test (`trainer.test_beam`).
+
+    Translations that are stored in the run directory are used again if text and model are the same.
+    """
     from mt.decoding.load import load
     from mt.decoding.options import SearchOptions
 
@@ -88,11 +94,12 @@ def translate_test(
         f"{text.hash} {file_digest(folder.model)} {beam}".encode(), digest_size=6
     ).hexdigest()
     stem = folder.extra_tests / f"{text.name}-{key}"
-    stored = stem.with_name(f"{stem.name}.hypotheses.txt")
-    if stored.is_file() and len(found := list(read_lines(stored))) == len(text.sources):
-        return found
+    path = stem.with_name(f"{stem.name}.hypotheses.txt")
+    if path.is_file() and len(stored := list(read_lines(path))) == len(text.sources):
+        return stored
     say(
-        f"translating the test set {text.name} ({len(text.sources):,} sentences) with {folder}, beam {beam}"
+        f"translating the test set {text.name} ({len(text.sources):,} sentences) "
+        f"with {folder}, beam {beam}"
     )
     started = time.monotonic()
     translator = load(
@@ -104,17 +111,12 @@ def translate_test(
     )
     hypotheses = translator.translate(text.sources)
     say(f"translated in {time.monotonic() - started:.1f} s")
-    for side, lines in (
-        ("sources", text.sources),
-        ("references", text.references),
-        ("hypotheses", hypotheses),
-    ):
-        write_lines(
-            stem.with_name(f"{stem.name}.{side}.txt"), lines
-        )  # the hypotheses last: they say that it is done
+    write_lines(stem.with_name(f"{stem.name}.sources.txt"), text.sources)
+    write_lines(stem.with_name(f"{stem.name}.references.txt"), text.references)
+    write_lines(path, hypotheses)  # last: the file marks the end
     return hypotheses
 
 
-def read_links(path: Path) -> list[Links] | None:
-    """Gold links that mt-train left beside its test; None where there are none."""
+def read_gold_links(path: Path) -> list[Links] | None:
+    """Read the gold links that mt-train left beside its test, or return None."""
     return parse_lines(list(read_lines(path)), str(path)) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""mt-compare, the command: its arguments, what it prints and writes."""
+"""mt-compare: its arguments, what it prints and what it writes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from helpers.comparing import REFERENCES, SOURCES, damaged, make_run
-from mt.compare import help_text, parse, run
-from mt.comparison.systems import matching, of_files, of_runs
+from mt.compare import as_version_2, help_text, parse, run
+from mt.comparison.inputs import expand_pattern, read_files, read_runs
 from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
 
 
-def test_runs_are_compared_and_the_figures_written(tmp_path: Path) -> None:
+def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
     config = load_config(["model=rnn"])
     paths = [
         make_run(tmp_path / name, config, damaged(every))
@@ -31,8 +31,9 @@ def test_runs_are_compared_and_the_figures_written(tmp_path: Path) -> None:
             ]
         )
     )
-    assert results["tests"][0]["length"]["by"] == "reference"
-    assert json.loads((tmp_path / "out" / "results.json").read_text("utf-8")) == results
+    assert results.tests[0].length.by == "reference"
+    content = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    assert content == as_version_2(results)
     assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
@@ -57,12 +58,12 @@ def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
             ]
         )
     )
-    assert [len(system["runs"]) for system in results["systems"]] == [2, 1]
-    assert results["tests"][0]["length"]["by"] == "source"
+    assert [len(system.runs) for system in results.systems] == [2, 1]
+    assert results.tests[0].length.by == "source"
     assert capsys.readouterr().out in (p / "out" / "report.md").read_text("utf-8")
     (p / "a").write_text("one line\n")
     with pytest.raises(MTError, match="1"):
-        of_files({"a": f"{p}/a"}, f"{p}/ref")
+        read_files({"a": f"{p}/a"}, f"{p}/ref")
 
 
 @pytest.mark.parametrize(
@@ -96,11 +97,11 @@ def test_mistakes_are_named_in_one_line(arguments: list[str], message: str) -> N
 
 
 @pytest.mark.parametrize("files", [5, {"x": 1}, [], ["a", 5], ["a", "a"]])
-def test_what_is_no_file_of_translations(files: Any) -> None:
+def test_bad_files_of_translations_are_refused(files: Any) -> None:
     with pytest.raises(
         UsageError, match="the system s has no file|a is named twice in the system s"
     ):
-        of_files({"s": files}, "ref")
+        read_files({"s": files}, "ref")
 
 
 def test_one_run_needs_no_brackets() -> None:
@@ -110,8 +111,8 @@ def test_one_run_needs_no_brackets() -> None:
 def test_runs_by_a_pattern(tmp_path: Path) -> None:
     for name in ("why-b", "why-a", "other", "odd[1]"):
         (tmp_path / name).mkdir()
-    assert matching(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]
-    assert matching(f"{tmp_path}/odd[1]") == [
+    assert expand_pattern(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]
+    assert expand_pattern(f"{tmp_path}/odd[1]") == [
         f"{tmp_path}/odd[1]"
     ]  # it is there: a name, no pattern
     assert (
@@ -120,7 +121,7 @@ def test_runs_by_a_pattern(tmp_path: Path) -> None:
         == ["runs/why-*"]
     )
     with pytest.raises(UsageError, match=r"there is no .*nothing-\*"):
-        of_runs([f"{tmp_path}/nothing-*"])
+        read_runs([f"{tmp_path}/nothing-*"])
 
 
 def test_help_names_every_key() -> None:

@@ -1,6 +1,6 @@
-"""How well attention aligns words: error rates against gold links, and source words that nothing in the output was linked to.
+"""Alignment by attention: error rates against gold links, and source words without a link.
 
-Links are computed once for a run and a text, and kept in the run directory.
+Links are computed once for a run and a text, and stored in the run directory.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mt.comparison.measures.coverage import unlinked_words
 from mt.comparison.measures.measure import Measure, evaluate_measures
+from mt.comparison.schema.attention import AlignmentMeasure
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import System, SystemRun, TestSet
 from mt.data.digests import file_digest
@@ -26,94 +26,101 @@ from mt.inspection.inspector import Inspector
 
 
 @dataclass(frozen=True)
-class Linked:
-    """The links that a run's attention makes."""
+class RunLinks:
+    """The links from a run's attention."""
 
     references: list[Links]  # between sources and references
     outputs: list[Links]  # between sources and the run's own translations
 
 
-def open_run(run: SystemRun) -> Inspector:
-    """The model of a run, in float32: rows of bfloat16 weights sum to 1 only within 0.002."""
+def load_inspector(run: SystemRun) -> Inspector:
+    """Load the model of a run in float32: rows of bfloat16 weights sum to 1 only within 0.002."""
     assert run.config is not None
     return Inspector(load(run.path, run.config.trainer.device, "fp32"))
 
 
-def link_run(system: System, index: int, test: TestSet, inspector: Inspector | None) -> Linked:
-    """Of one of a system's runs; `inspector` has its model where it is loaded already."""
-    run = system.runs[index]
-    return Linked(
-        *(
-            aligned(run, test, lines, inspector)
-            for lines in (test.references, test.hypotheses[system.name][index])
-        )
+def align_run(system: System, index: int, test: TestSet, inspector: Inspector | None) -> RunLinks:
+    """Align the test set with one of a system's runs; `inspector` has its model if it is loaded."""
+    run, outputs = system.runs[index], test.hypotheses[system.name][index]
+    return RunLinks(
+        stored_links(run, test, test.references, inspector),
+        stored_links(run, test, outputs, inspector),
     )
 
 
-def aligned(
+def stored_links(
     run: SystemRun, test: TestSet, targets: Sequence[str], inspector: Inspector | None
 ) -> list[Links]:
-    """Links between the sources and these targets by a run's attention, kept in the run for the next time."""
+    """Return links between the sources and these targets, from the run directory if they are there.
+
+    Otherwise they are computed and stored there.
+    """
     assert test.sources is not None
     text = "\n".join((*test.sources, *targets)).encode("utf-8", "surrogateescape")
     key = hashlib.blake2b(text + file_digest(run.folder.model).encode(), digest_size=6).hexdigest()
-    stored = run.folder.extra_tests / f"{test.name}-{key}.alignments.txt"
-    if stored.is_file() and len(found := read_links(stored)) == len(test.sources):
-        return found
-    links = (inspector or open_run(run)).align(zip(test.sources, targets, strict=True))
-    write_lines(stored, map(format_links, links))
+    path = run.folder.extra_tests / f"{test.name}-{key}.alignments.txt"
+    if path.is_file() and len(stored := read_links(path)) == len(test.sources):
+        return stored
+    links = (inspector or load_inspector(run)).align(zip(test.sources, targets, strict=True))
+    write_lines(path, map(format_links, links))
     return links
 
 
-def alignment_figures(
-    linked: Mapping[str, Sequence[Linked]],
+def alignment_measures(
+    links: Mapping[str, Sequence[RunLinks]],
     test: TestSet,
     length: Lengths,
     baseline: str,
     bootstrap: int,
-) -> dict[str, dict[str, Any]]:
-    """system -> `aer` (error rate) and `unlinked` (words lost), each with `overall`, `short` and `long`: figures of `evaluate_measures`.
+) -> dict[str, dict[str, AlignmentMeasure]]:
+    """Return system -> "aer" (error rate) and "unlinked" (source words without a link).
 
-    In per cent, less is better, over the sentences that have gold links; None for a group without
-    any. The baseline may be missing.
+    In per cent, less is better, over the sentences with gold links. The baseline may be missing.
     """
-    if not linked or not test.links:
+    if not links or not test.links:
         return {}
-    golds, known = test.links, np.array([bool(gold.possible) for gold in test.links])
+    golds = test.links
+    has_gold = np.array([bool(gold.possible) for gold in golds])
     errors = {
-        system: [hits(each.references, golds) for each in runs] for system, runs in linked.items()
+        system: [link_counts(run.references, golds) for run in runs]
+        for system, runs in links.items()
     }
-    lost = {
-        system: [unlinked_words(each.outputs, golds) for each in runs]
-        for system, runs in linked.items()
+    unlinked = {
+        system: [unlinked_words(run.outputs, golds) for run in runs]
+        for system, runs in links.items()
+    }
+    results = {
+        system: {"aer": AlignmentMeasure(), "unlinked": AlignmentMeasure()} for system in links
     }
     groups = {"overall": np.arange(len(golds)), "short": length.short, "long": length.long}
-    found: dict[str, dict[str, Any]] = {
-        system: {name: dict.fromkeys(groups) for name in ("aer", "unlinked")} for system in linked
-    }
     for group, rows in groups.items():
-        rows = rows[known[rows]]
+        rows = rows[has_gold[rows]]
         if not len(rows):
             continue
+
+        def select(ratios: Mapping[str, Sequence[Ratio]]) -> dict[str, list[Ratio]]:
+            return {system: [each.take(rows) for each in runs] for system, runs in ratios.items()}  # noqa: B023
+
         measures = {
-            name: Measure(
-                {system: [each.take(rows) for each in runs] for system, runs in ratios.items()},
-                False,
-                from_hundred=error,
-            )
-            for name, ratios, error in (("aer", errors, True), ("unlinked", lost, False))
+            "aer": Measure(select(errors), False, complement=True),
+            "unlinked": Measure(select(unlinked), False),
         }
-        for name, figures in evaluate_measures(measures, baseline, bootstrap).items():
-            for system, figure in figures.items():
-                found[system][name][group] = figure
-    return found
+        for name, values in evaluate_measures(measures, baseline, bootstrap).items():
+            for system, value in values.items():
+                setattr(results[system][name], group, value)
+    return results
 
 
-def hits(found: Sequence[Links], golds: Sequence[Links]) -> Ratio:
-    """Of each sentence |A and S| + |A and P| of |A| + |S|: 1 less their ratio is the alignment error rate (`score_alignments`)."""
-    if len(found) != len(golds):
+def link_counts(links: Sequence[Links], golds: Sequence[Links]) -> Ratio:
+    """Return |A and S| + |A and P| over |A| + |S| for each sentence.
+
+    The alignment error rate is 1 minus their ratio (`score_alignments`). Raises MTError if the
+    lists differ in length.
+    """
+    if len(links) != len(golds):
         raise MTError(
-            f"there are {len(found)} lines of alignments but {len(golds)} of gold: line i of each must belong together"
+            f"there are {len(links)} lines of alignments but {len(golds)} of gold links: "
+            "line i of each must belong together"
         )
     return Ratio.of(
         [
@@ -121,6 +128,6 @@ def hits(found: Sequence[Links], golds: Sequence[Links]) -> Ratio:
                 len(a.possible & gold.sure) + len(a.possible & gold.possible),
                 len(a.possible) + len(gold.sure),
             )
-            for a, gold in zip(found, golds, strict=True)
+            for a, gold in zip(links, golds, strict=True)
         ]
     )

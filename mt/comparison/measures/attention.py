@@ -1,17 +1,29 @@
-"""What the models look at: alignment error, figures of attention by length, attention maps: `attention` in results.json.
+"""Attention of the systems: alignment, diagnostics by length, and attention maps.
 
-Everything here needs the trained models, one at a time in memory, and is of the first test set.
+It needs the trained models, which are loaded one at a time, and uses the first test set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from mt.comparison.measures.alignments import Linked, alignment_figures, link_run, open_run
-from mt.comparison.systems import Material, TestSet
+from mt.comparison.measures.alignments import (
+    RunLinks,
+    align_run,
+    alignment_measures,
+    load_inspector,
+)
+from mt.comparison.schema.attention import (
+    AttentionByLength,
+    AttentionDiagnostics,
+    AttentionResult,
+    ByLayer,
+)
+from mt.comparison.schema.results import AttentionMap, SentenceResult
+from mt.comparison.schema.typed_json import from_json
+from mt.comparison.systems import ComparisonInput, TestSet
 from mt.data.cleaning import normalise
 from mt.decoding.translator import Translator
 from mt.evaluation.lengths import Lengths, split_by_length
@@ -22,141 +34,145 @@ from mt.inspection.inspector import Inspector
 from mt.inspection.maps import sentence_map
 from mt.inspection.page import record
 
-SAMPLE = (
-    300  # sentences, at most, whose attention is measured, of the short and of the long ones each
-)
-
-Say = Callable[[str], None]
+MAX_SENTENCES = 300  # whose attention is measured, of the short and of the long ones each
 
 
-def attention_of(
-    material: Material,
+def attention_results(
+    inputs: ComparisonInput,
     length: Lengths,
     baseline: str,
     bootstrap: int,
-    sentences: Sequence[dict[str, Any]],
-    say: Say,
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """For each system what its attention is like; and notes. `sentences` (of `differing_sentences`) get their attention maps.
+    sentences: Sequence[SentenceResult],
+    say: Callable[[str], None],
+) -> tuple[list[AttentionResult], list[str]]:
+    """Measure the attention of each system, and add attention maps to `sentences`.
 
-    Alignments are of every run, the rest of each system's first run. A system none of whose runs
-    has its model any more is left out.
+    Returns the results and notes. Alignments are those of every run, the rest that of each system's
+    first run. A system is left out if all its models have been deleted.
     """
-    test, rows = material.tests[0], sample(length)
-    entries: list[dict[str, Any]] = []
-    linked: dict[str, list[Linked]] = {}
-    more: list[str] = []
+    test, rows = inputs.tests[0], sample_rows(length)
+    results: list[AttentionResult] = []
+    links: dict[str, list[RunLinks]] = {}
+    notes: list[str] = []
     for sentence in sentences:
-        sentence["attention"] = dict.fromkeys(material.names)
-    for system in material.systems:
+        sentence.attention = dict.fromkeys(inputs.names)
+    for system in inputs.systems:
         runs = [index for index, run in enumerate(system.runs) if run.folder.model.is_file()]
         if not runs:
-            more.append(
-                f"{system.name} has no {system.runs[0].folder.model.name} any more, so there is nothing about its attention"
-            )
+            model = system.runs[0].folder.model.name
+            notes.append(f"{system.name} has no {model}, so its attention is not shown")
             continue
-        say(f"looking at the attention of {system.name}")
-        inspector = open_run(system.runs[runs[0]])
-        entry: dict[str, Any] = {"system": system.name, "attends": inspector.attends}
-        entry["diagnostics"] = (
-            diagnostics(inspector.translator, test, length, rows)
-            if inspector.attention_shapes()
-            else None
-        )
+        say(f"measuring the attention of {system.name}")
+        inspector = load_inspector(system.runs[runs[0]])
+        result = AttentionResult(system.name, inspector.attends, None, None, None)
+        if inspector.attention_shapes():
+            result.diagnostics = diagnose_rows(inspector.translator, test, length, rows)
         if inspector.attends:
             for sentence in sentences:
-                sentence["attention"][system.name] = attention_map(inspector, sentence, system.name)
+                assert sentence.attention is not None
+                sentence.attention[system.name] = attention_map(inspector, sentence, system.name)
             if test.links:
-                opened = {runs[0]: inspector}
-                linked[system.name] = [
-                    link_run(system, index, test, opened.get(index)) for index in runs
+                loaded = {runs[0]: inspector}
+                links[system.name] = [
+                    align_run(system, index, test, loaded.get(index)) for index in runs
                 ]
-        entries.append(entry)
-    figures = alignment_figures(linked, test, length, baseline, bootstrap)
-    return [
-        entry | figures.get(entry["system"], {"aer": None, "unlinked": None}) for entry in entries
-    ], [*more, *notes(test, len(rows))]
+        results.append(result)
+    measures = alignment_measures(links, test, length, baseline, bootstrap)
+    for result in results:
+        if result.system in measures:
+            result.aer = measures[result.system]["aer"]
+            result.unlinked = measures[result.system]["unlinked"]
+    return results, [*notes, *attention_notes(test, len(rows))]
 
 
-def notes(test: TestSet, measured: int) -> list[str]:
-    found = [
+def attention_notes(test: TestSet, measured: int) -> list[str]:
+    """Say which runs and sentences the values are of."""
+    notes = [
         "attention is measured, and shown, in the first run of each system; alignments are of all"
     ]
     if measured < len(test.references):
-        found.append(
-            f"attention is measured in {measured:,} of {len(test.references):,} sentences, at most {SAMPLE} short and {SAMPLE} long ones"
+        notes.append(
+            f"attention is measured in {measured:,} of {len(test.references):,} sentences, "
+            f"at most {MAX_SENTENCES} short and {MAX_SENTENCES} long ones"
         )
     if not test.links:
-        found.append("the test set has no gold alignments, so there is no alignment error rate")
-    return found
+        notes.append("the test set has no gold alignments, so there is no alignment error rate")
+    return notes
 
 
-def sample(length: Lengths) -> np.ndarray:
-    """Rows of short and of long sentences, up to SAMPLE each, evenly from the whole test set; ascending."""
-    groups = (length.short, length.long)
-    chosen = [
-        rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int)]
-        if len(rows)
-        else rows
-        for rows in groups
-    ]
+def sample_rows(length: Lengths) -> np.ndarray:
+    """Choose up to MAX_SENTENCES short and long sentences each, evenly from the whole test set.
+
+    Returns their rows in ascending order.
+    """
+    chosen = []
+    for rows in (length.short, length.long):
+        if len(rows):
+            evenly = np.linspace(0, len(rows) - 1, min(MAX_SENTENCES, len(rows)))
+            rows = rows[evenly.astype(int)]
+        chosen.append(rows)
     return np.sort(np.concatenate(chosen))
 
 
-def diagnostics(
+def diagnose_rows(
     translator: Translator, test: TestSet, length: Lengths, rows: np.ndarray
-) -> dict[str, Any] | None:
-    """As docs/diagnostics.md lists them, with `by_length`: means in each bucket, by kind and figure a list by layer."""
+) -> AttentionDiagnostics | None:
+    """Return the diagnostics of docs/diagnostics.md, and means in each length bucket.
+
+    None if every pair is blank or too long.
+    """
     assert test.sources is not None
-    kept, figures = measure_pairs(
+    used, figures = measure_pairs(
         translator, [test.sources[row] for row in rows], [test.references[row] for row in rows]
     )
     if not figures:
         return None
-    counts = length.counts[rows[kept]]
-    summed = summarise(figures, counts, length.threshold, length.unit, len(rows) - len(kept))
-    buckets = split_by_length(counts, length.edges)
+    counts = length.counts[rows[used]]
+    summary = summarise(figures, counts, length.threshold, length.unit, len(rows) - len(used))
     by_length = [
-        {
-            "label": label,
-            "sentences": len(part),
-            "kinds": layer_means([figures[row] for row in part]),
-        }
-        for label, _, _, part in buckets
+        AttentionByLength(label, len(part), layer_means([figures[row] for row in part]))
+        for label, _, _, part in split_by_length(counts, length.edges)
     ]
-    return diagnostics_dict(summed) | {"by_length": by_length}
+    diagnostics = from_json(AttentionDiagnostics, diagnostics_dict(summary) | {"by_length": []})
+    diagnostics.by_length = by_length
+    return diagnostics
 
 
-def layer_means(sentences: Sequence[SentenceFigures]) -> dict[str, dict[str, list[float | None]]]:
-    """kind -> figure -> by layer its mean over sentences and heads; of coverage, that of the heads' mean map."""
-    found: dict[str, dict[str, list[float | None]]] = {}
+def layer_means(sentences: Sequence[SentenceFigures]) -> dict[str, dict[str, ByLayer]]:
+    """Return kind -> metric -> its mean over sentences and heads, by layer.
+
+    Coverage is that of the heads' mean map.
+    """
+    means: dict[str, dict[str, ByLayer]] = {}
     for kind, first in sentences[0].kinds.items() if sentences else ():
         maps = [sentence.kinds[kind] for sentence in sentences]
-        found[kind] = {
-            name: plain(
-                np.mean(
-                    [m.mean_map[name] if name in COVERAGE else m.heads[name].mean(1) for m in maps],
-                    axis=0,
-                )
-            )
-            for name in first.heads
-        }
+        means[kind] = {}
+        for name in first.heads:
+            by_layer = [
+                each.mean_map[name] if name in COVERAGE else each.heads[name].mean(1)
+                for each in maps
+            ]
+            means[kind][name] = rounded(np.mean(by_layer, axis=0))
         if first.alike.shape[1]:
-            found[kind]["alike"] = plain(np.mean([m.alike.mean(1) for m in maps], axis=0))
-    return found
+            means[kind]["alike"] = rounded(np.mean([each.alike.mean(1) for each in maps], axis=0))
+    return means
 
 
-def plain(values: np.ndarray) -> list[float | None]:
-    """Six digits, and null for what is not defined."""
+def rounded(values: np.ndarray) -> ByLayer:
+    """Round to six significant digits; None for NaN."""
     return [None if np.isnan(value) else float(f"{value:.6g}") for value in values]
 
 
 def attention_map(
-    inspector: Inspector, sentence: dict[str, Any], system: str
-) -> dict[str, Any] | None:
-    """The attention to the source in the system's own output, as pages show it; None where either is blank or too long."""
+    inspector: Inspector, sentence: SentenceResult, system: str
+) -> AttentionMap | None:
+    """Return the attention to the source while the system reads its own output.
+
+    None if source or output is blank or too long.
+    """
     translator = inspector.translator
-    source, output = sentence["source"], sentence["outputs"][system]
+    source, output = sentence.source, sentence.outputs[system]
+    assert source is not None
     texts = {
         "src": normalise(source, translator.unicode),
         "tgt": normalise(output, translator.unicode),
@@ -164,9 +180,6 @@ def attention_map(
     sizes = [len(translator.tokenizer.encode(text, side)) for side, text in texts.items()]
     if not all(0 < size <= translator.max_pieces for size in sizes):
         return None
-    return record(
-        sentence_map(
-            inspector.attention([(source, output)])[0],
-            f"{system}, sentence {sentence['index'] + 1}",
-        )
-    )
+    pair = inspector.attention([(source, output)])[0]
+    name = f"{system}, sentence {sentence.index + 1}"
+    return from_json(AttentionMap, record(sentence_map(pair, name)))

@@ -1,95 +1,108 @@
-"""What a run cost and how it came to its score: read from what mt-train left in its folder."""
+"""What a run cost and how its validation score developed, read from the run directory."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
+from mt.comparison.schema.systems import Cost, ValidationPoint
+from mt.comparison.schema.typed_json import from_json
 from mt.errors import MTError
 from mt.run_folder import RunFolder
 
-STILL_IMPROVING = 0.5  # BLEU on the validation set gained in the last fifth of training
-FEWEST = 3  # validations that show whether a run was still improving
-LEVELS = 5  # at most so many levels of BLEU, of which the time to reach them is given
+MIN_LATE_GAIN = 0.5  # validation BLEU gained in the last fifth of training by a run still improving
+MIN_VALIDATIONS = 3  # needed to tell whether a run was still improving
+MAX_BLEU_LEVELS = 5  # for which the time to reach them is given
+COST_FIELDS = [field.name for field in dataclasses.fields(Cost)]
 
 
-def read_cost(folder: RunFolder) -> dict[str, Any] | None:
-    """Return what `cost.json` says, with `sentences_per_second` of the test; None of a run by a version of mt that wrote none."""
-    cost = folder.read_cost()
-    if cost is None:
+def read_cost(folder: RunFolder) -> Cost | None:
+    """Return the contents of `cost.json`, or None if an earlier version of mt trained the run.
+
+    Raises MTError if the file is damaged.
+    """
+    content = folder.read_cost()
+    if content is None:
         return None
     try:
-        seconds = cost.get("test_seconds")
-        return cost | {
-            "sentences_per_second": cost["test_sentences"] / seconds if seconds else None
-        }
-    except (KeyError, TypeError) as error:
+        cost = from_json(Cost, {key: content[key] for key in COST_FIELDS if key in content})
+    except MTError as error:
         raise MTError(
-            f"cannot read {folder.cost}: {error!r}; delete it to go on without the costs of this run"
+            f"cannot read {folder.cost}: {error}; delete it to go on without the costs of this run"
         ) from error
+    if cost.test_sentences is not None and cost.test_seconds:
+        cost.sentences_per_second = cost.test_sentences / cost.test_seconds
+    return cost
 
 
-def mean_cost(costs: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Means over the runs; what is no number (the device) where all agree. None where a run has none."""
-    known = [cost for cost in costs if cost is not None]
+def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
+    """Return means over the runs, or None if a run has no costs.
+
+    What is no number in every run (the device) is kept if all runs agree, and None otherwise.
+    """
+    known = [vars(cost) for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None
-    found: dict[str, Any] = {}
-    for key in known[0]:
-        values = [cost.get(key) for cost in known]
+    mean = Cost()
+    for name in COST_FIELDS:
+        values = [cost[name] for cost in known]
         if all(isinstance(value, int | float) for value in values):
-            found[key] = sum(values) / len(values)  # type: ignore[arg-type]
-        else:
-            found[key] = values[0] if all(value == values[0] for value in values) else None
-    return found
+            setattr(mean, name, sum(values) / len(values))
+        elif all(value == values[0] for value in values):
+            setattr(mean, name, values[0])
+    return mean
 
 
-def read_curve(folder: RunFolder) -> list[dict[str, Any]]:
-    """The validations of a run: step, minutes, target_tokens, bleu, loss. Empty where there is no record."""
-    tokens, curve = None, []
+def read_curve(folder: RunFolder) -> list[ValidationPoint]:
+    """Return the validations of a run; none if there is no record of them."""
+    tokens: int | None = None
+    curve = []
     for record in folder.read_metrics():
-        tokens = record.get(
-            "target_tokens", tokens
-        )  # each validation comes after a training record of its step
-        if record.get("kind") == "val" and all(
-            isinstance(record.get(key), int | float) for key in ("step", "minutes", "bleu")
-        ):
+        # Records of validations of older versions lack it: the training record before has it.
+        tokens = record.get("target_tokens", tokens)
+        numbers = [record.get(key) for key in ("step", "minutes", "bleu")]
+        if record.get("kind") == "val" and all(isinstance(each, int | float) for each in numbers):
             loss = record.get("loss")
+            known = isinstance(loss, int | float) and math.isfinite(loss)
             curve.append(
-                {"target_tokens": tokens}
-                | {key: record[key] for key in ("step", "minutes", "bleu")}
+                ValidationPoint(
+                    step=record["step"],
+                    minutes=record["minutes"],
+                    target_tokens=tokens,
+                    bleu=record["bleu"],
+                    loss=loss if known else None,
+                )
             )
-            curve[-1]["loss"] = (
-                loss if isinstance(loss, int | float) and math.isfinite(loss) else None
-            )  # there is no NaN in JSON
     return curve
 
 
-def still_improving(curve: Sequence[dict[str, Any]]) -> bool:
-    """Whether validation BLEU rose by more than STILL_IMPROVING in the last fifth of the training's steps.
+def is_still_improving(curve: Sequence[ValidationPoint]) -> bool:
+    """Return whether BLEU rose by more than `MIN_LATE_GAIN` in the last fifth of the steps.
 
-    The best so far is what counts: what rises and falls is noise. False where there are too few
-    validations to say.
+    Compares the best BLEU so far, which does not depend on fluctuations. False if there are too few
+    validations to tell.
     """
-    if len(curve) < FEWEST:
+    if len(curve) < MIN_VALIDATIONS:
         return False
-    before = [each["bleu"] for each in curve if each["step"] <= 0.8 * curve[-1]["step"]] or [
-        curve[0]["bleu"]
-    ]
-    return max(each["bleu"] for each in curve) - max(before) > STILL_IMPROVING
+    before = [point.bleu for point in curve if point.step <= 0.8 * curve[-1].step]
+    best_before = max(before or [curve[0].bleu])
+    return max(point.bleu for point in curve) - best_before > MIN_LATE_GAIN
 
 
-def levels(curves: Sequence[Sequence[dict[str, Any]]]) -> list[int]:
-    """Round figures of validation BLEU up to the best that any run reached: what to ask the time of."""
-    best = max((each["bleu"] for curve in curves for each in curve), default=0.0)
-    step = next((step for step in (1, 2, 5, 10) if best / step < LEVELS + 1), 20)
+def bleu_levels(curves: Sequence[Sequence[ValidationPoint]]) -> list[int]:
+    """Return round values of validation BLEU, up to the best of any run."""
+    best = max((point.bleu for curve in curves for point in curve), default=0.0)
+    fits = (step for step in (1, 2, 5, 10) if best / step < MAX_BLEU_LEVELS + 1)
+    step = next(fits, 20)
     return list(range(step, int(best) + 1, step))
 
 
-def reaches(curve: Sequence[dict[str, Any]], wanted: Sequence[int]) -> dict[str, float | None]:
-    """Minutes until the first validation with so much BLEU or more; None where none has."""
+def minutes_to_bleu(
+    curve: Sequence[ValidationPoint], levels: Sequence[int]
+) -> dict[str, float | None]:
+    """Return the minutes to the first validation that reached each level; None if none did."""
     return {
-        str(level): next((each["minutes"] for each in curve if each["bleu"] >= level), None)
-        for level in wanted
+        str(level): next((point.minutes for point in curve if point.bleu >= level), None)
+        for level in levels
     }

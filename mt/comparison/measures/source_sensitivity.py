@@ -1,4 +1,4 @@
-"""Has a system learned to translate at all? One that has not says nothing about length, or about anything else."""
+"""Detection of systems that write likely sentences whatever their source."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from mt.evaluation.lengths import sentence_lengths
 from mt.evaluation.metric import Metric
 from mt.evaluation.sentence_statistics import SentenceStatistics
 
-LEAST = 1.0  # BLEU below which a system has learned nothing, whatever text it is
-TIMES = 2.0  # as good on the right sentence as on a wrong one, or less than so many times better: it does not read its source
+MIN_BLEU = 1.0  # below it, a system has learned nothing, whatever the text
+MIN_BLEU_RATIO = 2.0  # BLEU on its own sentences over BLEU on others, of a system that translates
 
 
 @dataclass(frozen=True)
-class Floor:
-    """BLEU of a system, and of its translations taken for those of other sentences; means over runs."""
+class SourceSensitivity:
+    """BLEU of a system, and of its translations scored against other sentences; means over runs."""
 
     bleu: float
-    elsewhere: float
+    on_other_sentences: float
 
     @property
-    def left(self) -> bool:
-        return self.bleu >= LEAST and self.bleu >= TIMES * self.elsewhere
+    def ignores_source(self) -> bool:
+        return self.bleu < MIN_BLEU or self.bleu < MIN_BLEU_RATIO * self.on_other_sentences
 
 
-def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence[str]) -> Floor:
-    """Score each run as it is, and with its translations moved on by one place in the order of the references' lengths.
+def source_sensitivity(
+    metric: Metric, runs: Sequence[Sequence[str]], references: Sequence[str]
+) -> SourceSensitivity:
+    """Score each run against its references and against those of other sentences.
 
-    A model that writes likely sentences whatever it reads (as recurrent ones do that lost the
-    source) scores alike both ways. The order keeps lengths, so that the brevity penalty takes no
-    part. `metric` is BLEU. Of one sentence there is no other: 0.
+    The other sentence is the next one in the order of reference lengths, so that the brevity
+    penalty is the same. A model that writes likely sentences whatever its source (such as a
+    recurrent one that lost it) has about the same score on both. `metric` is BLEU. The score on
+    other sentences is 0 if there is only one sentence.
     """
     order = np.argsort(sentence_lengths(references), kind="stable")
     following = np.empty_like(order)
@@ -43,5 +46,5 @@ def floor_of(metric: Metric, runs: Sequence[Sequence[str]], references: Sequence
         [SentenceStatistics(metric, side, [references], prepared).score().value for side in pair]
         for pair in pairs
     ]
-    bleu, elsewhere = np.mean(scores, axis=0)
-    return Floor(float(bleu), float(elsewhere) if len(references) > 1 else 0.0)
+    bleu, shifted = np.mean(scores, axis=0)
+    return SourceSensitivity(float(bleu), float(shifted) if len(references) > 1 else 0.0)

@@ -1,157 +1,166 @@
-"""The words of each system: rare and frequent ones, repeated and dropped ones, numbers and names: `words` in results.json."""
+"""Word measures of each system: accuracy by frequency, repetition, omission, copying."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from mt.comparison.measures.copying import names_kept, numbers_kept, untranslated_words
 from mt.comparison.measures.coverage import dropped_words, repeated_words
 from mt.comparison.measures.measure import Measure, evaluate_measures
 from mt.comparison.measures.word_accuracy import FrequencyBucket, word_accuracy
-from mt.comparison.systems import Material, System, TestSet
+from mt.comparison.schema.scores import FrequencyBand, WordResult
+from mt.comparison.statistics.ratio import Ratio
+from mt.comparison.systems import ComparisonInput, System, TestSet
 from mt.data.word_counts import load_counts
 from mt.run_folder import WORD_COUNTS
 
-Counts = dict[str, Counter[str]]  # of the training text, by side: "src" and "tgt"
+TrainingCounts = dict[str, Counter[str]]  # "src" and "tgt" -> word -> count
 
-BAND = ("precision", "recall", "f1")
-WITHOUT_SOURCE = ("repeated", "immediate", "missing", "dropped")
-WITH_SOURCE = ("untranslated", "numbers", "names")
+ACCURACIES = ("precision", "recall", "f1")  # of each frequency band
+SOURCE_MEASURES = ("untranslated", "numbers", "names")
 
 
-def words_of(
-    material: Material, baseline: str, bootstrap: int
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """For each system its figures on the first test set, in per cent (`evaluate_measures`); and notes on what is missing."""
-    test = material.tests[0]
-    counts, notes = training_counts(material.systems)
+def word_results(
+    inputs: ComparisonInput, baseline: str, bootstrap: int
+) -> tuple[list[WordResult], list[str]]:
+    """Return the word measures of each system on the first test set, and notes on missing ones."""
+    test = inputs.tests[0]
+    counts, notes = training_counts(inputs.systems)
     if test.sources is None:
         notes.append(
-            "no sources are given, so there are no figures of untranslated words, numbers and names"
+            "no sources are given, "
+            "so there are no measures of untranslated words, numbers and names"
         )
-    measures = plain_measures(test, counts)
-    bands: list[FrequencyBucket] = []
+    measures = target_measures(test, counts) | source_measures(test, counts)
+    buckets: list[FrequencyBucket] = []
     if counts is not None:
-        bands, of_bands = band_measures(test, counts["tgt"])
-        measures |= of_bands
-    found = evaluate_measures(measures, baseline, bootstrap)
+        buckets, accuracies = accuracy_measures(test, counts["tgt"])
+        measures |= accuracies
+    values = evaluate_measures(measures, baseline, bootstrap)
 
-    def entry(system: str) -> dict[str, Any]:
-        shown = [
-            {
-                "label": band.label,
-                "low": band.low,
-                "high": band.high,
-                "words": band.recall.denominator,
-            }
-            | {part: found[f"{part} {index}"][system] for part in BAND}
-            for index, band in enumerate(bands)
+    def result(system: str) -> WordResult:
+        bands = [
+            FrequencyBand(
+                label=bucket.label,
+                low=bucket.low,
+                high=bucket.high,
+                words=bucket.recall.denominator,
+                **{name: values[f"{name} {index}"][system] for name in ACCURACIES},
+            )
+            for index, bucket in enumerate(buckets)
         ]
-        others = {
-            name: found[name][system] if name in found else None
-            for name in (*WITHOUT_SOURCE, *WITH_SOURCE)
-        }
-        return {"system": system, "bands": shown, **others}
+        return WordResult(
+            system=system,
+            bands=bands,
+            repeated=values["repeated"][system],
+            immediate=values["immediate"][system],
+            missing=values["missing"][system],
+            dropped=values["dropped"][system],
+            **{name: values[name][system] if name in values else None for name in SOURCE_MEASURES},
+        )
 
-    return [entry(system) for system in test.hypotheses], notes
+    return [result(system) for system in test.hypotheses], notes
 
 
-def plain_measures(test: TestSet, counts: Counts | None) -> dict[str, Measure]:
-    """All but the frequency bands; those that look at the source where there is one."""
-    source_counts, target_counts = (
-        (None, None) if counts is None else (counts["src"], counts["tgt"])
-    )
+def target_measures(test: TestSet, counts: TrainingCounts | None) -> dict[str, Measure]:
+    """Measure repetition and omission against the references."""
+    target_counts = None if counts is None else counts["tgt"]
+    runs = test.hypotheses.items()
     repeated = {
-        name: [repeated_words(lines, test.references) for lines in runs]
-        for name, runs in test.hypotheses.items()
+        name: [repeated_words(lines, test.references) for lines in outputs]
+        for name, outputs in runs
     }
     dropped = {
-        name: [dropped_words(lines, test.references, target_counts) for lines in runs]
-        for name, runs in test.hypotheses.items()
+        name: [dropped_words(lines, test.references, target_counts) for lines in outputs]
+        for name, outputs in runs
     }
-    found = {
-        "repeated": Measure(
-            {name: [each.ngrams for each in runs] for name, runs in repeated.items()},
-            False,
-            most=math.inf,
-        ),
-        "immediate": Measure(
-            {name: [each.immediate for each in runs] for name, runs in repeated.items()},
-            False,
-            most=math.inf,
-        ),
+    ngrams = {name: [each.ngrams for each in values] for name, values in repeated.items()}
+    immediate = {name: [each.immediate for each in values] for name, values in repeated.items()}
+    return {
+        # A loop counts at each turn: such a share may exceed 100 per cent.
+        "repeated": Measure(ngrams, False, maximum=math.inf),
+        "immediate": Measure(immediate, False, maximum=math.inf),
         "missing": Measure(
-            {name: [each.missing for each in runs] for name, runs in dropped.items()}, False
+            {name: [x.missing for x in each] for name, each in dropped.items()}, False
         ),
         "dropped": Measure(
-            {name: [each.dropped for each in runs] for name, runs in dropped.items()}, False
+            {name: [x.dropped for x in each] for name, each in dropped.items()}, False
         ),
     }
-    if test.sources is not None:
-        sources, references = test.sources, test.references
-        copied, numbers, names = (
-            {name: [measure(lines) for lines in runs] for name, runs in test.hypotheses.items()}
-            for measure in (
-                lambda lines: untranslated_words(
-                    sources, lines, references, source_counts, target_counts
-                ),
-                lambda lines: numbers_kept(sources, lines, references),
-                lambda lines: names_kept(sources, lines, references),
-            )
-        )
-        found |= {
-            "untranslated": Measure(copied, False),
-            "numbers": Measure(numbers),
-            "names": Measure(names),
+
+
+def source_measures(test: TestSet, counts: TrainingCounts | None) -> dict[str, Measure]:
+    """Measure what is copied from the sources; nothing if the sources are unknown."""
+    sources, references = test.sources, test.references
+    if sources is None:
+        return {}
+    both_counts = (None, None) if counts is None else (counts["src"], counts["tgt"])
+
+    def ratios(measure: Callable[[Sequence[str]], Ratio]) -> dict[str, list[Ratio]]:
+        return {
+            name: [measure(lines) for lines in outputs] for name, outputs in test.hypotheses.items()
         }
-    return found
+
+    copied = ratios(lambda lines: untranslated_words(sources, lines, references, *both_counts))
+    return {
+        "untranslated": Measure(copied, False),
+        "numbers": Measure(ratios(lambda lines: numbers_kept(sources, lines, references))),
+        "names": Measure(ratios(lambda lines: names_kept(sources, lines, references))),
+    }
 
 
-def band_measures(
+def accuracy_measures(
     test: TestSet, counts: Counter[str]
 ) -> tuple[list[FrequencyBucket], dict[str, Measure]]:
-    """The bands, and "precision 0" for the precision of the first of them, and so on."""
+    """Return the frequency buckets, and their measures: "precision 0" for that of the first."""
     runs = {
-        name: [word_accuracy(lines, test.references, counts) for lines in found]
-        for name, found in test.hypotheses.items()
+        name: [word_accuracy(lines, test.references, counts) for lines in outputs]
+        for name, outputs in test.hypotheses.items()
     }
-    bands = next(iter(runs.values()))[0]
+    buckets = next(iter(runs.values()))[0]
     measures = {
-        f"{part} {index}": Measure(
-            {name: [getattr(each[index], part) for each in found] for name, found in runs.items()}
+        f"{accuracy} {index}": Measure(
+            {
+                name: [getattr(run[index], accuracy) for run in per_run]
+                for name, per_run in runs.items()
+            }
         )
-        for index in range(len(bands))
-        for part in BAND
+        for index in range(len(buckets))
+        for accuracy in ACCURACIES
     }
-    return bands, measures
+    return buckets, measures
 
 
-def training_counts(systems: Sequence[System]) -> tuple[Counts | None, list[str]]:
-    """How often each word is in the training text, as the first run has it that has; None where none has. And notes."""
+def training_counts(systems: Sequence[System]) -> tuple[TrainingCounts | None, list[str]]:
+    """Return word frequencies of the training text from the first run that has them, and notes.
+
+    None if no run has them.
+    """
     folders = [
         run.folder.path for system in systems for run in system.runs if run.config is not None
     ]
-    having = [
+    with_counts = [
         folder
         for folder in folders
         if all((folder / name).is_file() for name in WORD_COUNTS.values())
     ]
-    if not having:
-        why = (
-            "the runs keep no word counts (they were trained by an earlier version)"
+    if not with_counts:
+        reason = (
+            "the runs have no word counts (an earlier version of mt trained them)"
             if folders
             else "files come without a training text"
         )
         return None, [
-            f"{why}, so there is no accuracy by frequency in training; function words are those of the references"
+            f"{reason}, so there is no accuracy by frequency in training;"
+            " function words are those of the references"
         ]
-    texts = {(folder / WORD_COUNTS["tgt"]).read_bytes() for folder in having}
-    notes = (
-        []
-        if len(texts) == 1
-        else [f"the runs were trained on different text: word frequencies are those of {having[0]}"]
-    )
-    return {side: load_counts(having[0] / name) for side, name in WORD_COUNTS.items()}, notes
+    first = with_counts[0]
+    texts = {(folder / WORD_COUNTS["tgt"]).read_bytes() for folder in with_counts}
+    notes = []
+    if len(texts) > 1:
+        notes.append(
+            f"the runs were trained on different text: word frequencies are those of {first}"
+        )
+    return {side: load_counts(first / name) for side, name in WORD_COUNTS.items()}, notes

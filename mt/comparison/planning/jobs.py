@@ -32,6 +32,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.comparison.planning.job_log import Shortened
 from mt.comparison.planning.plan import PlannedRun
+from mt.comparison.schema.systems import FailedRun
 from mt.config.compose import config_dir
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
@@ -40,7 +41,7 @@ COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL = 60  # lines of a failed run that are kept for its log
 
 
-def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[dict[str, Any]]:
+def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[FailedRun]:
     """Train and test runs through the launcher that the Hydra overrides `launcher` choose.
 
     Returns those that failed, as in `Planned.failed`. KeyboardInterrupt, after the run that was
@@ -59,9 +60,7 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
             reason = f"{type(error).__name__}: {error}"
         if reason or not run.finished():
             text = " ".join(str(reason or "it ended without a test").split())
-            failed.append(
-                {"system": run.variant, "seed": run.seed, "path": str(run.folder), "reason": text}
-            )
+            failed.append(FailedRun(run.variant, run.seed, str(run.folder), text))
     return failed
 
 

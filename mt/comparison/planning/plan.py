@@ -12,7 +12,8 @@ from typing import Any
 
 from mt.comparison.planning.parameters import match, parameters
 from mt.comparison.planning.question import FOLDER, Question
-from mt.comparison.settings import NEUTRAL, value_of
+from mt.comparison.schema.systems import FailedRun
+from mt.comparison.settings import NEUTRAL_KEYS, get_setting
 from mt.config.compose import differences, load_config
 from mt.config.schema import Config, DataConfig, keys
 from mt.data.corpus import load_corpus
@@ -51,7 +52,7 @@ class PlannedRun:
             return False
         return (
             cost is not None
-            and cost.get("test_beam") == value_of(self.config, TESTING)
+            and cost.get("test_beam") == get_setting(self.config, TESTING)
             and not differences(folder.read_config(), self.config)
         )
 
@@ -114,9 +115,7 @@ class Planned:
     systems: dict[
         str, list[str]
     ]  # variant -> run directories that are finished, in the order of seeds; no variant without one
-    failed: list[
-        dict[str, Any]
-    ]  # system, seed, path, reason of each run that could not be finished
+    failed: list[FailedRun]
     tests: list[ExtraTest]
 
 
@@ -246,9 +245,9 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 def plan_run(variant: Variant, seed: int, data_hash: str) -> PlannedRun:
     """The run of a seed, in a folder that is named for all that decides what it learns."""
     settings = {
-        name: plain(value_of(variant.config, name))
+        name: plain(get_setting(variant.config, name))
         for name in keys()
-        if name not in (*NEUTRAL, THREADS, TESTING)
+        if name not in (*NEUTRAL_KEYS, THREADS, TESTING)
     }
     given = [settings, data_hash, *start_of(variant)]
     digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
@@ -291,7 +290,7 @@ def quoted(text: str) -> str:
     )
 
 
-def outcome(plan: Plan, failed: Sequence[dict[str, Any]]) -> Planned:
+def outcome(plan: Plan, failed: Sequence[FailedRun]) -> Planned:
     """What has become of a plan, after `failed` runs failed."""
     question = plan.question
     finished = {

@@ -1,94 +1,97 @@
-"""How a comparison was made: what one needs to make it again, and which settings tell its systems apart."""
+"""How a comparison was made, and which settings distinguish its systems."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from mt.comparison.settings import NEUTRAL, value_of
+from mt.comparison.schema.systems import Hardware, Provenance, Setting
+from mt.comparison.settings import NEUTRAL_KEYS, get_setting
 from mt.comparison.systems import System
 from mt.config.schema import Config, keys
 from mt.environment import git_commit, package_versions, platform_name
 from mt.run_folder import RunFolder
 
 
-def how_made(
-    systems: Sequence[System], command: Sequence[str], budget: str, match_parameters: Sequence[Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """The entry `made` of results.json, and notes. Hardware is that of the trainings, of files that of this comparison."""
-    used = [
-        found for system in systems for run in system.runs if (found := hardware_of(run.folder))
-    ]
-    distinct = [
-        json.loads(text)
-        for text in dict.fromkeys(json.dumps(each, sort_keys=True) for each in used)
-    ]
-    here = {"device": "cpu", "cpus": os.cpu_count(), "platform": platform_name()}
-    joined = (
-        {key: _one_or_all([each[key] for each in distinct]) for key in here} if distinct else here
+def describe_provenance(
+    systems: Sequence[System], command: Sequence[str], budget: str, match_parameters: Sequence[str]
+) -> tuple[Provenance, list[str]]:
+    """Describe how a comparison was made; returns the description and notes.
+
+    Hardware is that of the trainings, for files that of this machine.
+    """
+    runs = [run for system in systems for run in system.runs]
+    used = [hardware for run in runs if (hardware := read_hardware(run.folder))]
+    used = used or [Hardware("cpu", os.cpu_count(), platform_name())]
+    hardware = Hardware(
+        **{
+            field.name: _join_distinct([getattr(each, field.name) for each in used])
+            for field in dataclasses.fields(Hardware)
+        }
     )
     notes = []
-    if len({each["device"] for each in distinct}) > 1:
+    if len({each.device for each in used}) > 1:
         notes.append(
-            f"the runs were trained on different devices ({joined['device']}): equal minutes were not an equal budget there"
+            f"the runs were trained on different devices ({hardware.device}): "
+            "there, equal minutes were not an equal budget"
         )
-    made = {
-        "command": list(command),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "versions": package_versions(),
-        "commit": git_commit(),
-        "hardware": joined,
-        "budget": budget,
-        "match_parameters": list(match_parameters),
-    }
-    return made, notes
+    provenance = Provenance(
+        command=list(command),
+        date=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        versions=package_versions(),
+        commit=git_commit(),
+        hardware=hardware,
+        budget=budget,
+        match_parameters=list(match_parameters),
+    )
+    return provenance, notes
 
 
-def hardware_of(folder: RunFolder) -> dict[str, Any] | None:
-    """Return device, number of CPUs and platform of a run's last start; None if mt-train left no record."""
+def read_hardware(folder: RunFolder) -> Hardware | None:
+    """Return the hardware of a run's last start, or None if mt-train left no record."""
     starts = folder.read_starts()
-    return {key: starts[-1].get(key) for key in ("device", "cpus", "platform")} if starts else None
+    if not starts:
+        return None
+    last = starts[-1]
+    return Hardware(last.get("device"), last.get("cpus"), last.get("platform"))
 
 
-def settings_of(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
-    """system -> the settings in which it differs from another system, by their keys. Nothing for files.
+def differing_settings(systems: Sequence[System]) -> dict[str, dict[str, Setting]]:
+    """Return system -> key -> value for the settings in which systems differ; none for files.
 
-    Of its first run. Names, seeds and where things are kept are left out, and of each system the
-    settings of a family that it is not of.
+    Takes each system's first run. Names, seeds and paths are left out, and so are settings of a
+    model family that the system does not belong to.
     """
     configs = {system.name: system.runs[0].config for system in systems}
-    found: dict[str, dict[str, Any]] = {system.name: {} for system in systems}
+    trained = {name: config for name, config in configs.items() if config is not None}
+    settings: dict[str, dict[str, Setting]] = {system.name: {} for system in systems}
     for key in keys():
-        values = {
-            name: _value(config, key) for name, config in configs.items() if config is not None
-        }
-        if key not in NEUTRAL and any(
-            value != next(iter(values.values())) for value in values.values()
-        ):
-            for name, value in values.items():
-                if _applies(key, configs[name]):
-                    found[name][key] = value
-    return found
+        values = {name: _scalar(get_setting(config, key)) for name, config in trained.items()}
+        first = next(iter(values.values()), None)
+        if key in NEUTRAL_KEYS or all(value == first for value in values.values()):
+            continue
+        for name, value in values.items():
+            if _applies(key, trained[name]):
+                settings[name][key] = value
+    return settings
 
 
-def _applies(key: str, config: Config | None) -> bool:
-    """Whether a setting of the model says anything of this one."""
+def _applies(key: str, config: Config) -> bool:
+    """Return False for settings of a family (`model.rnn`, `model.transformer`) it does not use."""
     family = key.removeprefix("model.").partition(".")[0]
-    return (
-        config is None
-        or family not in ("rnn", "transformer")
-        or family in (config.model.encoder, config.model.decoder)
+    return family not in ("rnn", "transformer") or family in (
+        config.model.encoder,
+        config.model.decoder,
     )
 
 
-def _value(config: Config, key: str) -> Any:
-    value = value_of(config, key)
+def _scalar(value: Any) -> Setting:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
-def _one_or_all(values: Sequence[Any]) -> Any:
+def _join_distinct(values: Sequence[Any]) -> Any:
     distinct = list(dict.fromkeys(values))
     return distinct[0] if len(distinct) == 1 else ", ".join(map(str, distinct))

@@ -5,7 +5,7 @@ A value of a system is the mean over its runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Interval = tuple[float, float]
 
@@ -23,9 +23,21 @@ class SystemScore:
     sentences: int
     seeds_tested: bool  # False: the interval covers the choice of sentences only
     small: bool  # too few sentences for the score to mean much
-    precision: float | None = None  # these three for BLEU only
-    brevity_penalty: float | None = None
-    length_ratio: float | None = None
+    # Factors of the metric, means over the runs (`Metric.mean_details`); for BLEU these three.
+    details: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> float | None:
+        """Geometric mean of the n-gram precisions of BLEU, in per cent."""
+        return self.details.get("precision")
+
+    @property
+    def brevity_penalty(self) -> float | None:
+        return self.details.get("brevity_penalty")
+
+    @property
+    def length_ratio(self) -> float | None:
+        return self.details.get("length_ratio")
 
 
 @dataclass

@@ -92,7 +92,7 @@ def _has_type(value: Any, kind: Any) -> bool:
         )
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, list | tuple if kind is tuple else kind)
+    return isinstance(value, list | tuple if kind in (list, tuple) else kind)
 
 
 def _join(path: str, name: str) -> str:

@@ -8,45 +8,14 @@ from statistics import NormalDist
 
 import numpy as np
 
+from mt.comparison.schema.scores import Needed
 from mt.comparison.statistics.significance import Chance, Difference
 from mt.evaluation.resampling import SEED
 
 ALPHA = 0.05  # two-sided
 POWER = 0.8
-MOST = 1000  # seeds; more is no advice
+MAX_SEEDS = 1000  # seeds; more is no advice
 DEVIATES = 20_000
-
-
-@dataclass(frozen=True)
-class Needed:
-    """What it would take to find an effect of the observed size with power 0.8 at alpha 0.05, two-sided.
-
-    It takes the observed effect for the true one, which it is not: an order of magnitude, and for
-    an effect near 0 not even that.
-    """
-
-    seeds: (
-        int | None
-    )  # of each system; None: no number up to `MOST` is enough, or unknown for want of a second run
-    sentences: (
-        int | None
-    )  # where the test set is too small for any number of seeds: at least about so many
-    seeds_tested: bool
-
-    @property
-    def text(self) -> str:
-        if self.seeds is not None:
-            return f"about {self.seeds} seeds of each would be needed to tell"
-        if not self.seeds_tested:
-            runs = (
-                f"about {self.sentences} sentences to tell these runs apart, and "
-                if self.sentences
-                else ""
-            )
-            return f"{runs}several seeds of each to tell the systems apart"
-        if self.sentences is not None:
-            return f"no number of seeds would tell, the test set is too small: about {self.sentences} sentences would be needed"
-        return f"not even {MOST} seeds would tell"
 
 
 @dataclass(frozen=True)
@@ -82,7 +51,7 @@ def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
         return Verdict(word, p, None, "; ".join([f"{word} ({figures})", *caveats]))
     # The correction multiplied p; a single test must meet alpha divided by as much.
     needed = what_is_needed(difference, ALPHA * min(1.0, difference.p / p) if p > 0 else ALPHA)
-    parts = [f"not distinguishable with this budget ({figures})", needed.text, *caveats]
+    parts = [f"not distinguishable with this budget ({figures})", describe_needed(needed), *caveats]
     return Verdict("not distinguishable", p, needed, "; ".join(parts))
 
 
@@ -101,11 +70,11 @@ def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
     if (
         difference.seeds_tested
         and difference.sentences >= fewest
-        and power(effect, chance, MOST, alpha) >= POWER
+        and power(effect, chance, MAX_SEEDS, alpha) >= POWER
     ):
         low, high = (
             min(difference.runs),
-            MOST,
+            MAX_SEEDS,
         )  # enough at high, not at low: it was not distinguishable with those
         while high - low > 1:
             middle = (low + high) // 2
@@ -122,6 +91,25 @@ def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
         return Needed(None, None, difference.seeds_tested)
     sentences = math.ceil(difference.sentences * chance.common * (distance / effect) ** 2)
     return Needed(None, max(fewest, sentences), difference.seeds_tested)
+
+
+def describe_needed(needed: Needed) -> str:
+    """Describe in a clause how many seeds or sentences a decision would take."""
+    if needed.seeds is not None:
+        return f"about {needed.seeds} seeds of each would be needed to tell"
+    if not needed.seeds_tested:
+        runs = (
+            f"about {needed.sentences} sentences to tell these runs apart, and "
+            if needed.sentences
+            else ""
+        )
+        return f"{runs}several seeds of each to tell the systems apart"
+    if needed.sentences is not None:
+        return (
+            "no number of seeds would tell, the test set is too small: "
+            f"about {needed.sentences} sentences would be needed"
+        )
+    return f"not even {MAX_SEEDS} seeds would tell"
 
 
 def power(effect: float, chance: Chance, runs: int, alpha: float = ALPHA) -> float:

@@ -1,11 +1,10 @@
-"""What results.json says about attention, against mt-evaluate's own figures of the same models."""
+"""Attention in the results, compared with what mt-evaluate reports for the same models."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +12,17 @@ import torch
 
 import mt
 import mt.comparison.measures.alignments as alignments
-import mt.comparison.measures.attention as why
+import mt.comparison.measures.attention as attention_module
 from helpers.comparing import REFERENCES, make_run
 from helpers.tiny_models import save_run
-from mt.comparison.measures.alignments import aligned
-from mt.comparison.measures.attention import sample
-from mt.comparison.results.compare import compare
-from mt.comparison.systems import Material, of_variants
+from mt.comparison.inputs import read_variants
+from mt.comparison.measures.alignments import stored_links
+from mt.comparison.measures.attention import attention_map, sample_rows
+from mt.comparison.results.compute import compute_results
+from mt.comparison.schema.attention import AttentionDiagnostics, AttentionResult
+from mt.comparison.schema.results import AttentionMap, Results, SentenceResult
+from mt.comparison.schema.typed_json import from_json
+from mt.comparison.systems import ComparisonInput
 from mt.data.embedded_corpus import generate
 from mt.data.links import parse_lines
 from mt.data.tokenizer import Tokenizer
@@ -33,6 +36,8 @@ from mt.models.build import build_model
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
 
+Compared = tuple[ComparisonInput, Results]
+
 COUNT = 120
 
 
@@ -40,7 +45,10 @@ COUNT = 120
 def variants(
     tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer
 ) -> dict[str, list[str]]:
-    """A Transformer with two seeds, a recurrent model that attends, one that does not. Most pairs have gold links; an output is blank."""
+    """A Transformer with two seeds and recurrent models with and without attention.
+
+    Most pairs have gold links; an output is blank.
+    """
     folder = tmp_path_factory.mktemp("runs")
     pairs = list(generate("test", COUNT))
     found: dict[str, list[str]] = {}
@@ -73,52 +81,46 @@ def variants(
 
 
 @pytest.fixture(scope="module")
-def compared(variants: dict[str, list[str]]) -> tuple[Material, dict[str, Any]]:
-    material = of_variants(variants)
-    return material, compare(material, bootstrap=100, sentences=8, maps=3)
+def compared(variants: dict[str, list[str]]) -> Compared:
+    inputs = read_variants(variants)
+    return inputs, compute_results(inputs, bootstrap=100, sentences=8, maps=3)
 
 
-def entry(compared: tuple[Material, dict[str, Any]], system: str) -> dict[str, Any]:
-    return next(each for each in compared[1]["attention"] if each["system"] == system)
+def entry(compared: Compared, system: str) -> AttentionResult:
+    return next(each for each in compared[1].attention if each.system == system)
 
 
 def test_alignment_errors_are_those_of_mt_evaluate(
-    compared: tuple[Material, dict[str, Any]],
+    compared: Compared,
 ) -> None:
-    material, _ = compared
-    test = material.tests[0]
+    inputs, _ = compared
+    test = inputs.tests[0]
     assert test.sources is not None and test.links is not None
     pairs = list(zip(test.sources, test.references, strict=True))
-    for system in material.systems[:2]:
+    for system in inputs.systems[:2]:
         values = [
             score_attention(
                 mt.inspect(mt.load(run.path, "cpu", "fp32")).attention(pairs), test.links
             ).default.aer
             for run in system.runs
         ]
-        figure = entry(compared, system.name)["aer"]["overall"]
-        assert figure["values"] == pytest.approx(values) and figure["value"] == pytest.approx(
+        figure = entry(compared, system.name).aer.overall
+        assert figure.values == pytest.approx(values) and figure.value == pytest.approx(
             np.mean(values)
         )
-        assert figure["interval"][0] <= figure["value"] <= figure["interval"][1]
+        assert figure.interval[0] <= figure.value <= figure.interval[1]
     lengths = measure_lengths(test.sources, test.references)
-    short, run = lengths.short, material.systems[1].runs[0]
+    short, run = lengths.short, inputs.systems[1].runs[0]
     translator = mt.load(run.path, "cpu", "fp32")
     of_short = score_attention(
         mt.inspect(translator).attention([pairs[i] for i in short]), [test.links[i] for i in short]
     ).default.aer
-    assert entry(compared, "rnn")["aer"]["short"]["value"] == pytest.approx(of_short)
-    assert entry(compared, "rnn")["aer"]["overall"]["difference"]["text"]
-    assert entry(compared, "none") == {
-        "system": "none",
-        "attends": False,
-        "aer": None,
-        "unlinked": None,
-        "diagnostics": None,
-    }
+    assert entry(compared, "rnn").aer.short.value == pytest.approx(of_short)
+    assert entry(compared, "rnn").aer.overall.difference.text
+    assert entry(compared, "none") == AttentionResult("none", False, None, None, None)
 
 
-def test_source_words_that_nothing_was_linked_to(compared: tuple[Material, dict[str, Any]]) -> None:
+def test_unlinked_words_have_a_sure_link_and_none_from_attention(compared: Compared) -> None:
     test, run = compared[0].tests[0], compared[0].systems[1].runs[0]
     assert test.sources is not None and test.links is not None
     outputs = test.hypotheses["rnn"][0]
@@ -130,73 +132,66 @@ def test_source_words_that_nothing_was_linked_to(compared: tuple[Material, dict[
         for word in {source for source, _ in gold.sure}:
             total += 1
             lost += all(source != word for source, _ in links.possible)
-    figure = entry(compared, "rnn")["unlinked"]["overall"]
+    figure = entry(compared, "rnn").unlinked.overall
     assert (
-        figure["value"] == pytest.approx(100 * lost / total)
-        and figure["cases"] == total
+        figure.value == pytest.approx(100 * lost / total)
+        and figure.cases == total
         and 0 < lost < total
     )
 
 
 def test_diagnostics_are_those_of_mt_evaluate_with_means_by_length(
-    compared: tuple[Material, dict[str, Any]],
+    compared: Compared,
 ) -> None:
-    material, results = compared
-    test, run = material.tests[0], material.systems[0].runs[0]
+    inputs, results = compared
+    test, run = inputs.tests[0], inputs.systems[0].runs[0]
     assert test.sources is not None
-    diagnostics = entry(compared, "transformer")["diagnostics"]
-    expected = diagnostics_dict(
+    diagnostics = entry(compared, "transformer").diagnostics
+    content = diagnostics_dict(
         diagnose(mt.load(run.path, "cpu", "fp32"), test.sources, test.references)
     )
-    assert {key: diagnostics[key] for key in expected} == expected
-    buckets = diagnostics["by_length"]
-    assert [(each["label"], each["sentences"]) for each in buckets] == [
-        (each["label"], each["sentences"]) for each in results["tests"][0]["buckets"]
+    expected = from_json(AttentionDiagnostics, content | {"by_length": []})
+    assert diagnostics is not None
+    assert dataclasses.replace(diagnostics, by_length=[]) == expected
+    buckets = diagnostics.by_length
+    assert [(each.label, each.sentences) for each in buckets] == [
+        (each.label, each.sentences) for each in results.tests[0].buckets
     ]
-    for kind, figures in expected["kinds"].items():
+    for kind, figures in expected.kinds.items():
         for figure, part in (("evenness", "layer"), ("under", "mean_map")):
-            if figure in figures["figures"]:
-                means = np.array(
-                    [each["kinds"][kind][figure] for each in buckets if each["sentences"]]
-                )
-                weights = [each["sentences"] for each in buckets if each["sentences"]]
+            if figure in figures.figures:
+                means = np.array([each.kinds[kind][figure] for each in buckets if each.sentences])
+                weights = [each.sentences for each in buckets if each.sentences]
                 np.testing.assert_allclose(
                     np.average(means, axis=0, weights=weights),
-                    figures["figures"][figure][part]["mean"],
+                    getattr(figures.figures[figure], part).mean,
                     rtol=1e-4,
                 )
 
 
-def test_the_first_sentences_have_maps(compared: tuple[Material, dict[str, Any]]) -> None:
-    material, results = compared
-    assert [each["attention"] is not None for each in results["sentences"]] == [True] * 3 + [
-        False
-    ] * 5
-    translator = mt.load(material.systems[0].runs[0].path, "cpu", "fp32")
-    for sentence in results["sentences"][:3]:
-        assert sentence["attention"]["none"] is None
-        output = sentence["outputs"]["transformer"]
-        pair = mt.inspect(translator).attention([(sentence["source"], output)])[0]
-        expected = record(sentence_map(pair, f"transformer, sentence {sentence['index'] + 1}"))
-        made = sentence["attention"]["transformer"]
-        assert {key: made[key] for key in ("source", "target", "name")} == {
-            key: expected[key] for key in ("source", "target", "name")
-        }
-        assert made["weights"]["cross"]["percent"] == expected["weights"]["cross"][
-            "percent"
-        ] and made["weights"].keys() == {"cross"}
+def test_the_first_sentences_have_the_maps_of_mt_evaluate(compared: Compared) -> None:
+    inputs, results = compared
+    assert [each.attention is not None for each in results.sentences] == [True] * 3 + [False] * 5
+    translator = mt.load(inputs.systems[0].runs[0].path, "cpu", "fp32")
+    for sentence in results.sentences[:3]:
+        assert sentence.attention["none"] is None
+        output = sentence.outputs["transformer"]
+        pair = mt.inspect(translator).attention([(sentence.source, output)])[0]
+        expected = record(sentence_map(pair, f"transformer, sentence {sentence.index + 1}"))
+        made = sentence.attention["transformer"]
+        assert made == from_json(AttentionMap, expected) and made.weights.keys() == {"cross"}
 
 
-def test_what_cannot_be_mapped_has_no_map(variants: dict[str, list[str]]) -> None:
+def test_blank_and_too_long_sentences_have_no_map(variants: dict[str, list[str]]) -> None:
     inspector = mt.inspect(mt.load(variants["rnn"][0], "cpu", "fp32"))
-    whole = {"index": 0, "source": "A cat sees.", "outputs": {"rnn": "Eine Katze."}}
-    assert why.attention_map(inspector, whole, "rnn") is not None
-    assert why.attention_map(inspector, whole | {"outputs": {"rnn": " "}}, "rnn") is None
-    assert why.attention_map(inspector, whole | {"source": "cat " * 500}, "rnn") is None
+    whole = SentenceResult(0, "A cat sees.", "", {"rnn": "Eine Katze."}, {}, 0.0, {}, None)
+    assert attention_map(inspector, whole, "rnn") is not None
+    assert attention_map(inspector, dataclasses.replace(whole, outputs={"rnn": " "}), "rnn") is None
+    assert attention_map(inspector, dataclasses.replace(whole, source="cat " * 500), "rnn") is None
 
 
-def test_alignments_are_kept_and_made_anew_for_another_model(
-    tokenizer: Tokenizer, compared: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_links_are_stored_and_computed_again_for_another_model(
+    tokenizer: Tokenizer, compared: Compared, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run, test = compared[0].systems[1].runs[0], compared[0].tests[0]
     stored = list((Path(run.path) / "tests").glob("test-*.alignments.txt"))
@@ -204,41 +199,43 @@ def test_alignments_are_kept_and_made_anew_for_another_model(
         len(stored) == 2
         and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
     )
-    monkeypatch.setattr(alignments, "open_run", lambda _: pytest.fail("a model was loaded"))
-    before = aligned(run, test, test.references, None)
+    monkeypatch.setattr(alignments, "load_inspector", lambda _: pytest.fail("a model was loaded"))
+    before = stored_links(run, test, test.references, None)
     for path in stored:
         path.unlink()
     with pytest.raises(pytest.fail.Exception):
-        aligned(run, test, test.references, None)
+        stored_links(run, test, test.references, None)
     monkeypatch.undo()
-    assert aligned(run, test, test.references, None) == before
+    assert stored_links(run, test, test.references, None) == before
     copy = dataclasses.replace(run, path=str(shutil.copytree(run.path, tmp_path / "copy")))
-    assert aligned(copy, test, test.references, None) == before
+    assert stored_links(copy, test, test.references, None) == before
     torch.manual_seed(99)
     other = build_model(run.config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
     write_tensors(RunFolder.at(tmp_path / "copy").model, model_tensors(other), {})
-    assert aligned(copy, test, test.references, None) != before
+    assert stored_links(copy, test, test.references, None) != before
 
 
-def test_a_sample_is_even_and_of_both_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(why, "SAMPLE", 4)
+def test_a_sample_is_even_and_has_short_and_long_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_module, "MAX_SENTENCES", 4)
     texts = ["a " * (30 if i % 3 == 0 else 5) for i in range(30)]
-    chosen = sample(measure_lengths(None, texts))
+    chosen = sample_rows(measure_lengths(None, texts))
     assert [int(i) for i in chosen if i % 3 == 0] == [0, 9, 18, 27]
     assert len(chosen) == 8 and sorted(chosen) == list(chosen) and chosen[-1] == 29
-    assert list(sample(measure_lengths(None, texts[:3]))) == [0, 1, 2]
+    assert list(sample_rows(measure_lengths(None, texts[:3]))) == [0, 1, 2]
 
 
-def test_systems_without_model_are_left_out(variants: dict[str, list[str]], tmp_path: Path) -> None:
+def test_systems_without_a_model_are_left_out(
+    variants: dict[str, list[str]], tmp_path: Path
+) -> None:
     gone = tmp_path / "gone"
     config = RunFolder.at(Path(variants["rnn"][0])).read_config()
     make_run(gone, config, REFERENCES)
-    results = compare(
-        of_variants({"here": variants["rnn"], "gone": [str(gone)]}),
+    results = compute_results(
+        read_variants({"here": variants["rnn"], "gone": [str(gone)]}),
         bootstrap=100,
         maps=1,
         sentences=2,
     )
-    assert [each["system"] for each in results["attention"]] == ["here"]
-    assert any("gone has no model.safetensors" in note for note in results["notes"])
-    assert results["sentences"][0]["attention"]["gone"] is None
+    assert [each.system for each in results.attention] == ["here"]
+    assert any("gone has no model.safetensors" in note for note in results.notes)
+    assert results.sentences[0].attention["gone"] is None

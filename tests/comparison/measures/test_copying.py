@@ -110,7 +110,7 @@ def test_names_kept_by_hand() -> None:
 
 def test_difference_of_two_sentences() -> None:
     segments = diff_words(" It’s “good”, he says.", "It's not good, he  said. ")
-    assert [(s.equal, s.hypothesis, s.reference) for s in segments] == [
+    assert [(s.equal, s.output, s.reference) for s in segments] == [
         (True, " It’s ", "It's "),
         (False, "“", "not "),
         (True, "good", "good"),
@@ -153,15 +153,15 @@ TEXTS = (
 def test_segments_are_the_texts_and_equal_ones_are_equal(hypothesis: str, reference: str) -> None:
     segments = diff_words(hypothesis, reference)
     assert (
-        "".join(s.hypothesis for s in segments) == hypothesis
+        "".join(s.output for s in segments) == hypothesis
         and "".join(s.reference for s in segments) == reference
     )
     for segment in segments:
         if segment.equal:
-            assert "".join(normalise_typography(segment.hypothesis).split()) == "".join(
+            assert "".join(normalise_typography(segment.output).split()) == "".join(
                 normalise_typography(segment.reference).split()
             )
-        assert segment.hypothesis or segment.reference
+        assert segment.output or segment.reference
     assert all(a.equal != b.equal for a, b in zip(segments, segments[1:], strict=False))
     assert all(s.equal for s in diff_words(hypothesis, hypothesis))
 

@@ -20,6 +20,7 @@ from mt.comparison.planning.arguments import parse
 from mt.comparison.planning.job_log import Shortened
 from mt.comparison.planning.jobs import train_all, why
 from mt.comparison.planning.plan import PlannedRun
+from mt.comparison.schema.systems import FailedRun
 from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
@@ -77,7 +78,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
     assert (
         done / "cost.json"
     ).stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
-    assert results is not None and [system["name"] for system in results["systems"]] == ["tr"]
+    assert results is not None and [system.name for system in results.systems] == ["tr"]
 
 
 @pytest.mark.slow
@@ -148,9 +149,7 @@ def test_why_a_run_failed(
 ) -> None:
     program(monkeypatch, text)
     run = planned(tmp_path)
-    assert train_all([run]) == [
-        {"system": "a", "seed": 1, "path": str(run.folder), "reason": reason}
-    ]
+    assert train_all([run]) == [FailedRun("a", 1, str(run.folder), reason)]
     if "bug" in text:
         assert "Traceback" in run.folder.log.read_text("utf-8")
 
@@ -159,7 +158,7 @@ def test_a_run_that_says_all_is_well_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(jobs, "train_one", lambda config, total: "")
-    assert [each["reason"] for each in train_all([planned(tmp_path)])] == [
+    assert [failed.reason for failed in train_all([planned(tmp_path)])] == [
         "it ended without a test"
     ]
 

@@ -1,4 +1,4 @@
-"""Run directories as systems: which belong together, what they cost, further test sets, and runs that cannot be compared."""
+"""Run directories as systems: grouping, costs, extra test sets, and runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from filelock import FileLock
 
 from helpers.comparing import REFERENCES, SOURCES, damaged, make_run
 from helpers.tiny_models import save_run
+from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.measures.costs import (
-    levels,
+    bleu_levels,
+    is_still_improving,
     mean_cost,
-    reaches,
+    minutes_to_bleu,
     read_cost,
     read_curve,
-    still_improving,
 )
-from mt.comparison.measures.source_sensitivity import Floor
-from mt.comparison.results.compare import compare, curve_notes, describe_systems
-from mt.comparison.results.provenance import settings_of
-from mt.comparison.systems import of_files, of_runs, of_variants
-from mt.comparison.test_sets import read_test, with_test
+from mt.comparison.measures.source_sensitivity import SourceSensitivity
+from mt.comparison.results.compute import compute_results, curve_notes, system_results
+from mt.comparison.results.provenance import differing_settings
+from mt.comparison.schema.systems import FailedRun, Hardware, ValidationPoint
+from mt.comparison.test_sets import read_test_text, with_test_set
 from mt.config.compose import load_config
 from mt.config.schema import Config
 from mt.data.embedded_corpus import generate
@@ -50,7 +51,7 @@ def test_runs_that_differ_in_their_seed_are_one_system(
         for seed in (1, 2)
         for family in ("rnn", "transformer")
     ]
-    found = of_runs(paths)
+    found = read_runs(paths)
     assert [(s.name, [r.seed for r in s.runs]) for s in found.systems] == [
         ("rnn-1", [1, 2]),
         ("transformer-1", [1, 2]),
@@ -71,70 +72,73 @@ def test_another_budget_is_another_system(tmp_path: Path, configs: dict[str, Con
         make_run(tmp_path / "a", configs["rnn"], REFERENCES),
         make_run(tmp_path / "b", longer, REFERENCES),
     ]
-    assert [system.name for system in of_runs(paths).systems] == ["a", "b"]
+    assert [system.name for system in read_runs(paths).systems] == ["a", "b"]
 
 
-def test_what_a_reader_of_seeds_must_know(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_unequal_runs_and_repeated_seeds_are_noted(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     paths = [make_run(tmp_path / str(i), configs["rnn"], REFERENCES) for i in range(3)]
-    unequal, copies = of_variants({"a": paths[:2], "b": paths[2:], "c": []}).notes
+    unequal, copies = read_variants({"a": paths[:2], "b": paths[2:], "c": []}).notes
     assert (
         "unequal numbers of runs (a 2, b 1)" in unequal
         and "a has several runs with seed 1" in copies
     )
     with pytest.raises(UsageError, match="named twice"):
-        of_runs([paths[0], f"{tmp_path}/../{tmp_path.name}/0"])
+        read_runs([paths[0], f"{tmp_path}/../{tmp_path.name}/0"])
     with pytest.raises(MTError, match="no finished run"):
-        of_variants({"a": []})
+        read_variants({"a": []})
 
 
-def test_runs_that_cannot_be_compared(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_runs_that_cannot_be_compared_are_refused(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     one = make_run(tmp_path / "one", configs["rnn"], REFERENCES)
     two = make_run(tmp_path / "two", configs["transformer"], REFERENCES)
     (tmp_path / "two" / "test.sources.txt").write_text("something else\n" * len(SOURCES))
     with pytest.raises(MTError, match="tested on different text.*hyp="):
-        of_runs([one, two])
+        read_runs([one, two])
     with (
         FileLock(tmp_path / "two" / ".lock"),
         pytest.raises(MTError, match="two is being trained: wait"),
     ):
-        of_runs([one, two])
+        read_runs([one, two])
     (tmp_path / "two" / "test.hypotheses.txt").write_text("too few\n")
     (tmp_path / "two" / "test.sources.txt").write_text(
         (tmp_path / "one" / "test.sources.txt").read_text("utf-8"), encoding="utf-8"
     )
     with pytest.raises(MTError, match="120 lines but .*two has 1"):
-        of_runs([one, two])
+        read_runs([one, two])
     (tmp_path / "two" / "test.hypotheses.txt").unlink()
     with pytest.raises(MTError, match="has no test yet.*start the same mt-train command again"):
-        of_runs([one, two])
+        read_runs([one, two])
     with pytest.raises(MTError, match="nowhere"):
-        of_runs([str(tmp_path / "nowhere")])
+        read_runs([str(tmp_path / "nowhere")])
 
 
-def test_a_system_without_files() -> None:
+def test_a_system_without_files_is_refused() -> None:
     with pytest.raises(UsageError, match="system b has no file"):
-        of_files({"a": "x", "b": []}, "ref")
+        read_files({"a": "x", "b": []}, "ref")
 
 
 # --- curves and costs
-# ----------------------------------------------------------------------------------------------
 
 
-def curve(*points: tuple[int, float]) -> list[dict]:
-    return [{"step": step, "bleu": bleu, "minutes": step / 100} for step, bleu in points]
+def curve(*points: tuple[int, float]) -> list[ValidationPoint]:
+    return [ValidationPoint(step, step / 100, None, bleu, None) for step, bleu in points]
 
 
-def test_a_record_that_is_no_validation_is_left_out(tmp_path: Path) -> None:
+def test_records_other_than_validations_are_left_out(tmp_path: Path) -> None:
     record = '{"kind": "val", "step": 5, "minutes": 1.0, "bleu": 2.0, "loss": NaN}'
     (tmp_path / "metrics.jsonl").write_bytes(
         b'5\n{"step": 1}\n{"kind": "val", "step": 3}\n' + record.encode() + b'\n\xe9\n{"kind": "va'
     )
-    assert [
-        (each["step"], each["bleu"], each["loss"]) for each in read_curve(RunFolder.at(tmp_path))
-    ] == [(5, 2.0, None)]
+    assert [(each.step, each.bleu, each.loss) for each in read_curve(RunFolder.at(tmp_path))] == [
+        (5, 2.0, None)
+    ]
 
 
-def test_too_few_validations_to_say_whether_it_was_still_improving(
+def test_systems_with_too_few_validations_are_noted(
     tmp_path: Path, configs: dict[str, Config]
 ) -> None:
     points = [(100, 10.0), (500, 20.0), (1000, 30.0)]
@@ -142,10 +146,12 @@ def test_too_few_validations_to_say_whether_it_was_still_improving(
         name: [make_run(tmp_path / name, configs[name], REFERENCES, points[:k])]
         for name, k in (("rnn", 3), ("transformer", 2))
     }
-    systems = describe_systems(of_variants(paths).systems, {name: Floor(50, 0) for name in paths})
+    systems = system_results(
+        read_variants(paths).systems, {name: SourceSensitivity(50, 0) for name in paths}
+    )
     for each in systems:
-        each["parameters"] = 5
-    assert [note.split(" was ")[0] for note in curve_notes(systems)] == ["transformer"]
+        each.parameters = 5
+    assert [note.split(" has ")[0] for note in curve_notes(systems)] == ["transformer"]
 
 
 @pytest.mark.parametrize(
@@ -158,28 +164,28 @@ def test_too_few_validations_to_say_whether_it_was_still_improving(
     ],
 )
 def test_still_improving_at_the_end(bleus: list[tuple[int, float]], expected: bool) -> None:
-    assert still_improving(curve(*bleus)) == expected
+    assert is_still_improving(curve(*bleus)) == expected
 
 
-def test_time_to_reach_a_score() -> None:
+def test_minutes_to_reach_a_level_of_bleu() -> None:
     slow, fast = (
         curve((100, 2.0), (500, 11.0), (800, 24.0), (1000, 23.0)),
         curve((100, 12.0), (200, 21.0)),
     )
-    wanted = levels([slow, fast])
+    wanted = bleu_levels([slow, fast])
     assert wanted == [5, 10, 15, 20]
-    assert reaches(slow, wanted) == {"5": 5, "10": 5, "15": 8, "20": 8} and reaches(slow, [25]) == {
-        "25": None
-    }
+    assert minutes_to_bleu(slow, wanted) == {"5": 5, "10": 5, "15": 8, "20": 8} and minutes_to_bleu(
+        slow, [25]
+    ) == {"25": None}
     assert (
-        levels([]) == []
-        and levels([curve((1, 0.4))]) == []
-        and levels([curve((1, 3.2))]) == [1, 2, 3]
-        and levels([curve((1, 89.0))])[-1] == 80
+        bleu_levels([]) == []
+        and bleu_levels([curve((1, 0.4))]) == []
+        and bleu_levels([curve((1, 3.2))]) == [1, 2, 3]
+        and bleu_levels([curve((1, 89.0))])[-1] == 80
     )
 
 
-def test_the_curve_is_that_of_the_log(tmp_path: Path) -> None:
+def test_the_curve_is_read_from_the_metrics(tmp_path: Path) -> None:
     lines = [
         {"kind": "train", "step": 5, "target_tokens": 700, "minutes": 0.1},
         {"kind": "val", "step": 5, "bleu": 3.0, "loss": 4.0, "minutes": 0.2},
@@ -190,10 +196,7 @@ def test_the_curve_is_that_of_the_log(tmp_path: Path) -> None:
         "\n".join(map(json.dumps, lines)) + '\n{"kind": "va', encoding="utf-8"
     )
     first, second = read_curve(RunFolder.at(tmp_path))
-    assert (
-        first == {"step": 5, "bleu": 3.0, "loss": 4.0, "minutes": 0.2, "target_tokens": 700}
-        and second["target_tokens"] == 1501
-    )
+    assert first == ValidationPoint(5, 0.2, 700, 3.0, 4.0) and second.target_tokens == 1501
     assert read_curve(RunFolder.at(tmp_path / "nowhere")) == []
 
 
@@ -208,23 +211,25 @@ def test_costs_are_read_and_averaged(tmp_path: Path) -> None:
     }
     (tmp_path / "cost.json").write_text(json.dumps(cost))
     one = read_cost(RunFolder.at(tmp_path))
-    assert one is not None and one["sentences_per_second"] == 15
-    mean = mean_cost([one, one | {"minutes": 3.0, "device": "gpu"}])
-    assert mean == one | {"minutes": 2.5, "device": None}
+    assert one is not None and one.sentences_per_second == 15
+    mean = mean_cost([one, dataclasses.replace(one, minutes=3.0, device="gpu")])
+    assert mean == dataclasses.replace(one, minutes=2.5, device=None)
     assert mean_cost([one, None]) is None and read_cost(RunFolder.at(tmp_path / "nowhere")) is None
     (tmp_path / "cost.json").write_text("{")
     with pytest.raises(MTError, match="cost.json"):
         read_cost(RunFolder.at(tmp_path))
 
 
-def test_settings_that_tell_systems_apart(tmp_path: Path, configs: dict[str, Config]) -> None:
+def test_differing_settings_leave_out_names_and_seeds(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
     paths = {
         name: [
             make_run(tmp_path / name, dataclasses.replace(config, seed=9, name=name), REFERENCES)
         ]
         for name, config in configs.items()
     }
-    settings = settings_of(of_variants(paths).systems)
+    settings = differing_settings(read_variants(paths).systems)
     assert (
         settings["rnn"]["model.decoder"] == "rnn"
         and settings["transformer"]["model.decoder"] == "transformer"
@@ -232,7 +237,7 @@ def test_settings_that_tell_systems_apart(tmp_path: Path, configs: dict[str, Con
     assert not {"seed", "name", "data.name"} & settings["rnn"].keys()
 
 
-def test_settings_of_another_family_say_nothing_of_a_system(
+def test_settings_of_another_model_family_are_left_out(
     tmp_path: Path, configs: dict[str, Config]
 ) -> None:
     configs["rnn"].model.transformer.ff_dim, configs["rnn"].model.rnn.hidden = 7, 9
@@ -240,7 +245,7 @@ def test_settings_of_another_family_say_nothing_of_a_system(
         name: [make_run(tmp_path / name, dataclasses.replace(config, name=name), REFERENCES)]
         for name, config in configs.items()
     }
-    settings = settings_of(of_variants(paths).systems)
+    settings = differing_settings(read_variants(paths).systems)
     keys = ("model.transformer.ff_dim", "model.rnn.hidden")
     assert [[key in settings[name] for key in keys] for name in ("rnn", "transformer")] == [
         [False, True],
@@ -248,9 +253,7 @@ def test_settings_of_another_family_say_nothing_of_a_system(
     ]
 
 
-def test_a_comparison_of_runs_says_what_they_are(
-    tmp_path: Path, configs: dict[str, Config]
-) -> None:
+def test_a_comparison_of_runs_describes_them(tmp_path: Path, configs: dict[str, Config]) -> None:
     rising = [(100, 10.0), (500, 20.0), (800, 25.0), (1000, 26.0)]
     paths = {
         "slow": [make_run(tmp_path / "slow", configs["rnn"], damaged(3), rising)],
@@ -265,9 +268,9 @@ def test_a_comparison_of_runs_says_what_they_are(
     (tmp_path / "done" / "environment.json").write_text(
         json.dumps({"starts": [{"device": "cpu", "cpus": 8, "platform": "Linux"}]})
     )
-    lost = {"system": "slow", "seed": 2, "path": "x", "reason": "no memory"}
-    results = compare(
-        of_variants(paths),
+    lost = FailedRun("slow", 2, "x", "no memory")
+    results = compute_results(
+        read_variants(paths),
         "done",
         bootstrap=100,
         title="T",
@@ -275,19 +278,19 @@ def test_a_comparison_of_runs_says_what_they_are(
         command=["mt-compare", "x"],
         failed=[lost],
     )
-    slow, done = results["systems"]
-    assert (slow["unfinished"], done["unfinished"]) == (True, False)
+    slow, done = results.systems
+    assert (slow.still_improving, done.still_improving) == (True, False)
     assert (
-        slow["runs"][0]["reaches"]["20"] == 5
-        and slow["runs"][0]["curve"][1]["minutes"] == 5
-        and done["runs"][0]["curve"] == []
+        slow.runs[0].minutes_to_bleu["20"] == 5
+        and slow.runs[0].curve[1].minutes == 5
+        and done.runs[0].curve == []
     )
-    assert slow["cost"] is None and slow["parameters"] is None
-    assert (results["title"], results["question"], results["failed"]) == ("T", "Q?", [lost])
-    assert results["made"]["hardware"] == {"device": "a GPU, cpu", "cpus": 8, "platform": "Linux"}
-    assert any("different devices (a GPU, cpu)" in note for note in results["notes"])
-    bands = results["words"][1]["bands"]
-    assert [band["label"] for band in bands] == [
+    assert slow.cost is None and slow.parameters is None
+    assert (results.title, results.question, results.failed) == ("T", "Q?", [lost])
+    assert results.provenance.hardware == Hardware("a GPU, cpu", 8, "Linux")
+    assert any("different devices (a GPU, cpu)" in note for note in results.notes)
+    bands = results.words[1].bands
+    assert [band.label for band in bands] == [
         "0",
         "1",
         "2-4",
@@ -297,19 +300,18 @@ def test_a_comparison_of_runs_says_what_they_are(
         "1000+",
     ]
     assert (
-        bands[-1]["words"] == sum(line.split().count("die") for line in REFERENCES)
-        and bands[-1]["recall"]["value"] == 100
+        bands[-1].words == sum(line.split().count("die") for line in REFERENCES)
+        and bands[-1].recall.value == 100
     )
-    assert results["attention"] == [] and any(
-        "slow has no model.safetensors" in note for note in results["notes"]
+    assert results.attention == [] and any(
+        "slow has no model.safetensors" in note for note in results.notes
     )
 
 
-# --- further test sets
-# ---------------------------------------------------------------------------------------------
+# --- extra test sets
 
 
-def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
+def test_an_extra_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
     pairs = list(generate("long", 3))
     for side in ("source", "target"):
         (tmp_path / side).write_text(
@@ -325,7 +327,7 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
     tests = {"more": [f"data.test.src={tmp_path}/source", f"data.test.tgt={tmp_path}/target"]}
     said: list[str] = []
     variants = {"a": paths[:1], "b": paths[1:]}
-    first = of_variants(variants, tests, said.append)
+    first = read_variants(variants, tests, said.append)
     assert [test.name for test in first.tests] == ["test", "more"] and sum(
         "translating the test set more" in line for line in said
     ) == 2
@@ -334,11 +336,11 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
         and first.tests[1].hypotheses["a"] == first.tests[1].hypotheses["b"]
     )
     said.clear()
-    assert of_variants(variants, tests, said.append) == first and said == []
+    assert read_variants(variants, tests, said.append) == first and said == []
     (tmp_path / "source").write_text(
         "".join(pair.source[:30] + "\n" for pair in pairs), encoding="utf-8"
     )
-    assert of_variants(variants, tests, said.append).tests[1].sources == [
+    assert read_variants(variants, tests, said.append).tests[1].sources == [
         pair.source[:30] for pair in pairs
     ]
     assert (
@@ -349,16 +351,16 @@ def test_a_further_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeni
         (tmp_path / "a" / "model.safetensors").read_bytes()[:-1]
     )  # another model
     with pytest.raises(MTError, match="b/model.safetensors is damaged"):
-        of_variants(variants, tests, said.append)
+        read_variants(variants, tests, said.append)
     assert sum("translating" in line for line in said) == 1
     with pytest.raises(UsageError, match="cannot be called 'test'"):
-        of_variants(variants, {"test": []})
+        read_variants(variants, {"test": []})
 
 
 def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
     (tmp_path / "empty.tsv").touch()
     config = load_config(["data=demo"])
-    changed = with_test(
+    changed = with_test_set(
         config, "long", ["data.test.split=long", "data.test.demo=7", "data.test.limit=5"]
     )
     assert (changed.data.test.split, changed.data.test.limit, changed.data.train) == (
@@ -366,19 +368,19 @@ def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
         5,
         config.data.train,
     )
-    text = read_test(changed.data, "long")
+    text = read_test_text(changed.data, "long")
     assert (
         text.sources == [pair.source for pair in generate("long", 7)][:5]
         and text.links is not None
         and len(text.links) == 5
     )
     with pytest.raises(UsageError, match="made of overrides of data.test"):
-        with_test(config, "long", ["data.val.split=long"])
+        with_test_set(config, "long", ["data.val.split=long"])
     with pytest.raises(UsageError, match="did you mean data.test.split"):
-        with_test(config, "long", ["data.test.splitt=long"])
+        with_test_set(config, "long", ["data.test.splitt=long"])
     with pytest.raises(MTError, match="the test set none is empty"):
-        read_test(
-            with_test(
+        read_test_text(
+            with_test_set(
                 config, "none", ["data.test.demo=0", f"data.test.file={tmp_path}/empty.tsv"]
             ).data,
             "none",

@@ -8,7 +8,7 @@ import pytest
 from helpers.simulated_runs import gaussian
 from mt.comparison.statistics.bootstrap import resample_scores
 from mt.comparison.statistics.significance import Chance, Difference, compare_systems
-from mt.comparison.statistics.verdict import ALPHA, judge, power, what_is_needed
+from mt.comparison.statistics.verdict import ALPHA, describe_needed, judge, power, what_is_needed
 
 
 def difference(
@@ -69,20 +69,24 @@ def test_test_set_that_is_too_small() -> None:
     assert needed.seeds is None and needed.sentences == pytest.approx(
         1000 * 7.849 * 0.04 / 0.04, abs=2
     )
-    assert "test set is too small: about 78" in needed.text
+    assert "test set is too small: about 78" in describe_needed(needed)
     assert (
         what_is_needed(difference(0.57, 0.04, 0.1)).seeds is not None
     )  # sqrt(7.85 x 0.04) = 0.560
     one = what_is_needed(difference(0.2, 0.04, 0.1, runs=1))
-    assert one.seeds is None and one.sentences == needed.sentences and "several seeds" in one.text
+    assert (
+        one.seeds is None
+        and one.sentences == needed.sentences
+        and "several seeds" in describe_needed(one)
+    )
     uncertain = what_is_needed(
         difference(2.0, 0.04, 0.1, runs=1)
     )  # enough sentences; it is seeds that are missing
     assert (
         uncertain.sentences is None
-        and uncertain.text == "several seeds of each to tell the systems apart"
+        and describe_needed(uncertain) == "several seeds of each to tell the systems apart"
     )
-    assert "not even 1000 seeds" in what_is_needed(difference(0.01, 0.0, 1.0)).text
+    assert "not even 1000 seeds" in describe_needed(what_is_needed(difference(0.01, 0.0, 1.0)))
     assert what_is_needed(difference(0.0, 0.04, 0.1)).sentences is None
 
 

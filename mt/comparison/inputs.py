@@ -1,0 +1,263 @@
+"""Input of a comparison, read from files of translations or from run directories."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mt.comparison.systems import HEADLINE, ComparisonInput, System, SystemRun, TestSet
+from mt.comparison.test_sets import (
+    TestText,
+    read_gold_links,
+    read_test_text,
+    translate_test_text,
+    with_test_set,
+)
+from mt.config.compose import differences
+from mt.config.schema import DataConfig
+from mt.data.readers import read_lines
+from mt.errors import MTError, UsageError
+from mt.evaluation.evaluation import check_line_counts
+from mt.run_folder import RunFolder
+
+
+def read_files(
+    hypotheses: Mapping[str, str | Sequence[str]],
+    references: str,
+    sources: str = "",
+    lang: str = "",
+) -> ComparisonInput:
+    """Read files of translations: for each system one, or several for several seeds.
+
+    Raises UsageError or MTError if a system has no file or the files differ in length.
+    """
+    if not hypotheses:
+        raise UsageError("name at least one system: hyp='{ours: a.txt, theirs: b.txt}'")
+    files = {
+        name: list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
+        for name, paths in hypotheses.items()
+    }
+    for name, paths in files.items():
+        if not paths or not all(isinstance(path, str) for path in paths):
+            raise UsageError(
+                f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'"
+            )
+        if twice := next((path for path in paths if paths.count(path) > 1), None):
+            raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
+    paths = [references, *([sources] if sources else []), *sum(files.values(), [])]
+    lines = {path: list(read_lines(Path(path))) for path in paths}
+    check_line_counts(lines)
+    systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
+    test = TestSet(
+        HEADLINE,
+        lines[sources] if sources else None,
+        lines[references],
+        {name: [lines[path] for path in paths] for name, paths in files.items()},
+    )
+    return ComparisonInput(systems, [test], lang, note_unequal_runs(systems))
+
+
+def read_runs(
+    paths: Sequence[str],
+    tests: Mapping[str, Sequence[str]] | None = None,
+    say: Callable[[str], None] = print,
+) -> ComparisonInput:
+    """Read run directories, or patterns of them.
+
+    Runs whose settings differ only in the seed are one system with the name of the first. Otherwise
+    as `read_variants`.
+    """
+    if not paths:
+        raise UsageError("name at least one run directory: runs='[runs/a,runs/b]'")
+    groups: list[list[SystemRun]] = []
+    for path in [path for pattern in paths for path in expand_pattern(pattern)]:
+        run = read_run(path)
+        group = next((runs for runs in groups if is_same_system(run, runs[0])), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    systems = [System(name, runs) for name, runs in zip(system_names(groups), groups, strict=True)]
+    return _read_tests(systems, tests or {}, say)
+
+
+def read_variants(
+    variants: Mapping[str, Sequence[str]],
+    tests: Mapping[str, Sequence[str]] | None = None,
+    say: Callable[[str], None] = print,
+) -> ComparisonInput:
+    """Read the run directories of each variant, with the test that mt-train left in them.
+
+    Variants without runs are left out. `tests` are extra test sets, name -> overrides of
+    `data.test.*`: they are translated now, and stored in the run directories. `say` is called with
+    progress messages.
+
+    Raises MTError if a run has no test yet, is being trained, or was tested on other text than the
+    others.
+    """
+    systems = [
+        System(name, [read_run(path) for path in paths])
+        for name, paths in variants.items()
+        if paths
+    ]
+    if not systems:
+        raise MTError("there is no finished run to compare")
+    return _read_tests(systems, tests or {}, say)
+
+
+def expand_pattern(pattern: str) -> list[str]:
+    """Return the sorted paths that match a pattern; an existing path stands for itself."""
+    if not glob.has_magic(pattern) or Path(pattern).expanduser().exists():
+        return [pattern]
+    paths = sorted(glob.glob(os.path.expanduser(pattern)))
+    if not paths:
+        raise UsageError(f"there is no {pattern}")
+    return paths
+
+
+def _read_tests(
+    systems: list[System], tests: Mapping[str, Sequence[str]], say: Callable[[str], None]
+) -> ComparisonInput:
+    if HEADLINE in tests:
+        raise UsageError(
+            f"an extra test set cannot be called {HEADLINE!r}, which is the run's own: "
+            "choose another name"
+        )
+    runs = [run for system in systems for run in system.runs]
+    folders: set[Path] = set()
+    for run in runs:
+        folder = run.folder.path.resolve()
+        if folder in folders:
+            raise UsageError(f"{run.path} is named twice: each run counts once")
+        folders.add(folder)
+    test_sets = [
+        _read_headline(systems),
+        *(_read_extra(systems, name, overrides, say) for name, overrides in tests.items()),
+    ]
+    assert runs[0].config is not None
+    _, lang = runs[0].config.data.languages()
+    notes = [*note_unequal_runs(systems), *note_repeated_seeds(systems)]
+    return ComparisonInput(systems, test_sets, lang, notes)
+
+
+def _read_headline(systems: Sequence[System]) -> TestSet:
+    """Read the test that mt-train left in each run."""
+    first = systems[0].runs[0].folder
+    sources, references = _read_sides(first)
+    hypotheses: dict[str, list[list[str]]] = {}
+    counted = {"sources": sources, "references": references}
+    for system in systems:
+        hypotheses[system.name] = []
+        for run in system.runs:
+            folder = run.folder
+            _check_same_text(first, folder, _read_sides(folder) == (sources, references))
+            lines = list(read_lines(folder.test_file("hypotheses")))
+            hypotheses[system.name].append(lines)
+            counted[run.path] = lines
+    check_line_counts(counted)
+    links = read_gold_links(first.test_file("links"))
+    return TestSet(HEADLINE, sources, references, hypotheses, links)
+
+
+def _read_sides(folder: RunFolder) -> tuple[list[str], list[str]]:
+    return (
+        list(read_lines(folder.test_file("sources"))),
+        list(read_lines(folder.test_file("references"))),
+    )
+
+
+def _read_extra(
+    systems: Sequence[System], name: str, overrides: Sequence[str], say: Callable[[str], None]
+) -> TestSet:
+    """Read a test set and its translations by each run, which makes them now if it has none."""
+    first = systems[0].runs[0].folder
+    text: TestText | None = None
+    last_data: DataConfig | None = None
+    hypotheses: dict[str, list[list[str]]] = {}
+    for system in systems:
+        hypotheses[system.name] = []
+        for run in system.runs:
+            assert run.config is not None
+            data = with_test_set(run.config, name, overrides).data
+            if text is None or data != last_data:  # most runs have the same: read it once
+                own = read_test_text(data, name)
+                text, last_data = text or own, data
+                same = (own.sources, own.references) == (text.sources, text.references)
+                _check_same_text(first, run.folder, same)
+            hypotheses[system.name].append(translate_test_text(run.folder, run.config, text, say))
+    assert text is not None
+    return TestSet(name, text.sources, text.references, hypotheses, text.links)
+
+
+def _check_same_text(one: RunFolder, other: RunFolder, same: bool) -> None:
+    if not same:
+        raise MTError(
+            f"{one} and {other} were tested on different text: translate one text with both "
+            "(mt-translate) and compare the files with hyp=..."
+        )
+
+
+def read_run(path: str) -> SystemRun:
+    """Read a run directory. Raises MTError, saying what to do, if it has not been tested."""
+    folder = RunFolder.at(path)
+    config = folder.read_config()
+    if folder.is_being_trained():
+        raise MTError(f"{folder} is being trained: wait for its end, or compare without it")
+    hypotheses = folder.test_file("hypotheses")
+    if not hypotheses.is_file():
+        raise MTError(
+            f"{folder} has no test yet ({hypotheses.name} is missing): its training did not end; "
+            "start the same mt-train command again"
+        )
+    return SystemRun(path, config)
+
+
+def is_same_system(one: SystemRun, other: SystemRun) -> bool:
+    """Return whether runs differ only in their seed and in settings that may change on continuing.
+
+    The budget (trainer.max_*), which may change then, must be the same, too.
+    """
+    assert one.config is not None and other.config is not None
+    budgets = [
+        {key: value for key, value in vars(config.trainer).items() if key.startswith("max_")}
+        for config in (one.config, other.config)
+    ]
+    one_reseeded = dataclasses.replace(one.config, seed=other.config.seed)
+    return budgets[0] == budgets[1] and not differences(one_reseeded, other.config)
+
+
+def system_names(groups: Sequence[Sequence[SystemRun]]) -> list[str]:
+    """Name each group by the folder of its first run, or by its path if several share the name."""
+    folders = [Path(runs[0].path).name for runs in groups]
+    return [
+        folder if folders.count(folder) == 1 else runs[0].path
+        for folder, runs in zip(folders, groups, strict=True)
+    ]
+
+
+def note_unequal_runs(systems: Sequence[System]) -> list[str]:
+    """Note if systems have different numbers of runs."""
+    if len({len(system.runs) for system in systems}) == 1:
+        return []
+    counts = ", ".join(f"{system.name} {len(system.runs)}" for system in systems)
+    return [
+        f"the systems have unequal numbers of runs ({counts}): intervals and p-values take it into "
+        "account, but the randomisation test, which pairs runs, is left out if they differ"
+    ]
+
+
+def note_repeated_seeds(systems: Sequence[System]) -> list[str]:
+    """Note each system with two runs of one seed: they may be copies, which count twice."""
+    notes = []
+    for system in systems:
+        seeds = [run.seed for run in system.runs if run.seed is not None]
+        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if repeated:
+            notes.append(
+                f"{system.name} has several runs with seed {', '.join(map(str, repeated))}: "
+                "they are not independent evidence"
+            )
+    return notes
