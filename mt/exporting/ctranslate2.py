@@ -24,10 +24,10 @@ from mt.models.seq2seq import Seq2Seq
 from mt.models.transformer.encoder_decoder import (
     DecoderLayer,
     EncoderLayer,
-    Stack,
     TransformerDecoder,
     TransformerEncoder,
 )
+from mt.models.transformer.stack import Stack
 from mt.models.transformer.sublayers import FeedForward, Sublayer
 from mt.optional import require
 

@@ -1,4 +1,4 @@
-"""What a Transformer layer has around and beside attention: residual connection with norm, and feed-forward."""
+"""Residual connections with norms, DeepNorm's constants, and the feed-forward network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RM
 
 
 def build_norm(config: ModelConfig) -> nn.Module:
-    """The norm of that kind over the model's width."""
+    """Build a norm of the configured kind over the model's width."""
     return NORMS[config.transformer.norm_kind](config.dim)
 
 
@@ -33,47 +33,64 @@ class Sublayer(nn.Module):
     - sandwich: x + norm(f(norm(x))) (Ding et al. 2021, CogView)
     - deepnorm: norm(a x + f(x)), with smaller initial weights in f (Wang et al. 2022; see
       `DeepNorm`)
+
+    Dropout applies to the term that is added to x.
     """
 
     def __init__(self, config: ModelConfig, residual: float = 1.0) -> None:
         super().__init__()
         self.norm_placement, self.residual = config.transformer.norm, residual
         self.norm = build_norm(config)
-        self.second = build_norm(config) if self.norm_placement == "sandwich" else nn.Identity()
+        has_second = self.norm_placement == "sandwich"
+        self.second = build_norm(config) if has_second else nn.Identity()
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        if self.norm_placement in ("pre", "sandwich"):
-            return x + self.dropout(self.second(function(to_autocast_dtype(self.norm(x)))))
-        return self.norm(self.residual * x + self.dropout(function(x)))
+        """Apply the sublayer with this f."""
+        residual, inner = self.split(x)
+        return self.merge(residual, function(inner))
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual, x or a x, and the input of f, norm(x) or x."""
+        if self._norm_first:
+            return x, to_autocast_dtype(self.norm(x))
+        return self.residual * x, x
+
+    def merge(self, residual: Tensor, output: Tensor) -> Tensor:
+        """Add the output of f to the residual; apply dropout and norms."""
+        if self._norm_first:
+            return residual + self.dropout(self.second(output))
+        return self.norm(residual + self.dropout(output))
+
+    @property
+    def _norm_first(self) -> bool:
+        return self.norm_placement in ("pre", "sandwich")
 
 
 class DeepNorm:
-    """The two constants of a stack (Wang et al. 2022, figure 2): `residual` scales x, `gain` initial weights.
+    """The constants of DeepNorm (Wang et al. 2022, figure 2), or 1 for other norms.
 
-    Those of an encoder-decoder; in a hybrid, of a stack that stands alone.
+    `residual` (the paper's alpha) scales x; `gain` (beta) scales initial weights. In a hybrid with
+    a recurrent network, they are those of an encoder or a decoder alone.
     """
 
     def __init__(self, config: ModelConfig, decoder: bool) -> None:
-        encoder_layers, decoder_layers = (
-            config.transformer.encoder_layers,
-            config.transformer.decoder_layers,
-        )
+        n, m = config.transformer.encoder_layers, config.transformer.decoder_layers
         self.residual = self.gain = 1.0
         if config.transformer.norm != "deepnorm":
             return
         if config.encoder != config.decoder:
-            layers = decoder_layers if decoder else encoder_layers
+            layers = m if decoder else n
             self.residual, self.gain = (2 * layers) ** 0.25, (8 * layers) ** -0.25
         elif decoder:
-            self.residual, self.gain = (3 * decoder_layers) ** 0.25, (12 * decoder_layers) ** -0.25
+            self.residual, self.gain = (3 * m) ** 0.25, (12 * m) ** -0.25
         else:
-            depth = (encoder_layers**4 * decoder_layers) ** (1 / 16)
+            depth = (n**4 * m) ** (1 / 16)
             self.residual, self.gain = 0.81 * depth, 0.87 / depth
 
     @torch.no_grad()
     def scale(self, layer: nn.Module) -> None:
-        """Shrink what a layer begins with: feed-forward, values and output projections; queries and keys stay."""
+        """Scale the initial weights of feed-forward, values and outputs, not of queries or keys."""
         if self.gain == 1.0:
             return
         for name, parameter in layer.named_parameters():
@@ -84,10 +101,10 @@ class DeepNorm:
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a non-linearity between, at each position (Vaswani et al. 2017, section 3.3).
+    """Two linear layers with an activation between (Vaswani et al. 2017, section 3.3).
 
-    swiglu: narrow(silu(A x) * B x) (Shazeer 2020); its inner width is two thirds of `ff_dim`, so
-    that weights are as many.
+    swiglu: narrow(silu(A x) * B x) (Shazeer 2020). Its inner width is two thirds of `ff_dim`, which
+    keeps the number of weights.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -100,8 +117,8 @@ class FeedForward(nn.Module):
         self.narrow = nn.Linear(inner, config.dim)
         self.activation = ACTIVATIONS[config.transformer.activation]
         self.dropout = Dropout(config.transformer.activation_dropout)
-        for half in self.wide.weight.chunk(2 if self.gated else 1):
-            nn.init.xavier_uniform_(half)
+        for weight in self.wide.weight.chunk(2 if self.gated else 1):
+            nn.init.xavier_uniform_(weight)
         nn.init.xavier_uniform_(self.narrow.weight)
         for layer in (self.wide, self.narrow):
             nn.init.zeros_(layer.bias)
