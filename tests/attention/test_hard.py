@@ -144,7 +144,7 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
 
 
 @pytest.mark.parametrize("later", [True, False])
-def test_the_loss_of_reinforce_written_out(later):
+def test_the_loss_of_reinforce_equals_its_sum_in_a_loop(later):
     torch.manual_seed(9)
     nll, real = torch.rand(2, 4), torch.arange(4) < torch.tensor([4, 2])[:, None]
     nll = nll * real

@@ -37,7 +37,7 @@ def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
     assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
-def test_files_of_systems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, lines in {
         "ref": REFERENCES,
         "a": damaged(3),
@@ -108,7 +108,7 @@ def test_one_run_needs_no_brackets() -> None:
     assert parse(["runs=a", "edges=10"]).config.runs == ["a"]
 
 
-def test_runs_by_a_pattern(tmp_path: Path) -> None:
+def test_a_pattern_names_all_runs_that_match(tmp_path: Path) -> None:
     for name in ("why-b", "why-a", "other", "odd[1]"):
         (tmp_path / name).mkdir()
     assert expand_pattern(f"{tmp_path}/why-*") == [f"{tmp_path}/why-a", f"{tmp_path}/why-b"]

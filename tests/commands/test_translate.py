@@ -265,7 +265,9 @@ def test_sentences_files_and_standard_input_give_the_same(
     assert call(monkeypatch, capsys, run, *device, stdin=b"")[:2] == (0, "")
 
 
-def test_formats(run, translator, monkeypatch, capsys, tmp_path) -> None:
+def test_every_format_shows_the_same_translations_and_scores(
+    run, translator, monkeypatch, capsys, tmp_path
+) -> None:
     lines = [*sentences(2), "", "\u2028 x \x85"]
     found = translator.translate_nbest(lines, 3)
     data = "\n".join(lines).encode()
@@ -413,7 +415,7 @@ def test_out_of_memory_halves_the_batch(
         small.translate(lines)
 
 
-def test_ensembles_of_runs(
+def test_an_ensemble_averages_probabilities_and_needs_one_vocabulary(
     run: Path, translator: Translator, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     other = save_run(tmp_path / "other", tokenizer, seed=1, encoder="rnn")

@@ -82,7 +82,7 @@ def files(folder: Path, links: str) -> DataConfig:
     return config
 
 
-def test_links_of_ones_own_test_set(tmp_path: Path) -> None:
+def test_links_of_ones_own_test_set_are_read_and_checked(tmp_path: Path) -> None:
     config = files(tmp_path, "0-0 1-1 2p2\n0-0\n")
     first = prepare(config, lambda _: None)
     assert first.test_annotations == [Annotation("0-0 1-1 2p2", ""), Annotation("0-0", "")]

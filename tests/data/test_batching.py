@@ -134,7 +134,7 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     assert order(1, 0) != order(1, 1) and order(1, 0) != order(2, 0)
 
 
-def test_weights() -> None:
+def test_a_weight_repeats_pairs_evenly_over_epochs() -> None:
     """2.5: all pairs twice, and each epoch another half once more; 0.3: each pair three times in ten epochs."""
     order = BatchOrder([random_table(100, weight=2.5), random_table(50, weight=0.3)], 4096, seed=1)
     counts = [count(order, epoch) for epoch in range(10)]
@@ -146,7 +146,7 @@ def test_weights() -> None:
     assert all(sum(c[row] for c in counts) == 3 for row in range(100, 150))
 
 
-def test_bad_weight_long_pair_and_empty_corpus() -> None:
+def test_a_bad_weight_a_long_pair_and_an_empty_corpus_are_refused() -> None:
     with pytest.raises(UsageError, match="must be > 0, got 0"):
         BatchOrder([random_table(10, weight=0.0)], 512, 1)
     with pytest.raises(MTError, match="trainer.batch_tokens to 104 or lower data.max_pieces"):
@@ -211,7 +211,7 @@ def test_collate_makes_shifted_padded_tensors() -> None:
     assert torch.equal(moved.target, batch.target) and moved.real == batch.real
 
 
-def test_collate_of_empty_sides() -> None:
+def test_collate_gives_empty_sides_their_special_tokens() -> None:
     batch = collate([pieces_table([([], []), ([], [7])])], np.array([0, 1]))
     assert batch.source.tolist() == [[EOS, PAD], [EOS, PAD]]
     assert batch.target_input.tolist() == [[BOS, PAD], [BOS, 7]]

@@ -58,11 +58,11 @@ def test_normalise_is_total_idempotent_and_gives_one_clean_line(form: str, text:
         ("ﬁ", "ﬁ"),
     ],
 )
-def test_normalise_examples(raw: str, expected: str) -> None:
+def test_normalise_cleans_these_examples(raw: str, expected: str) -> None:
     assert normalise(raw, "NFC") == expected
 
 
-def test_forms() -> None:
+def test_the_unicode_form_is_a_choice() -> None:
     assert normalise("ﬁ ①", "NFKC") == "fi 1"
     assert normalise("e\u0301", "none") == "e\u0301"
 
@@ -85,7 +85,9 @@ def test_forms() -> None:
         ("\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440!", 2, False),
     ],
 )
-def test_length_in_words_or_characters(text: str, units: int, unspaced: bool) -> None:
+def test_text_without_spaces_is_counted_in_characters(
+    text: str, units: int, unspaced: bool
+) -> None:
     assert count_units(text) == units
     assert is_unspaced(text) is unspaced
 

@@ -89,7 +89,7 @@ def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     assert list(readers.read_lines(path)) == ["one", "two\rtwo", "", "three\u2029\x1c\r", "last"]
 
 
-def test_several_files_awkward_names_and_home(
+def test_several_files_with_awkward_names_in_the_home_folder_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -104,7 +104,7 @@ def test_several_files_awkward_names_and_home(
     assert read(SplitConfig(src="e.en", tgt="e.de")) == PAIRS[1:]
 
 
-def test_sides_of_different_length(tmp_path: Path) -> None:
+def test_sides_of_different_length_are_refused(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     for longer, counts in ((split.src, ("9", "4")), (split.tgt, ("9", "11"))):
         with open(longer, "ab") as stream:
@@ -115,7 +115,7 @@ def test_sides_of_different_length(tmp_path: Path) -> None:
         read(SplitConfig(src=[split.src, split.src], tgt=split.tgt))
 
 
-def test_unreadable_files(tmp_path: Path) -> None:
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     for path, message in (
         (tmp_path / "none.en", "no such file"),
@@ -129,7 +129,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         read(split)
 
 
-def test_tsv(tmp_path: Path) -> None:
+def test_tsv_reads_the_first_two_columns_or_those_named(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text('1\tder "Hund\t\tthe "dog\n2\t\tx\tthe cat\n', encoding="utf-8")
     assert read(SplitConfig(file=str(path))) == [("1", 'der "Hund'), ("2", "")]
@@ -147,7 +147,7 @@ def test_tsv(tmp_path: Path) -> None:
         read(SplitConfig(file=str(path), columns=["1"]))
 
 
-def test_json_lines(tmp_path: Path) -> None:
+def test_json_lines_read_the_keys_of_the_languages_or_those_named(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl.gz"
 
     def lines(*records: object) -> SplitConfig:
@@ -177,7 +177,7 @@ def test_json_lines(tmp_path: Path) -> None:
             read(lines(flat[0], bad))
 
 
-def test_tmx_with_region_codes_and_inline_elements(tmp_path: Path) -> None:
+def test_tmx_finds_region_codes_and_leaves_out_inline_codes(tmp_path: Path) -> None:
     path = tmp_path / "t.tmx"
     path.write_text(
         """<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE tmx SYSTEM "tmx14.dtd">
@@ -264,7 +264,7 @@ def hub_folder(folder: Path) -> Path:
     return folder
 
 
-def test_hub_repository_with_translations(tmp_path: Path) -> None:
+def test_a_hub_repository_with_translations_is_read_by_split(tmp_path: Path) -> None:
     folder = str(hub_folder(tmp_path))
     split = SplitConfig(hub=folder, subset="de-en")
     loaded = corpus(split, test=SplitConfig(hub=folder, subset="de-en", split="train[1:3]"))
@@ -285,7 +285,7 @@ def test_hub_repository_with_translations(tmp_path: Path) -> None:
             read(SplitConfig(hub=folder, **settings), val=split, test=split)  # type: ignore[arg-type]
 
 
-def test_hub_copy_in_the_converted_layout(tmp_path: Path) -> None:
+def test_a_hub_copy_in_the_converted_layout_is_read(tmp_path: Path) -> None:
     """No card, or one that does not match the files: then the folders are the subsets."""
     for subset, texts in (
         ("de-en", {"de": "Haus", "en": "house"}),
@@ -305,7 +305,7 @@ def test_hub_copy_in_the_converted_layout(tmp_path: Path) -> None:
         read(SplitConfig(hub=str(tmp_path), subset="xx-en", split="train"), val=split, test=split)
 
 
-def test_hub_columns_in_json_lines_and_csv(tmp_path: Path) -> None:
+def test_hub_columns_are_read_from_json_lines_and_csv(tmp_path: Path) -> None:
     rows = [{"en": "None", "de": "NA", "n": 1}, {"en": 'say "no", please', "de": "null", "n": 2}]
     (tmp_path / "j").mkdir()
     (tmp_path / "j" / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -322,7 +322,7 @@ def test_hub_columns_in_json_lines_and_csv(tmp_path: Path) -> None:
         read(SplitConfig(hub=str(tmp_path / "j"), split="train", columns=["en", "n"]))
 
 
-def test_hub_sets_that_cannot_be_had(tmp_path: Path) -> None:
+def test_hub_sets_that_cannot_be_loaded_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(
         MTError,
         match=r"hf download --repo-type dataset owner/none --local-dir none.*data\.train\.hub=none",
@@ -354,7 +354,7 @@ def test_exactly_one_kind_a_split(tmp_path: Path) -> None:
         corpus(split, mix={"extra": SplitConfig(src=split.src, tgt=split.tgt, weight=0.0)})
 
 
-def test_limit_reverse_and_mix(tmp_path: Path) -> None:
+def test_limit_reverse_and_mix_apply_together(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     limited = SplitConfig(src=split.src, tgt=split.tgt, limit=2, weight=0.5)
     extra = SplitConfig(src=split.tgt, tgt=split.src, weight=3.0)
@@ -393,7 +393,7 @@ def held_out(tmp_path: Path, pairs: list[tuple[str, str]], **settings: object) -
     return load_corpus(DataConfig(train=write_sides(tmp_path, pairs, "held"), **settings))  # type: ignore[arg-type]
 
 
-def test_held_out_parts(tmp_path: Path) -> None:
+def test_held_out_parts_share_no_source_and_do_not_depend_on_order(tmp_path: Path) -> None:
     pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(3000)]
     pairs += [
         (f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)
@@ -426,7 +426,7 @@ def test_held_out_parts(tmp_path: Path) -> None:
     assert len({source.fingerprint() for source in sources}) == 4
 
 
-def test_held_out_share_and_single_part(tmp_path: Path) -> None:
+def test_the_held_out_share_is_5_percent_and_one_part_may_be_given(tmp_path: Path) -> None:
     pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(200)]
     loaded = held_out(tmp_path, pairs, val=write_sides(tmp_path, PAIRS), reverse=True)
     assert list(loaded.val.pairs()) == [pair[::-1] for pair in PAIRS]
@@ -439,7 +439,7 @@ def test_held_out_share_and_single_part(tmp_path: Path) -> None:
         held_out(tmp_path, pairs, holdout=0)
 
 
-def test_demo_corpus() -> None:
+def test_the_embedded_corpus_has_the_sizes_asked_for() -> None:
     pytest.importorskip("mt.data.embedded_corpus")
     config = DataConfig(
         train=SplitConfig(demo=300), val=SplitConfig(demo=20), test=SplitConfig(demo=30)

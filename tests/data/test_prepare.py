@@ -215,7 +215,7 @@ def test_nothing_left_says_why(config: DataConfig, tmp_path: Path) -> None:
         run(config)
 
 
-def test_vocabulary_too_large(config: DataConfig) -> None:
+def test_a_vocabulary_that_the_text_cannot_fill_is_refused(config: DataConfig) -> None:
     config.tokenizer.vocab_size = 50_000
     with pytest.raises(MTError, match=r"vocab_size=50000: it supports at most \d+"):
         run(config)

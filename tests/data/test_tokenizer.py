@@ -139,7 +139,7 @@ def test_the_tokenizer_saved_last_is_loaded(tmp_path: Path) -> None:
         assert Tokenizer.load(tmp_path).joint == joint
 
 
-def test_missing_foreign_or_damaged_model(tmp_path: Path) -> None:
+def test_a_missing_foreign_or_damaged_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MTError, match="no tokenizer.model"):
         Tokenizer.load(tmp_path)
     (tmp_path / "tokenizer.model").write_bytes(b"nonsense")

@@ -192,7 +192,7 @@ def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
     assert rows[-1] == beam
 
 
-def test_limits_of_length_and_forbidden_tokens() -> None:
+def test_outputs_keep_their_limits_and_hold_no_special_token() -> None:
     class Stubborn(TableModel):
         """Wants PAD, UNK and BOS most, and never EOS before anything else."""
 

@@ -49,7 +49,9 @@ from mt.decoding.splitting import join_parts, split_text
         ("abcdefgh", 2, ["ab", "cd", "ef", "gh"]),
     ],
 )
-def test_splitting_at_the_best_place(text: str, limit: int, parts: list[str]) -> None:
+def test_text_is_split_at_the_best_place_within_the_limit(
+    text: str, limit: int, parts: list[str]
+) -> None:
     assert split_text(text, len, limit) == parts
 
 
@@ -79,7 +81,7 @@ def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
         assert all(part and len(part) <= 10 for part in parts) or len(text) <= 10
 
 
-def test_joining_with_and_without_spaces() -> None:
+def test_parts_are_joined_with_spaces_if_the_script_has_them() -> None:
     assert join_parts(["One.", "", "Two."]) == "One. Two."
     assert (
         join_parts(["\u6211\u662f\u732b\u3002", "\u4f60\u662f\u72d7\u3002"])

@@ -199,7 +199,9 @@ def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) ->
     assert started.translate(LINES, max_ratio=0.3) == expected
 
 
-def test_how_many_processes(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_are_those_asked_for_or_one_per_thread_of_a_cpu(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert (

@@ -70,7 +70,7 @@ def test_bad_links_name_text_file_and_line(text: str, tmp_path: Path) -> None:
     assert read_links(path) == [links("0-0"), Links(), links("1p1 2-2")]
 
 
-def test_scores_by_hand() -> None:
+def test_precision_recall_and_error_rate_equal_those_by_hand() -> None:
     # Och and Ney: A = 4 links, S = 3, two of them found; three of A are possible.
     score = score_alignments([links("0-0 1-1 2-1 3-3")], [links("0-0 1-1 2-2 2p1")])
     assert (score.precision, score.recall) == pytest.approx((75, 200 / 3))
@@ -84,7 +84,7 @@ def test_scores_by_hand() -> None:
     assert score_alignments([Links()], [links("0-0")]).aer == 100
 
 
-def test_what_cannot_be_scored() -> None:
+def test_unequal_numbers_of_lines_and_no_sure_link_are_refused() -> None:
     with pytest.raises(MTError, match="2 lines of alignments but 3 of gold"):
         score_alignments([Links()] * 2, [links("0-0")] * 3)
     for golds in ([], [links("0p0")]):
@@ -104,7 +104,9 @@ def test_what_cannot_be_scored() -> None:
         ("enfr.awesome-align.out", 4.07),
     ],
 )
-def test_published_error_rates_of_hansards(realdata: Path, system: str, published: float) -> None:
+def test_error_rates_of_hansards_equal_the_published_ones(
+    realdata: Path, system: str, published: float
+) -> None:
     golds = read_links(realdata / "goldalign" / "enfr.gold.gz")
     found = read_links(realdata / "goldalign" / "systems" / f"{system}.gz")
     if system.endswith("reverse"):
@@ -116,7 +118,7 @@ def test_published_error_rates_of_hansards(realdata: Path, system: str, publishe
     assert score.aer == pytest.approx(published, abs=0.006)
 
 
-def test_links_from_weights() -> None:
+def test_links_go_to_the_largest_weight_or_those_above_a_threshold() -> None:
     weights = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.0, 0.0, 0.0], [0.0, 0.1, 0.2]])
     assert argmax_links(weights) == links("1-0 0-1 2-3")  # target word 2 has no weight: no link
     assert threshold_links(weights, 0.3) == links("1-0 0-1 2-1")
@@ -166,7 +168,7 @@ def test_merging_wants_a_word_for_each_piece() -> None:
         ("", []),
     ],
 )
-def test_the_word_of_each_piece(pieces: str, words: list[int]) -> None:
+def test_a_piece_belongs_to_the_word_that_it_is_part_of(pieces: str, words: list[int]) -> None:
     assert piece_words(pieces.split()) == words
 
 

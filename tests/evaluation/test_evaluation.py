@@ -61,7 +61,7 @@ def read(path: Path) -> list[str]:
         pytest.param("en-cs", "Online-B", marks=pytest.mark.slow),
     ],
 )
-def test_published_scores_of_wmt22(realdata: Path, pair: str, system: str) -> None:
+def test_scores_of_wmt22_equal_the_published_ones(realdata: Path, pair: str, system: str) -> None:
     folder, target = realdata / "wmt22-systems", pair[-2:]
     table = [
         line.split("\t")
@@ -140,7 +140,7 @@ def test_resamples_are_draws_with_replacement() -> None:
         ("th", "char"),
     ],
 )
-def test_tokeniser_by_language(lang: str, name: str) -> None:
+def test_the_language_chooses_the_tokenizer_of_bleu(lang: str, name: str) -> None:
     assert bleu_tokenizer(lang) == name
 
 
@@ -155,7 +155,7 @@ def test_chinese_is_split_into_characters() -> None:
     assert "asian:yes" in scores["ter"].signature
 
 
-def test_missing_tokeniser_is_replaced_in_the_open_but_never_when_named(
+def test_a_missing_tokenizer_is_replaced_with_a_note_unless_it_was_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import sacrebleu.tokenizers.tokenizer_ja_mecab as module
@@ -173,7 +173,7 @@ def test_missing_tokeniser_is_replaced_in_the_open_but_never_when_named(
         build_metrics("de", tokenize="moses")
 
 
-def test_tokeniser_that_cannot_be_downloaded(
+def test_a_named_tokenizer_that_cannot_be_downloaded_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import sacrebleu.tokenizers.tokenizer_spm as module
@@ -187,7 +187,7 @@ def test_tokeniser_that_cannot_be_downloaded(
         build_metrics("de", tokenize="flores200")
 
 
-def test_lowercase_and_tokenize() -> None:
+def test_lowercase_ignores_case_and_tokenize_chooses_the_tokenizer() -> None:
     references, hypotheses = ["The Dog sees a big Cat ."], ["the dog sees a big cat."]
     assert (
         evaluate_translations(None, hypotheses, [references], length_by="reference")
@@ -298,7 +298,7 @@ def test_a_language_that_was_not_named_is_noticed() -> None:
     ).notes
 
 
-def test_table_fits_80_columns_and_shows_the_figures() -> None:
+def test_the_table_fits_80_columns_and_shows_the_scores() -> None:
     sources, hypotheses, references = corpus(1000)
     empty = hypotheses.index(max(hypotheses, key=len))
     hypotheses[empty] = " "
@@ -351,7 +351,7 @@ def test_ter_can_be_left_out() -> None:
     assert "#:1|c:lc" not in text_table(evaluation) and "ter" not in to_dict(evaluation)["scores"]
 
 
-def test_json_form_holds_every_figure() -> None:
+def test_the_json_form_holds_every_score() -> None:
     sources, hypotheses, references = corpus(30)
     evaluation = evaluate_translations(sources, hypotheses, [references], bootstrap=100)
     data = json.loads(json.dumps(to_dict(evaluation)))
@@ -395,7 +395,9 @@ def test_json_form_holds_every_figure() -> None:
         ((["a"], ["a"], [["a"]]), {"bootstrap": -1}, ">= 100, or 0"),
     ],
 )
-def test_bad_calls(arguments: tuple, settings: dict, message: str) -> None:
+def test_texts_and_settings_that_do_not_fit_are_refused(
+    arguments: tuple, settings: dict, message: str
+) -> None:
     with pytest.raises(MTError, match=message):
         evaluate_translations(*arguments, **settings)
 

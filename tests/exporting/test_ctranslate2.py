@@ -239,7 +239,9 @@ def test_special_pieces_are_never_produced(tokenizer: Tokenizer, tmp_path: Path)
         (lambda t: t.score([("cat", "cat " * 200)]), "longer than"),
     ],
 )
-def test_what_ctranslate2_cannot_serve(call, message: str, exported: Path) -> None:
+def test_calls_that_ctranslate2_cannot_serve_are_refused(
+    call, message: str, exported: Path
+) -> None:
     with pytest.raises(MTError, match=message):
         call(mt.load(exported, backend="ctranslate2"))
 
@@ -253,7 +255,7 @@ def test_only_positions_that_are_a_table_end_somewhere(
     assert len(translator.translate(" ".join(["cat"] * 12), max_ratio=50.0, beam=1)) > 0
 
 
-def test_an_export_can_be_damaged_or_too_new(
+def test_an_export_that_is_damaged_or_too_new_is_refused(
     exported: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())

@@ -115,7 +115,9 @@ def test_int8_is_smaller_and_close(
     assert 0 < (outputs[0] - outputs[1]).abs().max() < 2
 
 
-def test_text_to_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_an_onnx_export_translates_and_scores_text_as_the_model(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["rnn, gru"])
     ours, theirs = (
         mt.load(run.folder.path, device="cpu", precision="fp32"),
@@ -139,7 +141,7 @@ def test_text_to_text(tokenizer: Tokenizer, tmp_path: Path) -> None:
     ("settings", "message"),
     [({"device": "cuda"}, "runs on the CPU"), ({"precision": "bf16"}, "as it was exported")],
 )
-def test_what_onnx_cannot_serve(
+def test_calls_that_onnx_cannot_serve_are_refused(
     settings: dict, message: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["luong"])

@@ -131,7 +131,7 @@ def test_the_readings_differ_by_one_row() -> None:
     np.testing.assert_allclose(shifted[:-1], output[1:])
 
 
-def test_what_links_are_made_from() -> None:
+def test_links_read_the_mean_of_heads_of_one_layer() -> None:
     random_numbers = np.random.default_rng(0)
     source_words, target_words = [0, 0, -1, 1], [0, 1, 1]
     for layers, chosen in ((6, 4), (2, 0), (1, 0)):
@@ -153,7 +153,7 @@ def test_what_links_are_made_from() -> None:
         ((0, 0, "input"), "use reading 'output'"),
     ],
 )
-def test_readings_that_do_not_exist(arguments: tuple, message: str) -> None:
+def test_layers_and_heads_that_do_not_exist_are_refused(arguments: tuple, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         by_hand(np.ones((3, 2, 3, 3), np.float32), [0, 1], [0, 1], reads=False).word_weights(
             *arguments
@@ -229,7 +229,7 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "search", search)
 
 
-def test_aligning_texts(translator: Translator) -> None:
+def test_texts_are_cleaned_and_aligned_whatever_their_batch(translator: Translator) -> None:
     pairs = [*some_pairs(10), ("", ""), ("the cat", ""), (" the\tcat\0 ", "a  dog sees")]
     found = mt.inspect(translator).align(pairs)
     cleaned = [*pairs[:-1], ("the cat", "a  dog sees")]
@@ -326,7 +326,9 @@ def test_links_of_split_lines_fit_the_whole_line(translator: Translator, echo: N
 # The command
 
 
-def test_links_on_the_command_line(run: Path, translator: Translator, monkeypatch, capsys) -> None:
+def test_mt_translate_prints_links_in_every_format(
+    run: Path, translator: Translator, monkeypatch, capsys
+) -> None:
     lines = [*sentences(3), "", "the  cat"]
     found = list(mt.inspect(translator).translate_stream(lines, nbest=2, alignments=True))
     best = [each.outputs[0] for each in found]

@@ -18,7 +18,7 @@ def test_ranks_share_ties() -> None:
     assert ranks(np.array([10.0, 5, 10, 7, 10])).tolist() == [4, 1, 4, 2, 4]
 
 
-def test_spearman_by_hand() -> None:
+def test_spearman_correlation_equals_that_by_hand() -> None:
     x, y = np.array([1.0, 2, 2, 4]), np.array([10.0, 30, 20, 40])  # ranks 1 2.5 2.5 4 and 1 3 2 4
     assert spearman(x, y) == close(4.5 / math.sqrt(4.5 * 5))
     five = (

@@ -88,12 +88,12 @@ def test_keys_are_the_right_pieces() -> None:
     assert found["decoder"].heads["special"] == pytest.approx(1 / 3)
 
 
-def test_what_counts_as_punctuation() -> None:
+def test_only_pieces_of_punctuation_count_as_such() -> None:
     assert all(map(is_punctuation, (".", "▁,", "...", "▁«", "。", "?!")))
     assert not any(map(is_punctuation, ("▁", "", "a.", "▁the", "$", "<0xE2>", "3")))
 
 
-def test_pairs_that_are_left_out(run: Path) -> None:
+def test_empty_and_overlong_pairs_are_left_out_and_counted(run: Path) -> None:
     translator = mt.load(run, device="cpu", precision="fp32")
     sources, references = sentences(20), sentences(20, 1)
     plain = diagnose(translator, sources, references, threshold=10)
@@ -112,7 +112,7 @@ def test_pairs_that_are_left_out(run: Path) -> None:
         diagnose(translator, [""], ["a"])
 
 
-def test_models_without_attention(tokenizer: Tokenizer) -> None:
+def test_a_model_without_attention_is_refused(tokenizer: Tokenizer) -> None:
     config = ModelConfig(
         encoder="rnn",
         decoder="rnn",
@@ -125,7 +125,9 @@ def test_models_without_attention(tokenizer: Tokenizer) -> None:
         diagnose(Translator([model], tokenizer), ["a"], ["b"])
 
 
-def test_the_command(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mt_evaluate_prints_and_writes_diagnostics(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, lines in {"src": sentences(15), "ref": sentences(15, 1)}.items():
         (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     common = [

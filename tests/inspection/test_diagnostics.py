@@ -51,7 +51,7 @@ def close(expected: float) -> object:
 # One sentence
 
 
-def test_an_even_head() -> None:
+def test_a_uniform_head_has_the_largest_entropy() -> None:
     found = one(even(6, 6), "encoder", punctuation=(1, 4))
     assert found["entropy"] == close(math.log(6)) and found["evenness"] == close(1)
     assert found["special"] == close(1 / 6) and found["punctuation"] == close(2 / 6)
@@ -71,13 +71,13 @@ def test_an_even_causal_head_leaves_out_the_row_without_a_choice() -> None:
     )  # BOS; the piece after it
 
 
-def test_a_diagonal_head() -> None:
+def test_a_diagonal_head_has_neither_entropy_nor_distance() -> None:
     found = one(np.eye(5), "encoder", punctuation=(4,))
     assert [found[name] for name in ("entropy", "evenness", "distance")] == [0, 0, 0]
     assert found["special"] == found["punctuation"] == close(1 / 5)
 
 
-def test_heads_that_look_one_or_two_pieces_back() -> None:
+def test_the_distance_of_a_head_is_the_number_of_pieces_that_it_looks_away() -> None:
     assert one(pointing([0, 0, 1, 2], 4), "decoder")["distance"] == close(1)
     assert one(pointing([0, 0, 1, 2], 4), "encoder")["distance"] == close(
         3 / 4
@@ -88,7 +88,9 @@ def test_heads_that_look_one_or_two_pieces_back() -> None:
 
 
 @pytest.mark.parametrize(("kind", "column"), [("encoder", 4), ("cross", 4), ("decoder", 0)])
-def test_a_head_parked_on_the_key_without_text(kind: str, column: int) -> None:
+def test_a_head_on_the_key_without_text_has_all_its_weight_on_special_tokens(
+    kind: str, column: int
+) -> None:
     found = one(pointing([column] * 5, 5), kind)
     assert found["special"] == 1 and found["evenness"] == 0 and found["punctuation"] == 0
     if kind == "cross":
@@ -99,7 +101,7 @@ def test_a_head_parked_on_the_key_without_text(kind: str, column: int) -> None:
         )  # the decoder's first row is left out
 
 
-def test_distance_from_the_diagonal_of_unequal_sides() -> None:
+def test_distance_from_the_diagonal_is_relative_to_the_length_of_each_side() -> None:
     assert one(np.eye(7), "cross")["distance"] == close(0)
     assert one(pointing([0, 0, 1, 1], 2), "cross")["distance"] == close(
         1 / 8
@@ -108,7 +110,7 @@ def test_distance_from_the_diagonal_of_unequal_sides() -> None:
     assert one(even(300, 200), "cross")["distance"] == pytest.approx(1 / 3, abs=1e-3)
 
 
-def test_coverage() -> None:
+def test_coverage_counts_tokens_with_little_and_with_much_attention() -> None:
     weights = np.array(
         [[0.1, 0.9, 0, 0], [0, 1, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0, 1]]
     )  # 0.1, 2.4, 0.5 and EOS
@@ -131,7 +133,7 @@ def test_the_mean_map_covers_what_its_heads_share() -> None:
     ]
 
 
-def test_similarity_of_heads() -> None:
+def test_similarity_of_heads_equals_that_by_hand() -> None:
     ahead, back = pointing([1, 2, 3, 3], 4), pointing([0, 0, 1, 2], 4)
     found = similarity(stack([ahead, ahead, back], [even(4, 4)] * 3))
     assert head_pairs(3) == [(0, 1), (0, 2), (1, 2)]
@@ -158,7 +160,7 @@ def random_maps(kind: str, queries: int, keys: int, seed: int = 0) -> np.ndarray
 @pytest.mark.parametrize(
     ("kind", "queries", "keys"), [("encoder", 7, 7), ("decoder", 6, 6), ("cross", 5, 8)]
 )
-def test_all_figures_against_loops(
+def test_all_metrics_equal_slow_loops(
     kind: str, queries: int, keys: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = random_maps(kind, queries, keys)
@@ -219,7 +221,7 @@ def test_maps_of_a_single_key_have_no_figures() -> None:
     assert np.isnan(blank.heads["coverage"]).all()
 
 
-def test_shapes_that_do_not_fit() -> None:
+def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(MTError, match="encoder weights of 3 queries and 4 keys"):
         measure(np.ones((1, 1, 3, 4)), "encoder", np.zeros(4, bool))
     with pytest.raises(MTError, match="with 3 pieces"):
@@ -238,7 +240,7 @@ def blend(share: float, keys: int = 6) -> np.ndarray:
     return share * even(keys, keys) + (1 - share) * np.eye(keys)
 
 
-def test_summaries_over_sentences() -> None:
+def test_summaries_are_means_and_correlations_over_sentences() -> None:
     shares, losses = [0.1, 0.2, 0.3, 0.4, 0.5], [1.0, 2, 4, 3, 5]
     lengths = np.array([5, 4, 3, 2, 1])
     noise = 1 + 1e-7 * np.arange(5)  # the order of the shares
@@ -270,7 +272,7 @@ def test_summaries_over_sentences() -> None:
     assert found.kinds["encoder"]["alike"].heads.mean.shape == (1, 3)
 
 
-def test_a_test_set_without_long_sentences_or_without_any() -> None:
+def test_without_long_sentences_their_means_are_absent() -> None:
     found = summarise([sentence(stack([np.eye(4)]))] * 3, np.array([3, 3, 3]), threshold=20)
     assert np.isnan(found.kinds["encoder"]["evenness"].heads.long).all()
     assert "alike" not in found.kinds["encoder"]
@@ -295,7 +297,7 @@ def test_healthy_heads_are_not_remarked_on() -> None:
     assert "stands out" not in diagnostics_table(planted([np.eye(5), BACK, AHEAD]))
 
 
-def test_what_stands_out() -> None:
+def test_uniform_and_redundant_heads_are_reported() -> None:
     smooth, parked = even(5, 5), pointing([4] * 5, 5)
     found = findings(
         planted(
@@ -323,7 +325,7 @@ def test_punctuation_stands_out() -> None:
     assert found == ["cross layer 1: head 1 is parked on punctuation (1.00 of the attention)"]
 
 
-def test_the_table() -> None:
+def test_the_table_shows_every_layer_and_its_extremes() -> None:
     table = diagnostics_table(
         planted([np.eye(5), even(5, 5)], [pointing([0] * 5, 5), pointing([1] * 5, 5)], kind="cross")
     ).splitlines()

@@ -30,7 +30,7 @@ def data_of(path: Path) -> dict:
     return json.loads(Scripts(path.read_text("utf-8")).scripts[0])
 
 
-def test_a_page_of_the_models_own_translations(
+def test_a_page_holds_the_attention_of_the_models_own_translations(
     run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path
 ) -> None:
     lines = ["the cat sees a dog", "", LONG, "a tree"]
@@ -75,7 +75,7 @@ def test_a_page_of_the_models_own_translations(
     assert data_of(file)["start"] == {"kind": "encoder", "layer": 0, "head": 0}
 
 
-def test_a_page_of_given_translations_with_gold_links(
+def test_a_page_holds_given_translations_with_their_gold_links(
     run: Path, translator: Translator, monkeypatch, capsys, tmp_path: Path
 ) -> None:
     sources, targets, gold = (
@@ -123,7 +123,9 @@ def test_a_page_of_given_translations_with_gold_links(
 
 
 @picture
-def test_pictures(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_picture_has_the_format_of_its_suffix(
+    run: Path, monkeypatch, capsys, tmp_path: Path
+) -> None:
     for name, magic in (("map.png", b"\x89PNG\r\n\x1a\n"), ("MAP.SVG", b"<?xml")):
         code, out, err = call(
             monkeypatch,
@@ -152,7 +154,9 @@ def test_pictures(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     assert not (tmp_path / "no.png").exists()
 
 
-def test_a_picture_without_matplotlib(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_without_matplotlib_a_picture_is_refused_and_a_page_is_written(
+    run: Path, monkeypatch, capsys, tmp_path: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, out, err = call(
         monkeypatch, capsys, "/nowhere", "--attention", tmp_path / "map.svg", "the cat"
@@ -233,7 +237,9 @@ def test_what_the_model_has_not_is_told_before_it_translates(
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
 
 
-def test_a_page_that_would_be_too_large(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_a_page_that_would_be_too_large_is_refused(
+    run: Path, monkeypatch, capsys, tmp_path: Path
+) -> None:
     monkeypatch.setattr("mt.inspection.drawing.MAX_CELLS", 100)
     lines = ("the cat sees a dog", "a dog", "red")
     code, _, err = call(
@@ -242,7 +248,7 @@ def test_a_page_that_would_be_too_large(run: Path, monkeypatch, capsys, tmp_path
     assert code == 1 and "more than the 100 weights" in err and not (tmp_path / "map.html").exists()
 
 
-def test_nothing_to_draw(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
+def test_blank_lines_alone_are_an_error(run: Path, monkeypatch, capsys, tmp_path: Path) -> None:
     code, out, err = call(
         monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", stdin=b"\n\n"
     )

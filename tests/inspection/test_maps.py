@@ -106,7 +106,7 @@ def test_self_attention_of_words_is_merged_like_attention_to_the_source() -> Non
     )
 
 
-def test_kinds_that_are_not_there() -> None:
+def test_missing_kinds_of_attention_are_named() -> None:
     made = PairAttention(
         ["\u2581a"], ["\u2581b"], [0], [0], np.zeros((0, 0, 2, 2), np.float32), False
     )
@@ -121,7 +121,7 @@ def test_kinds_that_are_not_there() -> None:
     assert sentence_map(made, "line 1").weights == {}
 
 
-def test_panels_of_each_view() -> None:
+def test_a_view_selects_its_panels() -> None:
     made, first = pair(), two_maps()[0]
     (only,) = panels(first, View())[0]
     assert (only.rows, only.columns) == (["die", "Katze", "schläft"], ["the", "cat", "sleeps"])
@@ -145,7 +145,7 @@ def test_panels_of_each_view() -> None:
             panels(first, view)
 
 
-def test_words_as_people_read_them() -> None:
+def test_pieces_of_bytes_and_controls_are_shown_as_text() -> None:
     marked = ["\u2581", "<0xE2>", "<0x82>", "<0xAC>", "s", "\u2581a\nb", "\u2581", "\u2581<0xE2>"]
     made = PairAttention(
         marked,
@@ -340,7 +340,9 @@ def test_cells_have_the_colours_of_their_weights_and_gold_links_their_places() -
 
 
 @matplotlib
-def test_files_of_both_formats(capfd: pytest.CaptureFixture) -> None:
+def test_pictures_are_png_or_svg_and_missing_glyphs_are_reported(
+    capfd: pytest.CaptureFixture,
+) -> None:
     from mt.inspection.picture import picture
 
     maps = [

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [1, 5, 64, 321])
-def test_any_number_of_rows(rows: int, bias: bool) -> None:
+def test_a_packed_layer_equals_a_linear_one_for_any_number_of_rows(rows: int, bias: bool) -> None:
     linear = nn.Linear(48, 333, bias=bias)
     x = torch.randn(rows, 3, 48)
     with torch.no_grad():

@@ -197,7 +197,7 @@ def test_the_window_leaves_the_warm_up_out(cpu_time: bool, monkeypatch: pytest.M
     ) == (11100, 7.0, 8.0, 7)
 
 
-def test_batches_of_plain_loops_and_text_of_toolkits(tmp_path: Path) -> None:
+def test_peers_get_padded_batches_and_text_of_pieces(tmp_path: Path) -> None:
     protocol = load("protocol")
     pairs = [[[5, 6], [7]], [[8], [9, 10, 11]]]
     source, inputs, target, counts = protocol.padded({"pad": 0, "bos": 2, "eos": 3}, [1, 0], pairs)
@@ -237,7 +237,7 @@ def test_batches_of_plain_loops_and_text_of_toolkits(tmp_path: Path) -> None:
         ("peer", "hf", "NAME=PYTHON"),
     ],
 )
-def test_contestants_as_they_are_written(make: str, text: str, expected: Any) -> None:
+def test_contestants_are_parsed_or_refused(make: str, text: str, expected: Any) -> None:
     contest = load("bench.contest")
     if isinstance(expected, str):
         with pytest.raises(UsageError, match=expected):
@@ -299,7 +299,9 @@ def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path)
         assert shown[name] == (128 if value == "tiny" else int(value))
 
 
-def test_a_sweep_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_measures_preparation_and_first_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = [
         *TINY,
         "--sweep",
@@ -325,7 +327,7 @@ def test_a_sweep_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.slow
-def test_the_table_of_mechanisms(
+def test_mechanisms_trains_what_is_missing_and_prints_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One is trained, tested and timed; what is there is not done again, and what is not is left out."""
@@ -365,7 +367,7 @@ def test_the_table_of_mechanisms(
     assert float(found["tokens/s"].replace(",", "")) > 0 and printed[0]["gqa"]["AER"] == ""
 
 
-def test_made_text(tmp_path: Path) -> None:
+def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
     texts = load("bench.texts")
     paths = texts.write_made(tmp_path, 2000)
     source, target = (
@@ -431,7 +433,9 @@ def translated(
     return run
 
 
-def test_translation_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_translate_trains_a_run_and_measures_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without a run, one is trained; the options that peers need have survived in it."""
     data = [
         "data.train.demo=300",

@@ -20,13 +20,13 @@ def test_any_text_has_numbers_and_names(text: str) -> None:
     assert all(name in normalise_typography(text) for name in find_names(text))
 
 
-def test_lists_of_unequal_length() -> None:
+def test_lists_of_unequal_length_are_refused() -> None:
     for three in (untranslated_words, numbers_kept, names_kept):
         with pytest.raises(MTError, match="sources has 2 lines but"):
             three(["a", "b"], ["a"], ["a"])
 
 
-def test_untranslated_words_by_hand() -> None:
+def test_untranslated_words_equal_those_by_hand() -> None:
     sources = ["the old house in Berlin", "the the A 5", "Hi"]
     hypotheses = ["das old Haus in Berlin", "the A 5", ""]
     references = ["das alte Haus zu Berlin", "the Weg", "Hallo"]
@@ -54,7 +54,7 @@ def test_untranslated_words_by_hand() -> None:
         ("one ½ ² 三", []),
     ],
 )
-def test_numbers(text: str, numbers: list[str]) -> None:
+def test_numbers_are_found_in_text(text: str, numbers: list[str]) -> None:
     assert find_numbers(text) == numbers
 
 
@@ -76,7 +76,7 @@ def test_a_loop_of_digits_is_a_number_too() -> None:
     assert find_numbers("1" * 10_000) == ["1" * 10_000]
 
 
-def test_numbers_kept_by_hand() -> None:
+def test_kept_numbers_equal_those_by_hand() -> None:
     sources, references = (
         ["1,000 men, 5 women, 5 dogs", "3 cats"],
         ["1.000 Männer, fünf Frauen, 5 Hunde", "drei Katzen"],
@@ -97,18 +97,18 @@ def test_numbers_kept_by_hand() -> None:
         ("", []),
     ],
 )
-def test_names(text: str, names: list[str]) -> None:
+def test_names_are_capitalised_words_inside_a_sentence(text: str, names: list[str]) -> None:
     assert find_names(text) == names
 
 
-def test_names_kept_by_hand() -> None:
+def test_kept_names_equal_those_by_hand() -> None:
     sources = ["We saw Merkel in Munich with Merkel.", "In Rome"]
     references = ["Merkel sahen wir in München mit Merkel.", "Rom"]
     ratio = names_kept(sources, ["Wir sahen Merkl mit Merkel in Munich.", "Rome"], references)
     assert ratio.counts.tolist() == [1, 0] and ratio.totals.tolist() == [2, 0]
 
 
-def test_difference_of_two_sentences() -> None:
+def test_a_diff_shows_the_words_that_differ() -> None:
     segments = diff_words(" It’s “good”, he says.", "It's not good, he  said. ")
     assert [(s.equal, s.output, s.reference) for s in segments] == [
         (True, " It’s ", "It's "),
@@ -174,7 +174,7 @@ def test_sentence_scores_are_sacrebleus() -> None:
     assert sentence_chrf(hypotheses, references) == pytest.approx(expected)
 
 
-def test_most_different_sentences() -> None:
+def test_the_sentences_that_differ_most_come_first_on_either_side() -> None:
     a, b = [10.0, 50.0, 30.0, 20.0, 70.0], [20.0, 10.0, 30.0, 60.0, 30.0]
     assert most_different(a, b, 2) == (
         [1, 4],

@@ -66,7 +66,7 @@ def sentences(size: int, seed: int, words: int = 12) -> list[str]:
         ("", []),
     ],
 )
-def test_words(text: str, words: list[str]) -> None:
+def test_text_is_split_into_words(text: str, words: list[str]) -> None:
     assert split_words(text) == words
 
 
@@ -135,7 +135,7 @@ def test_ratios_add_up_and_resample_as_ratios_of_sums() -> None:
     )
 
 
-def test_accuracy_by_hand() -> None:
+def test_word_accuracy_equals_that_by_hand() -> None:
     counts = {"the": 1000, "cat": 4, "sat": 2, "dog": 1}
     buckets = {
         b.label: b
@@ -157,7 +157,7 @@ def test_accuracy_by_hand() -> None:
 
 
 @pytest.mark.parametrize("lows", [(), (1, 2), (0, 2, 2), (0, 5, 3)])
-def test_bad_buckets(lows: tuple[int, ...]) -> None:
+def test_buckets_of_frequency_must_rise_from_zero(lows: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="begin with 0"):
         word_accuracy(["a"], ["a"], {}, lows)
 
@@ -250,14 +250,16 @@ def test_ted_figures_are_plausible(realdata: Path) -> None:
         ("a b", "", 0, 0),
     ],
 )
-def test_repetitions_by_hand(hypothesis: str, reference: str, ngrams: int, immediate: int) -> None:
+def test_repetitions_equal_those_by_hand(
+    hypothesis: str, reference: str, ngrams: int, immediate: int
+) -> None:
     found = repeated_words([hypothesis], [reference])
     assert (found.ngrams.numerator, found.immediate.numerator) == (ngrams, immediate)
     assert found.ngrams.denominator == found.immediate.denominator == len(split_words(reference))
 
 
 @pytest.mark.parametrize("n", [2, 3])
-def test_repetitions_against_a_slow_reference(n: int) -> None:
+def test_repetitions_equal_a_slow_reference(n: int) -> None:
     hypotheses, references = sentences(100, 1, words=3), sentences(100, 2, words=3)
     found = repeated_words(hypotheses, references, n)
     for row, pair in enumerate(zip(hypotheses, references, strict=True)):
@@ -279,7 +281,7 @@ def test_repetitions_against_a_slow_reference(n: int) -> None:
             assert found.immediate.counts[row] == len(doubles), pair
 
 
-def test_bad_ngrams_and_lengths() -> None:
+def test_short_ngrams_and_lists_of_unequal_length_are_refused() -> None:
     with pytest.raises(UsageError, match="2 words or more"):
         repeated_words(["a"], ["a"], 1)
     for call in (
@@ -335,7 +337,7 @@ COMMON = {f"f{i}": 1000 for i in range(98)} | {
         ("house dog bird fish cow goat hen tree", "tree dog bird fish tree cow goat hen", 1, 0, 8),
     ],
 )
-def test_dropping_by_hand(
+def test_dropped_words_equal_those_by_hand(
     hypothesis: str, reference: str, missing: int, dropped: int, total: int
 ) -> None:
     found = dropped_words([hypothesis], [reference], COMMON)
@@ -373,7 +375,7 @@ def test_without_counts_the_references_tell_content_words() -> None:
     assert dropped_words([""] * 101, references).missing.totals[:2].tolist() == [1, 1]
 
 
-def test_source_words_without_link() -> None:
+def test_unlinked_words_are_counted_among_those_with_a_sure_gold_link() -> None:
     found = [parse_links("0-0 1p1"), parse_links("")]
     gold = [parse_links("0-0 1-1 2-2 3p2"), parse_links("0-0")]
     ratio = unlinked_words(found, gold)

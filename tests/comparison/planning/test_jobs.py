@@ -144,7 +144,7 @@ def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("import sys; sys.exit(3)", "exit code 3"),
     ],
 )
-def test_why_a_run_failed(
+def test_the_reason_of_a_failed_run_is_its_last_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str
 ) -> None:
     program(monkeypatch, text)
@@ -202,12 +202,12 @@ for _ in range(100):
     assert (tmp_path / "saved").read_text() == "x"
 
 
-def test_a_launcher_that_is_not_installed(tmp_path: Path) -> None:
+def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hydra/launcher=nowhere.*pip install"):
         train_all([planned(tmp_path)], ["hydra/launcher=nowhere"])
 
 
-def test_exit_codes_in_words() -> None:
+def test_an_exit_code_becomes_a_reason_in_words() -> None:
     assert why(0, ["error: x"]) == ""
     assert why(130, []) == "stopped by a signal, and saved"
     assert why(1, ["one\n", "error: two\n", "three\n"]) == "two"

@@ -189,7 +189,7 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
         ),
     ],
 )
-def test_mistakes_in_files(tmp_path: Path, text: str, message: str) -> None:
+def test_mistakes_in_a_file_are_named_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as error:
         run(parse([f"compare={tmp_path}/mine.yaml"]))
@@ -283,14 +283,14 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
     assert not run.finished()
 
 
-def test_paths_with_spaces_and_quotes(ask, tmp_path: Path) -> None:
+def test_paths_with_spaces_and_quotes_survive_as_overrides(ask, tmp_path: Path) -> None:
     strange = tmp_path / "it's a folder"
     plan = ask(TWO, f'runs_dir="{strange}"')
     assert plan.runs()[0].folder.path.parent == strange / "compare"
     assert load_config(plan.runs()[0].overrides) == plan.runs()[0].config
 
 
-def test_matched_parameters(ask) -> None:
+def test_matched_models_have_the_parameters_of_the_baseline(ask) -> None:
     text = (
         TWO.replace("tr:", "luong: [model=rnn, attention=luong], tr:")
         + "match_parameters: true\nbaseline: tr\n"

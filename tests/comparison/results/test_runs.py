@@ -163,7 +163,9 @@ def test_systems_with_too_few_validations_are_noted(
         ([(100, 10.0), (500, 20.0)], False),  # too few to tell
     ],
 )
-def test_still_improving_at_the_end(bleus: list[tuple[int, float]], expected: bool) -> None:
+def test_a_run_whose_last_validations_rise_is_still_improving(
+    bleus: list[tuple[int, float]], expected: bool
+) -> None:
     assert is_still_improving(curve(*bleus)) == expected
 
 

@@ -80,7 +80,7 @@ def test_scores_are_sacrebleus(name: str) -> None:
         Ter(),
     ],
 )
-def test_scores_with_other_settings(metric: SacreBleuMetric) -> None:
+def test_scores_with_other_settings_of_sacrebleu_equal_its_own(metric: SacreBleuMetric) -> None:
     references, (hypotheses,) = outputs(20, (0.3,))
     rows = SentenceStatistics(metric, hypotheses, [references]).rows
     expected = [metric.metric._compute_score_from_stats(row.tolist()).score for row in rows]
@@ -317,7 +317,7 @@ def test_no_difference_is_found_on_fewer_than_six_sentences(runs: int) -> None:
     assert judge(compared(6)).word == "better"
 
 
-def test_effect_and_its_sign() -> None:
+def test_the_effect_is_the_difference_of_mean_scores() -> None:
     references, systems = outputs(120, (0.1, 0.1, 0.4, 0.4))
     words = {}
     for name, metric in build_metrics()[0].items():
@@ -401,7 +401,7 @@ def test_variances_are_taken_apart() -> None:
     assert mixed.effect == pytest.approx(scored[0, 0].observed.mean() - scored[0, 1].observed[0])
 
 
-def test_degrees_of_freedom() -> None:
+def test_degrees_of_freedom_equal_those_of_welch_by_hand() -> None:
     # By hand: two systems of 3 runs, variances 2 and 1, nothing from sentences: (2/3 + 1/3)^2 /
     # ((2/3)^2 / 2 + (1/3)^2 / 2).
     chance = Chance(1.0, 0.0, 3.0, ((2.0, 3), (1.0, 3)))
@@ -481,7 +481,7 @@ def test_holm_by_hand_and_against_the_definition() -> None:
 # Bad calls
 
 
-def test_bad_calls() -> None:
+def test_runs_of_unequal_length_and_systems_without_runs_are_refused() -> None:
     rows = np.ones((5, 2))
 
     def runs(*which: np.ndarray) -> Runs:

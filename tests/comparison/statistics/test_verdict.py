@@ -28,7 +28,7 @@ def difference(
     )
 
 
-def test_words() -> None:
+def test_the_verdict_follows_the_corrected_p_value_and_the_sign() -> None:
     better = judge(difference(2, 0.01, 0.1, p=0.004))
     assert (better.word, better.needed) == (
         "better",
@@ -47,7 +47,7 @@ def test_words() -> None:
     )
 
 
-def test_seeds_needed_by_textbook() -> None:
+def test_the_number_of_seeds_needed_is_that_of_the_textbook() -> None:
     # Two samples of n, standard deviation 1, effect 1: n = 17 for power 0.8 (Cohen 1988, section
     # 2.4); effect 0.5: 64; 0.8: 26.
     for effect, n in ((1.0, 17), (0.8, 26), (0.5, 64)):
@@ -62,7 +62,7 @@ def test_seeds_needed_by_textbook() -> None:
     assert needed is not None and needed.seeds == stricter
 
 
-def test_test_set_that_is_too_small() -> None:
+def test_a_test_set_that_is_too_small_asks_for_more_sentences() -> None:
     # (1.96 + 0.84)^2 = 7.85 times the variance 0.04 that 1000 sentences leave, over an effect of
     # 0.2 squared
     needed = what_is_needed(difference(0.2, 0.04, 0.1))

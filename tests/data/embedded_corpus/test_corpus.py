@@ -35,7 +35,7 @@ def length(pair: Pair) -> int:
 # Repeatable
 
 
-def test_is_the_same_everywhere() -> None:
+def test_the_corpus_is_the_same_everywhere() -> None:
     lines = (
         f"{p.source}\t{p.target}\t{p.pharaoh}\t{' '.join(sorted(p.constructions))}\n"
         for p in generate("train", 1000)
@@ -106,7 +106,7 @@ def test_large_splits_share_no_source() -> None:
     )
 
 
-def test_lengths_of_training_sentences() -> None:
+def test_training_sentences_have_3_to_40_words_and_most_are_short() -> None:
     for split in ("train", "val", "compose"):
         lengths = [length(pair) for pair in pairs(split)]
         assert min(lengths) >= 3 and max(lengths) <= 40
@@ -121,7 +121,7 @@ def test_lengths_of_training_sentences() -> None:
     ("split", "buckets"),
     [("test", ((3, 10), (11, 20), (21, 30), (31, 40))), ("long", ((41, 60), (61, 80), (81, 120)))],
 )
-def test_equally_many_sentences_of_each_length(
+def test_test_splits_have_equally_many_sentences_in_each_length_bucket(
     split: str, buckets: tuple[tuple[int, int], ...]
 ) -> None:
     assert {"test": TEST_BUCKETS, "long": LONG_BUCKETS}[split] == buckets
@@ -264,7 +264,7 @@ def test_word_by_word_is_not_enough() -> None:
 # Files
 
 
-def test_writes_files(
+def test_the_script_writes_files_of_text_links_and_constructions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def write(*arguments: str) -> None:

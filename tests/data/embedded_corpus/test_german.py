@@ -160,7 +160,7 @@ def test_prepositions_govern_their_case() -> None:
     assert sum(count > 15 for count in seen.values()) >= 6, seen
 
 
-def test_weak_nouns() -> None:
+def test_weak_nouns_end_in_n_except_in_the_nominative_singular() -> None:
     nominative = r"(?:der|ein|kein|mein|unser|sein|ihr|dieser|jeder)"
     adjective, nouns = rf"(?:(?!{DETERMINER}\b)[a-zäöüß]+e[nr]? )?", WEAK.replace(" ", "|")
     seen: Counter[str] = Counter()
@@ -181,7 +181,7 @@ def test_weak_nouns() -> None:
     assert min(seen["nominative"], seen["other"]) > 100, seen
 
 
-def test_kein_and_nicht() -> None:
+def test_an_indefinite_noun_is_negated_by_kein() -> None:
     not_a = re.compile(r"\bnicht (?:ein|eine|einen|einem|einer|eines) (?!und\b)", re.IGNORECASE)
     assert not [target for target in targets() if not_a.search(target)]
     seen = 0
@@ -261,7 +261,7 @@ def test_the_finite_verb_is_second_in_main_clauses() -> None:
     assert seen > 25, seen
 
 
-def test_separable_verbs() -> None:
+def test_separable_verbs_put_their_prefix_where_the_clause_wants_it() -> None:
     prefixes = {
         "auf",
         "an",

@@ -101,7 +101,9 @@ def cells(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("phrase", "noun", "expected"), table(PHRASES))
-def test_a_determiner_an_adjective_and_a_noun(phrase: str, noun: str, expected: str) -> None:
+def test_a_determiner_an_adjective_and_a_noun_agree_in_every_case(
+    phrase: str, noun: str, expected: str
+) -> None:
     determiner, adjective = phrase.split()
     singular, plural, gender = noun.split()
     column = "mfnp".index(gender)
@@ -121,7 +123,7 @@ def test_a_determiner_an_adjective_and_a_noun(phrase: str, noun: str, expected: 
     assert forms == expected.split(" / ")
 
 
-def test_nouns() -> None:
+def test_nouns_take_the_endings_of_their_case() -> None:
     for singular, plural, gender, genitive in cells(GENITIVES):
         assert inflection.german_noun(singular, plural, gender, False, "gen") == genitive
         assert {
@@ -141,7 +143,7 @@ def test_nouns() -> None:
 
 
 @pytest.mark.parametrize(("infinitive", "third", "accepted"), cells(IMPERATIVES))
-def test_imperatives(infinitive: str, third: str, accepted: str) -> None:
+def test_imperatives_are_formed_as_accepted(infinitive: str, third: str, accepted: str) -> None:
     assert inflection.german_imperative(infinitive, third) in accepted.split(",")
 
 
@@ -174,7 +176,7 @@ def find(infinitive: str) -> Verb:
 
 
 @pytest.mark.parametrize(("infinitive", "expected"), table(FORMS))
-def test_forms_of_verbs(infinitive: str, expected: str) -> None:
+def test_verbs_take_the_forms_of_every_tense(infinitive: str, expected: str) -> None:
     wanted = zip(
         "ich er wir ich wir er wir".split(),
         "present present present past past perfect future".split(),
@@ -188,14 +190,18 @@ def test_forms_of_verbs(infinitive: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("tense", "main", "subordinate", "english"), table(PASSIVES))
-def test_forms_of_the_passive(tense: str, main: str, subordinate: str, english: str) -> None:
+def test_the_passive_takes_the_forms_of_every_tense(
+    tense: str, main: str, subordinate: str, english: str
+) -> None:
     assert said(find("sehen"), tense, "passive", main.split()[0], "de finite, de right") == main
     assert said(find("sehen"), tense, "passive", main.split()[0], "de last") == subordinate
     assert said(find("sehen"), tense, "passive", english.split()[0], "en first, en rest") == english
 
 
 @pytest.mark.parametrize(("modal", "tense", "negated", "english", "german"), table(MODALS))
-def test_forms_of_modals(modal: str, tense: str, negated: str, english: str, german: str) -> None:
+def test_modals_take_the_forms_of_every_tense_with_and_without_negation(
+    modal: str, tense: str, negated: str, english: str, german: str
+) -> None:
     """The words beside which `not` and `nicht` will stand."""
     see, no = find("sehen"), negated == "not"
     assert said(see, tense, "active", english.split()[0], "en first, en rest", no, modal) == english

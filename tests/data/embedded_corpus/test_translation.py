@@ -40,7 +40,7 @@ def spelled(text: str, language: str) -> tuple[str, str]:
         ("go:1 , !", "Go!", "1"),
     ],
 )
-def test_english_spelling(tokens: str, text: str, expected: str) -> None:
+def test_english_tokens_are_spelled_as_text(tokens: str, text: str, expected: str) -> None:
     assert spelled(tokens, "en") == (text, expected)
 
 
@@ -57,7 +57,7 @@ def test_english_spelling(tokens: str, text: str, expected: str) -> None:
         ("er:1 sieht:2 ein:3 a:4", "Er sieht ein a", "1 2 3 4"),
     ],
 )
-def test_german_spelling(tokens: str, text: str, expected: str) -> None:
+def test_german_tokens_are_spelled_as_text(tokens: str, text: str, expected: str) -> None:
     assert spelled(tokens, "de") == (text, expected)
 
 
@@ -125,7 +125,7 @@ PATTERNS = [
 ]
 
 
-def test_links_of_simple_sentences() -> None:
+def test_links_of_simple_sentences_are_those_by_hand() -> None:
     simple = [
         pair
         for seed in range(3)
