@@ -1,8 +1,8 @@
 """Words for word alignment: a word is a maximal run of text between spaces (U+0020).
 
 Comparisons use another definition, `mt.data.word_counts`: runs of letters, marks and digits. Here,
-punctuation belongs to the word it touches: "Yes, sir." has the words "Yes," and "sir.". Blanks other
-than U+0020 are part of a word, because SentencePiece treats them as letters.
+punctuation belongs to the word it touches: "Yes, sir." has the words "Yes," and "sir.". Blanks
+other than U+0020 are part of a word, because SentencePiece treats them as letters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pairs of the embedded corpus."""
+"""Pairs of the embedded corpus for its tests."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ from dataclasses import replace
 from functools import cache
 
 from mt.data.embedded_corpus import generate
+from mt.data.embedded_corpus.entries import Noun
 from mt.data.embedded_corpus.grammar import Grammar, Pair
-from mt.data.embedded_corpus.words import Lexicon, Noun
+from mt.data.embedded_corpus.lexicon import Lexicon
 
 SIZES = {"train": 10_000, "val": 200, "test": 320, "long": 240, "compose": 240}
 
 
 @cache
 def pairs(split: str, seed: int = 0, size: int = 0) -> tuple[Pair, ...]:
-    """Pairs of a split that several tests look at."""
+    """Return pairs of a split, generated once for all tests."""
     return tuple(generate(split, size or SIZES[split], seed))
 
 
-def few_words(verbs: Iterable[str], rng: random.Random, nouns: Collection[str]) -> Grammar:
-    """A grammar with few words, so that the same sentence comes again: these verbs, these German nouns or one of each sort.
+def small_grammar(verbs: Iterable[str], rng: random.Random, nouns: Collection[str]) -> Grammar:
+    """Return a grammar with few words, so that sentences recur.
 
-    `her` is among them, which can be a determiner or a pronoun.
+    It has the given English verbs, be and see, and the given German nouns, or one noun of each sort
+    and two ambiguous ones. `her` is included because it can be a determiner or a pronoun.
     """
-    whole, lexicon = Lexicon(), Lexicon()
+    full, lexicon = Lexicon(), Lexicon()
     groups: dict[str, list[Noun]] = defaultdict(list)
-    for noun in whole.nouns:
+    for noun in full.nouns:
         groups[noun.en[0] if noun.rival else noun.sort].append(noun)
     ambiguous = rng.sample([name for name in groups if groups[name][0].rival], 2)
-    some = [noun for name in ambiguous for noun in groups[name]] + [
+    lexicon.nouns = [noun for name in ambiguous for noun in groups[name]] + [
         rng.choice(group) for group in groups.values() if not group[0].rival
     ]
-    lexicon.nouns = [noun for noun in whole.nouns if noun.de[0] in nouns] if nouns else some
-    lexicon.verbs = [verb for verb in whole.verbs if verb.en[0] in {"be", "see", *verbs}]
+    if nouns:
+        lexicon.nouns = [noun for noun in full.nouns if noun.de[0] in nouns]
+    lexicon.verbs = [verb for verb in full.verbs if verb.en[0] in {"be", "see", *verbs}]
     lexicon.adjectives = [
         adjective
-        for adjective in whole.adjectives
+        for adjective in full.adjectives
         if adjective.en[0] in ("strange", "unusual", "nice", "loud")
     ]
     lexicon.determiners = [
-        replace(word, weight=1) for word in whole.determiners if word.en in ("the", "a", "her", "-")
+        replace(word, weight=1) for word in full.determiners if word.en in ("the", "a", "her", "-")
     ]
     grammar = Grammar(rng, lexicon)
     grammar.choices.tables["pronouns"] = [
@@ -60,16 +63,17 @@ def few_words(verbs: Iterable[str], rng: random.Random, nouns: Collection[str]) 
     return grammar
 
 
-def said(
+def short_pairs(
     verbs: Iterable[str], seed: int, number: int, longest: float = 8, nouns: Collection[str] = ()
 ) -> Iterator[Pair]:
-    """About so many short sentences with few words."""
+    """Yield up to `number` pairs of short sentences from a small grammar."""
     rng = random.Random(seed)
-    grammar = few_words(verbs, rng, nouns)
+    grammar = small_grammar(verbs, rng, nouns)
     for _ in range(number):
-        with contextlib.suppress(ValueError, IndexError):  # so few words cannot say everything
-            yield grammar.sentence(3 + (longest - 3) * rng.random())
+        with contextlib.suppress(ValueError, IndexError):  # some rules find no word
+            yield grammar.draw_sentence(3 + (longest - 3) * rng.random())
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
+    """Split a sentence into words without punctuation."""
     return re.sub(r"[,.?!]", "", text).split(" ")

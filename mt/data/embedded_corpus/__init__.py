@@ -1,7 +1,7 @@
-"""The embedded corpus: generated English-German sentence pairs with word alignments, so that everything runs offline and in minutes.
+"""The embedded corpus: generated English-German sentence pairs with word alignments.
 
-This is all that the rest of the package knows of it. The sentences come from the rules in `rules/`
-and the words in `lexicon/`.
+Other packages use only this module. The sentences come from the rules in `rules/` and the words in
+`lexicon/`.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from mt.data.embedded_corpus.grammar import Grammar, Pair
-from mt.data.embedded_corpus.words import FOLDER, Lexicon, rows
+from mt.data.embedded_corpus.lexicon import Lexicon
+from mt.data.embedded_corpus.tables import FOLDER, read_table
 from mt.errors import UsageError
 
 SPLITS = ("train", "val", "test", "long", "compose")
 SUBSETS = ("full", "core")
-SHORTEST, LONGEST = 3, 40  # words of a source sentence, but for the split `long`
+# Words of a source sentence: shortest and longest, and buckets of equal size in test and long.
+LENGTHS = (3, 40)
 TEST_BUCKETS = ((3, 10), (11, 20), (21, 30), (31, 40))
 LONG_BUCKETS = ((41, 60), (61, 80), (81, 120))
 
 
 def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iterator[Pair]:
-    """The first `size` English-German pairs of a split, each source once: the same on every machine and Python version.
+    """Yield the first `size` pairs of a split, each source once.
 
-    Splits: `train` and `val` lean to short sentences (3 to 40 words, about 11 on average); `test`
-    has equally many of each length bucket; `long` has sentences of 41 to 120 words, equally many in
-    three buckets; `compose` has combinations of constructions (rules/held-out.txt) that no other
-    split has. `subset`: `core` uses a part of the lexicon only.
+    The pairs are the same on every machine and Python version. Splits: `train` and `val` have
+    mostly short sentences (3 to 40 words, about 11 on average). `test` has equally many sentences
+    of each length bucket. `long` has sentences of 41 to 120 words, equally many of three buckets.
+    `compose` has combinations of constructions (rules/held-out.txt) that no other split has. Subset
+    `core` uses part of the lexicon.
 
-    A larger size continues a smaller one. A hash of the source decides whether a sentence belongs
-    to train, val or test (the last two get a tenth each), so no sentence is in two, whatever the
-    sizes and seeds. Memory: about 60 bytes a pair.
+    A larger size continues a smaller one. A hash of the source assigns a sentence to train, val or
+    test (val and test get a tenth each), so these are disjoint whatever their sizes and seeds.
+    Memory: about 60 bytes for each pair. Raises UsageError for an unknown split or subset or a
+    negative size.
     """
     if split not in SPLITS:
         raise UsageError(
@@ -42,14 +46,12 @@ def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iter
             f"the embedded corpus has no subset {subset!r}: choose one of {', '.join(SUBSETS)}"
         )
     if size < 0:
-        raise UsageError(
-            f"the embedded corpus cannot give {size} pairs: the number must not be negative"
-        )
+        raise UsageError(f"the size of the embedded corpus must be >= 0, got {size}")
     return _generate(split, size, seed, subset)
 
 
 def fingerprint() -> str:
-    """Changes with the rules, the words and the code, so that a prepared corpus is never taken for another one."""
+    """Return a digest of rules, words and code, which identifies the corpus in the cache."""
     files = sorted(path for path in FOLDER.rglob("*") if path.suffix in (".py", ".txt", ".rules"))
     return blake2b(b"".join(path.read_bytes() for path in files), digest_size=16).hexdigest()
 
@@ -57,18 +59,18 @@ def fingerprint() -> str:
 def _generate(split: str, size: int, seed: int, subset: str) -> Iterator[Pair]:
     rng = random.Random(_hash(f"{split} {seed}"))
     grammar = Grammar(rng, Lexicon(core=subset == "core"))
-    held_out = [frozenset(tags.split()) for (tags,) in rows("rules/held-out.txt")]
+    held_out = [frozenset(tags.split()) for (tags,) in read_table("rules/held-out.txt")]
     buckets = {"test": TEST_BUCKETS, "long": LONG_BUCKETS}.get(split)
     seen: set[int] = set()
     while len(seen) < size:
-        low, high = buckets[len(seen) % len(buckets)] if buckets else (SHORTEST, LONGEST)
-        wanted = low + (high - low) * rng.random() ** (1 if buckets else 3.4)
-        pair = grammar.sentence(wanted)
-        composed = any(tags <= clause for clause in pair.clauses for tags in held_out)
-        if composed != (split == "compose") or not low <= pair.source.count(" ") + 1 <= high:
+        low, high = buckets[len(seen) % len(buckets)] if buckets else LENGTHS
+        length = low + (high - low) * rng.random() ** (1 if buckets else 3.4)
+        pair = grammar.draw_sentence(length)
+        is_held_out = any(tags <= clause for clause in pair.clauses for tags in held_out)
+        if is_held_out != (split == "compose") or not low <= pair.source.count(" ") + 1 <= high:
             continue
         key = _hash(pair.source)
-        if key not in seen and (split in ("long", "compose") or split == _part(key)):
+        if key not in seen and (split in ("long", "compose") or split == _assign_split(key)):
             seen.add(key)
             yield pair
 
@@ -77,5 +79,5 @@ def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _part(key: int) -> str:
+def _assign_split(key: int) -> str:
     return {0: "val", 1: "test"}.get(key % 10, "train")

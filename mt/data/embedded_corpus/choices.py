@@ -1,35 +1,47 @@
-"""Which words can stand in a place: what the lexicon has for a kind of noun, verb or small word, found once and remembered."""
+"""Candidates for each place in a sentence: the entries of the lexicon that fit, cached."""
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import NamedTuple
 
-from mt.data.embedded_corpus.words import (
-    Adjective,
-    Determiner,
-    Lexicon,
-    Modal,
-    Noun,
-    Verb,
-    rows,
-    sorts_of,
-)
+from mt.data.embedded_corpus.entries import Adjective, Determiner, Modal, Noun, Verb
+from mt.data.embedded_corpus.lexicon import Lexicon
+from mt.data.embedded_corpus.tables import parse_sorts, read_table
 
-ONE_OBJECT = ("acc", "dat", "prep")
-SIMPLE = ("none", "acc", "dat", "give", "prep")
+ONE_OBJECT_FRAMES = ("acc", "dat", "prep")
+SIMPLE_FRAMES = ("none", "acc", "dat", "give", "prep")
+CLAUSE_FRAMES = ("that", "whether", "inf")
+PLACE_FRAMES = ("place", "goal")
 TABLES = ("adverbs", "names", "numbers", "prepositions", "conjunctions", "pronouns")
-CLAUSAL = ("that", "whether", "inf")
+
+
+class VerbQuery(NamedTuple):
+    """Requirements for a verb."""
+
+    frame: str | None  # a frame, or "any", "one" (object), "simple"
+    subject: str | None  # sort of the subject
+    subject_rival: str | None  # sort of the other reading of its noun
+    object: str | None  # sort of the object if that is fixed
+    object_rival: str | None
+    passive: bool
+    embed: bool  # a subordinate clause is allowed
+    place: bool  # a complement of place is allowed
+    particle: bool  # an English particle is allowed
+    ambiguous: bool  # other readings of the English verb are allowed
 
 
 class Choices:
-    """Lists to draw from, by what is asked for; with weights as their running sums. ValueError where there is nothing."""
+    """Lists of candidates, with cumulative weights if they have weights.
+
+    Nouns and verbs without candidates raise ValueError. All methods are cached.
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self.tables = {name: list(rows(f"lexicon/{name}.txt")) for name in TABLES}
-        # One cache an instance, gone with it.
+        self.tables = {name: list(read_table(f"lexicon/{name}.txt")) for name in TABLES}
+        # One cache for each instance, released with it.
         self.nouns = cache(self._nouns)
         self.pronouns = cache(self._pronouns)
         self.names = cache(self._names)
@@ -45,178 +57,220 @@ class Choices:
     def _nouns(
         self, sorts: frozenset[str], readings: frozenset[str] | None, inside: str
     ) -> list[Noun]:
-        """The nouns of these sorts; of the ambiguous ones those that mean nothing else among `readings` (None: leave them out).
+        """Return the nouns of the given sorts.
 
-        `inside`: yes for places that one is in, no for those that one is on or at; empty for all.
+        An ambiguous noun is included only if its other reading is not among `readings`, the sorts
+        that the context allows; None excludes all ambiguous nouns. `inside` restricts places: "yes"
+        to those one is in, "no" to those one is on or at.
         """
-        found = [n for n in self.lexicon.nouns if n.sort in sorts]
-        found = [
-            n
-            for n in found
-            if not n.rival
-            or (readings is not None and n.rival not in readings and self._told_apart(n))
-        ]
-        if inside:
-            found = [n for n in found if (n.preposition[0] == "in") == (inside == "yes")]
-        if not found:
-            raise ValueError(f"no noun for {sorted(sorts)}")
-        return found
 
-    def _told_apart(self, noun: Noun) -> bool:
-        """Whether there are verbs for every place where one must tell the readings of an ambiguous noun apart: as its subject, in the
-        passive, and in a relative clause. (The core has too few for some nouns.)
+        def is_clear(noun: Noun) -> bool:
+            if not noun.rival:
+                return True
+            return (
+                readings is not None and noun.rival not in readings and self._has_clear_verbs(noun)
+            )
+
+        nouns = [noun for noun in self.lexicon.nouns if noun.sort in sorts and is_clear(noun)]
+        if inside:
+            nouns = [noun for noun in nouns if (noun.preposition[0] == "in") == (inside == "yes")]
+        if not nouns:
+            raise ValueError(f"no noun for {sorted(sorts)}")
+        return nouns
+
+    def _has_clear_verbs(self, noun: Noun) -> bool:
+        """Return True if some verb rules out the other reading of an ambiguous noun in each place.
+
+        The places are the subject, the passive and a relative clause. For some nouns the core has
+        no such verbs.
         """
         subject = passive = relative = False
         for verb in self.lexicon.verbs:
             subject |= (
-                verb.frame in SIMPLE
+                verb.frame in SIMPLE_FRAMES
                 and noun.sort in verb.subjects
-                and noun.rival not in self.lexicon.subjects(verb)
+                and noun.rival not in self.lexicon.subject_sorts(verb)
             )
             if (
-                verb.frame in ONE_OBJECT
+                verb.frame in ONE_OBJECT_FRAMES
                 and noun.sort in verb.objects[0].sorts
-                and noun.rival not in self.lexicon.objects(verb, 0)
+                and noun.rival not in self.lexicon.object_sorts(verb, 0)
             ):
                 relative |= not verb.particle and "person" in verb.subjects
                 passive |= verb.frame == "acc" and verb.passive and "person" in verb.subjects
         return subject and passive and relative
 
-    def _pronouns(self, barred: tuple[str, ...]) -> list[tuple[list[str], list[str], str]]:
-        table = [
+    def _pronouns(self, excluded: tuple[str | None, ...]) -> list[tuple[list[str], list[str], str]]:
+        """Return English forms, German forms and agreement of each personal pronoun.
+
+        `excluded` names English subject forms.
+        """
+        pronouns = [
             (en.split(), de.split(), agreement) for en, de, agreement in self.tables["pronouns"]
         ]
-        return [row for row in table if row[0][0] not in barred]
+        return [pronoun for pronoun in pronouns if pronoun[0][0] not in excluded]
 
     def _names(self, kind: str, owner: bool) -> list[tuple[str, str]]:
-        table = [
-            (en, de)
-            for en, which, de in self.tables["names"]
-            if (which == "city") == (kind == "city")
-        ]
-        return [
+        """Return English and German names of cities, or of persons for any other kind.
+
+        An owner must have a German genitive in -s.
+        """
+        names = [
             (en, de or en)
-            for en, de in table
-            if not owner or not (de or en).endswith(("s", "x", "z", "ß"))
+            for en, name_kind, de in self.tables["names"]
+            if (name_kind == "city") == (kind == "city")
         ]
+        return [(en, de) for en, de in names if not (owner and de.endswith(("s", "x", "z", "ß")))]
 
     def _determiners(
         self, number: str, only: str | None, negated: bool, definite: bool
     ) -> tuple[list[float], list[Determiner]]:
-        """Under negation nothing that counts: `not every` and `not many` have other scopes."""
-        kinds = (
-            ("def",)
-            if definite
-            else ("def", "indef")
-            if negated
-            else ("def", "indef", "every", "many")
-        )
-        found = [
-            d
-            for d in self.lexicon.determiners
-            if number in d.numbers and d.kind in kinds and only in (None, d.en)
+        """Return determiners for a number of the noun; `only` names an English one.
+
+        Quantifiers are excluded under negation, because `not every` and `not many` are ambiguous in
+        scope.
+        """
+        kinds = {"def"} if definite else {"def", "indef"}
+        if not (definite or negated):
+            kinds |= {"every", "many"}
+        determiners = [
+            determiner
+            for determiner in self.lexicon.determiners
+            if number in determiner.numbers
+            and determiner.kind in kinds
+            and only in (None, determiner.en)
         ]
-        return list(accumulate(d.weight for d in found)), found
+        return list(accumulate(determiner.weight for determiner in determiners)), determiners
 
     def _adjectives(
-        self, sort: str, rival: str | None, graded: bool, but: Adjective | None
+        self, sort: str, rival: str | None, graded: bool, excluded: Adjective | None
     ) -> list[Adjective]:
-        """Adjectives for a sort; beside an ambiguous noun that they are the only key to, none that goes with the other reading."""
-        fitting = [
-            a
-            for a in self.lexicon.adjectives
-            if sort in a.sorts and rival not in self.lexicon.described(a) and a is not but
-        ]
-        return [a for a in fitting if not graded or a.en[1] != "-"]
+        """Return adjectives for a sort of noun.
 
-    def _verbs(self, key: tuple[Any, ...]) -> tuple[list[float], list[Verb]]:
-        """By frame, sort of the subject and the rival of its noun, the same of the object; whether passive; and whether there may be
-        a clause in it, a place, an English particle, another reading of the English verb.
+        `rival` excludes adjectives that fit the other reading of the noun. `graded` requires a
+        comparative.
         """
-        frame, subject, rival, noun, noun_rival, passive, embed, place, particle, readings = key
-        if frame == "weather":
-            return list(accumulate(1.0 for _ in self.lexicon.weather)), self.lexicon.weather
-        frames = {"any": tuple(self.lexicon.frames), "one": ONE_OBJECT, "simple": SIMPLE}.get(
-            frame, (frame,)
-        )
-        barred = (() if embed else CLAUSAL) + (() if place else ("place", "goal"))
-        found = []
-        for verb in self.lexicon.verbs:
-            patient = verb.objects[0].sorts if verb.objects else frozenset()
-            agents, patients = (
-                self.lexicon.subjects(verb),
-                self.lexicon.objects(verb, 0),
-            )  # what an English reader would admit
-            if passive:
-                fits = (
-                    verb.passive
-                    and "person" in verb.subjects
-                    and subject in patient
-                    and rival not in patients
-                )
-            else:
-                fits = (
-                    subject in verb.subjects
-                    and rival not in agents
-                    and (not noun or (noun in patient and noun_rival not in patients))
-                )
-            fits = fits and (readings or not self.lexicon.has_readings(verb))
-            if (
-                fits
-                and verb.frame in frames
-                and verb.frame not in barred
-                and (not verb.particle or (particle and not noun))
-            ):
-                found.append(verb)
-        if not found:
+        return [
+            adjective
+            for adjective in self.lexicon.adjectives
+            if sort in adjective.sorts
+            and rival not in self.lexicon.described_sorts(adjective)
+            and adjective is not excluded
+            and not (graded and adjective.en[1] == "-")
+        ]
+
+    def _verbs(self, query: VerbQuery) -> tuple[list[float], list[Verb]]:
+        """Return verbs that meet the requirements; the verbs of a frame share its weight."""
+        if query.frame == "weather":
+            verbs = self.lexicon.weather
+            return list(accumulate(1.0 for _ in verbs)), verbs
+        frames = {
+            "any": tuple(self.lexicon.frames),
+            "one": ONE_OBJECT_FRAMES,
+            "simple": SIMPLE_FRAMES,
+        }.get(query.frame or "", (query.frame,))
+        excluded = (() if query.embed else CLAUSE_FRAMES) + (() if query.place else PLACE_FRAMES)
+        verbs = [
+            verb
+            for verb in self.lexicon.verbs
+            if verb.frame in frames
+            and verb.frame not in excluded
+            and (not verb.particle or (query.particle and not query.object))
+            and (query.ambiguous or not self.lexicon.is_ambiguous(verb))
+            and self._arguments_fit(verb, query)
+        ]
+        if not verbs:
             raise ValueError(
-                f"no verb for frame {frame}, subject {subject} (not {rival}), object {noun} (not {noun_rival})"
+                f"no verb for frame {query.frame}, subject {query.subject} (not "
+                f"{query.subject_rival}), object {query.object} (not {query.object_rival})"
             )
-        counts = {name: sum(verb.frame == name for verb in found) for name in frames}
-        return list(
-            accumulate(self.lexicon.frames[verb.frame] / counts[verb.frame] for verb in found)
-        ), found
+        counts = {name: sum(verb.frame == name for verb in verbs) for name in frames}
+        weights = (self.lexicon.frames[verb.frame] / counts[verb.frame] for verb in verbs)
+        return list(accumulate(weights)), verbs
+
+    def _arguments_fit(self, verb: Verb, query: VerbQuery) -> bool:
+        """Return True if subject and object fit the verb, and their other readings do not.
+
+        The other readings are checked against all readings of the English verb, as a reader of the
+        source would.
+        """
+        object_sorts = verb.objects[0].sorts if verb.objects else frozenset()
+        readings = self.lexicon.object_sorts(verb, 0)
+        if query.passive:
+            return (
+                verb.passive
+                and "person" in verb.subjects
+                and query.subject in object_sorts
+                and query.subject_rival not in readings
+            )
+        return (
+            query.subject in verb.subjects
+            and query.subject_rival not in self.lexicon.subject_sorts(verb)
+            and (
+                not query.object
+                or (query.object in object_sorts and query.object_rival not in readings)
+            )
+        )
 
     def _modals(self, tense: str, subject: str, negated_question: bool) -> list[Modal]:
-        """Things can and must too, but could is more than konnte for them. `Must he not?` may be nicht müssen or nicht dürfen."""
-        then = tense == "modal-past"
-        things = () if then else ("can",)
+        """Return modals for a tense and a sort of subject.
+
+        `must` also takes things as subjects; so does `can`, but not `could`, which means more than
+        konnte. A negated question with `must` is excluded: it may be nicht müssen or nicht dürfen.
+        """
+        past = tense == "modal-past"
+        for_things = ("must",) if past else ("must", "can")
         return [
-            m
-            for m in self.lexicon.modals
-            if (subject in m.subjects or m.en[0] in ("must", *things))
-            and not (negated_question and not then and m.en[0] == "must")
-            and not (then and "-" in (m.en[1], m.de[2]))
+            modal
+            for modal in self.lexicon.modals
+            if (subject in modal.subjects or modal.en[0] in for_things)
+            and not (negated_question and not past and modal.en[0] == "must")
+            and not (past and "-" in (modal.en[1], modal.de[2]))
         ]
 
     def _adverbs(self, kind: str, tense: str, negated: bool) -> list[tuple[str, str]]:
-        """Adverbs of a kind; those of time that go with the tense (modals: as present and past). `Not every day` has two scopes."""
+        """Return adverbs of a kind that go with a tense, if one is given.
+
+        Modals count as present and past. `every` is excluded under negation, because `not every
+        day` is ambiguous in scope.
+        """
         tense = {"modal": "present", "modal-past": "past"}.get(tense, tense)
-        found = [
+        return [
             (en, de)
-            for en, de, which, tenses in self.tables["adverbs"]
-            if which == kind and (not tense or tense in tenses.split(","))
+            for en, de, adverb_kind, tenses in self.tables["adverbs"]
+            if adverb_kind == kind
+            and (not tense or tense in tenses.split(","))
+            and not (negated and en.startswith("every_"))
         ]
-        return [(en, de) for en, de in found if not (negated and en.startswith("every_"))]
 
     def _numbers(self, kind: str) -> list[tuple[str, str]]:
-        return [(en, de or en) for which, en, de in self.tables["numbers"] if which == kind]
+        return [
+            (en, de or en) for number_kind, en, de in self.tables["numbers"] if number_kind == kind
+        ]
 
     def _prepositions(self, kind: str) -> list[tuple[str, str, str, frozenset[str]]]:
+        """Return English and German form, case and sorts of each preposition of a kind."""
         return [
-            (en, de, case, sorts_of(sorts))
-            for which, en, de, case, sorts in self.tables["prepositions"]
-            if which == kind
+            (en, de, case, parse_sorts(sorts))
+            for preposition_kind, en, de, case, sorts in self.tables["prepositions"]
+            if preposition_kind == kind
         ]
 
     def _conjunctions(
         self, kind: str, when: str, after_perfect: bool
     ) -> list[tuple[str, str, str, str]]:
-        """`after_perfect`: only those that go with a main clause in the English perfect."""
-        table = [
+        """Return English form, German forms for now and then, and restriction of conjunctions.
+
+        `after_perfect` keeps only those that follow a main clause in the English perfect.
+        """
+        conjunctions = [
             (en, now, then, restriction)
-            for en, now, then, which, restriction in self.tables["conjunctions"]
-            if which == kind
+            for en, now, then, conjunction_kind, restriction in self.tables["conjunctions"]
+            if conjunction_kind == kind
         ]
-        usable = [row for row in table if (row[1] if when == "now" else row[2]) not in ("", "-")]
-        return [row for row in usable if row[3] == "-" or not after_perfect]
+        return [
+            row
+            for row in conjunctions
+            if (row[1] if when == "now" else row[2]) not in ("", "-")
+            and (row[3] == "-" or not after_perfect)
+        ]

@@ -1,7 +1,7 @@
-"""German and English inflection for the embedded corpus: from a word's principal parts to its forms.
+"""German and English inflection: the forms of a word from its principal parts.
 
-Cases are nom, acc, dat, gen; genders m, f, n and p (plural); the agreement of a verb is 1 (I), 3
-(he, she, it) or p (we, they).
+Cases are nom, acc, dat and gen; genders are m, f, n and p (plural). The agreement of a verb is 1
+(I), 3 (he, she, it) or p (we, they).
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ CASES = ("nom", "acc", "dat", "gen")
 GENDERS = "mfnp"
 AGREEMENTS = "13p"
 
-# Endings by case, for the genders m, f, n, p in this order.
-DER = {"nom": ("der", "die", "das", "die"), "acc": ("den", "die", "das", "die"), "dat": ("dem", "der", "dem", "den"),
-       "gen": ("des", "der", "des", "der")}  # fmt: skip
+# Articles and endings by case, for the genders m, f, n, p.
+DER = {
+    "nom": ("der", "die", "das", "die"),
+    "acc": ("den", "die", "das", "die"),
+    "dat": ("dem", "der", "dem", "den"),
+    "gen": ("des", "der", "des", "der"),
+}
 RELATIVE = {
     **DER,
     "dat": ("dem", "der", "dem", "denen"),
@@ -27,7 +31,8 @@ DIES = {
     "gen": ("es", "er", "es", "er"),
 }
 EIN = {**DIES, "nom": ("", "e", "", "e"), "acc": ("en", "e", "", "e")}
-# Adjectives: after nothing that shows the case; after der, dies-, jed-; after ein, kein, mein.
+# Adjective endings. Strong: no determiner shows the case. Weak: after der, dies-, jed-. Mixed:
+# after ein, kein, mein.
 STRONG = {**DIES, "gen": ("en", "er", "en", "er")}
 WEAK = {
     "nom": ("e", "e", "e", "en"),
@@ -43,6 +48,9 @@ MIXED = {
 }
 ADJECTIVE = {"strong": STRONG, "weak": WEAK, "mixed": MIXED}
 
+# The pronoun `it` by gender: nominative, accusative, dative.
+IT = {"m": ("er", "ihn", "ihm"), "f": ("sie", "sie", "ihr"), "n": ("es", "es", "ihm")}
+
 CONTRACTIONS = {
     "in dem": "im",
     "an dem": "am",
@@ -54,7 +62,8 @@ CONTRACTIONS = {
     "an das": "ans",
 }
 
-AUXILIARIES = {  # infinitive -> present and preterite, each for the agreements 1, 3, p
+# Present and preterite by infinitive, each for the agreements 1, 3, p.
+AUXILIARIES = {
     "haben": (("habe", "hat", "haben"), ("hatte", "hatte", "hatten")),
     "sein": (("bin", "ist", "sind"), ("war", "war", "waren")),
     "werden": (("werde", "wird", "werden"), ("wurde", "wurde", "wurden")),
@@ -68,7 +77,10 @@ ENGLISH_AUXILIARIES = {
 
 
 def german_noun(singular: str, plural: str, gender: str, weak: bool, case: str) -> str:
-    """The form in a case; `gender` p: plural. Weak nouns take -n or -en outside the nominative."""
+    """Return a noun in a case; `gender` p is the plural.
+
+    Weak nouns take -n or -en outside the nominative.
+    """
     if gender == "p":
         return plural + ("n" if case == "dat" and plural[-1] not in "ns" else "")
     if gender == "f":
@@ -79,31 +91,27 @@ def german_noun(singular: str, plural: str, gender: str, weak: bool, case: str) 
 
 
 def genitive_ending(noun: str, plural: str) -> str:
-    """Masculine and neuter: -es after a sibilant and in words of one syllable that end in d, t, ch, g, nn or f, else -s.
+    """Return the genitive ending of a masculine or neuter noun.
 
-    Duden allows both for most. A plural in -s or -sse shows a word that is treated otherwise: des
-    Chefs, des Busses.
+    -es after a sibilant, and in words of one syllable that end in d, t, ch, g or nn; else -s. Duden
+    allows both for most nouns. The plural shows exceptions: Chefs gives des Chefs, Busse gives des
+    Busses.
     """
     if plural == noun + "se":
         return "ses"
     if noun.endswith(("s", "ß", "x", "z", "sch", "st")):
         return "es"
-    return (
-        "es"
-        if syllables(noun) == 1
-        and noun.endswith(("d", "t", "ch", "g", "nn"))
-        and plural != noun + "s"
-        else "s"
-    )
+    takes_es = syllables(noun) == 1 and noun.endswith(("d", "t", "ch", "g", "nn"))
+    return "es" if takes_es and plural != noun + "s" else "s"
 
 
 def syllables(word: str) -> int:
-    """Groups of vowels."""
-    vowels = [letter in "aeiouäöüy" for letter in word.lower()]
-    return sum(now and not before for before, now in zip([False, *vowels], vowels, strict=False))
+    """Return the number of groups of vowels."""
+    return len(re.findall("[aeiouäöüy]+", word.lower()))
 
 
 def german_present(infinitive: str, third: str, agreement: str) -> str:
+    """Return the present form."""
     if infinitive in AUXILIARIES:
         return AUXILIARIES[infinitive][0][AGREEMENTS.index(agreement)]
     if agreement == "3":
@@ -119,13 +127,14 @@ def german_present(infinitive: str, third: str, agreement: str) -> str:
 
 
 def german_preterite(third: str, agreement: str) -> str:
+    """Return the preterite form."""
     if agreement != "p":
         return third
     return third + ("n" if third.endswith("e") else "en")
 
 
 def german_imperative(infinitive: str, third: str) -> str:
-    """Second person singular, without the prefix: gib, nimm, versprich; öffne, warte; komm, lauf."""
+    """Return the imperative (second person singular) without prefix: gib, nimm, warte, komm."""
     if infinitive in ("sein", "wissen"):
         return {"sein": "sei", "wissen": "wisse"}[infinitive]
     root = infinitive.removesuffix("n").removesuffix("e")
@@ -133,8 +142,9 @@ def german_imperative(infinitive: str, third: str) -> str:
         return third if third.endswith("tt") else third[:-1]
     if infinitive.endswith("eln"):
         return root[:-2] + "le"
-    heavy = root[-1] in "mn" and (root[-2] not in "aeiouäöülrmnh" or root[-3:-1] == "ch")
-    return root + ("e" if root.endswith(("d", "t", "er", "ig")) or heavy else "")
+    # A consonant cluster before m or n needs the -e: öffne, zeichne, atme.
+    cluster = root[-1] in "mn" and (root[-2] not in "aeiouäöülrmnh" or root[-3:-1] == "ch")
+    return root + ("e" if root.endswith(("d", "t", "er", "ig")) or cluster else "")
 
 
 def _vowels(word: str) -> list[str]:
@@ -142,12 +152,14 @@ def _vowels(word: str) -> list[str]:
 
 
 def english_present(base: str, third: str, agreement: str) -> str:
+    """Return the present form."""
     if base == "be":
         return ENGLISH_AUXILIARIES["be"][0][AGREEMENTS.index(agreement)]
     return third if agreement == "3" else base
 
 
 def english_past(base: str, past: str, agreement: str) -> str:
+    """Return the past form."""
     if base == "be":
         return ENGLISH_AUXILIARIES["be"][1][AGREEMENTS.index(agreement)]
     return past

@@ -1,22 +1,27 @@
-"""From tokens to sentences and links.
+"""Spelling of tokens as sentences, and links between their words.
 
-A token is a text and the concepts that it expresses; tokens of the two languages that share a
-concept are linked. A concept is a number that is new for each choice of a word; its negative marks
-a token that expresses it only in passing (`do` in a question): a possible link instead of a sure
-one.
+A token is a text and the concepts that it expresses. Tokens of both languages that share a concept
+are linked. A concept is a number, new for each choice of a word. A negative number marks a token
+that expresses the concept only in passing, such as `do` in a question: the link is then possible
+instead of sure.
 """
 
 from __future__ import annotations
 
 from mt.data.embedded_corpus import inflection
 
-Token = tuple[str, tuple[int, ...]]
+Concepts = tuple[int, ...]
+Token = tuple[str, Concepts]
 
 
-def spell(tokens: list[Token], language: str) -> tuple[str, list[tuple[int, ...]]]:
-    """Tokens -> the sentence, and the concepts of each word: commas meet, small words contract, the first letter is large."""
+def spell(tokens: list[Token], language: str) -> tuple[str, list[Concepts]]:
+    """Return the sentence, and the concepts of each word.
+
+    Punctuation attaches to the word before it and replaces a comma there, `'s` attaches, `can not`
+    and prepositions with articles contract, and the first letter is upper case.
+    """
     words: list[str] = []
-    concepts: list[tuple[int, ...]] = []
+    concepts: list[Concepts] = []
     for number, (text, ids) in enumerate(tokens):
         if text in (",", ".", "?", "!"):
             if words:
@@ -26,11 +31,12 @@ def spell(tokens: list[Token], language: str) -> tuple[str, list[tuple[int, ...]
         elif text == "not" and words[-1] == "can":
             words[-1], concepts[-1] = "cannot", concepts[-1] + ids
         elif text[0] == "~":
-            joined = inflection.CONTRACTIONS.get(f"{words[-1]} {text[1:]}") if words else None
-            if joined:
-                words[-1], concepts[-1] = joined, concepts[-1] + ids
+            article = text[1:]
+            contracted = words and inflection.CONTRACTIONS.get(f"{words[-1]} {article}")
+            if contracted:
+                words[-1], concepts[-1] = contracted, concepts[-1] + ids
             else:
-                words.append(text[1:])
+                words.append(article)
                 concepts.append(ids)
         else:
             if text == "a" and language == "en" and begins_with_vowel(tokens[number + 1][0]):
@@ -43,27 +49,24 @@ def spell(tokens: list[Token], language: str) -> tuple[str, list[tuple[int, ...]
 
 
 def begins_with_vowel(word: str) -> bool:
-    """By sound: an hour, a university."""
-    return (
-        word[0] in "aeiou"
-        and not word.startswith(("uni", "use", "eu", "one"))
-        or word.startswith(("hour", "honest", "heir"))
-    )
+    """Return True if a word begins with a vowel sound: an hour, but a university."""
+    if word.startswith(("hour", "honest", "heir")):
+        return True
+    return word[0] in "aeiou" and not word.startswith(("uni", "use", "eu", "one"))
 
 
-def links(
-    source: list[tuple[int, ...]], target: list[tuple[int, ...]]
-) -> tuple[tuple[int, int, bool], ...]:
-    """Words that share a concept; sure, unless one of them has it in passing."""
-    where: dict[int, list[tuple[int, bool]]] = {}
-    for position, ids in enumerate(source):
-        for concept in ids:
-            where.setdefault(abs(concept), []).append((position, concept > 0))
-    found: dict[tuple[int, int], bool] = {}
-    for position, ids in enumerate(target):
-        for concept in ids:
-            for place, sure in where.get(abs(concept), ()):
-                found[place, position] = found.get((place, position), False) or (
-                    sure and concept > 0
-                )
-    return tuple(sorted((i, j, sure) for (i, j), sure in found.items()))
+def link_words(source: list[Concepts], target: list[Concepts]) -> tuple[tuple[int, int, bool], ...]:
+    """Link the words that share a concept: (source word, target word, sure).
+
+    A link is sure if both words express one shared concept other than in passing.
+    """
+    positions: dict[int, list[tuple[int, bool]]] = {}
+    for i, concepts in enumerate(source):
+        for concept in concepts:
+            positions.setdefault(abs(concept), []).append((i, concept > 0))
+    links: dict[tuple[int, int], bool] = {}
+    for j, concepts in enumerate(target):
+        for concept in concepts:
+            for i, sure in positions.get(abs(concept), ()):
+                links[i, j] = links.get((i, j), False) or (sure and concept > 0)
+    return tuple(sorted((i, j, sure) for (i, j), sure in links.items()))

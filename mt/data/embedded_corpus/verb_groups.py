@@ -6,36 +6,40 @@ from dataclasses import dataclass
 from functools import cache
 
 from mt.data.embedded_corpus import inflection
-from mt.data.embedded_corpus.words import Modal, Verb, rows
+from mt.data.embedded_corpus.entries import Modal, Verb
+from mt.data.embedded_corpus.inflection import AGREEMENTS
+from mt.data.embedded_corpus.tables import read_table
 
+# English modals that take do in questions and negations: base, third person, past.
 LEXICAL_MODALS = {
     "want_to": ("want", "wants", "wanted"),
     "wanted_to": ("want", "wants", "wanted"),
     "had_to": ("have", "has", "had"),
 }
 
-
-Words = tuple[
-    tuple[str, str], ...
-]  # each with what it expresses: v (the verb), a, b (auxiliaries); d, m (verb, modal, in passing)
+# Each word with its role: v is the verb, a and b are auxiliaries; d and m express verb and modal
+# only in passing.
+Words = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class VerbForms:
-    """Words by field: English first (what a question puts in front) and rest; German finite, right (what closes a main
-    clause) and last (what closes a subordinate one).
+    """The verb group of a clause.
+
+    `words` has the fields "en first" (the verb that a question puts in front), "en rest", "de
+    finite", "de right" (the end of a main clause) and "de last" (the end of a subordinate clause).
     """
 
     words: dict[str, Words]
-    has_auxiliary: bool
+    has_auxiliary: bool  # in English
 
 
 @cache
 def tenses() -> dict[tuple[str, str], tuple[list[str], str, list[str]]]:
-    """rules/verbs.txt: tense, voice -> English forms, German finite form, German end of the clause."""
+    """Read rules/verbs.txt: English forms, German finite form and end by tense and voice."""
     return {
         (tense, voice): (en.split(), finite, end.split())
-        for tense, voice, en, finite, end in rows("rules/verbs.txt")
+        for tense, voice, en, finite, end in read_table("rules/verbs.txt")
     }
 
 
@@ -49,58 +53,70 @@ def verb_forms(
     question: bool,
     modal: Modal | None,
 ) -> VerbForms:
-    """The verb group of a clause in both languages."""
+    """Return the verb group of a clause in both languages."""
     english, finite, end = tenses()[tense, voice]
-    en: list[tuple[str, str]] = []
-    for number, part in enumerate(english):
-        word, _, form = part.partition(".")
-        role = "v" if word == "V" else "ab"[number]
-        if word == "M":
-            assert modal is not None
-            en += _english_modal(modal, form, agreement)
-        else:
-            en += [(_english_form(verb if word == "V" else word, form, agreement), role)]
-    lexical = LEXICAL_MODALS.get(modal.en[english[0].endswith("past")]) if modal else None
-    be = en[0][0] in ("am", "is", "are", "was", "were")
-    auxiliary = (len(en) > 1 and not lexical) or be
-    if not auxiliary and (negated or question):
-        do = inflection.ENGLISH_AUXILIARIES["do"][english[0].endswith("past")][
-            inflection.AGREEMENTS.index(agreement)
-        ]
-        en = [(do, "m"), (lexical[0], "a"), *en[1:]] if lexical else [(do, "d"), (verb.en[0], "v")]
-        auxiliary = True
+    past = english[0].endswith("past")
+    en, has_auxiliary = _english_group(verb, english, past, agreement, negated or question, modal)
     german_modal = modal.de if modal else None
-    if modal and negated and modal.negated[0] and not english[0].endswith("past"):
+    if modal and negated and modal.negated[0] and not past:
         german_modal = (*modal.negated, "")
-    de_finite = _german_form(verb, german_modal, finite, agreement)
+    word = _german_form(verb, german_modal, finite, agreement)
     role = "v" if finite.startswith("V") else "a"
     right = [
         (_german_form(verb, german_modal, part, agreement), "v" if part.startswith("V") else "b")
         for part in end
     ]
-    if role == "a" or not verb.prefix:
-        last = [*right, (de_finite, role)]
-    else:
-        last = [(verb.prefix + de_finite, "v")]
-        right = [(verb.prefix, "v")]
+    last = [*right, (word, role)]
+    if role == "v" and verb.prefix:
+        right, last = [(verb.prefix, "v")], [(verb.prefix + word, "v")]
     fields = {
         "en first": en[:1],
         "en rest": en[1:],
-        "de finite": [(de_finite, role)],
+        "de finite": [(word, role)],
         "de right": right,
         "de last": last,
     }
-    return VerbForms({name: tuple(words) for name, words in fields.items()}, auxiliary)
+    return VerbForms({name: tuple(words) for name, words in fields.items()}, has_auxiliary)
+
+
+def _english_group(
+    verb: Verb, parts: list[str], past: bool, agreement: str, needs_do: bool, modal: Modal | None
+) -> tuple[list[tuple[str, str]], bool]:
+    """Return the English words with their roles, and True if they have an auxiliary.
+
+    `needs_do`: a clause without auxiliary gets a form of do.
+    """
+    words: list[tuple[str, str]] = []
+    for number, part in enumerate(parts):
+        word, _, form = part.partition(".")
+        if word == "M":
+            assert modal is not None
+            words += _english_modal(modal, form, agreement)
+        elif word == "V":
+            words.append((_english_form(verb, form, agreement), "v"))
+        else:
+            words.append((_english_form(word, form, agreement), "ab"[number]))
+    lexical = LEXICAL_MODALS.get(modal.en[past]) if modal else None
+    is_be = words[0][0] in ("am", "is", "are", "was", "were")
+    has_auxiliary = (len(words) > 1 and not lexical) or is_be
+    if has_auxiliary or not needs_do:
+        return words, has_auxiliary
+    do = inflection.ENGLISH_AUXILIARIES["do"][past][AGREEMENTS.index(agreement)]
+    if lexical:
+        return [(do, "m"), (lexical[0], "a"), *words[1:]], True
+    return [(do, "d"), (verb.en[0], "v")], True
 
 
 @cache
 def bare_forms(verb: Verb) -> dict[str, Words]:
-    """Infinitive and imperative (second person singular): English to, do, base; German zu, imperative, prefix."""
-    zu = (
-        ((f"{verb.prefix}zu{verb.de[0]}", "v"),)
-        if verb.prefix
-        else (("zu", "d"), (verb.de[0], "v"))
-    )
+    """Return infinitive and imperative (second person singular).
+
+    The fields are "en to", "en do", "en base", "de zu", "de imperative" and "de prefix".
+    """
+    if verb.prefix:
+        zu: Words = ((f"{verb.prefix}zu{verb.de[0]}", "v"),)
+    else:
+        zu = (("zu", "d"), (verb.de[0], "v"))
     return {
         "en to": (("to", "d"),),
         "en do": (("do", "d"),),
@@ -112,20 +128,22 @@ def bare_forms(verb: Verb) -> dict[str, Words]:
 
 
 def _english_modal(modal: Modal, form: str, agreement: str) -> list[tuple[str, str]]:
-    word = modal.en[form == "past"]
+    past = form == "past"
+    word = modal.en[past]
     if "_" not in word:
         return [(word, "a")]
-    base, third, past = LEXICAL_MODALS[word]
-    return [
-        (past if form == "past" else inflection.english_present(base, third, agreement), "a"),
-        ("to", "a"),
-    ]
+    base, third, past_form = LEXICAL_MODALS[word]
+    finite = past_form if past else inflection.english_present(base, third, agreement)
+    return [(finite, "a"), ("to", "a")]
 
 
 def _english_form(word: Verb | str, form: str, agreement: str) -> str:
-    index = inflection.AGREEMENTS.index(agreement)
+    """Return a form of a verb, or of an auxiliary given by its base form."""
     if isinstance(word, str):
-        return inflection.ENGLISH_AUXILIARIES[word][form == "past"][index] if form else word
+        if not form:
+            return word
+        forms = inflection.ENGLISH_AUXILIARIES[word][form == "past"]
+        return forms[AGREEMENTS.index(agreement)]
     base, third, past, participle = word.en
     if form == "present":
         return inflection.english_present(base, third, agreement)
@@ -135,6 +153,7 @@ def _english_form(word: Verb | str, form: str, agreement: str) -> str:
 
 
 def _german_form(verb: Verb, modal: tuple[str, str, str] | None, part: str, agreement: str) -> str:
+    """Return one form of the table of tenses: V is the verb, M the modal, A haben or sein."""
     word, _, form = part.partition(".")
     if word == "V":
         infinitive, third, preterite, participle = verb.de
@@ -152,4 +171,4 @@ def _german_form(verb: Verb, modal: tuple[str, str, str] | None, part: str, agre
     if not form:
         return word
     auxiliary = verb.auxiliary if word == "A" else word
-    return inflection.AUXILIARIES[auxiliary][form == "past"][inflection.AGREEMENTS.index(agreement)]
+    return inflection.AUXILIARIES[auxiliary][form == "past"][AGREEMENTS.index(agreement)]

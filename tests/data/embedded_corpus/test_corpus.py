@@ -16,11 +16,12 @@ import pytest
 import sacrebleu
 
 from helpers import ROOT
-from helpers.corpus_pairs import SIZES, pairs, said, words_of
+from helpers.corpus_pairs import SIZES, pairs, short_pairs, split_words
 from mt.data.embedded_corpus import LONG_BUCKETS, SPLITS, TEST_BUCKETS, generate
-from mt.data.embedded_corpus.compiler import parse
 from mt.data.embedded_corpus.grammar import Grammar, Pair
-from mt.data.embedded_corpus.words import FOLDER, Lexicon
+from mt.data.embedded_corpus.lexicon import Lexicon
+from mt.data.embedded_corpus.rules import parse_rules
+from mt.data.embedded_corpus.tables import FOLDER
 from mt.errors import UsageError
 
 # If the test of this digest fails, the corpus has changed. Was that meant? Then put the digest here
@@ -55,7 +56,7 @@ def test_larger_sizes_continue_smaller_ones_and_seeds_differ() -> None:
 
 def test_the_core_uses_part_of_the_words() -> None:
     whole, core = (
-        {w for pair in found for w in words_of(pair.source)}
+        {w for pair in found for w in split_words(pair.source)}
         for found in (pairs("train")[:1500], generate("train", 1500, 0, "core"))
     )
     assert 300 < len(core) < 0.75 * len(whole), (len(core), len(whole))
@@ -65,7 +66,7 @@ def test_the_core_uses_part_of_the_words() -> None:
     ("arguments", "reason"),
     [
         (("dev", 5), "no split 'dev': choose one of train, val, test, long, compose"),
-        (("train", -1), "-1 pairs"),
+        (("train", -1), "must be >= 0, got -1"),
         (("train", 5, 0, "tiny"), "no subset 'tiny': choose one of full, core"),
     ],
 )
@@ -180,7 +181,7 @@ def two_references(
     """How many sources came again among short sentences, and those that were translated differently."""
     found: dict[str, set[str]] = defaultdict(set)
     made = 0
-    for pair in said(verbs, seed, number, longest):
+    for pair in short_pairs(verbs, seed, number, longest):
         found[pair.source].add(pair.target)
         made += 1
     assert made > 0.7 * number
@@ -212,7 +213,7 @@ def test_a_source_has_one_reference(verbs: str) -> None:
 def test_a_source_has_one_reference_across_splits_and_seeds() -> None:
     known: dict[str, str] = {}
     grammar, rng = Grammar(random.Random(7), Lexicon()), random.Random(8)
-    short = (grammar.sentence(3 + 3 * rng.random()) for _ in range(10_000))
+    short = (grammar.draw_sentence(3 + 3 * rng.random()) for _ in range(10_000))
     for pair in itertools.chain(short, pairs("train"), pairs("train", 1, 150)):
         assert known.setdefault(pair.source, pair.target) == pair.target, pair.source
 
@@ -235,7 +236,7 @@ def test_every_construction_is_in_one_sentence_of_a_hundred() -> None:
     rules = [
         rule
         for path in (FOLDER / "rules").glob("*.rules")
-        for rule in parse(path.read_text("utf-8"))
+        for rule in parse_rules(path.read_text("utf-8"))
     ]
     count = Counter(tag for pair in pairs("train") for tag in pair.constructions)
     names = {tag for rule in rules for tag in rule.tags} | {
@@ -249,14 +250,14 @@ def test_word_by_word_is_not_enough() -> None:
     """The most frequent partner of each source word, learned from the links, in the order of the source."""
     partners: dict[str, Counter[str]] = defaultdict(Counter)
     for pair in pairs("train"):
-        source, target = words_of(pair.source), words_of(pair.target)
+        source, target = split_words(pair.source), split_words(pair.target)
         for i, j, _ in pair.links:
             partners[source[i]][target[j]] += 1
     output = [
-        " ".join(partners[w].most_common(1)[0][0] for w in words_of(pair.source) if partners[w])
+        " ".join(partners[w].most_common(1)[0][0] for w in split_words(pair.source) if partners[w])
         for pair in pairs("test")
     ]
-    reference = [" ".join(words_of(pair.target)) for pair in pairs("test")]
+    reference = [" ".join(split_words(pair.target)) for pair in pairs("test")]
     bleu = sacrebleu.corpus_bleu(output, [reference], lowercase=True).score
     assert 3 < bleu < 30, "below 3 the lookup itself is broken"
 
@@ -302,4 +303,4 @@ def test_the_script_writes_files_of_text_links_and_constructions(
             write(*wrong)
     assert len(list(folder.iterdir())) == 8, "something was written"
     error = capsys.readouterr().err
-    assert "val.en is there already" in error and "no split 'dev'" in error and "-1 pairs" in error
+    assert "val.en is there already" in error and "no split 'dev'" in error and "got -1" in error

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from functools import cache
 
-from helpers.corpus_pairs import pairs, said
+from helpers.corpus_pairs import pairs, short_pairs
 
 SPLITS = ("train", "test", "compose")
 
@@ -96,7 +96,7 @@ def test_adjectives_without_determiner_show_the_case() -> None:
         noun: endings[key].split() for key, nouns in gender.items() for noun in nouns.split()
     }
     seen: Counter[str] = Counter()
-    more = said(("drink", "buy", "order"), 1, 2500, nouns=["Mann", "Frau", "Kind", *allowed])
+    more = short_pairs(("drink", "buy", "order"), 1, 2500, nouns=["Mann", "Frau", "Kind", *allowed])
     for target in [*targets(), *(pair.target for pair in more)]:
         for before, found, noun in re.findall(
             rf"(\S+) {adjective}(er|es|en|em|e) ({'|'.join(allowed)})\b", target
@@ -284,7 +284,7 @@ def test_separable_verbs_put_their_prefix_where_the_clause_wants_it() -> None:
     )
     seen: Counter[str] = Counter()
     assert not [words for words in clauses() if words[-1] in prefixes]
-    more = said(("invite", "get", "wake"), 1, 1500, longest=10)
+    more = short_pairs(("invite", "get", "wake"), 1, 1500, longest=10)
     for target in [*targets(), *(pair.target for pair in more)]:
         for match in together.finditer(target):
             assert re.match(r"[,.?!]| und | als | wie ", target[match.end() :]), target

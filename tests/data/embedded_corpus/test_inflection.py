@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from mt.data.embedded_corpus import inflection
+from mt.data.embedded_corpus.entries import Verb
+from mt.data.embedded_corpus.lexicon import Lexicon
 from mt.data.embedded_corpus.verb_groups import verb_forms
-from mt.data.embedded_corpus.words import Lexicon, Verb
 
 FORMS = """
 sehen | ich sehe, er sieht, wir sehen, ich sah, wir sahen, er hat gesehen, wir werden sehen
@@ -147,7 +148,7 @@ def test_imperatives_are_formed_as_accepted(infinitive: str, third: str, accepte
     assert inflection.german_imperative(infinitive, third) in accepted.split(",")
 
 
-def said(
+def conjugate(
     verb: Verb,
     tense: str,
     voice: str,
@@ -183,7 +184,7 @@ def test_verbs_take_the_forms_of_every_tense(infinitive: str, expected: str) -> 
         strict=True,
     )
     forms = [
-        said(find(infinitive), tense, "active", pronoun, "de finite, de right")
+        conjugate(find(infinitive), tense, "active", pronoun, "de finite, de right")
         for pronoun, tense in wanted
     ]
     assert ", ".join(forms) == expected
@@ -193,9 +194,14 @@ def test_verbs_take_the_forms_of_every_tense(infinitive: str, expected: str) -> 
 def test_the_passive_takes_the_forms_of_every_tense(
     tense: str, main: str, subordinate: str, english: str
 ) -> None:
-    assert said(find("sehen"), tense, "passive", main.split()[0], "de finite, de right") == main
-    assert said(find("sehen"), tense, "passive", main.split()[0], "de last") == subordinate
-    assert said(find("sehen"), tense, "passive", english.split()[0], "en first, en rest") == english
+    assert (
+        conjugate(find("sehen"), tense, "passive", main.split()[0], "de finite, de right") == main
+    )
+    assert conjugate(find("sehen"), tense, "passive", main.split()[0], "de last") == subordinate
+    assert (
+        conjugate(find("sehen"), tense, "passive", english.split()[0], "en first, en rest")
+        == english
+    )
 
 
 @pytest.mark.parametrize(("modal", "tense", "negated", "english", "german"), table(MODALS))
@@ -204,11 +210,17 @@ def test_modals_take_the_forms_of_every_tense_with_and_without_negation(
 ) -> None:
     """The words beside which `not` and `nicht` will stand."""
     see, no = find("sehen"), negated == "not"
-    assert said(see, tense, "active", english.split()[0], "en first, en rest", no, modal) == english
-    assert said(see, tense, "active", german.split()[0], "de finite, de right", no, modal) == german
+    assert (
+        conjugate(see, tense, "active", english.split()[0], "en first, en rest", no, modal)
+        == english
+    )
+    assert (
+        conjugate(see, tense, "active", german.split()[0], "de finite, de right", no, modal)
+        == german
+    )
     subordinate = german.split()
     assert (
-        said(see, tense, "active", subordinate[0], "de last", no, modal)
+        conjugate(see, tense, "active", subordinate[0], "de last", no, modal)
         == f"{subordinate[0]} sehen {subordinate[1]}"
     )
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mt.data.embedded_corpus.compiler import Compiler, parse
+from mt.data.embedded_corpus.compiler import Compiler
 from mt.data.embedded_corpus.grammar import Grammar
-from mt.data.embedded_corpus.words import Lexicon
+from mt.data.embedded_corpus.lexicon import Lexicon
+from mt.data.embedded_corpus.rules import parse_rules
 
 Leaves = dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
@@ -28,9 +29,9 @@ class Script(random.Random):
 
 def build(rules: str, leaves: Leaves | None = None, *numbers: float) -> Grammar:
     grammar = Grammar(Script(*numbers), Lexicon())
-    grammar.expand = Compiler(parse(rules, "test.rules"), grammar, leaves or {}).categories[
-        "sentence"
-    ]
+    grammar.expand = Compiler(
+        parse_rules(rules, "test.rules"), grammar.derivation, leaves or {}
+    ).categories["sentence"]
     return grammar
 
 
@@ -63,7 +64,7 @@ time now
     w = "at_night / nachts"
     en: w
     de: w
-""").sentence(10)
+""").draw_sentence(10)
     assert (pair.source, pair.target) == (
         "Red wine always at night by the way.",
         "Nachts doch übrigens, roter Wein.",
@@ -95,7 +96,7 @@ inner rule
     let shade: $colour
 """,
         probe(found),
-    ).sentence(10)
+    ).draw_sentence(10)
     inner, outer, sentence = found
     assert (inner["colour"], inner["copy"], inner["size"], inner["sorts"]) == (
         "blue",
@@ -133,10 +134,10 @@ choice yes [{conditions}]
     de: "genommen"
 """)
     if holds:
-        assert grammar.sentence(left).source == "Taken."
+        assert grammar.draw_sentence(left).source == "Taken."
     else:
         with pytest.raises(ValueError, match="no rule for choice"):
-            grammar.sentence(left)
+            grammar.draw_sentence(left)
 
 
 def test_what_held_before_is_asked_again_for_other_features() -> None:
@@ -159,7 +160,7 @@ side third [kind=x left<4]
     de: "t"
 """
     grammar = build(rules)
-    assert [grammar.sentence(length).source for length in (6, 9, 3, 6)] == [
+    assert [grammar.draw_sentence(length).source for length in (6, 9, 3, 6)] == [
         "R s t",
         "R s r",
         "T s t",
@@ -185,8 +186,8 @@ choice c 1
 """
     numbers = (0.0, 0.24, 0.26, 0.74, 0.76, 0.99)
     grammar = build(rules, None, *numbers, *numbers)
-    assert "".join(grammar.sentence(9).source for _ in numbers) == "RRSSTT"
-    assert "".join(grammar.sentence(2).source for _ in numbers) == "RRRTTT"
+    assert "".join(grammar.draw_sentence(9).source for _ in numbers) == "RRSSTT"
+    assert "".join(grammar.draw_sentence(2).source for _ in numbers) == "RRRTTT"
 
 
 def test_the_first_field_line_that_holds_counts() -> None:
@@ -207,7 +208,7 @@ object short [left<5]
     de: "es"
     let kind: pron
 """
-    assert [(p.source, p.target) for p in map(build(rules).sentence, (9, 3))] == [
+    assert [(p.source, p.target) for p in map(build(rules).draw_sentence, (9, 3))] == [
         ("Second thing", "Mitten darin eins Ding"), ("First it", "Zwei es")
     ]  # fmt: skip
 
@@ -237,7 +238,7 @@ inner one #inner
 word any #word
     en: "w"
     de: "w"
-""").sentence(9)
+""").draw_sentence(9)
     assert pair.clauses == (
         frozenset({"top", "word"}),
         frozenset({"outer", "phrase", "word"}),
@@ -258,8 +259,8 @@ BODY = '    en: "x"\n    de: "y"\n'
         (BODY, 1, "belongs to no rule"),
         ("sentence only\n    gibberish\n" + BODY, 2, "expected `name = category"),
         ("sentence only\n    fr: x\n" + BODY, 2, "expected `name = category"),
-        ("sentence only\n" + BODY + "    let nothing\n", 4, "not understood"),
-        ("sentence only\n    a = word colour\n" + BODY, 2, "not understood"),
+        ("sentence only\n" + BODY + "    let nothing\n", 4, "cannot parse"),
+        ("sentence only\n    a = word colour\n" + BODY, 2, "cannot parse"),
         ("sentence only\n    a = word\n" + BODY, 1, "unknown category word"),
         ("sentence only\n    en: x\n    de: x.mid\n", 1, "no constituent x"),
         ("probe only\n" + BODY, 1, "probe is a category of the lexicon"),

@@ -8,10 +8,10 @@ from functools import cache
 
 import pytest
 
-from helpers.corpus_pairs import pairs, said, words_of
+from helpers.corpus_pairs import pairs, short_pairs, split_words
 from mt.data.embedded_corpus import SPLITS
 from mt.data.embedded_corpus.grammar import Pair
-from mt.data.embedded_corpus.spelling import links, spell
+from mt.data.embedded_corpus.spelling import link_words, spell
 
 # Tokens
 
@@ -80,26 +80,30 @@ def test_a_and_an_go_by_sound(article: str, words: str) -> None:
 
 
 def test_words_that_share_a_concept_are_linked() -> None:
-    assert links([(1,), (2,), (3,)], [(3,), (1,)]) == ((0, 1, True), (2, 0, True))
-    assert links([(1,), (1,), ()], [(1,), (1,)]) == (
+    assert link_words([(1,), (2,), (3,)], [(3,), (1,)]) == ((0, 1, True), (2, 0, True))
+    assert link_words([(1,), (1,), ()], [(1,), (1,)]) == (
         (0, 0, True),
         (0, 1, True),
         (1, 0, True),
         (1, 1, True),
     )
-    assert links([(1,), (2,)], [(1, 2)]) == ((0, 0, True), (1, 0, True)), "in the = im"
+    assert link_words([(1,), (2,)], [(1, 2)]) == ((0, 0, True), (1, 0, True)), "in the = im"
 
 
 def test_what_a_word_says_in_passing_is_a_possible_link() -> None:
     """Did he sleep? Schlief er? And: to sleep, zu schlafen."""
-    assert links([(-1,), (2,), (1,)], [(1,), (2,)]) == ((0, 0, False), (1, 1, True), (2, 0, True))
-    assert links([(-1,), (1,)], [(-1,), (1,)]) == (
+    assert link_words([(-1,), (2,), (1,)], [(1,), (2,)]) == (
+        (0, 0, False),
+        (1, 1, True),
+        (2, 0, True),
+    )
+    assert link_words([(-1,), (1,)], [(-1,), (1,)]) == (
         (0, 0, False),
         (0, 1, False),
         (1, 0, False),
         (1, 1, True),
     )
-    assert links([(-1, 1)], [(1,)]) == links([(1, -1)], [(1,)]) == ((0, 0, True),), (
+    assert link_words([(-1, 1)], [(1,)]) == link_words([(1, -1)], [(1,)]) == ((0, 0, True),), (
         "sure, if one of its concepts is"
     )
 
@@ -129,7 +133,7 @@ def test_links_of_simple_sentences_are_those_by_hand() -> None:
     simple = [
         pair
         for seed in range(3)
-        for pair in said(("sleep", "get", "live", "buy"), seed, 4000, longest=5)
+        for pair in short_pairs(("sleep", "get", "live", "buy"), seed, 4000, longest=5)
     ]
     seen: Counter[str] = Counter()
     for english, german, expected in PATTERNS:
@@ -184,7 +188,7 @@ def test_words_are_linked_to_their_translation() -> None:
     checked: Counter[str] = Counter()
     for pair in (pair for split in ("train", "long") for pair in pairs(split)):
         source, target = (
-            [word.lower() for word in words_of(text)] for text in (pair.source, pair.target)
+            [word.lower() for word in split_words(text)] for text in (pair.source, pair.target)
         )
         for english, *german in table:
             if source.count(english) == 1:
@@ -211,7 +215,7 @@ def varied() -> list[Pair]:
     return found + [
         pair
         for seed in range(3)
-        for pair in said(("know", "eat", "sleep"), seed, 2500, nouns=NOUNS.split())
+        for pair in short_pairs(("know", "eat", "sleep"), seed, 2500, nouns=NOUNS.split())
     ]
 
 
@@ -319,7 +323,7 @@ def test_it_takes_the_gender_of_what_was_spoken_of() -> None:
         r"\w+((?: \w+)+), (?:und|aber|denn|doch|oder|weil|obwohl|bis|während) (\w+) "
     )
     seen: Counter[str] = Counter()
-    for pair in said(("open", "wait", "lie", "buy"), 3, 9000, longest=14, nouns=gender):
+    for pair in short_pairs(("open", "wait", "lie", "buy"), 3, 9000, longest=14, nouns=gender):
         first, match = source.match(pair.source), target.match(pair.target)
         if first and match and not re.search("rain|snow|hail|thunder", pair.source):
             nouns = [word for word in match[1].split() if word[0].isupper() and word not in PEOPLE]
