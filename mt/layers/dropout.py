@@ -1,8 +1,8 @@
-"""Dropout that does not dominate a training step on a CPU.
+"""Dropout that is fast on a CPU.
 
-PyTorch draws one Bernoulli variable an element there, serially, which costs a sixth of a
-Transformer's step. Here one 64-bit draw decides four elements: 16 random bits each, compared with a
-threshold. The rate is exact to 2^-17.
+On a CPU, PyTorch draws one Bernoulli variable per element, serially, which takes a sixth of a
+Transformer's training step. Here one random 64-bit integer serves four elements: 16 bits each,
+compared with a threshold. The rate is exact to 2^-17.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from torch.nn import functional as F
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
-    """Zero each element with probability p and scale the others by 1 / (1 - p). Acts whatever the mode: pass 0 to evaluate."""
+    """Zero each element with probability p and scale the others by 1 / (1 - p).
+
+    It acts in any mode; pass p = 0 in evaluation.
+    """
     if p == 0.0:
         return x
     if x.device.type != "cpu":
@@ -25,7 +28,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """`dropout` in training, identity in evaluation."""
+    """`dropout` in training, the identity in evaluation."""
 
     def __init__(self, p: float) -> None:
         super().__init__()

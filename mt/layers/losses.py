@@ -1,4 +1,4 @@
-"""Terms of the training loss that a mechanism adds to the cross-entropy."""
+"""The type of the loss terms that a mechanism adds to the cross-entropy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-# A term of the training loss beside the cross-entropy: from the negative log-likelihood of each
-# target token and which are real ([B, T] float without gradient, and bool) to a sum over those
-# tokens, as the cross-entropy is one.
+# (nll, real) -> loss: from the negative log-likelihood of each target token ([B, T] float, without
+# gradient) and the mask of real tokens ([B, T] bool) to a sum over real tokens, like the
+# cross-entropy itself.
 ExtraLoss = Callable[[Tensor, Tensor], Tensor]

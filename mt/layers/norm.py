@@ -1,4 +1,4 @@
-"""RMSNorm, in float32 whatever it is given; and what leaves a norm in the precision of the products that follow."""
+"""RMSNorm in float32, and conversion of its output for autocast."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 class RMSNorm(nn.Module):
-    """x / root mean square of x, with a trained scale (Zhang and Sennrich 2019).
+    """x / RMS(x) with a trained scale (Zhang and Sennrich 2019).
 
-    Unlike torch's module it takes bfloat16 from autocast, and its epsilon bounds the gradient of a
-    vector of zeros.
+    Unlike PyTorch's module, it takes bfloat16 input under autocast. Its epsilon of 1e-6 bounds the
+    gradient at a vector of zeros.
     """
 
     def __init__(self, dim: int) -> None:
@@ -23,9 +23,9 @@ class RMSNorm(nn.Module):
 
 
 def to_autocast_dtype(x: Tensor) -> Tensor:
-    """x in the precision in which autocast multiplies: converted once where several products follow, not once for each."""
-    return (
-        x.to(torch.get_autocast_dtype(x.device.type))
-        if torch.is_autocast_enabled(x.device.type)
-        else x
-    )
+    """Convert x to the autocast type once, if several matrix products follow; without autocast, x.
+
+    Otherwise each product would convert it.
+    """
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x

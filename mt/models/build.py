@@ -1,4 +1,4 @@
-"""Models by name: the one place that knows which encoders and decoders there are."""
+"""Construction of models: the tables of encoders and decoders."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PLACEMENTS: dict[str, type[BahdanauDecoder | LuongDecoder]] = {
 
 
 class Embedding(nn.Embedding):
-    """Token embeddings with elements of unit variance on the way in: N(0, 1 / dim) scaled by sqrt(dim).
+    """Token embeddings drawn from N(0, 1 / dim) and multiplied by sqrt(dim), to unit variance.
 
-    The small values suit the output layer, which shares them when tied (Press and Wolf 2017;
-    Vaswani et al. 2017, section 3.4).
+    The small weights suit the output layer, which may share them (Press and Wolf 2017; Vaswani et
+    al. 2017, section 3.4).
     """
 
     def __init__(self, vocab_size: int, dim: int) -> None:
@@ -40,7 +40,10 @@ class Embedding(nn.Embedding):
 
 
 def build_model(config: ModelConfig, source_vocab: int, target_vocab: int) -> Seq2Seq:
-    """The encoder-decoder that `config` describes, with fresh weights; vocabulary sizes in pieces."""
+    """Build the encoder-decoder that `config` describes, with newly initialised weights.
+
+    `source_vocab` and `target_vocab` are vocabulary sizes in pieces.
+    """
     source_embedding = Embedding(source_vocab, config.dim)
     target_embedding = (
         source_embedding if config.tie_embeddings == "all" else Embedding(target_vocab, config.dim)

@@ -1,4 +1,4 @@
-"""Label-smoothed cross-entropy straight from hidden states: logits exist for one chunk of positions at a time."""
+"""Label-smoothed cross-entropy from hidden states, without storing the logits of all positions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from torch import Tensor
 
 from mt.data.vocabulary import PAD
 
-CHUNK_LOGITS = (
-    8 << 20
-)  # elements of a chunk's logits: small enough for buffers to be reused, large enough for full products
-SLICE_LOGITS = (
-    3 << 18
-)  # of what a CPU takes from logits to gradient at a time: few enough to stay in its cache
+# Logits computed at a time: few enough to reuse the memory, enough for efficient products.
+CHUNK_LOGITS = 8 << 20
+# Logits that a CPU turns into gradients at a time: few enough to stay in its cache.
+SLICE_LOGITS = 3 << 18
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """The loss is the end of the graph, so its gradients are computed in the forward pass, chunk by chunk."""
+    """Output layer and loss, chunk by chunk.
+
+    The loss is the end of the graph; the forward pass therefore computes the gradients as well.
+    """
 
     @staticmethod
     def forward(
@@ -31,66 +32,64 @@ class _LinearCrossEntropy(torch.autograd.Function):
         padded: bool,
         smoothing: float,
         dtype: torch.dtype,
-        wanted: bool,
+        needs_grad: bool,
     ) -> tuple[Tensor, Tensor]:
+        """Compute the loss of hidden [N, D], weight [V, D], bias [V], target [N] and the NLL [N].
+
+        `padded`: target may contain PAD. `dtype`: the type of the matrix products.
+        """
         vocabulary = weight.shape[0]
         hidden_low, weight_low = hidden.to(dtype), weight.to(dtype)
-        smoothed = torch.zeros((), device=hidden.device)
+        loss = torch.zeros((), device=hidden.device)
         nll = torch.zeros(hidden.shape[0], device=hidden.device)
-        # In float32, because they are sums; empty where nobody asks for them.
-        shapes = [x.shape if wanted else (0,) for x in (hidden, weight, bias)]
+        # float32, because they are sums; empty if not needed.
+        shapes = [x.shape if needs_grad else (0,) for x in (hidden, weight, bias)]
         grad_hidden, grad_weight, grad_bias = (
             torch.zeros(shape, device=hidden.device) for shape in shapes
         )
         slice_logits = SLICE_LOGITS if hidden.device.type == "cpu" else CHUNK_LOGITS
-        for chunk in _parts(hidden.shape[0], CHUNK_LOGITS // vocabulary):
+        for chunk in _slices(hidden.shape[0], CHUNK_LOGITS // vocabulary):
             h = hidden_low[chunk]
-            logits = (
-                h @ weight_low.T
-            )  # without bias; and then, slice by slice, their gradient in the same memory
-            for part in _parts(len(h), slice_logits // vocabulary):
-                y, x = target[chunk][part], logits[part].float().add_(bias)
-                # The largest of logits and of probabilities give log sum exp; a CPU takes less time
-                # for this softmax than for exp alone.
-                p, chosen = x.softmax(-1), x.gather(1, y[:, None])[:, 0]
+            # Without bias. Gradients replace the logits in the same memory, slice by slice.
+            logits = h @ weight_low.T
+            for rows in _slices(len(h), slice_logits // vocabulary):
+                y, x = target[chunk][rows], logits[rows].float().add_(bias)
+                # log sum exp x = max x - log max softmax(x). On a CPU this softmax takes less time
+                # than exp alone.
+                p, target_logit = x.softmax(-1), x.gather(1, y[:, None])[:, 0]
                 real = y != PAD if padded else torch.ones_like(y)
-                nll[chunk][part] = each = (x.amax(-1) - p.amax(-1).log() - chosen) * real
-                smoothed += each.sum()
+                row_nll = (x.amax(-1) - p.amax(-1).log() - target_logit) * real
+                nll[chunk][rows] = row_nll
+                loss += row_nll.sum()
                 if smoothing:
-                    smoothed += smoothing * ((chosen - x.mean(-1)) * real).sum()
-                if wanted:
+                    loss += smoothing * ((target_logit - x.mean(-1)) * real).sum()
+                if needs_grad:
                     # d loss / d logits = softmax - (1 - smoothing) * onehot - smoothing / V
                     grad = p.sub_(smoothing / vocabulary) if smoothing else p
                     grad.scatter_add_(1, y[:, None], grad.new_full((len(y), 1), smoothing - 1))
                     if padded:
                         grad.mul_(real[:, None])
                     grad_bias += grad.sum(0)
-                    logits[part] = grad
-            if wanted:
+                    logits[rows] = grad
+            if needs_grad:
                 grad_hidden[chunk] = (logits @ weight_low).float()
                 grad_weight += (logits.T @ h).float()
-        if wanted:
+        if needs_grad:
             ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight, grad_bias)
         ctx.mark_non_differentiable(nll)
-        return smoothed, nll
+        return loss, nll
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        grad = grads[0]  # of the smoothed loss; the other output has no gradient
+        """Scale the gradients by that of the loss; the NLL has none."""
+        grad = grads[0]
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
-        return (
-            grad_hidden * grad.to(grad_hidden.dtype),
-            grad_weight * grad,
-            grad_bias * grad,
-            None,
-            None,
-            None,
-            None,
-            None,
-        )
+        grad_hidden = grad_hidden * grad.to(grad_hidden.dtype)
+        return grad_hidden, grad_weight * grad, grad_bias * grad, None, None, None, None, None
 
 
-def _parts(length: int, step: int) -> Iterator[slice]:
+def _slices(length: int, step: int) -> Iterator[slice]:
+    """Yield slices of at most `step` (at least 1) that cover `length`."""
     step = max(1, step)
     return (slice(start, min(start + step, length)) for start in range(0, length, step))
 
@@ -98,21 +97,21 @@ def _parts(length: int, step: int) -> Iterator[slice]:
 def cross_entropy(
     hidden: Tensor, output: torch.nn.Linear, target: Tensor, smoothing: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """In nats: the label-smoothed loss, summed over all real target tokens, with gradient; and the plain negative
-    log-likelihood of each token [B, T], 0 where there is none, without gradient.
+    """Compute the training loss and the negative log-likelihood of each target token, in nats.
 
-    hidden [B, T, D], target [B, T] with PAD where nothing is to be predicted. Smoothing spreads
-    that share of the probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as
-    torch's `label_smoothing` does.
+    hidden [B, T, D], target [B, T] with PAD at positions without a prediction. Returns the
+    label-smoothed loss, summed over all real tokens, with gradient; and the unsmoothed negative
+    log-likelihood [B, T], 0 at PAD, without gradient. Label smoothing spreads the share `smoothing`
+    of the probability evenly over the vocabulary (Szegedy et al. 2015, section 7), as PyTorch's
+    `label_smoothing` does.
     """
     shape, real = target.shape, None
     hidden, target = hidden.flatten(0, 1), target.flatten()
-    if (
-        target.device.type == "cpu"
-    ):  # the shapes that result depend on the data: on a GPU this would wait for it
+    device = hidden.device.type
+    # On a CPU, drop the padding. On a GPU, the data-dependent shape would force a synchronisation.
+    if device == "cpu":
         real = (target != PAD).nonzero()[:, 0]
         hidden, target = hidden[real], target[real]
-    device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
         loss, nll = _LinearCrossEntropy.apply(

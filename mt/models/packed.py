@@ -1,8 +1,8 @@
-"""Matrices laid out once for the kernels that translation multiplies with, instead of anew in every product.
+"""Linear layers whose weights are stored in the memory layout of oneDNN, for fast translation.
 
-A step of decoding multiplies few rows with large matrices, so that laying out a matrix takes a good
-part of the product. oneDNN, PyTorch's library on x86 processors, can keep its own layout, as
-`torch.compile` makes it do with frozen weights.
+A decoding step multiplies few rows with large matrices, so that converting a matrix to the layout
+of the kernel takes a considerable part of the product. oneDNN, PyTorch's library on x86 processors,
+can keep its own layout. `torch.compile` uses the same operators for frozen weights.
 """
 
 from __future__ import annotations
@@ -12,26 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
-ROWS = 64  # that the layout is chosen for; it serves any number
+LAYOUT_ROWS = 64  # the layout is optimised for this many rows, and works for any number
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for products in `dtype`: x [..., D] -> [..., E] in that type, which is what autocast makes of a layer.
+    """A linear layer that multiplies in `dtype`: x [..., D] -> [..., E] in `dtype`.
 
-    Without autocast it is the layer, as for those who look at attention in float32. Packed products
-    have no gradient.
+    This is what autocast makes of a linear layer. Float32 input without autocast is multiplied
+    without packing, as inspection of attention does. Packed products have no gradient.
     """
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        self.weight, self.bias, self.dtype = (
-            linear.weight,
-            linear.bias,
-            dtype,
-        )  # others read them: embeddings, scores
-        self.packed = torch.ops.mkldnn._reorder_linear_weight(
-            linear.weight.detach().to(dtype), ROWS
-        )
+        # Embeddings and scores read weight and bias.
+        self.weight, self.bias, self.dtype = linear.weight, linear.bias, dtype
+        weight = linear.weight.detach().to(dtype)
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, LAYOUT_ROWS)
         self.packed_bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +39,10 @@ class PackedLinear(nn.Module):
 
 
 def can_pack(device: torch.device) -> bool:
-    """Whether there are such kernels here. The operators have no public name, so a version of PyTorch may be without."""
+    """Return whether packed layers work on this device.
+
+    PyTorch's operators for them have no public name and may be absent in a version.
+    """
     x86 = (
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()
@@ -53,9 +52,9 @@ def can_pack(device: torch.device) -> bool:
 
 
 def pack(model: nn.Module, dtype: torch.dtype) -> None:
-    """Replace the linear layers of a model that is trained no more: they keep the weights that they have now.
+    """Replace all linear layers by packed ones. Later changes of the weights have no effect.
 
-    Raises RuntimeError where `can_pack` is False.
+    Fails if `can_pack` is False.
     """
     for module in list(model.modules()):
         for name, child in module.named_children():

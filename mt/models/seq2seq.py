@@ -1,7 +1,7 @@
-"""The model as everything else sees it: an encoder plug, a decoder plug, embeddings and an output layer.
+"""The interfaces of encoders and decoders, and the encoder-decoder made of them.
 
-Shapes: B sentences, S source and T target positions, K hypotheses a sentence, D width, V
-vocabulary. Masks are boolean and True marks a real token, everywhere.
+Shapes: B sentences, S source and T target positions, K hypotheses per sentence, D width, V
+vocabulary. Masks are boolean everywhere; True marks a real token.
 """
 
 from __future__ import annotations
@@ -17,40 +17,34 @@ from mt.layers.losses import ExtraLoss
 
 @dataclass
 class Memory:
-    """What an encoder hands to a decoder."""
+    """The output of an encoder."""
 
     states: Tensor  # [B, S, D]
     mask: Tensor  # [B, S] bool
-    summary: Tensor  # [B, D']: one vector a sentence, for decoders that start from one
-    attention: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # name -> weights, only where asked for
-    losses: list[ExtraLoss] = field(
-        default_factory=list
-    )  # what this encoder adds to the training loss
+    summary: Tensor  # [B, D'], one vector per sentence: recurrent decoders start from it
+    # Name -> weights [B, layers, heads, S, S], only if requested.
+    attention: dict[str, Tensor] = field(default_factory=dict)
+    losses: list[ExtraLoss] = field(default_factory=list)  # empty in evaluation
 
 
 @dataclass
 class DecoderOutput:
-    """Teacher-forced decoder states, one for each target position."""
+    """The output of a decoder at each target position."""
 
     hidden: Tensor  # [B, T, D]
-    attention: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # name -> [B, layers or 1, heads, T, S or T]
-    losses: list[ExtraLoss] = field(
-        default_factory=list
-    )  # what this decoder adds to the training loss, in training
+    # Name -> weights [B, layers or 1, heads, T, S or T], only if requested.
+    attention: dict[str, Tensor] = field(default_factory=dict)
+    losses: list[ExtraLoss] = field(default_factory=list)  # empty in evaluation
 
 
 @dataclass
 class DecodingState:
-    """Everything that incremental decoding carries from one step to the next.
+    """The state of incremental decoding between two steps.
 
-    `memory` holds tensors with one row a sentence (B rows), which the hypotheses of a sentence
-    share; `cache` holds tensors with one row a hypothesis (B * K rows, those of a sentence side by
-    side). Both are nested tuples, lists and dicts of batch-first tensors; `step` is how many target
-    tokens have been read.
+    `memory` holds tensors with one row per sentence (B rows), which the hypotheses of a sentence
+    share. `cache` holds tensors with one row per hypothesis (B * K rows, those of a sentence
+    adjacent). Both are nested tuples, lists and dicts of batch-first tensors. `step` is the number
+    of target tokens read so far.
     """
 
     memory: Any
@@ -58,18 +52,21 @@ class DecodingState:
     step: int = 0
 
     def select(self, rows: Tensor) -> DecodingState:
-        """Reorder hypotheses (`rows` [B * K] indices), each within its sentence."""
+        """Reorder hypotheses by the indices `rows` [B * K], each within its sentence."""
         return replace(self, cache=select_rows(self.cache, rows))
 
     def select_sentences(self, sentences: Tensor, rows: Tensor) -> DecodingState:
-        """Keep some sentences ([B'] indices) and the hypothesis rows that belong to them ([B' * K])."""
+        """Keep the sentences at indices [B'] and their hypotheses at indices `rows` [B' * K]."""
         return replace(
             self, memory=select_rows(self.memory, sentences), cache=select_rows(self.cache, rows)
         )
 
 
 def select_rows(tree: Any, rows: Tensor) -> Any:
-    """Index the first dimension of every tensor in a nested structure."""
+    """Index the first dimension of every tensor in a nested structure.
+
+    Raises TypeError for anything but tensors, dicts, tuples, lists and None.
+    """
     if isinstance(tree, Tensor):
         return tree.index_select(0, rows)
     if isinstance(tree, dict):
@@ -79,62 +76,69 @@ def select_rows(tree: Any, rows: Tensor) -> Any:
     if tree is None:
         return None
     raise TypeError(
-        f"decoding state may hold tensors, dicts, tuples, lists and None, not {type(tree).__name__}"
+        "a decoding state must consist of tensors, dicts, tuples, lists and None, "
+        f"got {type(tree).__name__}"
     )
 
 
 class Encoder(nn.Module):
-    """Embedded source -> memory. `dim` is the width of its states, `summary_dim` that of its summary."""
+    """Base class of encoders: embedded source -> memory.
+
+    `dim` is the width of the states, `summary_dim` that of the summary.
+    """
 
     dim: int
     summary_dim: int
 
     def forward(self, embedded: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
-        """embedded [B, S, E], mask [B, S] bool -> Memory."""
+        """Encode embedded [B, S, E] with mask [B, S] bool."""
         raise NotImplementedError
 
     def monitored_values(self) -> dict[str, float]:
-        """What is worth watching in training, by name; reported at each validation."""
+        """Return the values that each validation reports, by name."""
         return {}
 
 
 class Decoder(nn.Module):
-    """Embedded target prefix and memory -> hidden states that the output layer projects (`dim` wide)."""
+    """Base class of decoders: embedded target prefix and memory -> hidden states of width `dim`."""
 
     dim: int
-    # Whether the query that makes row t of the cross weights has read the decoder's input at step
-    # t, or only those before it. Where it has, alignments of a word may be read from the step at
-    # which it is the input (`mt/inspection/weights.py`).
+    # Whether the query of row t of the cross-attention weights depends on the decoder's input at
+    # step t, not only on earlier inputs. If it does, the alignment of a word may be read from the
+    # step at which the word is the input (`mt/inspection/weights.py`).
     query_reads_input: bool
-    attends: bool = True  # False: it gives no cross weights
+    attends: bool = True  # False: without cross-attention
 
     def forward(
         self, embedded: Tensor, memory: Memory, need_weights: bool = False
     ) -> DecoderOutput:
-        """embedded [B, T, E] (target shifted right, begins with BOS) -> DecoderOutput with hidden [B, T, dim].
+        """Decode embedded [B, T, E], the target shifted right, with teacher forcing.
 
-        Target padding is on the right, where a left-to-right decoder cannot see it: no target mask
-        is needed.
+        The first input is BOS. There is no target mask: padding is on the right, where no real
+        token of a left-to-right decoder sees it.
         """
         raise NotImplementedError
 
     def monitored_values(self) -> dict[str, float]:
-        """As `Encoder.monitored_values`."""
+        """Return the values that each validation reports, by name."""
         return {}
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        """State before the first token, for `beam` hypotheses a sentence; memory projections are computed here, once."""
+        """Return the state before the first token, for `beam` hypotheses per sentence.
+
+        It includes the projections of the memory, which are computed only here.
+        """
         raise NotImplementedError
 
     def step(
         self, embedded: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[DecoderOutput, DecodingState]:
-        """embedded [B * K, E] of the last token -> output with hidden [B * K, 1, dim], and the next state."""
+        """Decode the last token: embedded [B * K, E] -> hidden [B * K, 1, dim], the new state."""
         raise NotImplementedError
 
 
 class Seq2Seq(nn.Module):
-    """Encoder-decoder over token ids."""
+    """Encoder-decoder on token ids."""
 
     def __init__(
         self,
@@ -152,16 +156,16 @@ class Seq2Seq(nn.Module):
         self.output = output
 
     def encode(self, source: Tensor, mask: Tensor, need_weights: bool = False) -> Memory:
-        """source [B, S] ids, mask [B, S] bool -> Memory."""
+        """Encode source ids [B, S] with mask [B, S] bool."""
         return self.encoder(self.source_embedding(source), mask, need_weights)
 
     def forward(
         self, source: Tensor, mask: Tensor, target_input: Tensor, need_weights: bool = False
     ) -> DecoderOutput:
-        """Teacher forcing. target_input [B, T] ids beginning with BOS -> hidden [B, T, D]; `self.output` makes logits.
+        """Compute hidden states [B, T, D] with teacher forcing, for target_input ids [B, T].
 
-        The output layer is left to the caller because the training loss never needs all logits at
-        once.
+        target_input begins with BOS. The caller applies `self.output`, because the training loss
+        never needs all logits at once.
         """
         memory = self.encode(source, mask, need_weights)
         output = self.decoder(self.target_embedding(target_input), memory, need_weights)
@@ -170,29 +174,27 @@ class Seq2Seq(nn.Module):
         return output
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
-        """State before the first target token, for `beam` hypotheses a sentence."""
+        """Return the state before the first target token, for `beam` hypotheses per sentence."""
         return self.decoder.init_state(memory, beam)
 
     def step(
         self, tokens: Tensor, state: DecodingState, need_weights: bool = False
     ) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
-        """tokens [B * K] (BOS first) -> logits [B * K, V] in float32, the next state, attention where asked for.
+        """Decode the last tokens [B * K], at first BOS.
 
-        Attention weights have T = 1: name -> [B * K, layers or 1, heads, 1, S or step + 1].
+        Returns float32 logits [B * K, V], the new state, and attention weights if requested: name
+        -> [B * K, layers or 1, heads, 1, S or step + 1].
         """
         output, state = self.decoder.step(self.target_embedding(tokens), state, need_weights)
         return self.output(output.hidden[:, 0]).float(), state, output.attention
 
     def monitored_values(self) -> dict[str, float]:
-        """What is worth watching in training: name -> value."""
-        sides = {
-            "encoder": self.encoder.monitored_values(),
-            "decoder": self.decoder.monitored_values(),
-        }
+        """Return the values that each validation reports, by name."""
+        sides = {"encoder": self.encoder, "decoder": self.decoder}
         return {
             f"{side} {name}": value
-            for side, found in sides.items()
-            for name, value in found.items()
+            for side, part in sides.items()
+            for name, value in part.monitored_values().items()
         }
 
     @property
