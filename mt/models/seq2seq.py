@@ -190,7 +190,7 @@ class Seq2Seq(nn.Module):
 
     def monitored_values(self) -> dict[str, float]:
         """Return the values that each validation reports, by name."""
-        sides = {"encoder": self.encoder, "decoder": self.decoder}
+        sides: dict[str, Encoder | Decoder] = {"encoder": self.encoder, "decoder": self.decoder}
         return {
             f"{side} {name}": value
             for side, part in sides.items()
