@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.comparing import REFERENCES, damaged, found, material
-from mt.comparison.report.markdown import summary
-from mt.comparison.report.write import write_report
-from mt.comparison.results.compare import compare
+from helpers.comparing import REFERENCES, damaged, find, inputs
+from mt.compare import parse, run
+from mt.comparison.results.compute import compute_results
 from mt.evaluate import main
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.metric import Metric, MetricOptions
@@ -65,27 +64,33 @@ def test_mt_evaluate_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "\nerrors     0.00\n" in capsys.readouterr().out
 
 
-def test_mt_compare_tests_differences_in_it_and_reports_it(tmp_path: Path) -> None:
-    results = compare(material(base=[damaged(3)], better=[REFERENCES]), bootstrap=200)
-    overall = results["tests"][0]["overall"]
-    assert found(overall["scores"], "base", "error_rate")["mean"] == pytest.approx(100 / 3)
-    assert found(overall["scores"], "base", "error_rate")["interval"][1] <= 100
-    difference = found(overall["differences"], "better", "error_rate")
-    assert difference["effect"] == pytest.approx(-100 / 3)
-    assert difference["verdict"] == "better"  # lower is better
-    assert difference["p_randomisation"] < 0.05
-    write_report(results, tmp_path)
-    assert "errors" in (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert ">errors<" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "better,error_rate," in (tmp_path / "results.csv").read_text(encoding="utf-8")
-    assert summary(results)
+def test_mt_compare_tests_differences_in_it_and_reports_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, lines in {"base": damaged(3), "better": REFERENCES, "ref": REFERENCES}.items():
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    hypotheses = f"hyp={{base: {tmp_path}/base, better: {tmp_path}/better}}"
+    out = tmp_path / "out"
+    results = run(parse([hypotheses, f"ref={tmp_path}/ref", f"out={out}", "bootstrap=200"]))
+    assert results is not None
+    overall = results.tests[0].overall
+    score = find(overall.scores, "base", "error_rate")
+    assert score.mean == pytest.approx(100 / 3) and score.interval[1] <= 100
+    difference = find(overall.differences, "better", "error_rate")
+    assert difference.effect == pytest.approx(-100 / 3)
+    assert difference.verdict == "better"  # lower is better
+    assert difference.p_randomisation is not None and difference.p_randomisation < 0.05
+    assert "errors" in capsys.readouterr().out
+    assert "errors" in (out / "report.md").read_text(encoding="utf-8")
+    assert ">errors<" in (out / "report.html").read_text(encoding="utf-8")
+    assert "better,error_rate," in (out / "results.csv").read_text(encoding="utf-8")
 
 
 def test_a_slow_metric_is_not_computed_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ErrorRate, "slow", True)
     fast = fast_metrics()
     assert "bleu" in fast and not {"ter", "error_rate"} & set(fast)
-    systems = material(base=[damaged(3)], better=[REFERENCES])
-    assert set(compare(systems, bootstrap=100)["signatures"]) == set(fast)
-    wanted = compare(systems, bootstrap=100, metrics=["error_rate"])
-    assert set(wanted["signatures"]) == {"bleu", "error_rate"}
+    systems = inputs(base=[damaged(3)], better=[REFERENCES])
+    assert set(compute_results(systems, bootstrap=100).signatures) == set(fast)
+    wanted = compute_results(systems, bootstrap=100, metrics=["error_rate"])
+    assert set(wanted.signatures) == {"bleu", "error_rate"}
