@@ -1,0 +1,1 @@
+"""Decoding: from text to text, with one search for all models."""

@@ -1,4 +1,4 @@
-"""Several models as one: at every step the mean of their probabilities."""
+"""Ensembles: several models as one, whose probabilities are averaged at every step."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from mt.models.seq2seq import DecodingState, Memory, Seq2Seq
 
 
 def mean_log_probs(logits: Sequence[Tensor]) -> Tensor:
-    """Logits of each model [..., V] -> logarithm of the mean probability [..., V]."""
-    return torch.stack([each.log_softmax(-1) for each in logits]).logsumexp(0) - math.log(
-        len(logits)
-    )
+    """Return the logarithm of the mean probability [..., V], given the logits [..., V] per model."""
+    log_probs = torch.stack([scores.log_softmax(-1) for scores in logits])
+    return log_probs.logsumexp(0) - math.log(len(logits))
 
 
 @dataclass
 class EnsembleState:
-    """The members' states, which are reordered together."""
+    """The decoding states of all models, which are reordered together."""
 
     states: list[DecodingState]
 
@@ -33,7 +32,7 @@ class EnsembleState:
 
 
 class Ensemble:
-    """Models with the same vocabularies behind the interface of one: `encode`, `init_state`, `step`."""
+    """Models with the same vocabularies, with the interface of one: encode, init_state, step."""
 
     def __init__(self, models: Sequence[Seq2Seq]) -> None:
         self.models = list(models)
@@ -42,19 +41,17 @@ class Ensemble:
         return [model.encode(source, mask) for model in self.models]
 
     def init_state(self, memory: list[Memory], beam: int = 1) -> EnsembleState:
-        return EnsembleState(
-            [model.init_state(each, beam) for model, each in zip(self.models, memory, strict=True)]
-        )
+        pairs = zip(self.models, memory, strict=True)
+        return EnsembleState([model.init_state(states, beam) for model, states in pairs])
 
     def step(
         self, tokens: Tensor, state: EnsembleState
     ) -> tuple[Tensor, EnsembleState, dict[str, Tensor]]:
-        """tokens [B * K] -> log-probabilities [B * K, V] (which serve as logits), the next state, no attention."""
-        steps = [
-            model.step(tokens, each) for model, each in zip(self.models, state.states, strict=True)
-        ]
-        return (
-            mean_log_probs([logits for logits, _, _ in steps]),
-            EnsembleState([next_state for _, next_state, _ in steps]),
-            {},
-        )
+        """Decode one step: tokens [B * K] -> log-probabilities [B * K, V], next state, no attention.
+
+        The log-probabilities take the place of logits.
+        """
+        pairs = zip(self.models, state.states, strict=True)
+        steps = [model.step(tokens, member_state) for model, member_state in pairs]
+        log_probs = mean_log_probs([logits for logits, _, _ in steps])
+        return log_probs, EnsembleState([next_state for _, next_state, _ in steps]), {}

@@ -1,17 +1,17 @@
-"""Lines without end, a bounded number at a time."""
+"""Chunks of lines, so that input of any size can be translated in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-CHUNK_LINES = (
-    4096  # read ahead and sorted by length: enough for full batches, and what memory holds
-)
+# Lines of a chunk are sorted by length into batches: enough lines for full batches, and few enough
+# to hold in memory.
+CHUNK_LINES = 4096
 MAX_CHUNK_CHARS = 4_000_000
 
 
 def split_into_chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Consecutive lists of up to `size` lines, fewer where the lines are very long."""
+    """Yield consecutive chunks of `size` lines; fewer at the end, or if lines are very long."""
     chunk: list[str] = []
     characters = 0
     for line in lines:

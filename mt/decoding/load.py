@@ -1,4 +1,4 @@
-"""From a folder to a translator: read a run directory, or what mt-export made of one."""
+"""Loading translators from run directories and from export folders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mt.run_folder import RunFolder, read_tensors
 
 @dataclass
 class TrainedModel:
-    """A trained model with all that is needed to use it."""
+    """A trained model with everything needed to use it."""
 
     model: Seq2Seq  # in evaluation mode
     tokenizer: Tokenizer
@@ -36,12 +36,16 @@ class TrainedModel:
 
 
 def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel:
-    """Read a run directory. Raises MTError, saying what to do, for whatever is missing, damaged, foreign or too new."""
+    """Load a run directory.
+
+    Raises MTError, with a remedy, if files are missing, damaged, not from mt, or too new.
+    """
     folder = RunFolder.at(path)
     config = folder.read_config()
     if not folder.model.is_file():
         raise MTError(
-            f"{folder} has no {folder.model.name} yet: it is written at the first validation; start the same mt-train command again"
+            f"{folder} has no {folder.model.name} yet: it is written at the first validation; "
+            "start the same mt-train command again"
         )
     tensors, facts = read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)
@@ -51,25 +55,31 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
 
 
 def build_translator(runs: Sequence[TrainedModel], **settings: Any) -> Translator:
-    """A Translator of one run, or an ensemble of several with the same vocabulary; `settings` as above."""
+    """Build a Translator from one run, or from several as an ensemble.
+
+    `settings` are passed to Translator. Raises MTError if the runs of an ensemble differ in their
+    vocabularies or in data.clean.unicode.
+    """
     if not runs:
         raise UsageError("no run directory given")
     first = runs[0]
+    unicode = first.config.data.clean.unicode
     for other in runs[1:]:
         if other.tokenizer.serialized() != first.tokenizer.serialized():
             raise MTError(
-                f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs runs with the same tokenizer"
+                f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs "
+                "runs with the same tokenizer"
             )
-        if other.config.data.clean.unicode != first.config.data.clean.unicode:
+        if other.config.data.clean.unicode != unicode:
             raise MTError(
-                f"{first.folder} and {other.folder} differ in data.clean.unicode: they need different input"
+                f"{first.folder} and {other.folder} differ in data.clean.unicode: an ensemble "
+                "needs runs that normalise text in the same way"
             )
-    max_pieces = min(run.config.data.max_pieces for run in runs)
     return Translator(
         [run.model for run in runs],
         first.tokenizer,
-        max_pieces=max_pieces,
-        unicode=first.config.data.clean.unicode,
+        max_pieces=min(run.config.data.max_pieces for run in runs),
+        unicode=unicode,
         **settings,
     )
 
@@ -82,49 +92,51 @@ def load(
     workers: int = 1,
     **settings: Any,
 ) -> Translator:
-    """A Translator from a run directory, or from several with the same vocabulary as an ensemble; or from what mt-export made of one.
+    """Load a Translator from a run directory, from several as an ensemble, or from an export.
 
-    `device`: auto, cpu, cuda, mps; `precision`: auto, fp32, bf16; `backend`: auto, pytorch,
-    ctranslate2, onnx; `workers`: processes in which pytorch searches side by side on a CPU, forked
-    from this one (0: one for each thread); `settings`: batch_tokens, options, warn of Translator.
-    Raises MTError where a run directory is missing or damaged.
+    Args:
+        paths: run directories with the same vocabulary, or one export folder.
+        device: auto, cpu, cuda or mps.
+        precision: auto, fp32 or bf16.
+        backend: auto, pytorch, ctranslate2 or onnx.
+        workers: processes, forked from this one, in which the pytorch backend searches on a CPU;
+            0: one per thread.
+        settings: `batch_tokens`, `options` and `warn` of Translator.
+
+    Raises MTError if a run directory is missing or damaged.
     """
-    folders = [
-        Path(path).expanduser()
-        for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)
-    ]
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    folders = [Path(path).expanduser() for path in paths]
     if (backend := resolve_backend(folders, backend)) != "pytorch":
         return load_export(folders, backend, device, precision, **settings)
-    place = pick_device(device)
-    runs = [load_run(folder, place) for folder in folders]
-    if can_pack(place):
+    torch_device = pick_device(device)
+    runs = [load_run(folder, torch_device) for folder in folders]
+    if can_pack(torch_device):
+        is_bf16 = resolve_precision(torch_device, precision) == "bf16"
         for run in runs:
-            pack(
-                run.model,
-                torch.bfloat16 if resolve_precision(place, precision) == "bf16" else torch.float32,
-            )
+            pack(run.model, torch.bfloat16 if is_bf16 else torch.float32)
     return build_translator(runs, precision=precision, workers=workers, **settings)
 
 
 def load_export(
     paths: Sequence[Path], backend: str, device: str, precision: str, **settings: Any
 ) -> Translator:
-    """A Translator over an exported model: `paths` holds one export folder, or one run with one export for this backend.
+    """Load a Translator from an exported model.
 
-    `device`, `precision` and `settings` as of `mt.decoding.load.load`. UsageError for what this
-    backend cannot do; MTError where the folder is damaged or a library is missing.
+    `paths` must hold one path: an export folder, or a run with one export for this backend. The
+    other arguments are those of `load`. Raises UsageError if the backend does not support the
+    arguments, MTError if the folder is damaged or a library is missing.
     """
     if len(paths) != 1:
         raise UsageError(
-            f"the backend {backend} runs one model: leave out --ensemble, or use --backend pytorch"
+            f"the backend {backend} does not support ensembles: leave out --ensemble, or use "
+            "--backend pytorch"
         )
     folder = find_export(paths[0], backend)
-    config, tokenizer, export = (
-        RunFolder(folder).read_config(),
-        Tokenizer.load(folder),
-        read_export(folder),
-    )
-    # Each library is imported by those who use it.
+    config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
+    info = read_export(folder)
+    # The libraries are optional, so each is imported only if it is used.
     engine: Engine
     if backend == "onnx":
         from mt.decoding.engines.onnx import OnnxEngine
@@ -133,7 +145,7 @@ def load_export(
     else:
         from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 
-        engine = CTranslate2Engine(folder, tokenizer, export.longest, device, precision)
+        engine = CTranslate2Engine(folder, tokenizer, info.longest, device, precision)
     return Translator(
         [],
         tokenizer,

@@ -1,4 +1,4 @@
-"""How to search: beam, length, sampling."""
+"""Search options: beam size, output length, sampling."""
 
 from __future__ import annotations
 
@@ -6,51 +6,52 @@ from dataclasses import dataclass, fields
 
 from mt.errors import UsageError
 
+BATCH_TOKENS = 8192  # default batch size in source tokens, each hypothesis counted
+
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How to search. Raises UsageError where values make no sense."""
+    """Options of the search. Raises UsageError for invalid values."""
 
-    beam: int = 5  # hypotheses a sentence; 1: greedy
-    nbest: int = 1  # hypotheses to return; when sampling: independent samples
+    beam: int = 5  # hypotheses per sentence; 1: greedy search
+    nbest: int = 1  # hypotheses to return; for sampling: independent samples
     length_penalty: float = 1.0  # alpha: scores are log-probability / length**alpha
-    max_ratio: float = (
-        2.0  # longest output in tokens, EOS included: max_ratio * source tokens + max_extra
-    )
+    # The maximum output length in tokens, EOS included, is max_ratio * source tokens + max_extra.
+    max_ratio: float = 2.0
     max_extra: int = 20
-    min_length: int = 0  # shortest output in tokens, EOS not included
-    sample: bool = False  # draw tokens at random instead of searching
+    min_length: int = 0  # minimum output length in tokens, EOS not included
+    sample: bool = False  # sample tokens at random instead of searching
     temperature: float = 1.0  # sampling: divides the logits
-    top_k: int = 0  # sampling: only from the k likeliest tokens; 0: all
-    top_p: float = 1.0  # sampling: only from the fewest tokens that hold this share of the probability (Holtzman et al. 2020)
+    top_k: int = 0  # sampling: only from the k most probable tokens; 0: all
+    # Sampling: only from the smallest set of most probable tokens whose total probability is at
+    # least top_p (Holtzman et al. 2020).
+    top_p: float = 1.0
 
     def __post_init__(self) -> None:
         rules = {
-            "beam": self.beam >= 1,
-            "nbest": self.nbest >= 1,
-            "max_ratio": self.max_ratio >= 0,
-            "max_extra": self.max_extra >= 1,
-            "min_length": self.min_length >= 0,
-            "temperature": self.temperature > 0,
-            "top_k": self.top_k >= 0,
-            "top_p": 0 < self.top_p <= 1,
+            "beam": ("must be >= 1", self.beam >= 1),
+            "nbest": ("must be >= 1", self.nbest >= 1),
+            "max_ratio": ("must be >= 0", self.max_ratio >= 0),
+            "max_extra": ("must be >= 1", self.max_extra >= 1),
+            "min_length": ("must be >= 0", self.min_length >= 0),
+            "temperature": ("must be > 0", self.temperature > 0),
+            "top_k": ("must be >= 0", self.top_k >= 0),
+            "top_p": ("must be > 0 and <= 1", 0 < self.top_p <= 1),
         }
-        for name, holds in rules.items():
+        for name, (rule, holds) in rules.items():
             if not holds:
-                raise UsageError(f"{name} cannot be {getattr(self, name)}")
+                raise UsageError(f"{name} {rule}, got {getattr(self, name)}")
         if self.nbest > self.beam and not self.sample:
             raise UsageError(
-                f"a beam of {self.beam} has no {self.nbest} best: raise beam to at least {self.nbest}, or sample"
+                f"nbest must be <= beam, got nbest {self.nbest} and beam {self.beam}: "
+                f"raise beam to at least {self.nbest}, or sample"
             )
-        changed = [
-            f.name
-            for f in fields(self)
-            if f.name in ("temperature", "top_k", "top_p") and getattr(self, f.name) != f.default
-        ]
-        if changed and not self.sample:
-            raise UsageError(f"{changed[0]} is for sampling only: ask for sampling too")
+        for field in fields(self):
+            changed = getattr(self, field.name) != field.default
+            if field.name in ("temperature", "top_k", "top_p") and changed and not self.sample:
+                raise UsageError(f"{field.name} is only used for sampling: enable sampling too")
 
     @property
     def width(self) -> int:
-        """K: rows of the model that a sentence takes."""
+        """The number of hypotheses per sentence, K."""
         return self.nbest if self.sample else self.beam

@@ -1,4 +1,4 @@
-"""What comes out of a translator: a line with its translations."""
+"""The output of a translator: a line with its translations."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from typing import TypeVar
 from mt.data.links import Links
 from mt.decoding.search import Hypothesis
 
-Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 @dataclass
 class Output:
-    """One translation of a line. For a line that was split, the sums over its parts."""
+    """One translation of a line. If the line was split, numbers are sums over its parts."""
 
-    text: str  # one line: no line separators of any kind
+    text: str  # without line separators of any kind
     score: float  # log_prob / tokens**length_penalty
     log_prob: float  # natural logarithm
     tokens: int  # EOS included
     complete: bool  # False if the maximum length cut it off
-    links: Links | None = (
-        None  # between the words of source and text; None unless alignments were asked for
-    )
+    # Alignment of the words of the source and of `text`; None if it was not requested.
+    links: Links | None = None
 
 
 @dataclass
 class TranslatedPart:
-    """A line that was searched, or one of the parts of a line that was too long for the model."""
+    """A line, or one part of a line that was too long for the model, with its hypotheses."""
 
     pieces: list[int]  # of the source
     hypotheses: list[Hypothesis]  # best first
@@ -35,11 +34,11 @@ class TranslatedPart:
 
 @dataclass
 class Translation:
-    """A line with its translations, best first, at least one."""
+    """A line with its translations, best first. There is at least one."""
 
     source: str  # normalised
     outputs: list[Output]
-    parts: list[TranslatedPart]  # one, unless the line was split; none of a blank line
+    parts: list[TranslatedPart]  # one, or several if the line was split; none if it is blank
 
     @property
     def text(self) -> str:
@@ -47,6 +46,6 @@ class Translation:
         return self.outputs[0].text
 
 
-def select_rank(parts: list[list[Part]], rank: int) -> list[Part]:
-    """Return of each part of a line its hypothesis of this rank, or its last."""
-    return [part[min(rank, len(part) - 1)] for part in parts]
+def select_rank(parts: list[list[Result]], rank: int) -> list[Result]:
+    """Return the result of this rank for each part of a line, or its last if it has fewer."""
+    return [results[min(rank, len(results) - 1)] for results in parts]

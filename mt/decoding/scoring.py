@@ -1,4 +1,4 @@
-"""The probability that a model gives to a given translation, by teacher forcing."""
+"""Log-probabilities of given translations, by teacher forcing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mt.models.seq2seq import Seq2Seq
 
 @dataclass
 class PairScore:
-    """Of one pair."""
+    """The score of a target given its source."""
 
-    log_prob: float  # natural logarithm of the target's probability given the source, EOS included
-    tokens: int  # target tokens that it counts, EOS included
+    log_prob: float  # natural logarithm, EOS included
+    tokens: int  # target tokens, EOS included
 
 
 @torch.no_grad()
@@ -32,33 +32,31 @@ def score_pairs(
     budget: TokenBudget,
     precision: str = "fp32",
 ) -> list[PairScore]:
-    """Score (source, target) texts with one model or, averaging probabilities at every step, with several.
+    """Score (source, target) texts with one model, or with an ensemble of several.
 
-    Models as they are: call `eval()` before. `budget` counts the longer side. Nothing is split or
-    cut.
+    An ensemble averages probabilities at every step. The caller must have called `eval()` on the
+    models. `budget` counts the longer side of each pair. Long texts are neither split nor cut.
     """
     sources = tokenizer.encode_many([source for source, _ in pairs], "src")
     targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
     device = models[0].device
 
-    def score(rows: list[int]) -> list[PairScore]:
-        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows]).to(
-            device
-        )
+    def score_batch(rows: list[int]) -> list[PairScore]:
+        batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows])
+        batch = batch.to(device)
+        inputs = (batch.source, batch.source_mask, batch.target_input)
         with autocast(device, precision):
-            hidden = [
-                model(batch.source, batch.source_mask, batch.target_input).hidden
-                for model in models
-            ]
+            hidden = [model(*inputs).hidden for model in models]
             logits = [
-                model.output(each).float() for model, each in zip(models, hidden, strict=True)
+                model.output(states).float() for model, states in zip(models, hidden, strict=True)
             ]
         log_probs = mean_log_probs(logits).gather(2, batch.target[..., None])[..., 0]
-        real = batch.target != PAD
-        totals = log_probs.masked_fill(~real, 0).sum(1)
+        mask = batch.target != PAD
+        totals = log_probs.masked_fill(~mask, 0).sum(1)
         return [
-            PairScore(*each) for each in zip(totals.tolist(), real.sum(1).tolist(), strict=True)
+            PairScore(total, tokens)
+            for total, tokens in zip(totals.tolist(), mask.sum(1).tolist(), strict=True)
         ]
 
     longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
-    return budget.map(longer, 1, score)
+    return budget.map(longer, 1, score_batch)

@@ -1,17 +1,18 @@
-"""The one search over any model: beam search, of which greedy search is beam 1, and sampling in the same loop.
+"""Beam search over any model, with greedy search as beam 1, and sampling in the same loop.
 
-Shapes: B sentences still searched, K hypotheses of each (side by side in the model's rows), C
-candidates of each, V vocabulary, T tokens so far.
+Shapes: B sentences that are still searched, K hypotheses per sentence (adjacent rows of the model's
+batch), C candidates per sentence, V vocabulary, T tokens so far.
 
-The score of a hypothesis is its log-probability divided by length**alpha, EOS counted in the
-length: the convention of CTranslate2, so that outputs can be compared. Log-probabilities are the
-model's own (those of teacher forcing).
+The score of a hypothesis is its log-probability divided by length**alpha, where the length includes
+EOS: the convention of CTranslate2, so that outputs can be compared. Log-probabilities are those of
+the model under teacher forcing.
 
-When a sentence is done: it has K finished hypotheses, and no unfinished one scores better at its
-current length than the worst of them. For alpha = 0 nothing better can follow, because
-log-probabilities only fall; for alpha > 0 a longer hypothesis could still overtake, and waiting for
-it is not worth the time. K finished ones are waited for where fewer are wanted too: without that
-BLEU falls, and little time is saved. What reaches the maximum length is closed there.
+A sentence is done once it has K finished hypotheses and no unfinished one has a better score, at
+its current length, than the worst of them. For alpha = 0 nothing better can follow, because
+log-probabilities only fall. For alpha > 0 a longer hypothesis could still overtake, but waiting for
+it is not worth the time. The search waits for K finished hypotheses even if fewer are requested:
+stopping earlier lowers BLEU and saves little time. Hypotheses that reach the maximum length are
+finished there.
 """
 
 from __future__ import annotations
@@ -28,27 +29,27 @@ from mt.decoding.candidates import expand_hypotheses, sample_tokens
 from mt.decoding.options import SearchOptions
 from mt.errors import MTError
 
-# UNK is never needed: the tokenizer spells what has no piece in bytes.
+# Tokens that are never produced. UNK is not needed: the tokenizer falls back to bytes.
 FORBIDDEN_TOKENS = (PAD, UNK, BOS)
 
 
 @dataclass
 class Hypothesis:
-    """One output. `complete` is False where the maximum length cut it off before EOS."""
+    """One output of the search."""
 
     tokens: list[int]  # without BOS and EOS
     score: float  # log_prob / length**alpha
     log_prob: float  # natural logarithm
-    complete: bool
+    complete: bool  # False if the maximum length cut it off before EOS
 
     @property
     def length(self) -> int:
-        """Tokens that the score counts: EOS too."""
+        """The number of tokens that the score counts, EOS included."""
         return len(self.tokens) + self.complete
 
 
 class Searchable(Protocol):
-    """What search asks of a model; see `mt.models.seq2seq.Seq2Seq`, and `Ensemble`, which acts as one."""
+    """The interface that the search needs of a model: see `mt.models.seq2seq.Seq2Seq`."""
 
     def encode(self, source: Tensor, mask: Tensor) -> Any: ...
 
@@ -59,7 +60,7 @@ class Searchable(Protocol):
 
 @dataclass
 class FinishedHypotheses:
-    """The K best finished hypotheses of each sentence, best first; a score of -inf marks an empty place."""
+    """The K best finished hypotheses of each sentence, best first. Empty slots score -inf."""
 
     score: Tensor  # [B, K]
     log_prob: Tensor  # [B, K]
@@ -70,20 +71,20 @@ class FinishedHypotheses:
     @classmethod
     def empty(cls, sentences: int, width: int, device: torch.device) -> FinishedHypotheses:
         shape = (sentences, width)
-        nothing = torch.full(shape, -torch.inf, device=device)
+        infinity = torch.full(shape, -torch.inf, device=device)
         zero = torch.zeros(shape, dtype=torch.long, device=device)
-        return cls(nothing, nothing, zero, zero.bool(), zero[..., None][..., :0])
+        return cls(infinity, infinity, zero, zero.bool(), zero[..., None][..., :0])
 
     def merge(self, new: FinishedHypotheses) -> FinishedHypotheses:
-        """The K best of both; `new` may be one token longer."""
+        """Return the K best of both. The tokens of `new` may be longer."""
         old_tokens = F.pad(self.tokens, (0, new.tokens.shape[2] - self.tokens.shape[2]), value=PAD)
-        score, place = torch.cat([self.score, new.score], 1).topk(self.score.shape[1], 1)
+        score, index = torch.cat([self.score, new.score], 1).topk(self.score.shape[1], 1)
         return FinishedHypotheses(
             score,
-            torch.cat([self.log_prob, new.log_prob], 1).gather(1, place),
-            torch.cat([self.length, new.length], 1).gather(1, place),
-            torch.cat([self.complete, new.complete], 1).gather(1, place),
-            gather_tokens(torch.cat([old_tokens, new.tokens], 1), place),
+            torch.cat([self.log_prob, new.log_prob], 1).gather(1, index),
+            torch.cat([self.length, new.length], 1).gather(1, index),
+            torch.cat([self.complete, new.complete], 1).gather(1, index),
+            gather_tokens(torch.cat([old_tokens, new.tokens], 1), index),
         )
 
     def select(self, sentences: Tensor) -> FinishedHypotheses:
@@ -92,7 +93,7 @@ class FinishedHypotheses:
         )
 
     def hypotheses(self, nbest: int) -> list[list[Hypothesis]]:
-        """Read everything back to the host."""
+        """Copy the `nbest` best of each sentence to the host."""
         columns = (getattr(self, field.name)[:, :nbest].tolist() for field in fields(self))
         return [
             [
@@ -112,96 +113,79 @@ def search(
     options: SearchOptions,
     generator: torch.Generator | None = None,
 ) -> list[list[Hypothesis]]:
-    """Translate source ids [B, S] with mask [B, S] -> for each sentence its `nbest` hypotheses, best first.
+    """Translate source ids [B, S] with mask [B, S]; return `nbest` hypotheses each, best first.
 
-    `generator` (on the source's device) makes sampling repeatable. Everything stays on the device;
-    the host reads one small tensor a step, which tells it which sentences are done. Raises MTError
-    where the model gives NaN.
+    `generator`, on the device of the source, makes sampling reproducible. Everything stays on the
+    device: in each step the host reads one small tensor that says which sentences are done. Raises
+    MTError if the model's output is NaN.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
-    where = list(range(len(source)))  # row in this search -> row in `source`
-    limit = (mask.sum(1) * options.max_ratio).long() + options.max_extra  # [B]
-    limit = limit.clamp(min=options.min_length + 1)
-    never = torch.tensor(FORBIDDEN_TOKENS, device=device)
+    active = list(range(len(source)))  # sentences that are still searched, as rows of `source`
+    max_length = (mask.sum(1) * options.max_ratio).long() + options.max_extra  # [B]
+    max_length = max_length.clamp(min=options.min_length + 1)
+    forbidden = torch.tensor(FORBIDDEN_TOKENS, device=device)
     state = model.init_state(model.encode(source, mask), width)
     tokens = torch.empty(len(source), width, 0, dtype=torch.long, device=device)
     last = torch.full((len(source) * width,), BOS, device=device)
-    scores = torch.zeros(
-        len(source), width, device=device
-    )  # log-probability of each unfinished hypothesis
+    scores = torch.zeros(len(source), width, device=device)  # log-probability, unfinished only
     if not options.sample:
-        scores[:, 1:] = -torch.inf  # all begin alike: only the first may bring forth others
+        scores[:, 1:] = -torch.inf  # all start equal, so only the first may be expanded
     finished = FinishedHypotheses.empty(len(source), width, device)
 
-    while where:
+    while active:
         logits, state, _ = model.step(last, state)
         length = tokens.shape[2] + 1
-        log_probs = logits.log_softmax(-1).index_fill_(1, never, -torch.inf)
-        broken = (
-            log_probs[:, EOS].isnan().any()
-        )  # NaN or infinity in one logit makes the whole row NaN
+        log_probs = logits.log_softmax(-1).index_fill_(1, forbidden, -torch.inf)
+        has_nan = log_probs[:, EOS].isnan().any()  # one NaN or +inf logit makes the whole row NaN
         if length <= options.min_length:
             log_probs[:, EOS] = -torch.inf
-        log_probs = log_probs.unflatten(0, (len(where), width))
+        log_probs = log_probs.unflatten(0, (len(active), width))
         if options.sample:
             candidates, parent, token = sample_tokens(log_probs, scores, options, generator)
         else:
             candidates, parent, token = expand_hypotheses(log_probs, scores)
         tokens = torch.cat([gather_tokens(tokens, parent), token[..., None]], 2)  # [B, C, T]
 
-        # Only the K best candidates may finish: by EOS, or because this is the last token that they
-        # are allowed.
-        at_end = token[:, :width] == EOS
-        ends = at_end | (limit <= length)[:, None]
+        # Only the K best candidates may finish: by EOS, or because they reach the maximum length.
+        complete = token[:, :width] == EOS
+        ends = complete | (max_length <= length)[:, None]
         log_prob = candidates[:, :width].masked_fill(~ends, -torch.inf)
+        score = log_prob / length**options.length_penalty
         lengths = torch.full_like(token[:, :width], length)
         finished = finished.merge(
-            FinishedHypotheses(
-                log_prob / length**options.length_penalty,
-                log_prob,
-                lengths,
-                at_end,
-                tokens[:, :width],
-            )
+            FinishedHypotheses(score, log_prob, lengths, complete, tokens[:, :width])
         )
 
-        # The K best of those that have not ended go on.
-        scores, kept = candidates.masked_fill(token == EOS, -torch.inf).topk(width, 1)
-        parent, token, tokens = (
-            parent.gather(1, kept),
-            token.gather(1, kept),
-            gather_tokens(tokens, kept),
-        )
-        # Empty places score -inf, so this also holds where nothing can go on.
-        done = (finished.score[:, -1] >= scores[:, 0] / length**options.length_penalty) | (
-            limit <= length
-        )
-        scores = scores.masked_fill(
-            done[:, None], -torch.inf
-        )  # what is done does not change until it is dropped
+        # The K best candidates that do not end with EOS are continued.
+        scores, index = candidates.masked_fill(token == EOS, -torch.inf).topk(width, 1)
+        parent, token = parent.gather(1, index), token.gather(1, index)
+        tokens = gather_tokens(tokens, index)
+        # Empty slots score -inf, so a sentence without unfinished hypotheses is done too.
+        best_unfinished = scores[:, 0] / length**options.length_penalty
+        done = (finished.score[:, -1] >= best_unfinished) | (max_length <= length)
+        # A sentence that is done must not change until it is dropped.
+        scores = scores.masked_fill(done[:, None], -torch.inf)
 
-        *is_done, is_broken = torch.cat(
-            [done, broken[None]]
-        ).tolist()  # the one host read of this step
-        if is_broken:
+        # The only transfer to the host in this step.
+        *is_done, is_nan = torch.cat([done, has_nan[None]]).tolist()
+        if is_nan:
             raise MTError(
-                "the model's output is not a number (NaN): its weights are damaged, or training diverged; use another checkpoint"
+                "the model's output is NaN: its weights are damaged, or training diverged; "
+                "use another checkpoint"
             )
-        rows = (torch.arange(len(where), device=device)[:, None] * width + parent).flatten()
-        if should_drop(sum(is_done), len(where)):
-            gone, left = partition_indices(is_done)
-            for row, best in zip(
-                gone,
-                finished.select(torch.tensor(gone, device=device)).hypotheses(options.nbest),
-                strict=True,
-            ):
-                results[where[row]] = best
-            where = [where[row] for row in left]
-            stay = torch.tensor(left, dtype=torch.long, device=device)
-            state = state.select_sentences(stay, rows.view(-1, width)[stay].flatten())
-            finished = finished.select(stay)
-            scores, token, tokens, limit = scores[stay], token[stay], tokens[stay], limit[stay]
+        rows = (torch.arange(len(active), device=device)[:, None] * width + parent).flatten()
+        if should_drop(sum(is_done), len(active)):
+            dropped, kept = partition_indices(is_done)
+            outputs = finished.select(torch.tensor(dropped, device=device))
+            for row, hypotheses in zip(dropped, outputs.hypotheses(options.nbest), strict=True):
+                results[active[row]] = hypotheses
+            active = [active[row] for row in kept]
+            keep = torch.tensor(kept, dtype=torch.long, device=device)
+            state = state.select_sentences(keep, rows.view(-1, width)[keep].flatten())
+            finished = finished.select(keep)
+            scores, token, tokens = scores[keep], token[keep], tokens[keep]
+            max_length = max_length[keep]
         elif width > 1:
             state = state.select(rows)
         last = token.flatten()
@@ -209,17 +193,21 @@ def search(
 
 
 def partition_indices(flags: list[bool]) -> tuple[list[int], list[int]]:
-    """Indices of the true and of the false ones."""
-    return [i for i, flag in enumerate(flags) if flag], [
-        i for i, flag in enumerate(flags) if not flag
-    ]
+    """Return the indices of the true flags and those of the false ones."""
+    true = [i for i, flag in enumerate(flags) if flag]
+    false = [i for i, flag in enumerate(flags) if not flag]
+    return true, false
 
 
 def should_drop(done: int, sentences: int) -> bool:
-    """Dropping sentences copies the others' memory once; an eighth of the rows saved in every step to come pays for it."""
+    """Return True if dropping the sentences that are done saves time.
+
+    Dropping copies the memory of the other sentences once. It pays off if more than an eighth of
+    the sentences are done.
+    """
     return done == sentences or done * 8 > sentences
 
 
-def gather_tokens(tokens: Tensor, place: Tensor) -> Tensor:
-    """tokens [B, N, T], place [B, M] -> [B, M, T]."""
-    return tokens.gather(1, place[..., None].expand(-1, -1, tokens.shape[2]))
+def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
+    """Select hypotheses: tokens [B, N, T], index [B, M] -> [B, M, T]."""
+    return tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[2]))

@@ -1,7 +1,7 @@
-"""Input that is too long for the model: cut where a reader would pause, and its translation joined again.
+"""Splitting of text that is too long for the model, and joining of its translated parts.
 
-Sentence ends and other pauses are those of Unicode's properties (UAX #29, #44), so they hold for
-all scripts.
+Text is cut where a reader would pause. Sentence and clause ends are those of Unicode's properties
+(UAX #29, #44), so they work for all scripts.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ import regex  # type: ignore[import-untyped]
 
 from mt.data.scripts import is_unspaced
 
-# All runs are possessive, and begin where no run of the like is: 100,000 dots must not be tried
-# from each of them.
+# All quantifiers are possessive, and a run of marks only matches from its first one: otherwise
+# 100,000 full stops would be tried from each position.
 CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
-# A full stop is ambiguous (abbreviations, initials, ordinals): it ends a sentence before a blank
-# and no lower-case letter, and not after a single capital. Marks of scripts without blanks need
-# none after them.
+# A full stop is ambiguous (abbreviations, initials, ordinals). It ends a sentence only if a space
+# and no lower-case letter follow, and not after a single capital letter. The marks of scripts that
+# do not use spaces need none after them.
 SENTENCE_END = regex.compile(
     rf"(?:(?<![\p{{Sentence_Break=STerm}}…])[\p{{Sentence_Break=STerm}}…]++{CLOSING}(?=\s)"
-    rf"|(?<!\b\p{{Lu}}|\p{{Sentence_Break=ATerm}})\p{{Sentence_Break=ATerm}}++{CLOSING}(?=\s+[^\s\p{{Ll}}])"
+    rf"|(?<!\b\p{{Lu}}|\p{{Sentence_Break=ATerm}})\p{{Sentence_Break=ATerm}}++{CLOSING}"
+    r"(?=\s+[^\s\p{Ll}])"
     rf"|(?<![。！？｡︒])[。！？｡︒]++{CLOSING})\s*"
 )
 CLAUSE_END = regex.compile(
     rf"(?:[\p{{Terminal_Punctuation}}–—]{CLOSING}(?=\s)|[、，；：､﹐﹑]{CLOSING})\s*"
 )
-BLANK = regex.compile(r"\s+")
+SPACES = regex.compile(r"\s+")
 GRAPHEME = regex.compile(r"\X")
 
 
 def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
-    """Parts of `text`, none blank, each of `size` (such as a number of pieces) up to `limit`.
+    """Split `text` into parts whose `size` (such as the number of pieces) is at most `limit`.
 
-    What fits stays whole. Otherwise every sentence is a part, because sentences are what models are
-    trained on; a sentence that is too long is halved, and halved again, at the clause end nearest
-    to its middle, or else between words, or else between characters.
+    A text that fits is returned whole. Otherwise each sentence is a part, because models are
+    trained on sentences. A sentence that is too long is halved repeatedly: at the clause end
+    nearest to its middle, else between words, else between characters. No part is blank.
     """
     if size(text) <= limit:
         return [text]
@@ -49,30 +50,27 @@ def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
 def _halve(text: str, size: Callable[[str], int], limit: int) -> list[str]:
     if len(text) < 2 or size(text) <= limit:
         return [text]
-    cut = _middle(text)
+    cut = _find_cut(text)
     halves = (text[:cut].strip(), text[cut:].strip())
     return [part for half in halves if half for part in _halve(half, size, limit)]
 
 
-def _middle(text: str) -> int:
-    """Where to cut: 0 < cut < len(text)."""
+def _find_cut(text: str) -> int:
+    """Return the best position to cut, 0 < cut < len(text)."""
     middle = len(text) // 2
-    for boundary in (CLAUSE_END, BLANK):
+    for boundary in (CLAUSE_END, SPACES):
         cuts = [match.end() for match in boundary.finditer(text) if 0 < match.end() < len(text)]
         if cuts:
             return min(cuts, key=lambda cut: abs(cut - middle))
-    # Not between a letter and its accents or inside an emoji, unless there is nothing else for
-    # long.
-    start = max(0, middle - 100)
-    cuts = [
-        match.end()
-        for match in GRAPHEME.finditer(text, start, middle + 100)
-        if match.end() < min(len(text), middle + 100)
-    ]
+    # Do not cut between a letter and its accents or inside an emoji, unless there is no other
+    # position within 100 code points.
+    start, end = max(0, middle - 100), middle + 100
+    graphemes = GRAPHEME.finditer(text, start, end)
+    cuts = [match.end() for match in graphemes if match.end() < min(len(text), end)]
     return min(cuts, key=lambda cut: abs(cut - middle), default=middle)
 
 
 def join_parts(parts: list[str]) -> str:
-    """Translated parts as one text: with blanks between them where the script has blanks."""
+    """Join translated parts, with spaces between them if the script uses spaces."""
     parts = [part for part in parts if part]
     return ("" if is_unspaced("".join(parts)) else " ").join(parts)

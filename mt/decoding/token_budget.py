@@ -1,4 +1,4 @@
-"""Work in batches of limited size, smaller ones where memory runs out."""
+"""Batches of limited size, which shrink when memory runs out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class TokenBudget:
-    """How many tokens a batch may have. Falls by itself when a batch does not fit, and stays there."""
+    """The maximum number of tokens in a batch. It is lowered for good when a batch does not fit."""
 
     def __init__(self, tokens: int, warn: Callable[[str], None]) -> None:
         self.tokens, self.warn = tokens, warn
@@ -25,58 +25,59 @@ class TokenBudget:
         self,
         rows: Sequence[Sequence[int]],
         width: int,
-        work: Callable[[list[int]], Sequence[Result]],
+        function: Callable[[list[int]], Sequence[Result]],
         area: int | None = None,
     ) -> list[Result]:
-        """`work(indices)` for batches of rows of about the same length; all results in the order of `rows`.
+        """Call `function(indices)` on batches of similar length; return results in order of `rows`.
 
-        A batch has rows * longest * width <= tokens, at least one row. `width` is how many copies
-        of a row `work` makes. `area`: also rows * longest**2 <= area, for work that keeps something
-        of every pair of positions.
+        A batch satisfies rows * longest * width <= tokens, but has at least one row. `width` is the
+        number of copies that `function` makes of a row. With `area`, a batch also satisfies
+        rows * longest**2 <= area, for functions that store something per pair of positions.
+        Raises MTError if a single row does not fit into memory.
         """
         results: list[Result | None] = [None] * len(rows)
-        waiting = deque(self._cut(rows, range(len(rows)), width, area))
+        waiting = deque(self._make_batches(rows, range(len(rows)), width, area))
         while waiting:
             batch = waiting.popleft()
             try:
-                done = work(batch)
+                batch_results = function(batch)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                done = None
-            # Outside the handler, which keeps the failed batch's tensors alive through its
-            # traceback.
-            if done is None:
+                batch_results = None
+            # Handled outside the except block: the traceback keeps the tensors of the failed batch
+            # alive.
+            if batch_results is None:
                 self._lower(rows, batch, width)
-                waiting = deque(
-                    self._cut(
-                        rows, [row for each in [batch, *waiting] for row in each], width, area
-                    )
-                )
+                remaining = [row for indices in [batch, *waiting] for row in indices]
+                waiting = deque(self._make_batches(rows, remaining, width, area))
                 continue
-            for row, result in zip(batch, done, strict=True):
+            for row, result in zip(batch, batch_results, strict=True):
                 results[row] = result
         return results  # type: ignore[return-value]  # every row was in a batch
 
-    def _cut(
-        self, rows: Sequence[Sequence[int]], chosen: Sequence[int], width: int, area: int | None
+    def _make_batches(
+        self, rows: Sequence[Sequence[int]], indices: Sequence[int], width: int, area: int | None
     ) -> Iterator[list[int]]:
-        for batch in translation_batches([rows[i] for i in chosen], max(1, self.tokens // width)):
-            longest = max(1, len(rows[chosen[batch[0]]]))  # they come longest first
-            most = len(batch) if area is None else max(1, area // longest**2)
-            for start in range(0, len(batch), most):
-                yield [chosen[i] for i in batch[start : start + most]]
+        batches = translation_batches([rows[i] for i in indices], max(1, self.tokens // width))
+        for batch in batches:
+            longest = max(1, len(rows[indices[batch[0]]]))  # batches are sorted, longest first
+            size = len(batch) if area is None else max(1, area // longest**2)
+            for start in range(0, len(batch), size):
+                yield [indices[i] for i in batch[start : start + size]]
 
     def _lower(self, rows: Sequence[Sequence[int]], batch: list[int], width: int) -> None:
         longest = max(len(rows[row]) for row in batch)
         if len(batch) == 1:
             raise MTError(
-                f"out of memory with a single sentence of {longest} tokens: lower the beam size (--beam, trainer.val_beam) or use the CPU"
+                f"out of memory with a single sentence of {longest} tokens: lower the beam size "
+                "(--beam, trainer.val_beam) or use the CPU"
             )
-        # Of what the batch really had: the budget may lie far above it.
+        # Half of what this batch had: the budget may have been far larger.
         self.tokens = len(batch) * longest * width // 2
         self.warn(
-            f"out of memory with {len(batch)} sentences at once: going on with --batch-tokens {self.tokens}"
+            f"out of memory with a batch of {len(batch)} sentences: continuing with "
+            f"--batch-tokens {self.tokens}"
         )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

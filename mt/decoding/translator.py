@@ -1,8 +1,8 @@
-"""Text in, text out: everything between a line of text and its translation.
+"""Translation from text to text.
 
-A line is normalised as the training text was, split where it is too long, cut into pieces, searched
-together with lines of about its length, put together again, and given back at its place. N lines
-give N translations.
+Each line is normalised like the training text, split if it is too long, encoded as subword pieces
+and searched in a batch of lines of similar length. The output is decoded and joined. N lines give
+N translations, in the same order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
-from mt.decoding.options import SearchOptions
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.outputs import Output, TranslatedPart, Translation, select_rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
@@ -29,14 +29,12 @@ from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
-BATCH_TOKENS = 8192
-
 
 class Translator:
-    """One model, or several as an ensemble, with the tokenizer. `counts` sums up what needed special treatment.
+    """One model, or an ensemble of several, with the tokenizer.
 
-    The same line gives the same translation, to float tolerance, whatever stands beside it (samples
-    aside).
+    Up to floating-point tolerance, a translation does not depend on the other lines of the input
+    (except when sampling). `counts` holds the numbers of lines that needed special treatment.
     """
 
     def __init__(
@@ -53,16 +51,23 @@ class Translator:
         workers: int = 1,
         engine: Engine | None = None,
     ) -> None:
-        """`max_pieces` and `unicode`: as in training (data.max_pieces, data.clean.unicode). Models as they are: call `eval()`.
+        """Initialise the translator. The caller must have called `eval()` on the models.
 
-        `batch_tokens` limits the source tokens of a batch, each hypothesis counted; `options` are
-        the defaults of all calls; `warn` gets one-line warnings, by default on standard error.
-        `workers`: processes that search side by side where there are several batches
-        (`mt.decoding.engines.workers`; 0: one for each thread). `engine` takes the place of the
-        models.
+        Args:
+            models: PyTorch models.
+            tokenizer: the tokenizer of the models.
+            max_pieces: maximum length of a source, data.max_pieces of the training.
+            unicode: Unicode normalisation form, data.clean.unicode of the training.
+            precision: auto, fp32 or bf16.
+            batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
+            options: defaults of the search options.
+            warn: function that receives warnings of one line (default: print to standard error).
+            workers: processes that search in parallel if there are several batches; 0: one per
+                thread (see `mt.decoding.engines.workers`).
+            engine: engine to use in place of the models.
         """
         if batch_tokens < 1:
-            raise UsageError(f"batch_tokens cannot be {batch_tokens}")
+            raise UsageError(f"batch_tokens must be >= 1, got {batch_tokens}")
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
@@ -74,7 +79,7 @@ class Translator:
 
     @property
     def models(self) -> list[Seq2Seq]:
-        """The PyTorch models, which attention is asked of. UsageError from a backend that has none."""
+        """The PyTorch models, from which attention is read. Raises UsageError if there are none."""
         return self.engine.models
 
     @overload
@@ -82,7 +87,10 @@ class Translator:
     @overload
     def translate(self, lines: Iterable[str], **options: Any) -> list[str]: ...
     def translate(self, lines: str | Iterable[str], **options: Any) -> str | list[str]:
-        """Translate lines, or one line given as a string. `options`: fields of SearchOptions, or `seed`, for this call."""
+        """Translate lines, or one line given as a string.
+
+        `options` are fields of SearchOptions, or other arguments of `translate_stream`.
+        """
         if isinstance(lines, str):
             return self.translate([lines], **options)[0]
         return [translation.text for translation in self.translate_stream(lines, **options)]
@@ -90,7 +98,7 @@ class Translator:
     def translate_nbest(
         self, lines: Iterable[str], nbest: int, **options: Any
     ) -> list[Translation]:
-        """Return the `nbest` best translations of each line with their scores; fewer if there are no more."""
+        """Return up to `nbest` translations of each line with their scores."""
         return list(self.translate_stream(lines, nbest=nbest, **options))
 
     def translate_stream(
@@ -101,7 +109,10 @@ class Translator:
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> Iterator[Translation]:
-        """Translate any number of lines in bounded memory, as `translate_chunks` does; yield them one by one."""
+        """Yield the translations of any number of lines, one by one, in bounded memory.
+
+        The arguments are those of `translate_chunks`.
+        """
         for translations in self.translate_chunks(lines, chunk_size, seed, progress, **options):
             yield from translations
 
@@ -113,36 +124,41 @@ class Translator:
         progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> Iterator[list[Translation]]:
-        """Translate any number of lines, reading `chunk_size` lines ahead (1: each is answered at once).
+        """Yield the translations of any number of lines in chunks of `chunk_size` lines.
 
-        `seed` makes sampling repeatable; `progress` is told how many sentences each batch finished.
+        With a chunk size of 1, each line is translated before the next one is read. `seed` makes
+        sampling reproducible. After each batch, `progress` is called with its number of sentences.
+        `options` are fields of SearchOptions.
         """
-        chosen = replace(self.options, **options)
-        self.engine.check(chosen)
+        search_options = replace(self.options, **options)
+        self.engine.check(search_options)
         generator = torch.Generator(self.engine.device)
         if seed is None:
             generator.seed()
         else:
             generator.manual_seed(seed)
         for chunk in split_into_chunks(lines, chunk_size):
-            yield self._translate_chunk(chunk, chosen, generator, progress or (lambda _: None))
+            yield self._translate_chunk(
+                chunk, search_options, generator, progress or (lambda _: None)
+            )
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
-        """Log-probability of each target text given its source text."""
+        """Return the log-probability of each target text given its source text."""
         return self.engine.score(self.tokenizer, self.normalise_pairs(pairs), self.budget)
 
     def report(self) -> list[str]:
-        """What was counted, one line each; nothing where nothing happened."""
-        meaning = {
-            "invalid": "with invalid UTF-8: replaced by U+FFFD",
-            "nul": "with NUL characters: removed",
-            "split": f"longer than {self.max_pieces} pieces: split, translated in parts, and joined",
-            "cut off": "whose translation reached the maximum length: cut off there (--max-ratio, --max-extra)",
-            "empty": "not blank, but translated as nothing",
+        """Return one line of text for each count in `counts` that is not zero."""
+        descriptions = {
+            "invalid": "with invalid UTF-8 (replaced by U+FFFD)",
+            "nul": "with NUL characters (removed)",
+            "split": f"longer than {self.max_pieces} pieces (split, translated in parts, joined)",
+            "cut off": "whose translation was cut off at the maximum length (--max-ratio, "
+            "--max-extra)",
+            "empty": "that are not blank but have an empty translation",
         }
         return [
-            f"lines {text}: {self.counts[name]:,}"
-            for name, text in meaning.items()
+            f"lines {description}: {self.counts[name]:,}"
+            for name, description in descriptions.items()
             if self.counts[name]
         ]
 
@@ -154,35 +170,33 @@ class Translator:
         progress: Callable[[int], None],
     ) -> list[Translation]:
         sources = self._normalise(lines)
-        counts, rows = self._parts(sources)
-        found = self.engine.search(rows, options, self.budget, generator, progress)
-        parts = [
-            TranslatedPart(pieces, hypotheses)
-            for pieces, hypotheses in zip(rows, found, strict=True)
-        ]
+        counts, rows = self._encode_parts(sources)
+        hypotheses = self.engine.search(rows, options, self.budget, generator, progress)
+        parts = [TranslatedPart(*part) for part in zip(rows, hypotheses, strict=True)]
         translations = []
         end = 0
         for source, count in zip(sources, counts, strict=True):
             start, end = end, end + count
-            outputs = self._outputs(found[start:end], options)
+            outputs = self._build_outputs(hypotheses[start:end], options)
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(source) and not outputs[0].text
             translations.append(Translation(source, outputs, parts[start:end]))
         return translations
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
-        # Surrogates are what Python makes of invalid bytes decoded with `surrogateescape`.
+        # Invalid bytes were decoded as surrogates (`surrogateescape`).
         self.counts["invalid"] += sum(SURROGATE.search(line) is not None for line in lines)
         self.counts["nul"] += sum("\0" in line for line in lines)
         return [normalise(line, self.unicode) for line in lines]
 
     def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Normalise (source, target) texts like the training text."""
         pairs = list(pairs)
         sources, targets = (self._normalise([pair[side] for pair in pairs]) for side in (0, 1))
         return list(zip(sources, targets, strict=True))
 
-    def _parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
-        """How many parts each source has (none where it is blank), and the pieces of all parts."""
+    def _encode_parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
+        """Return the number of parts of each source (0 if blank) and the pieces of all parts."""
         counts, rows = [], []
         for source, pieces in zip(sources, self.tokenizer.encode_many(sources, "src"), strict=True):
             parts = [pieces] if source else []
@@ -196,20 +210,20 @@ class Translator:
             rows += parts
         return counts, rows
 
-    def _outputs(self, parts: list[list[Hypothesis]], options: SearchOptions) -> list[Output]:
-        """The hypotheses of a line's parts -> its translations: the best of each part, the second best of each, ..."""
+    def _build_outputs(self, parts: list[list[Hypothesis]], options: SearchOptions) -> list[Output]:
+        """Join the hypotheses of a line's parts: the best of each part, the second best, ..."""
         if not parts:
             return [Output("", 0.0, 0.0, 0, True)]
         outputs = []
         for rank in range(max(map(len, parts))):
-            chosen = select_rank(parts, rank)
-            texts = self.tokenizer.decode_many([hypothesis.tokens for hypothesis in chosen], "tgt")
-            log_prob, tokens = sum(h.log_prob for h in chosen), sum(h.length for h in chosen)
-            # Bytes may spell control characters and line separators: the same rule as for training
-            # text takes them out.
+            hypotheses = select_rank(parts, rank)
+            texts = self.tokenizer.decode_many([h.tokens for h in hypotheses], "tgt")
+            log_prob = sum(h.log_prob for h in hypotheses)
+            tokens = sum(h.length for h in hypotheses)
+            # Byte pieces can produce control characters and line separators. Normalisation removes
+            # them, as in training text.
             text = normalise(join_parts([normalise(text, "none") for text in texts]), "none")
-            complete = all(hypothesis.complete for hypothesis in chosen)
-            outputs.append(
-                Output(text, log_prob / tokens**options.length_penalty, log_prob, tokens, complete)
-            )
+            complete = all(h.complete for h in hypotheses)
+            score = log_prob / tokens**options.length_penalty
+            outputs.append(Output(text, score, log_prob, tokens, complete))
         return outputs

@@ -1,42 +1,70 @@
-"""Does an exported model translate as the model that it was made from?"""
+"""How far an exported model agrees with the original."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mt.decoding.load import TrainedModel
 from mt.decoding.translator import Translator
+from mt.evaluation.evaluation_set import load_corpus_split, read_parallel
 from mt.evaluation.metrics import HEADLINE, build_metrics
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Sentences to translate with both models."""
+
+    sources: list[str]
+    references: list[list[str]]  # one list per reference translation
+    name: str  # of the text that they come from
+
+
+@dataclass(frozen=True)
 class Agreement:
-    """Of two translators on the same sentences."""
+    """A comparison of the outputs of two models."""
 
     sentences: int
-    identical: int  # outputs that are the same, character by character
-    bleu: float  # of the first
+    identical: int  # outputs that are equal, character by character
+    bleu: float  # of the original
     exported_bleu: float
 
-    def line(self) -> str:
+    def summary(self) -> str:
+        """Return the comparison as one line of text."""
         share = 100 * self.identical / self.sentences
         return (
             f"{self.sentences:,} sentences: {share:.1f} % of the outputs identical, "
-            f"BLEU {self.bleu:.2f} as trained, {self.exported_bleu:.2f} exported ({self.exported_bleu - self.bleu:+.2f})"
+            f"BLEU {self.bleu:.2f} original, {self.exported_bleu:.2f} exported "
+            f"({self.exported_bleu - self.bleu:+.2f})"
         )
 
 
-def compare(
-    original: Translator,
-    exported: Translator,
-    sources: Sequence[str],
-    references: Sequence[Sequence[str]],
-    tgt_lang: str,
-) -> Agreement:
-    """Translate `sources` with both. `references`: one list for each reference translation there is."""
-    bleu = build_metrics(tgt_lang)[0][HEADLINE]
-    outputs = [translator.translate(sources) for translator in (original, exported)]
-    scores = [bleu.corpus_score(lines, references) for lines in outputs]
-    return Agreement(
-        len(sources), sum(one == other for one, other in zip(*outputs, strict=True)), *scores
+def read_sample(run: TrainedModel, size: int, src: str | None, refs: Sequence[str]) -> Sample:
+    """Read up to `size` sentences, spread evenly over a file or over the run's validation set.
+
+    Raises MTError if the text cannot be read.
+    """
+    if src:
+        sources, *references = read_parallel([src, *refs])
+        name = src
+    else:
+        validation = load_corpus_split(run.config, "val", str(run.folder))
+        sources, references, name = validation.sources, validation.references, "validation"
+    size = min(size, len(sources))
+    rows = [len(sources) * number // size for number in range(size)]
+    return Sample(
+        [sources[row] for row in rows],
+        [[lines[row] for row in rows] for lines in references],
+        name,
     )
+
+
+def measure_agreement(
+    original: Translator, exported: Translator, sample: Sample, tgt_lang: str
+) -> Agreement:
+    """Translate the sample with both models and compare their outputs."""
+    bleu = build_metrics(tgt_lang)[0][HEADLINE]
+    outputs = [translator.translate(sample.sources) for translator in (original, exported)]
+    scores = [bleu.corpus_score(lines, sample.references) for lines in outputs]
+    identical = sum(one == other for one, other in zip(*outputs, strict=True))
+    return Agreement(len(sample.sources), identical, *scores)

@@ -1,4 +1,4 @@
-"""What `mt-translate --attention FILE` draws: its flags, the maps it collects line by line, and the file at the end."""
+"""What `mt-translate --attention FILE` draws: the maps it collects line by line, and the file at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mt.data.links import Links, read_links
 from mt.errors import MTError, UsageError
-from mt.inspection.attention_kinds import KINDS
 from mt.inspection.maps import SentenceMap, View, sentence_map
 from mt.inspection.page import MAX_CELLS, attention_fragment, page
 from mt.inspection.picture import picture, require_matplotlib
@@ -21,51 +20,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".svg", ".html")
 MAX_LINES = 20  # of a picture
-
-
-def add_flags(arguments: argparse.ArgumentParser) -> None:
-    """The flags that `Drawing.from_flags` reads."""
-    add = arguments.add_argument_group("seeing attention (see below)").add_argument
-    add(
-        "--attention",
-        metavar="FILE",
-        help="draw which words attention looks at, into FILE.png, .svg or .html (.html: to explore)",
-    )
-    add(
-        "--attention-kind",
-        choices=tuple(KINDS),
-        help="to the source, or self-attention of the encoder or decoder (default: cross)",
-    )
-    add(
-        "--attention-layer",
-        type=_number("all"),
-        metavar="N",
-        help="from 1 at the bottom, or all (default: the one links are read from)",
-    )
-    add(
-        "--attention-head",
-        type=_number("all", "mean"),
-        metavar="N",
-        help="from 1, or all, or mean (default: mean)",
-    )
-    add(
-        "--links",
-        metavar="FILE",
-        help="outline these gold links (0-0 1p2, a line for each pair of input and --score FILE)",
-    )
-
-
-def _number(*words: str) -> Callable[[str], int | str]:
-    """A reader of flags that are a number from 1, which it gives from 0, or one of these words."""
-
-    def read(text: str) -> int | str:
-        if text in words:
-            return text
-        if text.isdecimal() and int(text) > 0:
-            return int(text) - 1
-        raise argparse.ArgumentTypeError(f"a number from 1 or {' or '.join(words)}, not {text!r}")
-
-    return read
 
 
 class Drawing:

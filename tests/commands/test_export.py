@@ -10,7 +10,7 @@ import pytest
 
 import mt
 from helpers.calls import call
-from helpers.exports import save_lively_run, texts, write
+from helpers.exports import save_lively_run, texts, write_export
 from helpers.small_transformers import tiny
 from helpers.variants import VARIANTS
 from mt import export as command
@@ -43,7 +43,7 @@ def exported(
         BACKENDS[request.param],
         reason=f"needs the extra {request.param}: pip install 'mt-attention[{request.param}]'",
     )
-    return request.param, write(
+    return request.param, write_export(
         model_run, request.param, "float32", tmp_path_factory.mktemp(request.param) / "moved"
     )
 
@@ -77,7 +77,7 @@ def test_n_lines_in_n_lines_out(
     code, out, err = call(monkeypatch, capsys, folder, "--backend", backend, *SHORT, stdin=data)
     assert code == 0 and out.count("\n") == len(lines) == len(out.splitlines())
     assert [bool(line) for line in out.split("\n")[1:3]] == [False, False]
-    assert "split, translated in parts, and joined: 1" in err
+    assert "(split, translated in parts, joined): 1" in err
     _, ours, _ = call(
         monkeypatch,
         capsys,
@@ -170,10 +170,10 @@ def test_the_command_writes_compares_and_tells(
     ("flags", "code", "message"),
     [
         (["--to", "tflite"], 2, "invalid choice"),
-        (["--to", "onnx", "--quantization", "int4"], 2, "choose one of float32, int8"),
-        (["--to", "onnx", "--sample", "-1"], 2, "cannot be negative"),
-        (["--to", "onnx", "--src", "x"], 2, "--src and --ref together"),
-        (["--to", "onnx", "--out", "."], 1, "is no export"),
+        (["--to", "onnx", "--quantization", "int4"], 2, "must be one of float32, int8 for onnx, got int4"),
+        (["--to", "onnx", "--sample", "-1"], 2, "--sample must be >= 0, got -1"),
+        (["--to", "onnx", "--src", "x"], 2, "--src and --ref must be given together"),
+        (["--to", "onnx", "--out", "."], 1, "is not an export"),
     ],
 )
 def test_wrong_calls_end_with_one_clear_line(

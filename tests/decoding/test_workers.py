@@ -18,6 +18,7 @@ from torch import Tensor
 import mt
 from helpers.tiny_models import sentences
 from mt import translate as command
+from mt.arguments.translate import parse_arguments
 from mt.decoding.engines import engine as engine_module
 from mt.decoding.engines import pytorch as pytorch_module
 from mt.decoding.engines.workers import MAX_WORKERS, resolve_workers
@@ -109,7 +110,7 @@ def test_an_error_comes_back_as_it_is(run: Path) -> None:
     with torch.no_grad():
         translator.models[0].output.bias.fill_(float("nan"))
         translator.engine = pytorch_module.PyTorchEngine(translator.models, "fp32", workers=2)
-    with pytest.raises(MTError, match="not a number"):
+    with pytest.raises(MTError, match="output is NaN"):
         translator.translate(LINES, max_ratio=0.3)
     assert translator.engine.workers  # type: ignore[attr-defined]
 
@@ -304,7 +305,7 @@ def test_the_command_takes_a_process_for_each_thread(
     ]
     printed = {}
     for threads in ("3", "1"):  # one last, as the other tests have it
-        command.translate(command.parser().parse_args([*flags, "--threads", threads]))
+        command.translate(parse_arguments([*flags, "--threads", threads]))
         printed[threads] = capsys.readouterr().out
     assert forked == [3]
     assert printed["3"] == printed["1"] != ""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mt
-from helpers.exports import MAX_PIECES, save_lively_run, texts, write
+from helpers.exports import MAX_PIECES, save_lively_run, texts, write_export
 from helpers.small_transformers import tiny
 from mt.config.schema import ModelConfig, keys
 from mt.data.tokenizer import Tokenizer
@@ -80,7 +80,7 @@ def test_the_exported_model_is_the_model(
     assert not obstacles(config)
     run = save_lively_run(tmp_path / "run", tokenizer, config)
     ours = mt.load(run.folder.path, device="cpu", precision="fp32")
-    theirs = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
+    theirs = mt.load(write_export(run, "ctranslate2", "float32", tmp_path / "out"))
     sources, targets = texts(8, seed=1), texts(8, seed=2)
     expected = ours.score(zip(sources, targets, strict=True))
     found = theirs.score(zip(sources, targets, strict=True))
@@ -149,7 +149,7 @@ def test_all_obstacles_are_told_at_once(tokenizer: Tokenizer, tmp_path: Path) ->
     config = tiny(position="alibi", pattern="window", select="entmax15", softcap=5.0)
     run = save_lively_run(tmp_path / "run", tokenizer, config)
     with pytest.raises(UsageError) as error:
-        write(run, "ctranslate2", "float32", tmp_path / "out")
+        write_export(run, "ctranslate2", "float32", tmp_path / "out")
     for part in (
         "encoder_position=alibi",
         "encoder_pattern=window",
@@ -167,7 +167,7 @@ def exported(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> 
     """A run with one export in it."""
     folder = tmp_path_factory.mktemp("exported") / "run"
     run = save_lively_run(folder, tokenizer, tiny())
-    write(run, "ctranslate2", "float32", folder / "export" / "ctranslate2-float32")
+    write_export(run, "ctranslate2", "float32", folder / "export" / "ctranslate2-float32")
     return folder
 
 
@@ -178,7 +178,7 @@ def test_quantised_models_are_smaller_close_and_leave_ours_alone(
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(tie_embeddings="all"))
     before = [parameter.clone() for parameter in run.model.parameters()]
     full, small = (
-        write(run, "ctranslate2", each, tmp_path / each) for each in ("float32", quantization)
+        write_export(run, "ctranslate2", each, tmp_path / each) for each in ("float32", quantization)
     )
     assert all(
         torch.equal(one, other) for one, other in zip(before, run.model.parameters(), strict=True)
@@ -218,7 +218,7 @@ def test_special_pieces_are_never_produced(tokenizer: Tokenizer, tmp_path: Path)
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())
     with torch.no_grad():
         run.model.output.bias[:3] = 30
-    translator = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
+    translator = mt.load(write_export(run, "ctranslate2", "float32", tmp_path / "out"))
     found = translator.engine.search(
         [[5, 6, 7]],
         SearchOptions(beam=2, nbest=2),
@@ -250,7 +250,7 @@ def test_only_positions_that_are_a_table_end_somewhere(
     tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(position="rope"))
-    translator = mt.load(write(run, "ctranslate2", "float32", tmp_path / "out"))
+    translator = mt.load(write_export(run, "ctranslate2", "float32", tmp_path / "out"))
     assert translator.score([("cat", "cat " * 200)])[0].tokens > 200
     assert len(translator.translate(" ".join(["cat"] * 12), max_ratio=50.0, beam=1)) > 0
 
@@ -259,7 +259,7 @@ def test_an_export_that_is_damaged_or_too_new_is_refused(
     exported: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())
-    folder = write(run, "ctranslate2", "float32", tmp_path / "out")
+    folder = write_export(run, "ctranslate2", "float32", tmp_path / "out")
     facts = json.loads((folder / "export.json").read_text())
     assert facts["longest"] == 2 * (MAX_PIECES + 1) + 20
     (folder / "export.json").write_text(json.dumps(facts | {"format": 99}))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mt
-from helpers.exports import lively, save_lively_run, texts, write
+from helpers.exports import lively, save_lively_run, texts, write_export
 from helpers.variants import VARIANTS, VOCAB
 from mt.config.schema import ModelConfig
 from mt.data.batching import make_batch
@@ -121,7 +121,7 @@ def test_an_onnx_export_translates_and_scores_text_as_the_model(
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["rnn, gru"])
     ours, theirs = (
         mt.load(run.folder.path, device="cpu", precision="fp32"),
-        mt.load(write(run, "onnx", "float32", tmp_path / "out")),
+        mt.load(write_export(run, "onnx", "float32", tmp_path / "out")),
     )
     lines = texts(12, seed=1)
     pairs = list(zip(lines, texts(12, seed=2), strict=True))
@@ -145,7 +145,7 @@ def test_calls_that_onnx_cannot_serve_are_refused(
     settings: dict, message: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["luong"])
-    folder = write(run, "onnx", "float32", tmp_path / "out")
+    folder = write_export(run, "onnx", "float32", tmp_path / "out")
     with pytest.raises(UsageError, match=message):
         mt.load(folder, **settings)
     with pytest.raises(UsageError, match="--backend pytorch"):

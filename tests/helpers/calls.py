@@ -1,4 +1,4 @@
-"""Calls of mt-translate in this process."""
+"""Running mt-translate in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def call(
     *flags: object,
     stdin: bytes = b"",
 ) -> tuple[int, str, str]:
-    """Run the command in this process -> exit code, standard output, standard error."""
+    """Run mt-translate; return exit code, standard output and standard error."""
     out = io.BytesIO()
     monkeypatch.setattr(sys, "argv", ["mt-translate", *map(str, flags)])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))

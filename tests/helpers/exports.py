@@ -1,4 +1,4 @@
-"""Small untrained runs to export, whose models end their sentences and never think of special pieces."""
+"""Small untrained runs to export. Their models end sentences and never prefer special tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt.config.schema import Config, ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.load import TrainedModel, load_run
-from mt.exporting.folder import write_export
+from mt.exporting.export import export_run
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
@@ -21,7 +21,7 @@ MAX_PIECES = 40
 
 
 def lively(config: ModelConfig, vocab: int, seed: int = 0) -> Seq2Seq:
-    """Norms and biases away from where they begin, outputs that depend on everything before them."""
+    """Build a model with random norms and biases, whose outputs depend on the whole prefix."""
     torch.manual_seed(seed)
     model = build_model(config, vocab, vocab).eval()
     with torch.no_grad():
@@ -37,6 +37,7 @@ def lively(config: ModelConfig, vocab: int, seed: int = 0) -> Seq2Seq:
 def save_lively_run(
     folder: Path, tokenizer: Tokenizer, model_config: ModelConfig, seed: int = 0
 ) -> TrainedModel:
+    """Save a run with a lively model and load it."""
     config = Config()
     config.name, config.data.max_pieces, config.model = "lively", MAX_PIECES, model_config
     folder.mkdir(parents=True)
@@ -50,15 +51,14 @@ def save_lively_run(
     return load_run(folder, torch.device("cpu"))
 
 
-def write(run: TrainedModel, backend: str, quantization: str, folder: Path) -> Path:
-    from mt.export import plan
-
-    write_export(folder, run, *plan(run, backend, quantization))
+def write_export(run: TrainedModel, backend: str, quantization: str, folder: Path) -> Path:
+    """Export a run and return the folder."""
+    export_run(folder, run, backend, quantization)
     return folder
 
 
 def texts(count: int, seed: int) -> list[str]:
-    """Of 1 to 30 letters and words that the small vocabularies cut into pieces of all sorts."""
+    """Return random lines of 1 to 15 words and letters, which are encoded as pieces of all kinds."""
     choose = random.Random(seed)
     return [
         " ".join(

@@ -239,7 +239,7 @@ def test_texts_are_cleaned_and_aligned_whatever_their_batch(translator: Translat
     for (source, target), each in zip(cleaned, found, strict=True):
         assert sorted(j for _, j in each.sure) == [j for j in range(count_words(target)) if source]
         assert all(i < count_words(source) for i, _ in each.sure)
-    assert translator.report() == ["lines with NUL characters: removed: 2"]
+    assert translator.report() == ["lines with NUL characters (removed): 2"]
     inspector = mt.inspect(translator)
     assert (
         inspector.align([("a\u2581b", "the cat"), ("a b", "the cat")])[0] == Links()

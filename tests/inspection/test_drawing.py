@@ -14,7 +14,7 @@ import mt
 from helpers.attending_models import KINDS, LONG, tiny
 from helpers.calls import call
 from helpers.pages import Scripts
-from mt import translate as command
+from mt.arguments.translate import build_parser
 from mt.data.links import format_links
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.pytorch import PyTorchEngine
@@ -186,12 +186,12 @@ def test_without_matplotlib_a_picture_is_refused_and_a_page_is_written(
         (
             ["--attention", "map.html", "--attention-layer", "0"],
             2,
-            "a number from 1 or all, not '0'",
+            "must be >= 1 or all, got '0'",
         ),
         (
             ["--attention", "map.html", "--attention-head", "x"],
             2,
-            "a number from 1 or all or mean, not 'x'",
+            "must be >= 1 or all or mean, got 'x'",
         ),
         (["--attention", "map.html", "--attention-kind", "x"], 2, "invalid choice"),
     ],
@@ -259,7 +259,7 @@ def test_help_names_the_flags_and_links_stay_those_of_alignments(
     run: Path, translator: Translator, monkeypatch, capsys, tmp_path
 ) -> None:
     assert all(
-        f"--attention{end}" in command.parser().format_help()
+        f"--attention{end}" in build_parser().format_help()
         for end in ("", "-kind", "-layer", "-head")
     )
     _, out, _ = call(

@@ -1,0 +1,1 @@
+"""Inference engines: PyTorch, CTranslate2 and ONNX."""

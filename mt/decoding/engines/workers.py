@@ -1,8 +1,8 @@
-"""Processes that search side by side, one thread each.
+"""Worker processes that search in parallel, with one thread each.
 
-A step of decoding is made of small products, which a second thread hardly speeds up, and which wait
-for the slowest thread where other work shares the cores. Whole batches on cores of their own do not
-wait for each other.
+A decoding step consists of small matrix products. A second thread hardly speeds them up, and each
+step waits for the slowest thread if other work shares the cores. Batches that run on cores of their
+own do not wait for each other.
 """
 
 from __future__ import annotations
@@ -22,56 +22,62 @@ from typing import Any
 
 import torch
 
-MAX_WORKERS = 16  # processes at most, of those that are chosen by the number of threads: each needs memory for a batch of its own
-MIN_WORKER_TOKENS = 4096  # tokens that a process gets at a time, at least: with half of it a sentence takes a fifth longer
+# Upper limit of the default, one worker per thread: each needs memory for a batch of its own.
+MAX_WORKERS = 16
+# Lower limit of a worker's batch size, unless the whole budget is smaller. With half of it, a
+# sentence takes a fifth longer.
+MIN_WORKER_TOKENS = 4096
 
-_function: Callable[..., Any]  # in a worker: what it was made for
+_function: Callable[..., Any]  # in a worker: the function that it calls
 
 
-def resolve_workers(device: torch.device, wanted: int) -> int:
-    """How many processes: those wanted, for 0 one for each thread that PyTorch may use, up to `MAX_WORKERS`.
+def resolve_workers(device: torch.device, workers: int) -> int:
+    """Return the number of processes to use.
 
-    One where they cannot share what this process has loaded: on a GPU, outside Linux, and in
-    daemonic processes, which may have no children.
+    That is `workers`, or for 0 one per PyTorch thread, up to `MAX_WORKERS`. It is 1 if processes
+    cannot share this one's memory: on a GPU, on other systems than Linux, and in daemonic
+    processes, which may not have children.
     """
     can_fork = (
         sys.platform == "linux"
         and device.type == "cpu"
         and not multiprocessing.current_process().daemon
     )
-    return (wanted or min(torch.get_num_threads(), MAX_WORKERS)) if can_fork else 1
+    return (workers or min(torch.get_num_threads(), MAX_WORKERS)) if can_fork else 1
 
 
 class WorkerLost(Exception):
-    """A process could not be had, or was killed."""
+    """A worker process could not be started, or was killed."""
 
 
 class WorkerPool:
-    """`count` processes that call one function, forked at the first use, so that they share its memory as it is then.
+    """`count` processes that call one function.
 
-    They have one thread each: libraries' pools of threads do not survive a fork. They end when this
-    object goes, when a call fails or is interrupted, and by themselves where this process is
-    killed.
+    They are forked at the first use and share this process's memory as it is then. They have one
+    thread each: thread pools of libraries do not survive a fork. They end with this object, when a
+    call fails or is interrupted, and by themselves if this process is killed.
     """
 
     def __init__(self, count: int, function: Callable[..., Any]) -> None:
         self.count, self.function = count, function
         self.pool: ProcessPoolExecutor | None = None
-        self.end: Callable[[], Any] = lambda: None
+        self.terminate: Callable[[], Any] = lambda: None
         self.parent = 0
 
     def map(self, calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-        """Results in the order of the calls, begun in that order. Errors are raised as in this process; WorkerLost besides."""
+        """Yield the results of the calls in their order.
+
+        Exceptions of the function are raised here; WorkerLost if a process was lost.
+        """
         try:
-            if (
-                self.pool is None or self.parent != os.getpid()
-            ):  # a fork of this process has its object, not its processes
+            # A fork of this process inherits the pool object, but not the worker processes.
+            if self.pool is None or self.parent != os.getpid():
                 self._start()
             assert self.pool is not None
             for future in [self.pool.submit(_call, *arguments) for arguments in calls]:
                 yield future.result()
         except BaseException as error:
-            self.end()  # leave no process at work that nobody waits for; the next call begins anew
+            self.terminate()  # nobody waits for their results; the next call starts new processes
             self.pool = None
             if isinstance(error, OSError | BrokenProcessPool):
                 raise WorkerLost(str(error)) from error
@@ -81,37 +87,37 @@ class WorkerPool:
         self.parent, before = os.getpid(), multiprocessing.active_children()
         context = multiprocessing.get_context("fork")
         self.pool = ProcessPoolExecutor(
-            self.count, context, initializer=_begin, initargs=(self.function, self.parent)
+            self.count, context, initializer=_init_worker, initargs=(self.function, self.parent)
         )
         try:
-            self.pool.submit(int)  # forks them all
+            self.pool.submit(int)  # the first call forks all processes
         finally:
-            processes = [
-                process for process in multiprocessing.active_children() if process not in before
-            ]
-            self.end = weakref.finalize(self, _end, self.pool, processes, self.parent)
+            children = multiprocessing.active_children()
+            processes = [process for process in children if process not in before]
+            self.terminate = weakref.finalize(
+                self, _terminate, self.pool, processes, self.parent
+            )
 
 
-def _end(pool: ProcessPoolExecutor, processes: Sequence[BaseProcess], parent: int) -> None:
+def _terminate(pool: ProcessPoolExecutor, processes: Sequence[BaseProcess], parent: int) -> None:
     if os.getpid() == parent:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
 
 
-def _begin(function: Callable[..., Any], parent: int) -> None:
+def _init_worker(function: Callable[..., Any], parent: int) -> None:
     global _function
     _function = function
     torch.set_num_threads(1)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all: the parent stops its work, and ends this process if need be
+    # Ctrl-C reaches all processes: the parent stops its work, and terminates this one if necessary.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """End this process where its parent was killed: nothing else would tell it."""
+def _exit_with_parent(parent: int) -> None:
+    """End this process when its parent is gone: a killed parent cannot tell it."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

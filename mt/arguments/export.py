@@ -1,0 +1,80 @@
+"""The flags of mt-export and the checks that need no model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mt.cli import CommandParser
+from mt.errors import UsageError
+
+DESCRIPTION = "Export a trained model to another inference engine."
+EPILOG = """\
+examples:
+  mt-export runs/mine --to ctranslate2 --quantization int8
+  mt-translate runs/mine --backend ctranslate2 < in.txt
+  mt-export runs/demo --to onnx --out small
+  mt-translate small < in.txt
+
+ONNX supports every model. CTranslate2 supports most Transformers; if a model cannot be exported,
+all unsupported settings are listed at once. The export (by default RUN/export/ENGINE-TYPE, such as
+runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs and can be moved
+anywhere. After the export, both engines translate a sample of the validation set, and the command
+reports how far they agree.
+Requires pip install 'mt-attention[ctranslate2]' or 'mt-attention[onnx]'.
+Exit codes: 0 success, 1 failure, 2 wrong usage.
+"""
+SAMPLE_SIZE = 200
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse and check the flags. Raises UsageError if they contradict each other."""
+    arguments = build_parser().parse_args(argv)
+    for name in ("sample", "threads"):
+        if (value := getattr(arguments, name)) < 0:
+            raise UsageError(f"--{name} must be >= 0, got {value}")
+    if bool(arguments.src) != bool(arguments.ref):
+        raise UsageError("--src and --ref must be given together: sentences and their references")
+    return arguments
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of all flags."""
+    parser = CommandParser("mt-export", DESCRIPTION, EPILOG)
+    add = parser.add_argument
+    add("run", metavar="RUN", help="run directory written by mt-train, such as runs/demo")
+    add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine to export to")
+    add(
+        "--quantization",
+        default="float32",
+        metavar="TYPE",
+        help="data type of the weights: float32 (default) or int8; ctranslate2 also bfloat16, "
+        "float16, int16 and mixed types",
+    )
+    add("--out", metavar="FOLDER", help="output folder (default: RUN/export/ENGINE-TYPE)")
+    add = parser.add_argument_group("comparison with the original model").add_argument
+    add(
+        "--sample",
+        type=int,
+        default=SAMPLE_SIZE,
+        metavar="N",
+        help="number of validation sentences that both engines translate; 0: no comparison "
+        f"(default: {SAMPLE_SIZE})",
+    )
+    add("--src", metavar="FILE", help="take the sentences from FILE instead")
+    add(
+        "--ref",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="reference translations of --src; repeatable",
+    )
+    add("--beam", type=int, default=5, metavar="K", help="beam size (default: 5)")
+    add(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads; 0: all cores (default: 0)",
+    )
+    return parser

@@ -1,0 +1,256 @@
+"""The flags of mt-translate and the checks that need no model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mt.arguments.attention import add_attention_flags
+from mt.cli import CommandParser
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.errors import UsageError
+
+DESCRIPTION = "Translate lines of text with a trained model."
+EPILOG = """\
+examples:
+  mt-translate runs/demo < in.txt > out.txt
+  mt-translate runs/demo "A sentence." "Another one."
+  mt-translate runs/demo --ensemble runs/demo2 --nbest 5 < in.txt
+  mt-translate runs/demo --score references.txt < in.txt
+  mt-translate runs/demo --alignments "The dog sleeps."
+  mt-translate runs/demo --attention map.html < in.txt
+  mt-translate runs/demo --attention map.png --attention-layer all "The dog sleeps."
+  mt-translate runs/demo --attention map.html --score references.txt --links gold.txt < in.txt
+  tail -f log.txt | mt-translate runs/demo --stream
+
+Each input line gives one output line (with --nbest N: up to N lines), in the same order. Blank
+lines stay blank. The input is UTF-8; lines end at LF, and a CR before it is removed. Lines that
+are too long for the model are split, translated in parts and joined. At the end, standard error
+reports how many lines needed special treatment.
+Exit codes: 0 success, 1 failure, 2 wrong usage.
+
+--alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": for each target word, the source word that
+receives the most attention, as source-target. Words are separated by spaces and counted from 0.
+With --nbest the alignment is a fourth field, with --format jsonl it is the key "alignment". The
+field is empty if the line is blank or if its words cannot be recovered from its subword pieces.
+
+--attention draws source words along the top and target words down the side; darker cells have more
+attention. Attention to the start and end symbols is left out. By default the map shows the
+attention that alignments are read from; for an ensemble, that of its first run. A .html file holds
+all kinds, layers and heads, to choose from in a browser; the flags below select the initial view.
+.png and .svg need matplotlib (pip install 'mt-attention[plot]') and show up to 20 lines. With
+--score FILE the map shows the attention for the translations in FILE; --links FILE outlines known
+word alignments.
+"""
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse and check the flags. Raises UsageError if they contradict each other."""
+    arguments = build_parser().parse_intermixed_args(argv)
+    if arguments.sentences and arguments.input:
+        raise UsageError("give sentences or --input, not both")
+    if arguments.score and (
+        arguments.nbest > 1
+        or arguments.scores
+        or arguments.sample
+        or arguments.alignments
+        or arguments.format != "text"
+    ):
+        raise UsageError(
+            "--score cannot be combined with --nbest, --scores, --sample, --alignments or --format"
+        )
+    if arguments.threads < 0:
+        raise UsageError(f"--threads must be >= 0, got {arguments.threads}")
+    return arguments
+
+
+def search_options(arguments: argparse.Namespace) -> SearchOptions:
+    """Return the search options of the command line. Raises UsageError if they are invalid."""
+    names = SearchOptions.__dataclass_fields__
+    return SearchOptions(**{name: getattr(arguments, name) for name in names})
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of all flags."""
+    parser = CommandParser("mt-translate", DESCRIPTION, EPILOG)
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="run directory written by mt-train, such as runs/demo, or folder written by mt-export",
+    )
+    parser.add_argument(
+        "sentences",
+        metavar="SENTENCE",
+        nargs="*",
+        help="text to translate (default: read lines from standard input)",
+    )
+    parser.add_argument(
+        "--ensemble",
+        metavar="RUN",
+        action="append",
+        default=[],
+        help="average the probabilities with those of another run; repeatable",
+    )
+    parser.add_argument(
+        "--input",
+        metavar="FILE",
+        help="read lines from FILE (also .gz, .xz, .zst) instead of standard input",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write to FILE; until the output is complete, it is in FILE.part",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "jsonl"),
+        default="text",
+        help="jsonl: one JSON object per line, with scores (default: text)",
+    )
+    parser.add_argument(
+        "--nbest",
+        type=int,
+        default=1,
+        metavar="N",
+        help="print the N best translations; text: line number from 0 ||| translation ||| score",
+    )
+    parser.add_argument(
+        "--scores",
+        action="store_true",
+        help="text: print the score (log-probability / length^alpha) and a tab before each "
+        "translation",
+    )
+    parser.add_argument(
+        "--alignments",
+        action="store_true",
+        help="print word alignments after each translation: translation ||| 0-0 1-1 (see below)",
+    )
+    parser.add_argument(
+        "--score",
+        metavar="FILE",
+        help="do not translate: print the log-probability of each line of FILE as the translation "
+        "of its input line",
+    )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="print each translation before reading the next line (slower: no batches)",
+    )
+    add_attention_flags(parser)
+    add_search_flags(parser)
+    add_computation_flags(parser)
+    return parser
+
+
+def add_search_flags(parser: CommandParser) -> None:
+    """Add the fields of SearchOptions, except `nbest`."""
+    group, defaults = parser.add_argument_group("search"), SearchOptions()
+    group.add_argument(
+        "--beam",
+        type=int,
+        default=defaults.beam,
+        metavar="K",
+        help="beam size; 1: greedy search (default: 5)",
+    )
+    group.add_argument(
+        "--length-penalty",
+        type=float,
+        default=defaults.length_penalty,
+        metavar="ALPHA",
+        help="scores are log-probability / length^ALPHA: 0 favours short output, values above 1 "
+        "long output (default: 1)",
+    )
+    group.add_argument(
+        "--max-ratio",
+        type=float,
+        default=defaults.max_ratio,
+        metavar="R",
+        help="maximum output length: R * source tokens + E (default: 2)",
+    )
+    group.add_argument(
+        "--max-extra",
+        type=int,
+        default=defaults.max_extra,
+        metavar="E",
+        help="see --max-ratio (default: 20)",
+    )
+    group.add_argument(
+        "--min-length",
+        type=int,
+        default=defaults.min_length,
+        metavar="N",
+        help="minimum output length in tokens (default: 0)",
+    )
+    group.add_argument(
+        "--sample",
+        action="store_true",
+        help="sample translations instead of searching; with --nbest N: N independent samples",
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        default=defaults.temperature,
+        metavar="T",
+        help="sampling: below 1 sharpens the distribution, above 1 flattens it (default: 1)",
+    )
+    group.add_argument(
+        "--top-k",
+        type=int,
+        default=defaults.top_k,
+        metavar="K",
+        help="sampling: only from the K most probable tokens; 0: all (default: 0)",
+    )
+    group.add_argument(
+        "--top-p",
+        type=float,
+        default=defaults.top_p,
+        metavar="P",
+        help="sampling: only from the smallest set of most probable tokens with total "
+        "probability P (default: 1)",
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="random seed for reproducible samples")
+
+
+def add_computation_flags(parser: CommandParser) -> None:
+    """Add the flags that say where and how to compute."""
+    group = parser.add_argument_group("computation")
+    group.add_argument(
+        "--backend",
+        default="auto",
+        choices=("auto", "pytorch", "ctranslate2", "onnx"),
+        help="inference engine; auto: the one that RUN was exported for, or pytorch (default: "
+        "auto)",
+    )
+    group.add_argument(
+        "--batch-tokens",
+        type=int,
+        default=BATCH_TOKENS,
+        metavar="N",
+        help="batch size in source tokens * beam size; smaller batches need less memory (default: "
+        "8192; with several processes: 4096 each)",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="device to compute on (default: auto)",
+    )
+    group.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="auto: bf16 if the hardware supports it (default: auto)",
+    )
+    group.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="CPU threads; 0: all cores (default: 0); on Linux, up to 16 of them run as separate "
+        "processes with their own batches",
+    )
+    group.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print no progress, warnings or counts on standard error",
+    )

@@ -1,0 +1,71 @@
+"""Output formats of translations: lines of text, n-best lists and JSON lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mt.data.links import format_links
+from mt.decoding.outputs import Output, Translation
+
+# Legal inside JSON strings, but some tools end a line at them.
+LINE_SEPARATORS = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
+def format_lines(
+    translations: Iterable[Translation], style: str, nbest: int, scores: bool
+) -> Iterator[str]:
+    """Yield each translation in the format `style`, "text" or "jsonl".
+
+    `nbest`: how many translations of each line were requested. `scores`: put scores before
+    translations (text only: JSON objects and n-best lists always have them).
+    """
+    for index, translation in enumerate(translations):
+        if style == "jsonl":
+            yield format_json(index, translation, nbest)
+        else:
+            yield format_text(index, translation, nbest, scores)
+
+
+def format_text(index: int, translation: Translation, nbest: int, scores: bool) -> str:
+    """Return the translation as one line, or as an n-best list if `nbest` > 1.
+
+    An n-best list has the format of Moses, `index ||| translation ||| score`. Alignments come
+    last, as in Marian.
+    """
+    if nbest > 1:
+        return "".join(
+            f"{index} ||| {output.text} ||| {output.score:.6f}{_alignment_field(output)}\n"
+            for output in translation.outputs
+        )
+    output = translation.outputs[0]
+    score = f"{output.score:.6f}\t" if scores else ""
+    return f"{score}{output.text}{_alignment_field(output)}\n"
+
+
+def _alignment_field(output: Output) -> str:
+    """Return the last field of a line, or "" if no alignments were requested.
+
+    An empty alignment still gets its separator, so that all lines have the same number of fields.
+    """
+    return "" if output.links is None else f" ||| {format_links(output.links)}"
+
+
+def format_json(index: int, translation: Translation, nbest: int) -> str:
+    """Return the translation as one JSON object on a line; the key `nbest` only if `nbest` > 1."""
+    records = [_output_record(output) for output in translation.outputs]
+    record = {"index": index, "source": translation.source, **records[0]}
+    if nbest > 1:
+        record["nbest"] = records
+    text = json.dumps(record, ensure_ascii=False)
+    return LINE_SEPARATORS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+
+
+def _output_record(output: Output) -> dict[str, Any]:
+    """Return the fields of an output; `alignment` only if alignments were requested."""
+    record = {name: value for name, value in vars(output).items() if name != "links"}
+    if output.links is not None:
+        record["alignment"] = format_links(output.links)
+    return record

@@ -1,0 +1,91 @@
+"""Input and output line by line, for files and standard streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO, TextIO
+
+from mt.cli import say
+from mt.data.readers import open_bytes
+from mt.decoding.line_chunks import split_into_chunks
+from mt.errors import MTError
+
+
+def decode_lines(stream: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of a UTF-8 stream. Lines end at LF only; a CR before it is removed.
+
+    Invalid bytes become surrogates, which the translator counts and replaces.
+    """
+    for line in stream:
+        yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+
+
+@contextlib.contextmanager
+def open_input(
+    sentences: Sequence[str], path: str | None, quiet: bool
+) -> Iterator[Iterable[str]]:
+    """Open the given sentences, else the lines of a file, else those of standard input."""
+    if sentences:
+        yield sentences
+    elif path:
+        with open_bytes(Path(path)) as file:
+            yield decode_lines(file)
+    else:
+        if sys.stdin.isatty() and not quiet:
+            say("reading lines from the keyboard; end with Ctrl-D")
+        yield decode_lines(sys.stdin.buffer)
+
+
+@contextlib.contextmanager
+def open_output(path: str | None) -> Iterator[TextIO]:
+    """Open standard output, or a file that is called FILE.part until it is complete.
+
+    After an interruption, FILE.part keeps what was written so far. Raises MTError if the file
+    cannot be written.
+    """
+    if path is None:
+        # In UTF-8, whatever the locale says.
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    if Path(path).is_dir():
+        raise MTError(f"cannot write {path}: it is a folder")
+    part = Path(f"{path}.part")
+    if not part.parent.is_dir():
+        raise MTError(f"cannot write {path}: there is no folder {part.parent}")
+    with open(part, "w", encoding="utf-8", newline="\n") as file:
+        yield file
+    os.replace(part, path)
+
+
+def read_pairs(
+    sources: Iterable[str], target_path: Path, chunk_size: int
+) -> Iterator[list[tuple[str, str]]]:
+    """Yield chunks of (source, target) pairs, the targets read from a file.
+
+    Raises MTError if there are not as many targets as sources.
+    """
+    sources, count = iter(sources), 0
+    with open_bytes(target_path) as file:
+        targets = decode_lines(file)
+        for chunk in split_into_chunks(sources, chunk_size):
+            pairs = list(zip(chunk, islice(targets, len(chunk)), strict=False))
+            if len(pairs) < len(chunk):
+                total = count + len(chunk) + sum(1 for _ in sources)
+                raise _length_error(target_path, count + len(pairs), total)
+            count += len(pairs)
+            yield pairs
+        if surplus := sum(1 for _ in targets):
+            raise _length_error(target_path, count + surplus, count)
+
+
+def _length_error(path: Path, targets: int, sources: int) -> MTError:
+    return MTError(
+        f"{path} has {targets:,} lines but the input has {sources:,}: the numbers must be equal"
+    )

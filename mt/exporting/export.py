@@ -1,0 +1,89 @@
+"""Export a trained run to an inference engine, as a folder that is complete in itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
+from mt.decoding.load import TrainedModel
+from mt.decoding.options import SearchOptions
+from mt.errors import MTError, UsageError
+from mt.exporting import ctranslate2, onnx
+from mt.files import write_text
+from mt.optional import require
+from mt.run_folder import RunFolder
+
+QUANTIZATIONS = {"ctranslate2": ctranslate2.QUANTIZATIONS, "onnx": onnx.QUANTIZATIONS}
+LIBRARIES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
+
+
+def default_folder(run: RunFolder, backend: str, quantization: str) -> Path:
+    """Return the folder of an export inside its run."""
+    return run.exports / f"{backend}-{quantization}"
+
+
+def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str) -> None:
+    """Export `run` to `folder`.
+
+    Raises UsageError if the backend does not support the quantization or the model, MTError if a
+    library is missing or the folder cannot be written.
+    """
+    types = QUANTIZATIONS[backend]
+    if quantization not in types:
+        raise UsageError(
+            f"--quantization must be one of {', '.join(types)} for {backend}, got {quantization}"
+        )
+    library = require(LIBRARIES[backend], backend)
+    version = f"{library.__name__} {library.__version__}"
+    if backend == "onnx":
+        info = ExportInfo(backend, quantization, 0, version)
+        _write_folder(folder, run, info, lambda f: onnx.write_graphs(f, run.model, quantization))
+        return
+    model = run.config.model
+    if unsupported := ctranslate2.obstacles(model):
+        raise UsageError(
+            f"CTranslate2 does not support {run.folder}: {'; '.join(unsupported)}; "
+            "--to onnx supports every model"
+        )
+    options = SearchOptions()
+    max_output = int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
+    longest = ctranslate2.max_positions(model, max_output)
+    _write_folder(
+        folder,
+        run,
+        ExportInfo(backend, quantization, longest, version),
+        lambda f: ctranslate2.write_model(
+            f, run.model, model, run.tokenizer, quantization, longest
+        ),
+    )
+
+
+def _write_folder(
+    folder: Path, run: TrainedModel, info: ExportInfo, write_model: Callable[[Path], None]
+) -> None:
+    """Write an export folder, replacing an older export of the same name when it is complete.
+
+    `write_model` writes the engine's own files into the folder it is given. Raises MTError if
+    something other than an export is in the way, or if writing fails.
+    """
+    if folder.exists() and not (folder / EXPORT_FILE).is_file():
+        raise MTError(f"{folder} exists and is not an export: give another folder with --out")
+    part = folder.with_name(f".{folder.name}.unfinished")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        write_model(part)
+        shutil.copyfile(run.folder.config, RunFolder(part).config)
+        run.tokenizer.save(part)
+        write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    except OSError as error:
+        raise MTError(f"could not write {folder}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
