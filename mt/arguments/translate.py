@@ -37,7 +37,7 @@ field is empty if the line is blank or if its words cannot be recovered from its
 --attention draws source words along the top and target words down the side; darker cells have more
 attention. Attention to the start and end symbols is left out. By default the map shows the
 attention that alignments are read from; for an ensemble, that of its first run. A .html file holds
-all kinds, layers and heads, to choose from in a browser; the flags below select the initial view.
+all kinds, layers and heads, to choose from in a browser; the other flags select the initial view.
 .png and .svg need matplotlib (pip install 'mt-attention[plot]') and show up to 20 lines. With
 --score FILE the map shows the attention for the translations in FILE; --links FILE outlines known
 word alignments.
@@ -117,7 +117,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--scores",
         action="store_true",
-        help="text: print the score (log-probability / length^alpha) and a tab before each "
+        help="text: print the score (log-probability / length^ALPHA) and a tab before each "
         "translation",
     )
     parser.add_argument(
@@ -205,8 +205,8 @@ def add_search_flags(parser: CommandParser) -> None:
         type=float,
         default=defaults.top_p,
         metavar="P",
-        help="sampling: only from the smallest set of most probable tokens with total "
-        "probability P (default: 1)",
+        help="sampling: only from the smallest set of most probable tokens whose total "
+        "probability is at least P (default: 1)",
     )
     group.add_argument("--seed", type=int, metavar="N", help="random seed for reproducible samples")
 
@@ -246,7 +246,7 @@ def add_computation_flags(parser: CommandParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="CPU threads; 0: all cores (default: 0); on Linux, up to 16 of them run as separate "
+        help="CPU threads; 0: all cores (default: 0); on Linux, up to 16 threads run as separate "
         "processes with their own batches",
     )
     group.add_argument(

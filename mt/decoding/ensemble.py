@@ -13,7 +13,7 @@ from mt.models.seq2seq import DecodingState, Memory, Seq2Seq
 
 
 def mean_log_probs(logits: Sequence[Tensor]) -> Tensor:
-    """Return the logarithm of the mean probability [..., V], given the logits [..., V] per model."""
+    """Return the log of the mean probability [..., V], given each model's logits [..., V]."""
     log_probs = torch.stack([scores.log_softmax(-1) for scores in logits])
     return log_probs.logsumexp(0) - math.log(len(logits))
 
@@ -47,9 +47,9 @@ class Ensemble:
     def step(
         self, tokens: Tensor, state: EnsembleState
     ) -> tuple[Tensor, EnsembleState, dict[str, Tensor]]:
-        """Decode one step: tokens [B * K] -> log-probabilities [B * K, V], next state, no attention.
+        """Decode one step: tokens [B * K] -> log-probabilities [B * K, V] and the next state.
 
-        The log-probabilities take the place of logits.
+        The log-probabilities take the place of logits. There is no attention.
         """
         pairs = zip(self.models, state.states, strict=True)
         steps = [model.step(tokens, member_state) for model, member_state in pairs]

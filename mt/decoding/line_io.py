@@ -26,9 +26,7 @@ def decode_lines(stream: IO[bytes]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def open_input(
-    sentences: Sequence[str], path: str | None, quiet: bool
-) -> Iterator[Iterable[str]]:
+def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Iterator[Iterable[str]]:
     """Open the given sentences, else the lines of a file, else those of standard input."""
     if sentences:
         yield sentences

@@ -1,8 +1,8 @@
-"""A trained Transformer as a CTranslate2 model: declare what it has, fill in the weights, validate; or say all that stands in the way.
+"""Export of Transformers to CTranslate2: build a model specification and copy the weights into it.
 
-CTranslate2 (https://opennmt.net/CTranslate2) runs Transformers in C++ on CPUs and GPUs. What it can
-express is in its `ctranslate2.specs`; that each mechanism here means the same there is tested on
-random weights (tests/exporting/test_ctranslate2.py).
+CTranslate2 (https://opennmt.net/CTranslate2) runs Transformers in C++ on CPUs and GPUs. Its
+`ctranslate2.specs` defines the supported architectures. For each mechanism,
+tests/exporting/test_ctranslate2.py compares both implementations on random weights.
 """
 
 from __future__ import annotations
@@ -43,43 +43,47 @@ QUANTIZATIONS = (
 )
 ENCODER_POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "rope")
 DECODER_POSITIONS = (*ENCODER_POSITIONS, "alibi")
-ADDED = ("none", "sinusoidal", "learned")  # exported as a table of vectors, which has an end
+# Exported as a table of vectors, which limits the length of the text.
+TABLE_POSITIONS = ("none", "sinusoidal", "learned")
 
 
 def obstacles(config: ModelConfig) -> list[str]:
-    """What CTranslate2's Transformer has no place for, as setting=value (what there is instead); empty where it can be exported."""
+    """Return the settings that CTranslate2 does not support, as "setting=value (only ...)".
+
+    The list is empty if the model can be exported.
+    """
     transformer = config.transformer
-    found: list[str] = []
+    unsupported: list[str] = []
     for side in ("encoder", "decoder"):
         if (family := getattr(config, side)) != "transformer":
-            found.append(f"{side}={family} (only transformer)")
+            unsupported.append(f"{side}={family} (only transformer)")
             continue
-        possible = ENCODER_POSITIONS if side == "encoder" else DECODER_POSITIONS
+        supported = ENCODER_POSITIONS if side == "encoder" else DECODER_POSITIONS
         position, pattern = (side_setting(config, side, kind) for kind in ("position", "pattern"))
-        if position not in possible:
-            found.append(f"{side}_position={position} (only {', '.join(possible)})")
+        if position not in supported:
+            unsupported.append(f"{side}_position={position} (only {', '.join(supported)})")
         if pattern != "full":
-            found.append(f"{side}_pattern={pattern} (only full)")
+            unsupported.append(f"{side}_pattern={pattern} (only full)")
     if "transformer" in (config.encoder, config.decoder):
         if transformer.select != "softmax":
-            found.append(f"select={transformer.select} (only softmax)")
+            unsupported.append(f"select={transformer.select} (only softmax)")
         if transformer.softcap:
-            found.append(f"softcap={transformer.softcap:g} (only 0)")
-    return found
+            unsupported.append(f"softcap={transformer.softcap:g} (only 0)")
+    return unsupported
 
 
 def side_setting(config: ModelConfig, side: str, kind: str) -> str:
-    """`position` or `pattern` of the encoder or the decoder."""
+    """Return `position` or `pattern` (`kind`) of the encoder or the decoder (`side`)."""
     return getattr(config.transformer, f"{side}_{kind}") or getattr(config.transformer, kind)
 
 
-def table_length(config: ModelConfig, longest: int) -> int:
-    """How many tokens a source or an output may have: `longest` where positions are a table of as many rows, else 0 for any number."""
-    return (
-        longest
-        if any(side_setting(config, side, "position") in ADDED for side in ("encoder", "decoder"))
-        else 0
-    )
+def max_positions(config: ModelConfig, longest: int) -> int:
+    """Return the maximum length in tokens of the exported model; 0: unlimited.
+
+    It is `longest` if a side of the model has a table of positions, which then gets that many rows.
+    """
+    positions = [side_setting(config, side, "position") for side in ("encoder", "decoder")]
+    return longest if any(position in TABLE_POSITIONS for position in positions) else 0
 
 
 def write_model(
@@ -92,11 +96,11 @@ def write_model(
 ) -> None:
     """Write model.bin, config.json and vocabularies into an existing folder.
 
-    `longest`: rows of the tables of positions, as `table_length` gives it. The model must have no
+    `longest` is the number of rows of position tables, from `max_positions`. The model must have no
     `obstacles`.
     """
-    spec = declare(config)
-    fill(spec, model, config, longest)
+    spec = build_spec(config)
+    copy_weights(spec, model, config, longest)
     for side, register in (
         ("src", spec.register_source_vocabulary),
         ("tgt", spec.register_target_vocabulary),
@@ -104,18 +108,15 @@ def write_model(
         register(tokenizer.pieces(range(tokenizer.vocab_size(side)), side))
     pieces = tokenizer.pieces(range(EOS + 1))
     spec.config.bos_token = spec.config.decoder_start_token = pieces[BOS]
-    spec.config.eos_token, spec.config.unk_token, spec.config.add_source_eos = (
-        pieces[EOS],
-        pieces[UNK],
-        True,
-    )
+    spec.config.eos_token, spec.config.unk_token = pieces[EOS], pieces[UNK]
+    spec.config.add_source_eos = True
     spec.validate()
     spec.optimize(quantization=quantization)
     spec.save(str(folder))
 
 
-def declare(config: ModelConfig) -> Any:
-    """An empty `TransformerSpec` of this architecture."""
+def build_spec(config: ModelConfig) -> Any:
+    """Build a `TransformerSpec` of this architecture, without weights."""
     specs = require("ctranslate2", "ctranslate2").specs
     transformer = config.transformer
     activations = {
@@ -135,136 +136,153 @@ def declare(config: ModelConfig) -> Any:
     sides = []
     for side in ("encoder", "decoder"):
         position = side_setting(config, side, "position")
-        own = {
+        side_options = {
             "relative_position": position == "shaw",
             "relative_attention_bias": position == "t5",
-            "rotary_dim": 0 if position == "rope" else None,  # 0: all of a head
+            "rotary_dim": 0 if position == "rope" else None,  # 0: the whole head
             "rotary_interleave": False,
         }
         if side == "decoder":
-            own |= {
+            side_options |= {
                 "alibi": position == "alibi",
                 "external_pre_post_encoder_layers": transformer.norm == "sandwich",
             }
         build = specs.TransformerEncoderSpec if side == "encoder" else specs.TransformerDecoderSpec
-        sides.append(
-            build(getattr(transformer, f"{side}_layers"), transformer.heads, **shared, **own)
-        )
+        layers = getattr(transformer, f"{side}_layers")
+        sides.append(build(layers, transformer.heads, **shared, **side_options))
     spec = specs.TransformerSpec(*sides)
     if transformer.qk_norm:
-        for layer in spec.decoder.layer:  # declared for cross-attention too, which has none here
+        for layer in spec.decoder.layer:  # our cross-attention has no QK-norm
             del layer.attention.q_norm, layer.attention.k_norm
     return spec
 
 
 @torch.no_grad()
-def fill(spec: Any, model: Seq2Seq, config: ModelConfig, longest: int) -> None:
-    """Put the model's weights where the spec has a place for them."""
-    encoder, decoder = (
-        cast(TransformerEncoder, model.encoder),
-        cast(TransformerDecoder, model.decoder),
-    )
-    spec.encoder.embeddings[0].weight = array(cast(nn.Embedding, model.source_embedding).weight)
-    spec.decoder.embeddings.weight = array(cast(nn.Embedding, model.target_embedding).weight)
-    fill_linear(spec.decoder.projection, model.output)
-    for side, part, place in (
-        ("encoder", encoder, spec.encoder),
-        ("decoder", decoder, spec.decoder),
+def copy_weights(spec: Any, model: Seq2Seq, config: ModelConfig, longest: int) -> None:
+    """Copy the weights of the model into the spec."""
+    encoder = cast(TransformerEncoder, model.encoder)
+    decoder = cast(TransformerDecoder, model.decoder)
+    spec.encoder.embeddings[0].weight = to_numpy(cast(nn.Embedding, model.source_embedding).weight)
+    spec.decoder.embeddings.weight = to_numpy(cast(nn.Embedding, model.target_embedding).weight)
+    copy_linear(spec.decoder.projection, model.output)
+    for side, stack, side_spec in (
+        ("encoder", encoder.stack, spec.encoder),
+        ("decoder", decoder.stack, spec.decoder),
     ):
-        if side_setting(config, side, "position") in ADDED:
-            place.position_encodings.encodings = position_table(
-                part.stack.positions, config.dim, longest
-            )
-        if not isinstance(part.stack.norm, nn.Identity):
-            fill_norm(place.layer_norm, part.stack.norm)
+        if side_setting(config, side, "position") in TABLE_POSITIONS:
+            table = position_table(stack.positions, config.dim, longest)
+            side_spec.position_encodings.encodings = table
+        if not isinstance(stack.norm, nn.Identity):
+            copy_norm(side_spec.layer_norm, stack.norm)
     for number, layer in enumerate(cast(Sequence[EncoderLayer], encoder.layers)):
-        place = spec.encoder.layer[number]
-        fill_self_attention(place, layer.attention, layer.around_attention, encoder.stack, number)
-        fill_feed_forward(place, layer.feed_forward, layer.around_feed_forward)
+        layer_spec = spec.encoder.layer[number]
+        copy_self_attention(
+            layer_spec, layer.attention, layer.around_attention, encoder.stack, number
+        )
+        copy_feed_forward(layer_spec, layer.feed_forward, layer.around_feed_forward)
     for number, each in enumerate(cast(Sequence[DecoderLayer], decoder.layers)):
-        place = spec.decoder.layer[number]
-        fill_self_attention(place, each.self_attention, each.around_self, decoder.stack, number)
-        fill_cross_attention(place, each.cross_attention, each.around_cross)
-        fill_feed_forward(place, each.feed_forward, each.around_feed_forward)
+        layer_spec = spec.decoder.layer[number]
+        copy_self_attention(
+            layer_spec, each.self_attention, each.around_self, decoder.stack, number
+        )
+        copy_cross_attention(layer_spec, each.cross_attention, each.around_cross)
+        copy_feed_forward(layer_spec, each.feed_forward, each.around_feed_forward)
 
 
-def fill_self_attention(
-    place: Any, attention: MultiHeadAttention, around: Sublayer, stack: Stack, number: int
+def copy_self_attention(
+    layer_spec: Any, attention: MultiHeadAttention, sublayer: Sublayer, stack: Stack, number: int
 ) -> None:
-    spec = place.self_attention
-    spec.linear[0].weight = array(torch.cat((attention.query.weight, attention.key_value.weight)))
-    spec.linear[0].bias = array(torch.cat((attention.query.bias, attention.key_value.bias)))
-    fill_linear(spec.linear[1], attention.out, around)
-    fill_norms(around, place, spec, "input_layer_norm", "post_attention_layer_norm")
+    """Copy the self-attention of layer `number`, with its norms and relative positions."""
+    spec = layer_spec.self_attention
+    query, key_value = attention.query, attention.key_value
+    spec.linear[0].weight = to_numpy(torch.cat((query.weight, key_value.weight)))
+    spec.linear[0].bias = to_numpy(torch.cat((query.bias, key_value.bias)))
+    copy_linear(spec.linear[1], attention.out, sublayer.residual)
+    copy_sublayer_norms(sublayer, spec, layer_spec, "input_layer_norm", "post_attention_layer_norm")
     if attention.norms is not None:
-        fill_norm(spec.q_norm, attention.norms[0])
-        fill_norm(spec.k_norm, attention.norms[1])
+        copy_norm(spec.q_norm, attention.norms[0])
+        copy_norm(spec.k_norm, attention.norms[1])
     scheme = stack.positions.for_layer(number)
     if isinstance(scheme, ShawLayer):
-        spec.relative_position_keys, spec.relative_position_values = (
-            array(scheme.key.weight),
-            array(scheme.value.weight),
-        )
+        spec.relative_position_keys = to_numpy(scheme.key.weight)
+        spec.relative_position_values = to_numpy(scheme.value.weight)
     if isinstance(scheme, T5Buckets):
-        spec.relative_attention_bias = array(scheme.table.weight)
+        spec.relative_attention_bias = to_numpy(scheme.table.weight)
         spec.relative_attention_max_distance = np.int32(scheme.max_distance)
 
 
-def fill_cross_attention(place: Any, attention: MultiHeadAttention, around: Sublayer) -> None:
-    spec = place.attention
-    fill_linear(spec.linear[0], attention.query)
-    fill_linear(spec.linear[1], attention.key_value)
-    fill_linear(spec.linear[2], attention.out, around)
-    fill_norms(
-        around,
-        place,
+def copy_cross_attention(
+    layer_spec: Any, attention: MultiHeadAttention, sublayer: Sublayer
+) -> None:
+    """Copy the cross-attention of a layer, with its norms."""
+    spec = layer_spec.attention
+    copy_linear(spec.linear[0], attention.query)
+    copy_linear(spec.linear[1], attention.key_value)
+    copy_linear(spec.linear[2], attention.out, sublayer.residual)
+    copy_sublayer_norms(
+        sublayer,
         spec,
+        layer_spec,
         "external_pre_encoder_attention_layer_norm",
         "external_post_encoder_attention_layer_norm",
     )
 
 
-def fill_feed_forward(place: Any, layer: FeedForward, around: Sublayer) -> None:
-    spec = place.ffn
+def copy_feed_forward(layer_spec: Any, layer: FeedForward, sublayer: Sublayer) -> None:
+    """Copy the feed-forward network of a layer, with its norms."""
+    spec = layer_spec.ffn
     if layer.gated:
         (gate, wide), (gate_bias, wide_bias) = layer.wide.weight.chunk(2), layer.wide.bias.chunk(2)
-        spec.linear_0.weight, spec.linear_0.bias = array(gate), array(gate_bias)
-        spec.linear_0_noact.weight, spec.linear_0_noact.bias = array(wide), array(wide_bias)
+        spec.linear_0.weight, spec.linear_0.bias = to_numpy(gate), to_numpy(gate_bias)
+        spec.linear_0_noact.weight, spec.linear_0_noact.bias = to_numpy(wide), to_numpy(wide_bias)
     else:
-        fill_linear(spec.linear_0, layer.wide)
-    fill_linear(spec.linear_1, layer.narrow, around)
-    fill_norms(around, place, spec, "pre_feedforward_layer_norm", "post_feedforward_layer_norm")
+        copy_linear(spec.linear_0, layer.wide)
+    copy_linear(spec.linear_1, layer.narrow, sublayer.residual)
+    copy_sublayer_norms(
+        sublayer, spec, layer_spec, "pre_feedforward_layer_norm", "post_feedforward_layer_norm"
+    )
 
 
-def fill_linear(spec: Any, linear: nn.Linear, around: Sublayer | None = None) -> None:
-    """A matrix and its bias; the last of a sublayer `around`, whose residual connection may have a factor.
+def copy_linear(spec: Any, linear: nn.Linear, residual: float = 1.0) -> None:
+    """Copy a linear layer, divided by the factor of the residual connection around it.
 
-    DeepNorm's norm(a x + f(x)) is norm(x + f(x) / a), but for the norm's epsilon of 1e-5 beside a
-    variance near 1.
+    CTranslate2 has no such factor. DeepNorm's norm(a x + f(x)) equals norm(x + f(x) / a), except
+    for the epsilon of the norm: 1e-5, added to a variance near 1.
     """
-    factor = 1.0 if around is None else 1.0 / around.residual
-    spec.weight, spec.bias = array(linear.weight * factor), array(linear.bias * factor)
+    factor = 1.0 / residual
+    spec.weight, spec.bias = to_numpy(linear.weight * factor), to_numpy(linear.bias * factor)
 
 
-def fill_norms(around: Sublayer, layer: Any, sublayer: Any, before: str, after: str) -> None:
-    """The norm of a sublayer stands in its own spec; two, `before` and `after`, stand in that of the layer."""
-    if around.norm_placement != "sandwich":
-        fill_norm(sublayer.layer_norm, around.norm)
+def copy_sublayer_norms(
+    sublayer: Sublayer, spec: Any, layer_spec: Any, before: str, after: str
+) -> None:
+    """Copy the norm of a sublayer to its own spec `spec`.
+
+    With sandwich norms, there are two. They belong to the spec of the layer, under the names
+    `before` and `after`.
+    """
+    if sublayer.norm_placement != "sandwich":
+        copy_norm(spec.layer_norm, sublayer.norm)
         return
-    fill_norm(getattr(layer, before), around.norm)
-    fill_norm(getattr(layer, after), around.second)
+    copy_norm(getattr(layer_spec, before), sublayer.norm)
+    copy_norm(getattr(layer_spec, after), sublayer.second)
 
 
-def fill_norm(spec: Any, norm: nn.Module) -> None:
-    spec.gamma = array(cast(Tensor, norm.weight))
+def copy_norm(spec: Any, norm: nn.Module) -> None:
+    """Copy a LayerNorm or an RMSNorm, which has no bias."""
+    spec.gamma = to_numpy(cast(Tensor, norm.weight))
     if isinstance(norm, nn.LayerNorm):
-        spec.beta = array(norm.bias)
+        spec.beta = to_numpy(norm.bias)
 
 
 def position_table(scheme: PositionScheme, dim: int, longest: int) -> np.ndarray:
-    """What a scheme adds to embeddings at each position, [longest, dim]. CTranslate2's own sinusoids have other wavelengths."""
-    return array(scheme.add(torch.zeros(1, longest, dim), torch.arange(longest))[0])
+    """Return the vectors that a scheme adds to the embeddings, [longest, dim].
+
+    Sinusoids are exported too, because those of CTranslate2 have other wavelengths.
+    """
+    return to_numpy(scheme.add(torch.zeros(1, longest, dim), torch.arange(longest))[0])
 
 
-def array(weight: Tensor) -> np.ndarray:
-    return weight.detach().float().cpu().numpy().copy()  # quantisation changes it in place
+def to_numpy(weight: Tensor) -> np.ndarray:
+    """Copy a tensor to a float32 array. A copy, because CTranslate2 quantises in place."""
+    return weight.detach().float().cpu().numpy().copy()

@@ -1,13 +1,14 @@
-"""Any model as two ONNX graphs, an encoder and one step of decoding, which the same search drives (`mt/decoding/engines/onnx.py`).
+"""Export of any model to two ONNX graphs: the encoder, and one decoding step.
 
-A decoding state is a nested structure of batch-first tensors, so its tensors, flattened, are inputs
-and outputs of the graphs whatever the model is: there is no case for a single architecture here.
-Which axes have no fixed size is found by trying: those whose size differs between examples.
+`mt.decoding.search` drives them (`mt/decoding/engines/onnx.py`). A decoding state is a nested
+structure of batch-first tensors. Its flattened tensors are inputs and outputs of the graphs,
+whatever the model is, so no architecture is a special case here. Dynamic axes are those whose size
+differs between two examples.
 
-- encoder.onnx: source [B, S], mask [B, S] -> the memory (one row a sentence), the cache as far as
-  the model starts with one
+- encoder.onnx: source [B, S], mask [B, S] -> the memory (one row per sentence), and the tensors of
+  the cache that have an initial value
 - step.onnx: tokens [N], step [], memory, cache -> logits [N, V], cache
-- state.json: how many tensors the memory has, and how each tensor of the cache begins
+- state.json: the number of tensors in the memory, and the initial shape of each tensor of the cache
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mt.data.vocabulary import BOS, EOS
-from mt.decoding.engines.onnx import ENCODER, STATE, STEP
+from mt.decoding.engines.onnx import ENCODER_FILE, STATE_FILE, STEP_FILE
 from mt.models.seq2seq import DecodingState, Seq2Seq
 from mt.optional import require
 
 QUANTIZATIONS = ("float32", "int8")
-BEAM = 2  # of the examples
-OPSET = 17  # the first with layer norm as one operator
+# Beam size of the examples: with one hypothesis per sentence, some scores are computed differently.
+EXAMPLE_BEAM = 2
+OPSET = 17  # the first one with layer normalisation as a single operator
 
 
 @dataclass
 class Example:
-    """A state before its first step and after one and two. Several hypotheses a sentence: with one, some scores take a shorter way."""
+    """The inputs of both graphs, and the states before the first step, after one and after two."""
 
     source: Tensor
     mask: Tensor
@@ -43,18 +45,18 @@ class Example:
     states: list[DecodingState]
 
     @classmethod
-    def of(cls, model: Seq2Seq, sentences: int, length: int) -> Example:
+    def build(cls, model: Seq2Seq, sentences: int, length: int) -> Example:
         source = torch.full((sentences, length), EOS)
-        tokens = torch.full((sentences * BEAM,), BOS)
+        tokens = torch.full((sentences * EXAMPLE_BEAM,), BOS)
         mask = torch.ones_like(source, dtype=torch.bool)
-        states = [model.init_state(model.encode(source, mask), BEAM)]
+        states = [model.init_state(model.encode(source, mask), EXAMPLE_BEAM)]
         for _ in range(2):
             states.append(model.step(tokens, states[-1])[1])
         return cls(source, mask, tokens, states)
 
 
 class EncoderGraph(nn.Module):
-    """From source ids to the tensors of the first state."""
+    """Source ids -> the tensors of the initial state."""
 
     def __init__(self, model: Seq2Seq) -> None:
         super().__init__()
@@ -62,13 +64,12 @@ class EncoderGraph(nn.Module):
 
     def forward(self, source: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         state = self.model.init_state(self.model.encode(source, mask))
-        return tuple(
-            leaf for leaf in pytree.tree_leaves((state.memory, state.cache)) if leaf is not None
-        )
+        leaves = pytree.tree_leaves((state.memory, state.cache))
+        return tuple(leaf for leaf in leaves if leaf is not None)
 
 
 class StepGraph(nn.Module):
-    """From the last tokens and the tensors of a state to logits and the tensors of the next cache."""
+    """The last tokens and the tensors of a state -> logits and the tensors of the next cache."""
 
     def __init__(self, model: Seq2Seq, memory: pytree.TreeSpec, cache: pytree.TreeSpec) -> None:
         super().__init__()
@@ -77,76 +78,77 @@ class StepGraph(nn.Module):
     def forward(self, tokens: Tensor, step: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
         memory = pytree.tree_unflatten(leaves[: self.memory.num_leaves], self.memory)
         cache = pytree.tree_unflatten(leaves[self.memory.num_leaves :], self.cache)
-        logits, state, _ = self.model.step(tokens, DecodingState(memory, cache, step))  # type: ignore[arg-type]  # a number in the graph
+        # In the graph, the step is a tensor.
+        state = DecodingState(memory, cache, step)  # type: ignore[arg-type]
+        logits, state, _ = self.model.step(tokens, state)
         return logits, *pytree.tree_leaves(state.cache)
 
 
 @torch.no_grad()
 def write_graphs(folder: Path, model: Seq2Seq, quantization: str) -> None:
-    """Write the graphs of a model, which is in evaluation mode and on the CPU, into an existing folder."""
+    """Write the graphs of a model into an existing folder.
+
+    The model must be in evaluation mode and on the CPU.
+    """
     require("onnx", "onnx")
-    small, large = Example.of(model, 2, 5), Example.of(model, 3, 7)
+    small, large = Example.build(model, 2, 5), Example.build(model, 3, 7)
     memory, memory_spec = pytree.tree_flatten(small.states[0].memory)
     cache, cache_spec = pytree.tree_flatten(small.states[1].cache)
-    begins = [
-        beginning(path, small.states)
-        for path, _ in pytree.tree_flatten_with_path(small.states[1].cache)[0]
-    ]
+    paths = [path for path, _ in pytree.tree_flatten_with_path(small.states[1].cache)[0]]
+    initial_shapes = [initial_shape(path, small.states) for path in paths]
     memory_names = [f"memory_{i}" for i in range(len(memory))]
     cache_names = [f"cache_{i}" for i in range(len(cache))]
-    later = pytree.tree_leaves((large.states[2].memory, large.states[2].cache))
+    names, tensors = [*memory_names, *cache_names], [*memory, *cache]
+    others = pytree.tree_leaves((large.states[2].memory, large.states[2].cache))
     axes = {
         name: {
             axis: f"{name}_{axis}"
-            for axis, size in enumerate(leaf.shape)
+            for axis, size in enumerate(tensor.shape)
             if size != other.shape[axis]
         }
-        for name, leaf, other in zip(
-            [*memory_names, *cache_names], [*memory, *cache], later, strict=True
-        )
+        for name, tensor, other in zip(names, tensors, others, strict=True)
     }
-    given = [name for name, begin in zip(cache_names, begins, strict=True) if begin is None]
+    encoded = [
+        name for name, shape in zip(cache_names, initial_shapes, strict=True) if shape is None
+    ]
+    source_axes = {0: "sentences", 1: "length"}
     export_graph(
-        folder / ENCODER,
+        folder / ENCODER_FILE,
         EncoderGraph(model),
         {"source": small.source, "mask": small.mask},
-        [*memory_names, *given],
-        axes | {"source": {0: "sentences", 1: "length"}, "mask": {0: "sentences", 1: "length"}},
+        [*memory_names, *encoded],
+        axes | {"source": source_axes, "mask": source_axes},
     )
-    inputs = {"tokens": small.tokens, "step": torch.tensor(1)} | dict(
-        zip([*memory_names, *cache_names], [*memory, *cache], strict=True)
-    )
+    next_axes = {f"next_{name}": axes[name] for name in cache_names}
     export_graph(
-        folder / STEP,
+        folder / STEP_FILE,
         StepGraph(model, memory_spec, cache_spec),
-        inputs,
-        ["logits", *(f"next_{name}" for name in cache_names)],
-        axes
-        | {f"next_{name}": axes[name] for name in cache_names}
-        | {"tokens": {0: "rows"}, "logits": {0: "rows"}},
+        {"tokens": small.tokens, "step": torch.tensor(1)} | dict(zip(names, tensors, strict=True)),
+        ["logits", *next_axes],
+        axes | next_axes | {"tokens": {0: "rows"}, "logits": {0: "rows"}},
     )
-    (folder / STATE).write_text(
-        json.dumps({"memory": len(memory), "cache": begins}) + "\n", encoding="utf-8"
-    )
+    state = {"memory": len(memory), "cache": initial_shapes}
+    (folder / STATE_FILE).write_text(json.dumps(state) + "\n", encoding="utf-8")
     if quantization == "int8":
-        for name in (ENCODER, STEP):
+        for name in (ENCODER_FILE, STEP_FILE):
             quantize(folder / name)
 
 
-def beginning(path: Any, states: list[DecodingState]) -> list[int] | None:
-    """How a tensor of the cache begins, for one row: its shape, of zeros; None: as the encoder's graph gives it.
+def initial_shape(path: Any, states: list[DecodingState]) -> list[int] | None:
+    """Return the initial shape of one row of a cache tensor, or None if the encoder computes it.
 
-    The first step makes what is None before it. Along an axis that grows there is nothing yet.
+    A tensor that is None before the first step starts with zeros. Its size is 0 along an axis that
+    grows with each step.
     """
-    found: Any = states[0].cache
+    value: Any = states[0].cache
     for key in path:
-        if found is None:
+        if value is None:
             break
-        found = key.get(found)
-    if isinstance(found, Tensor):
+        value = key.get(value)
+    if isinstance(value, Tensor):
         return None
-    one, two = (pytree.key_get(state.cache, path).shape for state in states[1:])
-    return [2 * size - later for size, later in zip(one[1:], two[1:], strict=True)]
+    first, second = (pytree.key_get(state.cache, path).shape for state in states[1:])
+    return [2 * size - later for size, later in zip(first[1:], second[1:], strict=True)]
 
 
 def export_graph(
@@ -156,12 +158,16 @@ def export_graph(
     outputs: list[str],
     axes: dict[str, dict[int, str]],
 ) -> None:
-    """Trace `module` once and write what it did. Whatever its Python code decides by sizes is decided for all sizes."""
-    for name, symbolic in symbolics().items():
+    """Trace `module` once and write the graph.
+
+    Python code that branches on sizes is traced with the sizes of the example: the graph contains
+    that branch for all sizes.
+    """
+    for name, symbolic in custom_symbolics().items():
         torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
     with warnings.catch_warnings():
-        # The exporter that follows Python code by guards (dynamo=True) refuses models that choose a
-        # faster way for long input.
+        # The newer exporter (dynamo=True) refuses models that switch to a faster implementation
+        # for long input.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -176,32 +182,34 @@ def export_graph(
 
 
 def quantize(path: Path) -> None:
-    """Weights of a graph in 8 bits, in its place; activations are quantised as they come.
+    """Quantise the weights of a graph to 8 bits, in place. Activations are quantised at run time.
 
-    Matrix products, embeddings and LSTMs. onnxruntime has no kernel for GRUs of 8 bits: GRUs that
-    run over a whole sentence stay in float32. (Decoders that attend before they read have their
-    cell in matrix products.)
+    This covers matrix products, embeddings and LSTMs. onnxruntime has no 8-bit kernel for GRUs, so
+    those that run over a whole sentence stay in float32. (The cell of Bahdanau's decoder consists
+    of matrix products.)
     """
     onnx, _ = require("onnx", "onnx"), require("onnxruntime", "onnx")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = onnx.load(path)
-    separate_tables(model.graph)
+    copy_shared_embeddings(model.graph)
     logger = logging.getLogger()
-    logger.addFilter(not_advice)
+    logger.addFilter(is_not_preprocessing_hint)
     try:
         types = ["MatMul", "Gemm", "Gather", "LSTM"]
         quantize_dynamic(
             model, path, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=types
         )
     finally:
-        logger.removeFilter(not_advice)
+        logger.removeFilter(is_not_preprocessing_hint)
 
 
-def separate_tables(graph: Any) -> None:
-    """Give embeddings a table of their own where they share it with the output layer: rows of a table have one scale together, those
-    of a matrix one each."""
-    weights = {each.name: each for each in graph.initializer}
+def copy_shared_embeddings(graph: Any) -> None:
+    """Give embeddings that share their weights with another layer a copy of their own.
+
+    A table is quantised with one scale for all rows, a matrix with one scale per column.
+    """
+    weights = {weight.name: weight for weight in graph.initializer}
     for node in graph.node:
         name = node.input[0] if node.op_type == "Gather" else ""
         if name in weights and sum(name in other.input for other in graph.node) > 1:
@@ -210,15 +218,16 @@ def separate_tables(graph: Any) -> None:
             table.name = node.input[0] = f"{name}.rows"
 
 
-def not_advice(record: logging.LogRecord) -> bool:
-    """onnxruntime recommends a simplification that the exporter has done already."""
+def is_not_preprocessing_hint(record: logging.LogRecord) -> bool:
+    """Return False for onnxruntime's hint to simplify the graph: the exporter already does that."""
     return "pre-processing before quantization" not in record.getMessage()
 
 
-def symbolics() -> dict[str, Any]:
-    """How to write operators that the exporter does not know, or gets wrong: movedim where dimensions count from the end, and
-    unflatten, of whose result it does not know the shape and then takes all sizes of the example
-    for constants.
+def custom_symbolics() -> dict[str, Any]:
+    """Return the translations of operators that the exporter lacks or gets wrong.
+
+    It lacks mT and rms_norm, and mishandles movedim with negative dimensions. It does not infer
+    the shape of the result of unflatten, and then treats the sizes of the example as constants.
     """
 
     def transpose_last(g: Any, x: Any) -> Any:
@@ -241,17 +250,15 @@ def symbolics() -> dict[str, Any]:
         rank, shape = x.type().dim(), g.op("Shape", x)
         dim = dim.node().t("value").item() % rank
         first = g.op("Constant", value_t=torch.tensor([0]))
-        kept = [
+        old_sizes = [
             g.op("Gather", shape, g.op("Constant", value_t=torch.tensor([axis])))
             for axis in range(rank)
         ]
-        listed = sizes.node().kind() == "prim::ListConstruct"
-        inside = (
-            [g.op("Unsqueeze", size, first) for size in sizes.node().inputs()]
-            if listed
-            else [sizes]
-        )
-        return g.op("Reshape", x, g.op("Concat", *kept[:dim], *inside, *kept[dim + 1 :], axis_i=0))
+        new_sizes = [sizes]
+        if sizes.node().kind() == "prim::ListConstruct":
+            new_sizes = [g.op("Unsqueeze", size, first) for size in sizes.node().inputs()]
+        all_sizes = [*old_sizes[:dim], *new_sizes, *old_sizes[dim + 1 :]]
+        return g.op("Reshape", x, g.op("Concat", *all_sizes, axis_i=0))
 
     return {
         "aten::unflatten": unflatten,

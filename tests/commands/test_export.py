@@ -170,7 +170,11 @@ def test_the_command_writes_compares_and_tells(
     ("flags", "code", "message"),
     [
         (["--to", "tflite"], 2, "invalid choice"),
-        (["--to", "onnx", "--quantization", "int4"], 2, "must be one of float32, int8 for onnx, got int4"),
+        (
+            ["--to", "onnx", "--quantization", "int4"],
+            2,
+            "must be one of float32, int8 for onnx, got int4",
+        ),
         (["--to", "onnx", "--sample", "-1"], 2, "--sample must be >= 0, got -1"),
         (["--to", "onnx", "--src", "x"], 2, "--src and --ref must be given together"),
         (["--to", "onnx", "--out", "."], 1, "is not an export"),

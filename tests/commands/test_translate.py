@@ -458,9 +458,7 @@ def test_flags_have_the_defaults_of_the_library() -> None:
     assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(
         SearchOptions()
     )
-    assert (
-        flags.get_default("batch_tokens") == BATCH_TOKENS == evaluate.BATCH_TOKENS
-    )
+    assert flags.get_default("batch_tokens") == BATCH_TOKENS == evaluate.BATCH_TOKENS
     assert SearchOptions().beam == evaluate.BEAM
 
 

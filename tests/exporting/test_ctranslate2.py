@@ -178,7 +178,8 @@ def test_quantised_models_are_smaller_close_and_leave_ours_alone(
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(tie_embeddings="all"))
     before = [parameter.clone() for parameter in run.model.parameters()]
     full, small = (
-        write_export(run, "ctranslate2", each, tmp_path / each) for each in ("float32", quantization)
+        write_export(run, "ctranslate2", each, tmp_path / each)
+        for each in ("float32", quantization)
     )
     assert all(
         torch.equal(one, other) for one, other in zip(before, run.model.parameters(), strict=True)
@@ -232,11 +233,11 @@ def test_special_pieces_are_never_produced(tokenizer: Tokenizer, tmp_path: Path)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: t.translate("x", sample=True), "does not sample"),
+        (lambda t: t.translate("x", sample=True), "does not support sampling"),
         (lambda t: mt.inspect(t).align([("x", "y")]), "--backend pytorch"),
         (lambda t: mt.inspect(t).translate("x"), "--backend pytorch"),
         (lambda t: t.translate(" ".join(["cat"] * 12), max_ratio=50.0), "lower --max-ratio"),
-        (lambda t: t.score([("cat", "cat " * 200)]), "longer than"),
+        (lambda t: t.score([("cat", "cat " * 200)]), "a text has .* tokens, but"),
     ],
 )
 def test_calls_that_ctranslate2_cannot_serve_are_refused(
@@ -270,5 +271,5 @@ def test_an_export_that_is_damaged_or_too_new_is_refused(
         mt.load(folder)
     (folder / "export.json").write_text(json.dumps(facts))
     (folder / "model.bin").write_bytes(b"x")
-    with pytest.raises(MTError, match="CTranslate2 cannot use"):
+    with pytest.raises(MTError, match="CTranslate2 cannot load"):
         mt.load(folder)

@@ -1,15 +1,15 @@
-"""CTranslate2 under the translator: a Transformer that mt-export wrote, searched in C++ by as many workers as there are threads.
+"""The CTranslate2 engine: an exported Transformer, searched in C++ by one worker per thread.
 
-Its beam search scores as ours does. Left to itself it stops earlier, once K hypotheses are
-finished, whatever could still overtake them; it is asked for twice as many (PATIENCE). What may not
-be produced is left out before its softmax and not after, which raises log-probabilities: by what a
-trained model gives to special pieces, about 1e-5 a token, and with a shortest output (`min_length`)
-by what EOS would have had.
+Its beam search computes the same scores as `mt.decoding.search`, with two differences. By default
+it stops as soon as K hypotheses are finished, even if others could still overtake them; it is asked
+for twice as many (PATIENCE). And it excludes forbidden tokens before the softmax instead of after
+it, which raises log-probabilities by the mass that the model gives to them: for special tokens
+about 1e-5 per token with a trained model, and below the minimum length the probability of EOS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,19 @@ from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.optional import require
 
-PATIENCE = 2.0  # finished hypotheses over the beam (Kasai et al. 2022): with 1, 96 % of 200 outputs were ours; with 2 all, 15 % slower
-COMPUTE_TYPES = {
-    "auto": "default",
-    "fp32": "float32",
-    "bf16": "bfloat16",
-}  # default: as it was exported
+# Finished hypotheses to wait for, as a multiple of the beam size (Kasai et al. 2022). Of 200
+# outputs, 96 % were equal to ours with 1, and all of them with 2, which is 15 % slower.
+PATIENCE = 2.0
+COMPUTE_TYPES = {"auto": "default", "fp32": "float32", "bf16": "bfloat16"}  # default: as exported
 
 
 class CTranslate2Engine:
-    """An exported model in `folder`. `longest`: tokens that a source or an output may have; 0: any number."""
+    """An exported model in `folder`.
 
-    device = torch.device("cpu")  # of what comes out of it
+    `longest` is the maximum length in tokens of a source or an output; 0: unlimited.
+    """
+
+    device = torch.device("cpu")  # of the outputs
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class CTranslate2Engine:
         }
         self.ids = {piece: number for number, piece in enumerate(self.pieces["tgt"])}
         if device == "mps":
-            raise UsageError("the backend ctranslate2 runs on cpu and cuda: set --device")
+            raise UsageError("--device must be cpu or cuda for the backend ctranslate2, got mps")
         try:
             self.translator = library.Translator(
                 str(folder),
@@ -66,7 +67,7 @@ class CTranslate2Engine:
                 intra_threads=1,
             )
         except (RuntimeError, ValueError) as error:
-            raise MTError(f"CTranslate2 cannot use {folder}: {error}") from error
+            raise MTError(f"CTranslate2 cannot load {folder}: {error}") from error
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -75,110 +76,111 @@ class CTranslate2Engine:
     def check(self, options: SearchOptions) -> None:
         if options.sample:
             raise UsageError(
-                "the backend ctranslate2 does not sample: its samples do not repeat with a seed; use --backend pytorch"
+                "the backend ctranslate2 does not support sampling, because its samples cannot be "
+                "reproduced with a seed: use --backend pytorch"
             )
 
     def search(
         self,
-        rows: Sources,
+        sources: Sources,
         options: SearchOptions,
         budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
     ) -> list[list[Hypothesis]]:
-        limits = [self._limit(len(row) + 1, options) for row in rows]
-        batches = translation_batches(rows, max(1, budget.tokens // options.width))
-        found: list[list[Hypothesis]] = [[] for _ in rows]
-        # All batches wait for workers at once. A call has one longest output: that of the batch's
-        # longest source.
-        again: dict[int, list[int]] = {}
-        for batch, results in [
-            (batch, self._start(rows, batch, max(limits[row] for row in batch), options))
-            for batch in batches
-        ]:
-            for row, result in zip(batch, results, strict=True):
-                found[row] = self._hypotheses(result.result(), options)
-                if any(hypothesis.length > limits[row] for hypothesis in found[row]):
-                    again.setdefault(limits[row], []).append(row)
+        limits = [self._max_length(len(source) + 1, options) for source in sources]
+        hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
+        # CTranslate2 takes one maximum length per batch: here that of the longest source.
+        batches = translation_batches(sources, max(1, budget.tokens // options.width))
+        batch_limits = [(batch, max(limits[i] for i in batch)) for batch in batches]
+        too_long: dict[int, list[int]] = {}
+        for batch, results in self._run(sources, batch_limits, options):
+            for i, result in zip(batch, results, strict=True):
+                hypotheses[i] = result
+                if any(hypothesis.length > limits[i] for hypothesis in result):
+                    too_long.setdefault(limits[i], []).append(i)
             progress(len(batch))
-        # What went on beyond its own limit is searched once more with that: a translation must not
-        # depend on its company.
-        for batch, results in [
-            (batch, self._start(rows, batch, limit, options)) for limit, batch in again.items()
-        ]:
-            for row, result in zip(batch, results, strict=True):
-                found[row] = self._hypotheses(result.result(), options)
-        return [hypotheses[: options.nbest] for hypotheses in found]
+        # Sentences with outputs beyond their own maximum length are searched again with that: a
+        # translation must not depend on the other sentences of its batch.
+        repeated = [(batch, limit) for limit, batch in too_long.items()]
+        for batch, results in self._run(sources, repeated, options):
+            for i, result in zip(batch, results, strict=True):
+                hypotheses[i] = result
+        return [result[: options.nbest] for result in hypotheses]
 
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
-        sides = [
-            tokenizer.encode_many([pair[side] for pair in pairs], name)
-            for side, name in enumerate(("src", "tgt"))
-        ]
-        if (
-            0
-            < self.longest
-            < (most := max((len(row) + 1 for side in sides for row in side), default=0))
-        ):
+        sources = tokenizer.encode_many([source for source, _ in pairs], "src")
+        targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
+        longest = max((len(tokens) + 1 for tokens in [*sources, *targets]), default=0)
+        if 0 < self.longest < longest:
             raise MTError(
-                f"a text of {most} tokens is longer than the {self.longest} that this model was exported for: use --backend pytorch"
+                f"a text has {longest} tokens, but the model was exported for up to "
+                f"{self.longest}: use --backend pytorch"
             )
-        sources, targets = (
-            [self._spell(row, name) for row in side]
-            for side, name in zip(sides, ("src", "tgt"), strict=True)
-        )
         scores = self.translator.score_batch(
-            sources, targets, max_batch_size=budget.tokens, batch_type="tokens", max_input_length=0
+            [self._to_pieces(tokens, "src") for tokens in sources],
+            [self._to_pieces(tokens, "tgt") for tokens in targets],
+            max_batch_size=budget.tokens,
+            batch_type="tokens",
+            max_input_length=0,
         )
         return [PairScore(sum(score.log_probs), len(score.log_probs)) for score in scores]
 
-    def _limit(self, source_tokens: int, options: SearchOptions) -> int:
-        """The longest output of a source, EOS included in both."""
-        limit = max(
-            int(source_tokens * options.max_ratio) + options.max_extra, options.min_length + 1
-        )
+    def _max_length(self, source_tokens: int, options: SearchOptions) -> int:
+        """Return the maximum output length for a source, EOS included in both."""
+        limit = int(source_tokens * options.max_ratio) + options.max_extra
+        limit = max(limit, options.min_length + 1)
         if 0 < self.longest < limit:
             raise UsageError(
-                f"an output of up to {limit} tokens is asked for, and this model was exported for {self.longest}: "
-                "lower --max-ratio, --max-extra or --min-length, or use --backend pytorch"
+                f"the maximum output length is {limit} tokens, but the model was exported for up "
+                f"to {self.longest}: lower --max-ratio, --max-extra or --min-length, or use "
+                "--backend pytorch"
             )
         return limit
 
-    def _start(
-        self, rows: Sources, batch: Sequence[int], limit: int, options: SearchOptions
-    ) -> Sequence[Any]:
-        """Futures of the results of a batch."""
+    def _run(
+        self, sources: Sources, batches: Sequence[tuple[list[int], int]], options: SearchOptions
+    ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
+        """Search batches, given as (indices, maximum length); yield their indices and hypotheses.
+
+        All batches are submitted before the first result is awaited.
+        """
+        submitted = [
+            (batch, self._submit([sources[i] for i in batch], limit, options))
+            for batch, limit in batches
+        ]
+        for batch, futures in submitted:
+            yield batch, [self._read_hypotheses(future.result(), options) for future in futures]
+
+    def _submit(self, sources: Sources, limit: int, options: SearchOptions) -> Sequence[Any]:
+        """Start the search of a batch and return its futures, one per sentence."""
         return self.translator.translate_batch(
-            [self._spell(rows[row], "src") for row in batch],
+            [self._to_pieces(source, "src") for source in sources],
             asynchronous=True,
             beam_size=options.beam,
             patience=PATIENCE if options.beam > 1 else 1.0,
-            num_hypotheses=options.beam,  # all that were finished, to see how far the search went
+            num_hypotheses=options.beam,  # all, to see whether any exceeds its maximum length
             length_penalty=options.length_penalty,
             max_decoding_length=limit,
             min_decoding_length=options.min_length,
             max_input_length=0,
-            suppress_sequences=[[self.pieces["tgt"][piece]] for piece in FORBIDDEN_TOKENS],
+            suppress_sequences=[[self.pieces["tgt"][token]] for token in FORBIDDEN_TOKENS],
             return_scores=True,
             return_end_token=True,
         )
 
-    def _hypotheses(self, result: Any, options: SearchOptions) -> list[Hypothesis]:
-        found = []
+    def _read_hypotheses(self, result: Any, options: SearchOptions) -> list[Hypothesis]:
+        hypotheses = []
         for pieces, score in zip(result.hypotheses, result.scores, strict=True):
             tokens = [self.ids[piece] for piece in pieces]
             complete = tokens[-1:] == [EOS]
-            found.append(
-                Hypothesis(
-                    tokens[:-1] if complete else tokens,
-                    score,
-                    score * len(tokens) ** options.length_penalty,
-                    complete,
-                )
+            log_prob = score * len(tokens) ** options.length_penalty
+            hypotheses.append(
+                Hypothesis(tokens[:-1] if complete else tokens, score, log_prob, complete)
             )
-        return found
+        return hypotheses
 
-    def _spell(self, row: Sequence[int], side: str) -> list[str]:
-        return [self.pieces[side][piece] for piece in row]
+    def _to_pieces(self, tokens: Sequence[int], side: str) -> list[str]:
+        return [self.pieces[side][token] for token in tokens]

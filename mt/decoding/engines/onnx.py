@@ -1,4 +1,4 @@
-"""ONNX under the translator: the graphs of `mt/exporting/onnx.py` in onnxruntime, driven by our own search."""
+"""The ONNX engine: graphs that mt-export wrote, run by onnxruntime under `mt.decoding.search`."""
 
 from __future__ import annotations
 
@@ -20,73 +20,80 @@ from mt.errors import MTError, UsageError
 from mt.models.seq2seq import DecodingState, Seq2Seq
 from mt.optional import require
 
-ENCODER, STEP, STATE = "encoder.onnx", "step.onnx", "state.json"  # files of an export
+# Files of an export, described in mt/exporting/onnx.py.
+ENCODER_FILE = "encoder.onnx"
+STEP_FILE = "step.onnx"
+STATE_FILE = "state.json"
 
 
 class OnnxModel:
-    """An encoder and a step as `mt.decoding.search` wants them (`Searchable`). States are flat lists of tensors."""
+    """An encoder graph and a step graph with the interface of `mt.decoding.search.Searchable`.
+
+    The memory and the cache of its decoding states are flat lists of tensors.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.encoder, self.decoder = Graph(folder / ENCODER), Graph(folder / STEP)
+        self.encoder = Graph(folder / ENCODER_FILE)
+        self.decoder = Graph(folder / STEP_FILE)
+        path = folder / STATE_FILE
         try:
-            state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-            self.memory: int = state["memory"]  # tensors of the memory
-            self.begins: list[list[int] | None] = state[
-                "cache"
-            ]  # shape of a row of zeros; None: as the encoder says
+            state = json.loads(path.read_text(encoding="utf-8"))
+            self.memory_size: int = state["memory"]  # number of tensors
+            # For each tensor of the cache the initial shape of a row, filled with zeros, or None if
+            # the encoder computes its initial value.
+            self.cache_shapes: list[list[int] | None] = state["cache"]
         except (OSError, ValueError, KeyError) as error:
-            raise MTError(
-                f"{folder / STATE} cannot be read ({error}): export the run again"
-            ) from error
+            raise MTError(f"{path} cannot be read ({error}): export the run again") from error
 
     def encode(self, source: Tensor, mask: Tensor) -> list[Tensor]:
-        """source [B, S] ids, mask [B, S] bool -> the tensors of the memory, then those that a cache begins with."""
+        """Encode source ids [B, S] with mask [B, S] bool.
+
+        Returns the tensors of the memory, then the initial values of the cache that the encoder
+        computes.
+        """
         return self.encoder({"source": source, "mask": mask})
 
     def init_state(self, memory: list[Tensor], beam: int = 1) -> DecodingState:
-        given = iter(each.repeat_interleave(beam, 0) for each in memory[self.memory :])
+        computed = (tensor.repeat_interleave(beam, 0) for tensor in memory[self.memory_size :])
         rows = memory[0].shape[0] * beam
         cache = [
-            next(given) if shape is None else torch.zeros(rows, *shape) for shape in self.begins
+            next(computed) if shape is None else torch.zeros(rows, *shape)
+            for shape in self.cache_shapes
         ]
-        return DecodingState(memory[: self.memory], cache)
+        return DecodingState(memory[: self.memory_size], cache)
 
     def step(
         self, tokens: Tensor, state: DecodingState
     ) -> tuple[Tensor, DecodingState, dict[str, Tensor]]:
-        """tokens [B * K] -> logits [B * K, V], the next state, no attention."""
-        given = {"tokens": tokens, "step": torch.tensor(state.step)}
-        for name in ("memory", "cache"):
-            given |= {
-                f"{name}_{number}": tensor for number, tensor in enumerate(getattr(state, name))
-            }
-        logits, *cache = self.decoder(given)
+        """Decode one step: tokens [B * K] -> logits [B * K, V] and the next state, no attention."""
+        inputs = {"tokens": tokens, "step": torch.tensor(state.step)}
+        for name, tensors in (("memory", state.memory), ("cache", state.cache)):
+            inputs |= {f"{name}_{number}": tensor for number, tensor in enumerate(tensors)}
+        logits, *cache = self.decoder(inputs)
         return logits, DecodingState(state.memory, cache, state.step + 1), {}
 
 
 class Graph:
-    """A graph in onnxruntime, from tensors to tensors on the CPU. As many threads as PyTorch would take."""
+    """A graph that onnxruntime runs on the CPU, with as many threads as PyTorch would use."""
 
     def __init__(self, path: Path) -> None:
         library: Any = require("onnxruntime", "onnx")
         options = library.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = (
-            torch.get_num_threads(),
-            3,
-        )  # 3: errors
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # errors
         self.path = path
         try:
             self.session = library.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # its own kinds of errors have no common base
-            raise MTError(f"onnxruntime cannot use {path}: {error}") from error
-        self.inputs = [each.name for each in self.session.get_inputs()]
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
+            raise MTError(f"onnxruntime cannot load {path}: {error}") from error
+        self.inputs = [value.name for value in self.session.get_inputs()]
 
-    def __call__(self, given: dict[str, Tensor]) -> list[Tensor]:
-        """Inputs by name. The graph has none for what the model does not use."""
-        found = self.session.run(None, {name: given[name].numpy() for name in self.inputs})
-        return [torch.from_numpy(array) for array in found]
+    def __call__(self, tensors: dict[str, Tensor]) -> list[Tensor]:
+        """Run the graph on named tensors. Those that the graph does not use are ignored."""
+        outputs = self.session.run(None, {name: tensors[name].numpy() for name in self.inputs})
+        return [torch.from_numpy(array) for array in outputs]
 
 
 class OnnxEngine(SearchEngine):
@@ -94,9 +101,11 @@ class OnnxEngine(SearchEngine):
 
     def __init__(self, folder: Path, device: str = "auto", precision: str = "auto") -> None:
         if device not in ("auto", "cpu"):
-            raise UsageError("the backend onnx runs on the CPU: leave out --device")
+            raise UsageError("the backend onnx runs on the CPU only: leave out --device")
         if precision != "auto":
-            raise UsageError("the backend onnx computes as it was exported: leave out --precision")
+            raise UsageError(
+                "the backend onnx computes in the precision of the export: leave out --precision"
+            )
         super().__init__(OnnxModel(folder), torch.device("cpu"), "fp32")
 
     @property
@@ -107,28 +116,23 @@ class OnnxEngine(SearchEngine):
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
-        sources, targets = (
-            tokenizer.encode_many([pair[side] for pair in pairs], name)
-            for side, name in enumerate(("src", "tgt"))
-        )
+        sources = tokenizer.encode_many([source for source, _ in pairs], "src")
+        targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
 
-        def work(rows: list[int]) -> list[PairScore]:
+        def score_batch(rows: list[int]) -> list[PairScore]:
             batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows])
             state = self.searched.init_state(self.searched.encode(batch.source, batch.source_mask))
-            total = torch.zeros(len(rows))
-            for tokens, wanted in zip(
-                batch.target_input.unbind(1), batch.target.unbind(1), strict=True
-            ):
+            totals = torch.zeros(len(rows))
+            steps = zip(batch.target_input.unbind(1), batch.target.unbind(1), strict=True)
+            for tokens, target in steps:
                 logits, state, _ = self.searched.step(tokens.contiguous(), state)
-                total += (
-                    logits.log_softmax(-1)
-                    .gather(1, wanted[:, None])[:, 0]
-                    .masked_fill(wanted == PAD, 0)
-                )
+                log_probs = logits.log_softmax(-1).gather(1, target[:, None])[:, 0]
+                totals += log_probs.masked_fill(target == PAD, 0)
+            lengths = (batch.target != PAD).sum(1)
             return [
-                PairScore(*each)
-                for each in zip(total.tolist(), (batch.target != PAD).sum(1).tolist(), strict=True)
+                PairScore(total, length)
+                for total, length in zip(totals.tolist(), lengths.tolist(), strict=True)
             ]
 
         longer = [max(pair, key=len) for pair in zip(sources, targets, strict=True)]
-        return budget.map(longer, 1, work)
+        return budget.map(longer, 1, score_batch)

@@ -1,4 +1,4 @@
-"""The PyTorch engine: a model as it was trained, or an ensemble, optionally in several processes."""
+"""The PyTorch engine: a model as it was trained, or an ensemble, in one or more processes."""
 
 from __future__ import annotations
 

@@ -94,9 +94,7 @@ class WorkerPool:
         finally:
             children = multiprocessing.active_children()
             processes = [process for process in children if process not in before]
-            self.terminate = weakref.finalize(
-                self, _terminate, self.pool, processes, self.parent
-            )
+            self.terminate = weakref.finalize(self, _terminate, self.pool, processes, self.parent)
 
 
 def _terminate(pool: ProcessPoolExecutor, processes: Sequence[BaseProcess], parent: int) -> None:
