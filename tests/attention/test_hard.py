@@ -1,4 +1,4 @@
-"""Hard attention: its samples, and that what it learns from is the gradient that it should be."""
+"""Hard attention: its samples, and its gradients against enumeration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mt.attention.recurrent.hard import Reinforce, StraightThrough
 from mt.config.schema import RNNConfig
 
 
-def test_samples_follow_the_softmax_and_evaluation_takes_the_best():
+def test_samples_follow_the_softmax_and_evaluation_takes_the_argmax():
     scores = torch.tensor([1.0, 0.0, 2.0, 5.0]).expand(1, 1, 4000, 4)
     mask, query = torch.tensor([True, True, True, False]), torch.zeros(1, 4000, 3)
     for select in (Reinforce(3, 0.0), StraightThrough(0.5)):
@@ -68,56 +68,47 @@ def test_straight_through_has_the_gradient_of_the_noisy_softmax(monkeypatch):
     ids=str,
 )
 def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
-    """Mean over all choices of positions of the surrogate's gradient = gradient of the mean negative log-likelihood.
+    """The expected gradient of the surrogate loss is the gradient of the expected NLL.
 
-    The last of three target tokens is padding, and the baseline is what it happens to be.
+    Both are computed by enumerating all choices of positions. The last of three target tokens is
+    padding, and the baseline is arbitrary.
     """
     torch.manual_seed(8)
-    heads, size, length = (
-        changes.get("attention_heads", 1),
-        2 if changes.get("attention_heads") else 3,
-        3,
-    )
+    heads, length = changes.get("attention_heads", 1), 3
+    size = 2 if heads > 1 else 3
     model = model_of(hidden=4, select="hard", hard_entropy=0.0, **changes)
     for parameter in model.decoder.parameters():
         nn.init.normal_(parameter, std=0.7)
-    source, read, predicted = (
-        torch.randint(4, 12, (1, size)),
-        torch.randint(4, 12, (1, length)),
-        torch.randint(4, 12, (1, length)),
-    )
+    source, read, predicted = (torch.randint(4, 12, (1, n)) for n in (size, length, length))
     real = torch.tensor([[True, True, False]])
-    plain_log_probs = hard.masked_log_softmax
-    asked: list[torch.Tensor] = []
-    wanted: list[tuple[int, ...]] = []
+    unpatched = hard.masked_log_softmax
+    computed: list[torch.Tensor] = []
+    choices: list[tuple[int, ...]] = []
 
     def masked_log_softmax(scores, mask):
-        asked.append(plain_log_probs(scores, mask))
-        return asked[-1]
+        computed.append(unpatched(scores, mask))
+        return computed[-1]
 
-    def gumbel_noise_like(scores):  # makes the wanted positions the best ones
-        done = sum(each.shape[2] for each in asked[:-1])
+    def gumbel_noise_like(scores):  # makes the choices the argmax
+        done = sum(log_p.shape[2] for log_p in computed[:-1])
         noise = torch.zeros_like(scores)
         for query in range(scores.shape[2]):
             for head in range(heads):
-                noise[0, head, query, wanted[done + query][head]] = 1e9
+                noise[0, head, query, choices[done + query][head]] = 1e9
         return noise
 
     monkeypatch.setattr(hard, "masked_log_softmax", masked_log_softmax)
     monkeypatch.setattr(hard, "gumbel_noise_like", gumbel_noise_like)
     parameters = {name: p for name, p in model.named_parameters() if "baseline" not in name}
-    mean_cost, mean_gradient, total = 0.0, [torch.zeros_like(p) for p in parameters.values()], 0.0
+    mean_gradient = [torch.zeros_like(p) for p in parameters.values()]
+    mean_cost, total = 0.0, 0.0
     for positions in itertools.product(itertools.product(range(size), repeat=heads), repeat=length):
-        asked.clear()
-        wanted[:] = positions
+        computed.clear()
+        choices[:] = positions
         output = model(source, source > 0, read)
-        nll = (
-            F.cross_entropy(
-                model.output(output.hidden).transpose(1, 2), predicted, reduction="none"
-            )
-            * real
-        )
-        log_p = torch.cat(asked, 2)[0]
+        logits = model.output(output.hidden).transpose(1, 2)
+        nll = F.cross_entropy(logits, predicted, reduction="none") * real
+        log_p = torch.cat(computed, 2)[0]
         probability = math.prod(
             log_p[head, t, positions[t][head]].exp() for t in range(length) for head in range(heads)
         )
@@ -143,41 +134,44 @@ def test_reinforce_is_the_gradient_of_the_expected_cost(changes, monkeypatch):
     assert seen
 
 
-@pytest.mark.parametrize("later", [True, False])
-def test_the_loss_of_reinforce_equals_its_sum_in_a_loop(later):
+@pytest.mark.parametrize("affects_later_tokens", [True, False])
+def test_reinforce_loss_equals_a_sum_in_a_loop(affects_later_tokens):
     torch.manual_seed(9)
     nll, real = torch.rand(2, 4), torch.arange(4) < torch.tensor([4, 2])[:, None]
     nll = nll * real
     terms = {
         name: torch.randn(2, 4, requires_grad=True) for name in ("log_prob", "entropy", "baseline")
     }
-    (term,) = Reinforce(3, 0.3).losses(terms, later)
+    (term,) = Reinforce(3, 0.3).losses(terms, affects_later_tokens)
     log_prob, entropy, baseline = (
         terms[name].tolist() for name in ("log_prob", "entropy", "baseline")
     )
     expected = 0.0
     for row, length in enumerate((4, 2)):
         for t in range(length):
-            counted = range(t, length) if later else [t]
+            counted = range(t, length) if affects_later_tokens else [t]
             cost = sum(nll[row, u].item() for u in counted)
-            expected += (cost - len(counted) * baseline[row][t]) * log_prob[row][t] - 0.3 * entropy[
-                row
-            ][t]
+            expected += (cost - len(counted) * baseline[row][t]) * log_prob[row][t]
+            expected -= 0.3 * entropy[row][t]
             expected += (cost / len(counted) - baseline[row][t]) ** 2
     loss = term(nll, real)
     assert loss.item() == pytest.approx(expected, rel=1e-4)
     loss.backward()
-    # The baseline moves towards the cost; the choices do not move it, and padding moves nothing.
+    # The baseline moves towards the cost; neither choices nor padding move it.
     assert all((terms[name].grad[~real] == 0).all() for name in terms)
     torch.testing.assert_close(terms["entropy"].grad[real], torch.full((6,), -0.3))
-    counts = torch.tensor([[4.0, 3.0, 2.0, 1.0], [2.0, 1.0, 0.0, 0.0]]) if later else real.float()
-    mean = (nll.flip(1).cumsum(1).flip(1) if later else nll) / counts.clamp(min=1)
+    if affects_later_tokens:
+        counts = torch.tensor([[4.0, 3.0, 2.0, 1.0], [2.0, 1.0, 0.0, 0.0]])
+        cost = nll.flip(1).cumsum(1).flip(1)
+    else:
+        counts, cost = real.float(), nll
+    mean = cost / counts.clamp(min=1)
     torch.testing.assert_close(
         terms["baseline"].grad, -2 * (mean - terms["baseline"].detach()) * real
     )
 
 
-def test_hard_terms_are_those_of_the_choice():
+def test_loss_terms_of_hard_attention_belong_to_the_sample():
     torch.manual_seed(10)
     select, scores, query = (
         Reinforce(3, 0.0),
@@ -199,9 +193,7 @@ def test_hard_terms_are_those_of_the_choice():
     assert query.grad is None  # the baseline's loss does not reach the decoder
 
 
-def test_settings_of_hard_attention_arrive():
+def test_settings_of_hard_attention_reach_the_selector():
     assert SELECTORS["hard"](RNNConfig(hard_entropy=0.3), 4).entropy == 0.3
-    assert (
-        SELECTORS["hard"](RNNConfig(hard_estimator="gumbel", hard_temperature=0.4), 4).temperature
-        == 0.4
-    )
+    gumbel = RNNConfig(hard_estimator="gumbel", hard_temperature=0.4)
+    assert SELECTORS["hard"](gumbel, 4).temperature == 0.4

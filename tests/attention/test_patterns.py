@@ -1,4 +1,4 @@
-"""Attention patterns of Transformers: what they allow, and that computing only that gives the same as everything with a mask."""
+"""Attention patterns: the keys they allow, and sparse against full attention with a mask."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_allow_what_they_say(layout):
-    found = LAYOUTS[layout][0].allowed(torch.arange(3, 23), torch.arange(20))
-    assert found.tolist() == [[LAYOUTS[layout][1](t, s) for s in range(20)] for t in range(3, 23)]
+def test_layouts_allow_the_keys_of_their_definition(layout):
+    allowed = LAYOUTS[layout][0].allowed(torch.arange(3, 23), torch.arange(20))
+    assert allowed.tolist() == [[LAYOUTS[layout][1](t, s) for s in range(20)] for t in range(3, 23)]
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("length", [80, 81, 95])
 @pytest.mark.parametrize("position", ["none", "shaw", "t5", "alibi"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_sparse_computing_equals_everything_with_a_mask(layout, position, length, causal):
-    """The context and every gradient, with padding and lengths that blocks do not divide."""
+def test_sparse_attention_equals_full_attention_with_a_mask(layout, position, length, causal):
+    """Context and gradients, with padding and lengths that are no multiple of the block size."""
     chosen = LAYOUTS[layout][0]
     assert chosen.sparse_is_faster(length)
     qkv, visibility = inputs(length), make_visibility(length, causal)
@@ -71,17 +71,16 @@ PATTERNS = {
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("length", [9, 80])
 @pytest.mark.parametrize("name", PATTERNS)
-def test_patterns_are_attention_to_what_they_allow(name, length, causal):
+def test_patterns_equal_full_attention_with_their_mask(name, length, causal):
     settings, allowed = PATTERNS[name]
     query, key, value = inputs(length)
     visibility = make_visibility(length, causal)
     mask = torch.tensor(
         [[[allowed(h, t, s) for s in range(length)] for t in range(length)] for h in range(HEADS)]
     )
-    everything = visibility.mask()
-    expected, weights = attend_eager(
-        query, key, value, mask if everything is None else mask & everything
-    )
+    visible = visibility.mask()
+    mask = mask if visible is None else mask & visible
+    expected, weights = attend_eager(query, key, value, mask)
     pattern = build_pattern(name, settings)
     torch.testing.assert_close(
         pattern.attend(query, key, value, visibility, DotProductAttention(NoPositions()))[0],
@@ -95,15 +94,13 @@ def test_patterns_are_attention_to_what_they_allow(name, length, causal):
     torch.testing.assert_close(found, (expected, weights), atol=1e-5, rtol=1e-4)
 
 
-def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
+def test_adaptive_spans_equal_the_formula_and_have_the_stated_loss():
     length, ramp = 70, AdaptiveSpan.RAMP
     query, key, value = inputs(length)
     pattern = AdaptiveSpan(HEADS, max_span=10, cost=0.5)
     with torch.no_grad():
-        pattern.share.copy_(
-            torch.tensor([0.0, 0.25, 0.8, 1.5])
-        )  # spans of 0, 2.5, 8 and, clamped, 10 tokens
-    spans = [0.0, 2.5, 8.0, 10.0]
+        pattern.share.copy_(torch.tensor([0.0, 0.25, 0.8, 1.5]))
+    spans = [0.0, 2.5, 8.0, 10.0]  # in tokens; the last is clamped
     context, weights = pattern.attend(
         query,
         key,
@@ -129,8 +126,8 @@ def test_adaptive_spans_equal_the_paper_and_cost_what_they_say():
     assert pattern.loss().item() == pytest.approx(0.5 * sum(spans) / 4)
 
 
-def test_a_span_at_its_end_can_come_back():
-    """Its gradient is zero only where it points outwards; with a plain clamp a head that oversteps an end stays there for good."""
+def test_a_span_outside_its_range_can_return():
+    """Outside the range, only gradients that lead further outside are zero."""
     pattern = AdaptiveSpan(2, max_span=10, cost=1.0)
     with torch.no_grad():
         pattern.share.copy_(torch.tensor([1.2, -0.2]))
@@ -143,7 +140,7 @@ def test_a_span_at_its_end_can_come_back():
     )
 
 
-def test_the_gradient_of_a_span_is_that_of_finite_differences():
+def test_span_gradients_equal_finite_differences():
     query, key, value = (x.detach() for x in inputs(20))
     pattern, step = AdaptiveSpan(HEADS, max_span=8, cost=0.1), 1e-2
 
@@ -168,7 +165,7 @@ def test_the_gradient_of_a_span_is_that_of_finite_differences():
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
-def test_linear_attention_equals_the_slow_sum(causal):
+def test_linear_attention_equals_the_slow_reference(causal):
     length = 150  # more than two blocks
     query, key, value = inputs(length)
     visibility = make_visibility(length, causal)
@@ -200,8 +197,8 @@ def test_linear_attention_equals_the_slow_sum(causal):
 @pytest.mark.parametrize(
     "name", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"]
 )
-def test_grouped_queries_share_keys_as_in_torch(name):
-    """Two heads of keys for four of queries: as with each key head given twice."""
+def test_grouped_query_heads_share_keys_as_in_pytorch(name):
+    """Two key heads for four query heads equal four key heads, each repeated."""
     query, key, value = inputs(40)
     key, value = key[:, :2], value[:, :2]
     pattern = build_pattern(name, config(window=4, stride=4))
@@ -221,8 +218,8 @@ def test_grouped_queries_share_keys_as_in_torch(name):
         )
 
 
-def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
-    """The same numbers, and never more scores at once than the limit."""
+def test_weights_of_long_inputs_are_computed_in_chunks(monkeypatch):
+    """The results are the same, and no chunk has more scores than the limit."""
     query, key, value = inputs(33)
     scheme = build_positions("shaw", config(), HEADS * WIDTH, 1, True).for_layer(0)
     visibility, attention = (
@@ -247,18 +244,20 @@ def test_weights_of_long_inputs_are_computed_in_parts(monkeypatch):
 @pytest.mark.parametrize(
     "pattern", ["full", "window", "strided", "multiscale", "adaptive_span", "linear"]
 )
-def test_dropout_of_weights_happens_in_training_only(pattern):
+def test_attention_dropout_acts_in_training_only(pattern):
     settings = config(attention_dropout=0.0 if pattern == "linear" else 0.5, window=4, stride=4)
     torch.manual_seed(0)
     layer = MultiHeadAttention(settings, HEADS * WIDTH, pattern=pattern)
     x, visibility = torch.randn(2, 50, HEADS * WIDTH), make_visibility(50, True)
-    calm = layer.eval().self_attend(x, visibility, NoPositions())[0]
-    torch.testing.assert_close(layer.self_attend(x, visibility, NoPositions())[0], calm)
+    expected = layer.eval().self_attend(x, visibility, NoPositions())[0]
+    torch.testing.assert_close(layer.self_attend(x, visibility, NoPositions())[0], expected)
     if pattern != "linear":
-        assert not torch.allclose(layer.train().self_attend(x, visibility, NoPositions())[0], calm)
+        assert not torch.allclose(
+            layer.train().self_attend(x, visibility, NoPositions())[0], expected
+        )
 
 
-def test_normalised_queries_and_keys_bound_the_scores():
+def test_qk_norm_makes_weights_independent_of_scale():
     torch.manual_seed(0)
     layer = MultiHeadAttention(config(qk_norm=True), HEADS * WIDTH)
     x, visibility = torch.randn(1, 5, HEADS * WIDTH), make_visibility(5, True)
@@ -274,5 +273,6 @@ def test_normalised_queries_and_keys_bound_the_scores():
     )
 
 
-def test_a_pattern_without_a_cost_adds_nothing_to_the_loss():
-    assert Pattern((slice(None), FullLayout())).loss() is None and LinearAttention().loss() is None
+def test_patterns_without_a_loss_term_return_none():
+    assert Pattern((slice(None), FullLayout())).loss() is None
+    assert LinearAttention().loss() is None

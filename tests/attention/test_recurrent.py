@@ -1,4 +1,4 @@
-"""Attention of recurrent decoders against references in plain Python, written from the papers; and how hard attention learns."""
+"""Attention of recurrent decoders against slow references in plain Python, from the papers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ from mt.models.recurrent.encoder import RNNEncoder
 from mt.models.recurrent.luong import LuongDecoder
 from mt.models.seq2seq import Memory
 
-# --- every mechanism, slowly
-# --------------------------------------------------------------------------------------- w: weights
-# by name, as nested lists. Scores: of state h for query s in one head; `extra` is what coverage
-# adds to a key.
+# Slow references. w: parameters by name, as nested lists. A score function takes query s, state h
+# at position j, the term `extra` that coverage adds to the key, and the head.
 
 
 def dot(a, b):
@@ -39,7 +37,7 @@ def times(matrix, vector):
 
 
 def plus(*vectors):
-    return [sum(each) for each in zip(*vectors, strict=True)]
+    return [sum(elements) for elements in zip(*vectors, strict=True)]
 
 
 def share(vector, head, heads):
@@ -48,7 +46,7 @@ def share(vector, head, heads):
 
 
 def additive(w, s, h, j, extra, head, heads):
-    """v^T tanh(W s + U h) (Bahdanau et al. 2014, A.1.2); with coverage See et al. 2017, equation 11."""
+    """v^T tanh(W s + U h) (Bahdanau et al. 2014, A.1.2), or See et al. 2017, equation 11."""
     inner = [
         math.tanh(x)
         for x in plus(
@@ -62,7 +60,7 @@ def additive(w, s, h, j, extra, head, heads):
 
 
 def product(w, s, h, j, extra, head, heads):
-    """s^T h; with heads, of projections."""
+    """s^T h, of projections if there are several heads."""
     if heads == 1:
         return dot(s, plus(h, extra))
     return dot(
@@ -110,7 +108,7 @@ def local_p(w, s, t, length, window=2):
 
 
 def by_threshold(weight, scores):
-    """The weights max(0, ...) of some threshold that makes them sum to 1, by bisection."""
+    """Find the threshold at which the weights sum to 1, by bisection."""
     low, high = min(scores) - 2, max(scores) + 2
     for _ in range(100):
         middle = (low + high) / 2
@@ -185,9 +183,9 @@ MECHANISMS = {
 
 
 def slow_attention(w, score, scope, select, heads, queries, states):
-    """Contexts and weights [head][position] of the queries of one sentence, one after the other."""
+    """Return the context and the weights [head][position] of each query of one sentence."""
     covered = [[0.0] * len(states) for _ in range(heads)]
-    found = []
+    outputs = []
     for t, s in enumerate(queries):
         inside, factor = scope(w, s, t, len(states))
         weights = [[0.0] * len(states) for _ in range(heads)]
@@ -214,8 +212,8 @@ def slow_attention(w, score, scope, select, heads, queries, states):
                 )
             )
         covered = [plus(*pair) for pair in zip(covered, weights, strict=True)]
-        found.append((context, weights))
-    return found
+        outputs.append((context, weights))
+    return outputs
 
 
 def key_width(w, states):
@@ -223,18 +221,15 @@ def key_width(w, states):
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS.values(), ids=MECHANISMS.keys())
-def test_every_mechanism_equals_its_slow_reference(mechanism):
+def test_mechanisms_equal_their_slow_references(mechanism):
     changes, score, scope, select = mechanism
     config = RNNConfig(attention_dim=6, window=2, longest_source=8, **changes)
     torch.manual_seed(1)
     attention = build_attention(config, 6, 6).eval()
     for parameter in attention.parameters():
         nn.init.normal_(parameter)
-    states, queries, lengths = (
-        torch.randn(2, 7, 6),
-        torch.randn(2, 9, 6),
-        (7, 3),
-    )  # steps go on beyond the source
+    # More steps than source positions.
+    states, queries, lengths = torch.randn(2, 7, 6), torch.randn(2, 9, 6), (7, 3)
     memory = attention.project(states, torch.arange(7) < torch.tensor(lengths)[:, None])
     at, attention_state, parts = torch.arange(9), attention.initial_state(memory, 2), []
     for query, when in zip(queries.split(1, 1), at.split(1), strict=True):
@@ -270,7 +265,7 @@ def test_every_mechanism_equals_its_slow_reference(mechanism):
             assert got[..., length:].abs().sum() == 0
 
 
-def test_states_and_queries_may_differ_in_width():
+def test_queries_and_states_may_differ_in_width():
     for name in ("additive", "general", "location"):
         attention = build_attention(RNNConfig(attention=name, attention_dim=5), 3, 4)
         memory = attention.project(torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.bool))
@@ -285,7 +280,7 @@ def choices(key):
     return set(RNNConfig.__dataclass_fields__[key].metadata["choices"])
 
 
-def test_every_name_has_a_class_and_a_reference():
+def test_every_choice_has_a_class_and_a_reference():
     assert choices("attention") == {*SCORES, "none"}
     assert (choices("scope"), choices("select")) == (set(SCOPES), set(SELECTORS))
     assert (choices("hard_estimator"), choices("placement")) == (
@@ -301,18 +296,17 @@ def test_every_name_has_a_class_and_a_reference():
     ) - {"concat"}  # = additive
 
 
-def test_location_refuses_a_source_beyond_its_longest():
+def test_location_score_rejects_a_source_over_its_maximum_length():
     attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
     attention.project(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
     with pytest.raises(MTError, match="at most 5 pieces, got 6: .*model.rnn.longest_source over 5"):
         attention.project(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
 
 
-# --- decoders and encoders
-# -----------------------------------------------------------------------------------------
+# Decoders and encoders.
 
 
-def test_weights_of_old_runs_keep_their_names():
+def test_parameter_names_match_saved_models():
     names = {name for name in model_of().state_dict() if name.startswith("decoder.")}
     cell = {f"{part}.{kind}" for part in ("word", "state") for kind in ("weight", "bias")} | {
         "context.weight"
@@ -331,7 +325,7 @@ def test_weights_of_old_runs_keep_their_names():
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("feeding", [True, False])
-def test_luongs_decoder_equals_a_loop_over_torch_cells(cell, feeding):
+def test_luong_decoder_equals_a_loop_over_pytorch_cells(cell, feeding):
     """Luong et al. 2015, equation 5 and section 3.3."""
     torch.manual_seed(2)
     model = model_of(attention="general", placement="luong", input_feeding=feeding, cell=cell)
@@ -370,7 +364,7 @@ def test_luongs_decoder_equals_a_loop_over_torch_cells(cell, feeding):
 @pytest.mark.parametrize(
     "changes", [{}, {"placement": "luong"}, {"placement": "luong", "input_feeding": False}], ids=str
 )
-def test_a_query_has_read_its_input_where_the_decoder_says_so(changes):
+def test_query_reads_input_is_true_of_the_decoder(changes):
     torch.manual_seed(3)
     model = model_of(**changes).eval()
     source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 11, (2, 6))
@@ -386,7 +380,7 @@ def test_a_query_has_read_its_input_where_the_decoder_says_so(changes):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_an_encoder_of_one_direction_equals_torch_with_packing(cell, reverse):
+def test_unidirectional_encoder_equals_pytorch(cell, reverse):
     torch.manual_seed(4)
     config = ModelConfig(
         "rnn",
@@ -419,8 +413,11 @@ def test_an_encoder_of_one_direction_equals_torch_with_packing(cell, reverse):
     ],
     ids=str,
 )
-def test_coverage_loss_is_that_of_the_paper(changes):
-    """See et al. 2017, equations 10 and 12: sum_t sum_j min(a_tj, sum_{u < t} a_uj), over real target tokens."""
+def test_coverage_loss_equals_the_formula(changes):
+    """See et al. 2017, equations 10 and 12: sum_t sum_j min(a_tj, sum_{u < t} a_uj).
+
+    t runs over real target tokens.
+    """
     torch.manual_seed(5)
     model = model_of(coverage=True, coverage_loss=0.7, **changes)
     source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 12, (2, 4))

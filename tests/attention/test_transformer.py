@@ -1,8 +1,7 @@
-"""Attention of Transformers against slow references: kernels, selections, positions, patterns. One row a mechanism.
+"""Transformer attention against slow references: kernels, selections and positions.
 
-`reference_scores` and `reference_weights` are written from the papers, one query and one key at a
-time, in Python numbers. That models with these mechanisms decode step by step as they train is
-tested in test_models.py.
+The references follow the papers in plain Python, one query and one key at a time.
+tests/models/test_equivalences.py tests models with these mechanisms.
 """
 
 from __future__ import annotations
@@ -26,12 +25,11 @@ from mt.attention.transformer.positions import (
 )
 from mt.config.schema import TransformerConfig
 
-# --- kernels and selections
-# ----------------------------------------------------------------------------------------
+# Kernels and selections.
 
 
 def slow_attention(query, key, value, mask):
-    """Equation 1 of Vaswani et al. 2017 in plain Python numbers, one query at a time."""
+    """Compute equation 1 of Vaswani et al. 2017, one query at a time."""
     context = torch.zeros_like(query)
     for b in range(query.shape[0]):
         for h in range(query.shape[1]):
@@ -51,16 +49,16 @@ def slow_attention(query, key, value, mask):
 
 
 @pytest.fixture
-def blind_row():
-    """Inputs and a mask under which the second sentence's first query sees nothing."""
+def fully_masked_row():
+    """Return inputs, and a mask under which the second sentence's first query sees no key."""
     at = torch.arange(4)
     return inputs(4, heads=3), padding_mask(
         torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()
     ) & causal_mask(at, at)
 
 
-def test_both_kernels_equal_the_slow_reference(blind_row):
-    qkv, mask = blind_row
+def test_both_kernels_equal_the_slow_reference(fully_masked_row):
+    qkv, mask = fully_masked_row
     expected = slow_attention(*qkv, mask)
     torch.testing.assert_close(attend_eager(*qkv, mask)[0], expected)
     torch.testing.assert_close(attend_fused(*qkv, mask), expected)
@@ -68,8 +66,8 @@ def test_both_kernels_equal_the_slow_reference(blind_row):
 
 
 @pytest.mark.parametrize("lead", [(), (3,), (1,)])
-def test_the_fused_kernel_folds_further_dimensions(lead):
-    """Masks and biases that broadcast over them, or have them."""
+def test_fused_kernel_accepts_more_batch_dimensions(lead):
+    """Masks and biases either have these dimensions or broadcast over them."""
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, *lead, 3, n, 5) for n in (4, 6, 6))
     masks, biases = (
@@ -88,8 +86,8 @@ def test_the_fused_kernel_folds_further_dimensions(lead):
 
 
 @pytest.mark.parametrize("biased", [False, True])
-def test_both_kernels_have_the_same_gradients(blind_row, biased):
-    qkv, mask = blind_row
+def test_both_kernels_have_the_same_gradients(fully_masked_row, biased):
+    qkv, mask = fully_masked_row
     bias = torch.randn(3, 4, 4, requires_grad=True)
     wanted = [*qkv, bias] if biased else qkv
     eager = torch.autograd.grad(
@@ -104,7 +102,7 @@ def test_both_kernels_have_the_same_gradients(blind_row, biased):
 
 
 def slow_entmax(scores: list[float], alpha: float) -> list[float]:
-    """The threshold by bisection (Peters et al. 2019, equation 9); alpha = 2 is sparsemax."""
+    """Find the threshold by bisection (Peters et al. 2019, equation 9); alpha = 2 is sparsemax."""
     scaled = [(alpha - 1) * score for score in scores]
     low, high = max(scaled) - 1, max(scaled)
     for _ in range(60):
@@ -117,7 +115,7 @@ def slow_entmax(scores: list[float], alpha: float) -> list[float]:
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
-def test_what_is_masked_gets_nothing_however_low_the_scores(name):
+def test_masked_keys_get_no_weight_even_beside_very_low_scores(name):
     scores, mask = torch.tensor([[-300.0, -301.0, 5.0]]), torch.tensor([[True, True, False]])
     torch.testing.assert_close(
         SELECTIONS[name](scores, mask)[:, :2], SELECTIONS[name](scores[:, :2])
@@ -126,7 +124,7 @@ def test_what_is_masked_gets_nothing_however_low_the_scores(name):
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
-def test_selections_equal_slow_ones_and_never_take_what_is_masked(name):
+def test_selections_equal_slow_references_and_respect_the_mask(name):
     torch.manual_seed(0)
     scores = torch.randn(5, 7) * 2
     mask = torch.rand(5, 7) < 0.7
@@ -146,7 +144,7 @@ def test_selections_equal_slow_ones_and_never_take_what_is_masked(name):
         assert (found[mask] == 0).any()
 
 
-def test_a_cap_keeps_scores_within_it():
+def test_softcap_bounds_the_scores():
     query, key, value = inputs(5)
     weights = attend_eager(100 * query, key, value, softcap=2.0)[1]
     scores = 100 * query @ key.transpose(-2, -1) / math.sqrt(WIDTH)
@@ -154,8 +152,7 @@ def test_a_cap_keeps_scores_within_it():
     assert weights.min() > math.exp(-4) / 5  # scores are within -2 and 2
 
 
-# --- positions
-# -----------------------------------------------------------------------------------------------------
+# Positions. A reference takes the scheme, query q and key k of head h, and offset s - t.
 
 
 def shaw(scheme, q, k, h, offset):
@@ -164,7 +161,7 @@ def shaw(scheme, q, k, h, offset):
 
 
 def t5(scheme, q, k, h, offset):
-    """Raffel et al. 2020 in words: half of the buckets for each side; of those, half for one distance each."""
+    """Raffel et al. 2020: half of the buckets per side; half of those hold one distance each."""
     each = 32 if scheme.causal else 16
     distance = abs(offset)
     bucket = (
@@ -185,7 +182,7 @@ def alibi(scheme, q, k, h, offset):
 
 
 def rope(scheme, q, k, h, offset):
-    """Only the difference of positions counts: the key alone is turned by it, pair by pair."""
+    """Only relative positions matter: rotate the key by the offset, pair by pair."""
     total = 0.0
     for i in range(WIDTH // 2):
         angle = offset * 10_000 ** (-2 * i / WIDTH)
@@ -201,8 +198,8 @@ SCORES = {"shaw": shaw, "t5": t5, "alibi": alibi, "rope": rope}
 
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("name", SCORES)
-def test_relative_positions_equal_slow_ones(name, causal):
-    length, shift = 40, 100  # far enough for the clip of Shaw's and the wide buckets of T5's
+def test_relative_positions_equal_slow_references(name, causal):
+    length, shift = 40, 100  # long enough for Shaw's clipping and T5's wide buckets
     query, key, value = inputs(length)
     scheme = build_positions(name, TransformerConfig(heads=HEADS), HEADS * WIDTH, 2, causal)
     at = torch.arange(shift, shift + length)
@@ -236,7 +233,7 @@ def test_relative_positions_equal_slow_ones(name, causal):
             torch.testing.assert_close(context[0, h, t], expected @ values, atol=1e-5, rtol=1e-4)
 
 
-def test_sinusoids_are_those_of_the_paper():
+def test_sinusoids_equal_the_formula():
     dim = 8
     added = SinusoidalPositions(dim).add(torch.zeros(1, 3, dim), torch.tensor([0, 5, 1000]))[0]
     for row, position in enumerate((0, 5, 1000)):
@@ -246,15 +243,15 @@ def test_sinusoids_are_those_of_the_paper():
             assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
 
 
-def test_rates_of_alibi_are_those_of_the_authors():
+def test_alibi_slopes_equal_those_of_the_authors():
     assert alibi_slopes(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
     assert alibi_slopes(6) == pytest.approx(
         [0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]
     )  # of 4, then every second of 8
 
 
-def test_buckets_are_those_of_t5():
-    """Values of the reference implementation for distances on both sides and, causal, on one."""
+def test_buckets_equal_those_of_t5():
+    """Expected values from the reference implementation, bidirectional and causal."""
     both = T5Buckets(8, 2, causal=False)
     assert both.bucket(torch.tensor([0, -1, 1, -7, 7, -8, 8, -127, 127, -500, 500])).tolist() == [
         0,

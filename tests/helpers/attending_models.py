@@ -1,4 +1,4 @@
-"""Small models of every family that attend."""
+"""Small models with attention, of every family."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 
 LONG = "The cat sees the dog . The house is red . " * 3
-
-
 KINDS = ("cross", "encoder", "decoder")
 
 

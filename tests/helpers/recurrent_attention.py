@@ -1,4 +1,4 @@
-"""References for the attention of recurrent decoders."""
+"""Small recurrent models and a reference softmax."""
 
 from __future__ import annotations
 

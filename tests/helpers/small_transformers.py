@@ -1,4 +1,4 @@
-"""Small Transformers to export."""
+"""Small Transformers for tests of exports."""
 
 from __future__ import annotations
 

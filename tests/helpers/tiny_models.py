@@ -1,4 +1,4 @@
-"""Small untrained models and runs that several test files share."""
+"""Small untrained models and run directories."""
 
 from __future__ import annotations
 
@@ -15,25 +15,7 @@ from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
 
-WORDS = [
-    "the",
-    "a",
-    "cat",
-    "dog",
-    "house",
-    "tree",
-    "sees",
-    "under",
-    "is",
-    "red",
-    "green",
-    "and",
-    "or",
-    "not",
-    ".",
-    ",",
-    "?",
-]
+WORDS = "the a cat dog house tree sees under is red green and or not . , ?".split()
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
@@ -60,7 +42,10 @@ def tiny_model(
 
 
 def liven(model: Seq2Seq) -> Seq2Seq:
-    """Outputs that depend on source and history, and end: an untrained model otherwise repeats its last token for ever."""
+    """Make outputs depend on source and history, and end.
+
+    Otherwise an untrained model repeats its last token for ever.
+    """
     with torch.no_grad():
         model.output.weight = torch.nn.Parameter(torch.randn_like(model.output.weight))
         model.output.bias[EOS] += 4

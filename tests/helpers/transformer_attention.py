@@ -1,4 +1,4 @@
-"""Inputs for the attention of Transformers."""
+"""Inputs for tests of Transformer attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def inputs(
 
 
 def make_visibility(length: int, causal: bool) -> Visibility:
-    """Two sentences, the second of them shorter; the causal side has no padding mask, as in the decoder."""
+    """Return the visibility of two sentences, the second shorter; without padding if causal."""
     at = torch.arange(length)
     return Visibility(
         at, at, None if causal else at < torch.tensor([[length], [length - 3]]), causal

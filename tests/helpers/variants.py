@@ -1,4 +1,4 @@
-"""Every variant of a model, in small: a row each."""
+"""A small configuration of every model variant. Tests run all equivalences on each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models and attention against slow references, and the equivalences that every variant must keep."""
+"""Equivalences that hold for every model variant, and parts of models against PyTorch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(request):
 
 @pytest.fixture
 def batch():
-    """Three sentences of lengths 7, 5 and 3, with targets of 6."""
+    """Return three sentences of lengths 7, 5 and 3, with targets of length 6."""
     torch.manual_seed(1)
     source = torch.randint(4, VOCAB, (3, 7))
     mask = torch.arange(7) < torch.tensor([7, 5, 3])[:, None]
@@ -47,7 +47,7 @@ PATTERNS = ("window", "strided", "multiscale", "adaptive_span", "linear")
     ]
 )
 def long_model(request):
-    """A model whose patterns leave most out, and with it a batch that is long enough for that."""
+    """Return a model with a sparse pattern, and a batch long enough for sparse attention."""
     pattern, position = request.param
     torch.manual_seed(0)
     model = build_model(
@@ -61,8 +61,8 @@ def long_model(request):
 
 
 @torch.no_grad()
-def test_long_sentences_are_decoded_step_by_step_as_all_at_once(long_model):
-    """Here all at once does not look at what a pattern leaves out, and step by step does so in its own way."""
+def test_incremental_decoding_of_long_sentences_equals_teacher_forcing(long_model):
+    """Sparse attention, full attention with a mask and incremental decoding agree."""
     model, source, mask, target = long_model
     whole = logits(model, source, mask, target)
     torch.testing.assert_close(
@@ -84,7 +84,7 @@ def logits(model, source, mask, target):
 
 
 def some_loss(model, source, mask, target):
-    """Of all logits, and all terms of the training loss."""
+    """Return a loss that depends on all logits and includes all extra losses."""
     output = model(source, mask, target)
     nll, real = torch.rand(target.shape, device=target.device), target > 6
     return model.output(output.hidden).float().sum() + sum(
@@ -92,7 +92,7 @@ def some_loss(model, source, mask, target):
     )
 
 
-def test_step_by_step_equals_all_at_once(model, batch):
+def test_incremental_decoding_equals_teacher_forcing(model, batch):
     source, mask, target = batch
     whole = model(source, mask, target, need_weights=True)
     state = model.init_state(model.encode(source, mask))
@@ -111,7 +111,7 @@ def test_step_by_step_equals_all_at_once(model, batch):
 
 
 def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
-    """Three hypotheses a sentence, reordered on the way, equal the same prefixes decoded one by one."""
+    """Three reordered hypotheses per sentence equal the same prefixes decoded alone."""
     source, mask, _ = batch
     beam, length = 3, 4
     torch.manual_seed(2)
@@ -130,7 +130,7 @@ def test_hypotheses_of_a_sentence_do_not_mix(model, batch):
 
 
 class Recomputed:
-    """A model without a cache: every step reads the whole prefix again."""
+    """A model without a cache, which reads the whole prefix at each step."""
 
     def __init__(self, model):
         self.model = model
@@ -170,7 +170,7 @@ def test_beam_search_with_a_cache_equals_beam_search_without(model, batch):
         )
 
 
-def test_dropping_sentences_leaves_the_others_as_they_are(model, batch):
+def test_removing_sentences_does_not_change_the_others(model, batch):
     source, mask, target = batch
     beam = 2
     rows = target.repeat_interleave(beam, 0)
@@ -197,7 +197,7 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm"])
-def test_a_kernel_step_by_step_equals_torch(kind):
+def test_stepwise_rnn_equals_pytorch(kind):
     torch.manual_seed(0)
     kernel, x = RNN_CLASSES[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
     start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
@@ -219,17 +219,17 @@ def test_a_kernel_step_by_step_equals_torch(kind):
 
 def test_padding_gets_no_attention(model, batch, request):
     if not model.decoder.attends:
-        pytest.skip("it has none at all")
+        pytest.skip("no attention")
     source, mask, target = batch
     weights = model(source, mask, target, need_weights=True).attention["cross"]
     assert weights[1, ..., 5:].abs().max() == 0
-    if "local_p" in request.node.callspec.id:  # whose Gaussian makes weights smaller
+    if "local_p" in request.node.callspec.id:  # its Gaussian factor reduces the weights
         assert 0 < weights.sum(-1).min() < weights.sum(-1).max() <= 1 + 1e-6
     else:
         torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
 
 
-def test_without_attention_the_summary_is_all_that_counts(batch):
+def test_without_attention_the_decoder_depends_on_the_summary_only(batch):
     torch.manual_seed(0)
     model = build_model(tiny("rnn", "rnn", attention="none"), VOCAB, VOCAB).eval()
     source, mask, target = batch
@@ -255,7 +255,7 @@ def test_no_position_sees_a_later_target(model, batch):
     assert not torch.allclose(before[:, 4], after[:, 4])
 
 
-def test_a_sentence_without_a_real_token_is_finite(model, batch):
+def test_a_sentence_of_padding_only_is_finite(model, batch):
     source, mask, target = batch
     mask = mask.clone()
     mask[1] = False
@@ -265,14 +265,13 @@ def test_a_sentence_without_a_real_token_is_finite(model, batch):
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-# --- parts
-# ---------------------------------------------------------------------------------------------------------
+# Parts of models.
 
 
 @pytest.mark.parametrize(
     ("update", "cell"), [(gru_update, nn.GRUCell), (lstm_update, nn.LSTMCell)], ids=["gru", "lstm"]
 )
-def test_cells_equal_torch(update, cell):
+def test_cells_equal_pytorch(update, cell):
     torch.manual_seed(5)
     reference = cell(4, 6)
     x, state = (
@@ -291,7 +290,7 @@ def test_cells_equal_torch(update, cell):
         torch.testing.assert_close(one, other)
 
 
-def test_bidirectional_encoder_equals_torch_with_packing():
+def test_bidirectional_encoder_equals_pytorch_with_packing():
     torch.manual_seed(6)
     config = tiny("rnn", "rnn")
     config.rnn.encoder_layers = 1
@@ -313,7 +312,7 @@ def test_bidirectional_encoder_equals_torch_with_packing():
     )  # the backward direction ends at the first token
 
 
-def test_dropout_has_its_rate_and_keeps_the_mean():
+def test_dropout_has_its_rate_and_preserves_the_mean():
     torch.manual_seed(7)
     x = torch.ones(1000, 1001)
     for p in (0.1, 0.5):
@@ -323,19 +322,13 @@ def test_dropout_has_its_rate_and_keeps_the_mean():
             1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel())
         )
         torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
-        assert (
-            abs(
-                torch.corrcoef(
-                    torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float()
-                )[0, 1]
-            )
-            < 0.005
-        )
+        neighbours = torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float()
+        assert abs(torch.corrcoef(neighbours)[0, 1]) < 0.005
     assert dropout(x, 0.0) is x
 
 
-def test_base_has_the_size_of_the_paper():
-    """Vaswani et al. 2017, table 3: 65 million weights with a vocabulary of about 37,000."""
+def test_transformer_base_has_the_size_of_the_paper():
+    """Vaswani et al. 2017, table 3: 65 million parameters, vocabulary of about 37,000."""
     config = ModelConfig(
         dim=512,
         transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048),
@@ -350,28 +343,17 @@ def test_tied_embeddings_are_one_matrix(tie, matrices):
     config = tiny("rnn", "rnn")
     config.tie_embeddings = tie
     model = build_model(config, VOCAB, VOCAB)
-    assert (
-        len(
-            {
-                w.data_ptr()
-                for w in (
-                    model.source_embedding.weight,
-                    model.target_embedding.weight,
-                    model.output.weight,
-                )
-            }
-        )
-        == matrices
-    )
+    layers = (model.source_embedding, model.target_embedding, model.output)
+    assert len({layer.weight.data_ptr() for layer in layers}) == matrices
 
 
-def test_select_rows_refuses_what_it_cannot_reorder():
+def test_select_rows_rejects_other_types():
     with pytest.raises(TypeError, match="float"):
         select_rows({"a": [1.0]}, torch.tensor([0]))
 
 
 def agree_on_gpu(model, source, mask, target):
-    """Outputs, step by step too, and all gradients; on the GPU attention is fused."""
+    """Check that outputs, incremental decoding and gradients agree with a CPU."""
     expected = logits(model, source, mask, target)
     gradients = torch.autograd.grad(
         expected.square().mean(), list(model.parameters()), allow_unused=True

@@ -1,4 +1,4 @@
-"""Packed linear layers are the layers that they were made of, in every model."""
+"""Packed linear layers equal the layers that they replace, alone and in models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mt.models.packed import PackedLinear, can_pack, pack
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(
-    not can_pack(CPU), reason="this processor or version of PyTorch has no packed layers"
+    not can_pack(CPU), reason="no packed layers on this processor or in this PyTorch"
 )
 
 
@@ -28,9 +28,8 @@ def test_a_packed_layer_equals_a_linear_one_for_any_number_of_rows(rows: int, bi
             expected = linear(x)
             found = PackedLinear(linear, torch.bfloat16)(x)
     assert found.dtype == expected.dtype == torch.bfloat16
-    assert torch.equal(
-        PackedLinear(linear, torch.bfloat16)(x), linear(x)
-    )  # attention is looked at without autocast, in float32
+    # float32 input without autocast, as in inspection of attention
+    assert torch.equal(PackedLinear(linear, torch.bfloat16)(x), linear(x))
     assert torch.allclose(found.float(), expected.float(), atol=2e-2)
 
 

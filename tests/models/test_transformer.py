@@ -1,4 +1,4 @@
-"""What a Transformer's layers are made of beside attention, against slow references and published constants."""
+"""Parts of Transformer layers besides attention, against formulas and published constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def config(**changes) -> ModelConfig:
     )
 
 
-def test_norms_stand_where_they_should():
+def test_norm_placements_equal_their_formulas():
     torch.manual_seed(0)
     x, function = torch.randn(2, 3, 8), nn.Linear(8, 8)
 
@@ -38,7 +38,7 @@ def test_norms_stand_where_they_should():
         )
 
 
-def test_rms_norm_is_the_formula():
+def test_rms_norm_equals_the_formula():
     x = torch.randn(2, 8)
     sublayer = Sublayer(config(norm="post", norm_kind="rms"))
     y = 2 * x
@@ -48,7 +48,7 @@ def test_rms_norm_is_the_formula():
     assert sublayer(x.bfloat16(), lambda x: x).dtype == torch.bfloat16
 
 
-def test_swiglu_is_the_formula_and_has_as_many_weights():
+def test_swiglu_equals_the_formula_and_keeps_the_number_of_weights():
     torch.manual_seed(0)
     gated, plain = FeedForward(config(activation="swiglu")), FeedForward(config())
     x = torch.randn(2, 8)
@@ -64,7 +64,10 @@ def test_swiglu_is_the_formula_and_has_as_many_weights():
 
 
 def test_deepnorm_has_the_constants_of_the_paper():
-    """Wang et al. 2022, figure 2, for N = M = 18: encoder 0.81 * (18^5)^(1/16), 0.87 * (18^5)^(-1/16); decoder 54^(1/4), 216^(-1/4)."""
+    """Wang et al. 2022, figure 2, for N = M = 18.
+
+    Encoder: 0.81 * (18^5)^(1/16), 0.87 * (18^5)^(-1/16). Decoder: 54^(1/4), 216^(-1/4).
+    """
     deep = config(norm="deepnorm", encoder_layers=18, decoder_layers=18)
     encoder, decoder = DeepNorm(deep, decoder=False), DeepNorm(deep, decoder=True)
     assert (encoder.residual, encoder.gain) == pytest.approx((1.9985, 0.3526), abs=1e-3)
@@ -74,7 +77,7 @@ def test_deepnorm_has_the_constants_of_the_paper():
     assert (alone.residual, alone.gain) == pytest.approx((2.4495, 0.2887), abs=1e-3)
 
 
-def test_deepnorm_shrinks_values_and_outputs_but_not_queries_and_keys():
+def test_deepnorm_scales_values_and_outputs_but_not_queries_and_keys():
     def spread(name: str) -> dict[str, float]:
         torch.manual_seed(0)
         weights = build_model(config(norm=name), 30, 30).encoder.layers[0].state_dict()
@@ -96,8 +99,8 @@ def test_deepnorm_shrinks_values_and_outputs_but_not_queries_and_keys():
 @pytest.mark.parametrize(
     "changes", [{}, {"position": "shaw", "attention_dropout": 0.3}, {"pattern": "adaptive_span"}]
 )
-def test_making_results_again_changes_no_gradient(changes):
-    """With dropout: the same random numbers must be drawn again."""
+def test_recomputation_does_not_change_gradients(changes):
+    """With dropout, recomputation must draw the same random numbers."""
     found = []
     for recompute in (False, True):
         torch.manual_seed(0)
@@ -121,12 +124,12 @@ def test_making_results_again_changes_no_gradient(changes):
                 loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True
             )
         )
-        assert len(calls) == (6 if recompute else 0)  # again, in the backward pass
+        assert len(calls) == (6 if recompute else 0)  # recomputed in the backward pass
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_spans_enter_the_loss_once_for_each_target_token():
+def test_span_loss_counts_once_per_real_target_token():
     model = build_model(config(pattern="adaptive_span", window=10, span_cost=0.5), 30, 30).train()
     source, target = torch.randint(4, 30, (3, 7)), torch.randint(4, 30, (3, 6))
     real = torch.ones(3, 6, dtype=torch.bool)
