@@ -6,10 +6,8 @@ Compares variants that it trains first, runs that are trained already, or files 
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from mt.cli import run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
@@ -18,11 +16,10 @@ from mt.comparison.planning.jobs import hydra_launcher, train_all
 from mt.comparison.planning.overview import overview
 from mt.comparison.planning.plan import Planned, make_plan, outcome
 from mt.comparison.planning.question import load_question
-from mt.comparison.report.markdown import summary
+from mt.comparison.report.markdown import printed_report
 from mt.comparison.report.write import write_report
 from mt.comparison.results.compute import check_bootstrap, compute_results
 from mt.comparison.schema.results import Results
-from mt.comparison.schema.typed_json import to_json
 from mt.errors import MTError
 from mt.evaluation.metrics import fast_metrics
 from mt.run_folder import RunFolder
@@ -43,9 +40,8 @@ def run(request: Request) -> Results | None:
     if request.trains and planned is None:
         return None
     results = compare(request, planned)
-    content = as_version_2(results)
-    written = write_report(content, Path(request.config.out).expanduser())
-    print(summary(content), flush=True)
+    written = write_report(results, Path(request.config.out).expanduser())
+    print(printed_report(results), flush=True)
     say(f"\n{written[0]} shows more")
     if planned and planned.failed:
         number = len(planned.failed)
@@ -55,28 +51,6 @@ def run(request: Request) -> Results | None:
             "the same command tries again"
         )
     return results
-
-
-def as_version_2(results: Results) -> dict[str, Any]:
-    """Convert to the keys that reports still read."""
-    content: dict[str, Any] = json.loads(to_json(results))
-    content["version"], content["made"] = 2, content.pop("provenance")
-    for system in content["systems"]:
-        system["floor"] = system.pop("ignores_source")
-        for entry in (system, *system["runs"]):
-            entry["unfinished"] = entry.pop("still_improving")
-        for entry in system["runs"]:
-            entry["reaches"] = entry.pop("minutes_to_bleu")
-    for test in content["tests"]:
-        for group in (test["overall"], test["short"], test["long"], *test["buckets"]):
-            for score in group["scores"]:
-                score |= score.pop("details")
-    for sentence in content["sentences"]:
-        sentence["diff"] = {
-            name: [list(segment.values()) for segment in segments]
-            for name, segments in sentence["diff"].items()
-        }
-    return content
 
 
 def train_missing(request: Request) -> Planned | None:

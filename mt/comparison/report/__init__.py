@@ -1,0 +1,1 @@
+"""The report of a comparison: a page, Markdown, CSV and charts, all made from `Results`."""

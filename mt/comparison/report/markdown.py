@@ -1,96 +1,84 @@
-"""report.md, which is also what the command prints."""
+"""report.md, the first part of which mt-compare prints."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from mt.comparison.report.answer import answer, clauses, warnings
-from mt.comparison.report.attention import aer_table, layers_table
-from mt.comparison.report.details import (
-    cost_table,
-    frequency_table,
-    reach_table,
-    run_table,
-    settings_table,
-    versions_table,
-    words_table,
+from mt.comparison.report.blocks import (
+    Block,
+    Bullets,
+    Command,
+    Details,
+    Figure,
+    FigureChoice,
+    Heading,
+    Note,
+    Paragraph,
+    Section,
+    Signatures,
 )
-from mt.comparison.report.lookups import Results, metric_title, test_title
-from mt.comparison.report.tables import (
-    differences_table,
-    lengths_table,
-    scores_table,
-    short_outputs_table,
-)
-from mt.comparison.table import markdown_table
-
-FOOT = (
-    "Intervals are 95 %, over sentences and, where there are several runs, over seeds. p (Holm): paired bootstrap, corrected for the "
-    "number of variants. p (these runs): approximate randomisation, which says nothing of other seeds. BP: brevity penalty. "
-    "\\* too few to mean much."
-)
+from mt.comparison.report.conclusions import conclusions, warnings
+from mt.comparison.report.contents import build_sections
+from mt.comparison.schema.results import Results
+from mt.comparison.table import Table, markdown_table
 
 
-def summary(results: Results) -> str:
-    """What is known and how surely, with the tables of scores: what one reads in a terminal. Ends without a newline."""
-    parts = [
-        " ".join(answer(results)),
-        _bullets([f"warning: {text}" for text in warnings(results)]),
-    ]
-    parts.append(
-        "\n".join(
-            f"- **{name}** against {results['baseline']}, by BLEU: {text}"
-            for name, text in clauses(results)
-        )
-    )
-    for test in results["tests"]:
-        title = test_title(test, results)
-        parts.append(f"**{title[0].upper()}{title[1:]}**" if title else "")
-        tables = (scores_table, differences_table, lengths_table)
-        parts += [markdown_table(make(results, test)) for make in tables]
-    parts.append(FOOT)
-    return _joined(parts)
+def printed_report(results: Results) -> str:
+    """Return the part of the report that is printed, without its final newline."""
+    sections = [section for section in build_sections(results) if section.printed]
+    return _join([*_begin(results), *(_section(section, "") for section in sections)])
 
 
-def markdown(results: Results, pictures: Sequence[str] = ()) -> str:
-    """The whole report; `pictures` are files to show, relative to it. Ends with a newline."""
-    parts = [
-        f"# {results.get('title') or 'Comparison'}",
-        results.get("question") or "",
-        summary(results),
-    ]
-    parts += [
-        f"![{picture.rpartition('/')[2].rpartition('.')[0]}]({picture})" for picture in pictures
-    ]
-    for test in results["tests"]:
-        parts += _part(
-            f"Does it stop early, or err? {test_title(test, results)}".strip(),
-            [short_outputs_table(results, test)],
-        )
-    parts += _part("Training", [reach_table(results)])
-    parts += _part("Cost", [cost_table(results)])
-    parts += _part("Words", [frequency_table(results), words_table(results)])
-    parts += _part("Attention", [aer_table(results), layers_table(results)])
-    command = (results.get("made") or {}).get("command") or []
-    parts += ["## How it was made", f"    {shlex.join(command)}" if command else ""]
-    parts += [markdown_table(make(results)) for make in (settings_table, run_table, versions_table)]
-    parts.append(_bullets(list((results.get("made") or {}).get("match_parameters") or [])))
-    lines = [f"note: {note}" for note in results["notes"]]
-    lines += [
-        f"{metric_title(name)}: `{signature}`" for name, signature in results["signatures"].items()
-    ]
-    return _joined([*parts, "  \n".join(lines)]) + "\n"
+def markdown_report(results: Results, pictures: str = "png") -> str:
+    """Return the whole report; `pictures` is the format of its charts in figures/."""
+    title = f"# {results.title or 'Comparison'}"
+    sections = [_section(section, pictures) for section in build_sections(results)]
+    return _join([title, results.question, *_begin(results), *sections]) + "\n"
 
 
-def _part(title: str, tables: Sequence) -> list[str]:
-    texts = [text for text in map(markdown_table, tables) if text]
-    return [f"## {title}", *texts] if texts else []
+def _begin(results: Results) -> list[str]:
+    listed = [f"warning: {text}" for text in warnings(results)]
+    return [" ".join(conclusions(results)), _bullets(listed)]
 
 
-def _bullets(texts: Sequence[str]) -> str:
-    return "\n".join(f"- {text}" for text in texts)
+def _section(section: Section, pictures: str) -> str:
+    text = _join(block_markdown(block, pictures) for block in section.blocks)
+    return f"## {section.title}\n\n{text}" if text else ""
 
 
-def _joined(parts: Sequence[str]) -> str:
+def block_markdown(block: Block, pictures: str = "") -> str:
+    """Return a block in Markdown; empty if only the page shows it.
+
+    `pictures` is the format of charts; empty: no pictures, for what is printed.
+    """
+    match block:
+        case Heading(text=text):
+            return f"**{text}**"
+        case Paragraph(text=text) | Note(text=text):
+            return text
+        case Bullets(items=items):
+            return _bullets(items)
+        case Command(text=text):
+            return f"    {text}"
+        case Signatures(entries=entries):
+            return _bullets(f"{title}: `{signature}`" for title, signature in entries)
+        case Table():
+            return markdown_table(block)
+        case Figure(chart=chart, table=table):
+            picture = f"![{chart.title}](figures/{chart.name}.{pictures})" if pictures else ""
+            has_table = block.table_in in (("markdown", "print") if pictures else ("print",))
+            numbers = markdown_table(table) if has_table else ""
+            return _join([f"**{chart.title}**", picture, numbers]) if picture or numbers else ""
+        case FigureChoice(figures=figures):
+            return _join(block_markdown(figure, pictures) for figure in figures)
+        case Details(title=title, blocks=blocks):
+            return _join([f"**{title}**", *(block_markdown(b, pictures) for b in blocks)])
+    return ""
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _join(parts: Iterable[str]) -> str:
     return "\n\n".join(part for part in parts if part)

@@ -2,50 +2,91 @@
 
 from __future__ import annotations
 
-from html import escape
+import re
 from pathlib import Path
 
-from mt.comparison.report import sections
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from mt.comparison.report.blocks import Block
 from mt.comparison.report.chart import COLOURS
-from mt.comparison.report.lookups import Results
-from mt.comparison.report.svg import style_colours
-from mt.inspection.page import page
+from mt.comparison.report.conclusions import conclusions, warnings
+from mt.comparison.report.contents import build_sections
+from mt.comparison.report.queries import system_styles
+from mt.comparison.report.svg import DRAWING_CSS, legend_key, page_svg, style_colours
+from mt.comparison.schema.results import AttentionMap, Results
+from mt.inspection.page import page, records_fragment
 
 FOLDER = Path(__file__).parent
-STYLES = ("report.css", "drawing.css", "charts.css", "browser.css")
-SCRIPTS = ("charts.js", "sentences.js", "pairs.js")
-TITLES = {
-    "scores": "Scores",
-    "differences": "Differences",
-    "length": "Length",
-    "training": "Training",
-    "cost": "Cost",
-    "words": "Words",
-    "attention": "Attention",
-    "sentences": "Sentences",
-    "made": "How it was made",
-}
+STYLES = ("report.css", "charts.css", "browser.css")
+SCRIPTS = ("charts.js", "sentences.js", "maps.js")
+
+_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+_RANGE = re.compile(r"(?<=\d) - (?=\d)")
+_NAME = re.compile(r"`([^`]+)`")
 
 
 def report_page(results: Results) -> str:
-    """The whole page. Sections without content, as of costs where files are compared, are not there."""
-    made = {
-        name: getattr(sections, name if name != "length" else "lengths")(results) for name in TITLES
+    """Return the whole page."""
+    environment = _environment(system_styles(results))
+    body = environment.get_template("report.html.j2").render(
+        question=results.question,
+        conclusions=conclusions(results),
+        warnings=warnings(results),
+        sections=build_sections(results),
+    )
+    style = DRAWING_CSS + _page_colours() + _read_assets(STYLES)
+    return page(results.title or "Comparison", Markup(body), style, _read_assets(SCRIPTS))
+
+
+def typographic(text: str) -> str:
+    """Replace hyphens by minus signs before numbers and by dashes in ranges."""
+    return _RANGE.sub("\u2009\u2013\u2009", _MINUS.sub("\u2212", text))
+
+
+def prose(text: str) -> Markup:
+    """Escape running text and mark up the names of systems."""
+    return Markup(_NAME.sub(r'<span class="name">\1</span>', str(escape(typographic(text)))))
+
+
+def _environment(styles: dict[str, int]) -> Environment:
+    """Return an environment that escapes all text but SVG and JSON of this package."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def render(block: Block) -> Markup:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(block).__name__).lower()
+        return Markup(environment.get_template(f"{name}.html.j2").render(block=block))
+
+    environment.globals["styles"] = styles
+    environment.filters |= {
+        "render": render,
+        "typographic": typographic,
+        "prose": prose,
+        "drawing": lambda chart: Markup(page_svg(chart)),
+        "legend_key": lambda style: Markup(legend_key(style)),
+        "attention_maps": _attention_maps,
     }
-    links = "".join(
-        f'<a href="#{name}">{escape(title)}</a>' for name, title in TITLES.items() if made[name]
-    )
-    body = f'{sections.top(results)}<nav class="contents" aria-label="Contents">{links}</nav>{"".join(made.values())}'
-    return page(
-        results.get("title") or "Comparison", body, colours() + _files(STYLES), _files(SCRIPTS)
-    )
+    return environment
 
 
-def colours() -> str:
-    """The class of each style; the neutral one follows the text, and dark paper swaps the blues."""
+def _attention_maps(maps: list[AttentionMap], system: str) -> Markup:
+    records = [
+        {**vars(m), "weights": {kind: vars(weights) for kind, weights in m.weights.items()}}
+        for m in maps
+    ]
+    return Markup(records_fragment(records, label=f"attention of {system}"))
+
+
+def _page_colours() -> str:
     dark = f".s1 {{ color: {COLOURS[6]}; }} .s6 {{ color: #3f95d6; }}"
     return f"{style_colours()}@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
-def _files(names: tuple[str, ...]) -> str:
-    return "\n".join((FOLDER / name).read_text("utf-8") for name in names)
+def _read_assets(names: tuple[str, ...]) -> str:
+    return "\n".join((FOLDER / "assets" / name).read_text("utf-8") for name in names)

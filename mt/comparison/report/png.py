@@ -9,6 +9,7 @@ ZOOM = 2  # pixels for a unit of the drawing
 
 
 def png_available() -> bool:
+    """Return True if resvg-py is installed."""
     return importlib.util.find_spec("resvg_py") is not None
 
 

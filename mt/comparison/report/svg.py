@@ -29,7 +29,7 @@ from mt.comparison.report.markers import marker_svg
 
 Scale = Callable[[float], float]  # from data to drawing
 
-DRAWING_CSS = (Path(__file__).parent / "drawing.css").read_text("utf-8")
+DRAWING_CSS = (Path(__file__).parent / "assets" / "drawing.css").read_text("utf-8")
 FILE_COLOURS = {"text": COLOURS[0], "dim": "#5d6875", "line": "#d5dbe2", "paper": "#ffffff"}
 FILE_COLOURS |= {"mark": "#eef2f7"}
 
@@ -73,10 +73,11 @@ def svg_file(chart: Chart) -> str:
     style = DRAWING_CSS + style_colours()
     for name, value in FILE_COLOURS.items():
         style = style.replace(f"var(--{name})", value)
+    size = f'viewBox="0 0 {WIDE.width} {height}" width="{WIDE.width}" height="{height}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDE.width} {height}" '
-        f'width="{WIDE.width}" height="{height}">\n<style>\n{style}text {{ font-family: sans-serif; }}\n'
-        f'</style>\n<rect width="100%" height="100%" fill="{FILE_COLOURS["paper"]}"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {size}>\n<style>\n{style}'
+        "text { font-family: sans-serif; }\n</style>\n"
+        f'<rect width="100%" height="100%" fill="{FILE_COLOURS["paper"]}"/>'
         f"{_text(8, 22, chart.title, 'start', ' title')}"
         f'<g transform="translate(0 {TITLE_HEIGHT})">{content}</g>'
         f'<g transform="translate(8 {TITLE_HEIGHT + drawing_height})">{legend}</g></svg>\n'
@@ -133,7 +134,7 @@ def _draw_lines(chart: LineChart, size: Size) -> tuple[int, str]:
         x, small = x_scale(position), " small" if position in chart.small else ""
         parts.append(_text(x, bottom + 17, label, "middle", small))
         if chart.counts:
-            parts.append(_text(x, bottom + 32, chart.counts[position], "middle", " count"))
+            parts.append(_text(x, bottom + 32, chart.counts[position], "middle", " cases"))
     if x_ticks:
         labels = list(zip(x_ticks, tick_labels(x_ticks), strict=True))
         step = 1 if size is WIDE or len(labels) < 7 else 2

@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from pathlib import Path
 
-from mt.comparison.report.charts import figures
-from mt.comparison.report.csv_rows import csv_text
-from mt.comparison.report.lookups import Results
-from mt.comparison.report.markdown import markdown
+from mt.comparison.report.contents import charts
+from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import report_page
 from mt.comparison.report.png import png, png_available
+from mt.comparison.report.results_csv import csv_text
 from mt.comparison.report.svg import svg_file
-from mt.errors import MTError
+from mt.comparison.schema.results import Results, write_results
 from mt.files import atomic_write, write_text
 
-VERSION = 2  # of results.json
 NO_PNG = "figures/*.png were not written: they need resvg-py (pip install 'mt-attention[plot]')"
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
     """Write report.html, report.md, results.json, results.csv and the charts; return their paths.
 
-    docs/comparison.md lists the keys of `results`. Without resvg-py, which is optional, there are
-    no PNG files, and a note says so. Raises MTError for results of another version and if a file
-    cannot be written.
+    Without resvg-py, which is optional, there are no PNG files, and a note says so. Raises MTError
+    if a file cannot be written.
     """
-    if results.get("version") != VERSION:
-        raise MTError(
-            f"results of version {results.get('version')} cannot be shown: this report shows version {VERSION}; compare again"
-        )
-    charts = {f"figures/{chart.name}": svg_file(chart) for chart in figures(results)}
-    pictures = {f"{name}.png": png(svg) for name, svg in charts.items()} if png_available() else {}
+    drawings = {f"figures/{chart.name}": svg_file(chart) for chart in charts(results)}
+    pictures = {}
     shown = results
-    if charts and not pictures:
-        shown = {**results, "notes": [*results["notes"], NO_PNG]}
+    if png_available():
+        pictures = {f"{name}.png": png(svg) for name, svg in drawings.items()}
+    elif drawings:
+        shown = dataclasses.replace(results, notes=[*results.notes, NO_PNG])
     texts = {
         "report.html": report_page(shown),
-        "report.md": markdown(shown, [*pictures] or [f"{name}.svg" for name in charts]),
-        "results.json": json.dumps(results, ensure_ascii=False) + "\n",
+        "report.md": markdown_report(shown, "png" if pictures else "svg"),
         "results.csv": csv_text(results),
-        **{f"{name}.svg": svg for name, svg in charts.items()},
+        **{f"{name}.svg": svg for name, svg in drawings.items()},
     }
     for name, text in texts.items():
         write_text(folder / name, text)
+    write_results(results, folder / "results.json")
     for name, picture in pictures.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(picture)
-    return [folder / name for name in (*texts, *pictures)]
+    return [folder / name for name in (*texts, "results.json", *pictures)]

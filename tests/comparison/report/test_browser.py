@@ -1,4 +1,4 @@
-"""The report of a comparison in a real browser: what a reader sees and can do.
+"""The report of a comparison in a real browser: layout, tooltips, sorting, attention maps.
 
 Needs the playwright package and a Chromium: $MT_CHROMIUM, or one on the PATH.
 """
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.report_results import REFERENCES, results
-from mt.comparison.report.charts import figures
+from helpers.report_attention import REFERENCES
+from helpers.report_results import results
+from mt.comparison.report.contents import charts
 from mt.comparison.report.write import write_report
 
 sync_api = pytest.importorskip(
@@ -44,21 +45,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def open_report(browser, report: Path) -> Iterator:
-    """A page of some width; the test fails where it says anything on the console, breaks, asks, or loads something."""
-    said: list[str] = []
+    """Open pages; fail the test if one logs, raises an error, opens a dialog or loads a file."""
+    events: list[str] = []
     pages = []
 
     def open_page(width: int = 1280, scheme: str = "light", path: Path = report, **settings):
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme=scheme, **settings
         )
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: events.append(message.text))
+        page.on("pageerror", lambda error: events.append(str(error)))
+        page.on("dialog", lambda dialog: (events.append(dialog.message), dialog.dismiss()))
         page.on(
             "request",
             lambda request: (
-                said.append(request.url) if request.url not in (path.as_uri(), "data:,") else None
+                events.append(request.url) if request.url not in (path.as_uri(), "data:,") else None
             ),
         )
         page.goto(path.as_uri())
@@ -68,12 +69,12 @@ def open_report(browser, report: Path) -> Iterator:
     yield open_page
     for page in pages:
         page.close()
-    assert said == []
+    assert events == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [380, 768, 1280, 1920])
-def test_it_opens_at_every_width_without_a_sideways_scroll(
+def test_the_page_does_not_scroll_sideways_at_any_width(
     open_report, width: int, scheme: str
 ) -> None:
     page = open_report(width, scheme)
@@ -81,8 +82,7 @@ def test_it_opens_at_every_width_without_a_sideways_scroll(
         details.evaluate("element => { element.open = true; }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     shown = page.locator("svg.chart:visible")
-    made = figures(results())
-    assert shown.count() == len(made) - 1  # of the two curves one is shown at a time
+    assert shown.count() == len(charts(results())) - 1  # of the two curves one is shown at a time
     for chart in shown.all():
         box = chart.bounding_box()
         assert 250 < box["width"] <= width and box["height"] > 150
@@ -95,18 +95,16 @@ def test_it_opens_at_every_width_without_a_sideways_scroll(
     assert dark == [scheme == "light", scheme == "dark"]
 
 
-def test_text_is_as_large_as_one_can_read(open_report) -> None:
+def test_text_in_charts_is_legible_on_a_phone(open_report) -> None:
     page = open_report(380)
     for chart in page.locator("svg.chart:visible").all():
-        assert (
-            chart.evaluate(
-                "e => Math.min(...[...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height))"
-            )
-            >= 9
+        heights = chart.evaluate(
+            "e => [...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height)"
         )
+        assert min(heights) >= 9
 
 
-def test_pointing_at_a_chart_says_what_is_there(open_report) -> None:
+def test_points_of_a_chart_have_tooltips_by_mouse_and_keyboard(open_report) -> None:
     page = open_report()
     chart = page.locator("#bleu-by-length svg.chart.wide")
     chart.scroll_into_view_if_needed()
@@ -130,7 +128,7 @@ def test_pointing_at_a_chart_says_what_is_there(open_report) -> None:
     assert tip.first.inner_text().startswith("bahdanau, 11-20: ")
 
 
-def test_curves_over_minutes_or_tokens(open_report) -> None:
+def test_curves_are_shown_over_minutes_or_over_tokens(open_report) -> None:
     page = open_report()
     assert (
         page.locator("#bleu-by-minutes").is_visible()
@@ -146,7 +144,7 @@ def test_curves_over_minutes_or_tokens(open_report) -> None:
     )  # a line for each run
 
 
-def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
+def test_hovering_a_word_shows_its_attention(open_report) -> None:
     page = open_report()
     pane = page.locator(".pane:visible").last
     assert pane.locator("h4").inner_text() == "transformer"
@@ -158,10 +156,10 @@ def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
     )
     assert shades[0] == pytest.approx(0.9**0.5, abs=0.002) and max(shades[1:]) < 0.2
     pane.locator(".looks .word").nth(2).hover()
-    weights = results()["sentences"][0]["attention"]["transformer"]["weights"]["cross"]
-    heads, rows, columns = weights["shape"][1:]
+    weights = results().sentences[0].attention["transformer"].weights["cross"]
+    heads, rows, columns = weights.shape[1:]
     row = [
-        sum(weights["percent"][(head * rows + 2) * columns + column] for head in range(heads))
+        sum(weights.percent[(head * rows + 2) * columns + column] for head in range(heads))
         / heads
         / 100
         for column in range(columns)
@@ -174,7 +172,7 @@ def test_hovering_a_word_shows_where_it_looks(open_report) -> None:
     pane.get_by_label("Head").select_option(label="2")
     pane.locator("tbody td").nth(1).hover()
     assert pane.locator(".readout").inner_text().startswith("Die looks at cat: 0.01")
-    expected = weights["percent"][((1 * heads + 1) * rows + 1) * columns + 1] / 100
+    expected = weights.percent[((1 * heads + 1) * rows + 1) * columns + 1] / 100
     pane.locator("tbody tr").nth(1).locator("td").nth(1).click()
     assert f": {expected:.2f}" in pane.locator(".readout").inner_text()
 
@@ -194,7 +192,7 @@ def test_two_systems_step_through_sentences_together(open_report) -> None:
     ] * 2
 
 
-def test_sorting_sorts_and_finding_finds(open_report) -> None:
+def test_sentences_are_sorted_and_searched(open_report) -> None:
     page = open_report()
     cards = page.locator(".card:visible")
 
@@ -216,7 +214,7 @@ def test_sorting_sorts_and_finding_finds(open_report) -> None:
     assert cards.first.locator(".text").nth(1).inner_text() == REFERENCES[1]
 
 
-def test_it_can_be_read_without_scripts(open_report) -> None:
+def test_the_page_is_readable_without_scripts(open_report) -> None:
     page = open_report(java_script_enabled=False)
     assert (
         page.locator(".card:visible").count() == 9 and page.locator(".tools:visible").count() <= 1
@@ -224,7 +222,7 @@ def test_it_can_be_read_without_scripts(open_report) -> None:
     assert page.locator("svg.chart:visible").count() >= 5
 
 
-def test_paper_is_white_whatever_the_screen_is(open_report) -> None:
+def test_print_is_light_on_a_dark_screen(open_report) -> None:
     page = open_report(720, "dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -234,14 +232,11 @@ def test_paper_is_white_whatever_the_screen_is(open_report) -> None:
     )
 
 
-def test_every_part_is_reached_by_the_keyboard(open_report) -> None:
+def test_every_section_is_reached_by_the_keyboard(open_report) -> None:
     page = open_report()
     reached = set()
     for _ in range(120):
         page.keyboard.press("Tab")
-        reached.add(
-            page.evaluate(
-                "document.activeElement.closest('section[id], nav')?.id || document.activeElement.tagName"
-            )
-        )
+        section = page.evaluate("document.activeElement.closest('section[id]')?.id")
+        reached.add(section)
     assert {"scores", "differences", "length", "training", "attention", "sentences"} <= reached

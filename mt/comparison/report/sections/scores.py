@@ -1,0 +1,64 @@
+"""The scores of each system on whole test sets."""
+
+from __future__ import annotations
+
+from mt.comparison.report.blocks import Block, Heading, Note, Section
+from mt.comparison.report.queries import (
+    describe_test,
+    find_entry,
+    metric_names,
+    metric_title,
+    system_cell,
+)
+from mt.comparison.report.text import format_interval
+from mt.comparison.schema.results import Results
+from mt.comparison.schema.scores import SystemScore, TestResult
+from mt.comparison.table import Cell, Table
+
+NOTE = (
+    "Mean over runs with its 95 % interval, over sentences and, for systems with several runs, "
+    "over seeds. SD of runs: standard deviation of BLEU. Precision: geometric mean of the four "
+    "n-gram precisions of BLEU. BP: brevity penalty. Length ratio: output to reference."
+)
+
+
+def scores(results: Results) -> Section:
+    """Show the scores on each test set."""
+    blocks: list[Block] = []
+    for test in results.tests:
+        title = describe_test(test, results)
+        blocks += [Heading(title[0].upper() + title[1:])] if title else []
+        blocks.append(scores_table(results, test))
+    return Section("scores", "Scores", [*blocks, Note(NOTE)], printed=True)
+
+
+def scores_table(results: Results, test: TestResult) -> Table:
+    """Return a row for each system: all metrics, and what BLEU is made of."""
+    rows: list[list[Cell | str]] = []
+    for system in results.systems:
+        entries = test.overall.scores
+        metric_cells = [
+            score_cell(find_entry(entries, system.name, metric)) for metric in metric_names(results)
+        ]
+        bleu = find_entry(entries, system.name)
+        rows.append([system_cell(system), str(len(system.runs)), *metric_cells, *_details(bleu)])
+    titles = [metric_title(metric) for metric in metric_names(results)]
+    header = ["system", "runs", *titles, "SD of runs", "precision", "BP", "length ratio"]
+    return Table(header, rows).without_empty_columns()
+
+
+def score_cell(score: SystemScore | None) -> Cell:
+    """Return a mean with its interval."""
+    return Cell("") if score is None else Cell(f"{score.mean:.1f}", format_interval(score.interval))
+
+
+def _details(bleu: SystemScore | None) -> list[str]:
+    if bleu is None:
+        return [""] * 4
+    deviation = "" if bleu.deviation is None else f"{bleu.deviation:.2f}"
+    return [
+        deviation,
+        f"{bleu.precision:.1f}",
+        f"{bleu.brevity_penalty:.3f}",
+        f"{bleu.length_ratio:.3f}",
+    ]

@@ -1,0 +1,93 @@
+"""The tables of a report, in CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from helpers.report_attention import BUCKETS
+from helpers.report_results import SYSTEMS, results, results_of_files
+from mt.comparison.report.markdown import markdown_report, printed_report
+from mt.comparison.report.results_csv import csv_text
+from mt.comparison.report.sections.cost import cost_table
+from mt.comparison.report.sections.differences import differences_table
+from mt.comparison.report.sections.scores import scores_table
+from mt.comparison.report.sections.training import minutes_to_bleu_table
+from mt.comparison.report.text import format_large, join_words
+from mt.comparison.table import Cell, Table, markdown_table
+
+
+def test_csv_has_every_score_and_reads_back() -> None:
+    comparison = results()
+    rows = list(csv.DictReader(io.StringIO(csv_text(comparison))))
+    assert len(rows) == len(comparison.tests) * len(SYSTEMS) * 2 * (3 + len(BUCKETS))
+    for row in rows:
+        test = next(test for test in comparison.tests if test.name == row["test"])
+        groups = (test.overall, test.short, test.long, *test.buckets)
+        group = next(group for group in groups if group.label == row["group"])
+        score = next(
+            s for s in group.scores if (s.system, s.metric) == (row["system"], row["metric"])
+        )
+        values = [float(row["mean"]), float(row["low"]), float(row["high"])]
+        assert values == [score.mean, *score.interval]
+        assert row["small"] == str(int(group.sentences < 100))
+        assert row["still_improving"] == str(int(row["system"] == "transformer"))
+        assert (row["difference"] == "") == (row["system"] == comparison.baseline)
+        assert (row["precision"] == "") == (row["metric"] == "chrf")
+
+
+def test_markdown_tables_are_aligned_and_star_small_groups() -> None:
+    text = markdown_report(results())
+    for block in re.findall(r"(?:^\|.*\n?)+", text, re.M):
+        assert len({len(re.split(r"(?<!\\)\|", line)) for line in block.strip().split("\n")}) == 1
+    assert re.search(r"^\| 31-40\*\s+\| 61 ", text, re.M) and "| 21-30 " in text
+    table = Table(["a", "b"], [["x|y", Cell("1", "0 - 2")]], small_rows=frozenset([0]))
+    assert markdown_table(table).splitlines() == [
+        "| a     | b         |",
+        "|-------|----------:|",
+        "| x\\|y* | 1 (0 - 2) |",
+        "",
+        "\\*: too few cases to mean much.",
+    ]
+
+
+def test_the_printed_report_has_tables_only() -> None:
+    text = printed_report(results())
+    assert text.splitlines()[0] in markdown_report(results())
+    assert "## Differences from none" in text and "## By sentence length" in text
+    assert "figures/" not in text and "## Cost" not in text
+
+
+def test_differences_name_the_sample_that_would_be_needed() -> None:
+    comparison = results()
+    table = differences_table(comparison, comparison.tests[0])
+    assert len(table.rows) == 6 and table.rows[0][-1] == "14 seeds" and table.rows[2][-1] == ""
+    assert table.rows[2][5] == "< 0.001"
+
+
+def test_columns_without_values_are_left_out() -> None:
+    files, runs = results_of_files(), results()
+    assert "SD of runs" not in scores_table(files, files.tests[0]).header
+    assert "SD of runs" in scores_table(runs, runs.tests[0]).header
+    table = Table(["a", "b", "c"], [["x", "", Cell("")], ["y", "", "1"]]).without_empty_columns()
+    assert (table.header, table.rows) == (["a", "c"], [["x", Cell("")], ["y", "1"]])
+
+
+def test_files_have_no_cost_and_no_curves() -> None:
+    files = results_of_files()
+    assert cost_table(files).rows == [] and minutes_to_bleu_table(files).rows == []
+
+
+def test_large_numbers_have_three_digits_and_a_unit() -> None:
+    numbers = (7, 1000, 12_345, 5_904_000, 99_960_000, 4.2e15, None)
+    expected = ["7", "1,000", "12.3 k", "5.90 M", "100 M", "4.20 P", ""]
+    assert [format_large(number) for number in numbers] == expected
+
+
+def test_words_are_joined_by_commas_and_and() -> None:
+    assert [join_words(list(words)) for words in ("a", "ab", "abc")] == [
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
