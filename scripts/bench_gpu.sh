@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# All that is measured on a GPU, in one call of under nine minutes, offline:
+# Run all measurements that need a GPU, offline, in less than nine minutes:
 #
 #     scripts/bench_gpu.sh OUT [PYTHON]
 #
-# OUT/report.md is for reading, OUT/measured.jsonl has every measurement. The text is made up (scripts/bench/texts.py), with a
-# joint vocabulary of 32,000. A step that fails or takes too long leaves a line in the report, and the next one begins.
+# Writes OUT/report.md and every measurement to OUT/measured.jsonl. The text is random words (scripts/bench/texts.py) with a joint
+# vocabulary of 32,000. If a step fails or exceeds its time limit, the report says so and the next step runs.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?usage: scripts/bench_gpu.sh OUT [PYTHON]}
@@ -15,7 +15,7 @@ report=$out/report.md
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PYTHONPATH=$PWD MT_CACHE=$work/cache
-device=${DEVICE:-cuda}  # cpu: to try the script
+device=${DEVICE:-cuda}  # DEVICE=cpu tests the script
 size=${SIZE:-base} big=${BIG:-big} pairs=${PAIRS:-60000} vocab=${VOCAB:-32000} tokens=${TOKENS:-25000} steps=${STEPS:-60} lines=${LINES:-2000} threads=${THREADS:-0}
 
 step() { # step TITLE SECONDS COMMAND...

@@ -1,20 +1,20 @@
-"""How fast it trains, against itself and against others, on the same work.
+"""Measure the speed of training, of mt and of other toolkits on the same work.
 
-    python scripts/bench_train.py                                              # both families, bf16 and fp32, on the embedded corpus
-    python scripts/bench_train.py --src train.en.gz --tgt train.de.gz --families transformer --peer hf=hf/bin/python
+    python scripts/bench_train.py             # Transformer and RNN, bf16 and fp32, embedded corpus
+    python scripts/bench_train.py --src train.en.gz --tgt train.de.gz --peer hf=hf/bin/python
     python scripts/bench_train.py --variant muon=optim=muon --variant before=checkout=../old
     python scripts/bench_train.py --sweep length
 
 All contestants get the same text, SentencePiece model, architecture, batch tokens, precision and
-dropout. Each measurement is a process of its own: `--warm-up` steps, then `--steps` measured ones;
-the contestants take turns, `--repeats` times. Printed are median and range of target tokens a
-second (real ones, padding not counted), how many times as fast mt is (round by round), sentences a
-second, the share of the hardware's measured matrix-product peak that the model's operations are
-(MFU; what padding costs is not counted), time from the start of the process to the end of the first
-step, peak memory.
+dropout. Each measurement runs in a process of its own: `--warm-up` steps, then `--steps` measured
+ones. The contestants take turns, `--repeats` times. The table has median and range of target tokens
+per second (without padding), the speed of mt relative to each contestant (round by round),
+sentences per second, model FLOPs utilisation (MFU: without the cost of padding, relative to the
+measured peak of matrix products), time from the start of the process to the end of the first step,
+and peak memory.
 
-Peers run under the interpreter that is named with them; the files in scripts/peers say how to make
-one. `+malloc` after a peer's name gives it the allocator settings that mt makes by itself. Further
+A peer runs under the interpreter that is named with it; the files in scripts/peers say how to
+create one. `+malloc` after the name of a peer gives it the allocator settings of mt. All other
 arguments are overrides for mt-train.
 """
 
@@ -36,52 +36,40 @@ from mt.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add(
-        "--text",
-        choices=("demo", "made"),
-        default="demo",
-        help="the embedded corpus, or made-up words (default: demo)",
-    )
-    add("--src", default="", help="source side of the text, instead")
-    add("--tgt", default="", help="target side of it")
-    add("--pairs", type=int, default=20_000, help="use the first so many (default: 20000)")
-    add(
-        "--families",
-        nargs="+",
-        choices=("transformer", "rnn"),
-        default=["transformer", "rnn"],
-        help="default: both",
-    )
+    text = "the embedded corpus, or random words (default: demo)"
+    add("--text", choices=("demo", "made"), default="demo", help=text)
+    add("--src", default="", help="file with the source side of another text")
+    add("--tgt", default="", help="file with its target side")
+    add("--pairs", type=int, default=20_000, help="use the first N pairs (default: 20000)")
+    families = ("transformer", "rnn")
+    add("--families", nargs="+", choices=families, default=list(families), help="default: both")
     add("--size", default="small", help="one of configs/model/size (default: small)")
-    add(
-        "--vocab",
-        type=int,
-        default=0,
-        help="pieces of the vocabulary (default: of the text's preset)",
-    )
-    add(
-        "--batch-tokens",
-        type=int,
-        default=4096,
-        help="padding included, on the longer side (default: 4096)",
-    )
-    add("--steps", type=int, default=20, help="measured steps (default: 20)")
-    add("--warm-up", type=int, default=5, help="steps before them (default: 5)")
-    add("--sweep", choices=SWEEPS, help="instead: mt alone as the work grows")
-    add("--values", nargs="+", help="what the sweep goes through")
+    add("--vocab", type=int, default=0, help="size of the vocabulary (default: of the preset)")
+    tokens = "tokens per batch on the longer side, including padding (default: 4096)"
+    add("--batch-tokens", type=int, default=4096, help=tokens)
+    add("--steps", type=int, default=20, help="number of measured steps (default: 20)")
+    add("--warm-up", type=int, default=5, help="number of steps before them (default: 5)")
+    add("--sweep", choices=SWEEPS, help="measure mt alone, as one property of the work grows")
+    add("--values", nargs="+", help="values of the sweep")
     add_shared(parser, "NAME=OVERRIDE,...", "settings")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, overrides = parser.parse_known_args(arguments)
     run_command(lambda: bench(options, overrides, command(__file__, arguments)))
 
 
-def bench(options: argparse.Namespace, overrides: list[str], called: str) -> None:
+def bench(options: argparse.Namespace, overrides: list[str], command_line: str) -> None:
+    """Measure, and print the tables.
+
+    Raises MTError if mt fails; the failure of a peer is a line below the table.
+    """
+    cpu_time = options.cpu_time
     with prepared(options) as (device, precisions, folder):
         job = Job(
             folder,
@@ -90,46 +78,46 @@ def bench(options: argparse.Namespace, overrides: list[str], called: str) -> Non
             options.batch_tokens,
             options.warm_up,
             options.steps,
-            options.cpu_time,
+            cpu_time,
         )
-        peaks = {
-            precision: matrix_peak(device, precision, options.cpu_time) for precision in precisions
-        }
-        print(f"{called}\n", flush=True)
+        peaks = {precision: matrix_peak(device, precision, cpu_time) for precision in precisions}
+        print(f"{command_line}\n", flush=True)
         if options.sweep:
-            found = sweep(options.sweep, options, job, precisions[0], peaks, overrides)
-            print(f"{setting(device, job.threads, peaks, options.cpu_time)}\n\n{found}", flush=True)
+            table = sweep(options.sweep, options, job, precisions[0], peaks, overrides)
+            print(f"{setting(device, job.threads, peaks, cpu_time)}\n\n{table}", flush=True)
             return
         text = texts.overrides(
             options.text, options.src, options.tgt, folder / "text", options.pairs
         )
         for family in options.families:
             entries = line_up(options.peer, options.variant, precisions)
-            own = [*text, *model(family, options.size, options.vocab), *overrides]
-            training = Training(job, family, own, for_peers=bool(options.peer))
+            family_overrides = [*text, *model(family, options.size, options.vocab), *overrides]
+            training = Training(job, family, family_overrides, for_peers=bool(options.peer))
             contest(entries, training.work, options.repeats)
-            # Again, for the higher of both: something else may have run beside the first.
+            # Measure the peak again and keep the higher value: the first measurement may have
+            # shared the machine with other work.
             peaks = {
-                precision: max(peak, matrix_peak(device, precision, options.cpu_time))
+                precision: max(peak, matrix_peak(device, precision, cpu_time))
                 for precision, peak in peaks.items()
             }
-            title = f"{family}, {options.size}, vocabulary of {training.vocab:,}, batches of {options.batch_tokens:,} tokens"
-            print(
-                f"{title}\n\n{training.table(entries, peaks)}\n\n{setting(device, job.threads, peaks, options.cpu_time)}\n",
-                flush=True,
+            title = (
+                f"{family}, {options.size}, vocabulary of {training.vocab:,}, "
+                f"batches of {options.batch_tokens:,} tokens"
             )
+            hardware = setting(device, job.threads, peaks, cpu_time)
+            print(f"{title}\n\n{training.table(entries, peaks)}\n\n{hardware}\n", flush=True)
             record(
                 options.record,
                 title,
                 entries,
-                command=called,
+                command=command_line,
                 peaks=peaks,
                 flops=training.cost.flops,
             )
 
 
 def model(family: str, size: str, vocab: int) -> list[str]:
-    """Overrides of mt-train."""
+    """Return the overrides of mt-train for a model."""
     return [
         f"model={family}",
         f"model/size={size}",

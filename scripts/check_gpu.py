@@ -1,10 +1,11 @@
-"""Whether a GPU computes what the CPU does: loss, gradients and translations of the same weights on both.
+"""Check that a GPU computes the same as the CPU: loss, gradients and translations.
 
     python scripts/check_gpu.py
 
-Both families. In fp32, loss and gradients must agree to 1e-3 of their size and nine in ten greedy
-translations to the letter (a tie may fall either way); in bf16 the loss to 2 %. Prints the
-differences; the exit code is 1 where one is too large.
+A Transformer and a recurrent model run with the same weights on both devices. In fp32, the relative
+difference of loss and gradients must be at most 1e-3, and nine in ten greedy translations must be
+identical, because ties may be broken differently. In bf16, the loss must agree to 2 %. Prints the
+differences, and exits with 1 if one is too large.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ TOLERANCES = {
     "fp32 translations that differ": 0.1,
     "bf16 loss": 0.02,
 }
-VOCABULARY, SENTENCES, LONGEST = 500, 24, 30
+VOCAB_SIZE, SENTENCES, MAX_LENGTH = 500, 24, 30
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -46,73 +48,70 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def check(device: torch.device) -> None:
-    """MTError where a difference is over its tolerance."""
+    """Print the differences of a device from the CPU.
+
+    Raises MTError if one is larger than its tolerance.
+    """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    wrong = []
+    failed = []
     for family in ("transformer", "rnn"):
         for name, value in differences(family, device).items():
             print(f"{family:12} {name:30} {value:.2g} (at most {TOLERANCES[name]:g})", flush=True)
-            wrong += [f"{family}: {name}"] * (not value <= TOLERANCES[name])
-    if wrong:
-        raise MTError(f"{device.type} differs from the CPU: {', '.join(wrong)}")
+            failed += [f"{family}: {name}"] * (not value <= TOLERANCES[name])
+    if failed:
+        raise MTError(f"{device.type} differs from the CPU: {', '.join(failed)}")
 
 
 def differences(family: str, device: torch.device) -> dict[str, float]:
-    """Relative differences to the CPU, by the names of TOLERANCES."""
+    """Return the relative differences from the CPU, by the names of TOLERANCES."""
     seed_everything(1)
     config = load_config([f"model={family}", "model/size=tiny", "model.dropout=0"]).model
-    model = build_model(config, VOCABULARY, VOCABULARY)
-    there = build_model(config, VOCABULARY, VOCABULARY)
-    there.load_state_dict(model.state_dict())
-    there.to(device)
+    model = build_model(config, VOCAB_SIZE, VOCAB_SIZE)
+    device_model = build_model(config, VOCAB_SIZE, VOCAB_SIZE)
+    device_model.load_state_dict(model.state_dict())
+    device_model.to(device)
     loss, gradient = measure(model, "fp32")
-    other_loss, other_gradient = measure(there, "fp32")
-    low_loss, _ = measure(there, "bf16")
-    pairs = list(zip(translations(model), translations(there), strict=True))
+    device_loss, device_gradient = measure(device_model, "fp32")
+    low_loss, _ = measure(device_model, "bf16")
+    pairs = list(zip(translate(model), translate(device_model), strict=True))
     return {
-        "fp32 loss": abs(other_loss - loss) / loss,
-        "fp32 gradient": float((other_gradient - gradient).norm() / gradient.norm()),
+        "fp32 loss": abs(device_loss - loss) / loss,
+        "fp32 gradient": float((device_gradient - gradient).norm() / gradient.norm()),
         "fp32 translations that differ": sum(one != other for one, other in pairs) / len(pairs),
         "bf16 loss": abs(low_loss - loss) / loss,
     }
 
 
-def rows() -> list[list[int]]:
-    random = torch.Generator().manual_seed(1)
-    lengths = torch.randint(2, LONGEST, (SENTENCES,), generator=random).tolist()
+def random_sentences() -> list[list[int]]:
+    """Return random token ids, the same at each call."""
+    generator = torch.Generator().manual_seed(1)
+    lengths = torch.randint(2, MAX_LENGTH, (SENTENCES,), generator=generator).tolist()
     return [
-        torch.randint(EOS + 1, VOCABULARY, (length,), generator=random).tolist()
+        torch.randint(EOS + 1, VOCAB_SIZE, (length,), generator=generator).tolist()
         for length in lengths
     ]
 
 
 def measure(model: Seq2Seq, precision: str) -> tuple[float, torch.Tensor]:
-    """Loss of a batch, and the gradient of all weights as one vector on the CPU."""
+    """Return the loss per token of a batch, and the gradient of all weights as one CPU vector."""
     model.train().zero_grad()
-    sentences = rows()
-    batch = make_batch(sentences, [row[::-1] for row in sentences]).to(model.device)
+    sentences = random_sentences()
+    batch = make_batch(sentences, [sentence[::-1] for sentence in sentences]).to(model.device)
     with autocast(model.device, precision):
         output = model(batch.source, batch.source_mask, batch.target_input)
         loss, _ = cross_entropy(output.hidden, model.output, batch.target, 0.1)
     loss.backward()
-    gradients = [
-        parameter.grad.flatten().float().cpu()
-        for parameter in model.parameters()
-        if parameter.grad is not None
-    ]
+    gradients = [p.grad.flatten().float().cpu() for p in model.parameters() if p.grad is not None]
     return loss.item() / batch.target_tokens, torch.cat(gradients)
 
 
-def translations(model: Seq2Seq) -> list[list[int]]:
-    """Greedy outputs, in fp32."""
-    batch = make_batch(rows(), [()] * SENTENCES).to(model.device)
+def translate(model: Seq2Seq) -> list[list[int]]:
+    """Return greedy translations in fp32."""
+    batch = make_batch(random_sentences(), [()] * SENTENCES).to(model.device)
     model.eval()
-    return [
-        found[0].tokens
-        for found in search(
-            model, batch.source, batch.source_mask, SearchOptions(beam=1, max_ratio=0, max_extra=10)
-        )
-    ]
+    options = SearchOptions(beam=1, max_ratio=0, max_extra=10)
+    results = search(model, batch.source, batch.source_mask, options)
+    return [hypotheses[0].tokens for hypotheses in results]
 
 
 if __name__ == "__main__":

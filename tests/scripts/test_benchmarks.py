@@ -1,4 +1,4 @@
-"""The benchmarks of training and translation: what is measured is what is said, and each script runs."""
+"""The benchmarks of training and translation: they measure what they say, and every script runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TINY = [
 
 @pytest.fixture(autouse=True)
 def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The benchmarks' modules can be imported, and measure the peak in no time."""
+    """Make the modules of the benchmarks importable, and the measurement of the peak short."""
     for folder in ("scripts", "scripts/peers"):
         monkeypatch.syspath_prepend(str(ROOT / folder))
     monkeypatch.setattr("bench.report.PEAK_SECONDS", 0.0)
@@ -57,7 +57,7 @@ def load(name: str) -> Any:
 
 
 def interpreter(peer: str, package: str) -> str:
-    """A Python that has the peer's package: $MT_PEER_HF and so on, or this one. Skips where there is none."""
+    """Return a Python with the peer's package: $MT_PEER_HF etc., or this one; skip if none."""
     if python := os.environ.get(f"MT_PEER_{peer.upper()}"):
         return python
     try:
@@ -70,7 +70,7 @@ def interpreter(peer: str, package: str) -> str:
 
 
 def cells(table: str) -> dict[str, dict[str, str]]:
-    """First column -> header -> cell, of the Markdown tables in a text."""
+    """Return the cells of the Markdown tables in a text: first column -> header -> cell."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in table.splitlines()
@@ -147,7 +147,7 @@ def test_training_counts_what_the_batches_hold(
 
 
 def test_cost_of_a_token_is_the_cost_of_its_products(tmp_path: Path, files: list[str]) -> None:
-    """6 operations a weight and token (forward 2, backward 4), and 12 D for each pair of positions that attention joins."""
+    """6 operations per weight and token (2 forward, 4 backward), 12 D per pair of positions."""
     training, contest = load("bench.training"), load("bench.contest")
     own = [
         "data=files",
@@ -330,7 +330,7 @@ def test_a_sweep_measures_preparation_and_first_step(
 def test_mechanisms_trains_what_is_missing_and_prints_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One is trained, tested and timed; what is there is not done again, and what is not is left out."""
+    """It trains, tests and times one, repeats nothing, and leaves out what is missing."""
     mechanisms = load("mechanisms")
     small = [
         "data.train.demo=300",
@@ -384,10 +384,10 @@ def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
 
 @pytest.fixture
 def plain_run(tokenizer: Tokenizer, tmp_path: Path) -> Path:
-    """A model whose weights peers take over: tied embeddings; large weights, so that outputs depend on the source.
+    """A run whose weights peers can load: with tied embeddings, and with large weights.
 
-    They do not end by themselves, and peers have one longest output for all: so sources are equally
-    long.
+    Large weights make outputs depend on the source. Such outputs do not end by themselves, and
+    peers have one maximum length for all, so the sources have equal lengths.
     """
     folder = tmp_path / "run"
     folder.mkdir()
@@ -436,7 +436,7 @@ def translated(
 def test_bench_translate_trains_a_run_and_measures_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a run, one is trained; the options that peers need have survived in it."""
+    """The run that it trains has the options that peers need."""
     data = [
         "data.train.demo=300",
         "data.val.demo=10",

@@ -1,4 +1,4 @@
-"""What runs on a GPU's machine: the check against the CPU, and the script that measures."""
+"""The scripts for machines with a GPU: the check against the CPU, and all measurements."""
 
 from __future__ import annotations
 
