@@ -11,8 +11,10 @@ import pytest
 
 from helpers.report_attention import EVIL
 from helpers.report_results import results
-from mt.comparison.report.blocks import DiffPart
+from mt.comparison.report import contents
+from mt.comparison.report.blocks import DiffPart, Paragraph, Section
 from mt.comparison.report.contents import charts
+from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import SCRIPTS, STYLES, report_page
 from mt.comparison.report.sections.sentences import diff_parts
 from mt.comparison.report.write import NO_PNG, write_report
@@ -108,3 +110,11 @@ def test_without_resvg_the_report_has_svg_only(
     )
     assert NO_PNG in markdown and ".svg)" in markdown
     assert read_results(tmp_path / "results.json").notes == results().notes
+
+
+def test_a_section_is_added_by_one_function_in_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = Section("extra", "Extra", [Paragraph("A new section.")])
+    monkeypatch.setattr(contents, "SECTIONS", [*contents.SECTIONS, lambda _: section])
+    page, markdown = report_page(results()), markdown_report(results())
+    assert '<a href="#extra">Extra</a>' in page and "<p>A new section.</p>" in page
+    assert "## Extra\n\nA new section." in markdown

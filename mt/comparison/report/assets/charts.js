@@ -1,9 +1,9 @@
-// Shows what is said of a point of a chart when it is pointed at, tapped, or walked to with the arrow keys. The points are in the
-// attributes data-points of svg.py: [x, y, text] in the units of the drawing. Text goes into the page as text only.
+// Tooltips of charts, by pointer, touch and arrow keys. svg.py writes the points as data-points attributes: [x, y, text], in units of
+// the drawing. Text enters the page as text only, never as HTML.
 (function () {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
-  const FAR = 110; // in units of the drawing: where nothing is nearer, nothing is shown
+  const MAX_DISTANCE = 110; // of a point that has a tooltip from the pointer, in units of the drawing
 
   function prepare(chart) {
     const lines = [...chart.querySelectorAll(".line")].map((line) => ({ line, points: JSON.parse(line.dataset.points) }));
@@ -45,19 +45,19 @@
       tip.style.top = (above < 0 ? point.y * scale + 14 : above) + "px";
     }
 
-    function nearest(event) {
+    function showNearest(event) {
       const frame = chart.getBoundingClientRect();
       const scale = chart.viewBox.baseVal.width / frame.width;
       const x = (event.clientX - frame.left) * scale, y = (event.clientY - frame.top) * scale;
-      let found = null, least = FAR;
+      let closest = null, minimum = MAX_DISTANCE;
       for (const point of all) {
         const distance = Math.hypot(point.x - x, point.y - y);
-        if (distance < least) [found, least] = [point, distance];
+        if (distance < minimum) [closest, minimum] = [point, distance];
       }
-      if (found) show(found); else hide();
+      if (closest) show(closest); else hide();
     }
-    chart.addEventListener("pointermove", nearest);
-    chart.addEventListener("pointerdown", nearest);
+    chart.addEventListener("pointermove", showNearest);
+    chart.addEventListener("pointerdown", showNearest);
     chart.addEventListener("pointerleave", hide);
     chart.addEventListener("blur", hide);
 
@@ -65,7 +65,7 @@
     chart.addEventListener("keydown", (event) => {
       if (event.key === "Escape") hide();
       if (!(event.key in steps) || !all.length) return;
-      event.preventDefault(); // the page would scroll
+      event.preventDefault(); // do not scroll the page
       const [down, right] = current ? steps[event.key] : [0, 0];
       const row = Math.min(lines.length - 1, Math.max(0, (current ? current.row : 0) + down));
       const last = lines[row].points.length - 1;

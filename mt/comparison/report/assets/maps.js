@@ -1,29 +1,29 @@
-// Attention maps of two systems side by side: which two, and both at the same sentence.
+// Attention maps side by side: selects two systems, and keeps both at the same sentence.
 (function () {
   "use strict";
 
   function prepare(maps) {
     const panes = [...maps.querySelectorAll(".pane")];
-    const sections = panes.map((pane) => pane.querySelector(".mt-attention"));
+    const fragments = panes.map((pane) => pane.querySelector(".mt-attention"));
     const sides = [".left", ".right"].map((name) => maps.querySelector(name));
 
     maps.addEventListener("mt-sentence", (event) => {
-      for (const section of sections) {
-        if (section !== event.target) section.dispatchEvent(new CustomEvent("mt-go", { detail: event.detail }));
+      for (const fragment of fragments) {
+        if (fragment !== event.target) fragment.dispatchEvent(new CustomEvent("mt-go", { detail: event.detail }));
       }
     });
 
-    function choose() {
-      const chosen = sides.map((select) => Number(select.value));
+    function select() {
+      const selected = sides.map((side) => Number(side.value));
       panes.forEach((pane, at) => {
-        pane.hidden = !chosen.includes(at);
-        pane.style.order = at === chosen[0] ? 0 : 1;
+        pane.hidden = !selected.includes(at);
+        pane.style.order = at === selected[0] ? 0 : 1;
       });
-      maps.dataset.count = new Set(chosen).size;
+      maps.dataset.count = new Set(selected).size;
     }
     if (sides[0]) {
-      for (const select of sides) select.addEventListener("change", choose);
-      choose();
+      for (const side of sides) side.addEventListener("change", select);
+      select();
     }
   }
 

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const STEP = 8; // cards shown at first, and more at a click
+  const STEP = 8; // number of cards shown at first, and added by each click
 
   function prepare(browser) {
     const list = browser.querySelector(".cards");
@@ -22,19 +22,19 @@
     }
 
     function filter() {
-      const wanted = find.value.trim().toLocaleLowerCase();
-      let found = 0;
+      const query = find.value.trim().toLocaleLowerCase();
+      let matching = 0;
       for (const { card, text } of cards) {
-        const fits = text.includes(wanted);
-        card.hidden = !fits || found >= limit;
-        found += fits;
+        const matches = text.includes(query);
+        card.hidden = !matches || matching >= limit;
+        matching += matches;
       }
-      count.textContent = found + " of " + cards.length;
-      more.hidden = found <= limit;
+      count.textContent = matching + " of " + cards.length;
+      more.hidden = matching <= limit;
     }
 
     order.addEventListener("change", () => {
-      // Low scores, and the beginning of the test set, are what one looks for.
+      // Begin with low scores and with the beginning of the test set.
       direction.value = order.value === "spread" || order.value === "length" ? "-1" : "1";
       sort();
     });
