@@ -1,11 +1,11 @@
-"""Write the embedded corpus to plain files, for other tools, or to look at it.
+"""Write the embedded corpus to plain files.
 
     python scripts/write_embedded_corpus.py corpus
     python scripts/write_embedded_corpus.py corpus --splits test,long --size 5000
 
-Each split becomes four files of one line a sentence pair: SPLIT.en, SPLIT.de, SPLIT.links (word
-alignment in Pharaoh's format, `p` for possible links) and SPLIT.labels.tsv (number of source words,
-a tab, its constructions with spaces between).
+Each split becomes four files with one line for each sentence pair: SPLIT.en, SPLIT.de, SPLIT.links
+(word alignment in Pharaoh's format, `p` for possible links) and SPLIT.labels.tsv (number of source
+words, a tab, the constructions separated by spaces).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from mt.data.embedded_corpus import SPLITS, SUBSETS, generate
 from mt.errors import MTError
 
 TRAIN_SIZE, OTHER_SIZE = 60_000, 1000
-KINDS = ("en", "de", "links", "labels.tsv")
+SUFFIXES = ("en", "de", "links", "labels.tsv")
 
 
 def main() -> None:
+    """Parse the arguments and write the files."""
     parser = CommandParser(
         "write_embedded_corpus.py", "Write the embedded corpus to plain files.", ""
     )
@@ -31,32 +32,32 @@ def main() -> None:
         "folder",
         metavar="FOLDER",
         type=Path,
-        help="where the files go; it is made if it is not there",
+        help="output folder, created if it does not exist",
     )
     add(
         "--splits",
         default=",".join(SPLITS),
         metavar="NAMES",
-        help="which, with commas between (default: %(default)s)",
+        help="splits, separated by commas (default: %(default)s)",
     )
     add(
         "--size",
         type=int,
         metavar="N",
-        help=f"pairs of each split (default: train {TRAIN_SIZE}, others {OTHER_SIZE})",
+        help=f"pairs in each split (default: train {TRAIN_SIZE}, others {OTHER_SIZE})",
     )
     add(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="another seed, other sentences (default: 0)",
+        help="random seed (default: 0)",
     )
     add(
         "--subset",
         default=SUBSETS[0],
         metavar="NAME",
-        help=f"which words: {' or '.join(SUBSETS)} (default: %(default)s)",
+        help=f"words: {' or '.join(SUBSETS)} (default: %(default)s)",
     )
 
     def body() -> None:
@@ -67,29 +68,31 @@ def main() -> None:
 
 
 def write(folder: Path, splits: list[str], size: int | None, seed: int, subset: str) -> None:
-    """Nothing is written if an argument is wrong or one of the files is there."""
-    sizes = {
-        split: size if size is not None else TRAIN_SIZE if split == "train" else OTHER_SIZE
-        for split in splits
+    """Write the files of the given splits.
+
+    Raises MTError before anything is written if an argument is wrong or a file exists.
+    """
+    default_sizes = {split: TRAIN_SIZE if split == "train" else OTHER_SIZE for split in splits}
+    streams = {
+        split: generate(split, default if size is None else size, seed, subset)
+        for split, default in default_sizes.items()
     }
-    streams = {split: generate(split, number, seed, subset) for split, number in sizes.items()}
-    for path in (folder / f"{split}.{kind}" for split in splits for kind in KINDS):
+    for path in (folder / f"{split}.{suffix}" for split in splits for suffix in SUFFIXES):
         if path.exists():
-            raise MTError(f"{path} is there already: remove it or choose another folder")
+            raise MTError(f"{path} exists: remove it or choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for split, pairs in streams.items():
         with contextlib.ExitStack() as stack:
             files = [
                 stack.enter_context(
-                    open(folder / f"{split}.{kind}", "w", encoding="utf-8", newline="\n")
+                    open(folder / f"{split}.{suffix}", "w", encoding="utf-8", newline="\n")
                 )
-                for kind in KINDS
+                for suffix in SUFFIXES
             ]
             for pair in pairs:
                 labels = f"{count_words(pair.source)}\t{' '.join(sorted(pair.constructions))}"
-                for file, line in zip(
-                    files, (pair.source, pair.target, pair.pharaoh, labels), strict=True
-                ):
+                lines = (pair.source, pair.target, pair.pharaoh, labels)
+                for file, line in zip(files, lines, strict=True):
                     file.write(line + "\n")
 
 

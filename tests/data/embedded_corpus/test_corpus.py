@@ -303,4 +303,4 @@ def test_the_script_writes_files_of_text_links_and_constructions(
             write(*wrong)
     assert len(list(folder.iterdir())) == 8, "something was written"
     error = capsys.readouterr().err
-    assert "val.en is there already" in error and "no split 'dev'" in error and "got -1" in error
+    assert "val.en exists" in error and "no split 'dev'" in error and "got -1" in error
