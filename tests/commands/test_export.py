@@ -1,4 +1,4 @@
-"""mt-export and the contract of mt-translate over what it wrote, with both backends."""
+"""mt-export, and mt-translate on its exports, with both backends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def exported(
 
 
 def run_export(capsys: pytest.CaptureFixture, *flags: object) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error."""
+    """Run mt-export; return exit code, standard output and standard error."""
     code = 0
     try:
         command.main([str(flag) for flag in flags])
@@ -58,10 +58,10 @@ def run_export(capsys: pytest.CaptureFixture, *flags: object) -> tuple[int, str,
     return code, *capsys.readouterr()
 
 
-def test_n_lines_in_n_lines_out(
+def test_n_input_lines_give_n_output_lines(
     exported: tuple[str, Path], model_run: TrainedModel, monkeypatch, capsys
 ) -> None:
-    """The same lines as from PyTorch (which the backends' own tests compare closer): splitting, blank lines, n-best, formats, scores."""
+    """The lines are those of PyTorch. The tests of the backends compare them more closely."""
     backend, folder = exported
     lines = [
         "the cat",
@@ -94,7 +94,7 @@ def test_n_lines_in_n_lines_out(
     assert call(monkeypatch, capsys, folder, *SHORT, "--stream", stdin=data)[:2] == (
         0,
         out,
-    )  # --backend is what the folder says
+    )  # the folder determines the backend
     code, out, _ = call(
         monkeypatch, capsys, folder, *SHORT, "--nbest", "2", "--format", "jsonl", stdin=data
     )
@@ -119,14 +119,14 @@ def test_n_lines_in_n_lines_out(
         (["--nbest", "9"], "raise beam"),
     ],
 )
-def test_what_a_backend_cannot_serve_gets_one_clear_line(
+def test_an_unsupported_flag_ends_with_an_error_of_one_line(
     flags, message, exported, monkeypatch, capsys
 ) -> None:
     code, out, err = call(monkeypatch, capsys, exported[1], *flags, "the cat")
     assert (code, out) == (2, "") and message in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_the_command_writes_compares_and_tells(
+def test_the_command_writes_an_export_and_reports_its_agreement(
     exported: tuple[str, Path], model_run: TrainedModel, capsys, tmp_path: Path
 ) -> None:
     backend = exported[0]
@@ -153,8 +153,8 @@ def test_the_command_writes_compares_and_tells(
     assert find_export(model_run.folder.path, backend) == folder
     assert (
         run_export(capsys, model_run.folder.path, "--to", backend, *text)[0] == 0
-    )  # once more, in its place
-    # The text of this run's configuration is not there: said, and not a failure.
+    )  # replaces the first one
+    # The validation text of this run does not exist: a note, not a failure.
     code, out, err = run_export(
         capsys, model_run.folder.path, "--to", backend, "--quantization", "int8"
     )
@@ -180,7 +180,7 @@ def test_the_command_writes_compares_and_tells(
         (["--to", "onnx", "--out", "."], 1, "is not an export"),
     ],
 )
-def test_wrong_calls_end_with_one_clear_line(
+def test_wrong_usage_ends_with_an_error_of_one_line(
     flags, code, message, model_run: TrainedModel, capsys
 ) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -188,7 +188,7 @@ def test_wrong_calls_end_with_one_clear_line(
     assert (found, out) == (code, "") and message in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_a_missing_library_gets_the_command_that_installs_it(
+def test_the_error_for_a_missing_library_contains_the_command_that_installs_it(
     tokenizer: Tokenizer, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, VARIANTS["rnn, gru"])
@@ -208,7 +208,7 @@ def test_a_missing_library_gets_the_command_that_installs_it(
         )
 
 
-def test_a_run_without_an_export_says_how_to_make_one(
+def test_the_error_for_a_run_without_an_export_says_how_to_make_one(
     tokenizer: Tokenizer, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(encoder_layers=1, decoder_layers=1))

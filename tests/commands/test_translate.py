@@ -1,9 +1,8 @@
-"""Text in, text out: the contract of the command and of `mt.load`, with a small untrained model; search on real models."""
+"""mt-translate with a small untrained model: lines, formats, flags and errors."""
 
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -14,136 +13,18 @@ import torch
 
 import mt
 from helpers.calls import call
-from helpers.tiny_models import liven, save_run, sentences, tiny_model
-from mt import evaluate
+from helpers.tiny_models import sentences
+from mt.arguments import evaluate
 from mt.arguments.translate import build_parser
-from mt.config.schema import TokenizerConfig
-from mt.data.batching import make_batch
-from mt.data.tokenizer import Tokenizer
-from mt.data.vocabulary import BOS, EOS
-from mt.decoding import line_chunks
-from mt.decoding import translator as translator_module
-from mt.decoding.engines import engine as engine_module
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.search import search
-from mt.decoding.translator import Translator
-from mt.errors import MTError, UsageError
-from mt.models.seq2seq import Seq2Seq
-
-FAMILIES = [
-    (encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The models are tiny: threads only cost time."""
+def restored_threads():
+    """The command sets the number of threads of this process."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-# Search on real models
-
-
-def recomputed_beam(
-    model: Seq2Seq, source: list[int], limit: int, beam: int
-) -> list[tuple[list[int], float]]:
-    """Beam search for one sentence without any state: every prefix is run through the model from its beginning."""
-    live: list[tuple[float, list[int]]] = [(0.0, [])]
-    finished: list[tuple[float, float, list[int]]] = []
-    for length in range(1, limit + 1):
-        batch = make_batch([source] * len(live), [()] * len(live))
-        prefixes = torch.tensor([[BOS, *tokens] for _, tokens in live])
-        steps = (
-            model.output(model(batch.source, batch.source_mask, prefixes).hidden[:, -1])
-            .log_softmax(-1)
-            .tolist()
-        )
-        candidates = [
-            (log_prob + step[token], [*tokens, token])
-            for (log_prob, tokens), step in zip(live, steps, strict=True)
-            for token in range(EOS, len(step))
-        ]
-        candidates.sort(key=lambda candidate: -candidate[0])
-        for log_prob, tokens in candidates[:beam]:
-            if tokens[-1] == EOS or length == limit:
-                finished.append((log_prob / length, log_prob, tokens))
-        finished = sorted(finished, key=lambda entry: -entry[0])[:beam]
-        live = [candidate for candidate in candidates if candidate[1][-1] != EOS][:beam]
-        if len(finished) == beam and finished[-1][0] >= live[0][0] / length:
-            break
-    return [
-        ([token for token in tokens if token != EOS], log_prob) for _, log_prob, tokens in finished
-    ]
-
-
-@pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
-@torch.no_grad()
-def test_cached_beam_is_the_recomputed_beam(encoder: str, decoder: str) -> None:
-    model = liven(tiny_model(40, encoder, decoder))
-    choose = random.Random(1)
-    sources = [choose.choices(range(4, 40), k=length) for length in (1, 4, 9, 2, 14)]
-    batch = make_batch(sources, [()] * len(sources))
-    lengths = set()
-    for beam in (1, 4):
-        options = SearchOptions(beam=beam, nbest=beam, max_ratio=1.0, max_extra=4)
-        for source, found in zip(
-            sources, search(model, batch.source, batch.source_mask, options), strict=True
-        ):
-            expected = recomputed_beam(model, source, len(source) + 1 + 4, beam)
-            assert [h.tokens for h in found] == [tokens for tokens, _ in expected]
-            assert [h.log_prob for h in found] == pytest.approx(
-                [log_prob for _, log_prob in expected], abs=1e-3
-            )
-            lengths.update(len(h.tokens) for h in found)
-    assert len(lengths) > 2  # they do not all run into the limit
-
-
-@pytest.mark.parametrize(("encoder", "decoder"), FAMILIES)
-def test_the_reported_score_is_that_of_teacher_forcing(
-    encoder: str, decoder: str, tokenizer: Tokenizer
-) -> None:
-    model = liven(tiny_model(tokenizer.vocab_size(), encoder, decoder))
-    options = SearchOptions(beam=3, nbest=3, max_ratio=0.5)
-    sources = [tokenizer.encode(line) for line in sentences(8)]
-    batch = make_batch(sources, [()] * 8)
-    for source, hypotheses in zip(
-        sources, search(model, batch.source, batch.source_mask, options), strict=True
-    ):
-        assert len(hypotheses) == 3
-        for h in hypotheses:
-            forced = make_batch([source], [h.tokens])
-            with torch.no_grad():
-                log_probs = model.output(
-                    model(forced.source, forced.source_mask, forced.target_input).hidden
-                ).log_softmax(-1)
-            total = sum(
-                float(log_probs[0, t, token])
-                for t, token in enumerate([*h.tokens, EOS][: h.length])
-            )
-            assert h.log_prob == pytest.approx(total, abs=1e-3)
-            assert h.score == pytest.approx(total / h.length, abs=1e-3)
-
-
-def test_scoring_pairs_agrees_with_the_translations(translator: Translator) -> None:
-    lines = sentences(20)
-    found = translator.translate_nbest(lines, 1, min_length=3, beam=1)
-    # Only texts whose usual segmentation is what the model produced can be compared.
-    same = [
-        (each.source, each.outputs[0])
-        for each in found
-        if each.outputs[0].complete
-        and len(translator.tokenizer.encode(each.text, "tgt")) + 1 == each.outputs[0].tokens
-    ]
-    scores = translator.score([(source, output.text) for source, output in same])
-    alone = [translator.score([(source, output.text)])[0] for source, output in same]
-    assert [s.log_prob for s in scores] == pytest.approx([s.log_prob for s in alone], abs=1e-3)
-    assert [s.tokens for s in scores] == [output.tokens for _, output in same]
-
-
-# The contract
 
 
 AWKWARD = [
@@ -193,13 +74,13 @@ def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes
     )
 
 
-def test_n_lines_in_n_lines_out(run: Path, monkeypatch, capsys) -> None:
+def test_n_input_lines_give_n_output_lines(run: Path, monkeypatch, capsys) -> None:
     result = translate_bytes(run, b"\n".join(AWKWARD))
     assert result.returncode == 0, result.stderr.decode()
     text = result.stdout.decode("utf-8")
     assert text.endswith("\n")
     lines = text[:-1].split("\n")
-    assert len(lines) == len(AWKWARD) == len(text.splitlines())  # splitlines knows all separators
+    assert len(lines) == len(AWKWARD) == len(text.splitlines())  # splits at all separators
     blank = [
         index for index, line in enumerate(AWKWARD) if not line.decode("utf-8", "replace").strip()
     ]
@@ -216,29 +97,7 @@ def test_n_lines_in_n_lines_out(run: Path, monkeypatch, capsys) -> None:
     assert (code, out.split("\n"), err) == (0, [*lines[:9], ""], "")
 
 
-def test_bytes_that_spell_line_separators_do_not_break_lines(
-    translator: Translator, tokenizer: Tokenizer
-) -> None:
-    for separator in (
-        "\n",
-        "\r",
-        "\x0b",
-        "\x0c",
-        "\x1c",
-        "\x1e",
-        "\x85",
-        "\u2028",
-        "\u2029",
-        "\x00",
-    ):
-        pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
-        hypothesis = translator_module.Hypothesis(pieces, -1.0, -1.0, True)
-        text = translator._build_outputs([[hypothesis]], SearchOptions())[0].text
-        assert text in ("cat dog", "catdog")
-        assert len(text.splitlines()) == 1
-
-
-def test_sentences_files_and_standard_input_give_the_same(
+def test_sentences_files_and_standard_input_give_the_same_output(
     run, translator, monkeypatch, capsys, tmp_path
 ) -> None:
     lines = sentences(3)
@@ -325,7 +184,7 @@ def test_every_format_shows_the_same_translations_and_scores(
         (["--ensemble", "/nowhere"], 1, "/nowhere"),
     ],
 )
-def test_wrong_calls_end_with_one_clear_line(
+def test_wrong_usage_ends_with_an_error_of_one_line(
     flags, code, message, run, monkeypatch, capsys
 ) -> None:
     found, out, err = call(monkeypatch, capsys, run, "--device", "cpu", *flags)
@@ -333,138 +192,10 @@ def test_wrong_calls_end_with_one_clear_line(
     assert message in err.splitlines()[-1] and "Traceback" not in err
 
 
-def test_the_same_line_alone_and_in_company(translator: Translator) -> None:
-    lines = [*sentences(40, seed=3), "", *sentences(5, seed=3)]
-    together = translator.translate(lines)
-    assert together == [translator.translate(line) for line in lines]
-    assert together == [
-        each.text for each in translator.translate_stream(iter(lines), chunk_size=7)
-    ]
-    assert together[:5] == together[-5:]
-    assert len(set(together)) > 10
-
-
-def test_a_stream_answers_before_it_reads_on_and_holds_a_window_only(
-    translator: Translator,
-) -> None:
-    read = []
-
-    def endless():
-        while True:
-            read.append(None)
-            yield "the cat sees"
-
-    stream = translator.translate_stream(endless(), chunk_size=1)
-    for count in (1, 2, 3):
-        next(stream)
-        assert len(read) == count
-    stream = translator.translate_stream((f"{'x' * 100}" for _ in endless()), chunk_size=50, beam=1)
-    before = len(read)
-    next(stream)
-    assert len(read) - before == 50
-
-
-def test_windows_are_bounded_in_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_chunks, "MAX_CHUNK_CHARS", 10)
-    assert list(line_chunks.split_into_chunks(["aaaa"] * 5 + ["b"], 4)) == [
-        ["aaaa"] * 3,
-        ["aaaa", "aaaa", "b"],
-    ]
-
-
-def test_out_of_memory_halves_the_batch(
-    translator: Translator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines, warnings, sizes = sentences(40), [], []
-    expected = translator.translate(lines)
-    small = Translator(
-        translator.models,
-        translator.tokenizer,
-        max_pieces=40,
-        precision="fp32",
-        batch_tokens=10_000,
-        warn=warnings.append,
-    )
-    real = engine_module.search
-
-    def limited(model, source, *rest):
-        sizes.append(len(source))
-        if len(source) > capacity:
-            raise RuntimeError(
-                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
-            )
-        return real(model, source, *rest)
-
-    monkeypatch.setattr(engine_module, "search", limited)
-    capacity = 7
-    assert small.translate(lines) == expected
-    assert sizes[0] == 40 and sum(size for size in sizes if size <= 7) == 40
-    assert warnings and all("--batch-tokens" in warning for warning in warnings)
-    seen = len(warnings)
-    assert small.translate(lines[:20]) == expected[:20]
-    assert len(warnings) == seen  # it has learnt
-    capacity = 0
-    with pytest.raises(MTError, match="single sentence"):
-        small.translate(lines[:1])
-
-    def broken(*_):
-        raise RuntimeError("shapes cannot be multiplied")
-
-    monkeypatch.setattr(engine_module, "search", broken)
-    with pytest.raises(RuntimeError, match="shapes"):
-        small.translate(lines)
-
-
-def test_an_ensemble_averages_probabilities_and_needs_one_vocabulary(
-    run: Path, translator: Translator, tokenizer: Tokenizer, tmp_path: Path
-) -> None:
-    other = save_run(tmp_path / "other", tokenizer, seed=1, encoder="rnn")
-    lines = sentences(10)
-    alone = [each.outputs[0] for each in translator.translate_nbest(lines, 1)]
-    twice = [
-        each.outputs[0]
-        for each in mt.load([run, run], device="cpu", precision="fp32").translate_nbest(lines, 1)
-    ]
-    assert [o.text for o in twice] == [o.text for o in alone]
-    assert [o.log_prob for o in twice] == pytest.approx([o.log_prob for o in alone], abs=1e-3)
-    both = mt.load([run, other], device="cpu", precision="fp32")
-    assert both.translate(lines) != [o.text for o in alone]
-    one, two, mean = (
-        torch.tensor([score.log_prob for score in each.score([("cat", "a"), ("dog", "")])])
-        for each in (translator, mt.load(other, device="cpu", precision="fp32"), both)
-    )
-    assert mean[1] == pytest.approx(
-        float(torch.stack([one[1], two[1]]).exp().mean().log()), abs=1e-4
-    )  # "" is one step: EOS
-    lines = sentences(300, seed=9)
-    foreign = Tokenizer.train(
-        lambda: lines, lambda: lines, TokenizerConfig(type="bpe", vocab_size=320)
-    )
-    with pytest.raises(MTError, match="different vocabularies"):
-        mt.load([run, save_run(tmp_path / "foreign", foreign)], device="cpu")
-    with pytest.raises(UsageError):
-        mt.load([])
-
-
-def test_a_seed_repeats_samples(translator: Translator) -> None:
-    lines = sentences(5)
-    one, same, other = (translator.translate(lines, sample=True, seed=seed) for seed in (1, 1, 2))
-    assert one == same != other
-
-
-def test_flags_have_the_defaults_of_the_library() -> None:
-    """mt-evaluate writes them a second time."""
+def test_flags_have_the_defaults_of_the_search_options() -> None:
     flags = build_parser()
     assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(
         SearchOptions()
     )
-    assert flags.get_default("batch_tokens") == BATCH_TOKENS == evaluate.BATCH_TOKENS
-    assert SearchOptions().beam == evaluate.BEAM
-
-
-def test_a_long_line_is_the_translation_of_its_parts(translator: Translator) -> None:
-    line = "The cat sees the dog . The house is red . " * 6
-    parts = ["The cat sees the dog .", "The house is red ."] * 6
-    before = translator.counts["split"]
-    assert translator.translate(line) == " ".join(translator.translate(parts))
-    assert translator.counts["split"] == before + 1
+    assert flags.get_default("batch_tokens") == BATCH_TOKENS == evaluate.DEFAULT_BATCH_TOKENS
+    assert SearchOptions().beam == evaluate.DEFAULT_BEAM

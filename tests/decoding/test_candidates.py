@@ -1,4 +1,4 @@
-"""The best continuations of a beam, found without sorting the vocabulary, against sorting all of them."""
+"""The best continuations of a beam, compared with sorting all of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from mt.decoding.candidates import TABLE_ROWS, expand_hypotheses
     [4, 7, TABLE_ROWS**2 - 1, TABLE_ROWS**2, TABLE_ROWS**2 + 1, 17 * TABLE_ROWS - 1, 1000],
 )
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_the_best_continuations_are_those_of_sorting_everything(
-    width: int, vocabulary: int
-) -> None:
+def test_the_best_continuations_equal_those_of_sorting_all(width: int, vocabulary: int) -> None:
     generator = torch.Generator().manual_seed(width * vocabulary)
     for case in ("likely", "clustered", "first step", "forbidden"):
         log_probs = torch.randn(6, width, vocabulary, generator=generator)
         scores = torch.randn(6, width, generator=generator)
-        if case == "clustered":  # the best lie side by side, at the end of the vocabulary
+        if case == "clustered":  # the best are adjacent, at the end of the vocabulary
             log_probs[..., -2 * width :] += 9
         if case == "first step":
             scores[:, 1:] = -torch.inf

@@ -1,4 +1,4 @@
-"""Search against brute force over all sequences, with a small model that is a table of probabilities."""
+"""The search compared with brute force over all sequences, on a small table of probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.options import SearchOptions
 from mt.decoding.search import Hypothesis, search
-from mt.errors import MTError, UsageError
+from mt.errors import MTError
 from mt.models.seq2seq import DecodingState, Memory
 
 WORDS = (4, 5, 6)
@@ -22,10 +22,10 @@ VOCABULARY = 7
 
 
 class TableModel:
-    """Logits are a pseudo-random function of the source and of the whole history of tokens, which is in the cache.
+    """A model whose logits are a pseudo-random function of the source and of all earlier tokens.
 
-    A search that forgets to reorder the cache, or mixes up sentences, gets the logits of another
-    history.
+    The earlier tokens are in the cache. A search that does not reorder the cache, or that mixes up
+    sentences, gets other logits.
     """
 
     def __init__(self, seed: int = 0, sharpness: float = 2.0) -> None:
@@ -64,7 +64,10 @@ class TableModel:
 
 
 def brute_force(model: TableModel, source: int, limit: int, alpha: float) -> list[Hypothesis]:
-    """Every output there is, best first: complete ones of up to `limit` tokens with EOS, and those cut off at `limit`."""
+    """Return all possible outputs, best first.
+
+    These are the complete ones of up to `limit` tokens, EOS included, and those cut off at `limit`.
+    """
     found = []
     for length in range(limit + 1):
         for tokens in itertools.product(WORDS, repeat=length):
@@ -85,7 +88,7 @@ def options(limit: int, **changes) -> SearchOptions:
     return SearchOptions(max_ratio=0.0, max_extra=limit, **changes)
 
 
-def same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
+def assert_equal(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
     assert [(h.tokens, h.complete) for h in found] == [(h.tokens, h.complete) for h in expected]
     for one, other in zip(found, expected, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-4)
@@ -94,15 +97,15 @@ def same(found: list[Hypothesis], expected: list[Hypothesis]) -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_beam_that_holds_everything_finds_the_best(seed: int, alpha: float) -> None:
+def test_a_beam_as_large_as_the_search_space_finds_the_best(seed: int, alpha: float) -> None:
     model = TableModel(seed)
     everything = brute_force(model, 1, 4, alpha)
     beam = len(everything) + 1
     found = search(model, *inputs(1), options(4, beam=beam, nbest=beam, length_penalty=alpha))[0]
-    same(found, everything)
+    assert_equal(found, everything)
 
 
-def test_greedy_takes_the_likeliest_token_every_time() -> None:
+def test_greedy_search_takes_the_most_probable_token_in_each_step() -> None:
     for seed in range(10):
         model, tokens = TableModel(seed), []
         while len(tokens) < 8:
@@ -118,7 +121,7 @@ def test_greedy_takes_the_likeliest_token_every_time() -> None:
 def slow_beam(
     model: TableModel, source: int, limit: int, beam: int, alpha: float
 ) -> list[Hypothesis]:
-    """The same search for one sentence in plain Python, which recomputes every hypothesis from its tokens."""
+    """Return the beam search for one sentence in plain Python, recomputing every hypothesis."""
     live: list[tuple[float, list[int]]] = [(0.0, [])]
     finished: list[Hypothesis] = []
     for length in range(1, limit + 1):
@@ -144,7 +147,7 @@ def slow_beam(
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 1.5])
 @pytest.mark.parametrize("beam", [1, 2, 3, 5])
-def test_batched_beam_is_the_slow_beam_of_every_sentence(
+def test_beam_search_in_a_batch_equals_plain_python_for_each_sentence(
     beam: int, alpha: float, monkeypatch
 ) -> None:
     model, sources = TableModel(7), list(range(12))
@@ -159,18 +162,18 @@ def test_batched_beam_is_the_slow_beam_of_every_sentence(
         for found, reference in zip(
             search(model, *inputs(*sources), wanted), expected, strict=True
         ):
-            same(found, reference)
+            assert_equal(found, reference)
     assert (
         len({len(hypotheses[0].tokens) for hypotheses in expected}) > 1
-    )  # they do end at different steps
+    )  # sentences end at different steps
 
 
 @pytest.mark.parametrize("beam", [1, 4])
-def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
-    """Finished sentences leave: the decoder's rows are those of the one that goes on, not of its whole batch."""
+def test_sentences_that_are_done_leave_the_batch(beam: int) -> None:
+    """Once all others are done, the decoder only computes the rows of the endless sentence."""
 
     class Looping(TableModel):
-        """Source 1 goes on for ever; all others end with their fifth token."""
+        """Source 1 never ends; all others end with their fifth token."""
 
         def logits(self, source, history):
             ends = source != 1 and len(history) >= 5
@@ -187,14 +190,14 @@ def test_an_output_without_end_holds_up_no_other(beam: int) -> None:
     rows: list[int] = []
     found = search(Looping(1), *inputs(*range(1, 25)), options(60, beam=beam))
     assert [h[0].length for h in found] == [60] + [5] * 23
-    together = 24 * 6 * beam  # one step more, in which the rest of a beam ends
+    together = 24 * 6 * beam  # with one more step, in which the rest of a beam ends
     assert sum(rows) <= together + 60 * beam
     assert rows[-1] == beam
 
 
-def test_outputs_keep_their_limits_and_hold_no_special_token() -> None:
+def test_outputs_respect_length_limits_and_contain_no_special_tokens() -> None:
     class Stubborn(TableModel):
-        """Wants PAD, UNK and BOS most, and never EOS before anything else."""
+        """Prefers PAD, UNK and BOS, and avoids EOS."""
 
         def logits(self, source, history):
             logits = torch.zeros(VOCABULARY)
@@ -209,29 +212,19 @@ def test_outputs_keep_their_limits_and_hold_no_special_token() -> None:
     source = torch.tensor([[4, 4, 3], [4, 3, 0]])
     mask = source != 0
     for sample in (False, True):
-        found = search(
-            Stubborn(),
-            source,
-            mask,
-            SearchOptions(max_ratio=2.0, max_extra=1, nbest=3, sample=sample),
-        )
-        assert [len(hypotheses[0].tokens) for hypotheses in found] == [
-            7,
-            5,
-        ]  # from each sentence's own real tokens
+        limited = SearchOptions(max_ratio=2.0, max_extra=1, nbest=3, sample=sample)
+        found = search(Stubborn(), source, mask, limited)
+        # Limits follow from the number of tokens of each source, without padding.
+        assert [len(hypotheses[0].tokens) for hypotheses in found] == [7, 5]
         assert all(
             set(h.tokens) <= set(WORDS) and not h.complete and h.length == len(h.tokens)
-            for hs in found
-            for h in hs
+            for hypotheses in found
+            for h in hypotheses
         )
         assert search(Silent(), source, mask, SearchOptions())[0][0].tokens == []
-        long = search(
-            Silent(),
-            source,
-            mask,
-            SearchOptions(max_ratio=0, max_extra=1, min_length=4, sample=sample),
-        )
-        assert [(len(h.tokens), h.complete) for hs in long for h in hs] == [(4, True)] * 2
+        prolonged = SearchOptions(max_ratio=0, max_extra=1, min_length=4, sample=sample)
+        found = search(Silent(), source, mask, prolonged)
+        assert [(len(h.tokens), h.complete) for hs in found for h in hs] == [(4, True)] * 2
 
 
 def test_sampling_follows_the_distribution() -> None:
@@ -259,7 +252,7 @@ def test_sampling_follows_the_distribution() -> None:
     assert frequencies(top_p=1e-9)[best[0]] == 1.0
 
 
-def test_a_sample_has_the_log_prob_of_its_tokens_and_a_seed_repeats_it() -> None:
+def test_samples_have_the_log_prob_of_their_tokens_and_are_reproducible() -> None:
     model = TableModel(5, sharpness=1.0)
     wanted = options(9, nbest=6, sample=True)
     found, again, other = (
@@ -288,11 +281,11 @@ def test_an_ensemble_averages_probabilities() -> None:
         search(Mean(), *inputs(1, 2, 3), wanted),
         strict=True,
     ):
-        same(found, expected)
+        assert_equal(found, expected)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_not_a_number_is_an_error(value: float) -> None:
+def test_nan_is_an_error(value: float) -> None:
     class Broken(TableModel):
         def logits(self, source, history):
             logits = super().logits(source, history)
@@ -303,24 +296,3 @@ def test_not_a_number_is_an_error(value: float) -> None:
     for changes in ({"beam": 3}, {"beam": 1}, {"sample": True}):
         with pytest.raises(MTError, match="NaN"):
             search(Broken(1), *inputs(1, 2, 3), options(9, min_length=5, **changes))
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"beam": 0},
-        {"nbest": 0},
-        {"max_ratio": -1},
-        {"max_extra": 0},
-        {"min_length": -1},
-        {"nbest": 6},
-        {"sample": True, "temperature": 0.0},
-        {"sample": True, "top_p": 0.0},
-        {"sample": True, "top_k": -1},
-        {"top_k": 5},
-        {"temperature": 0.5},
-    ],
-)
-def test_senseless_options_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError):
-        SearchOptions(**bad)

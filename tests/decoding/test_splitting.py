@@ -1,4 +1,4 @@
-"""Where over-long input is cut, and how its parts are joined again."""
+"""Splitting of text that is too long, and joining of its parts."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_text_is_split_at_the_best_place_within_the_limit(
 
 
 @pytest.mark.parametrize("character", "!.…。,?) ")
-def test_long_runs_of_punctuation_are_split_at_once(character: str) -> None:
-    """In time linear in their length: tried from every position, these would take minutes."""
+def test_long_runs_of_punctuation_are_split_in_linear_time(character: str) -> None:
+    """In quadratic time, these would take minutes."""
     text = "a" + 100_000 * character + "b"
     assert "".join("".join(split_text(text, len, 1000)).split()) == "".join(text.split())
 
@@ -68,7 +68,7 @@ def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
     assert "".join(parts) == family * 50 and all(
         part == family * (len(part) // 5) for part in parts
     )
-    accents = "e" + "\u0301" * 5000  # one character to a reader, but it has to be cut
+    accents = "e" + "\u0301" * 5000  # a single grapheme, which must be cut nevertheless
     assert "".join(split_text(accents, len, 100)) == accents
     assert split_text("\U0001f469", lambda text: 4 * len(text), 2) == ["\U0001f469"]
     choose = random.Random(0)

@@ -1,4 +1,4 @@
-"""Processes that search side by side: the same translations, the same errors, nothing left behind."""
+"""Search in worker processes: translations, errors, and the end of the processes."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def load(run: Path, workers: int, batch_tokens: int = 120) -> Translator:
 
 
 @pytest.fixture
-def side_by_side(run: Path) -> Translator:
+def parallel(run: Path) -> Translator:
     return load(run, 2)
 
 
 @pytest.fixture
-def started(side_by_side: Translator) -> Translator:
-    """Its processes are there."""
-    side_by_side.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
-    return side_by_side
+def started(parallel: Translator) -> Translator:
+    """Its processes have been started."""
+    parallel.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+    return parallel
 
 
 def processes(translator: Translator) -> list[int]:
@@ -56,7 +56,7 @@ def processes(translator: Translator) -> list[int]:
 
 
 def alive(process: int) -> bool:
-    """Running; one that has ended and that nobody has waited for counts as gone."""
+    """Return True if the process runs. A zombie does not."""
     try:
         return ") Z " not in Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -64,12 +64,12 @@ def alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("options", [{"beam": 1}, {"beam": 3, "nbest": 3, "length_penalty": 0.6}])
-def test_the_same_translations_in_the_same_order(
-    run: Path, side_by_side: Translator, options: dict
+def test_worker_processes_give_the_same_translations_in_the_same_order(
+    run: Path, parallel: Translator, options: dict
 ) -> None:
     lines = [*LINES[:9], "", *LINES[9:]]
     expected = list(load(run, 1).translate_stream(lines, max_ratio=0.4, **options))
-    found = list(side_by_side.translate_stream(lines, max_ratio=0.4, **options))
+    found = list(parallel.translate_stream(lines, max_ratio=0.4, **options))
     assert [each.source for each in found] == [each.source for each in expected]
     for ours, theirs in zip(found, expected, strict=True):
         assert [output.text for output in ours.outputs] == [
@@ -80,32 +80,31 @@ def test_the_same_translations_in_the_same_order(
         )
 
 
-def test_the_search_is_in_the_other_processes(
+def test_the_search_runs_in_worker_processes(
     started: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "search", None)  # here; not in those that were there before
+    # In this process, not in the workers, which exist already.
+    monkeypatch.setattr(engine_module, "search", None)
     assert len(started.translate(LINES, max_ratio=0.3)) == len(LINES)
     with pytest.raises(TypeError):
-        started.translate(LINES[0])  # one batch is searched here
+        started.translate(LINES[0])  # a single batch is searched in this process
 
 
-def test_progress_is_told_of_every_sentence(side_by_side: Translator) -> None:
+def test_progress_counts_every_sentence(parallel: Translator) -> None:
     done: list[int] = []
-    list(side_by_side.translate_stream(LINES, progress=done.append, max_ratio=0.3))
+    list(parallel.translate_stream(LINES, progress=done.append, max_ratio=0.3))
     assert sum(done) == len(LINES)
     assert len(done) > 2
 
 
-def test_samples_are_drawn_here_and_do_not_depend_on_processes(
-    run: Path, side_by_side: Translator
-) -> None:
+def test_samples_do_not_depend_on_the_number_of_processes(run: Path, parallel: Translator) -> None:
     options = {"sample": True, "seed": 3, "max_ratio": 0.3}
     expected = [each.text for each in load(run, 1).translate_stream(LINES, **options)]
-    assert [each.text for each in side_by_side.translate_stream(LINES, **options)] == expected
-    assert side_by_side.engine.workers is None  # type: ignore[attr-defined]
+    assert [each.text for each in parallel.translate_stream(LINES, **options)] == expected
+    assert parallel.engine.workers is None  # type: ignore[attr-defined]
 
 
-def test_an_error_comes_back_as_it_is(run: Path) -> None:
+def test_an_error_in_a_worker_is_raised_unchanged(run: Path) -> None:
     translator = load(run, 2)
     with torch.no_grad():
         translator.models[0].output.bias.fill_(float("nan"))
@@ -123,7 +122,7 @@ def small_only(model: Searchable, source: Tensor, *arguments: Any) -> list[list[
     return search(model, source, *arguments)
 
 
-def test_where_memory_runs_out_a_process_goes_on_with_smaller_batches(
+def test_a_worker_that_runs_out_of_memory_continues_with_smaller_batches(
     run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     expected = load(run, 1).translate(LINES, max_ratio=0.3)
@@ -134,10 +133,10 @@ def test_where_memory_runs_out_a_process_goes_on_with_smaller_batches(
     assert "out of memory" in capfd.readouterr().err
 
 
-def test_a_process_keeps_its_batches_small(
+def test_a_worker_keeps_its_batches_small(
     translator: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a process calls, called here."""
+    """Calls the function of the workers in this process."""
     monkeypatch.setattr(engine_module, "search", small_only)
     warnings: list[str] = []
     function = pytorch_module.PyTorchEngine(translator.models, "fp32", 2)._worker_function(
@@ -149,8 +148,8 @@ def test_a_process_keeps_its_batches_small(
     assert function(rows, options) == first and len(warnings) == said
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.5])  # found out in the call, and before it
-def test_where_processes_are_lost_the_rest_is_translated_here(
+@pytest.mark.parametrize("pause", [0.0, 0.5])  # noticed during the call, and before it
+def test_if_workers_are_lost_this_process_translates_the_rest(
     run: Path, started: Translator, pause: float, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for process in processes(started):
@@ -161,9 +160,9 @@ def test_where_processes_are_lost_the_rest_is_translated_here(
     assert started.engine.workers.pool is None  # type: ignore[attr-defined]
 
 
-def test_where_nothing_can_be_forked_all_is_translated_here(
+def test_if_workers_cannot_be_started_this_process_translates_all(
     run: Path,
-    side_by_side: Translator,
+    parallel: Translator,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -171,13 +170,11 @@ def test_where_nothing_can_be_forked_all_is_translated_here(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    assert side_by_side.translate(LINES, max_ratio=0.3) == load(run, 1).translate(
-        LINES, max_ratio=0.3
-    )
+    assert parallel.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
     assert "Resource temporarily unavailable" in capfd.readouterr().err
 
 
-def test_an_interrupted_call_leaves_no_process_at_work_and_the_next_begins_anew(
+def test_an_interrupted_call_ends_its_workers_and_the_next_call_starts_new_ones(
     run: Path, started: Translator
 ) -> None:
     def interrupt(_: int) -> None:
@@ -186,12 +183,12 @@ def test_an_interrupted_call_leaves_no_process_at_work_and_the_next_begins_anew(
     before = processes(started)
     with pytest.raises(KeyboardInterrupt):
         list(started.translate_stream(LINES, progress=interrupt))
-    assert gone(before, 5)
+    assert have_ended(before, 5)
     assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
     assert len(processes(started)) == 2
 
 
-def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) -> None:
+def test_a_fork_of_this_process_starts_its_own_workers(started: Translator) -> None:
     expected = started.translate(LINES, max_ratio=0.3)
     child = os.fork()
     if child == 0:
@@ -200,7 +197,7 @@ def test_a_fork_of_this_process_has_processes_of_its_own(started: Translator) ->
     assert started.translate(LINES, max_ratio=0.3) == expected
 
 
-def test_processes_are_those_asked_for_or_one_per_thread_of_a_cpu(
+def test_the_number_of_workers_is_as_requested_or_one_per_cpu_thread(
     translator: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpu = torch.device("cpu")
@@ -223,29 +220,30 @@ def test_processes_are_those_asked_for_or_one_per_thread_of_a_cpu(
         pytorch_module.PyTorchEngine(translator.models, "fp32", -1)
 
 
-def gone(wanted: list[int], seconds: float) -> bool:
+def have_ended(processes: list[int], seconds: float) -> bool:
     end = time.monotonic() + seconds
-    while any(map(alive, wanted)) and time.monotonic() < end:
+    while any(map(alive, processes)) and time.monotonic() < end:
         time.sleep(0.05)
-    return not any(map(alive, wanted))
+    return not any(map(alive, processes))
 
 
-def test_processes_end_with_their_translator(run: Path) -> None:
+def test_workers_end_with_their_translator(run: Path) -> None:
     translator = load(run, 2)
     translator.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
     started = processes(translator)
     assert all(map(alive, started))
-    gc.disable()  # a cycle would hold them until it is collected, which may be long
+    gc.disable()  # a reference cycle would keep them until it is collected
     try:
         del translator
-        assert gone(started, 10)
+        assert have_ended(started, 10)
     finally:
         gc.enable()
 
 
 ENDLESS = """
 import signal, sys, mt
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this
+# Background jobs of a shell ignore SIGINT, and so would this process.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 translator = mt.load(sys.argv[1], device="cpu", precision="fp32", workers=2, batch_tokens=120)
 translator.translate(sys.argv[2].split("/"), beam=1, max_ratio=0.1, max_extra=1)
 print(*translator.engine.workers.pool._processes, flush=True)
@@ -255,7 +253,7 @@ while True:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_where_the_command_is_killed(run: Path, number: int) -> None:
+def test_workers_end_if_the_command_is_killed(run: Path, number: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
     arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]
     with subprocess.Popen(
@@ -273,12 +271,12 @@ def test_processes_end_where_the_command_is_killed(run: Path, number: int) -> No
             os.killpg(parent.pid, number)  # as a terminal does for Ctrl-C
         else:
             parent.send_signal(number)
-        said = parent.communicate(timeout=60)[1]  # until the last of them has gone
-    assert gone(started, 10)
-    assert said.count("Traceback") == (number == signal.SIGINT)  # one of them speaks
+        said = parent.communicate(timeout=60)[1]  # returns when the last process has ended
+    assert have_ended(started, 10)
+    assert said.count("Traceback") == (number == signal.SIGINT)  # only the parent prints one
 
 
-def test_the_command_takes_a_process_for_each_thread(
+def test_the_command_starts_one_worker_per_thread(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "in.txt"
@@ -290,21 +288,10 @@ def test_the_command_takes_a_process_for_each_thread(
         "WorkerPool",
         lambda count, function: forked.append(count) or begin(count, function),
     )
-    flags = [
-        str(run),
-        "--device",
-        "cpu",
-        "--precision",
-        "fp32",
-        "--input",
-        str(text),
-        "--batch-tokens",
-        "120",
-        "--max-ratio",
-        "0.3",
-    ]
+    flags = [str(run), "--input", str(text), "--device", "cpu", "--precision", "fp32"]
+    flags += ["--batch-tokens", "120", "--max-ratio", "0.3"]
     printed = {}
-    for threads in ("3", "1"):  # one last, as the other tests have it
+    for threads in ("3", "1"):  # 1 last: the other tests need it
         command.translate(parse_arguments([*flags, "--threads", threads]))
         printed[threads] = capsys.readouterr().out
     assert forked == [3]

@@ -1,4 +1,4 @@
-"""CTranslate2 against PyTorch: every mechanism that is exported means the same there, and the rest is refused."""
+"""CTranslate2 exports: supported mechanisms agree with PyTorch, all others are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("config", MECHANISMS.values(), ids=MECHANISMS.keys())
-def test_the_exported_model_is_the_model(
+def test_the_exported_model_agrees_with_the_original(
     config: ModelConfig, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     assert not obstacles(config)
@@ -92,12 +92,12 @@ def test_the_exported_model_is_the_model(
     for changes in ({"beam": 1}, {"beam": 3, "length_penalty": 0.6}, {"beam": 2, "min_length": 4}):
         both = zip(*(search(each, sources, **changes) for each in (ours, theirs)), strict=True)
         same = [(one, other) for one, other in both if one.tokens == other.tokens]
-        # Beams do not stop at the same time, and random models have hardly any preferences.
+        # Beams stop at different steps, and the scores of random models hardly differ.
         assert len(same) >= (len(sources) if changes["beam"] == 1 else len(sources) / 4)
         for one, other in same:
             lengths.add(one.length)
             assert other.complete == one.complete
-            if "min_length" in changes:  # EOS is left out before its softmax
+            if "min_length" in changes:  # CTranslate2 excludes EOS before the softmax
                 assert one.length > 4
             else:
                 assert (other.score, other.log_prob) == pytest.approx(
@@ -107,7 +107,10 @@ def test_the_exported_model_is_the_model(
 
 
 def search(translator: Translator, lines: list[str], **changes) -> list[Hypothesis]:
-    """The best hypothesis of each line, as pieces: bytes that are no text look alike once they are decoded."""
+    """Return the best hypothesis of each line.
+
+    Pieces are compared instead of text, because all invalid bytes are decoded as the same text.
+    """
     options = SearchOptions(max_ratio=1.0, max_extra=4, **changes)
     rows = translator.tokenizer.encode_many(lines)
     found = translator.engine.search(
@@ -117,14 +120,14 @@ def search(translator: Translator, lines: list[str], **changes) -> list[Hypothes
 
 
 @pytest.mark.parametrize(("message", "config"), REFUSED.items(), ids=REFUSED.keys())
-def test_what_ctranslate2_cannot_express_is_refused(message: str, config: ModelConfig) -> None:
+def test_unsupported_settings_are_refused(message: str, config: ModelConfig) -> None:
     assert any(each.startswith(f"{message} (only ") for each in obstacles(config)), obstacles(
         config
     )
 
 
 def test_every_choice_of_the_schema_is_tested_or_refused() -> None:
-    """A mechanism that is new to us must not be exported as something else."""
+    """A new mechanism must not be exported as another one."""
     tested = {
         f"{name}={getattr(config.transformer, name)}"
         for config in MECHANISMS.values()
@@ -145,7 +148,7 @@ def test_every_choice_of_the_schema_is_tested_or_refused() -> None:
             assert both & tested or obstacles(tiny(**{name: value})), f"{name}={value}"
 
 
-def test_all_obstacles_are_told_at_once(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_all_unsupported_settings_are_listed_at_once(tokenizer: Tokenizer, tmp_path: Path) -> None:
     config = tiny(position="alibi", pattern="window", select="entmax15", softcap=5.0)
     run = save_lively_run(tmp_path / "run", tokenizer, config)
     with pytest.raises(UsageError) as error:
@@ -164,7 +167,7 @@ def test_all_obstacles_are_told_at_once(tokenizer: Tokenizer, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def exported(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with one export in it."""
+    """A run that contains one export."""
     folder = tmp_path_factory.mktemp("exported") / "run"
     run = save_lively_run(folder, tokenizer, tiny())
     write_export(run, "ctranslate2", "float32", folder / "export" / "ctranslate2-float32")
@@ -172,7 +175,7 @@ def exported(tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("quantization", ["int8", "bfloat16"])
-def test_quantised_models_are_smaller_close_and_leave_ours_alone(
+def test_quantised_exports_are_smaller_and_close_and_leave_the_model_unchanged(
     quantization: str, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(tie_embeddings="all"))
@@ -193,8 +196,8 @@ def test_quantised_models_are_smaller_close_and_leave_ours_alone(
     assert 0 < (one - other).abs().max() < 0.5
 
 
-def test_a_translation_does_not_depend_on_its_company(exported: Path) -> None:
-    """A batch has one longest output for CTranslate2, and each sentence its own for us."""
+def test_a_translation_does_not_depend_on_the_other_lines(exported: Path) -> None:
+    """CTranslate2 has one maximum output length per batch, not one per sentence."""
     translator = mt.load(exported, backend="ctranslate2")
     lines = ["x", *texts(10, 3), " ".join(["cat"] * 30)]
     for beam in (1, 3):
@@ -215,7 +218,7 @@ def test_a_translation_does_not_depend_on_its_company(exported: Path) -> None:
             assert not all(each.complete for each in together)
 
 
-def test_special_pieces_are_never_produced(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_special_tokens_are_never_produced(tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny())
     with torch.no_grad():
         run.model.output.bias[:3] = 30
@@ -247,9 +250,7 @@ def test_calls_that_ctranslate2_cannot_serve_are_refused(
         call(mt.load(exported, backend="ctranslate2"))
 
 
-def test_only_positions_that_are_a_table_end_somewhere(
-    tokenizer: Tokenizer, tmp_path: Path
-) -> None:
+def test_only_a_table_of_positions_limits_the_length(tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(position="rope"))
     translator = mt.load(write_export(run, "ctranslate2", "float32", tmp_path / "out"))
     assert translator.score([("cat", "cat " * 200)])[0].tokens > 200

@@ -1,5 +1,8 @@
-"""ONNX graphs against PyTorch, under the same search: every family and the main mechanisms of attention, at sizes other than those
-that the graphs were traced with."""
+"""ONNX graphs compared with PyTorch under the same search.
+
+The tests cover all families and the main mechanisms of attention, with other sizes than those of
+the traced examples.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ MAIN = (
     "transformer to rnn",
     "rnn to transformer",
 )
-SOURCES = ((5, 5, 2), (1,), (17, 9, 40, 3))  # lengths of the sentences of each batch
+SOURCES = ((5, 5, 2), (1,), (17, 9, 40, 3))  # sentence lengths of each batch
 
 
 def batches() -> list[list[list[int]]]:
@@ -69,13 +72,13 @@ def check(config: ModelConfig, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MAIN)
-def test_the_graphs_are_the_model(name: str, tmp_path: Path) -> None:
+def test_graphs_agree_with_the_model(name: str, tmp_path: Path) -> None:
     check(VARIANTS[name], tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(VARIANTS.keys() - set(MAIN)))
-def test_the_graphs_of_all_others_are_the_model(name: str, tmp_path: Path) -> None:
+def test_graphs_of_all_other_variants_agree_with_the_model(name: str, tmp_path: Path) -> None:
     check(VARIANTS[name], tmp_path)
 
 
@@ -88,7 +91,7 @@ def test_the_graphs_of_all_others_are_the_model(name: str, tmp_path: Path) -> No
             "luong",
             {"MatMulInteger", "GRU"},
             {"Gemm"},
-        ),  # there is no kernel for GRUs of 8 bits: they stay as they are
+        ),  # there is no 8-bit kernel for GRUs
     ],
 )
 def test_int8_is_smaller_and_close(

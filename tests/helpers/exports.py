@@ -58,7 +58,7 @@ def write_export(run: TrainedModel, backend: str, quantization: str, folder: Pat
 
 
 def texts(count: int, seed: int) -> list[str]:
-    """Return random lines of 1 to 15 words and letters, which are encoded as pieces of all kinds."""
+    """Return random lines of 1 to 15 words and letters."""
     choose = random.Random(seed)
     return [
         " ".join(

@@ -1,0 +1,29 @@
+"""Validation of search options."""
+
+from __future__ import annotations
+
+import pytest
+
+from mt.decoding.options import SearchOptions
+from mt.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"beam": 0},
+        {"nbest": 0},
+        {"max_ratio": -1},
+        {"max_extra": 0},
+        {"min_length": -1},
+        {"nbest": 6},
+        {"sample": True, "temperature": 0.0},
+        {"sample": True, "top_p": 0.0},
+        {"sample": True, "top_k": -1},
+        {"top_k": 5},
+        {"temperature": 0.5},
+    ],
+)
+def test_invalid_options_are_refused(bad: dict) -> None:
+    with pytest.raises(UsageError):
+        SearchOptions(**bad)
