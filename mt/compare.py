@@ -11,11 +11,12 @@ from pathlib import Path
 
 from mt.cli import run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
-from mt.comparison.planning.arguments import Request, help_text, parse
-from mt.comparison.planning.jobs import hydra_launcher, train_all
-from mt.comparison.planning.overview import overview
-from mt.comparison.planning.plan import Planned, make_plan, outcome
-from mt.comparison.planning.question import load_question
+from mt.comparison.planning.arguments import Request, help_text, parse_arguments
+from mt.comparison.planning.hydra_launcher import check_launcher
+from mt.comparison.planning.jobs import train_all
+from mt.comparison.planning.overview import format_plan
+from mt.comparison.planning.plan import PlanOutcome, make_plan, plan_outcome
+from mt.comparison.planning.spec import load_spec
 from mt.comparison.report.markdown import printed_report
 from mt.comparison.report.write import write_report
 from mt.comparison.results.compute import check_bootstrap, compute_results
@@ -31,49 +32,48 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
         return
-    run_command(lambda: run(parse(arguments)))
+    run_command(lambda: run(parse_arguments(arguments)))
 
 
 def run(request: Request) -> Results | None:
     """Train what is missing, compare, print and write; None if only the plan was asked for."""
-    planned = train_missing(request) if request.trains else None
-    if request.trains and planned is None:
+    outcome = train_missing(request) if request.trains else None
+    if request.trains and outcome is None:
         return None
-    results = compare(request, planned)
+    results = compare(request, outcome)
     written = write_report(results, Path(request.config.out).expanduser())
     print(printed_report(results), flush=True)
     say(f"\n{written[0]} shows more")
-    if planned and planned.failed:
-        number = len(planned.failed)
+    if outcome and outcome.failed:
+        number = len(outcome.failed)
         runs = "1 run is" if number == 1 else f"{number} runs are"
         raise MTError(
-            f"{runs} not in this comparison: {describe_failures(planned)}; "
+            f"{runs} not in this comparison: {describe_failures(outcome)}; "
             "the same command tries again"
         )
     return results
 
 
-def train_missing(request: Request) -> Planned | None:
+def train_missing(request: Request) -> PlanOutcome | None:
     """Plan, print the plan and train what is missing; None if only the plan was asked for."""
-    with hydra_launcher(request.launcher):
-        pass  # that it exists is better known before text is prepared
-    question, notes = load_question(request.config.compare, request.changes, request.train)
-    check_bootstrap(request.config.bootstrap, len(question.variants))
-    plan = make_plan(question, request.train, say, notes)
+    check_launcher(request.launcher)  # before text is prepared
+    spec, notes = load_spec(request.config.compare, request.changes, request.train)
+    check_bootstrap(request.config.bootstrap, len(spec.variants))
+    plan = make_plan(spec, request.train, say, notes)
     if request.config.plan:
-        print(overview(plan), flush=True)
+        print(format_plan(plan), flush=True)
         return None
-    say(overview(plan))
-    planned = outcome(plan, train_all(plan.missing(), request.launcher))
-    if planned.baseline not in planned.systems:
+    say(format_plan(plan))
+    outcome = plan_outcome(plan, train_all(plan.missing(), request.launcher))
+    if outcome.baseline not in outcome.systems:
         raise MTError(
-            f"no run of the baseline {planned.baseline} is finished: {describe_failures(planned)}; "
+            f"no run of the baseline {outcome.baseline} is finished: {describe_failures(outcome)}; "
             "the same command continues"
         )
-    return planned
+    return outcome
 
 
-def compare(request: Request, planned: Planned | None) -> Results:
+def compare(request: Request, outcome: PlanOutcome | None) -> Results:
     """Compute the results of finished runs of a plan, of run directories, or of files."""
     config = request.config
     compute = functools.partial(
@@ -88,27 +88,27 @@ def compare(request: Request, planned: Planned | None) -> Results:
         command=["mt-compare", *sys.argv[1:]],
         say=say,
     )
-    if planned:
-        tests = {test.name: test.overrides for test in planned.tests}
+    if outcome:
+        tests = {test.name: test.overrides for test in outcome.tests}
         return compute(
-            read_variants(planned.systems, tests, say),
-            planned.baseline,
-            title=planned.title,
-            question=planned.question,
-            budget=planned.budget,
-            match_parameters=planned.matched,
-            failed=planned.failed,
+            read_variants(outcome.systems, tests, say),
+            outcome.baseline,
+            title=outcome.title,
+            question=outcome.question,
+            budget=outcome.budget,
+            match_parameters=outcome.matched,
+            failed=outcome.failed,
         )
     if config.runs:
         return compute(read_runs(config.runs), config.baseline)
     return compute(read_files(config.hyp, config.ref, config.src, config.lang), config.baseline)
 
 
-def describe_failures(planned: Planned) -> str:
+def describe_failures(outcome: PlanOutcome) -> str:
     """Name the failed runs, each with its reason and its log."""
     return "; ".join(
         f"{run.system}, seed {run.seed}: {run.reason} ({RunFolder.at(run.path).log})"
-        for run in planned.failed
+        for run in outcome.failed
     )
 
 

@@ -1,0 +1,1 @@
+"""Comparison of systems: training, statistics and report of mt-compare."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.comparing import REFERENCES, SOURCES, damaged, make_run
-from mt.compare import help_text, parse, run
+from mt.compare import help_text, parse_arguments, run
 from mt.comparison.inputs import expand_pattern, read_files, read_runs
 from mt.comparison.schema.results import read_results
 from mt.config.compose import load_config
@@ -22,7 +22,7 @@ def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
         for name, every in (("one", 3), ("two", 4))
     ]
     results = run(
-        parse(
+        parse_arguments(
             [
                 f"runs=[{','.join(paths)}]",
                 f"out={tmp_path}/out",
@@ -47,7 +47,7 @@ def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     p = tmp_path
     results = run(
-        parse(
+        parse_arguments(
             [
                 f"hyp={{ours: [{p}/a,{p}/b], theirs: {p}/c}}",
                 f"ref={p}/ref",
@@ -72,19 +72,19 @@ def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
     [
         (["runs=[a]", "hyp={b: c}"], "give either runs="),
         (["hyp={b: c}"], "hyp needs ref=FILE"),
-        (["runs=[a]", "ref=x"], "ref goes with hyp"),
+        (["runs=[a]", "ref=x"], "ref needs hyp"),
         (["rans=[a]"], "unknown key rans: did you mean runs?"),
         (["+runs=[a]"], "unknown key runs"),
         (["runs=[a", "ref=b"], "quote lists"),
         (["runs=[a]", "bootstrap=many"], "could not be converted to Integer"),
-        (["runs=[a]", "bootstrap=50"], "use 100 or more"),
-        (["runs=[a]", "bootstrap=0"], "use 100 or more"),
+        (["runs=[a]", "bootstrap=50"], "bootstrap must be >= 100"),
+        (["runs=[a]", "bootstrap=0"], "bootstrap must be >= 100"),
         (["runs=[a]", "edges=[20,10]"], "ascending"),
-        (["runs=[a]", "length_by=target"], "not by 'target'"),
+        (["runs=[a]", "length_by=target"], "'target'"),
         (["hyp={a: b}", "ref=x", "length_by=source"], "no sources"),
         (["runs=[a]", f"out={__file__}"], "is a file"),
-        (["runs=[]"], "runs names nothing"),  # and not: train the default comparison
-        (["hyp={}"], "hyp names nothing"),
+        (["runs=[]"], "runs is empty"),  # rather than training the default comparison
+        (["hyp={}"], "hyp is empty"),
         (["hyp=[a,b]", "ref=x"], "has no names"),
         (["hyp={a: b, a: c}", "ref=x"], "a name twice: found duplicate key a"),
         (["variants={a: ['model=rnn'], a: ['model=transformer']}"], "a name twice"),
@@ -93,7 +93,7 @@ def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
 )
 def test_mistakes_are_named_in_one_line(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError) as error:
-        parse(arguments)
+        parse_arguments(arguments)
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
@@ -106,7 +106,7 @@ def test_bad_files_of_translations_are_refused(files: Any) -> None:
 
 
 def test_one_run_needs_no_brackets() -> None:
-    assert parse(["runs=a", "edges=10"]).config.runs == ["a"]
+    assert parse_arguments(["runs=a", "edges=10"]).config.runs == ["a"]
 
 
 def test_a_pattern_names_all_runs_that_match(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_pattern_names_all_runs_that_match(tmp_path: Path) -> None:
         f"{tmp_path}/odd[1]"
     ]  # it is there: a name, no pattern
     assert (
-        parse(["runs=runs/why-*"]).config.runs
-        == parse(["runs=[runs/why-*]"]).config.runs
+        parse_arguments(["runs=runs/why-*"]).config.runs
+        == parse_arguments(["runs=[runs/why-*]"]).config.runs
         == ["runs/why-*"]
     )
     with pytest.raises(UsageError, match=r"there is no .*nothing-\*"):

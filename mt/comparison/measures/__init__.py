@@ -1,0 +1,1 @@
+"""Measures of systems: scores, words, attention, costs."""

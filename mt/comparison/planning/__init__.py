@@ -1,0 +1,1 @@
+"""Specification, plan and training of a comparison."""

@@ -1,4 +1,4 @@
-"""What mt-compare is asked to do: its keys, what each means, and how the command line is read."""
+"""Command line of mt-compare: its keys and their help, and the parser."""
 
 from __future__ import annotations
 
@@ -17,96 +17,103 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
-from mt.comparison.planning.question import Limits, mistake
+from mt.comparison.planning.spec import RunBudget, describe_error
 from mt.config.compose import check_keys
 from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
 from mt.evaluation.lengths import check_length_side
 
+BUDGET_NAMES = [field.name for field in dataclasses.fields(RunBudget)]
+BUDGET_KEYS = ", ".join(f"budget.{name}" for name in BUDGET_NAMES)
+
 HEADER = """\
-mt-compare: which system is better, and how surely?
+mt-compare: which system is better, and how confident can we be?
 
 usage: mt-compare [compare=NAME] [key=value ...]
        mt-compare runs='[RUN,RUN,...]' [key=value ...]
        mt-compare hyp='{NAME: FILE, ...}' ref=FILE [src=FILE] [key=value ...]
 
-  mt-compare                                                       no attention, Bahdanau, Luong, Transformer; three seeds, equal budgets
-  mt-compare compare=quick                                         the same, small: minutes
+Train and compare variants:
+  mt-compare                      no attention, Bahdanau, Luong, Transformer; three seeds each
+  mt-compare compare=quick        the same in minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
-  mt-compare compare=mine.yaml plan=true                           what would be trained, of a comparison of your own
-  mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1       two runs at a time
-  mt-compare runs='[runs/rnn,runs/transformer]'                    what is trained already
-  mt-compare runs='runs/why_attention-*'                           all of that name
-  mt-compare runs='[runs/a-1,runs/a-2,runs/a-3,runs/b-1,runs/b-2,runs/b-3]' baseline=a-1     three seeds of two systems
+  mt-compare compare=mine.yaml plan=true         check a comparison of your own, train nothing
+  mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time
+Compare trained runs:
+  mt-compare runs='[runs/rnn,runs/transformer]'
+  mt-compare runs='runs/why_attention-*'
+  mt-compare runs='[runs/a-1,runs/a-2,runs/b-1,runs/b-2]' baseline=a-1     two seeds each
+Compare files of translations:
   mt-compare hyp='{ours: ours.de, theirs: theirs.de}' ref=news.de src=news.en lang=de
   mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref=news.de
 
-The first form trains what is missing, in runs_dir/compare, and keeps what is finished: the same command goes on after an interruption. Any
-other key=value is a setting of mt-train for all variants. Each system is compared with the baseline on the same sentences: the difference
-with a 95 % interval over sentences and seeds, a p-value corrected for the number of systems, and what that means in words.
-Runs that differ in nothing but their seed are one system. The tables are printed. out/report.html shows everything and opens in any
-browser; report.md, results.csv, results.json and figures/ are beside it.
+The first form trains what is missing, in runs_dir/compare, and uses finished runs again: after an
+interruption, the same command continues. Any other key=value is a setting of mt-train for all
+variants. Every system is compared with the baseline on the same sentences: the difference with a
+95 % interval over sentences and seeds, a p-value corrected for the number of systems, and a verdict
+in words. Runs that differ only in their seed are one system.
+
+The tables are printed. The folder `out` gets report.html, which shows everything and opens in any
+browser, report.md, results.csv, results.json and figures/.
 
 Keys, with their defaults"""
 
 
 @dataclass
 class CompareConfig:
-    """The settings of a comparison. Those that are None are the file's."""
+    """The settings of mt-compare. None: as in the comparison's file."""
 
     compare: str = setting(
-        "default",
-        "comparison to train for: a file of configs/compare, or the path of a YAML file of one's own",
+        "default", "comparison to train: a file of configs/compare, or the path of a YAML file"
     )
     variants: Any = setting(
         None, "with compare: other variants, as \"{NAME: ['key=value', ...], ...}\""
     )
     seeds: Any = setting(None, "with compare: number of seeds, or a list of them")
-    budget: Limits | None = setting(
-        None,
-        f"with compare: what each run may spend; set one of {', '.join(f'budget.{each.name}' for each in dataclasses.fields(Limits))}",
+    budget: RunBudget | None = setting(
+        None, f"with compare: limit of each run; set one of {BUDGET_KEYS}"
     )
     match_parameters: Any = setting(
-        None,
-        "with compare: true: choose widths so that all have as many parameters as the baseline",
+        None, "with compare: true: choose widths so that all have as many parameters as baseline"
     )
     tests: Any = setting(
-        None, "with compare: further test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\""
+        None, "with compare: extra test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\""
     )
-    plan: bool = setting(False, "with compare: show what would be trained, check it, and stop")
+    plan: bool = setting(False, "with compare: check and show what would be trained, then stop")
     runs: list[str] = setting(
-        list,
-        "instead: run directories, or patterns such as runs/x-*, by the tests that mt-train left in them",
+        list, "run directories to compare, or patterns such as runs/x-*, instead of training"
     )
     hyp: dict[str, Any] = setting(
         dict,
-        "instead: files of translations, by the name of the system; a list of files for several seeds",
+        "files of translations to compare, by name of the system, instead of training; "
+        "a list of files for several seeds",
     )
     ref: str = setting("", "with hyp: file of reference translations")
-    src: str = setting("", "with hyp: file of sources, whose length then counts")
+    src: str = setting("", "with hyp: file of sources; lengths are then those of the sources")
     lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
     baseline: str = setting(
         "",
-        "name of the system that the others are compared with; default: the comparison's, or the first",
+        "system that the others are compared with; default: the comparison's, or the first",
     )
     out: str = setting(
         "comparison", "folder of report.html, report.md, results.json, results.csv and figures/"
     )
     length_by: str = setting(
-        "", "whose length counts: source or reference; default: the source's, where it is known"
+        "", "group sentences by the length of: source or reference; default: source, if known"
     )
     edges: list[int] = setting(
         list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words"
     )
-    threshold: int = setting(0, "longest sentence that counts as short; 0: 20 words")
+    threshold: int = setting(0, "greatest length of a short sentence; 0: 20 words")
     tokenize: str = setting("", "BLEU's tokeniser; default: by language")
     lowercase: bool = setting(False, "lower-case for BLEU and chrF")
-    ter: bool = setting(False, "TER too, which takes minutes on long, poor translations")
-    bootstrap: int = setting(1000, "resamples of the sentences")
+    ter: bool = setting(False, "compute TER, too: takes minutes on long, poor translations")
+    bootstrap: int = setting(1000, "number of resamples of the sentences")
 
 
-OF_PLANS = (
+# Keys that only training uses.
+TRAINING_KEYS = (
     "compare",
     "variants",
     "seeds",
@@ -114,61 +121,50 @@ OF_PLANS = (
     "match_parameters",
     "tests",
     "plan",
-)  # keys that only training has a use for
-CHANGES = (
-    "variants",
-    "seeds",
-    "match_parameters",
-    "tests",
-    "baseline",
-)  # keys that replace what the comparison's file says
+)
+# Keys that replace those of the comparison's file.
+SPEC_KEYS = ("variants", "seeds", "match_parameters", "tests", "baseline")
 
 
 @dataclass
 class Request:
-    """A command line, read."""
+    """A parsed command line."""
 
     config: CompareConfig
-    changes: dict[str, Any] = field(
-        default_factory=dict
-    )  # of the comparison's file, by key, budget.* included
+    # Values that replace those of the comparison's file, by key, budget.* included.
+    changes: dict[str, Any] = field(default_factory=dict)
     train: list[str] = field(default_factory=list)  # settings of mt-train, for all variants
     launcher: list[str] = field(default_factory=list)  # settings of Hydra
 
     @property
     def trains(self) -> bool:
-        """Whether runs are planned and trained, instead of given."""
+        """Whether runs are planned and trained instead of given."""
         return not (self.config.runs or self.config.hyp)
 
 
-def parse(arguments: Sequence[str]) -> Request:
-    """key=value arguments as settings. UsageError for what is wrong with them as far as it shows without reading a file."""
-    known = [each.name for each in dataclasses.fields(CompareConfig)]
+def parse_arguments(arguments: Sequence[str]) -> Request:
+    """Parse key=value arguments.
+
+    Raises UsageError for mistakes that show without reading a file.
+    """
+    known = [key.name for key in dataclasses.fields(CompareConfig)]
     given: dict[str, Any] = {}
     request = Request(CompareConfig())
     for argument in arguments:
-        override = _parse(argument)
+        override = _parse_override(argument)
         key = override.key_or_group
         name, _, rest = key.partition(".")
         if key.startswith(("hydra.", "hydra/")):
             request.launcher.append(argument)
         elif name not in known or override.is_add() or override.is_delete():
-            _check_of_training(key, argument, known)
+            _check_training_key(key, argument, known)
             request.train.append(argument)
         elif override.is_sweep_override():
-            raise UsageError(f"{argument} is several values: write a list as {key}='[a,b]'")
-        elif (name == "budget") != bool(rest) or (
-            rest and rest not in {each.name for each in dataclasses.fields(Limits)}
-        ):
-            limits = ", ".join(f"budget.{each.name}" for each in dataclasses.fields(Limits))
-            raise UsageError(
-                f"unknown key {key}: "
-                + (
-                    f"set one of {limits}"
-                    if name == "budget"
-                    else "mt-compare --help lists what there is"
-                )
-            )
+            raise UsageError(f"{argument} has several values: write a list as {key}='[a,b]'")
+        elif name == "budget" and rest not in BUDGET_NAMES:
+            raise UsageError(f"unknown key {key}: set one of {BUDGET_KEYS}")
+        elif rest and name != "budget":
+            raise UsageError(f"unknown key {key}: mt-compare --help lists the keys")
         elif rest:
             request.changes[key] = override.value()
         else:
@@ -183,21 +179,19 @@ def parse(arguments: Sequence[str]) -> Request:
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CompareConfig), given))
     except OmegaConfBaseException as error:
-        raise UsageError(mistake(error)) from error
+        raise UsageError(describe_error(error)) from error
     assert isinstance(config, CompareConfig)
     request.config = config
-    request.changes |= {key: given[key] for key in CHANGES if key in given}
-    _check(request, given)
+    request.changes |= {key: given[key] for key in SPEC_KEYS if key in given}
+    _check_combination(request, given)
     if config.bootstrap < 100:
-        raise UsageError(
-            f"bootstrap={config.bootstrap} resamples give no 95 % interval: use 100 or more"
-        )
+        raise UsageError(f"bootstrap must be >= 100 for a 95 % interval, got {config.bootstrap}")
     check_settings(config.edges or None, config.threshold or None, config.bootstrap)
     check_length_side(config.length_by, bool(config.src or not config.hyp))
     return request
 
 
-def _parse(argument: str) -> Override:
+def _parse_override(argument: str) -> Override:
     try:
         return OverridesParser.create().parse_overrides([argument])[0]
     except HydraException as error:
@@ -212,7 +206,7 @@ def _parse(argument: str) -> Override:
 
 
 def _check_names(argument: str) -> None:
-    """Refuse two values under one name, of which Hydra would take the last and say nothing."""
+    """Raise UsageError for a repeated name, of which Hydra would silently use the last value."""
     try:
         OmegaConf.create(argument.replace("=", ": ", 1))
     except ConstructorError as error:
@@ -222,8 +216,8 @@ def _check_names(argument: str) -> None:
         return
 
 
-def _check_of_training(key: str, argument: str, known: list[str]) -> None:
-    """A key that is not mt-compare's must be one of mt-train's."""
+def _check_training_key(key: str, argument: str, known: list[str]) -> None:
+    """Raise UsageError unless the key is one of mt-train."""
     if near := difflib.get_close_matches(key, known, 1, 0.7):
         raise UsageError(f"unknown key {key}: did you mean {near[0]}?")
     try:
@@ -236,44 +230,43 @@ def _check_of_training(key: str, argument: str, known: list[str]) -> None:
         ) from error
 
 
-def _check(request: Request, given: dict[str, Any]) -> None:
-    """Refuse keys that have no use beside the others."""
+def _check_combination(request: Request, given: dict[str, Any]) -> None:
+    """Raise UsageError for keys that have no use together with the others."""
     config = request.config
     for name in ("runs", "hyp"):
         if name in given and not getattr(config, name):
-            raise UsageError(f"{name} names nothing to compare; see mt-compare --help")
+            raise UsageError(f"{name} is empty: name something to compare; see mt-compare --help")
     if config.runs and config.hyp:
         raise UsageError(
-            "give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; see mt-compare --help"
+            "give either runs='[RUN,RUN]' or hyp='{NAME: FILE, NAME: FILE}' ref=FILE; "
+            "see mt-compare --help"
         )
     if config.hyp and not config.ref:
         raise UsageError("hyp needs ref=FILE, the translations to compare with")
     for name in ("ref", "src", "lang"):
         if not config.hyp and getattr(config, name):
             raise UsageError(
-                f"{name} goes with hyp: runs are compared on the tests that are stored with them"
+                f"{name} needs hyp: runs are compared on the tests that are stored with them"
             )
     if (out := Path(config.out).expanduser()).exists() and not out.is_dir():
         raise UsageError(f"out={config.out} is a file: name a folder")
     if not request.trains:
-        out_of_place = (
-            [name for name in (*given, *request.changes) if name.split(".")[0] in OF_PLANS]
-            + request.train
-            + request.launcher
-        )
-        if out_of_place:
+        names = (*given, *request.changes)
+        keys = [name for name in names if name.split(".")[0] in TRAINING_KEYS]
+        unused = [*keys, *request.train, *request.launcher]
+        if unused:
             raise UsageError(
-                f"{out_of_place[0]} is for training: {'runs' if config.runs else 'hyp'} compares what is there as it is"
+                f"{unused[0]} is for training, but {'runs' if config.runs else 'hyp'} "
+                "compares existing translations"
             )
 
 
 def help_text() -> str:
-    """What `mt-compare --help` prints."""
+    """Return the text of `mt-compare --help`."""
     defaults = CompareConfig()
     lines = [HEADER]
-    for each in dataclasses.fields(CompareConfig):
-        default = getattr(defaults, each.name)
-        lines.append(
-            f"  {each.name}{f' = {default}' if default not in ('', None, [], {}) else ''}\n      {each.metadata['help']}"
-        )
+    for key in dataclasses.fields(CompareConfig):
+        default = getattr(defaults, key.name)
+        shown = "" if default in ("", None, [], {}) else f" = {default}"
+        lines.append(f"  {key.name}{shown}\n      {key.metadata['help']}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Models of equal size: how many parameters a configuration has, and the width at which it has as many as another."""
+"""Models of equal size: counts of parameters, and the width for a given number of them."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from mt.config.schema import ModelConfig
 from mt.errors import UsageError
 from mt.models.build import build_model
 
-TOLERANCE = 0.05  # the largest difference that still counts as equal
-RNN_STEP = 4  # of widths of recurrent states that are tried
+MAX_DIFFERENCE = 0.05  # from the wanted number of parameters, as a share of it
+RNN_WIDTH_STEP = 4  # between the widths of recurrent states that are tried
 
 
-def parameters(model: ModelConfig, source_vocab: int, target_vocab: int) -> int:
-    """Trained numbers of the model, shared ones once; vocabulary sizes in pieces. No memory is taken."""
+def count_parameters(model: ModelConfig, source_vocab: int, target_vocab: int) -> int:
+    """Count the parameters of a model, shared ones once, without allocating memory."""
     with torch.device("meta"):
         built = build_model(model, source_vocab, target_vocab)
     return sum(parameter.numel() for parameter in built.parameters())
 
 
-def match(model: ModelConfig, wanted: int, count: Callable[[ModelConfig], int]) -> list[str]:
-    """Settings that give `model` as nearly `wanted` parameters as its width allows, `count` being what counts them.
+def match_parameters(
+    model: ModelConfig, target: int, count: Callable[[ModelConfig], int]
+) -> list[str]:
+    """Return width settings that give `model` as nearly `target` parameters as possible.
 
-    Of a model with a Transformer part the width is model.dim, the feed-forward layers in
-    proportion; of others that of the recurrent state. UsageError where the nearest is more than
-    TOLERANCE away.
+    For a model with a Transformer part the width is model.dim, with feed-forward layers in
+    proportion; for others that of the recurrent state. `count` counts the parameters. Raises
+    UsageError if the nearest number differs by more than MAX_DIFFERENCE.
     """
     transformer = "transformer" in (model.encoder, model.decoder)
     heads = model.transformer.heads if transformer else model.rnn.attention_heads
-    step = (
-        2 * heads if transformer else math.lcm(RNN_STEP, heads)
-    )  # an even number in each head: rotary positions turn pairs
+    # Transformer heads get an even width, since rotary positions rotate pairs.
+    step = 2 * heads if transformer else math.lcm(RNN_WIDTH_STEP, heads)
 
     def settings(size: int) -> dict[str, int]:
         if not transformer:
@@ -52,18 +53,19 @@ def match(model: ModelConfig, wanted: int, count: Callable[[ModelConfig], int]) 
             setattr(section, name, value)
         return count(changed)
 
-    low, high = 1, 2  # doubled, then halved: the count grows with the width
-    while count_at(high) < wanted:
+    low, high = 1, 2  # bisection: the count grows with the width
+    while count_at(high) < target:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if count_at(middle) < wanted else (low, middle)
-    best = min((low, high), key=lambda size: abs(count_at(size) - wanted))
-    difference = count_at(best) / wanted - 1
-    found = [f"{key}={value}" for key, value in settings(best).items()]
-    if abs(difference) > TOLERANCE:
+        low, high = (middle, high) if count_at(middle) < target else (low, middle)
+    best = min((low, high), key=lambda size: abs(count_at(size) - target))
+    difference = count_at(best) / target - 1
+    chosen = [f"{key}={value}" for key, value in settings(best).items()]
+    if abs(difference) > MAX_DIFFERENCE:
         raise UsageError(
-            f"no width gives it {wanted:,} parameters: nearest is {', '.join(found)} with {count_at(best):,} ({difference:+.1%}); "
+            f"no width gives it {target:,} parameters: nearest is {', '.join(chosen)} "
+            f"with {count_at(best):,} ({difference:+.1%}); "
             "change its layers or its embeddings, or set match_parameters=false"
         )
-    return found
+    return chosen

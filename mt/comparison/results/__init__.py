@@ -1,0 +1,1 @@
+"""Computation of results.json."""

@@ -1,0 +1,1 @@
+"""Resampling, significance tests and verdicts."""

@@ -1,4 +1,4 @@
-"""Runs as jobs: what is finished is kept, what fails is named and does not stop the others, what was stopped goes on."""
+"""Jobs: finished runs are kept, failed runs are named, interrupted runs continue."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 
 from mt.compare import run
 from mt.comparison.planning import jobs
-from mt.comparison.planning.arguments import parse
-from mt.comparison.planning.job_log import Shortened
-from mt.comparison.planning.jobs import train_all, why
-from mt.comparison.planning.plan import PlannedRun
+from mt.comparison.planning.arguments import parse_arguments
+from mt.comparison.planning.jobs import failure_reason, train_all
+from mt.comparison.planning.planned_run import PlannedRun
+from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
 from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
@@ -63,7 +63,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
         MTError,
         match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log",
     ):
-        run(parse(comparison(variants, budget={"steps": 40})))
+        run(parse_arguments(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
     assert (
         "[1/2] tr-1  step 1 " in said.err
@@ -74,7 +74,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
     assert "error: the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
-    results = run(parse(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
+    results = run(parse_arguments(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
     assert (
         done / "cost.json"
     ).stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err
@@ -82,7 +82,7 @@ def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_k
 
 
 @pytest.mark.slow
-def test_a_comparison_that_was_killed_goes_on(comparison, tmp_path: Path) -> None:
+def test_a_comparison_that_was_killed_continues(comparison, tmp_path: Path) -> None:
     arguments = comparison(
         {"rnn": ["model=rnn"], "tr": ["model=transformer"]}, budget={"steps": 60}
     )
@@ -107,7 +107,7 @@ def test_a_comparison_that_was_killed_goes_on(comparison, tmp_path: Path) -> Non
     assert RunFolder.at(begun).checkpoint.exists() and not (begun / "cost.json").exists()
     again = subprocess.run([*command, "plan=true"], capture_output=True, text=True, check=True)
     assert "1 finished" in again.stdout and "1 begun" in again.stdout
-    assert run(parse([*arguments, *save])) is not None
+    assert run(parse_arguments([*arguments, *save])) is not None
     assert (
         "continuing" in (begun / "train.log").read_text("utf-8")
         and json.loads((begun / "cost.json").read_text("utf-8"))["steps"] == 60
@@ -123,7 +123,6 @@ def jobs_of(folder: Path) -> list[str]:
 
 
 # --- one job, with a program in the place of mt-train
-# --------------------------------------------------------------
 
 
 def planned(tmp_path: Path, name: str = "a-1-x") -> PlannedRun:
@@ -144,7 +143,7 @@ def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("import sys; sys.exit(3)", "exit code 3"),
     ],
 )
-def test_the_reason_of_a_failed_run_is_its_last_error(
+def test_the_reason_of_a_failure_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str
 ) -> None:
     program(monkeypatch, text)
@@ -154,16 +153,14 @@ def test_the_reason_of_a_failed_run_is_its_last_error(
         assert "Traceback" in run.folder.log.read_text("utf-8")
 
 
-def test_a_run_that_says_all_is_well_and_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_run_without_a_test_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(jobs, "train_one", lambda config, total: "")
     assert [failed.reason for failed in train_all([planned(tmp_path)])] == [
         "it ended without a test"
     ]
 
 
-def test_mt_train_is_given_every_setting_as_it_was_planned(
+def test_mt_train_gets_every_setting_as_planned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program(
@@ -207,33 +204,49 @@ def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:
         train_all([planned(tmp_path)], ["hydra/launcher=nowhere"])
 
 
-def test_an_exit_code_becomes_a_reason_in_words() -> None:
-    assert why(0, ["error: x"]) == ""
-    assert why(130, []) == "stopped by a signal, and saved"
-    assert why(1, ["one\n", "error: two\n", "three\n"]) == "two"
+def test_exit_codes_are_described() -> None:
+    assert failure_reason(0, ["error: x"]) == ""
+    assert failure_reason(130, []) == "stopped by a signal, and saved"
+    assert failure_reason(1, ["one\n", "error: two\n", "three\n"]) == "two"
 
 
-# --- what is shown
-# -------------------------------------------------------------------------------------------------
+# --- progress
 
 
-def test_progress_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
-    out, clock = io.StringIO(), [100.0]
+def record(kind: str, step: int, **values: float) -> str:
+    return json.dumps({"kind": kind, "step": step, **values}) + "\n"
+
+
+def train(step: int, loss: float = 1.234) -> str:
+    values = {"loss": loss, "tokens_per_second": 4012.3, "minutes": step / 600}
+    return record("train", step, **values, target_tokens=10 * step)
+
+
+def test_progress_is_read_from_the_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder, out, clock = RunFolder.at(tmp_path), io.StringIO(), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    say = Shortened("[1/2] a-1", out)
-    step = "step 1,200  epoch 0.12  loss 1.234  ppl 3.21  lr 1.00e-03  norm 0.52  4,012 tok/s  2:31, 0:44 left"
-    for line in (
-        "  source     A dog.",
-        "vocabulary: 400 pieces",
-        step,
-        step,
-        "validation at step 1,200: BLEU 3.00",
-    ):
-        say(line + "\n")
-    clock[0] += 25
-    say(step.replace("1.234", "nan"))
-    assert out.getvalue().splitlines() == [
-        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:31, 0:44 left",
-        "[1/2] a-1  validation at step 1,200: BLEU 3.00",
-        "[1/2] a-1  step 1,200  loss nan  4,012 tok/s  2:31, 0:44 left",
+    trainer = load_config(["trainer.max_steps=2400"]).trainer
+
+    def lines() -> list[str]:
+        progress.update()
+        text = out.getvalue()
+        out.seek(0)
+        out.truncate()
+        return text.splitlines()
+
+    folder.metrics.write_text(train(600) + train(900), encoding="utf-8")
+    progress = RunProgress(folder, trainer, "[1/2] a-1", out)
+    assert lines() == []  # of an earlier start
+    # The run continues from step 600.
+    validation = record("val", 1200, bleu=3.0, loss=2.5)
+    text = train(600) + train(1200) + train(1300) + validation + '{"kind": "tr'
+    folder.metrics.write_text(text, encoding="utf-8")
+    assert lines() == [
+        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:00, 2:00 left",
+        "[1/2] a-1  validation at step 1,200: BLEU 3.00, loss 2.500",
     ]
+    clock[0] += 25
+    text = text.removesuffix('{"kind": "tr') + train(2400, float("nan"))
+    folder.metrics.write_text(text, encoding="utf-8")
+    assert lines() == ["[1/2] a-1  step 2,400  loss nan  4,012 tok/s  4:00"]
+    assert lines() == []

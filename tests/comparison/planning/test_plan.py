@@ -1,21 +1,21 @@
-"""What mt-compare trains: comparisons as files, what the command line changes, equal budgets and sizes, what is refused."""
+"""Plans of mt-compare: files, changes by the command line, equal budgets and sizes, mistakes."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from mt.compare import run
-from mt.comparison.planning.arguments import Request, parse
-from mt.comparison.planning.overview import overview
-from mt.comparison.planning.parameters import parameters
-from mt.comparison.planning.plan import Plan, Variant, make_plan, plan_run
-from mt.comparison.planning.question import comparisons, load_question
+from mt.comparison.planning.arguments import Request, parse_arguments
+from mt.comparison.planning.overview import format_plan
+from mt.comparison.planning.parameters import count_parameters
+from mt.comparison.planning.plan import Plan, make_plan
+from mt.comparison.planning.planned_run import plan_run
+from mt.comparison.planning.spec import bundled_comparisons, load_spec
 from mt.config.compose import groups, load_config
 from mt.data.embedded_corpus import generate
 from mt.data.prepare import prepare_run
@@ -28,7 +28,7 @@ TWO = "variants: {rnn: [model=rnn], tr: [model=transformer, position=rope]}\nbud
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of tiny text files, prepared once for all tests."""
+    """Return a folder of tiny text files, written once for all tests."""
     folder = tmp_path_factory.mktemp("corpus")
     for split, size in (("train", 60), ("val", 12), ("test", 12)):
         pairs = list(generate(split, size))
@@ -41,7 +41,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ask(corpus: Path, tmp_path: Path):
-    """`ask(text, arguments)`: the plan of a comparison with this YAML, on the tiny corpus."""
+    """Return `ask(text, arguments)`, which plans a comparison from YAML on the tiny corpus."""
     files = [
         f"data.{split}.{side}={corpus}/{split}.{side}"
         for split in ("train", "val", "test")
@@ -59,39 +59,38 @@ def ask(corpus: Path, tmp_path: Path):
     def plan(text: str = TWO, *arguments: str) -> Plan:
         every = json.dumps(["model/size=tiny", *settings])
         (tmp_path / "tiny.yaml").write_text(f"{text}\noverrides: {every}\n", encoding="utf-8")
-        request = parse([f"compare={tmp_path}/tiny.yaml", *arguments])
-        question, notes = load_question(request.config.compare, request.changes, request.train)
-        return make_plan(question, request.train, lambda _: None, notes)
+        request = parse_arguments([f"compare={tmp_path}/tiny.yaml", *arguments])
+        spec, notes = load_spec(request.config.compare, request.changes, request.train)
+        return make_plan(spec, request.train, lambda _: None, notes)
 
     return plan
 
 
 # --- files and the command line
-# ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", comparisons())
-def test_every_comparison_that_comes_with_mt_composes_with_models_of_like_size(name: str) -> None:
+@pytest.mark.parametrize("name", bundled_comparisons())
+def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> None:
     text = (
         ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"]
         if name == "real"
         else []
     )
-    question, _ = load_question(name, {}, text)
+    spec, _ = load_spec(name, {}, text)
     sizes = {}
-    for variant, own in question.variants.items():
-        config = load_config([*question.overrides, *own, *text, *question.budget.overrides()])
+    for variant, own in spec.variants.items():
+        config = load_config([*spec.overrides, *own, *text, *spec.budget.overrides()])
         vocabulary = config.data.tokenizer.vocab_size
-        sizes[variant] = parameters(config.model, vocabulary, vocabulary)
-        for overrides in question.tests.values():
-            load_config([*question.overrides, *own, *overrides])
+        sizes[variant] = count_parameters(config.model, vocabulary, vocabulary)
+        for overrides in spec.tests.values():
+            load_config([*spec.overrides, *own, *overrides])
     sizes.pop("learned", None)  # its table of positions is what the scheme is
-    assert len(question.question) > 20 and max(sizes.values()) / min(sizes.values()) < 1.06
+    assert len(spec.question) > 20 and max(sizes.values()) / min(sizes.values()) < 1.06
     assert "compare" not in groups()  # no group of mt-train
 
 
 def test_the_command_line_changes_the_file() -> None:
-    request = parse(
+    request = parse_arguments(
         [
             "compare=positions",
             "seeds=2",
@@ -102,30 +101,29 @@ def test_the_command_line_changes_the_file() -> None:
         ]
     )
     assert (request.train, request.launcher) == (["optim.lr=1e-2"], ["hydra/launcher=basic"])
-    question, notes = load_question("positions", request.changes, request.train)
-    assert question.seeds == [1, 2] and question.baseline == "rope" and not notes
-    assert asdict(question.budget) == {
+    spec, notes = load_spec("positions", request.changes, request.train)
+    assert spec.seeds == [1, 2] and spec.baseline == "rope" and not notes
+    assert asdict(spec.budget) == {
         "minutes": 1.5,
         "steps": 0,
         "target_tokens": 0,
         "flops": 0,
     }  # the file's is in tokens
-    assert load_question("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
-    own = load_question(
-        "default", parse(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes, []
+    assert load_spec("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
+    own = load_spec(
+        "default",
+        parse_arguments(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes,
+        [],
     )[0]
     assert own.variants == {"a": ["model=rnn"], "b": ["model=transformer"]} and own.baseline == "a"
 
 
-def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
-    question, notes = load_question("positions", {}, ["data=multi30k"])
-    assert (
-        not any(override.startswith("data") for override in question.overrides)
-        and not question.tests
-    )
-    assert "optim.lr=5e-3" in question.overrides
+def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
+    spec, notes = load_spec("positions", {}, ["data=multi30k"])
+    assert not any(override.startswith("data") for override in spec.overrides) and not spec.tests
+    assert "optim.lr=5e-3" in spec.overrides
     assert "data.train.subset=core" in notes[0] and "long" in notes[1]
-    assert load_question("positions", {}, ["data.train.demo=5"])[0].tests
+    assert load_spec("positions", {}, ["data.train.demo=5"])[0].tests
 
 
 @pytest.mark.parametrize(
@@ -134,14 +132,14 @@ def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
         (["compare=defualt"], "no comparison defualt: did you mean default?"),
         (["compare=nowhere.yaml"], "there is no such file"),
         (["baseline=x"], "baseline=x is none of the variants none, bahdanau, luong, transformer"),
-        (["seeds=0"], "seeds=0 is not possible"),
-        (["seeds=[1,1]"], "seeds=[1, 1] is not possible"),
+        (["seeds=0"], "different ones, such as [1,2,5], got 0"),
+        (["seeds=[1,1]"], "got [1, 1]"),
         (["seeds=1,2"], "write a list as seeds='[a,b]'"),
-        (["seeds=two"], "give their number"),
-        (["budget.minutes=5", "budget.steps=10"], "both minutes and steps"),
-        (["budget.minutes=0"], "the budget has none"),
-        (["budget.minutes=-1"], "budget.minutes=-1 is not possible"),
-        (["budget.flops=inf"], "budget.flops=inf is not possible"),
+        (["seeds=two"], "seeds must be their number"),
+        (["budget.minutes=5", "budget.steps=10"], "has both minutes and steps"),
+        (["budget.minutes=0"], "the budget is not set"),
+        (["budget.minutes=-1"], "budget.minutes must be finite and > 0, got -1"),
+        (["budget.flops=inf"], "budget.flops must be finite and > 0, got inf"),
         (["variants=5"], "variants: Cannot assign int"),
         (["budget.minutes=long"], "budget.minutes"),
         (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
@@ -151,27 +149,27 @@ def test_another_corpus_replaces_what_the_file_says_of_its_own() -> None:
         (["variants={a: ['seed=4']}"], "a: seed is chosen by mt-compare: set seeds="),
         (["variants={a: [model=rnn]}"], "quote every setting"),
         (["name=x"], "name is chosen by mt-compare"),
-        (["experiment=demo"], "experiment=... sets model and data"),
+        (["experiment=demo"], "experiment=... sets model, data and budget"),
         (["model=rnn,transformer"], "make each of them a variant"),
         (["optim.lrr=1"], "unknown key optim.lrr: did you mean optim.lr?"),
         (["sedes=3"], "unknown key sedes: did you mean seeds?"),
         (["variants={a/b: ['model=rnn']}"], "is no name for a variant"),
-        (["variants={a: 5}"], "variants.a is to be a list of settings"),
+        (["variants={a: 5}"], "variants.a must be a list of settings"),
         (["variants={}"], "needs variants"),
-        (["tests={test: ['data.test.split=long']}"], "give the further one another name"),
+        (["tests={test: ['data.test.split=long']}"], "give the extra one another name"),
         (
             ["tests={long: ['data.train.split=long']}"],
-            "tests.long: data.train.split is not about a test set",
+            "tests.long: data.train.split is not a setting of data.test.*",
         ),
         (["match_parameters=perhaps"], "match_parameters"),
-        (["runs=[a]", "seeds=3"], "seeds is for training: runs compares what is there"),
+        (["runs=[a]", "seeds=3"], "seeds is for training, but runs compares existing translations"),
         (["hyp={a: b}", "ref=c", "optim.lr=1"], "optim.lr=1 is for training"),
         (["hydra/launcher=joblip"], "joblip"),
     ],
 )
 def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError) as error:
-        run(parse(arguments))
+        run(parse_arguments(arguments))
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
@@ -181,7 +179,7 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
         ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\nvariant: 3", "variant"),
         ("variants: {a: [model=rnn", "cannot be read"),
         ("- a\n- b", "is no comparison"),
-        ("variants: {a: [model=rnn]}", "the budget has none"),
+        ("variants: {a: [model=rnn]}", "the budget is not set"),
         ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
         (
             "variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]",
@@ -189,15 +187,14 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
         ),
     ],
 )
-def test_mistakes_in_a_file_are_named_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_mistakes_in_files_get_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError) as error:
-        run(parse([f"compare={tmp_path}/mine.yaml"]))
+        run(parse_arguments([f"compare={tmp_path}/mine.yaml"]))
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
 # --- plans
-# ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: Path) -> None:
@@ -221,7 +218,7 @@ def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: P
             and each.folder.path.parent == tmp_path / "runs" / "compare"
         )
     assert [(test.name, test.data.test.limit) for test in plan.tests] == [("short", 5)]
-    text = overview(plan)
+    text = format_plan(plan)
     assert (
         "| tr " in text
         and f"{plan.variants[1].parameters:,}" in text
@@ -232,7 +229,7 @@ def test_a_plan_has_every_seed_of_every_variant_with_the_budget(ask, tmp_path: P
     assert plan.variants[1].parameters == sum(p.numel() for p in built.parameters())
 
 
-def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(
+def test_folders_differ_by_settings_that_change_training_and_by_no_others(
     ask, corpus: Path
 ) -> None:
     folders = [each.folder for each in ask().runs()]
@@ -248,21 +245,20 @@ def test_another_setting_is_another_folder_and_what_changes_nothing_is_not(
         (corpus / "train.src").write_text(text, encoding="utf-8")
 
 
-def test_other_weights_to_start_from_are_another_folder(tmp_path: Path) -> None:
-    variant = Variant("a", [], load_config([f"trainer.init_from={tmp_path}"]))
+def test_folders_differ_by_initial_weights(tmp_path: Path) -> None:
+    config = load_config([f"trainer.init_from={tmp_path}"])
     with pytest.raises(MTError, match="variant a: trainer.init_from=.* has no model.safetensors"):
-        plan_run(variant, 1, "text")
+        plan_run("a", [], config, 1, "text")
     folders = []
     for weights in (b"one", b"two", b"one"):
         RunFolder.at(tmp_path).model.write_bytes(weights)
-        folders.append(plan_run(variant, 1, "text").folder)
+        folders.append(plan_run("a", [], config, 1, "text").folder)
     assert folders[0] == folders[2] != folders[1]
 
 
 def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
-    run = plan_run(
-        Variant("a", [], load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])), 1, "text"
-    )
+    config = load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])
+    run = plan_run("a", [], config, 1, "text")
     run.folder.path.mkdir(parents=True)
     run.folder.write_config(run.config)  # as the second start does, before it tests again
     for name, text in (
@@ -283,14 +279,14 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
     assert not run.finished()
 
 
-def test_paths_with_spaces_and_quotes_survive_as_overrides(ask, tmp_path: Path) -> None:
+def test_paths_may_have_spaces_and_quotes(ask, tmp_path: Path) -> None:
     strange = tmp_path / "it's a folder"
     plan = ask(TWO, f'runs_dir="{strange}"')
     assert plan.runs()[0].folder.path.parent == strange / "compare"
     assert load_config(plan.runs()[0].overrides) == plan.runs()[0].config
 
 
-def test_matched_models_have_the_parameters_of_the_baseline(ask) -> None:
+def test_matched_widths_are_the_nearest_to_the_baseline(ask) -> None:
     text = (
         TWO.replace("tr:", "luong: [model=rnn, attention=luong], tr:")
         + "match_parameters: true\nbaseline: tr\n"
@@ -310,7 +306,9 @@ def test_matched_models_have_the_parameters_of_the_baseline(ask) -> None:
     rnn = plan.variants[0].config.model
     for step in (-4, 4):
         other = replace(rnn, rnn=replace(rnn.rnn, hidden=rnn.rnn.hidden + step))
-        assert abs(parameters(other, 400, 400) - wanted["tr"]) > abs(wanted["rnn"] - wanted["tr"])
+        assert abs(count_parameters(other, 400, 400) - wanted["tr"]) > abs(
+            wanted["rnn"] - wanted["tr"]
+        )
     back = ask(text.replace("baseline: tr", "baseline: rnn"))
     transformer = back.variants[2].config.model
     assert (
@@ -356,7 +354,7 @@ def test_what_cannot_be_compared_is_refused_before_training(ask, text: str, mess
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_run_that_is_still_going_is_named(ask) -> None:
+def test_a_run_in_training_is_named(ask) -> None:
     folder = ask().runs()[1].folder.path
     folder.mkdir(parents=True)
     with (
@@ -378,11 +376,14 @@ def test_tokenizers_may_differ_where_the_budget_is_not_in_tokens(ask) -> None:
 
 
 def test_the_name_of_a_folder_has_the_seed_outside_the_hash(ask) -> None:
-    variant: Any = ask().variants[0]
-    one, two = (plan_run(variant, seed, "text").folder.path.name for seed in (1, 2))
+    config = ask().variants[0].config
+    one, two = (plan_run("rnn", [], config, seed, "text").folder.path.name for seed in (1, 2))
     assert one.replace("rnn-1-", "rnn-2-") == two
 
 
 def test_a_request_without_runs_and_files_trains() -> None:
-    assert Request(parse([]).config).trains and parse([]).config.compare == "default"
-    assert not parse(["runs=[a]"]).trains
+    assert (
+        Request(parse_arguments([]).config).trains
+        and parse_arguments([]).config.compare == "default"
+    )
+    assert not parse_arguments(["runs=[a]"]).trains

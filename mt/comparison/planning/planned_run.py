@@ -1,0 +1,113 @@
+"""One planned training: its folder, named after all that decides what it learns, and its state."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mt.comparison.planning.spec import FOLDER_NAME
+from mt.comparison.settings import NEUTRAL_KEYS, get_setting
+from mt.config.compose import differences
+from mt.config.schema import Config, keys
+from mt.data.digests import file_digest
+from mt.errors import MTError
+from mt.run_folder import RunFolder
+
+THREADS = "trainer.threads"  # changes only the speed
+TEST_BEAM = "trainer.test_beam"  # changes only the test, so that the same training can be used
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training of a variant."""
+
+    variant: str
+    seed: int
+    folder: RunFolder
+    overrides: list[str]  # all arguments of mt-train
+    config: Config
+
+    def finished(self) -> bool:
+        """Return whether the run is trained and tested as planned.
+
+        The folder's name guarantees that settings and text are the same.
+        """
+        folder = self.folder
+        files = (folder.config, folder.scores, folder.test_file("hypotheses"))
+        if not all(path.is_file() for path in files):
+            return False
+        # The beam of the test is in cost.json, which is written after the test; config.yaml has
+        # the beam of the last start.
+        try:
+            cost = folder.read_cost()
+        except MTError:
+            return False
+        return (
+            cost is not None
+            and cost.get("test_beam") == get_setting(self.config, TEST_BEAM)
+            and not differences(folder.read_config(), self.config)
+        )
+
+    def begun(self) -> bool:
+        """Return whether there is a checkpoint to continue from."""
+        return self.folder.checkpoint.exists()
+
+
+def plan_run(
+    variant: str, overrides: Sequence[str], config: Config, seed: int, data_hash: str
+) -> PlannedRun:
+    """Plan the run of a seed; `data_hash` is that of the prepared text."""
+    settings = {
+        key: _to_json(get_setting(config, key))
+        for key in keys()
+        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM)
+    }
+    content = [settings, data_hash, *initial_weights(variant, config)]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    base, name = Path(config.runs_dir) / FOLDER_NAME, f"{variant}-{seed}-{digest}"
+    own = [f"seed={seed}", f"name={quote(name)}", f"runs_dir={quote(str(base))}"]
+    return PlannedRun(
+        variant,
+        seed,
+        RunFolder.at(base / name),
+        [*overrides, *own],
+        dataclasses.replace(config, seed=seed, name=name, runs_dir=str(base)),
+    )
+
+
+def initial_weights(variant: str, config: Config) -> list[str]:
+    """Return the digest of the weights that fine-tuning starts from; none without fine-tuning.
+
+    Their path is not enough: the run of that name may have been trained again.
+    """
+    if not config.trainer.init_from:
+        return []
+    model = RunFolder.at(config.trainer.init_from).model
+    if not model.is_file():
+        raise MTError(
+            f"variant {variant}: trainer.init_from={config.trainer.init_from} has no {model.name}: "
+            "its training did not end"
+        )
+    return [file_digest(model)]
+
+
+def quote(text: str) -> str:
+    """Quote a value of a Hydra override, which may have any characters.
+
+    Hydra takes a backslash literally unless there is a quote to escape.
+    """
+    if "'" in text:
+        text = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+def _to_json(value: Any) -> Any:
+    """Convert a setting to JSON types: data.mix holds dataclasses."""
+    if not isinstance(value, dict):
+        return value
+    return {name: dataclasses.asdict(entry) for name, entry in value.items()}

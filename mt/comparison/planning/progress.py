@@ -1,0 +1,67 @@
+"""Progress of a run that another process trains, read from the run's metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, TextIO
+
+from mt.cli import format_duration
+from mt.config.schema import TrainerConfig
+from mt.run_folder import RunFolder
+
+PROGRESS_SECONDS = 20.0  # between progress lines of a run; validations are all printed
+
+
+class RunProgress:
+    """Prints the validations of a run, and now and then its progress, after a label."""
+
+    def __init__(self, folder: RunFolder, trainer: TrainerConfig, label: str, out: TextIO) -> None:
+        self.folder, self.trainer, self.label, self.out = folder, trainer, label, out
+        self.last = -PROGRESS_SECONDS
+        self.lines = self._read_lines()  # of earlier starts: not printed
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(f"{self.label}  {text}", file=self.out, flush=True)
+
+    def update(self) -> None:
+        """Print what has been recorded since the last call."""
+        known, self.lines = self.lines, self._read_lines()
+        # A run that continues first removes the records of steps that it will repeat.
+        unchanged = len(os.path.commonprefix([known, self.lines]))
+        for line in self.lines[unchanged:]:
+            record = json.loads(line)
+            if record["kind"] == "val":
+                self.say(
+                    f"validation at step {record['step']:,}: "
+                    f"BLEU {record['bleu']:.2f}, loss {record['loss']:.3f}"
+                )
+            elif time.monotonic() - self.last >= PROGRESS_SECONDS:
+                self.last = time.monotonic()
+                self.say(
+                    f"step {record['step']:,}  loss {record['loss']:.3f}  "
+                    f"{record['tokens_per_second']:,.0f} tok/s  "
+                    f"{format_duration(record['minutes'])}{self._time_left(record)}"
+                )
+
+    def _time_left(self, record: dict[str, Any]) -> str:
+        """Estimate the time to the nearest limit that training records count."""
+        limits = {
+            "step": self.trainer.max_steps,
+            "minutes": self.trainer.max_minutes,
+            "target_tokens": self.trainer.max_target_tokens,
+        }
+        spent = max((record[name] / limit for name, limit in limits.items() if limit), default=0.0)
+        if not 0 < spent < 1:
+            return ""
+        return f", {format_duration(record['minutes'] * (1 - spent) / spent)} left"
+
+    def _read_lines(self) -> list[str]:
+        """Return the complete lines of the file; none if there is no file yet."""
+        try:
+            text = self.folder.metrics.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        return text.split("\n")[:-1]

@@ -1,0 +1,278 @@
+"""Specification of a comparison: a small YAML file, changed by the command line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, SCMode
+from omegaconf.errors import OmegaConfBaseException
+
+from mt.config.compose import config_dir
+from mt.errors import UsageError
+
+# Names of variants and tests become names of files.
+NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
+FOLDER_NAME = "compare"  # of the YAML files in configs/, and of the runs in runs_dir
+
+
+@dataclass
+class RunBudget:
+    """How long each run trains: exactly one of the limits is not 0."""
+
+    minutes: float = 0.0
+    steps: int = 0
+    target_tokens: int = 0
+    flops: float = 0.0
+
+    def overrides(self) -> list[str]:
+        """Return settings of mt-train, which override limits of the variants."""
+        return [
+            *(f"trainer.max_{name}={value!r}" for name, value in asdict(self).items()),
+            "trainer.max_epochs=0",
+        ]
+
+    def __str__(self) -> str:
+        units = {"target_tokens": "target tokens", "flops": "FLOPs"}
+        given = [(name, value) for name, value in asdict(self).items() if value]
+        return " and ".join(f"{value:,.10g} {units.get(name, name)}" for name, value in given)
+
+
+@dataclass
+class ComparisonSpec:
+    """A comparison: the keys of a file in configs/compare."""
+
+    title: str = ""
+    question: str = ""  # that it answers, a sentence for the report
+    variants: dict[str, Any] = field(default_factory=dict)  # name -> overrides of mt-train
+    baseline: str = ""  # the variant that the others are compared with; "": the first
+    overrides: list[str] = field(default_factory=list)  # of all variants, before their own
+    seeds: Any = 3  # a list, or the number of seeds: 1 to that
+    budget: RunBudget = field(default_factory=RunBudget)
+    # Choose widths so that all variants have as many parameters as the baseline.
+    match_parameters: bool = False
+    # Extra test sets: name -> overrides of data.test.*
+    tests: dict[str, Any] = field(default_factory=dict)
+
+
+def load_spec(
+    name: str, changes: dict[str, Any], extra: Sequence[str]
+) -> tuple[ComparisonSpec, list[str]]:
+    """Load configs/compare/NAME.yaml or the file NAME, and change it by the command line.
+
+    `changes` are values by key, budget.* included; a budget replaces that of the file. `extra` are
+    overrides of mt-train for all variants, after their own. If they choose another corpus
+    (data=...), the data settings and extra tests of the file are dropped.
+
+    Returns the comparison, and what was dropped in words. Raises UsageError for any mistake.
+    """
+    given = read_yaml(name)
+    given["overrides"] = to_list(given.get("overrides") or [], "overrides")
+    notes = []
+    if any(override.key_or_group == "data" for override in parse_overrides(extra)):
+        notes = drop_data(given)  # of the file: before the changes are applied
+    if any(key.startswith("budget.") for key in changes):
+        given.pop("budget", None)
+    for key, value in changes.items():
+        section, _, rest = key.partition(".")
+        if rest:
+            given.setdefault(section, {})[rest] = value
+        else:
+            given[section] = value
+    spec = to_spec(given, f"compare={name}")
+    if "variants" in changes and "baseline" not in changes and spec.baseline not in spec.variants:
+        spec.baseline = ""  # it is one of the file's variants
+    spec.title = spec.title or Path(name).stem
+    spec.variants = {key: to_list(value, f"variants.{key}") for key, value in spec.variants.items()}
+    spec.tests = {key: to_list(value, f"tests.{key}") for key, value in spec.tests.items()}
+    check_spec(spec, extra)
+    spec.baseline = spec.baseline or next(iter(spec.variants))
+    if isinstance(spec.seeds, int):
+        spec.seeds = list(range(1, spec.seeds + 1))
+    return spec, notes
+
+
+def bundled_comparisons() -> list[str]:
+    """Return the names of the comparisons that come with mt."""
+    return sorted(path.stem for path in (config_dir() / FOLDER_NAME).glob("*.yaml"))
+
+
+def read_yaml(name: str) -> dict[str, Any]:
+    """Read a YAML file without checks of its content."""
+    is_path = name.endswith((".yaml", ".yml"))
+    path = Path(name).expanduser() if is_path else config_dir() / FOLDER_NAME / f"{name}.yaml"
+    if not path.is_file():
+        names = bundled_comparisons()
+        if is_path:
+            hint = "there is no such file"
+        elif similar := difflib.get_close_matches(name, names, 1):
+            hint = f"did you mean {similar[0]}?"
+        else:
+            hint = f"there are {', '.join(names)}, or give the path of a YAML file of your own"
+        raise UsageError(f"no comparison {name}: {hint}")
+    try:
+        loaded = OmegaConf.load(path)
+    except Exception as error:  # the YAML parser raises many kinds
+        raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, DictConfig):
+        raise UsageError(f"{path} is no comparison: it has no keys such as variants and budget")
+    content = OmegaConf.to_container(loaded, resolve=False)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def to_spec(given: dict[str, Any], origin: str) -> ComparisonSpec:
+    """Check keys and types."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(ComparisonSpec), given)
+        # Not resolved: what looks like an interpolation is one of mt-train's.
+        content = OmegaConf.to_container(merged, resolve=False, structured_config_mode=SCMode.DICT)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UsageError(f"{origin}: {describe_error(error)}") from error
+    assert isinstance(content, dict)
+    values: dict[str, Any] = {str(key): value for key, value in content.items()}
+    return ComparisonSpec(**{**values, "budget": RunBudget(**values["budget"])})
+
+
+def describe_error(error: Exception) -> str:
+    """Describe an error of OmegaConf in a line that names the key."""
+    lines = str(error).splitlines()
+    key = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")),
+        "",
+    )
+    return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
+
+
+def to_list(value: Any, key: str) -> list[str]:
+    """Check a list of overrides; a single one needs no brackets."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UsageError(
+            f"{key} must be a list of settings of mt-train, such as [model=rnn,optim.lr=1e-3]"
+        )
+    return value
+
+
+def drop_data(given: dict[str, Any]) -> list[str]:
+    """Remove settings of the corpus and extra tests; return in words what was removed."""
+    settings = given["overrides"]
+    dropped = [
+        text
+        for text, override in zip(settings, parse_overrides(settings), strict=True)
+        if override.key_or_group.split(".")[0] == "data"
+    ]
+    given["overrides"] = [text for text in settings if text not in dropped]
+    tests = given.pop("tests", None) or {}
+    notes = []
+    if dropped:
+        notes.append(f"data=... on the command line replaces {', '.join(dropped)}")
+    if tests:
+        notes.append(
+            f"data=... on the command line drops the extra test sets {', '.join(tests)}, "
+            "which belong to the corpus of the file"
+        )
+    return notes
+
+
+def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
+    """Raise UsageError for mistakes that show before anything is composed."""
+    if not spec.variants:
+        raise UsageError(
+            "a comparison needs variants, each a name with a list of settings: "
+            "variants: {rnn: [model=rnn], ...}"
+        )
+    for kind, names in (("variant", spec.variants), ("test set", spec.tests)):
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise UsageError(f"{name!r} is no name for a {kind}: use letters, digits, - and _")
+    if "test" in spec.tests:
+        raise UsageError("test is the run's own test set: give the extra one another name")
+    if spec.baseline and spec.baseline not in spec.variants:
+        raise UsageError(
+            f"baseline={spec.baseline} is none of the variants {', '.join(spec.variants)}"
+        )
+    check_seeds(spec.seeds)
+    for name, value in asdict(spec.budget).items():
+        if not 0 <= value < math.inf:
+            raise UsageError(f"budget.{name} must be finite and > 0, got {value:g}")
+    given = [name for name, value in asdict(spec.budget).items() if value]
+    if len(given) != 1:
+        problem = f"has both {' and '.join(given)}" if given else "is not set"
+        raise UsageError(
+            f"the budget {problem}: set one of "
+            "budget.minutes, budget.steps, budget.target_tokens, budget.flops"
+        )
+    for origin, overrides in [
+        ("overrides", spec.overrides),
+        *spec.variants.items(),
+        ("the command line", extra),
+    ]:
+        for override in parse_overrides(overrides):
+            check_override(origin, override)
+    for name, overrides in spec.tests.items():
+        for override in parse_overrides(overrides):
+            if not override.key_or_group.startswith("data.test."):
+                raise UsageError(
+                    f"tests.{name}: {override.key_or_group} is not a setting of data.test.*"
+                )
+
+
+def check_seeds(seeds: Any) -> None:
+    """Raise UsageError unless it is a number >= 1, or a list of different seeds >= 0."""
+    numbers = seeds if isinstance(seeds, list) else [seeds]
+    least = 0 if isinstance(seeds, list) else 1
+    if (
+        not numbers
+        or any(not isinstance(n, int) or isinstance(n, bool) or n < least for n in numbers)
+        or len(set(numbers)) < len(numbers)
+    ):
+        raise UsageError(
+            f"seeds must be their number, such as 3, or a list of different ones, such as [1,2,5], "
+            f"got {seeds}"
+        )
+
+
+def check_override(origin: str, override: Override) -> None:
+    """Raise UsageError for settings that mt-compare itself makes."""
+    key = override.key_or_group
+    if override.is_sweep_override():
+        raise UsageError(
+            f"{origin}: {override.input_line} has several values: make each of them a variant"
+        )
+    if key in ("name", "seed"):
+        raise UsageError(
+            f"{origin}: {key} is chosen by mt-compare{': set seeds=...' if key == 'seed' else ''}"
+        )
+    if key.startswith("trainer.max_"):
+        raise UsageError(
+            f"{origin}: {key} would make budgets unequal: "
+            "set one of budget.minutes, .steps, .target_tokens, .flops"
+        )
+    if key == "experiment":
+        raise UsageError(
+            f"{origin}: experiment=... sets model, data and budget at once: "
+            "give the settings of it that you need"
+        )
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides. Raises UsageError if one cannot be read."""
+    parsed: list[Override] = []
+    for text in overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([text])
+        except HydraException as error:
+            raise UsageError(
+                f"cannot read {text}: write key=value, and quote special characters: 'key=\"a,b\"'"
+            ) from error
+    return parsed
