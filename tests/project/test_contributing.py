@@ -131,6 +131,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         ("A metric", ["per_counts_words", "per_takes_the_closest", "mt_compare"]),
         ("A learning-rate schedule", ["[wsd]", "every_name"]),
         ("A data format", ["test_csv_with_quotes", "test_tsv"]),
+        ("A section of the comparison report", ["alone", "left_out_without_costs", "test_files"]),
     ],
 )
 def test_the_tests_that_a_recipe_names_pass(
@@ -144,4 +145,4 @@ def test_the_tests_that_a_recipe_names_pass(
 
 
 def test_every_recipe_is_followed(outcomes: dict[str, dict[str, Any]]) -> None:
-    assert len(RECIPES) == 5 and set(outcomes) == set(RECIPES)
+    assert len(RECIPES) == 6 and set(outcomes) == set(RECIPES)
