@@ -1,4 +1,4 @@
-"""How long a run trains: limits in steps, epochs, minutes, target tokens and operations, whichever comes first."""
+"""The training budget: limits in steps, epochs, minutes, target tokens and FLOPs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ DEFAULT_MINUTES = 30.0
 
 
 @dataclass
-class Budget:
-    """Limits, 0 meaning none, each named as what of `TrainingState` it limits, over all restarts.
+class TrainingBudget:
+    """Limits of training, over all restarts; training ends at the first that is reached; 0: none.
 
-    Minutes count the wall clock of training and validation; the others are the same on any machine.
+    Minutes are wall-clock time of training and validation; the other limits do not depend on the
+    machine.
     """
 
     steps: int = 0
@@ -25,36 +26,43 @@ class Budget:
     flops: float = 0.0
 
     @classmethod
-    def of(cls, config: TrainerConfig) -> Budget:
-        """The limits of a configuration; half an hour where it has none."""
-        budget = cls(**{each.name: getattr(config, f"max_{each.name}") for each in fields(cls)})
+    def from_config(cls, config: TrainerConfig) -> TrainingBudget:
+        """Return the limits of a configuration; `DEFAULT_MINUTES` if it has none."""
+        limits = {field.name: getattr(config, f"max_{field.name}") for field in fields(cls)}
+        budget = cls(**limits)
         if not any(astuple(budget)):
             budget.minutes = DEFAULT_MINUTES
         return budget
 
-    def progress(self, spent: TrainingState) -> float:
-        """The share of the nearest limit that is spent, 1 or more when training is over."""
-        return max(self._shares(spent).values())
+    def fraction_spent(self, state: TrainingState) -> float:
+        """Return the spent fraction of the nearest limit; 1 or more if training is over."""
+        return max(self._fractions(state).values())
 
-    def reached(self, spent: TrainingState) -> str:
-        """Which limit ended training, in words."""
-        shares = self._shares(spent)
-        name = max(shares, key=lambda each: shares[each])
-        return f"trainer.max_{name}={getattr(self, name):.10g} is reached"
+    def limit_reached(self, state: TrainingState) -> str:
+        """Return a message that names the limit that ended training."""
+        fractions = self._fractions(state)
+        name = max(fractions, key=lambda limit: fractions[limit])
+        return f"reached trainer.max_{name}={getattr(self, name):.10g}"
 
-    def _shares(self, spent: TrainingState) -> dict[str, float]:
-        used = {"steps": spent.step, "epochs": spent.epochs, "minutes": spent.minutes}
-        used |= {"target_tokens": spent.target_tokens, "flops": spent.flops}
+    def _fractions(self, state: TrainingState) -> dict[str, float]:
+        """Return the spent fraction of each limit that is set."""
+        used = {
+            "steps": state.step,
+            "epochs": state.epochs,
+            "minutes": state.minutes,
+            "target_tokens": state.target_tokens,
+            "flops": state.flops,
+        }
         return {name: used[name] / limit for name, limit in asdict(self).items() if limit}
 
 
-class Clock:
-    """Minutes of training, going on from `before` (those of earlier starts)."""
+class TrainingClock:
+    """Minutes of training, continued from those of earlier starts."""
 
-    def __init__(self, before: float = 0.0) -> None:
-        self.before = before
+    def __init__(self, minutes_before: float = 0.0) -> None:
+        self.minutes_before = minutes_before
         self.start = time.monotonic()
 
     @property
     def minutes(self) -> float:
-        return self.before + (time.monotonic() - self.start) / 60
+        return self.minutes_before + (time.monotonic() - self.start) / 60

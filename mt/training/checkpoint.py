@@ -1,4 +1,4 @@
-"""Where training stands, stored so that it can go on exactly: weights, optimizer, average, counters."""
+"""Checkpoints: weights, optimizer state, weight average and counters, to resume exactly."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from torch import Tensor, nn
 from mt.errors import MTError
 from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder, read_tensors, write_tensors
-from mt.training.optim import Optimizers
+from mt.training.optim import CombinedOptimizer
 
-# What earlier versions did not note, so that it is not known of a run that began with one: not a
-# number.
-UNKNOWN: dict[str, Any] = {"training_minutes": math.nan, "flops": math.nan, "peak_memory": 0}
+# Values of a run that was started by a version of mt that did not store them: not known.
+UNKNOWN_VALUES: dict[str, Any] = {
+    "training_minutes": math.nan,
+    "flops": math.nan,
+    "peak_memory": 0,
+}
+OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
 
 @dataclass
 class TrainingState:
-    """Where training stands: everything beside tensors that an exact continuation needs."""
+    """Counters and scores of training that a checkpoint stores beside tensors."""
 
-    step: int = 0
+    step: int = 0  # optimizer steps
     epoch: int = 0
-    batch: int = 0  # micro-batches of the epoch that are done
-    epochs: float = 0.0  # the same as a number
-    minutes: float = 0.0
-    training_minutes: float = 0.0  # of `minutes`, without validation
-    target_tokens: int = 0  # of all steps, those without effect included
-    flops: float = 0.0  # as mt/training/flops.py counts them
-    peak_memory: int = 0  # bytes, as mt/training/cost.py measures them
-    skipped: int = 0  # steps without effect because a gradient was not finite
+    batch: int = 0  # micro-batches done in the epoch
+    epochs: float = 0.0  # `epoch` and `batch` as one number
+    minutes: float = 0.0  # wall-clock time of training and validation
+    training_minutes: float = 0.0  # the same without validation
+    target_tokens: int = 0  # of all steps, including skipped ones
+    flops: float = 0.0  # as estimated by mt/training/flops.py
+    peak_memory: int = 0  # bytes, as measured by mt/training/cost.py
+    skipped: int = 0  # steps without an update, because a gradient was not finite
     best: float | None = None  # validation metric of the saved model
     best_step: int = 0
-    bad: int = 0  # validations since the best
+    validations_since_best: int = 0
     validated: int = -1  # step of the last validation
     data_hash: str = ""
 
@@ -43,11 +47,11 @@ class TrainingState:
 def save_checkpoint(
     folder: RunFolder,
     model: nn.Module,
-    optimizer: Optimizers,
+    optimizer: CombinedOptimizer,
     average: dict[str, Tensor],
     state: TrainingState,
 ) -> None:
-    """Everything needed to continue, in one file and so all or nothing."""
+    """Save everything that is needed to resume in a single file, so that it is never half new."""
     tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
     for name, parameter in model.named_parameters():
@@ -59,24 +63,29 @@ def save_checkpoint(
 
 @torch.no_grad()
 def load_checkpoint(
-    folder: RunFolder, model: nn.Module, optimizer: Optimizers, average: dict[str, Tensor]
+    folder: RunFolder,
+    model: nn.Module,
+    optimizer: CombinedOptimizer,
+    average: dict[str, Tensor],
 ) -> TrainingState:
-    """Put everything back where `save_checkpoint` took it from; returns where training stood."""
+    """Load a checkpoint into model, optimizer and average; return the training state.
+
+    Raises MTError if the file is damaged or from an incompatible version.
+    """
     path = folder.checkpoint
     tensors, facts = read_tensors(path)
-    load_parameters(
-        model,
-        {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")},
-        path,
-    )
-    facts = UNKNOWN | facts
-    known = {field.name for field in fields(TrainingState)}
-    missing = sorted({f"average.{name}" for name in average} - tensors.keys()) + sorted(
-        facts.keys() ^ known
-    )
-    if missing:
+    weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+    load_parameters(model, weights, path)
+    values = UNKNOWN_VALUES | {OLD_NAMES.get(name, name): value for name, value in facts.items()}
+    names = {field.name for field in fields(TrainingState)}
+    mismatched = [
+        *sorted({f"average.{name}" for name in average} - tensors.keys()),
+        *sorted(values.keys() ^ names),
+    ]
+    if mismatched:
         raise MTError(
-            f"{path} is not of this version of mt ({missing[0]}): delete {path.parent} to begin again, or use the version that wrote it"
+            f"{path} is from an incompatible version of mt ({mismatched[0]}): "
+            f"delete {path.parent} to start again, or use the version that wrote it"
         )
     for name, shadow in average.items():
         shadow.copy_(tensors[f"average.{name}"])
@@ -84,4 +93,4 @@ def load_checkpoint(
         for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
             if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
                 optimizer.state(parameter)[key] = value.to(parameter.device)
-    return TrainingState(**facts)
+    return TrainingState(**values)

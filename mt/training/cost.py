@@ -1,4 +1,4 @@
-"""What a run has cost: `cost.json` in its folder, the last file that a run writes."""
+"""The cost of a run, written to `RunFolder.cost` as the last file of mt-train."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def save_cost(
     seconds: float,
     beam: int,
 ) -> None:
-    """Write what training to `progress` cost, and the test of so many sentences in so many seconds with that beam.
+    """Write the cost of training up to `state`, and of translating the test set.
 
-    Minutes are wall clock over all restarts, with validation and (`training_minutes`) without;
-    tokens are target tokens, padding not counted; memory is in bytes. What is not known, because an
-    earlier version of mt began the run, is null.
+    `sentences`, `seconds` and `beam` describe the translation of the test set. `minutes` are
+    wall-clock time over all restarts, with validation, and `training_minutes` without. Tokens are
+    target tokens without padding, and memory is in bytes. Values that an earlier version of mt did
+    not store become null.
     """
-    seconds_of_training = state.training_minutes * 60
+    training_seconds = state.training_minutes * 60
+    speed = state.target_tokens / training_seconds if training_seconds else math.nan
     cost = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "steps": state.step,
         "target_tokens": state.target_tokens,
         "minutes": state.minutes,
         "training_minutes": state.training_minutes,
-        "tokens_per_second": state.target_tokens / seconds_of_training
-        if seconds_of_training
-        else math.nan,
+        "tokens_per_second": speed,
         "flops": state.flops,
         "peak_memory": max(state.peak_memory, peak_memory(device)),
         "memory_of": "cuda" if device.type == "cuda" else "process",
@@ -50,10 +50,10 @@ def save_cost(
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that tensors took on a GPU, or the most that this process had of the machine's memory."""
+    """Return the peak memory in bytes: of tensors on a GPU, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import resource  # of Unix only
+    import resource  # Unix only
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # in kilobytes elsewhere

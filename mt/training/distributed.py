@@ -1,8 +1,8 @@
-"""One process or many: what training needs of torch.distributed, with nothing to do where there is one process.
+"""Data-parallel training with torch.distributed; with one process, all operations do nothing.
 
-Gradients are summed once a step, after accumulation, instead of through DistributedDataParallel: a
-rank that has no batch left in a step takes part with zeros, so uneven data never leaves the others
-waiting.
+Gradients are summed once per optimizer step, after accumulation, instead of through
+DistributedDataParallel. A rank that has no batch left in a step contributes zeros, so that the
+other ranks never wait for it.
 """
 
 from __future__ import annotations
@@ -17,28 +17,21 @@ from torch import Tensor
 
 
 class ProcessGroup:
-    """This process's place among `world` processes started by torchrun; rank 0 of 1 without it."""
+    """The processes that torchrun started, and the rank of this one; without torchrun, 0 of 1."""
 
     def __init__(self) -> None:
-        started = {
-            "RANK",
-            "WORLD_SIZE",
-            "MASTER_ADDR",
-        } <= os.environ.keys()  # a cluster may set some of them on its own
-        self.world = int(os.environ["WORLD_SIZE"]) if started else 1
-        self.rank = int(os.environ["RANK"]) if started else 0
-        self.first = self.rank == 0
-        if self.world > 1 and not dist.is_initialized():
-            backend = (
-                "cpu:gloo,cuda:nccl"
-                if torch.cuda.is_available() and dist.is_nccl_available()
-                else "gloo"
-            )
-            dist.init_process_group(backend)
+        # A cluster may set some of these on its own.
+        is_torchrun = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+        self.world_size = int(os.environ["WORLD_SIZE"]) if is_torchrun else 1
+        self.rank = int(os.environ["RANK"]) if is_torchrun else 0
+        self.is_main = self.rank == 0
+        if self.world_size > 1 and not dist.is_initialized():
+            use_nccl = torch.cuda.is_available() and dist.is_nccl_available()
+            dist.init_process_group("cpu:gloo,cuda:nccl" if use_nccl else "gloo")
 
-    def sum(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over all ranks, with one transfer."""
-        if self.world == 1:
+    def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over all ranks, in a single transfer."""
+        if self.world_size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         dist.all_reduce(flat)
@@ -48,15 +41,15 @@ class ProcessGroup:
             [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)],
         )
 
-    def gather(self, value: Any) -> list[Any]:
-        """Every rank's value, in the order of ranks."""
-        if self.world == 1:
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return the values of all ranks, in the order of ranks."""
+        if self.world_size == 1:
             return [value]
-        box: list[Any] = [None] * self.world
-        dist.all_gather_object(box, value)
-        return box
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
 
     def close(self) -> None:
-        """Leave the group; called once, when training is over."""
-        if self.world > 1 and dist.is_initialized():
+        """Destroy the process group, at the end of training."""
+        if self.world_size > 1 and dist.is_initialized():
             dist.destroy_process_group()

@@ -1,9 +1,9 @@
-"""What a training step costs in floating-point operations, whatever the model is.
+"""Estimation of the floating-point operations (FLOPs) of a training step, for any model.
 
-Nobody writes down a formula for each mechanism: forward and backward pass of one sentence are run
-in a few shapes under PyTorch's counter, and a polynomial in the two lengths is fitted. It is exact
-where the cost is one (recurrent networks, full attention), and near (some per cent on very long
-sentences) where attention works in blocks.
+There is no formula for each mechanism. Instead, the forward and backward pass of one sentence runs
+in a few shapes under PyTorch's counter, and a polynomial in the two lengths is fitted. The result
+is exact if the cost is such a polynomial (recurrent networks, full attention), and within a few per
+cent on very long sentences if attention works in blocks.
 """
 
 from __future__ import annotations
@@ -21,50 +21,51 @@ from mt.data.vocabulary import BOS, EOS, PAD
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 
-# Source and target positions that are measured. Few, because every run begins with them; targets
-# are short, because a recurrent decoder takes them one by one; sources reach beyond where blocks
-# begin.
-SHAPES = ((2, 2), (16, 4), (4, 12), (24, 20), (80, 4), (72, 24))
+# Source and target lengths to measure. Few, because every run measures them at its start. Targets
+# are short, because a recurrent decoder computes them step by step. Sources are long enough for
+# attention in blocks to have several of them.
+MEASURED_SHAPES = ((2, 2), (16, 4), (4, 12), (24, 20), (80, 4), (72, 24))
 
 
 class FlopsEstimator:
-    """Operations of forward and backward pass, of a batch by its shape.
+    """FLOPs of the forward and backward pass of a batch, by its shape.
 
-    Products of matrices count, a multiplication and an addition as two; what is done element by
-    element does not, nor does the optimizer. Counted on the CPU, where neither recurrent layers nor
-    attention hide in fused kernels that the counter does not see: a GPU's kernels may do somewhat
-    more or less.
+    Only matrix products count, with two operations for a multiplication and an addition.
+    Elementwise operations and the optimizer do not count. The measurement runs on the CPU, where
+    neither recurrent layers nor attention run in fused kernels, which the counter would miss. The
+    kernels of a GPU may take somewhat more or fewer operations.
     """
 
     def __init__(self, model: Seq2Seq) -> None:
-        # A copy, because counting leaves gradients behind; on the CPU, wherever the model itself
-        # is.
-        own = copy.deepcopy(model).to("cpu").train()
-        costs = np.array(
-            [count(own, 1, source, target) for source, target in SHAPES], dtype=np.float64
+        # A copy, because counting leaves gradients behind, and the model may be on another device.
+        model = copy.deepcopy(model).to("cpu").train()
+        flops = np.array(
+            [measure_flops(model, 1, source, target) for source, target in MEASURED_SHAPES],
+            dtype=np.float64,
         )
-        terms = np.array([_terms(source, target) for source, target in SHAPES])
-        # Weighted so that relative errors are small, of short sentences too.
-        self.coefficients = np.linalg.lstsq(
-            terms / costs[:, None], np.ones(len(costs)), rcond=None
-        )[0].tolist()
+        terms = np.array([_terms(source, target) for source, target in MEASURED_SHAPES])
+        # Weighted for small relative errors, so that short sentences are as exact as long ones.
+        solution = np.linalg.lstsq(terms / flops[:, None], np.ones(len(flops)), rcond=None)
+        self.coefficients = solution[0].tolist()
 
     def __call__(self, sentences: int, source: int, target: int) -> float:
-        """FLOPs of a batch of so many sentences, padded to `source` and `target` positions."""
+        """Return the FLOPs of a batch of sentences, padded to `source` and `target` positions."""
+        terms = _terms(source, target)
         return sentences * sum(
-            weight * term
-            for weight, term in zip(self.coefficients, _terms(source, target), strict=True)
+            coefficient * term for coefficient, term in zip(self.coefficients, terms, strict=True)
         )
 
 
-def count(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
-    """Measured FLOPs of forward and backward pass of one batch without padding. Leaves gradients in `model`, which is on the CPU."""
+def measure_flops(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
+    """Return the counted FLOPs of the forward and backward pass of a batch without padding.
+
+    The model must be on the CPU. It is left with gradients.
+    """
     ids = torch.full((sentences, source), EOS)
     inputs, targets = torch.full((sentences, target), BOS), torch.full((sentences, target), EOS)
-    # No random number of training is to be used up.
     with (
-        torch.random.fork_rng(devices=[]),
-        without_onednn(),
+        torch.random.fork_rng(devices=[]),  # so that training draws the same random numbers
+        disable_onednn(),
         FlopCounterMode(display=False) as counter,
     ):
         output = model(ids, torch.ones_like(ids, dtype=torch.bool), inputs)
@@ -76,16 +77,15 @@ def count(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
 
 
 @contextlib.contextmanager
-def without_onednn() -> Iterator[None]:
-    """oneDNN computes an LSTM layer in one piece, which the counter does not see."""
+def disable_onednn() -> Iterator[None]:
+    """Disable oneDNN, whose fused LSTM layers the counter does not see."""
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "TF32 acceleration"
-        )  # setting the flags back says that this is no Intel GPU
+        # Restoring the flags warns that this is no Intel GPU.
+        warnings.filterwarnings("ignore", "TF32 acceleration")
         with torch.backends.mkldnn.flags(enabled=False):
             yield
 
 
 def _terms(source: int, target: int) -> list[float]:
-    """What the cost of a sentence is a sum of: 1, S, T, S^2, S T, T^2."""
+    """Return the terms of the polynomial for source length S and target length T."""
     return [1.0, source, target, source**2, source * target, target**2]

@@ -1,4 +1,4 @@
-"""What may go wrong or be asked for in the middle of training, handled in one place each."""
+"""Context managers for the training loop: out-of-memory errors and stop signals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mt.errors import MTError
 
 
 @contextlib.contextmanager
-def memory_advice(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
-    """Running out of memory says which setting to lower."""
+def explain_out_of_memory(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
+    """Raise MTError that says which setting to lower if a step runs out of memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -26,28 +26,32 @@ def memory_advice(batches: list[Batch], batch_tokens: int) -> Iterator[None]:
             for b in batches
         )
         raise MTError(
-            f"out of memory in a step on {shapes or 'no batch'}: lower trainer.batch_tokens (now {batch_tokens}) "
-            "and raise trainer.accumulate to make up for it"
+            f"out of memory in a step with {shapes or 'no batch'}: lower trainer.batch_tokens "
+            f"(now {batch_tokens}) and raise trainer.accumulate to compensate"
         ) from error
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying; a second one acts as usual. Only the main thread can be asked."""
-    asked: list[int] = []
+def catch_stop_signals() -> Iterator[list[int]]:
+    """Append SIGINT and SIGTERM to the list instead of acting on them.
+
+    A second signal of the same kind acts as usual. Outside the main thread, signals cannot be
+    caught, and nothing changes.
+    """
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield received
         return
 
-    def note(number: int, _: object) -> None:
-        asked.append(number)
-        signal.signal(number, before[number])
+    def receive(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
 
-    before: dict[int, Any] = {
-        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+    previous: dict[int, Any] = {
+        number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield asked
+        yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,7 @@
-"""Muon: the momentum of each matrix, made orthogonal, as its step (Jordan et al. 2024, kellerjordan.github.io/posts/muon)."""
+"""Muon: momentum with orthogonalised updates for weight matrices (Jordan et al. 2024).
+
+See kellerjordan.github.io/posts/muon.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the quintics a x + b x^3 + c x^5 that are applied one after the other, each the nearest to 1 on
-# the interval where the one before has left the singular values (Amsel et al. 2025, algorithm 3,
-# the Polar Express), the first being [0.01, 1]: they end between 0.73 and 1.27. Jordan et al.
-# repeat one quintic five times, for values from 0.002 on; on a CPU the rounds are a good part of a
-# step.
+# (a, b, c) of the polynomials a x + b x^3 + c x^5, applied one after the other to singular values.
+# Each is the best approximation of 1 on the interval that the previous one maps to, starting with
+# [0.01, 1] (Polar Express, Amsel et al. 2025, algorithm 3). The result is between 0.73 and 1.27.
+# Jordan et al. apply one polynomial five times, for singular values from 0.002. Three take less
+# time, which matters on a CPU.
 COEFFICIENTS = ((8.0934, -23.6204, 17.4462), (3.6366, -2.7219, 0.5365), (2.6613, -1.9772, 0.4526))
-PRECISION = torch.bfloat16  # of the products: rounds far less than the iteration leaves open
-RMS = 0.2  # of a step's entries, as AdamW's steps have: one learning rate then serves both (Liu et al. 2025, section 2.2)
+PRODUCT_DTYPE = torch.bfloat16  # its rounding error is far below that of the approximation
+# Root mean square of an update, as that of AdamW, so that both can use the same learning rate
+# (Liu et al. 2025, section 2.2).
+UPDATE_RMS = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """For weight matrices that are applied to vectors. Embeddings, output layers, biases and norms are AdamW's.
+    """Muon optimizer for the weight matrices of linear layers.
 
-    The step of a matrix of r x c is the nearest orthogonal matrix to its momentum (Nesterov's),
-    times 0.2 sqrt(max(r, c)). All directions of a matrix so learn at the same speed, not only those
-    in which gradients are large. Matrices of the same shape are orthogonalised together.
-    torch.optim.Muon takes one matrix after the other, with one polynomial, and cannot skip a step.
+    The update of an r x c matrix is the orthogonal matrix closest to its Nesterov momentum, times
+    0.2 sqrt(max(r, c)). All directions of a matrix thus learn at the same speed, not only those
+    with large gradients.
+
+    Matrices of the same shape are orthogonalised together. In contrast, torch.optim.Muon processes
+    one matrix at a time, with a single polynomial, and cannot skip a step.
     """
 
-    found_inf: Tensor | None = (
-        None  # 1.0 where the next step must change nothing; the switch that fused AdamW has
-    )
+    found_inf: Tensor | None = None  # if 1.0, the next step does nothing, as in fused AdamW
 
     def __init__(
         self,
@@ -43,24 +48,25 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step with the gradients that the matrices have."""
+        """Update all matrices with their gradients."""
         for group in self.param_groups:
-            alike: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
+            by_shape: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:
-                alike[matrix.shape, matrix.device].append(matrix)
-            for matrices in alike.values():
+                by_shape[matrix.shape, matrix.device].append(matrix)
+            for matrices in by_shape.values():
                 self._step(matrices, group["lr"], group["momentum"], group["weight_decay"])
 
     def _step(self, matrices: list[Tensor], lr: float, decay: float, weight_decay: float) -> None:
+        """Update matrices of the same shape."""
         gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
-        moving: Tensor | float = 1.0
+        active: Tensor | float = 1.0  # 0 if the step is skipped
         if self.found_inf is not None and self.found_inf.device.type == "cpu":
             if self.found_inf:
                 return
-        elif (
-            self.found_inf is not None
-        ):  # the host does not look: what is not a number would remain so, however little of it is added
-            moving = 1.0 - self.found_inf
+        elif self.found_inf is not None:
+            # Without synchronisation: the step is computed, with factor 0. Replace NaN and
+            # infinity, which would stay NaN.
+            active = 1.0 - self.found_inf
             for gradient in gradients:
                 torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
         momenta = [
@@ -68,23 +74,23 @@ class Muon(torch.optim.Optimizer):
             for matrix in matrices
         ]
         for momentum, gradient in zip(momenta, gradients, strict=True):
-            momentum.lerp_(gradient, (1 - decay) * moving)
-        # Nesterov's look ahead.
-        steps = orthogonalise(
-            torch.stack(
-                [g.lerp_(m, decay).to(PRECISION) for g, m in zip(gradients, momenta, strict=True)]
-            )
-        )
+            momentum.lerp_(gradient, (1 - decay) * active)
+        nesterov = [
+            gradient.lerp_(momentum, decay).to(PRODUCT_DTYPE)
+            for gradient, momentum in zip(gradients, momenta, strict=True)
+        ]
+        updates = orthogonalise(torch.stack(nesterov))
         if weight_decay:
-            torch._foreach_mul_(matrices, 1 - lr * weight_decay * moving)
-        size = lr * RMS * max(matrices[0].shape) ** 0.5
-        torch._foreach_sub_(matrices, list(steps.to(matrices[0].dtype).mul_(size * moving)))
+            torch._foreach_mul_(matrices, 1 - lr * weight_decay * active)
+        size = lr * UPDATE_RMS * max(matrices[0].shape) ** 0.5
+        torch._foreach_sub_(matrices, list(updates.to(matrices[0].dtype).mul_(size * active)))
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
-    """U V' of each matrix U S V', nearly: singular values that are not small come out near 1. [N, R, C] -> [N, R, C].
+    """Return approximately U V' of each matrix U S V', [N, R, C] -> [N, R, C].
 
-    By polynomials of odd powers, which need products only.
+    Odd polynomials, which need matrix products only, map singular values that are not small to
+    values close to 1.
     """
     wide = matrices.size(1) <= matrices.size(2)
     x = matrices if wide else matrices.mT

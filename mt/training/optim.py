@@ -1,4 +1,4 @@
-"""The optimizer, and the average of the weights."""
+"""Optimizers, and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -12,68 +12,83 @@ from mt.config.schema import OptimConfig
 from mt.training.muon import Muon
 
 
-class Optimizers:
-    """The optimizers of a model's parameters, each of which belongs to one of them, as one."""
+class CombinedOptimizer:
+    """Several optimizers as one; each parameter of the model belongs to one of them."""
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
-        self._of = {
+        self._part = {
             p: part for part in parts for group in part.param_groups for p in group["params"]
         }
 
     def state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
-        """What its optimizer remembers of a parameter, by name; to be read and to be set."""
-        return self._of[parameter].state[parameter]
+        """Return the optimizer state of a parameter by name, to read or modify."""
+        return self._part[parameter].state[parameter]
 
     def step(self, rate: float, skipped: Tensor) -> None:
-        """One step at learning rate `rate`; where `skipped` (on the device) is 1.0, one that changes nothing."""
+        """Update the weights at learning rate `rate`; do nothing if the tensor `skipped` is 1.0."""
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate
-            part.found_inf = skipped  # type: ignore[attr-defined]  # the switch that GradScaler uses
+            part.found_inf = skipped  # type: ignore[attr-defined]  # as torch.amp.GradScaler does
             part.step()
 
 
-def build_optimizer(config: OptimConfig, model: nn.Module) -> Optimizers:
-    """AdamW (Loshchilov and Hutter 2019) in one fused call, for all parameters or beside Muon, which takes the weight matrices.
+def build_optimizer(config: OptimConfig, model: nn.Module) -> CombinedOptimizer:
+    """Return fused AdamW (Loshchilov and Hutter 2019), or Muon for weight matrices with AdamW.
 
-    Only matrices decay: not biases and norms, nor the vectors of words and of positions. Muon
-    leaves the output layer to AdamW, as Jordan et al. do: its rows are vectors of words too.
+    Weight decay applies to weight matrices only, not to biases, norms or embeddings of words and
+    positions. As in Jordan et al. 2024, AdamW optimizes the output layer, whose rows are word
+    embeddings too.
     """
-    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    head = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
-    kinds: dict[str, list[nn.Parameter]] = {"muon": [], "matrices": [], "others": []}
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    output = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
+    muon: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    not_decayed: list[nn.Parameter] = []
     for parameter in model.parameters():
-        matrix = parameter.dim() > 1 and id(parameter) not in tables
-        muon = (
-            config.optimizer == "muon"
-            and matrix
-            and parameter.dim() == 2
-            and id(parameter) not in head
-        )
-        kinds["muon" if muon else "matrices" if matrix else "others"].append(parameter)
-    adam = [
-        {"params": kinds["matrices"], "weight_decay": config.weight_decay},
-        {"params": kinds["others"], "weight_decay": 0.0},
+        if parameter.dim() < 2 or id(parameter) in embeddings:
+            not_decayed.append(parameter)
+        elif config.optimizer == "muon" and parameter.dim() == 2 and id(parameter) not in output:
+            muon.append(parameter)
+        else:
+            decayed.append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": not_decayed, "weight_decay": 0.0},
     ]
     betas = config.betas[0], config.betas[1]
     parts: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(adam, lr=config.lr, betas=betas, eps=config.eps, fused=True)
+        torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True)
     ]
-    if kinds["muon"]:
-        parts.append(Muon(kinds["muon"], config.lr, config.momentum, config.weight_decay))
-    return Optimizers(parts)
+    if muon:
+        parts.append(Muon(muon, config.lr, config.momentum, config.weight_decay))
+    return CombinedOptimizer(parts)
+
+
+def collect_gradients(model: nn.Module) -> list[Tensor]:
+    """Return the gradients of all parameters; zeros if a rank had no batch that reaches them."""
+    for parameter in model.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
 
 
 @torch.no_grad()
-def update(
-    optimizer: Optimizers, gradients: list[Tensor], tokens: Tensor, clip: float, rate: float
+def apply_gradients(
+    optimizer: CombinedOptimizer,
+    gradients: list[Tensor],
+    tokens: Tensor,
+    clip: float,
+    rate: float,
 ) -> tuple[Tensor, Tensor]:
-    """One step with gradients that are sums over `tokens`: average, clip to norm `clip` (0: no limit), apply.
+    """Average gradients that are sums over `tokens`, clip them, and update the weights.
 
-    A gradient that is not finite changes nothing: the optimizers themselves skip the step, without
-    the host having to look. Returns (gradient norm before clipping, 1.0 where the step was
-    skipped), both on the device.
+    `clip` is the maximum norm; 0: no clipping. If a gradient is not finite, the optimizers skip the
+    step on the device, without synchronisation with the host.
+
+    Returns the gradient norm before clipping, and 1.0 if the step was skipped, else 0.0; both are
+    tensors on the device.
     """
     scale = 1.0 / tokens.clamp(min=1)
     norm = torch.nn.utils.get_total_norm(gradients) * scale
@@ -85,11 +100,12 @@ def update(
     return norm, skipped
 
 
-class Average:
-    """Exponential moving average of the weights, for validation and as the saved model (Kingma and Ba 2015, section 7.2).
+class WeightAverage:
+    """Exponential moving average of the weights (Kingma and Ba 2015, section 7.2).
 
-    The decay grows with the steps, min(decay, (1 + t) / (10 + t)), so that early averages forget
-    the initial weights. With decay 0 the average is the weights themselves.
+    It is validated and saved as the model. The decay rises with step t, as
+    min(decay, (1 + t) / (10 + t)), so that early averages forget the initial weights. With decay 0,
+    the average is the current weights.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -99,22 +115,20 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the weights after optimizer step `step`."""
+        """Update the average with the weights after optimizer step `step`."""
         if self.shadow:
             weight = 1 - min(self.decay, (1 + step) / (10 + step))
             torch._foreach_lerp_(list(self.shadow.values()), list(self.live.values()), weight)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """The model has the averaged weights inside the block and its own after it."""
-        own = (
-            [parameter.detach().clone() for parameter in self.live.values()] if self.shadow else []
-        )
+        """Give the model the averaged weights inside the `with` block."""
+        current = [p.detach().clone() for p in self.live.values()] if self.shadow else []
         self._set(list(self.shadow.values()))
         try:
             yield
         finally:
-            self._set(own)
+            self._set(current)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""What a run tells: lines for people, `metrics.jsonl` and TensorBoard for tools."""
+"""Output of a run: messages for people, and metrics for tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from mt.run_folder import RunFolder
 
 
 class RunLog:
-    """Writes to standard error and train.log; numbers to metrics.jsonl and TensorBoard. Silent on ranks other than the first."""
+    """Messages on standard error and in the log file, metrics as JSON lines and for TensorBoard.
+
+    Silent if not `active`, that is, on all ranks but the first.
+    """
 
     def __init__(self, folder: RunFolder, active: bool) -> None:
         self.folder, self.active = folder, active
@@ -23,16 +26,16 @@ class RunLog:
         self._board: SummaryWriter | None = None
         if active:
             folder.path.mkdir(parents=True, exist_ok=True)
-            self._text = open(folder.log, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the run
+            self._text = open(folder.log, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Write a message to standard error, and with the time to the log file."""
         if self.active:
             print(line, file=sys.stderr, flush=True)
             print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=self._text, flush=True)
 
     def start_metrics(self, step: int) -> None:
-        """Begin to record numbers after `step`: those that an interrupted run wrote beyond its last save are dropped."""
+        """Open the metric files; remove the records after `step`, the step of the checkpoint."""
         if not self.active:
             return
         self.folder.drop_metrics_after(step)
@@ -40,7 +43,10 @@ class RunLog:
         self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
 
     def record(self, kind: str, step: int, **values: Any) -> None:
-        """One object in metrics.jsonl: {"kind": "train" or "val", "step": ..., ...}; numbers go to TensorBoard too."""
+        """Append a record {"kind": "train" or "val", "step": ..., ...} to the metrics.
+
+        Numbers are also written for TensorBoard.
+        """
         if self._metrics is None or self._board is None:
             return
         rounded = {
@@ -53,7 +59,8 @@ class RunLog:
                 self._board.add_scalar(f"{kind}/{key}", value, step)
 
     def close(self) -> None:
+        """Close all files."""
         for file in (self._text, self._metrics, self._board):
             if file is not None:
-                with contextlib.suppress(OSError):  # a full disk has been reported already
+                with contextlib.suppress(OSError):  # a full disk has already been reported
                     file.close()

@@ -1,6 +1,8 @@
-"""The training loop. `Trainer.fit` reads top to bottom; everything it decides is a function of the step, so that an
-interrupted run continues exactly: the order of the data and all random numbers come from (seed,
-epoch, batch)."""
+"""The training loop: read `Trainer.fit` from top to bottom.
+
+An interrupted run continues exactly, because the order of the data and all random numbers are
+functions of (seed, epoch, batch).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mt.cli import format_duration
 from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
 from mt.data.batch_stream import BatchStream, Position, Step
@@ -29,24 +30,27 @@ from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
-from mt.training.budget import Budget, Clock
+from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from mt.training.compiled import compile_layers, compiler_advice, uncompiled
+from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
 from mt.training.cost import peak_memory
 from mt.training.distributed import ProcessGroup
 from mt.training.flops import FlopsEstimator
-from mt.training.guards import memory_advice, stop_signals
-from mt.training.meter import Meter
-from mt.training.optim import Average, build_optimizer, update
+from mt.training.guards import catch_stop_signals, explain_out_of_memory
+from mt.training.optim import (
+    WeightAverage,
+    apply_gradients,
+    build_optimizer,
+    collect_gradients,
+)
+from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
-from mt.training.validation import Validator
-
-MAX_SKIPPED = 20  # non-finite steps in a row after which training has evidently failed
+from mt.training.validation import ValidationScores, Validator
 
 
 class Trainer:
-    """Trains `model` in place on `data` as `config` says and leaves the best weights in the run directory."""
+    """Train `model` in place and write the best weights and checkpoints to the run directory."""
 
     def __init__(
         self,
@@ -55,166 +59,100 @@ class Trainer:
         data: PreparedData,
         folder: RunFolder,
         log: RunLog,
-        ranks: ProcessGroup,
+        group: ProcessGroup,
         device: torch.device,
     ):
-        self.config, self.model, self.data, self.folder, self.log, self.ranks, self.device = (
-            config,
-            model,
-            data,
-            folder,
-            log,
-            ranks,
-            device,
-        )
-        trainer = config.trainer
-        self.budget = Budget.of(trainer)
-        self.order = BatchOrder(data.train, trainer.batch_tokens, config.seed)
+        self.config, self.model, self.data, self.folder = config, model, data, folder
+        self.log, self.group, self.device = log, group, device
+        self.budget = TrainingBudget.from_config(config.trainer)
+        self.order = BatchOrder(data.train, config.trainer.batch_tokens, config.seed)
         self.optimizer = build_optimizer(config.optim, model)
-        self.average = Average(model, config.optim.ema)
-        self.cost = FlopsEstimator(model)
-        self.validator = Validator(config, data, ranks, device)
+        self.average = WeightAverage(model, config.optim.ema)
+        self.flops = FlopsEstimator(model)
+        self.validator = Validator(config, data, group, device)
         self.state = TrainingState(data_hash=data.hash)
-        self.skipped_in_a_row = 0
 
     def resume(self) -> bool:
-        """Continue from the last save, if there is one. Says whether there was."""
-        found = self.folder.checkpoint.exists()
-        if found:
+        """Load the last checkpoint if there is one; return whether there was."""
+        has_checkpoint = self.folder.checkpoint.exists()
+        if has_checkpoint:
             state = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
             if state.data_hash != self.data.hash:
                 raise MTError(
-                    f"the prepared text is not what {self.folder} was trained on: its files, or the versions of sentencepiece or Python, "
-                    "have changed; restore them, or choose another name=..."
+                    f"{self.folder} was trained on different prepared text: its files, or the "
+                    "versions of sentencepiece or Python, have changed; restore them, or choose "
+                    "another name=..."
                 )
             if self.budget.flops and math.isnan(state.flops):
                 raise MTError(
-                    f"{self.folder} began with a version of mt that did not count operations: limit it by something else"
+                    f"{self.folder} was started by a version of mt that did not count "
+                    "floating-point operations: use another limit than trainer.max_flops"
                 )
             self.state = state
-        if len(set(self.ranks.gather((self.state.step, self.data.hash)))) > 1:
+        if len(set(self.group.all_gather((self.state.step, self.data.hash)))) > 1:
             raise MTError(
-                "the processes see different runs or different text: they need one shared folder for runs_dir and data.cache"
+                "the processes have different checkpoints or different text: "
+                "runs_dir and data.cache must be on a shared file system"
             )
-        return found
+        return has_checkpoint
 
     def fit(self) -> TrainingState:
-        """Train until the budget is spent or patience runs out; validate and save on the way. A signal saves and leaves."""
+        """Train until the budget is spent or patience runs out, and return the final state.
+
+        Validates and saves checkpoints on the way. SIGINT and SIGTERM save a checkpoint and raise
+        SystemExit(130).
+        """
         state, config = self.state, self.config.trainer
-        self.clock = Clock(state.minutes)
-        self.meter = Meter(state.minutes)
+        self.clock = TrainingClock(state.minutes)
+        self.reporter = ProgressReporter(self.log, self.budget, state)
         self.log.start_metrics(state.step)
         self.model.train()
         if config.compile:
             compile_layers(self.model)
-        self._introduce()
-        saved = validated = state.minutes
-        with stop_signals() as asked, contextlib.closing(self._steps()) as steps:
+        self._report_start()
+        last_save = last_validation = state.minutes
+        with catch_stop_signals() as signals, contextlib.closing(self._steps()) as steps:
             while True:
-                # At the top, so that a run that stopped between a step and its validation goes on
-                # with that validation.
-                late = config.val_minutes and state.minutes - validated >= config.val_minutes
-                due = self._over() or late or self._at(config.val_every)
-                if due and state.step and state.validated != state.step:
+                # At the top, so that a run that stopped between a step and its validation
+                # continues with that validation.
+                if self._should_validate(last_validation):
                     self._validate()
-                    saved = validated = state.minutes
-                if self._over():
+                    last_save = last_validation = state.minutes
+                if self._is_over():
                     break
                 step, batches = next(steps)
-                before = state.minutes
-                with memory_advice(batches, config.batch_tokens), compiler_advice(config.compile):
+                minutes_before = state.minutes
+                with (
+                    explain_out_of_memory(batches, config.batch_tokens),
+                    explain_compiler_errors(config.compile),
+                ):
                     self._train_step(step, batches)
-                stop = self._synchronise(bool(asked), batches)
-                state.training_minutes += state.minutes - before
-                saving = stop or state.minutes - saved >= config.save_minutes
-                if saving or self._at(config.log_every) or state.step == 1:
-                    self._report()
-                if saving:
+                stop = self._synchronise(bool(signals), batches)
+                state.training_minutes += state.minutes - minutes_before
+                save = stop or state.minutes - last_save >= config.save_minutes
+                if save or self._at_interval(config.log_every) or state.step == 1:
+                    self.reporter.report()
+                if save:
                     self._save()
-                    saved = state.minutes
+                    last_save = state.minutes
                 if stop:
                     self.log.say(
-                        f"stopped by a signal and saved after step {state.step:,}: the same command continues"
+                        f"stopped by a signal and saved after step {state.step:,}: "
+                        "the same command continues"
                     )
                     raise SystemExit(130)
-        self.log.say(f"training ends: {self._reason()}")
+        self.log.say(f"training ends: {self._stop_reason()}")
         return state
 
-    def _introduce(self) -> None:
-        count, padding = (
-            len(self.order.epoch(self.state.epoch)),
-            self.order.padding(self.state.epoch),
-        )
-        self.log.say(
-            f"an epoch has {count:,} batches; {padding:.1%} of their positions are padding"
-        )
-        for note in self.validator.notes:
-            self.log.say(f"note: {note}")
-
-    def _at(self, every: int) -> bool:
-        return every > 0 and self.state.step % every == 0
-
-    def _over(self) -> bool:
-        """Whether the budget is spent or validation has not improved for too long."""
-        patience = self.config.trainer.patience
-        return self._spent() >= 1 or bool(patience and self.state.bad >= patience)
-
-    def _spent(self) -> float:
-        return self.budget.progress(self.state)
-
-    def _reason(self) -> str:
-        state = self.state
-        if self._spent() < 1:
-            return f"no better validation {state.bad} times in a row (trainer.patience)"
-        return self.budget.reached(state)
-
-    def _synchronise(self, asked: bool = False, batches: Sequence[Batch] = ()) -> bool:
-        """One message a step between ranks: whether any was asked to stop, rank 0's clock for all, what their batches cost."""
-        state = self.state
-        tokens = sum(batch.target_tokens for batch in batches)
-        flops = sum(
-            self.cost(len(batch.source), batch.source.shape[1], batch.target.shape[1])
-            for batch in batches
-        )
-        message = torch.tensor(
-            [float(asked), self.clock.minutes if self.ranks.first else 0.0, tokens, flops],
-            dtype=torch.float64,
-        )
-        self.ranks.sum([message])
-        stop, state.minutes, tokens, flops = message.tolist()
-        state.target_tokens += int(tokens)
-        state.flops += flops
-        return stop > 0
-
-    def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
-        """Optimizer steps with this rank's batches as tensors, made ahead by another thread."""
-        group = self.ranks.world * self.config.trainer.accumulate
-        start = Position(self.state.epoch, self.state.batch)
-        sampling = self.config.data.tokenizer.sampling
-        stream = BatchStream(self.order, group, self.ranks.rank, self.ranks.world, start)
-
-        def load(step: Step) -> tuple[Step, list[Batch]]:
-            segment = (
-                Segmenter(
-                    self.data.tokenizer,
-                    sampling,
-                    self.config.seed,
-                    step.epoch,
-                    self.config.data.max_pieces,
-                )
-                if sampling
-                else None
-            )
-            return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
-
-        return prefetch(map(load, stream))
-
     def _train_step(self, step: Step, batches: list[Batch]) -> None:
-        """Accumulate gradients over the micro-batches of all ranks, then update once. Nothing here waits for a GPU."""
+        """Accumulate gradients over the micro-batches of all ranks, then update the weights once.
+
+        Nothing here waits for a GPU.
+        """
         state, optim = self.state, self.config.optim
-        rate = learning_rate(optim, state.step + 1, self._spent())
+        rate = learning_rate(optim, state.step + 1, self.budget.fraction_spent(state))
         for parameter in self.model.parameters():
-            parameter.grad = None  # the first backward pass then hands over its own: nothing to fill with zeros and to add to
+            parameter.grad = None  # so that backward stores a new tensor instead of adding to zeros
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
         for (index, _), batch in zip(step.micro_batches, batches, strict=True):
             seed_everything(self.config.seed, step.epoch, index)
@@ -223,20 +161,17 @@ class Trainer:
             sums[0] += loss.detach()
             sums[1] += nll
             sums[2] += batch.target_tokens
-        gradients = all_gradients(self.model)
-        self.ranks.sum([*gradients, sums])
-        norm, skipped = update(self.optimizer, gradients, sums[2], optim.clip, rate)
+        gradients = collect_gradients(self.model)
+        self.group.all_reduce_sum([*gradients, sums])
+        norm, skipped = apply_gradients(self.optimizer, gradients, sums[2], optim.clip, rate)
         state.step += 1
-        state.epoch, state.batch, state.epochs = (
-            step.position.epoch,
-            step.position.batch,
-            step.progress,
-        )
+        state.epoch, state.batch = step.position.epoch, step.position.batch
+        state.epochs = step.progress
         self.average.update(state.step)
-        self.meter.add(sums, norm, skipped, rate)
+        self.reporter.add(sums, norm, skipped, rate)
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What is minimised, and the negative log-likelihood: sums over the batch's target tokens."""
+        """Return the training loss and the negative log-likelihood, summed over target tokens."""
         with autocast(self.device, self.config.trainer.precision):
             output = self.model(batch.source, batch.source_mask, batch.target_input)
             loss, nll = cross_entropy(
@@ -246,105 +181,119 @@ class Trainer:
             loss = loss + term(nll, batch.target != PAD)
         return loss, nll.sum()
 
-    def _report(self) -> None:
-        """A progress line and a record, with what was summed up since the last one."""
-        state = self.state
-        m = self.meter.read(state.minutes)
-        if not m.steps:
-            return
-        state.skipped += m.skipped
-        self.skipped_in_a_row = self.skipped_in_a_row + m.steps if m.skipped == m.steps else 0
-        if m.skipped:
-            self.log.say(
-                f"warning: {m.skipped} of the last {m.steps} steps had gradients that are not finite and changed nothing"
-            )
-        if self.skipped_in_a_row >= MAX_SKIPPED:
-            raise MTError(
-                f"the last {self.skipped_in_a_row} gradients were not finite: "
-                "lower optim.lr, raise optim.warmup, or set trainer.precision=fp32"
-            )
-        spent = self._spent()
-        left = (
-            f"{format_duration(state.minutes * (1 - spent) / spent)} left" if spent < 1 else "done"
-        )
-        self.log.say(
-            f"step {state.step:,}  epoch {state.epochs:.2f}  loss {m.loss:.3f}  ppl {m.perplexity:.2f}  lr {m.rate:.2e}  "
-            f"norm {m.norm:.2f}  {m.tokens_per_second:,.0f} tok/s  {format_duration(state.minutes)}, {left}"
-        )
-        self.log.record(
-            "train",
-            state.step,
-            epoch=state.epochs,
-            minutes=state.minutes,
-            loss=m.loss,
-            nll=m.nll,
-            lr=m.rate,
-            gradient_norm=m.norm,
-            tokens_per_second=m.tokens_per_second,
-            target_tokens=state.target_tokens,
-            skipped=state.skipped,
-        )
-
     def _validate(self) -> None:
-        """Validate the averaged weights, keep them if they are the best so far, save."""
-        self._report()
-        state, metric = self.state, self.config.trainer.val_metric
-        with self.average.applied(), uncompiled(self.config.trainer.compile):
+        """Validate the averaged weights, save them if they are the best so far, and checkpoint."""
+        self.reporter.report()
+        state = self.state
+        with self.average.applied(), eager_mode(self.config.trainer.compile):
             self.model.eval()
             scores = self.validator(self.model)
             self.model.train()
-            better = state.best is None or (
-                scores.bleu > state.best if metric == "bleu" else scores.loss < state.best
-            )
-            state.bad = 0 if better else state.bad + 1
-            state.validated = state.step
-            if better:
-                state.best, state.best_step = getattr(scores, metric), state.step
+            improved = self._update_best(scores)
             self._synchronise()
-            for sample in scores.samples:
-                self.log.say(sample)
-            self.log.say(
-                f"validation at step {state.step:,}: {scores.line()}{'  (best so far)' if better else ''}"
-            )
-            monitored = self.model.monitored_values()
-            if monitored:
-                self.log.say(
-                    "  " + ", ".join(f"{name} {value:.2f}" for name, value in monitored.items())
-                )
-            spent = {
-                name: getattr(state, name)
-                for name in ("minutes", "training_minutes", "target_tokens", "flops")
-            }
-            self.log.record(
-                "val", state.step, **spent, bleu=scores.bleu, loss=scores.loss, **monitored
-            )
-            if better and self.ranks.first:
-                write_tensors(
-                    self.folder.model,
-                    model_tensors(self.model),
-                    {**asdict(state), "bleu": scores.bleu, "loss": scores.loss},
-                )
+            self.reporter.report_validation(scores, improved, self.model.monitored_values())
+            if improved and self.group.is_main:
+                facts = {**asdict(state), "bleu": scores.bleu, "loss": scores.loss}
+                write_tensors(self.folder.model, model_tensors(self.model), facts)
         self._save()
         self._synchronise()
-        self.meter = Meter(state.minutes)
+        self.reporter.restart()
+
+    def _update_best(self, scores: ValidationScores) -> bool:
+        """Note a validation in the state and return whether it is the best so far."""
+        state, metric = self.state, self.config.trainer.val_metric
+        score = getattr(scores, metric)
+        improved = state.best is None or (
+            score > state.best if metric == "bleu" else score < state.best
+        )
+        state.validated = state.step
+        if improved:
+            state.best, state.best_step, state.validations_since_best = score, state.step, 0
+        else:
+            state.validations_since_best += 1
+        return improved
 
     def _save(self) -> None:
-        self.state.peak_memory = max(self.state.peak_memory, peak_memory(self.device))
-        if self.ranks.first:
-            save_checkpoint(
-                self.folder, self.model, self.optimizer, self.average.shadow, self.state
-            )
+        """Save a checkpoint."""
+        state = self.state
+        state.peak_memory = max(state.peak_memory, peak_memory(self.device))
+        if self.group.is_main:
+            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, state)
 
+    def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
+        """Yield optimizer steps with the batches of this rank, prefetched by another thread."""
+        config, state = self.config, self.state
+        micro_batches = self.group.world_size * config.trainer.accumulate
+        stream = BatchStream(
+            self.order,
+            micro_batches,
+            self.group.rank,
+            self.group.world_size,
+            Position(state.epoch, state.batch),
+        )
+        sampling, max_pieces = config.data.tokenizer.sampling, config.data.max_pieces
 
-def all_gradients(model: torch.nn.Module) -> list[Tensor]:
-    """One for each parameter: zeros where no batch reached it, as on a rank that had none."""
-    for parameter in model.parameters():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        def load(step: Step) -> tuple[Step, list[Batch]]:
+            segment = None
+            if sampling:
+                segment = Segmenter(
+                    self.data.tokenizer, sampling, config.seed, step.epoch, max_pieces
+                )
+            return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
+
+        return prefetch(map(load, stream))
+
+    def _synchronise(self, stop: bool = False, batches: Sequence[Batch] = ()) -> bool:
+        """Exchange one message between ranks per step, and return whether any of them must stop.
+
+        All ranks take the time of rank 0, and count the target tokens and operations of all.
+        """
+        state = self.state
+        tokens = sum(batch.target_tokens for batch in batches)
+        flops = sum(
+            self.flops(len(batch.source), batch.source.shape[1], batch.target.shape[1])
+            for batch in batches
+        )
+        minutes = self.clock.minutes if self.group.is_main else 0.0
+        message = torch.tensor([float(stop), minutes, tokens, flops], dtype=torch.float64)
+        self.group.all_reduce_sum([message])
+        stops, state.minutes, tokens, flops = message.tolist()
+        state.target_tokens += int(tokens)
+        state.flops += flops
+        return stops > 0
+
+    def _report_start(self) -> None:
+        epoch = self.state.epoch
+        count, padding = len(self.order.epoch(epoch)), self.order.padding(epoch)
+        self.log.say(f"{count:,} batches per epoch; {padding:.1%} of their positions are padding")
+        for note in self.validator.notes:
+            self.log.say(f"note: {note}")
+
+    def _should_validate(self, last_validation: float) -> bool:
+        """Return whether a validation is due; `last_validation` is in minutes of training."""
+        state, config = self.state, self.config.trainer
+        late = config.val_minutes and state.minutes - last_validation >= config.val_minutes
+        due = self._is_over() or late or self._at_interval(config.val_every)
+        return bool(due and state.step and state.validated != state.step)
+
+    def _at_interval(self, interval: int) -> bool:
+        return interval > 0 and self.state.step % interval == 0
+
+    def _is_over(self) -> bool:
+        """Return whether the budget is spent or the patience has run out."""
+        patience = self.config.trainer.patience
+        out_of_patience = bool(patience and self.state.validations_since_best >= patience)
+        return self.budget.fraction_spent(self.state) >= 1 or out_of_patience
+
+    def _stop_reason(self) -> str:
+        state = self.state
+        if self.budget.fraction_spent(state) >= 1:
+            return self.budget.limit_reached(state)
+        count = state.validations_since_best
+        return f"no improvement in {count} validations (trainer.patience)"
 
 
 def seed_everything(*numbers: int) -> None:
-    """Make what follows a function of these numbers: dropout is then the same on any rank and after any restart."""
+    """Seed PyTorch with a hash of `numbers`, so that dropout is the same on any rank or restart."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     torch.manual_seed(seed)

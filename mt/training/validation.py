@@ -1,4 +1,4 @@
-"""Validation: loss and BLEU of the model as it stands, shared out over the ranks."""
+"""Validation: loss and BLEU of a model, computed in parallel by all ranks."""
 
 from __future__ import annotations
 
@@ -22,46 +22,44 @@ from mt.training.distributed import ProcessGroup
 
 
 @dataclass
-class Scores:
-    """What a validation found, the same on every rank."""
+class ValidationScores:
+    """Scores of a validation, the same on all ranks."""
 
-    loss: float  # negative log-likelihood, nats a target token, without label smoothing
+    loss: float  # negative log-likelihood in nats per target token, without label smoothing
     bleu: float
-    samples: list[str]  # lines to show
+    samples: list[str]  # lines that show some translations
 
-    def line(self) -> str:
+    def summary(self) -> str:
+        """Return the scores in one line."""
         return (
             f"BLEU {self.bleu:.2f}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
         )
 
 
 class Validator:
-    """Scores a model on the validation pairs; call it on every rank."""
+    """Score models on the validation set; all ranks must call it."""
 
     def __init__(
-        self, config: Config, data: PreparedData, ranks: ProcessGroup, device: torch.device
+        self, config: Config, data: PreparedData, group: ProcessGroup, device: torch.device
     ) -> None:
-        self.config, self.data, self.ranks, self.device = config, data, ranks, device
-        self.batches = validation_batches(
-            data.val, config.trainer.batch_tokens, config.data.max_pieces + 1
-        )[ranks.rank :: ranks.world]
-        self.pairs = data.val_pairs[ranks.rank :: ranks.world]
-        left_out = int(
-            (
-                np.maximum(data.val.src_lengths, data.val.tgt_lengths) > config.data.max_pieces + 1
-            ).sum()
-        )
-        metrics, self.notes = build_metrics(
-            config.data.languages()[1], names=[HEADLINE]
-        )  # notes: what a reader of the scores must know
-        if left_out:
+        self.config, self.data, self.group, self.device = config, data, group, device
+        max_length = config.data.max_pieces + 1  # with end of sentence
+        self.batches = validation_batches(data.val, config.trainer.batch_tokens, max_length)[
+            group.rank :: group.world_size
+        ]
+        self.pairs = data.val_pairs[group.rank :: group.world_size]
+        # Notes: limitations of the scores that the user should know.
+        metrics, self.notes = build_metrics(config.data.languages()[1], names=[HEADLINE])
+        lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)
+        if too_long := int((lengths > max_length).sum()):
             self.notes.append(
-                f"{left_out} validation pairs are over data.max_pieces and count in BLEU, where they are split, but not in the loss"
+                f"{too_long} validation pairs are longer than data.max_pieces: they count in BLEU, "
+                "for which they are split, but not in the loss"
             )
         self.bleu = metrics[HEADLINE]
 
-    def __call__(self, model: Seq2Seq) -> Scores:
-        """The model must be in evaluation mode."""
+    def __call__(self, model: Seq2Seq) -> ValidationScores:
+        """Return the scores of a model, which must be in evaluation mode."""
         loss = self._loss(model)
         translator = Translator(
             [model],
@@ -71,13 +69,13 @@ class Validator:
             precision=self.config.trainer.precision,
             options=SearchOptions(beam=self.config.trainer.val_beam),
         )
-        mine = translator.translate([source for source, _ in self.pairs])
+        rank_hypotheses = translator.translate([source for source, _ in self.pairs])
         hypotheses = [""] * len(self.data.val_pairs)
-        for rank, part in enumerate(self.ranks.gather(mine)):
-            hypotheses[rank :: self.ranks.world] = part
+        for rank, part in enumerate(self.group.all_gather(rank_hypotheses)):
+            hypotheses[rank :: self.group.world_size] = part
         sources, references = zip(*self.data.val_pairs, strict=True)
         bleu = self.bleu.corpus_score(hypotheses, [list(references)])
-        return Scores(loss, bleu, self._samples(sources, hypotheses, references))
+        return ValidationScores(loss, bleu, self._samples(sources, hypotheses, references))
 
     @torch.no_grad()
     def _loss(self, model: Seq2Seq) -> float:
@@ -88,13 +86,13 @@ class Validator:
                 hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
                 sums[0] += cross_entropy(hidden, model.output, batch.target)[1].sum().item()
             sums[1] += batch.target_tokens
-        self.ranks.sum([sums])
+        self.group.all_reduce_sum([sums])
         return float(sums[0] / sums[1])
 
     def _samples(
         self, sources: tuple[str, ...], hypotheses: list[str], references: tuple[str, ...]
     ) -> list[str]:
-        """The same few sentences each time, spread over the set, so that one can watch them improve."""
+        """Return lines that show the same sentences at each validation, spread over the set."""
         count = min(self.config.trainer.samples, len(sources))
         lines = []
         for index in (len(sources) * i // count for i in range(count)):

@@ -1,4 +1,4 @@
-"""trainer.compile: the same numbers as without, in any shape; and one line where there is no compiler."""
+"""trainer.compile: the same results as without, in any shape, and clear errors."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ from mt.models.build import build_model
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.train import train
-from mt.training.compiled import compile_layers, uncompiled
+from mt.training.compilation import compile_layers, eager_mode
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script_method` is deprecated"
-)  # by PyTorch's compiler itself
+# PyTorch's compiler itself causes this warning.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
 VOCABULARY = 50
 needs_compiler = pytest.mark.skipif(
-    shutil.which(os.environ.get("CXX", "g++")) is None, reason="there is no C++ compiler here"
+    shutil.which(os.environ.get("CXX", "g++")) is None, reason="no C++ compiler"
 )
 
 
 @pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """Compiled functions are kept by code: another test's would count here."""
+def reset_compiler() -> Iterator[None]:
+    """Forget the compiled functions of other tests, which PyTorch caches by code."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     yield
@@ -48,7 +47,7 @@ def compiled_frames() -> int:
 
 
 def twins(**choices: Any) -> tuple[Seq2Seq, Seq2Seq]:
-    """Two models of the same weights, the second of which is compiled."""
+    """Return two models with the same weights, of which the second is compiled."""
     config = tiny_config("transformer", "transformer")
     config.dropout = 0.0
     for name, value in choices.items():
@@ -103,7 +102,7 @@ def loss_and_gradient(
     ids=lambda choices: f"{choices['position']}-{choices.get('pattern', choices.get('select'))}",
 )
 def test_every_mechanism_can_be_compiled(choices: dict[str, Any]) -> None:
-    """Traced as for the compiler, but run by PyTorch's own kernels, which takes seconds instead of minutes."""
+    """Traced as for the compiler, but run eagerly, which takes seconds instead of minutes."""
     plain, compiled = twins(**choices)
     with torch.compiler.set_stance("default", force_backend="eager"):
         for shape in ((3, 30, 40), (5, 9, 7)):
@@ -118,7 +117,7 @@ def test_every_mechanism_can_be_compiled(choices: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @needs_compiler
-def test_other_shapes_need_no_other_program() -> None:
+def test_other_shapes_need_no_recompilation() -> None:
     plain, compiled = twins(position="rope")
     for shape in ((3, 8, 11), (4, 12, 5)):
         torch.testing.assert_close(
@@ -135,7 +134,7 @@ def test_other_shapes_need_no_other_program() -> None:
                 rtol=1e-4,
                 atol=1e-5,
             )
-        with uncompiled(True):  # what would be another program: evaluation
+        with eager_mode(True):  # evaluation would need recompilation
             compiled.eval()(
                 torch.full((2, 3), EOS), torch.ones(2, 3, dtype=torch.bool), torch.full((2, 3), EOS)
             )
@@ -146,8 +145,8 @@ def losses(folder: Path) -> list[float]:
     return [record["loss"] for record in records if record["kind"] == "train"]
 
 
-def test_a_compiled_run_is_a_plain_run(tiny_run: Any, tmp_path: Path) -> None:
-    """Traced only, as above: the slow test before this one has the compiler itself at work."""
+def test_a_compiled_run_equals_an_eager_run(tiny_run: Any, tmp_path: Path) -> None:
+    """Only traced, as above; the slow test before this one runs the compiler."""
     base = [
         *tiny_run(60),
         "model/size=tiny",
@@ -170,7 +169,7 @@ def test_a_compiled_run_is_a_plain_run(tiny_run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_compiler_is_one_line(tiny_run: Any, tmp_path: Path) -> None:
+def test_a_missing_compiler_gives_a_clear_line(tiny_run: Any, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "CXX": str(tmp_path / "no-compiler"),

@@ -1,4 +1,4 @@
-"""Muon: orthogonal steps, the same as torch's own, for weight matrices only."""
+"""Muon: orthogonal updates of weight matrices, compared with torch.optim.Muon."""
 
 import math
 
@@ -10,27 +10,26 @@ from helpers.tiny_models import tiny_config
 from mt.config.schema import OptimConfig
 from mt.models.build import build_model
 from mt.training import muon
-from mt.training.muon import COEFFICIENTS, PRECISION, Muon, orthogonalise
-from mt.training.optim import build_optimizer, update
+from mt.training.muon import COEFFICIENTS, PRODUCT_DTYPE, Muon, orthogonalise
+from mt.training.optim import apply_gradients, build_optimizer
 
 
-@pytest.mark.parametrize(("precision", "rounding"), [(torch.float32, 1e-4), (PRECISION, 0.08)])
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-4), (PRODUCT_DTYPE, 0.08)])
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 48, 16), (2, 16, 48), (1, 1, 8)])
-def test_singular_values_become_nearly_one_and_vectors_stay(shape, precision, rounding):
+def test_singular_values_become_nearly_one_and_vectors_stay(shape, dtype, rounding):
     torch.manual_seed(0)
     left, _, right = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     values = torch.linspace(1, 0.1, left.shape[-1])
-    found = (
-        left.mT @ orthogonalise((left @ (values[:, None] * right)).to(precision)).float() @ right.mT
-    )
-    diagonal = found.diagonal(dim1=1, dim2=2)
+    matrices = (left @ (values[:, None] * right)).to(dtype)
+    result = left.mT @ orthogonalise(matrices).float() @ right.mT
+    diagonal = result.diagonal(dim1=1, dim2=2)
     assert 0.73 - rounding < diagonal.min() <= diagonal.max() < 1.27 + rounding
-    assert (found - torch.diag_embed(diagonal)).abs().max() < rounding
+    assert (result - torch.diag_embed(diagonal)).abs().max() < rounding
     assert torch.equal(orthogonalise(torch.zeros(shape)), torch.zeros(shape))
 
 
-def test_each_polynomial_is_the_nearest_to_one_where_the_one_before_left_off():
-    """Chebyshev: of all a x + b x^3 + c x^5, the one whose error is equally large at four places, with alternating signs."""
+def test_each_polynomial_is_the_best_approximation_of_one_on_its_interval():
+    """Chebyshev: the error of the best polynomial has four equal extremes of alternating sign."""
     values = torch.linspace(0.01, 1, 200_001, dtype=torch.float64)
     for a, b, c in COEFFICIENTS:
         low, high = values.min(), values.max()
@@ -39,14 +38,13 @@ def test_each_polynomial_is_the_nearest_to_one_where_the_one_before_left_off():
         inner = (error[1:-1] - error[:-2]) * (error[2:] - error[1:-1]) <= 0
         extremes = torch.cat([error[:1], error[1:-1][inner], error[-1:]])
         assert extremes.sign().tolist() == [-1, 1, -1, 1]
-        torch.testing.assert_close(
-            extremes.abs(), error.abs().max().expand(4), atol=2e-3, rtol=0
-        )  # coefficients have four places
+        # The coefficients have four decimal places.
+        torch.testing.assert_close(extremes.abs(), error.abs().max().expand(4), atol=2e-3, rtol=0)
         values = a * values + b * values**3 + c * values**5
     assert values.min() > 0.72 and values.max() < 1.28
 
 
-def test_equals_the_muon_of_torch_with_its_polynomial(monkeypatch: pytest.MonkeyPatch):
+def test_updates_equal_those_of_torch_with_its_polynomial(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(muon, "COEFFICIENTS", ((3.4445, -4.775, 2.0315),) * 3)
     torch.manual_seed(0)
     ours = [nn.Parameter(torch.randn(shape)) for shape in ((8, 8), (8, 8), (24, 8), (8, 24))]
@@ -62,9 +60,8 @@ def test_equals_the_muon_of_torch_with_its_polynomial(monkeypatch: pytest.Monkey
         one.step()
         other.step()
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(
-            a, b, atol=2e-3, rtol=0
-        )  # products in bfloat16, batched or not; steps are of 0.02
+        # Updates are about 0.02; products are in bfloat16, batched or not.
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing():
@@ -78,7 +75,9 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
         model[0].weight.grad[0, 0] = bad
-        update(optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1)
+        apply_gradients(
+            optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1
+        )
         after = [
             *model.parameters(),
             *(optimizer.state(m.weight)["momentum"] for m in model if bad != 1.0),

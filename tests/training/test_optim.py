@@ -11,16 +11,15 @@ from torch.nn import functional as F
 
 from mt.config.schema import OptimConfig
 from mt.models import loss
-from mt.training.optim import Average, build_optimizer, update
+from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
 
 
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
-    """Where padding is left out, as on a CPU, and where it counts nothing, as on a GPU."""
-    monkeypatch.setattr(
-        loss, "CHUNK_LOGITS", 60
-    )  # several chunks, the last one short, and slices of them
+    """Without padding, as on a CPU, and with padding that is masked, as on a GPU."""
+    # Several chunks, the last one shorter, and slices of them.
+    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)
     monkeypatch.setattr(loss, "SLICE_LOGITS", 25)
     torch.manual_seed(0)
     output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
@@ -46,7 +45,7 @@ def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])
-def test_update_equals_torch_clipping_and_adamw(clip):
+def test_updates_equal_clipping_and_adamw_of_torch(clip):
     torch.manual_seed(0)
     config = OptimConfig(weight_decay=0.1)
     ours, theirs = (nn.Linear(4, 3) for _ in range(2))
@@ -68,7 +67,7 @@ def test_update_equals_torch_clipping_and_adamw(clip):
         for model, scale in ((ours, 7.0), (theirs, 1.0)):  # ours: a sum over 7 tokens
             model.zero_grad()
             (scale * model(x).square().mean()).backward()
-        norm, skipped = update(
+        norm, skipped = apply_gradients(
             one, [p.grad for p in ours.parameters()], torch.tensor(7.0), clip, 0.01
         )
         expected = nn.utils.clip_grad_norm_(theirs.parameters(), clip or math.inf)
@@ -88,7 +87,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
         model.weight.grad[0, 0] = bad
-        _, skipped = update(
+        _, skipped = apply_gradients(
             optimizer, [p.grad for p in model.parameters()], torch.tensor(1.0), 1.0, 0.1
         )
         assert bool(skipped) is (bad != 1.0)
@@ -96,10 +95,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
             assert torch.equal(parameter, before[name]) is bool(skipped)
 
 
-def test_average_is_the_moving_average():
+def test_the_average_is_an_exponential_moving_average():
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
-    average, expected = Average(model, 0.9), 0.0
+    average, expected = WeightAverage(model, 0.9), 0.0
     for step in range(1, 200):
         model.weight.data.fill_(float(step))
         average.update(step)

@@ -1,0 +1,71 @@
+"""The test after training: translate the test set with the best model and score the outputs."""
+
+from __future__ import annotations
+
+import time
+
+from mt.config.schema import Config
+from mt.data.links import parse_lines
+from mt.data.prepare import PreparedData
+from mt.decoding.load import load
+from mt.decoding.options import SearchOptions
+from mt.evaluation.evaluation import Evaluation, evaluate_translations
+from mt.evaluation.metrics import fast_metrics
+from mt.evaluation.tables import text_table, to_dict
+from mt.files import write_lines
+from mt.inspection.alignment_error import score_attention
+from mt.inspection.inspector import Inspector
+from mt.run_folder import RunFolder
+from mt.training.run_log import RunLog
+
+
+def test_model(
+    config: Config, data: PreparedData, folder: RunFolder, log: RunLog
+) -> tuple[Evaluation, float]:
+    """Translate and score the test set with the best model of a run, and print the scores.
+
+    Writes sources, references, outputs and scores to the run directory. Returns the scores, and the
+    seconds that translation took.
+    """
+    log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
+    translator = load(
+        folder.path,
+        config.trainer.device,
+        config.trainer.precision,
+        workers=0,
+        options=SearchOptions(beam=config.trainer.test_beam),
+    )
+    sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
+    start = time.monotonic()
+    hypotheses = translator.translate(sources)
+    seconds = time.monotonic() - start
+    log.say(f"translated in {seconds:.1f} s; scoring")
+    for line in translator.report():
+        log.say(line)
+    columns = {"sources": sources, "references": references, "hypotheses": hypotheses}
+    constructions, alignment = None, None
+    if data.test_annotations:
+        links, names = (list(column) for column in zip(*data.test_annotations, strict=True))
+        if any(links):
+            columns["links"] = links
+            gold_links = parse_lines(links, folder.test_file("links").name)
+            inspector = Inspector(translator)
+            if inspector.attends:
+                alignment = score_attention(inspector.attention(data.test_pairs), gold_links)
+        if any(names):
+            columns["constructions"] = names
+            constructions = [line.split() for line in names]
+    evaluation = evaluate_translations(
+        sources,
+        hypotheses,
+        [references],
+        tgt_lang=config.data.languages()[1],
+        metrics=fast_metrics(),
+        constructions=constructions,
+        alignment=alignment,
+    )
+    for name, lines in columns.items():
+        write_lines(folder.test_file(name), lines)
+    folder.write_scores(to_dict(evaluation))
+    print(text_table(evaluation), flush=True)
+    return evaluation, seconds
