@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from mt.decoding.translator import Translator
     from mt.inspection.inspector import Inspector
 
-# How long threads of GNU OpenMP spin for their next piece of work before they sleep, in turns of a
-# loop; its own 300,000 are milliseconds. Where something else runs too, a thread would spin while
-# the one that it waits for has no core: a training step beside one busy process took over six times
-# as long; with 2,000 under three times, and no longer when alone. Read when torch loads.
+# The number of iterations that a thread of GNU OpenMP spins while it waits for work, before it
+# sleeps; read when torch is imported. The default of 300,000 takes milliseconds. If other processes
+# run, threads spin while those they wait for have no core. Next to one busy process, a training
+# step took over six times as long; with 2,000, less than three times, and no longer when alone.
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "2000"
 
 
 def load(paths: Any, device: str = "auto", precision: str = "auto", **settings: Any) -> Translator:
-    """A Translator from a run directory, or from several as an ensemble; see `mt.decoding.load.load`."""
-    from mt.decoding.load import load  # importing torch takes seconds: only for those who need it
+    """Load a Translator from a run directory, or several as an ensemble; see `mt.decoding.load`."""
+    from mt.decoding.load import load  # imports torch, which takes seconds
 
     return load(paths, device, precision, **settings)
 
 
 def inspect(translator: Translator) -> Inspector:
-    """Return an Inspector of the translator: its attention, as weights of pieces and words and as alignments."""
+    """Return an Inspector, which gives attention weights and word alignments of a translator."""
     from mt.inspection.inspector import Inspector
 
     return Inspector(translator)

@@ -1,4 +1,4 @@
-"""What the commands share: flags, exit codes, notes and progress on standard error."""
+"""Common parts of the commands: flags, exit codes, messages and progress on standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mt.errors import MTError, UsageError
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Reports a wrong call like every other error, in one line with exit code 2, and wants flags in full."""
+    """Argument parser that raises UsageError for invalid flags and accepts no abbreviations."""
 
     def __init__(self, prog: str, description: str, epilog: str) -> None:
         super().__init__(
@@ -30,12 +30,12 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def say(message: str) -> None:
-    """Print a note or a progress line on standard error, since standard output carries results only."""
+    """Print a message on standard error; standard output is for results only."""
     print(message, file=sys.stderr, flush=True)
 
 
 def exit_with_error(error: MTError | OSError) -> NoReturn:
-    """Print `error` as one line on standard error and exit with its code."""
+    """Print `error` in one line on standard error, and exit with its code."""
     text = (
         f"{error.filename or 'input or output'}: {error.strerror or error}"
         if isinstance(error, OSError)
@@ -46,10 +46,10 @@ def exit_with_error(error: MTError | OSError) -> NoReturn:
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Run a command's body with the exit codes that all commands share.
+    """Call a function with error messages in one line and the exit codes of all commands.
 
-    0: done; 1: failed, with one clear line; 2: wrong usage; 130: interrupted. A reader that goes
-    away (`mt-translate ... | head`) is not a failure of ours.
+    0: success; 1: failure; 2: wrong usage; 130: interrupted. A closed pipe
+    (`mt-translate ... | head`) counts as success.
     """
     try:
         command()
@@ -59,9 +59,8 @@ def run_command(command: Callable[[], object]) -> None:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except OSError as error:
-        # Python flushes standard output at exit; point it elsewhere so that this does not fail
-        # again.
-        with contextlib.suppress(OSError):  # no file behind it
+        # Python flushes standard output at exit: redirect it, so that this does not fail again.
+        with contextlib.suppress(OSError):  # standard output is not a file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise SystemExit(0) from None
@@ -69,34 +68,34 @@ def run_command(command: Callable[[], object]) -> None:
 
 
 class SentenceProgress:
-    """Sentences and their speed on standard error: every two seconds on a terminal, every minute elsewhere."""
+    """Progress display: sentences and speed, every 2 s on a terminal, every minute elsewhere."""
 
     def __init__(self, out: TextIO, silent: bool) -> None:
         self.out, self.silent, self.terminal = out, silent, out.isatty()
-        self.done, self.began = 0, time.monotonic()
-        self.shown: float | None = None
+        self.count, self.start = 0, time.monotonic()
+        self.last_shown: float | None = None
 
     def add(self, sentences: int) -> None:
-        self.done += sentences
+        """Count more sentences, and print a line if it is time."""
+        self.count += sentences
         now = time.monotonic()
-        if self.silent or now - (self.shown or self.began) < (2 if self.terminal else 60):
+        if self.silent or now - (self.last_shown or self.start) < (2 if self.terminal else 60):
             return
-        self.shown = now
-        text = f"{self.done:,} sentences, {self.done / (now - self.began):.1f} a second"
-        print(
-            f"\r{text}" if self.terminal else text,
-            end="" if self.terminal else "\n",
-            file=self.out,
-            flush=True,
-        )
+        self.last_shown = now
+        text = f"{self.count:,} sentences, {self.count / (now - self.start):.1f} per second"
+        if self.terminal:
+            print(f"\r{text}", end="", file=self.out, flush=True)
+        else:
+            print(text, file=self.out, flush=True)
 
     def close(self) -> None:
-        if self.shown and self.terminal:
+        """End the line on a terminal."""
+        if self.last_shown and self.terminal:
             print(file=self.out)
 
 
 def format_duration(minutes: float) -> str:
-    """0.5 -> 0:30, 75 -> 1:15:00"""
+    """Format minutes as m:ss or h:mm:ss: 0.5 -> 0:30, 75 -> 1:15:00."""
     seconds = round(minutes * 60)
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

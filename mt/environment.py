@@ -1,4 +1,4 @@
-"""Which versions of what, on which machine: for those who want to repeat a run or a comparison elsewhere."""
+"""Software versions and hardware, recorded so that results can be reproduced."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str | None]:
-    """Of Python and of the packages that results depend on; None for what is not installed."""
+    """Return the versions of Python and relevant packages; None for a package not installed."""
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
 def git_commit() -> str | None:
-    """The commit of a checkout; None for an installed package, or without git."""
+    """Return the commit of a checkout; None for an installed package, or without git."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(root), "rev-parse", "HEAD"],
             capture_output=True,
             text=True,
@@ -37,16 +37,16 @@ def git_commit() -> str | None:
         )
     except OSError:
         return None
-    return asked.stdout.strip() or None
+    return result.stdout.strip() or None
 
 
 def platform_name() -> str:
-    """System and processor."""
+    """Return the operating system and the processor."""
     return f"{platform.system()}, {cpu_name()}"
 
 
 def cpu_name() -> str:
-    """The CPU's name, where Linux tells it; else its kind."""
+    """Return the model name of the CPU on Linux, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))

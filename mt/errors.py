@@ -1,15 +1,15 @@
-"""Errors that are the user's to mend: shown as one line, never as a traceback."""
+"""Errors that the user can fix: printed in one line, without a traceback."""
 
 from __future__ import annotations
 
 
 class MTError(Exception):
-    """Something failed for a reason that the message explains; the command exits with code 1."""
+    """A failure that the message explains; the command exits with code 1."""
 
     exit_code = 1
 
 
 class UsageError(MTError):
-    """The call itself is wrong (unknown key, bad value, bad flag); the command exits with code 2."""
+    """A wrong call (unknown key, invalid value or flag); the command exits with code 2."""
 
     exit_code = 2

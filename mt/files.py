@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a second reader never sees half of one."""
+"""Atomic writing of files: after a crash or on a full disk, a file is complete or unchanged."""
 
 from __future__ import annotations
 
@@ -14,33 +14,31 @@ from mt.errors import MTError
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block succeeds: afterwards the old file is there, or the new one.
+    """Yield a temporary path, which replaces `path` when the `with` block succeeds.
 
-    One writer a file is assumed. Raises MTError, naming the file, where the disk is full or the
-    folder not writable.
+    Otherwise the old file stays unchanged. Only one process may write a file at a time. Raises
+    MTError if the file cannot be written, such as on a full disk.
     """
     temporary = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())  # the rename must not reach the disk before the content
+            os.fsync(file.fileno())  # the content must reach the disk before the rename
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        raise MTError(
-            f"could not save {path}: {error}; what was saved there before is unchanged"
-        ) from error
+        raise MTError(f"could not save {path}: {error}; the old file is unchanged") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Replace a file of one line for each string: line breaks inside a string, which would shift all that follows, become spaces."""
+    """Write one line per string; line breaks within a string become spaces."""
     write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a UTF-8 text file."""
+    """Write a UTF-8 text file."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Libraries that only some need: installed with an extra of the package."""
+"""Import of optional dependencies, which are installed with extras of the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mt.errors import MTError
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a module that `pip install 'mt-attention[extra]'` brings; MTError, with that command, where it is missing."""
+    """Import a module of an extra; raise MTError with the pip command if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
