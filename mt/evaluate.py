@@ -30,8 +30,8 @@ from mt.evaluation.evaluation_set import (
 from mt.evaluation.metrics import build_metrics
 from mt.evaluation.tables import text_table, to_dict
 from mt.files import write_lines, write_text
-from mt.inspection.diagnostics import Diagnostics
-from mt.inspection.diagnostics_tables import diagnostics_dict, diagnostics_table
+from mt.inspection.diagnostics.summary import Diagnostics
+from mt.inspection.diagnostics.tables import diagnostics_dict, diagnostics_table
 from mt.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     from mt.decoding.options import SearchOptions
     from mt.device import set_threads
     from mt.inspection.alignment_error import score_attention
-    from mt.inspection.diagnose import diagnose
+    from mt.inspection.diagnostics.measure import diagnose
     from mt.inspection.inspector import Inspector
 
     set_threads(arguments.threads or 0)

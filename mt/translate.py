@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mt.arguments.translate import parse_arguments, search_options
 from mt.cli import SentenceProgress, run_command, say
-from mt.inspection.drawing import Drawing
+from mt.inspection.maps.map_file import AttentionMapFile
 
 if TYPE_CHECKING:
     from mt.inspection.inspector import Inspector
@@ -24,7 +24,7 @@ def main() -> None:
 def translate(arguments: argparse.Namespace) -> None:
     """Translate or score the input as the flags say and write the results."""
     options = search_options(arguments)
-    drawing = Drawing.from_flags(arguments)
+    map_file = AttentionMapFile.from_arguments(arguments)
 
     # Importing torch takes seconds: check the flags first.
     from mt.decoding.formats import format_lines
@@ -51,7 +51,7 @@ def translate(arguments: argparse.Namespace) -> None:
         warn=lambda message: log(f"warning: {message}"),
     )
     inspector = Inspector(translator)
-    kinds = drawing.kinds(inspector) if drawing else None
+    kinds = map_file.kinds(inspector) if map_file else None
     chunk_size = 1 if arguments.stream else CHUNK_LINES
     silent = arguments.quiet or bool(arguments.sentences) or arguments.stream
     progress = SentenceProgress(sys.stderr, silent)
@@ -60,17 +60,17 @@ def translate(arguments: argparse.Namespace) -> None:
         open_input(arguments.sentences, arguments.input, arguments.quiet) as lines,
         open_output(arguments.output) as out,
     ):
-        if drawing:
-            lines = drawing.limit(lines)
+        if map_file:
+            lines = map_file.limit(lines)
         if arguments.score:
             chunks = read_pairs(lines, Path(arguments.score), chunk_size)
-            results = score_lines(chunks, inspector, drawing, kinds)
+            results = score_lines(chunks, inspector, map_file, kinds)
         else:
             translations = inspector.translate_stream(
                 lines, chunk_size, arguments.seed, progress.add, arguments.alignments, kinds
             )
-            if drawing:
-                translations = drawing.watch(translations)
+            if map_file:
+                translations = map_file.collect(translations)
             results = format_lines(
                 translations, arguments.format, arguments.nbest, arguments.scores
             )
@@ -79,8 +79,8 @@ def translate(arguments: argparse.Namespace) -> None:
             if count % chunk_size == 0:
                 out.flush()
     progress.close()
-    if drawing:
-        drawing.write(f"Attention of {Path(arguments.run).resolve().name}", log)
+    if map_file:
+        map_file.write(f"Attention of {Path(arguments.run).resolve().name}", log)
     for line in inspector.report():
         log(line)
 
@@ -88,13 +88,13 @@ def translate(arguments: argparse.Namespace) -> None:
 def score_lines(
     chunks: Iterable[list[tuple[str, str]]],
     inspector: Inspector,
-    drawing: Drawing | None,
+    map_file: AttentionMapFile | None,
     kinds: Sequence[str] | None,
 ) -> Iterator[str]:
     """Yield the log-probability of each pair, one per line, and collect attention to draw."""
     for pairs in chunks:
-        if drawing:
-            drawing.add_pairs(inspector, pairs, kinds or ())
+        if map_file:
+            map_file.add_pairs(inspector, pairs, kinds or ())
         yield from (f"{score.log_prob:.6f}\n" for score in inspector.translator.score(pairs))
 
 

@@ -10,7 +10,7 @@ from mt.inspection.attention_kinds import KINDS
 
 
 def add_attention_flags(parser: CommandParser) -> None:
-    """Add the flags that `mt.inspection.drawing.Drawing.from_flags` reads."""
+    """Add the flags that `mt.inspection.maps.map_file.AttentionMapFile.from_arguments` reads."""
     group = parser.add_argument_group("attention maps (see below)")
     group.add_argument(
         "--attention",

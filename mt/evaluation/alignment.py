@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mt.data.links import Links
 from mt.errors import MTError
 
-# The decoder step whose attention belongs to a target word, see `mt.inspection.weights`.
+# The decoder step whose attention belongs to a target word, see `mt.inspection.pair_attention`.
 READINGS = ("output", "input")
 
 

@@ -1,8 +1,4 @@
-"""How well each part of a model's attention aligns words: error rates by layer, head, reading and rule.
-
-The first question about an attention map is whether it shows which word translates which; with gold
-alignments it has an answer.
-"""
+"""Alignment error rates of the attention of a model, by layer, head, reading and rule."""
 
 from __future__ import annotations
 
@@ -16,41 +12,40 @@ from mt.evaluation.alignment import (
     HeadAlignmentScore,
     score_alignments,
 )
-from mt.inspection.weights import PairAttention
-from mt.inspection.word_links import argmax_links, threshold_links
+from mt.inspection.alignments import argmax_links, threshold_links
+from mt.inspection.pair_attention import PairAttention
 
-# Of a word's attention, above which it counts as linked. An even share of a short sentence's
-# attention is below it.
-THRESHOLD = 0.25
+# Weight above which words are linked. A uniform weight is below it in all but short sentences.
+LINK_THRESHOLD = 0.25
 
 
 def score_attention(
     pairs: Sequence[PairAttention], golds: Sequence[Links]
 ) -> AttentionAlignmentScores:
-    """Score the attention in pairs of sources and references against gold links of the same pairs.
+    """Score the attention in pairs of sources and references against their gold links.
 
-    Pairs without gold links are left out: their alignment is not known. MTError where no pair is
-    left. The gold links fit their pairs (see `check_gold`).
+    Pairs without gold links are left out, because their alignment is not known. Gold links must fit
+    their pairs (see `check_gold`). Raises MTError if no pair has gold links.
     """
-    known = [(pair, gold) for pair, gold in zip(pairs, golds, strict=True) if gold.possible]
-    if not known:
-        raise MTError("no pairs with gold links to score alignments of")
-    pairs, golds = [pair for pair, _ in known], [gold for _, gold in known]
-    layers, heads = pairs[0].weights.shape[:2]
+    annotated = [(pair, gold) for pair, gold in zip(pairs, golds, strict=True) if gold.possible]
+    if not annotated:
+        raise MTError("no pair has gold links, so alignments cannot be scored")
+    pairs, golds = [pair for pair, _ in annotated], [gold for _, gold in annotated]
+    assert pairs[0].cross is not None
+    layers, heads = pairs[0].cross.shape[:2]
     readings = READINGS if pairs[0].query_reads_input else READINGS[:1]
     scores = []
     for layer in range(layers):
         for head in (None, *range(heads)):
             for reading in readings:
                 weights = [pair.word_weights(layer, head, reading) for pair in pairs]
-                links = {
-                    "argmax": [argmax_links(each) for each in weights],
-                    "threshold": [threshold_links(each, THRESHOLD) for each in weights],
+                hypotheses = {
+                    "argmax": [argmax_links(matrix) for matrix in weights],
+                    "threshold": [threshold_links(matrix, LINK_THRESHOLD) for matrix in weights],
                 }
                 scores += [
-                    HeadAlignmentScore(layer, head, reading, rule, score_alignments(found, golds))
-                    for rule, found in links.items()
+                    HeadAlignmentScore(layer, head, reading, rule, score_alignments(links, golds))
+                    for rule, links in hypotheses.items()
                 ]
-    return AttentionAlignmentScores(
-        score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds), scores
-    )
+    default = score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds)
+    return AttentionAlignmentScores(default, scores)

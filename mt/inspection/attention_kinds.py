@@ -1,15 +1,18 @@
-"""The kinds of attention, and which layer to look at first. Apart, because showing weights need not wait for PyTorch."""
+"""The kinds of attention, and the layer that alignments are read from; nothing imports PyTorch."""
 
 from __future__ import annotations
 
 KINDS = {
-    "cross": "attention to the source",
-    "encoder": "self-attention of the encoder",
-    "decoder": "self-attention of the decoder",
+    "cross": "cross-attention",
+    "encoder": "encoder self-attention",
+    "decoder": "decoder self-attention",
 }
 
 
-def default_layer(layers: int) -> int:
-    """The layer that links are made from: the last but one, whose weights are most like alignments (Garg et al. 2019, "Jointly
-    Learning to Align and Translate with Transformer Models"), or the only one."""
+def alignment_layer(layers: int) -> int:
+    """Return the layer, from 0, whose weights are most like word alignments.
+
+    It is the last but one, or the only one (Garg et al. 2019, "Jointly Learning to Align and
+    Translate with Transformer Models").
+    """
     return max(0, layers - 2)

@@ -1,4 +1,4 @@
-"""Translate and look at attention: what `mt.decoding.translator` gives, with alignments and weights beside it."""
+"""Translation with attention weights and word alignments."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from mt.data.links import Links
 from mt.decoding.line_chunks import CHUNK_LINES
 from mt.decoding.outputs import Translation, select_rank
 from mt.decoding.translator import Translator
-from mt.inspection.weights import (
-    PairAttention,
-    PairLinks,
+from mt.inspection.alignments import PairLinks, join_links, link_pairs
+from mt.inspection.pair_attention import PairAttention
+from mt.inspection.teacher_forcing import (
     Text,
     attention_shapes,
     attention_weights,
-    in_groups,
-    join_links,
-    link_pairs,
-    require_attention,
+    group_by_memory,
+    require_cross_attention,
     require_kinds,
 )
 
@@ -29,12 +27,16 @@ from mt.inspection.weights import (
 class InspectedTranslation(Translation):
     """A translation with the attention of each of its parts."""
 
-    # In the best translation; None unless asked for.
+    # Of the best translation; None unless requested.
     attention: list[PairAttention] | None = None
 
 
 class Inspector:
-    """The attention of a translator's model. Of an ensemble, links are read from the mean of all, weights are the first member's."""
+    """Reads the attention of a translator's model.
+
+    For an ensemble, word alignments are read from the mean of all members, and the weights are
+    those of the first member.
+    """
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
@@ -42,11 +44,11 @@ class Inspector:
 
     @property
     def attends(self) -> bool:
-        """Return whether there is attention to the source to look at."""
+        """Return whether there is attention to the source."""
         return all(model.decoder.attends for model in self.translator.models)
 
     def attention_shapes(self) -> dict[str, tuple[int, int]]:
-        """Return the kinds of attention that the model has, with their (layers, heads)."""
+        """Return the (layers, heads) of each kind of attention that the model has."""
         return attention_shapes(self.translator.models[0])
 
     @overload
@@ -56,10 +58,10 @@ class Inspector:
     def translate(
         self, lines: str | Iterable[str], **options: Any
     ) -> InspectedTranslation | list[InspectedTranslation]:
-        """Translate lines, or one line given as a string, with all weights that the model has.
+        """Translate lines, or one line given as a string, with all attention weights of the model.
 
-        `options` as of `Translator.translate`, whose texts are the same. UsageError if the model
-        has no attention.
+        `options` are those of `Translator.translate`, which returns the same texts. Raises
+        UsageError if the model has no attention.
         """
         if isinstance(lines, str):
             return self.translate([lines], **options)[0]
@@ -79,37 +81,38 @@ class Inspector:
     ) -> Iterator[InspectedTranslation]:
         """Translate any number of lines in bounded memory, as `Translator.translate_stream` does.
 
-        `alignments`: outputs carry links, which cost a pass of the model over each pair.
-        `attention`: translations carry weights of these kinds; those of a few lines are in memory.
-        UsageError if the model has not what is asked for.
+        With `alignments`, outputs have links, which costs one more pass of the model over each
+        pair. With `attention`, translations have the weights of these kinds; only those of a few
+        lines are in memory. Raises UsageError if the model does not have the attention.
         """
+        # Checked before the search, which takes longer.
         if alignments:
-            require_attention(self.translator.models)  # before the search, which takes its time
+            require_cross_attention(self.translator.models)
         if attention is not None:
             require_kinds(self.translator.models[:1], attention)
         for translations in self.translator.translate_chunks(
             lines, chunk_size, seed, progress, **options
         ):
-            linked = self._link_parts(translations) if alignments else iter(())
+            links = self._link_parts(translations) if alignments else iter(())
             best = [
                 (part.pieces, part.hypotheses[0].tokens)
-                for each in translations
-                for part in each.parts
+                for translation in translations
+                for part in translation.parts
             ]
-            attended = self._attend(best, attention or ())  # as it is asked for
-            for each in translations:
-                outputs = each.outputs
+            weights = self._attention_of(best, attention or ())  # computed lazily
+            for translation in translations:
+                parts = translation.parts
+                outputs = translation.outputs
                 if alignments:
-                    parts = [[next(linked) for _ in part.hypotheses] for part in each.parts]
-                    links = self._line_links(
-                        parts, each.source, [output.text for output in outputs]
-                    )
+                    part_links = [[next(links) for _ in part.hypotheses] for part in parts]
+                    texts = [output.text for output in outputs]
+                    line_links = self._line_links(part_links, translation.source, texts)
                     outputs = [
-                        replace(output, links=found)
-                        for output, found in zip(outputs, links, strict=True)
+                        replace(output, links=output_links)
+                        for output, output_links in zip(outputs, line_links, strict=True)
                     ]
-                weights = None if attention is None else list(islice(attended, len(each.parts)))
-                yield InspectedTranslation(each.source, outputs, each.parts, weights)
+                part_weights = None if attention is None else list(islice(weights, len(parts)))
+                yield InspectedTranslation(translation.source, outputs, parts, part_weights)
 
     def attention(
         self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)
@@ -120,43 +123,44 @@ class Inspector:
     def attention_stream(
         self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)
     ) -> Iterator[PairAttention]:
-        """Yield what `attention` returns, with the weights of a few pairs in memory."""
+        """Yield the results of `attention`, with the weights of a few pairs in memory."""
         cleaned, tokenizer = self.translator.normalise_pairs(pairs), self.translator.tokenizer
         sides = [
             tokenizer.encode_many([pair[side] for pair in cleaned], name)
             for side, name in enumerate(("src", "tgt"))
         ]
-        return self._attend(list(zip(*sides, strict=True)), kinds)
+        return self._attention_of(list(zip(*sides, strict=True)), kinds)
 
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
-        """Return links between the words of each source text and those of its translation. Nothing is split or cut.
+        """Return the links between the words of each source and those of its translation.
 
-        Indices count the words of the normalised texts, as `mt.data.alignment_words` does. A blank
-        text has no links.
+        Indices count the words of the normalised texts (see `mt.data.alignment_words`). Nothing is
+        split or truncated. A blank text has no links.
         """
         cleaned = self.translator.normalise_pairs(pairs)
-        found = self._link(cleaned)
         return [
             self._line_links([[links]], source, [target])[0]
-            for links, (source, target) in zip(found, cleaned, strict=True)
+            for links, (source, target) in zip(self._link(cleaned), cleaned, strict=True)
         ]
 
     def report(self) -> list[str]:
-        """Return what was counted, one line each; nothing if nothing happened."""
-        counted = self.translator.report()
+        """Return a line for each kind of special treatment of lines, with its count."""
+        lines = self.translator.report()
         if self.unaligned:
-            counted.append(
-                f"lines without links, because their words are not those of their pieces (as where a word was split): {self.unaligned:,}"
+            lines.append(
+                "lines without links, because their words cannot be recovered from their pieces "
+                f"(such as a word that was split): {self.unaligned:,}"
             )
-        return counted
+        return lines
 
-    def _attend(
+    def _attention_of(
         self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]
     ) -> Iterator[PairAttention]:
-        of = self.translator
-        for group in in_groups(pairs, of.models[0], kinds) if kinds else ():
+        translator = self.translator
+        model = translator.models[0]
+        for group in group_by_memory(pairs, model, kinds) if kinds else ():
             yield from attention_weights(
-                of.models[0], of.tokenizer, group, of.budget, of.precision, kinds
+                model, translator.tokenizer, group, translator.budget, translator.precision, kinds
             )
 
     def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
@@ -170,7 +174,7 @@ class Inspector:
 
     def _link_parts(self, translations: Sequence[Translation]) -> Iterator[PairLinks]:
         """Yield the links of every hypothesis of every part of every line, in order."""
-        parts = [part for each in translations for part in each.parts]
+        parts = [part for translation in translations for part in translation.parts]
         yield from self._link(
             [(part.pieces, hypothesis.tokens) for part in parts for hypothesis in part.hypotheses]
         )
@@ -178,9 +182,12 @@ class Inspector:
     def _line_links(
         self, parts: list[list[PairLinks]], source: str, texts: list[str]
     ) -> list[Links]:
-        """Return the links of each translation of a line; `parts` has those of each hypothesis of its parts."""
-        found = [
+        """Return the links of each translation of a line.
+
+        `parts` has the links of each hypothesis of each part of the line.
+        """
+        joined = [
             join_links(select_rank(parts, rank), source, text) for rank, text in enumerate(texts)
         ]
-        self.unaligned += None in found
-        return [links or Links() for links in found]
+        self.unaligned += None in joined
+        return [links or Links() for links in joined]

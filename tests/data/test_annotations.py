@@ -18,8 +18,8 @@ from mt.data.prepare import prepare
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.tables import text_table, to_dict
-from mt.inspection.alignment_error import THRESHOLD, score_attention
-from mt.inspection.weights import PairAttention
+from mt.inspection.alignment_error import LINK_THRESHOLD, score_attention
+from mt.inspection.pair_attention import PairAttention
 from mt.train import train
 
 
@@ -175,12 +175,12 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
     )  # the last layer but one, the mean of its heads
     assert len(scores.all) == 2 * 3 * 2 * 2
     # In the mean each head has half the weight, which is over the threshold, right or wrong.
-    assert THRESHOLD < 0.5 and scores.get(0, None, "input", "threshold").links == 3
+    assert LINK_THRESHOLD < 0.5 and scores.get(0, None, "input", "threshold").links == 3
     unread = score_attention([attention(weights, reads=False)], [gold])
     assert unread.readings == ["output"] and unread.default == unread.get(0, None, "output")
     # A pair whose links are not known counts for nothing.
     assert score_attention([attention(weights)] * 2, [gold, Links()]) == scores
-    with pytest.raises(MTError, match="no pairs with gold links"):
+    with pytest.raises(MTError, match="no pair has gold links"):
         score_attention([attention(weights)], [Links()])
 
 

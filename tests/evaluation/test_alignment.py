@@ -18,7 +18,8 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.errors import MTError
 from mt.evaluation.alignment import score_alignments
-from mt.inspection.word_links import argmax_links, merge_pieces, threshold_links
+from mt.inspection.alignments import argmax_links, threshold_links
+from mt.inspection.piece_merging import merge_pieces
 
 FAMILIES = [
     (encoder, decoder) for encoder in ("transformer", "rnn") for decoder in ("transformer", "rnn")
@@ -149,9 +150,9 @@ def test_merging_against_a_slow_loop() -> None:
 
 
 def test_merging_wants_a_word_for_each_piece() -> None:
-    with pytest.raises(MTError, match="4 source pieces, but the words of 3"):
+    with pytest.raises(MTError, match="4 source pieces, but there are 3 indices"):
         merge_pieces(np.zeros((2, 4)), [0, 1, 2], [0, 1])
-    with pytest.raises(MTError, match="2 target pieces, but the words of 3"):
+    with pytest.raises(MTError, match="2 target pieces, but there are 3 indices"):
         merge_pieces(np.zeros((2, 4)), [0, 1, 2, 3], [0, 1, 1])
 
 

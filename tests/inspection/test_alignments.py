@@ -24,14 +24,9 @@ from mt.decoding.splitting import split_text
 from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
-from mt.inspection.weights import (
-    PairAttention,
-    PairLinks,
-    attention_weights,
-    join_links,
-    link_pairs,
-)
-from mt.inspection.word_links import argmax_links
+from mt.inspection.alignments import PairLinks, argmax_links, join_links, link_pairs
+from mt.inspection.pair_attention import PairAttention
+from mt.inspection.teacher_forcing import attention_weights
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 
@@ -97,12 +92,12 @@ def test_weights_of_pairs_alone_in_a_batch_and_in_small_batches(
         source, target = (tokenizer.encode(text) for text in pair)
         layers, heads = (3, 2) if decoder == "transformer" else (1, 1)
         assert (
-            found.weights.shape
-            == alone.weights.shape
+            found.cross.shape
+            == alone.cross.shape
             == (layers, heads, len(target) + 1, len(source) + 1)
         )
-        np.testing.assert_allclose(found.weights, alone.weights, atol=1e-6)
-        np.testing.assert_allclose(found.weights.sum(-1), 1, atol=1e-5)
+        np.testing.assert_allclose(found.cross, alone.cross, atol=1e-6)
+        np.testing.assert_allclose(found.cross.sum(-1), 1, atol=1e-5)
         assert (found.source_pieces, found.target_pieces) == (
             tokenizer.pieces(source),
             tokenizer.pieces(target),
@@ -112,7 +107,7 @@ def test_weights_of_pairs_alone_in_a_batch_and_in_small_batches(
     for small, found in zip(
         attention_weights(model, tokenizer, tokens, budget(40)), together, strict=True
     ):
-        np.testing.assert_allclose(small.weights, found.weights, atol=1e-6)
+        np.testing.assert_allclose(small.cross, found.cross, atol=1e-6)
 
 
 def by_hand(
@@ -149,7 +144,7 @@ def test_links_read_the_mean_of_heads_of_one_layer() -> None:
         ((3, None, "output"), "no layer 3.* has 3"),
         ((-1, None, "output"), "no layer -1"),
         ((0, 2, "output"), "no head 2.* has 2"),
-        ((0, 0, "middle"), "output, input, not 'middle'"),
+        ((0, 0, "middle"), "output, input, got 'middle'"),
         ((0, 0, "input"), "use reading 'output'"),
     ],
 )
@@ -320,7 +315,7 @@ def test_links_of_split_lines_fit_the_whole_line(translator: Translator, echo: N
         found[0].links == Links()
         and found[2].links == mt.inspect(translator).align([("the cat", "the cat")])[0]
     )
-    assert inspector.report()[-1].endswith("(as where a word was split): 1")
+    assert inspector.report()[-1].endswith("(such as a word that was split): 1")
 
 
 # The command

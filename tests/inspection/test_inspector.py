@@ -16,9 +16,9 @@ from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
 from mt.inspection import inspector as inspector_module
-from mt.inspection import weights as attention_module
-from mt.inspection.maps import sentence_map
-from mt.inspection.weights import attention_shapes, attention_weights, require_kinds
+from mt.inspection import teacher_forcing
+from mt.inspection.maps.sentence_map import sentence_map
+from mt.inspection.teacher_forcing import attention_shapes, attention_weights, require_kinds
 from mt.models.seq2seq import Seq2Seq
 
 
@@ -59,7 +59,7 @@ def test_what_translate_returns_is_what_the_model_says(
         ).attention
         for kind in KINDS:
             if kind not in expected:
-                assert pair.of(kind) is None
+                assert pair.piece_weights(kind) is None
                 continue
             layers, heads = expected[kind]
             rows, columns = (
@@ -67,11 +67,11 @@ def test_what_translate_returns_is_what_the_model_says(
                 len(target if kind == "decoder" else source) + 1,
             )
             assert (
-                pair.of(kind).shape == (layers, heads, rows, columns)
-                and pair.of(kind).dtype == np.float32
+                pair.piece_weights(kind).shape == (layers, heads, rows, columns)
+                and pair.piece_weights(kind).dtype == np.float32
             )
-            np.testing.assert_allclose(pair.of(kind), truth[kind][0].numpy(), atol=1e-5)
-            np.testing.assert_allclose(pair.of(kind).sum(-1), 1, atol=1e-5)
+            np.testing.assert_allclose(pair.piece_weights(kind), truth[kind][0].numpy(), atol=1e-5)
+            np.testing.assert_allclose(pair.piece_weights(kind).sum(-1), 1, atol=1e-5)
     one = mt.inspect(translator).translate(lines[0], beam=2)
     assert one.text == found[0].text and one.source == lines[0]
 
@@ -90,11 +90,11 @@ def test_a_model_without_any_attention_says_so_before_it_searches(
 ) -> None:
     translator = Translator([tiny(tokenizer.vocab_size(), "rnn", "rnn", "none")], tokenizer)
     monkeypatch.setattr(translator.engine, "search", None)
-    with pytest.raises(UsageError, match="no attention to look at"):
+    with pytest.raises(UsageError, match="the model has no attention"):
         mt.inspect(translator).translate(["the cat"])
-    with pytest.raises(UsageError, match="no attention to look at"):
+    with pytest.raises(UsageError, match="the model has no attention"):
         list(mt.inspect(translator).translate_stream(["the cat"], attention=("cross",)))
-    with pytest.raises(UsageError, match="no attention to look at"):
+    with pytest.raises(UsageError, match="the model has no attention"):
         mt.inspect(translator).attention([("the cat", "a dog")])
 
 
@@ -109,9 +109,13 @@ def test_only_what_is_asked_for_is_kept_and_nbest_lists_stay_as_they_are(
 ) -> None:
     lines = sentences(5)
     (pair,) = mt.inspect(translator).attention([("the cat", "a dog")], ("decoder",))
-    assert pair.of("cross") is None and pair.encoder is None and pair.decoder.shape[:2] == (2, 2)
+    assert (
+        pair.piece_weights("cross") is None
+        and pair.encoder is None
+        and pair.decoder.shape[:2] == (2, 2)
+    )
     (pair,) = mt.inspect(translator).attention([("the cat", "a dog")])
-    assert pair.encoder is None and pair.decoder is None and pair.weights.shape[:2] == (2, 2)
+    assert pair.encoder is None and pair.decoder is None and pair.cross.shape[:2] == (2, 2)
     plain = list(mt.inspect(translator).translate_stream(lines, nbest=3, alignments=True))
     found = list(
         mt.inspect(translator).translate_stream(
@@ -150,11 +154,13 @@ def test_batches_are_bounded_by_their_weights(
         return output
 
     monkeypatch.setattr(Seq2Seq, "forward", watched)
-    monkeypatch.setattr(attention_module, "CELLS", 20_000)
+    monkeypatch.setattr(teacher_forcing, "MAX_BATCH_WEIGHTS", 20_000)
     found = attention_weights(model, tokenizer, pairs, TokenBudget(4096, print), kinds=KINDS)
     for one, other in zip(found, expected, strict=True):
         for kind in KINDS:
-            np.testing.assert_allclose(one.of(kind), other.of(kind), atol=1e-6)
+            np.testing.assert_allclose(
+                one.piece_weights(kind), other.piece_weights(kind), atol=1e-6
+            )
     # Padding and EOS come on top of the pieces that are counted.
     assert len(cells) > 4 and all(rows == 1 or size < 2 * 20_000 for rows, size in cells)
 
@@ -169,13 +175,13 @@ def test_weights_of_few_pairs_are_held_at_once(
     )
     # Of the longer side, with its end mark, in 2 layers with 2 heads.
     (pair,) = mt.inspect(translator).attention([("the cat", "the cat")])
-    monkeypatch.setattr(attention_module, "CELLS", 3 * 4 * pair.weights.shape[-1] ** 2)
+    monkeypatch.setattr(teacher_forcing, "MAX_BATCH_WEIGHTS", 3 * 4 * pair.cross.shape[-1] ** 2)
     calls.clear()
     stream = mt.inspect(translator).attention_stream([("the cat", "the cat")] * 8)
     next(stream)
     assert calls == [3]
     assert len(list(stream)) == 7 and calls == [3, 3, 2]
-    monkeypatch.setattr(attention_module, "CELLS", 1)
+    monkeypatch.setattr(teacher_forcing, "MAX_BATCH_WEIGHTS", 1)
     calls.clear()
     found = mt.inspect(translator).translate_stream(["the cat"] * 4, attention=("cross",), beam=1)
     assert next(found).attention and calls == [1]

@@ -27,12 +27,13 @@ from mt.comparison.systems import ComparisonInput, TestSet
 from mt.data.cleaning import normalise
 from mt.decoding.translator import Translator
 from mt.evaluation.lengths import Lengths, split_by_length
-from mt.inspection.diagnose import measure_pairs
-from mt.inspection.diagnostics import COVERAGE, SentenceFigures, summarise
-from mt.inspection.diagnostics_tables import diagnostics_dict
+from mt.inspection.diagnostics.map_statistics import COVERAGE_STATISTICS, PairStatistics
+from mt.inspection.diagnostics.measure import measure_pairs
+from mt.inspection.diagnostics.summary import summarise
+from mt.inspection.diagnostics.tables import diagnostics_dict
 from mt.inspection.inspector import Inspector
-from mt.inspection.maps import sentence_map
-from mt.inspection.page import record
+from mt.inspection.maps.page import sentence_record
+from mt.inspection.maps.sentence_map import sentence_map
 
 MAX_SENTENCES = 300  # whose attention is measured, of the short and of the long ones each
 
@@ -138,7 +139,7 @@ def diagnose_rows(
     return diagnostics
 
 
-def layer_means(sentences: Sequence[SentenceFigures]) -> dict[str, dict[str, ByLayer]]:
+def layer_means(sentences: Sequence[PairStatistics]) -> dict[str, dict[str, ByLayer]]:
     """Return kind -> metric -> its mean over sentences and heads, by layer.
 
     Coverage is that of the heads' mean map.
@@ -149,12 +150,14 @@ def layer_means(sentences: Sequence[SentenceFigures]) -> dict[str, dict[str, ByL
         means[kind] = {}
         for name in first.heads:
             by_layer = [
-                each.mean_map[name] if name in COVERAGE else each.heads[name].mean(1)
+                each.mean_map[name] if name in COVERAGE_STATISTICS else each.heads[name].mean(1)
                 for each in maps
             ]
             means[kind][name] = rounded(np.mean(by_layer, axis=0))
-        if first.alike.shape[1]:
-            means[kind]["alike"] = rounded(np.mean([each.alike.mean(1) for each in maps], axis=0))
+        if first.similarity.shape[1]:
+            means[kind]["alike"] = rounded(
+                np.mean([each.similarity.mean(1) for each in maps], axis=0)
+            )
     return means
 
 
@@ -182,4 +185,4 @@ def attention_map(
         return None
     pair = inspector.attention([(source, output)])[0]
     name = f"{system}, sentence {sentence.index + 1}"
-    return from_json(AttentionMap, record(sentence_map(pair, name)))
+    return from_json(AttentionMap, sentence_record(sentence_map(pair, name)))

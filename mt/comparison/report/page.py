@@ -15,7 +15,7 @@ from mt.comparison.report.contents import build_sections
 from mt.comparison.report.queries import system_styles
 from mt.comparison.report.svg import DRAWING_CSS, legend_key, page_svg, style_colours
 from mt.comparison.schema.results import AttentionMap, Results
-from mt.inspection.page import page, records_fragment
+from mt.inspection.maps.page import page, records_fragment
 
 FOLDER = Path(__file__).parent
 STYLES = ("report.css", "charts.css", "browser.css")

@@ -28,10 +28,10 @@ from mt.data.links import parse_lines
 from mt.data.tokenizer import Tokenizer
 from mt.evaluation.lengths import measure_lengths
 from mt.inspection.alignment_error import score_attention
-from mt.inspection.diagnose import diagnose
-from mt.inspection.diagnostics_tables import diagnostics_dict
-from mt.inspection.maps import sentence_map
-from mt.inspection.page import record
+from mt.inspection.diagnostics.measure import diagnose
+from mt.inspection.diagnostics.tables import diagnostics_dict
+from mt.inspection.maps.page import sentence_record
+from mt.inspection.maps.sentence_map import sentence_map
 from mt.models.build import build_model
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder, write_tensors
@@ -177,7 +177,9 @@ def test_the_first_sentences_have_the_maps_of_mt_evaluate(compared: Compared) ->
         assert sentence.attention["none"] is None
         output = sentence.outputs["transformer"]
         pair = mt.inspect(translator).attention([(sentence.source, output)])[0]
-        expected = record(sentence_map(pair, f"transformer, sentence {sentence.index + 1}"))
+        expected = sentence_record(
+            sentence_map(pair, f"transformer, sentence {sentence.index + 1}")
+        )
         made = sentence.attention["transformer"]
         assert made == from_json(AttentionMap, expected) and made.weights.keys() == {"cross"}
 

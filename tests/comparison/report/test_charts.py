@@ -22,7 +22,7 @@ from mt.comparison.report.page import report_page
 from mt.comparison.report.queries import system_styles
 from mt.comparison.report.sections.lengths import bleu_chart
 from mt.comparison.report.svg import FILE_COLOURS, LEGEND_CHARACTER, WIDE, page_svg, svg_file
-from mt.inspection.page import style
+from mt.inspection.maps.page import style
 
 SVG = "{http://www.w3.org/2000/svg}"
 

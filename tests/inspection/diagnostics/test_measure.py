@@ -21,9 +21,11 @@ from mt.decoding.token_budget import TokenBudget
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.evaluate import main
-from mt.inspection.diagnose import diagnose, is_punctuation, measure_pair
-from mt.inspection.diagnostics import COVERAGE, FIGURES, Summary
-from mt.inspection.weights import PairAttention, attend_pairs
+from mt.inspection.diagnostics.map_statistics import COVERAGE_STATISTICS, SIMILARITY, STATISTICS
+from mt.inspection.diagnostics.measure import diagnose, is_punctuation, measure_pair
+from mt.inspection.diagnostics.summary import Summary
+from mt.inspection.pair_attention import PairAttention
+from mt.inspection.teacher_forcing import map_pair_attention
 from mt.models.build import build_model
 
 KINDS = (
@@ -52,7 +54,9 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
         if kind in KINDS[0][encoder] | KINDS[1][decoder]
     ]
     found, small = (
-        attend_pairs([model], tokenizer, pairs, b, lambda each: each[0], kinds=kinds, loss=True)
+        map_pair_attention(
+            [model], tokenizer, pairs, b, lambda each: each[0], kinds=kinds, loss=True
+        )
         for b in (budget(), budget(40))
     )
     scores = score_pairs([model], tokenizer, texts, budget())
@@ -62,10 +66,10 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
                          alone.target_input[:, : len(pair[1]) + 1], need_weights=True).attention  # fmt: skip
         assert set(kinds) == expected.keys()
         for kind in expected:
-            assert one.of(kind).shape == tuple(expected[kind].shape[1:])
-            np.testing.assert_allclose(one.of(kind), expected[kind][0], atol=1e-5)
-            np.testing.assert_allclose(other.of(kind), expected[kind][0], atol=1e-5)
-            np.testing.assert_allclose(one.of(kind).sum(-1), 1, atol=1e-5)
+            assert one.piece_weights(kind).shape == tuple(expected[kind].shape[1:])
+            np.testing.assert_allclose(one.piece_weights(kind), expected[kind][0], atol=1e-5)
+            np.testing.assert_allclose(other.piece_weights(kind), expected[kind][0], atol=1e-5)
+            np.testing.assert_allclose(one.piece_weights(kind).sum(-1), 1, atol=1e-5)
         assert one.loss == pytest.approx(-score.log_prob / score.tokens, abs=1e-4)
         assert one.source_pieces == tokenizer.pieces(
             pair[0], "src"
@@ -163,7 +167,7 @@ def test_mt_evaluate_prints_and_writes_diagnostics(
     expected = diagnose(translator, sentences(15), sentences(15, 1), 8)
     for kind, (layers, heads) in {"encoder": (1, 2), "decoder": (2, 2), "cross": (2, 2)}.items():
         assert (found["kinds"][kind]["layers"], found["kinds"][kind]["heads"]) == (layers, heads)
-        for name in FIGURES:
+        for name in STATISTICS:
             means = np.array(found["kinds"][kind]["figures"][name]["heads"]["mean"])
             np.testing.assert_allclose(
                 means, expected.kinds[kind][name].heads.mean, rtol=1e-5, atol=1e-6
@@ -173,9 +177,9 @@ def test_mt_evaluate_prints_and_writes_diagnostics(
 def test_the_explanation_has_every_key() -> None:
     text = (ROOT / "docs" / "diagnostics.md").read_text("utf-8")
     for name in (
-        *FIGURES,
-        *COVERAGE,
-        "alike",
+        *STATISTICS,
+        *COVERAGE_STATISTICS,
+        SIMILARITY,
         *(field.name for field in fields(Summary)),
         "heads",
         "layer",

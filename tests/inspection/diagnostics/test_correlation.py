@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mt.inspection.correlation import partial, ranks, spearman
+from mt.inspection.diagnostics.correlation import partial, ranks, spearman
 
 
 def close(expected: float) -> object:

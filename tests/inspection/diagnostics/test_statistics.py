@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 from mt.errors import MTError
-from mt.inspection import diagnostics as module
-from mt.inspection.diagnostics import (
-    Diagnostics,
-    SentenceFigures,
+from mt.inspection.diagnostics import map_statistics
+from mt.inspection.diagnostics.map_statistics import (
+    COVERAGE_STATISTICS,
+    STATISTICS,
+    PairStatistics,
     head_pairs,
-    measure,
-    similarity,
-    summarise,
+    head_similarity,
+    measure_maps,
 )
-from mt.inspection.diagnostics_tables import diagnostics_dict, diagnostics_table, findings
+from mt.inspection.diagnostics.summary import Diagnostics, summarise
+from mt.inspection.diagnostics.tables import diagnostics_dict, diagnostics_table, findings
 
 LN2 = math.log(2)
 
@@ -40,7 +41,7 @@ def stack(*layers: list[np.ndarray]) -> np.ndarray:
 def one(weights: np.ndarray, kind: str, punctuation: tuple[int, ...] = ()) -> dict[str, float]:
     """Figures of a single map."""
     keys = weights.shape[1]
-    found = measure(stack([weights]), kind, np.isin(np.arange(keys), punctuation))
+    found = measure_maps(stack([weights]), kind, np.isin(np.arange(keys), punctuation))
     return {name: float(values[0, 0]) for name, values in found.heads.items()}
 
 
@@ -126,7 +127,7 @@ def test_coverage_counts_tokens_with_little_and_with_much_attention() -> None:
 
 def test_the_mean_map_covers_what_its_heads_share() -> None:
     halves = stack([pointing([0, 0, 4, 2], 5), pointing([1, 1, 4, 3], 5)])
-    found = measure(halves, "cross", np.zeros(5, bool))
+    found = measure_maps(halves, "cross", np.zeros(5, bool))
     assert found.heads["under"].tolist() == [[0.5, 0.5]] and found.mean_map["under"].tolist() == [0]
     assert found.mean_map["entropy"] == close(LN2 * 3 / 4) and found.heads["entropy"].tolist() == [
         [0, 0]
@@ -135,20 +136,22 @@ def test_the_mean_map_covers_what_its_heads_share() -> None:
 
 def test_similarity_of_heads_equals_that_by_hand() -> None:
     ahead, back = pointing([1, 2, 3, 3], 4), pointing([0, 0, 1, 2], 4)
-    found = similarity(stack([ahead, ahead, back], [even(4, 4)] * 3))
+    found = head_similarity(stack([ahead, ahead, back], [even(4, 4)] * 3))
     assert head_pairs(3) == [(0, 1), (0, 2), (1, 2)]
     assert found == pytest.approx(np.array([[1, 0, 0], [1, 1, 1]]), abs=1e-6)
     # JS of (1, 0) and (1/2, 1/2): H(3/4, 1/4) - ln 2 / 2
     js = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) - LN2 / 2
-    assert similarity(stack([np.array([[1.0, 0]]), np.array([[0.5, 0.5]])]))[0, 0] == close(
+    assert head_similarity(stack([np.array([[1.0, 0]]), np.array([[0.5, 0.5]])]))[0, 0] == close(
         1 - js / LN2
     )
-    assert similarity(stack([ahead])).shape == (1, 0)
+    assert head_similarity(stack([ahead])).shape == (1, 0)
 
 
 def test_rows_without_a_choice_do_not_make_heads_alike() -> None:
-    found = measure(stack([pointing([0, 0], 2), pointing([0, 1], 2)]), "decoder", np.zeros(2, bool))
-    assert found.alike[0, 0] == close(0)
+    found = measure_maps(
+        stack([pointing([0, 0], 2), pointing([0, 1], 2)]), "decoder", np.zeros(2, bool)
+    )
+    assert found.similarity[0, 0] == close(0)
 
 
 def random_maps(kind: str, queries: int, keys: int, seed: int = 0) -> np.ndarray:
@@ -165,15 +168,17 @@ def test_all_metrics_equal_slow_loops(
 ) -> None:
     weights = random_maps(kind, queries, keys)
     punctuation = np.arange(keys) % 3 == 1
-    found = measure(weights, kind, punctuation)
+    found = measure_maps(weights, kind, punctuation)
     assert (
         {*found.heads}
         == {*found.mean_map}
-        == {*found.even}
-        == {*module.FIGURES, *(module.COVERAGE if kind == "cross" else ())}
+        == {*found.uniform}
+        == {*STATISTICS, *(COVERAGE_STATISTICS if kind == "cross" else ())}
     )
-    monkeypatch.setattr(module, "CHUNK", 1)  # row by row
-    np.testing.assert_allclose(measure(weights, kind, punctuation).alike, found.alike, atol=1e-6)
+    monkeypatch.setattr(map_statistics, "MAX_CHUNK_WEIGHTS", 1)  # row by row
+    np.testing.assert_allclose(
+        measure_maps(weights, kind, punctuation).similarity, found.similarity, atol=1e-6
+    )
     for layer in range(2):
         for head, each in enumerate([*weights[layer], weights[layer].mean(0)]):
             rows = []
@@ -199,7 +204,7 @@ def test_all_metrics_equal_slow_loops(
             part = {name: values[layer] for name, values in found.mean_map.items()}
             if head < 3:
                 part = {name: values[layer, head] for name, values in found.heads.items()}
-            assert [part[name] for name in module.FIGURES] == pytest.approx(
+            assert [part[name] for name in STATISTICS] == pytest.approx(
                 np.mean(rows, axis=0), abs=1e-5
             )
 
@@ -207,32 +212,34 @@ def test_all_metrics_equal_slow_loops(
 def test_even_heads_are_the_measure() -> None:
     for kind, keys in (("encoder", 5), ("decoder", 5), ("cross", 7)):
         punctuation = np.arange(keys) == 2
-        found = measure(random_maps(kind, 5, keys), kind, punctuation).even
+        found = measure_maps(random_maps(kind, 5, keys), kind, punctuation).uniform
         assert found == pytest.approx(one(even(5, keys, kind == "decoder"), kind, (2,)), abs=1e-5)
 
 
 def test_maps_of_a_single_key_have_no_figures() -> None:
-    found = measure(np.ones((1, 2, 1, 1), np.float32), "decoder", np.zeros(1, bool))
+    found = measure_maps(np.ones((1, 2, 1, 1), np.float32), "decoder", np.zeros(1, bool))
     assert (
         all(np.isnan(values).all() for values in found.heads.values())
-        and np.isnan(found.alike).all()
+        and np.isnan(found.similarity).all()
     )
-    blank = measure(np.ones((1, 1, 3, 1), np.float32), "cross", np.zeros(1, bool))
+    blank = measure_maps(np.ones((1, 1, 3, 1), np.float32), "cross", np.zeros(1, bool))
     assert np.isnan(blank.heads["coverage"]).all()
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(MTError, match="encoder weights of 3 queries and 4 keys"):
-        measure(np.ones((1, 1, 3, 4)), "encoder", np.zeros(4, bool))
+        measure_maps(np.ones((1, 1, 3, 4)), "encoder", np.zeros(4, bool))
     with pytest.raises(MTError, match="with 3 pieces"):
-        measure(np.ones((1, 1, 3, 4)), "cross", np.zeros(3, bool))
+        measure_maps(np.ones((1, 1, 3, 4)), "cross", np.zeros(3, bool))
 
 
 # A test set
 
 
-def sentence(weights: np.ndarray, loss: float = 1.0, kind: str = "encoder") -> SentenceFigures:
-    return SentenceFigures({kind: measure(weights, kind, np.zeros(weights.shape[-1], bool))}, loss)
+def sentence(weights: np.ndarray, loss: float = 1.0, kind: str = "encoder") -> PairStatistics:
+    return PairStatistics(
+        {kind: measure_maps(weights, kind, np.zeros(weights.shape[-1], bool))}, loss
+    )
 
 
 def blend(share: float, keys: int = 6) -> np.ndarray:
@@ -256,7 +263,7 @@ def test_summaries_are_means_and_correlations_over_sentences() -> None:
     )
     evenness = found.kinds["encoder"]["evenness"]
     single = [one(blend(share), "encoder")["evenness"] for share in shares]
-    assert evenness.heads.mean[0, 0] == close(np.mean(single)) and evenness.even == close(1)
+    assert evenness.heads.mean[0, 0] == close(np.mean(single)) and evenness.uniform == close(1)
     assert evenness.heads.short[0, 0] == close(np.mean(single[3:])) and evenness.heads.long[
         0, 0
     ] == close(np.mean(single[:3]))
@@ -294,7 +301,7 @@ BACK, AHEAD = pointing([0, 0, 1, 2, 3], 5), pointing([1, 2, 3, 4, 4], 5)
 
 def test_healthy_heads_are_not_remarked_on() -> None:
     assert findings(planted([np.eye(5), BACK, AHEAD])) == []
-    assert "stands out" not in diagnostics_table(planted([np.eye(5), BACK, AHEAD]))
+    assert "findings" not in diagnostics_table(planted([np.eye(5), BACK, AHEAD]))
 
 
 def test_uniform_and_redundant_heads_are_reported() -> None:
@@ -305,24 +312,24 @@ def test_uniform_and_redundant_heads_are_reported() -> None:
         )
     )
     assert found == [
-        "encoder layer 1: heads 1 and 3 are nearly the same (1.00)",
-        "encoder layer 2: head 2 is close to uniform (1.00 evenness)",
-        "encoder layer 3 is close to uniform (1.00 evenness)",
-        "encoder layer 3: all heads are nearly the same (1.00 or more)",
-        "encoder layer 4: head 1 is parked on EOS (1.00 of the attention)",
+        "encoder layer 1: heads 1 and 3 are nearly identical (similarity 1.00)",
+        "encoder layer 2: head 2 is close to uniform (1.00 normalised entropy)",
+        "encoder layer 3 is close to uniform (1.00 normalised entropy)",
+        "encoder layer 3: all heads are nearly identical (similarity 1.00 or more)",
+        "encoder layer 4: head 1 is mostly on EOS (1.00 of the weight)",
     ]
-    assert "decoder layer 1 is parked on BOS (1.00 of the attention)" in findings(
+    assert "decoder layer 1 is mostly on BOS (1.00 of the weight)" in findings(
         planted([pointing([0] * 5, 5)], kind="decoder")
     )
 
 
 def test_punctuation_stands_out() -> None:
     maps = stack([pointing([1] * 5, 5), BACK])
-    figures = measure(maps, "cross", np.arange(5) == 1)
+    figures = measure_maps(maps, "cross", np.arange(5) == 1)
     found = findings(
-        summarise([SentenceFigures({"cross": figures}, 1.0)] * 3, np.array([3, 4, 5]), 4)
+        summarise([PairStatistics({"cross": figures}, 1.0)] * 3, np.array([3, 4, 5]), 4)
     )
-    assert found == ["cross layer 1: head 1 is parked on punctuation (1.00 of the attention)"]
+    assert found == ["cross layer 1: head 1 is mostly on punctuation (1.00 of the weight)"]
 
 
 def test_the_table_shows_every_layer_and_its_extremes() -> None:
@@ -331,9 +338,9 @@ def test_the_table_shows_every_layer_and_its_extremes() -> None:
     ).splitlines()
     assert table[0] == "attention in 3 pairs of source and reference"
     rows = {line.split()[0]: line.split() for line in table[3:7]}
-    assert rows["cross"] == ["cross", "evenness", "distance", "EOS", "punctuation", "alike"]
+    assert rows["cross"] == ["cross", "entropy", "distance", "EOS", "punctuation", "similarity"]
     assert rows["1"][1:3] == ["0.50", "(0.00-1.00)"] and rows["1"][5:7] == ["0.20", "(0.20-0.20)"]
-    assert rows["even"][1] == "1.00"
+    assert rows["uniform"][1] == "1.00"
     at = next(number for number, line in enumerate(table) if line.startswith("coverage"))
     assert table[at + 2].split() == ["1", "1.00", "0.00", "0", "%", "0", "%"]
     assert table[at + 3].split() == ["2", "1.25", "1.25", "50", "%", "50", "%"]  # 2.5, 2.5, 0 and 0

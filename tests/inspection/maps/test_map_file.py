@@ -175,14 +175,14 @@ def test_without_matplotlib_a_picture_is_refused_and_a_page_is_written(
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (["--attention", "map.gif"], 2, "end in .png, .svg, .html: not 'map.gif'"),
+        (["--attention", "map.gif"], 2, "end in .png, .svg, .html: 'map.gif'"),
         (["--attention", "map"], 2, "end in .png"),
         (["--attention", "map.html", "--stream"], 2, "--stream"),
         (["--attention", "map.html", "--links", "x"], 2, "--score FILE"),
         (["--attention", "/nowhere/map.html"], 1, "there is no folder /nowhere"),
-        (["--attention-layer", "1"], 2, "--attention-layer is about what --attention FILE draws"),
-        (["--attention-head", "1"], 2, "--attention-head is about"),
-        (["--links", "x", "--score", "y"], 2, "--links is about"),
+        (["--attention-layer", "1"], 2, "--attention-layer needs --attention FILE"),
+        (["--attention-head", "1"], 2, "--attention-head needs"),
+        (["--links", "x", "--score", "y"], 2, "--links needs"),
         (
             ["--attention", "map.html", "--attention-layer", "0"],
             2,
@@ -210,7 +210,7 @@ def test_what_the_model_has_not_is_told_before_it_translates(
     monkeypatch.setattr(PyTorchEngine, "search", None)
     file = tmp_path / "map.html"
     for flags, message in (
-        (("layer", "3"), "no layer 3: the attention to the source has 2, counted from 1"),
+        (("layer", "3"), "no layer 3: the cross-attention has 2, counted from 1"),
         (("head", "3"), "no head 3"),
     ):
         code, out, err = call(
@@ -226,8 +226,8 @@ def test_what_the_model_has_not_is_told_before_it_translates(
         )
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
     for encoder, message in (
-        ("rnn", "no attention, so there is nothing to draw"),
-        ("transformer", "no layer 2: the self-attention of the enc"),
+        ("rnn", "the model has no attention to draw"),
+        ("transformer", "no layer 2: the encoder self-attention"),
     ):
         model = Translator([tiny(tokenizer.vocab_size(), encoder, "rnn", "none")], tokenizer)
         monkeypatch.setattr("mt.decoding.load.load", lambda *_, model=model, **__: model)
@@ -240,7 +240,7 @@ def test_what_the_model_has_not_is_told_before_it_translates(
 def test_a_page_that_would_be_too_large_is_refused(
     run: Path, monkeypatch, capsys, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mt.inspection.drawing.MAX_CELLS", 100)
+    monkeypatch.setattr("mt.inspection.maps.map_file.MAX_PAGE_WEIGHTS", 100)
     lines = ("the cat sees a dog", "a dog", "red")
     code, _, err = call(
         monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", *lines

@@ -17,10 +17,10 @@ from helpers.pages import Scripts
 from helpers.slow_merge import slow_merge
 from mt.data.links import Links, format_links, parse_links
 from mt.errors import MTError, UsageError
-from mt.inspection import page as page_module
-from mt.inspection.maps import SentenceMap, View, panels, sentence_map
-from mt.inspection.page import attention_fragment, page
-from mt.inspection.weights import PairAttention
+from mt.inspection.maps import page as page_module
+from mt.inspection.maps.page import attention_fragment, page
+from mt.inspection.maps.sentence_map import SentenceMap, View, panels, sentence_map
+from mt.inspection.pair_attention import PairAttention
 
 EVIL = [
     "</script><script>alert(1)</script>",
@@ -61,7 +61,7 @@ def pair(
     s, t = len(one) + 1, len(other) + 1
     random_numbers = np.random.default_rng(seed)
     made = {}
-    for name, (rows, columns) in {"weights": (t, s), "encoder": (s, s), "decoder": (t, t)}.items():
+    for name, (rows, columns) in {"cross": (t, s), "encoder": (s, s), "decoder": (t, t)}.items():
         weights = random_numbers.random((layers, heads, rows, columns), dtype=np.float32)
         weights = np.tril(weights) if name == "decoder" else weights
         made[name] = weights / weights.sum(-1, keepdims=True)
@@ -86,7 +86,7 @@ def test_self_attention_of_words_is_merged_like_attention_to_the_source() -> Non
     rows, columns = len(target), len(source)
     for layer in range(3):
         for head in range(2):
-            cross = slow_merge(made.weights[layer, head, :rows, :columns], source, target)
+            cross = slow_merge(made.cross[layer, head, :rows, :columns], source, target)
             encoder = slow_merge(made.encoder[layer, head, :columns, :columns], source, source)
             # Column t is what step t reads, BOS at step 0: a word's weight is one column to the
             # right of its piece's row.
@@ -107,17 +107,15 @@ def test_self_attention_of_words_is_merged_like_attention_to_the_source() -> Non
 
 
 def test_missing_kinds_of_attention_are_named() -> None:
-    made = PairAttention(
-        ["\u2581a"], ["\u2581b"], [0], [0], np.zeros((0, 0, 2, 2), np.float32), False
-    )
+    made = PairAttention(["\u2581a"], ["\u2581b"], [0], [0], None, False)
     for kind in ("cross", "encoder", "decoder"):
-        assert made.of(kind) is None
+        assert made.piece_weights(kind) is None
         with pytest.raises(UsageError, match="there is no layer 0.* has 0"):
             made.word_weights(kind=kind)
-        with pytest.raises(UsageError, match="there is no .*attention"):
+        with pytest.raises(UsageError, match="has no .*attention"):
             made.all_word_weights(kind)
-    with pytest.raises(UsageError, match="cross, encoder, decoder, not 'x'"):
-        made.of("x")
+    with pytest.raises(UsageError, match="cross, encoder, decoder: 'x'"):
+        made.piece_weights("x")
     assert sentence_map(made, "line 1").weights == {}
 
 
@@ -289,10 +287,11 @@ def test_the_script_shows_what_is_chosen() -> None:
 def test_labels_are_all_there_and_do_not_overlap(source: str, target: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from mt.inspection.picture import LONGEST, figure, settings
+    from mt.inspection.maps.fonts import drawing_settings
+    from mt.inspection.maps.picture import MAX_LABEL_CHARACTERS, figure
 
     maps = [sentence_map(pair(source, target), "line 1"), sentence_map(pair(), "line 2")]
-    with settings(word for each in maps for word in each.source + each.target):
+    with drawing_settings(word for each in maps for word in each.source + each.target):
         drawn = figure(maps, View())
         renderer = FigureCanvasAgg(drawn).get_renderer()
         for axes, sentence in zip(drawn.axes, maps, strict=False):
@@ -300,7 +299,9 @@ def test_labels_are_all_there_and_do_not_overlap(source: str, target: str) -> No
                 labels = axis.get_ticklabels()
                 texts = [label.get_text() for label in labels]
                 assert texts == [
-                    word if len(word) <= LONGEST else word[: LONGEST - 1] + "\u2026"
+                    word
+                    if len(word) <= MAX_LABEL_CHARACTERS
+                    else word[: MAX_LABEL_CHARACTERS - 1] + "\u2026"
                     for word in words
                 ]
                 boxes = [label.get_window_extent(renderer) for label in labels]
@@ -324,10 +325,11 @@ def test_labels_are_all_there_and_do_not_overlap(source: str, target: str) -> No
 def test_cells_have_the_colours_of_their_weights_and_gold_links_their_places() -> None:
     from matplotlib.patches import Rectangle
 
-    from mt.inspection.picture import figure, settings
+    from mt.inspection.maps.fonts import drawing_settings
+    from mt.inspection.maps.picture import figure
 
     maps = two_maps()
-    with settings(word for each in maps for word in each.source + each.target):
+    with drawing_settings(word for each in maps for word in each.source + each.target):
         axes = figure(maps, View(layer=0, head=1)).axes[0]
     np.testing.assert_allclose(axes.collections[0].get_array(), maps[0].weights["cross"][0, 1])
     outlined = {
@@ -343,7 +345,7 @@ def test_cells_have_the_colours_of_their_weights_and_gold_links_their_places() -
 def test_pictures_are_png_or_svg_and_missing_glyphs_are_reported(
     capfd: pytest.CaptureFixture,
 ) -> None:
-    from mt.inspection.picture import picture
+    from mt.inspection.maps.picture import picture
 
     maps = [
         *two_maps(),
@@ -364,14 +366,14 @@ def test_pictures_are_png_or_svg_and_missing_glyphs_are_reported(
     for sentence in maps:
         for word in sentence.source:
             assert texts.count(word) >= 2 * 6
-    assert "layer 3, head 2" in texts and "line 2: self-attention of the encoder" in texts
+    assert "layer 3, head 2" in texts and "line 2: encoder self-attention" in texts
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
 
 @matplotlib
 def test_too_large_a_picture_is_refused_before_it_is_drawn() -> None:
-    from mt.inspection.picture import picture
+    from mt.inspection.maps.picture import picture
 
     long = " ".join(["word"] * 60)
     with pytest.raises(UsageError, match="pixels: use .html, fewer lines"):

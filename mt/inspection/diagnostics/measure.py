@@ -1,0 +1,102 @@
+"""Diagnostics of the attention of a model on a test set.
+
+The decoder reads the reference (teacher forcing). Maps are held in memory for one batch only.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mt.data.cleaning import normalise
+from mt.data.sampling import SPACE
+from mt.errors import UsageError
+from mt.evaluation.lengths import default_threshold, length_unit, sentence_lengths
+from mt.inspection.diagnostics.map_statistics import REPORTED_KINDS, PairStatistics, measure_maps
+from mt.inspection.diagnostics.summary import Diagnostics, summarise
+from mt.inspection.pair_attention import PairAttention
+from mt.inspection.teacher_forcing import attention_shapes, map_pair_attention
+
+if TYPE_CHECKING:
+    from mt.decoding.translator import Translator
+
+
+def diagnose(
+    translator: Translator,
+    sources: Sequence[str],
+    references: Sequence[str],
+    threshold: int | None = None,
+) -> Diagnostics:
+    """Compute statistics of the attention of the translator's (first) model on pairs of texts.
+
+    Pairs are left out if a side is blank or has more pieces than `data.max_pieces`. `threshold` is
+    the longest source that counts as short; None: the default of the evaluation.
+
+    Raises UsageError if the model has no attention, MTError if no pair is left.
+    """
+    rows, statistics = measure_pairs(translator, sources, references)
+    unit = length_unit(sources)
+    threshold = default_threshold(unit) if threshold is None else threshold
+    lengths = sentence_lengths([sources[row] for row in rows])
+    return summarise(statistics, lengths, threshold, unit, len(sources) - len(rows))
+
+
+def measure_pairs(
+    translator: Translator, sources: Sequence[str], references: Sequence[str]
+) -> tuple[list[int], list[PairStatistics]]:
+    """Return the indices of the pairs that are measured, and the statistics of each.
+
+    Pairs are left out as by `diagnose`; there may be none. Raises UsageError if the model has no
+    attention.
+    """
+    tokenizer, limit = translator.tokenizer, translator.max_pieces
+    source_pieces, target_pieces = (
+        tokenizer.encode_many([normalise(line, translator.unicode) for line in lines], side)
+        for lines, side in ((sources, "src"), (references, "tgt"))
+    )
+    all_pairs = list(zip(source_pieces, target_pieces, strict=True))
+    rows = [
+        row for row, pair in enumerate(all_pairs) if all(0 < len(side) <= limit for side in pair)
+    ]
+    model = translator.models[0]
+    kinds = tuple(attention_shapes(model))
+    if not kinds:
+        raise UsageError("the model has no attention for --diagnostics to measure")
+    # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within
+    # 0.002.
+    return rows, map_pair_attention(
+        [model],
+        tokenizer,
+        [all_pairs[row] for row in rows],
+        translator.budget,
+        lambda members: measure_pair(members[0]),
+        "fp32",
+        kinds,
+        loss=True,
+    )
+
+
+def measure_pair(pair: PairAttention) -> PairStatistics:
+    """Compute the statistics of all maps of a pair, whose loss must be known."""
+    source, target = (
+        np.array([is_punctuation(piece) for piece in pieces])
+        for pieces in (pair.source_pieces, pair.target_pieces)
+    )
+    with_eos, with_bos = np.append(source, False), np.append(False, target)
+    keys = {"encoder": with_eos, "decoder": with_bos, "cross": with_eos}
+    assert pair.loss is not None
+    kinds = {}
+    for kind in REPORTED_KINDS:
+        weights = pair.piece_weights(kind)
+        if weights is not None:
+            kinds[kind] = measure_maps(weights, kind, keys[kind])
+    return PairStatistics(kinds, pair.loss)
+
+
+def is_punctuation(piece: str) -> bool:
+    """Return whether a piece has only punctuation (Unicode categories P)."""
+    text = piece.strip(SPACE)
+    return bool(text) and all(unicodedata.category(character).startswith("P") for character in text)

@@ -1,0 +1,1 @@
+"""Attention maps as pictures (PNG, SVG) and as HTML pages."""
