@@ -1,14 +1,13 @@
-"""What an attention pattern saves: time and memory of one self-attention layer against full attention, as sequences grow.
+"""Measure time and memory of one self-attention layer, by pattern and sequence length.
 
     python scripts/bench_attention.py
     python scripts/bench_attention.py --patterns window linear --lengths 2048 8192 --side decoder
 
-One layer of the usual size (width 256, 4 heads; patterns as their YAML files set them), forward and
-backward, over a batch of as many sequences as make `--tokens` tokens. Each measurement is a process
-of its own, whose memory is the most that it held beyond what it held before the first step; the
-patterns take turns, `--repeats` times. Printed are medians: microseconds a token, mebibytes, and
-both as shares of full attention at the same length. On a GPU, full attention is PyTorch's fused
-kernel.
+The layer has width 256 and 4 heads, patterns have the settings of their YAML files, and a batch has
+`--tokens` tokens. Time is that of a forward and a backward pass. Each measurement runs in a process
+of its own; memory is the peak above what the process held before the first step. All patterns take
+turns, `--repeats` times. Printed are medians, in microseconds per token and mebibytes, and ratios
+to full attention at the same length. On a GPU, full attention is PyTorch's fused kernel.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ STEPS, WARM_UP = 3, 1
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,76 +41,74 @@ def main() -> None:
         "--side",
         nargs="*",
         default=["encoder", "decoder"],
-        help="bidirectional, causal (default: both)",
+        help="encoder (bidirectional), decoder (causal); default: both",
     )
     parser.add_argument(
         "--tokens",
         type=int,
         default=8192,
-        help="tokens a batch; at least one sequence (default: 8192)",
+        help="tokens per batch, but at least one sequence (default: 8192)",
     )
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     patterns = ["full", *(name for name in options.patterns if name != "full")]
     device = pick_device()
+    threads, precision = torch.get_num_threads(), resolve_precision(device)
+    print(f"{device.type}, {threads} threads, {precision}, torch {torch.__version__}")
     print(
-        f"{device.type}, {torch.get_num_threads()} threads, {resolve_precision(device)}, torch {torch.__version__}"
-    )
-    print(
-        f"{'side':8} {'length':>6} {'pattern':14} {'us/token':>9} {'of full':>8} {'MiB':>8} {'of full':>8}"
+        f"{'side':8} {'length':>6} {'pattern':14} "
+        f"{'us/token':>9} {'of full':>8} {'MiB':>8} {'of full':>8}"
     )
     for side in options.side:
         for length in options.lengths:
-            found: dict[str, list[tuple[float, float]]] = {name: [] for name in patterns}
+            results: dict[str, list[tuple[float, float]]] = {name: [] for name in patterns}
             for _ in range(options.repeats):
                 for name in patterns:
                     with multiprocessing.get_context("spawn").Pool(1) as pool:
-                        found[name].append(
-                            pool.apply(measure, (name, length, side, options.tokens))
-                        )
+                        result = pool.apply(measure, (name, length, side, options.tokens))
+                    results[name].append(result)
             medians = {
-                name: [statistics.median(values) for values in zip(*each, strict=True)]
-                for name, each in found.items()
+                name: [statistics.median(values) for values in zip(*repeats, strict=True)]
+                for name, repeats in results.items()
             }
+            full_seconds, full_memory = medians["full"]
             for name, (seconds, memory) in medians.items():
-                shares = [
-                    value / full
-                    for value, full in zip((seconds, memory), medians["full"], strict=True)
-                ]
                 print(
-                    f"{side:8} {length:6} {name:14} {1e6 * seconds:9.2f} {shares[0]:8.2f} {memory:8.0f} {shares[1]:8.2f}",
+                    f"{side:8} {length:6} {name:14} "
+                    f"{1e6 * seconds:9.2f} {seconds / full_seconds:8.2f} "
+                    f"{memory:8.0f} {memory / full_memory:8.2f}",
                     flush=True,
                 )
 
 
 def measure(name: str, length: int, side: str, tokens: int) -> tuple[float, float]:
-    """Seconds a token of a forward and backward pass, and the mebibytes it takes."""
-    config = load_config(
-        ["model=transformer", *([] if name == "full" else [f"attention={name}"])]
-    ).model
+    """Measure a forward and backward pass: seconds per token and peak memory in mebibytes."""
+    overrides = [] if name == "full" else [f"attention={name}"]
+    config = load_config(["model=transformer", *overrides]).model
     device, batch = pick_device(), max(1, tokens // length)
     layer = MultiHeadAttention(config.transformer, config.dim, pattern=name).to(device)
     x = torch.randn(batch, length, config.dim, device=device, requires_grad=True)
-    at = torch.arange(length, device=device)
-    visibility = (
-        Visibility(at, at, causal=True)
-        if side == "decoder"
-        else Visibility(at, at, torch.ones(batch, length, dtype=torch.bool, device=device))
-    )
-    before, times = held(device), []
+    positions = torch.arange(length, device=device)
+    valid = torch.ones(batch, length, dtype=torch.bool, device=device)
+    if side == "decoder":
+        visibility = Visibility(positions, positions, causal=True)
+    else:
+        visibility = Visibility(positions, positions, valid)
+    before, times = peak_memory(device), []
     for _ in range(WARM_UP + STEPS):
-        begin = time.perf_counter()
+        start = time.perf_counter()
         with autocast(device):
             output, _ = layer.self_attend(x, visibility, NoPositions())
         output.float().square().sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times[WARM_UP:]) / (batch * length), held(device) - before
+        times.append(time.perf_counter() - start)
+    seconds = statistics.median(times[WARM_UP:]) / (batch * length)
+    return seconds, peak_memory(device) - before
 
 
-def held(device: torch.device) -> float:
-    """The most memory held so far, in mebibytes."""
+def peak_memory(device: torch.device) -> float:
+    """Return the peak memory of this process so far, in mebibytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

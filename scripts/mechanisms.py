@@ -1,16 +1,18 @@
-"""Does every attention mechanism learn? One small model of each, the same text, the same number of target tokens, one seed.
+"""Train and test a small model of every attention mechanism: a check that all of them learn.
 
-    python scripts/mechanisms.py                    # trains and tests what is missing, prints the table; stop and start it at will
-    python scripts/mechanisms.py rope linear        # only these
-    python scripts/mechanisms.py --speed            # adds target tokens per second of training, on one core
+    python scripts/mechanisms.py                # trains and tests what is missing, prints the table
+    python scripts/mechanisms.py rope linear    # only these
+    python scripts/mechanisms.py --speed        # measures training speed on one core
 
-Trained on sentences of the embedded corpus (core) of up to 15 words, tested on its test split: BLEU
-of sentences of up to 15 words and of 16 to 30, twice the length that training saw; and the
-alignment error rate on the former, of the mean of the heads of whichever layer is best. Speed is in
-seconds of processor time, with one thread, so that other work beside it does little harm; all take
-turns, three times. Extra arguments with a = are overrides for all. It is a check that everything
-works, not a contest: one seed, settings that suit the family and not the mechanism. (`mt-compare
-compare=positions` compares position schemes, over seeds.)
+An interrupted run resumes. All mechanisms see the same text and the same number of target tokens,
+with one seed. Training sentences are from the embedded corpus (core) and have up to 15 words. The
+table shows BLEU on test sentences of up to 15 and of 16 to 30 words, and on the former the
+alignment error rate of the best layer, averaged over its heads. Speed is target tokens per second
+of CPU time, with one thread, so that other work on the machine matters little; the median of three
+rounds. Arguments with "=" are overrides for all runs.
+
+This does not rank the mechanisms: there is one seed, and settings suit the family, not the single
+mechanism. `mt-compare compare=positions` compares position schemes over several seeds.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ RESULT, SPEED = "mechanism.json", "speed.json"
 TRANSFORMER = ["model=transformer", "model/size=tiny", "position=rope", "optim.lr=3e-3"]
 RNN = ["model=rnn", "model/size=tiny", "optim.lr=3e-3"]
 POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
-RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot location multihead_additive
-    multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel coverage""".split()
+RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot
+    location multihead_additive multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel
+    coverage""".split()
 MECHANISMS = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
     **{
@@ -91,12 +94,13 @@ COMMON = [
     "trainer.test_beam=1",
     "data.test.demo=400",
 ]
-TESTS = {"1-15 words": (1, 15), "16-30 words": (16, 30)}  # column -> shortest, longest source
-TEST_PAIRS = 1200  # of the test split, of all lengths
-WARM_UP, STEPS, REPEATS = 10, 40, 3  # of a measurement of speed
+TESTS = {"1-15 words": (1, 15), "16-30 words": (16, 30)}  # column -> source words
+TEST_PAIRS = 1200  # drawn from the test split, with any length
+WARM_UP, STEPS, REPEATS = 10, 40, 3  # for measurements of speed
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,22 +114,21 @@ def main() -> None:
         "--folder",
         type=Path,
         default=Path("runs/mechanisms"),
-        help="where the runs go (default: runs/mechanisms)",
+        help="folder of the runs (default: runs/mechanisms)",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--speed", action="store_true", help="measure speed instead of training")
     options = parser.parse_args()
     overrides = [name for name in options.names if "=" in name]
-    wanted = [name for name in options.names if "=" not in name] or list(MECHANISMS)
-    if unknown := set(wanted) - set(MECHANISMS):
-        parser.error(
-            f"no mechanism {', '.join(sorted(unknown))}; there are: {', '.join(MECHANISMS)}"
-        )
+    names = [name for name in options.names if "=" not in name] or list(MECHANISMS)
+    if unknown := set(names) - set(MECHANISMS):
+        unknown_names, known_names = ", ".join(sorted(unknown)), ", ".join(MECHANISMS)
+        parser.error(f"unknown mechanism: {unknown_names}; choose from {known_names}")
     if options.speed:
-        measure_speed(wanted, options.folder, [*COMMON, *overrides])
+        measure_speed(names, options.folder, [*COMMON, *overrides])
     else:
         set_threads(options.threads)
-        for name in wanted:
+        for name in names:
             run = options.folder / name.replace(" ", "-")
             if not (run / RESULT).exists():
                 train(
@@ -137,21 +140,15 @@ def main() -> None:
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
-    """mt-train in a process of its own; an interrupted run goes on."""
-    command = [
-        sys.executable,
-        "-m",
-        "mt.train",
-        *overrides,
-        f"name={run.name}",
-        f"runs_dir={run.parent}",
-    ]
+    """Run mt-train in a subprocess; it resumes an interrupted run."""
+    command = [sys.executable, "-m", "mt.train", *overrides]
+    command += [f"name={run.name}", f"runs_dir={run.parent}"]
     print(f"== {run.name}", file=sys.stderr, flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def test(run: Path) -> dict[str, Any]:
-    """BLEU for each column, the alignment error rate for the first, weights, loss."""
+    """Measure BLEU per column, alignment error rate on the first column, parameters and loss."""
     translator, bleu = load(run), build_metrics("de")[0]["bleu"]
     result: dict[str, Any] = {
         "weights": sum(p.numel() for p in translator.models[0].parameters()),
@@ -160,31 +157,26 @@ def test(run: Path) -> dict[str, Any]:
     }
     for number, (column, (shortest, longest)) in enumerate(TESTS.items()):
         pairs = [
-            p
-            for p in generate("test", TEST_PAIRS, subset="core")
-            if shortest <= count_words(p.source) <= longest
+            pair
+            for pair in generate("test", TEST_PAIRS, subset="core")
+            if shortest <= count_words(pair.source) <= longest
         ]
-        hypotheses = translator.translate([p.source for p in pairs], beam=1)
-        result["bleu"][column] = bleu.corpus_score(hypotheses, [[p.target for p in pairs]])
+        hypotheses = translator.translate([pair.source for pair in pairs], beam=1)
+        result["bleu"][column] = bleu.corpus_score(hypotheses, [[pair.target for pair in pairs]])
         if number == 0 and mt.inspect(translator).attends:
             result["aer"] = error_rate(translator, pairs)
-    records = [
-        json.loads(line)
-        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
-    result["loss"] = [record["loss"] for record in records if record["kind"] == "val"][-1]
-    result["target_tokens"] = [
-        record["target_tokens"] for record in records if record["kind"] == "train"
-    ][-1]
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    last = {record["kind"]: record for record in map(json.loads, lines)}
+    result["loss"] = last["val"]["loss"]
+    result["target_tokens"] = last["train"]["target_tokens"]
     return result
 
 
 def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
-    """Of the best layer, mean of the heads, links by argmax."""
-    golds = parse_lines([p.pharaoh for p in pairs], "links")
-    scores = score_attention(
-        mt.inspect(translator).attention([(p.source, p.target) for p in pairs]), golds
-    )
+    """Return the AER of the best layer: mean over heads, links by argmax."""
+    golds = parse_lines([pair.pharaoh for pair in pairs], "links")
+    attention = mt.inspect(translator).attention([(pair.source, pair.target) for pair in pairs])
+    scores = score_attention(attention, golds)
     return min(
         scores.get(layer, None, reading).aer
         for layer in range(scores.layers)
@@ -193,53 +185,49 @@ def error_rate(translator: Translator, pairs: Sequence[Any]) -> float:
 
 
 def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> None:
-    """Target tokens per second in training, each measurement in a process of its own (scripts/bench/contest.py); medians."""
+    """Measure target tokens per second in training and store the medians.
+
+    Each measurement runs in a subprocess (scripts/bench/contest.py).
+    """
     with tempfile.TemporaryDirectory() as temporary:
         job = Job(Path(temporary), torch.device("cpu"), 1, 1024, WARM_UP, STEPS, cpu_time=True)
         entries = [Entry(replace(variant("mt="), name=name), "auto") for name in names]
-        told = {name: job.overrides([*MECHANISMS[name], *common], "auto") for name in names}
-        works = {
-            name: job.common(load_config(told[name]), "auto") | {"overrides": told[name]}
-            for name in names
-        }
-        contest(entries, lambda entry: works[entry.contestant.name], REPEATS)
-    path = folder / SPEED
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    found = {
+        jobs = {}
+        for name in names:
+            overrides = job.overrides([*MECHANISMS[name], *common], "auto")
+            jobs[name] = job.common(load_config(overrides), "auto") | {"overrides": overrides}
+        contest(entries, lambda entry: jobs[entry.contestant.name], REPEATS)
+    speeds = {
         entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(known | found, indent=1) + "\n")
+    path = folder / SPEED
+    write_text(path, json.dumps((read_json(path) or {}) | speeds, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or None if there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def table(folder: Path) -> str:
-    """What there is, as Markdown."""
-    speeds = (
-        json.loads((folder / SPEED).read_text(encoding="utf-8"))
-        if (folder / SPEED).exists()
-        else {}
-    )
+    """Return the results so far as a Markdown table."""
+    speeds = read_json(folder / SPEED) or {}
     lines = [
         f"| mechanism | {' | '.join(TESTS)} | AER | loss | weights | tokens/s |",
         "|---" * (len(TESTS) + 5) + "|",
     ]
     for name in MECHANISMS:
-        path = folder / name.replace(" ", "-") / RESULT
-        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        if found is None and name not in speeds:
+        result = read_json(folder / name.replace(" ", "-") / RESULT)
+        if result is None and name not in speeds:
             continue
         cells = [""] * (len(TESTS) + 3)
-        if found is not None:
-            aer = "" if found["aer"] is None else f"{found['aer']:.1f}"
-            cells = [
-                *(f"{found['bleu'][column]:.1f}" for column in TESTS),
-                aer,
-                f"{found['loss']:.3f}",
-                f"{found['weights'] / 1e6:.2f} M",
-            ]
-        lines.append(
-            f"| {name} | {' | '.join(cells)} | {format(speeds[name], ',.0f') if name in speeds else ''} |"
-        )
+        if result is not None:
+            cells = [f"{result['bleu'][column]:.1f}" for column in TESTS]
+            cells.append("" if result["aer"] is None else f"{result['aer']:.1f}")
+            cells += [f"{result['loss']:.3f}", f"{result['weights'] / 1e6:.2f} M"]
+        cells.append(f"{speeds[name]:,.0f}" if name in speeds else "")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
