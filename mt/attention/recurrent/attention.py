@@ -79,8 +79,8 @@ class Attention(nn.Module):
 
     See Bahdanau et al. 2014, equations 5 and 6, and Luong et al. 2015. The weights of a query sum
     to 1, except with local-p, whose Gaussian factor reduces them. A sentence of padding only has a
-    context of zero. A single head averages the states themselves. With several heads, each averages
-    a projection of its own, and the contexts are concatenated.
+    context of zero. A single head sums the states themselves. With several heads, each sums a
+    projection of its own, and the contexts are concatenated.
 
     With coverage, V c_ij is added to the key of position j, where c_ij is the sum of the weights
     that j received from earlier queries. With the additive score this is See et al. 2017, equation
@@ -99,7 +99,7 @@ class Attention(nn.Module):
 
     @property
     def sequential(self) -> bool:
-        """Whether a query depends on the weights of earlier queries."""
+        """True if a query depends on the weights of earlier queries."""
         return self.coverage is not None
 
     def project(self, states: Tensor, mask: Tensor) -> ProjectedMemory:
