@@ -125,7 +125,8 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     # These come before the translation, which takes longer, because they can fail.
     golds = None
     if test_set.links:
-        golds = test_set.gold_links(arguments.links or "test.links.txt", translator.unicode)
+        name = arguments.links or RunFolder.at(arguments.run).test_file("links").name
+        golds = test_set.gold_links(name, translator.unicode)
     if arguments.links and not inspector.attends:
         raise UsageError(
             f"{arguments.run} has no attention to the source to compare {arguments.links} with"

@@ -16,14 +16,13 @@ from mt.data.embedded_corpus import generate
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 
-torch.set_num_threads(
-    1
-)  # tiny tensors: a second thread only waits, and more so where other work shares the cores
+# Tensors are tiny: a second thread would only wait, even more if other processes use the cores.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def realdata() -> Path:
-    """The folder of real parallel text: $MT_REALDATA, by default ../shared/data beside the checkout."""
+    """Return the directory of real parallel text: $MT_REALDATA or ../shared/data."""
     folder = Path(os.environ.get("MT_REALDATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real text at {folder}: set MT_REALDATA")
@@ -31,8 +30,8 @@ def realdata() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting what a step costs takes every run a second or two, longer than most runs of the tests train."""
+def skip_flops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the count of FLOPs, which takes a second or two, longer than most runs here train."""
     if request.path.name != "test_budget.py":
         monkeypatch.setattr(
             "mt.training.trainer.FlopsEstimator",
@@ -42,22 +41,21 @@ def cheap_operations(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def tiny_run(tmp_path: Path):
-    """Overrides of a run that takes seconds: `tiny_run(pairs)` writes that many pairs of the embedded corpus as files."""
+    """Return a function that writes some sentence pairs to files and returns overrides of a run.
+
+    The run takes seconds. With fewer than 50 pairs, the test set is the training text.
+    """
 
     def overrides(pairs: int, write: bool = True) -> list[str]:
         if write:
             for split, size in (("train", pairs), ("val", 12), ("test", 12)):
-                # With few pairs the test is on the training text: whether a model can learn it by
-                # heart.
                 count = pairs if pairs < 50 else size
-                found = generate("train" if pairs < 50 else split, 5 * count)
-                # Short ones: a model that has learned nothing translates up to the longest output
-                # that is allowed.
-                lines = [pair for pair in found if len(pair.source.split()) <= 10][:count]
-                for side, text in (("src", "source"), ("tgt", "target")):
-                    (tmp_path / f"{split}.{side}").write_text(
-                        "".join(getattr(line, text) + "\n" for line in lines), encoding="utf-8"
-                    )
+                generated = generate("train" if pairs < 50 else split, 5 * count)
+                # Short ones, because untrained models produce outputs of the maximum length.
+                short = [pair for pair in generated if len(pair.source.split()) <= 10][:count]
+                for side, attribute in (("src", "source"), ("tgt", "target")):
+                    text = "".join(getattr(pair, attribute) + "\n" for pair in short)
+                    (tmp_path / f"{split}.{side}").write_text(text, encoding="utf-8")
         files = [
             f"data.{split}.{side}={tmp_path}/{split}.{side}"
             for split in ("train", "val", "test")

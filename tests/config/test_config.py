@@ -49,7 +49,7 @@ def test_sizes_apply_to_both_families_and_grow(family, size):
     assert weights == sorted(set(weights))
 
 
-def test_hybrids_are_two_overrides():
+def test_a_hybrid_model_takes_two_overrides():
     config = compose.load_config(["model=transformer", "model.decoder=rnn"])
     assert (config.model.encoder, config.model.decoder, config.name) == (
         "transformer",
@@ -109,7 +109,7 @@ def test_mistakes_are_named_in_one_line(override, message):
     assert "\n" not in str(error.value)
 
 
-def test_paths_with_odd_characters_arrive_as_they_are():
+def test_paths_with_special_characters_are_kept():
     for path in ("a b.txt", "a=b.txt", "a,b.txt", "~/x.txt", "ä/ö.txt", "[x].txt", "a'b.txt"):
         quoted = path.replace("'", r"\'")
         assert compose.load_config([f"data.train.src='{quoted}'"]).data.train.src == path
@@ -203,7 +203,7 @@ BAD_COMBINATIONS = [
 @pytest.mark.parametrize(
     ("overrides", "message"), BAD_COMBINATIONS, ids=[overrides for overrides, _ in BAD_COMBINATIONS]
 )
-def test_mechanisms_that_do_not_go_together_are_refused_in_one_line(overrides, message):
+def test_invalid_combinations_are_rejected_in_one_line(overrides, message):
     with pytest.raises(UsageError) as error:
         compose.load_config(overrides.split())
     assert message in str(error.value)
@@ -218,18 +218,18 @@ RNN_ATTENTION = [
 
 
 @pytest.mark.parametrize("option", RNN_ATTENTION)
-def test_every_attention_of_recurrent_models_builds_one(option):
+def test_every_attention_option_for_rnns_builds_a_model(option):
     config = compose.load_config(["model=rnn", f"attention={option}"])
     with torch.device("meta"):
         build_model(config.model, 100, 100)
 
 
-def test_attentions_combine():
+def test_attention_options_combine():
     rnn = compose.load_config(["model=rnn", "attention=[luong,local_p,sparsemax]"]).model.rnn
     assert (rnn.bidirectional, rnn.scope, rnn.select) == (False, "local_p", "sparsemax")
 
 
-def test_a_run_from_before_the_family_has_the_attention_that_it_had():
+def test_a_run_of_an_earlier_version_keeps_its_attention():
     old = (
         "model: {encoder: rnn, decoder: rnn, rnn: {cell: gru, encoder_layers: 1, hidden: 64, "
         "attention: additive, attention_dim: 64}}"
@@ -246,21 +246,18 @@ def test_a_run_from_before_the_family_has_the_attention_that_it_had():
     assert (rnn.coverage, rnn.reverse_source) == (False, False)
 
 
-def test_only_what_is_used_is_checked():
-    compose.load_config(
-        ["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"]
-    )  # neither side has either
-    compose.load_config(
-        ["model.transformer.encoder_pattern=linear", "position=t5", "model.encoder=rnn"]
-    )
-    compose.load_config(
-        ["model.rnn.attention=dot", "model.rnn.reverse_source=true"]
-    )  # a Transformer
-    compose.load_config(["model.decoder=rnn", "model.rnn.reverse_source=true"])  # its encoder
-    compose.load_config(["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"])
+def test_settings_of_unused_parts_are_not_checked():
+    for overrides in (
+        ["model=rnn", "model.transformer.pattern=linear", "model.transformer.position=t5"],
+        ["model.encoder=rnn", "model.transformer.encoder_pattern=linear", "position=t5"],
+        ["model=transformer", "model.rnn.attention=dot", "model.rnn.reverse_source=true"],
+        ["model.decoder=rnn", "model.rnn.reverse_source=true"],  # a setting of RNN encoders
+        ["model=rnn", "model.decoder=transformer", "model.rnn.attention=dot"],
+    ):
+        compose.load_config(overrides)
 
 
-def test_mixed_corpora_have_the_settings_of_train():
+def test_additional_corpora_have_the_settings_of_data_train():
     mix = compose.load_config(
         ["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]
     ).data.mix
@@ -269,19 +266,19 @@ def test_mixed_corpora_have_the_settings_of_train():
         compose.load_config(["+data.mix.news={src: x, weight: heavy}"])
 
 
-def test_reverse_turns_the_languages_round():
+def test_reverse_swaps_the_languages():
     assert DataConfig(src_lang="en", tgt_lang="de").languages() == ("en", "de")
     assert DataConfig(src_lang="en", tgt_lang="de", reverse=True).languages() == ("de", "en")
 
 
-def test_yaml_gives_the_configuration_back():
+def test_yaml_restores_the_configuration():
     config = compose.load_config(
         ["experiment=demo", "+data.mix.more={src: x, tgt: y}", "name=a:b", "data.train.src=[x,y]"]
     )
     assert config_yaml.config_from_yaml(config_yaml.config_to_yaml(config)) == config
 
 
-def test_differences_are_of_what_shapes_the_run():
+def test_only_settings_that_must_not_change_count_as_differences():
     old, new = Config(), Config()
     new.trainer.max_steps, new.trainer.log_every, new.trainer.device = 5, 1, "cpu"
     assert compose.differences(old, new) == []
@@ -292,8 +289,8 @@ def test_differences_are_of_what_shapes_the_run():
     ]
 
 
-def test_overrides_of_the_readme_are_valid():
-    """Every mt-train line of the README names keys and options that exist."""
+def test_overrides_in_the_readme_are_valid():
+    """Every mt-train line of the README has keys and options that exist."""
     readme = (compose.config_dir().parent / "README.md").read_text(encoding="utf-8")
     lines = [line.split("#")[0] for line in readme.splitlines() if line.startswith("    mt-train ")]
     assert len(lines) >= 4
@@ -317,12 +314,12 @@ def test_the_command_exits_with_2_and_one_line_on_wrong_usage(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_help_needs_no_run(monkeypatch, capsys):
+def test_help_lists_keys_with_defaults(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["mt-train", "--help"])
     main()
     assert "trainer.batch_tokens = 4096" in capsys.readouterr().out
 
 
-def test_errors_know_their_exit_codes():
+def test_errors_have_exit_codes():
     assert (MTError.exit_code, UsageError.exit_code) == (1, 2)
     assert all(field.metadata for field in dataclasses.fields(Config))
