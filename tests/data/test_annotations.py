@@ -1,4 +1,4 @@
-"""What is known about test pairs beside their text: gold alignments and constructions, from the corpus to the report."""
+"""Gold alignments and constructions of test pairs, from the corpus to the report."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_limit_and_direction_hold_for_annotations_too() -> None:
     config.reverse = True
     turned = load_corpus(config)
     assert straight.test.annotations and turned.test.annotations
-    found = [parse_links(each.links) for each in turned.test.annotations()]
+    found = [parse_links(annotation.links) for annotation in turned.test.annotations()]
     assert len(found) == 7
-    expected = [parse_links(each.links) for each in straight.test.annotations()][:7]
+    expected = [parse_links(annotation.links) for annotation in straight.test.annotations()][:7]
     assert [{(j, i) for i, j in links.sure} for links in expected] == [
         set(links.sure) for links in found
     ]
@@ -82,11 +82,11 @@ def files(folder: Path, links: str) -> DataConfig:
     return config
 
 
-def test_links_of_ones_own_test_set_are_read_and_checked(tmp_path: Path) -> None:
+def test_links_of_a_test_set_from_files_are_read_and_checked(tmp_path: Path) -> None:
     config = files(tmp_path, "0-0 1-1 2p2\n0-0\n")
     first = prepare(config, lambda _: None)
     assert first.test_annotations == [Annotation("0-0 1-1 2p2", ""), Annotation("0-0", "")]
-    again = prepare(files(tmp_path, "0-0\n0-0\n"), lambda _: None)  # other links are another corpus
+    again = prepare(files(tmp_path, "0-0\n0-0\n"), lambda _: None)  # other links, another hash
     assert again.test_annotations[0].links == "0-0" and again.hash != first.hash
     for text, reason in {
         "0-0\n": "data.test.links has 1 lines for 2 sentence pairs",
@@ -146,7 +146,7 @@ def test_scores_by_construction_are_those_of_the_sentences() -> None:
 
 
 def attention(weights: np.ndarray, reads: bool = True) -> PairAttention:
-    """One piece a word: two source words, two target words, EOS on both sides."""
+    """Return attention for two source and two target words of one piece each, with EOS."""
     return PairAttention(
         ["\u2581a", "\u2581b"],
         ["\u2581c", "\u2581d"],
@@ -158,7 +158,10 @@ def attention(weights: np.ndarray, reads: bool = True) -> PairAttention:
 
 
 def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
-    """Head 0 of layer 0 is right where a word is read, head 1 where it is predicted; layer 1 looks at EOS only."""
+    """Head 0 of layer 0 is right at the input of a word, head 1 at its prediction.
+
+    Layer 1 attends to EOS only.
+    """
     weights = np.zeros((2, 2, 3, 3))
     weights[0, 0, 1, 0] = weights[0, 0, 2, 1] = 1  # rows 1 and 2 have read words 0 and 1
     weights[0, 1, 0, 0] = weights[0, 1, 1, 1] = 1  # rows 0 and 1 predict them
@@ -170,15 +173,14 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
     assert scores.get(0, 0, "output").aer > 0 and scores.get(0, 1, "input").aer > 0
     assert scores.get(1, None, "input").aer == 100 and scores.get(1, 0, "output").links == 0
     assert scores.best_head(0, "output").head == 1 and scores.best_head(0, "input").head == 0
-    assert scores.default == scores.get(
-        0, None, "output"
-    )  # the last layer but one, the mean of its heads
+    # The default is the mean of the heads of the last layer but one.
+    assert scores.default == scores.get(0, None, "output")
     assert len(scores.all) == 2 * 3 * 2 * 2
-    # In the mean each head has half the weight, which is over the threshold, right or wrong.
+    # In the mean, each head has half the weight, which exceeds the threshold.
     assert LINK_THRESHOLD < 0.5 and scores.get(0, None, "input", "threshold").links == 3
     unread = score_attention([attention(weights, reads=False)], [gold])
     assert unread.readings == ["output"] and unread.default == unread.get(0, None, "output")
-    # A pair whose links are not known counts for nothing.
+    # A pair with unknown links does not count.
     assert score_attention([attention(weights)] * 2, [gold, Links()]) == scores
     with pytest.raises(MTError, match="no pair has gold links"):
         score_attention([attention(weights)], [Links()])
@@ -213,7 +215,7 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
         assert len((run / f"test.{name}.txt").read_text("utf-8").splitlines()) == 12
     found = json.loads((run / "test.json").read_text("utf-8"))
     assert found["alignment"]["default"]["sentences"] == 12
-    # mt-evaluate finds what mt-train left, and says the same.
+    # mt-evaluate reads the files of mt-train and reports the same.
     from mt.evaluate import main
 
     main(
@@ -233,7 +235,7 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     assert [group["label"] for group in again["constructions"]] == [
         group["label"] for group in found["constructions"]
     ]
-    # The same as files of one's own.
+    # The same files, given as options.
     files = [
         "--src",
         f"{run}/test.sources.txt",
@@ -259,7 +261,7 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     assert own["alignment"] == found["alignment"] and own["constructions"] == []
 
 
-def test_without_attention_there_is_nothing_to_align(
+def test_a_model_without_attention_has_no_alignment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(load_config(overrides(tmp_path, "rnn-without-attention")))

@@ -1,4 +1,4 @@
-"""Batches: every pair as often as it should be, within budget, in an order that any rank can continue from anywhere."""
+"""Batches: weights, token budget, order, resume and ranks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pieces_table(pairs: list[tuple[list[int], list[int]]], weight: float = 1.0) 
 
 
 def random_table(size: int, seed: int = 0, weight: float = 1.0, longest: int = 60) -> PairTable:
-    """Pairs with lengths like those of captions: about log-normal, the two sides correlated."""
+    """Return pairs with lengths like captions: about log-normal, the two sides correlated."""
     random = np.random.default_rng(seed)
     source = np.clip(np.exp(random.normal(2.7, 0.35, size)), 1, longest).astype(int)
     target = np.clip(source * np.exp(random.normal(0.0, 0.2, size)), 1, longest).astype(int)
@@ -54,7 +54,7 @@ def count(order: BatchOrder, epoch: int) -> Counter[int]:
 
 
 def plain(steps: list[Step]) -> list[tuple]:
-    """Steps as comparable values."""
+    """Convert steps to comparable values."""
     return [
         (
             step.epoch,
@@ -128,14 +128,16 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 
     first = BatchOrder([table], 512, 1)
     assert [rows.tolist() for rows in first.epoch(5)] == order(1, 5)
-    assert [rows.tolist() for rows in first.epoch(0)] == order(
-        1, 0
-    )  # whatever was asked for before
+    # Epochs requested before do not matter.
+    assert [rows.tolist() for rows in first.epoch(0)] == order(1, 0)
     assert order(1, 0) != order(1, 1) and order(1, 0) != order(2, 0)
 
 
 def test_a_weight_repeats_pairs_evenly_over_epochs() -> None:
-    """2.5: all pairs twice, and each epoch another half once more; 0.3: each pair three times in ten epochs."""
+    """Weight 2.5: all pairs twice, and alternating halves once more in each epoch.
+
+    Weight 0.3: each pair three times in ten epochs.
+    """
     order = BatchOrder([random_table(100, weight=2.5), random_table(50, weight=0.3)], 4096, seed=1)
     counts = [count(order, epoch) for epoch in range(10)]
     for epoch in range(0, 10, 2):
@@ -153,7 +155,7 @@ def test_a_bad_weight_a_long_pair_and_an_empty_corpus_are_refused() -> None:
         BatchOrder([pieces_table([([5], [5] * 100)])], 100, 1)
     with pytest.raises(MTError, match="no training pairs"):
         BatchOrder([pieces_table([])], 100, 1)
-    # An epoch in which a small share comes to no pair at all is passed over.
+    # An epoch is skipped if a small weight draws no pair in it.
     step = next(iter(BatchStream(BatchOrder([random_table(2, weight=0.1)], 512, 1), 1)))
     assert step.epoch > 0
 
@@ -246,7 +248,7 @@ def test_collate_segments_text_by_row_and_side() -> None:
         collate([text], np.array([0]))
 
 
-def test_padding_is_what_the_batches_have_and_small() -> None:
+def test_reported_padding_is_that_of_the_batches_and_small() -> None:
     table = random_table(20_000)
     order = BatchOrder([table], 4096, seed=1)
     batches = [collate([table], rows) for rows in order.epoch(0)]
@@ -256,9 +258,9 @@ def test_padding_is_what_the_batches_have_and_small() -> None:
     assert len({(b.source.shape[1], b.target.shape[1]) for b in batches}) < len(batches)
 
 
-def test_large_batches_are_of_pairs_that_are_as_much_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_batches_have_little_padding_too(monkeypatch: pytest.MonkeyPatch) -> None:
     class Lengths:
-        """What the order asks of a table."""
+        """The part of a table that the order uses."""
 
         weight = 1.0
         random = np.random.default_rng(0)
@@ -273,9 +275,9 @@ def test_large_batches_are_of_pairs_that_are_as_much_alike(monkeypatch: pytest.M
     def padding() -> float:
         return BatchOrder([Lengths()], 25_000, seed=1).padding(0)  # type: ignore[list-item]
 
-    found = padding()
+    with_large_pool = padding()
     monkeypatch.setattr("mt.data.batch_order.pool_size", lambda batch_tokens: 100_000)
-    assert found < 0.07 < padding()
+    assert with_large_pool < 0.07 < padding()
 
 
 def test_batches_to_translate_hold_every_sentence_once_longest_first() -> None:
@@ -320,6 +322,6 @@ def test_prefetch_keeps_order_raises_in_place_and_ends_its_thread() -> None:
     while len(produced) < 6 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert len(produced) == 6  # one taken, four waiting, one in hand: bounded
+    assert len(produced) == 6  # one consumed, four queued, one in the thread
     ahead.close()
     assert not any(thread.name == "prefetch" for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""Normalisation and the cleaning steps, each against cases worked out by hand."""
+"""Normalisation and the cleaning steps, against cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mt.config.schema import CleanConfig
 from mt.data.cleaning import Cleaner, normalise
 from mt.data.scripts import count_units, is_unspaced
 
-# Every code point, surrogates included, with the awkward ones made likely.
+# All code points, surrogates included; difficult ones are more likely.
 ANY_TEXT = st.text(
     st.one_of(
         st.characters(),
@@ -42,23 +42,20 @@ def test_normalise_is_total_idempotent_and_gives_one_clean_line(form: str, text:
         ("bell\x07 and \x92", "bell  and"),
         ("e\u0301 \u00a0", "\u00e9"),
         ("two  spaces stay", "two  spaces stay"),
-        (
-            "\ud83d\ude00 \ud83d",
-            "\U0001f600 \ufffd",
-        ),  # a pair of surrogates is one character, a lone one is none
+        # A pair of surrogates is one character; a lone surrogate is replaced.
+        ("\ud83d\ude00 \ud83d", "\U0001f600 \ufffd"),
+        # A joiner in Persian, and a direction mark.
         (
             "\u0645\u06cc\u200c\u0634\u0648\u062f \u200f",
             "\u0645\u06cc\u200c\u0634\u0648\u062f \u200f",
-        ),  # Persian joiner, direction mark
+        ),
         ("\U0001f469\u200d\U0001f680", "\U0001f469\u200d\U0001f680"),  # a joined emoji
-        (
-            "e\u00ad\u0301",
-            "\u00e9",
-        ),  # what stands between two parts of a character goes before they are joined
+        # Removal comes before composition.
+        ("e\u00ad\u0301", "\u00e9"),
         ("ﬁ", "ﬁ"),
     ],
 )
-def test_normalise_cleans_these_examples(raw: str, expected: str) -> None:
+def test_normalise_gives_the_expected_text(raw: str, expected: str) -> None:
     assert normalise(raw, "NFC") == expected
 
 
@@ -73,12 +70,9 @@ def test_the_unicode_form_is_a_choice() -> None:
         ("Two words", 2, False),
         ("", 0, False),
         ("\u00fcber die Br\u00fccke", 3, False),
-        ("\u79c1\u306f\u5b66\u751f\u3067\u3059\u3002", 6, True),  # the full stop is no unit
-        (
-            "\u4f60\u597d\uff0cworld 2",
-            4,
-            False,
-        ),  # two characters and two words; more than half of it is Latin
+        ("\u79c1\u306f\u5b66\u751f\u3067\u3059\u3002", 6, True),  # the full stop does not count
+        # Two characters and two words; most of it is Latin.
+        ("\u4f60\u597d\uff0cworld 2", 4, False),
         ("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", 6, True),  # Thai
         ("\u1019\u103c\u1014\u103a\u1019\u102c", 6, True),  # Burmese
         ("\ud55c\uad6d\uc5b4 \ubb38\uc7a5", 2, False),  # Korean has spaces

@@ -1,4 +1,4 @@
-"""Reading corpora of every kind, holding parts out, and the errors that bad corpora give."""
+"""Reading of all kinds of corpora, held-out sets, and errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quiet_hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 
 
 def corpus(train: SplitConfig, **settings: object) -> RawCorpus:
-    """A corpus whose validation and test are the training text, unless set otherwise."""
+    """Load a corpus; by default, validation and test are the training text."""
     settings = {"src_lang": "en", "tgt_lang": "de", "val": train, "test": train} | settings
     return load_corpus(DataConfig(train=train, **settings))  # type: ignore[arg-type]
 
@@ -182,10 +182,12 @@ def test_tmx_finds_region_codes_and_leaves_out_inline_codes(tmp_path: Path) -> N
     path.write_text(
         """<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE tmx SYSTEM "tmx14.dtd">
 <tmx version="1.4"><header srclang="en-US"/><body>
-<tu><tuv xml:lang="DE-DE"><seg>Ein <bpt i="1">&lt;b&gt;</bpt>rotes<ept i="1">&lt;/b&gt;</ept> <hi>Haus</hi>.</seg></tuv>
+<tu><tuv xml:lang="DE-DE">
+    <seg>Ein <bpt i="1">&lt;b&gt;</bpt>rotes<ept i="1">&lt;/b&gt;</ept> <hi>Haus</hi>.</seg></tuv>
     <tuv xml:lang="en-US"><prop>p</prop><seg>A red
         house &amp; more.</seg></tuv></tu>
-<tu><tuv xml:lang="en"><seg>plain</seg></tuv><tuv xml:lang="en-GB"><seg>British</seg></tuv><tuv xml:lang="de"><seg>x</seg></tuv></tu>
+<tu><tuv xml:lang="en"><seg>plain</seg></tuv><tuv xml:lang="en-GB"><seg>British</seg></tuv>
+    <tuv xml:lang="de"><seg>x</seg></tuv></tu>
 <tu><tuv xml:lang="eng"><seg>other code</seg></tuv><tuv xml:lang="de"><seg>y</seg></tuv></tu>
 </body></tmx>""",
         encoding="utf-8",
@@ -213,7 +215,10 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     path = tmp_path / "t.tmx.gz"
-    unit = '<tu><tuv xml:lang="en"><seg>{0} house</seg></tuv><tuv xml:lang="de"><seg>{0} Haus</seg></tuv></tu>\n'
+    unit = (
+        '<tu><tuv xml:lang="en"><seg>{0} house</seg></tuv>'
+        '<tuv xml:lang="de"><seg>{0} Haus</seg></tuv></tu>\n'
+    )
     path.write_bytes(
         gzip.compress(
             (
@@ -230,7 +235,7 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
 
 
 def hub_folder(folder: Path) -> Path:
-    """A repository as the hub has them: a card that declares subsets, Parquet files."""
+    """Write a repository like those of the hub: Parquet files and a card that declares subsets."""
     nested = [
         {"id": i, "translation": {"de": target, "en": source}}
         for i, (source, target) in enumerate(PAIRS)
@@ -286,7 +291,7 @@ def test_a_hub_repository_with_translations_is_read_by_split(tmp_path: Path) -> 
 
 
 def test_a_hub_copy_in_the_converted_layout_is_read(tmp_path: Path) -> None:
-    """No card, or one that does not match the files: then the folders are the subsets."""
+    """Without a card that matches the files, folders are the subsets."""
     for subset, texts in (
         ("de-en", {"de": "Haus", "en": "house"}),
         ("fr-en", {"fr": "maison", "en": "house"}),
@@ -296,9 +301,8 @@ def test_a_hub_copy_in_the_converted_layout_is_read(tmp_path: Path) -> None:
         )
     split = SplitConfig(hub=str(tmp_path), subset="fr-en", split="train")
     assert read(split, tgt_lang="fr", offline=True) == [("house", "maison")]
-    shutil.rmtree(
-        hub_folder(tmp_path / "part") / "de-en"
-    )  # the subset that the card declares first
+    # Remove the subset that the card declares first.
+    shutil.rmtree(hub_folder(tmp_path / "part") / "de-en")
     part = SplitConfig(hub=str(tmp_path / "part"), subset="fr-en", split="train")
     assert read(part, tgt_lang="fr", val=split, test=split) == [("house", "maison")]
     with pytest.raises(MTError, match="xx-en"):
@@ -340,7 +344,7 @@ def test_hub_sets_that_cannot_be_loaded_say_how_to_get_them(tmp_path: Path) -> N
         read(SplitConfig(hub=str(tmp_path / "bad"), split="train"))
 
 
-def test_exactly_one_kind_a_split(tmp_path: Path) -> None:
+def test_a_split_must_have_exactly_one_kind_of_source(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     with pytest.raises(
         UsageError, match=r"data\.train\.src and data\.train\.tgt.*data\.train\.hub"
@@ -395,15 +399,13 @@ def held_out(tmp_path: Path, pairs: list[tuple[str, str]], **settings: object) -
 
 def test_held_out_parts_share_no_source_and_do_not_depend_on_order(tmp_path: Path) -> None:
     pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(3000)]
-    pairs += [
-        (f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)
-    ]  # the same sources in another spelling
+    # The same sources in another spelling.
+    pairs += [(f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)]
     pairs += [("Thank you.", f"Danke {i}.") for i in range(500)] + [("", "x"), ("Sentence 7", "")]
     loaded = held_out(tmp_path, pairs, holdout=150)
     parts = [list(source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)]
-    assert sorted(pair for part in parts for pair in part) == sorted(
-        pairs
-    )  # every pair in exactly one part
+    # Every pair is in exactly one part.
+    assert sorted(pair for part in parts for pair in part) == sorted(pairs)
     assert [len(part) for part in parts[1:]] == [150, 150]
     place = defaultdict(set)
     for number, part in enumerate(parts):
@@ -412,7 +414,8 @@ def test_held_out_parts_share_no_source_and_do_not_depend_on_order(tmp_path: Pat
                 place[" ".join(source.lower().split())].add(number)
     assert all(len(numbers) == 1 for numbers in place.values()) and place["thank you."] == {0}
     assert loaded.notes == [
-        "held out of train by a hash of the source: 150 pairs for val, 150 pairs for test (of 4,502)"
+        "held out of train by a hash of the source: "
+        "150 pairs for val, 150 pairs for test (of 4,502)"
     ]
     again = held_out(tmp_path, pairs[::-1], holdout=150)  # the order of the file does not matter
     assert {source_key(s) for s, _ in again.val.pairs()} == {source_key(s) for s, _ in parts[1]}
@@ -466,7 +469,7 @@ def test_multi30k_has_its_published_size(realdata: Path) -> None:
 
 def test_a_broken_connection_and_a_full_disk_are_told_apart() -> None:
     class ConnectError(Exception):
-        """As the hub's client raises it: no OSError."""
+        """An error like those of the hub client, which are not OSErrors."""
 
         __module__ = "httpx2._exceptions"
 

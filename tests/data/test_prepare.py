@@ -1,4 +1,4 @@
-"""Preparing a corpus: once, completely or not at all, and again whenever anything changes."""
+"""Preparation of a corpus: once, atomically, and again whenever its content changes."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_tables_hold_the_cleaned_text_in_pieces(config: DataConfig) -> None:
     assert data.train[0].src_lengths.tolist() == [
         len(data.tokenizer.encode(src)) + 1 for src, _ in PAIRS[20:]
     ]
-    # Blank and long pairs stay in validation, and the text is as it was read.
+    # Blank and long pairs stay in validation, and the text is raw.
     assert data.val_pairs == [*PAIRS[:9], ("", "blank  source")] and data.test_pairs == PAIRS[10:20]
     assert len(data.val) == 10 and data.val.src_lengths[9] == 1
     assert len(np.concatenate(BatchOrder(data.train, 256, 1).epoch(0))) == len(PAIRS) - 20
 
 
 @pytest.mark.parametrize("chunk", [7, 100_000])
-def test_chunks_do_not_matter(
+def test_the_chunk_size_does_not_affect_the_table(
     config: DataConfig, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrow_files, "CHUNK_SIZE", chunk)
@@ -94,7 +94,7 @@ def test_second_start_reads_the_cache(config: DataConfig, monkeypatch: pytest.Mo
     assert any("preparing" in line for line in log)
     monkeypatch.setattr(Tokenizer, "train", None)
     monkeypatch.setattr(pipeline, "Cleaner", None)
-    config.train.weight = 0.5  # weights are no part of what is written
+    config.train.weight = 0.5  # weights do not affect the files
     second, log = run(config)
     assert log == []
     assert (second.hash, second.val_pairs) == (first.hash, first.val_pairs)
@@ -122,7 +122,7 @@ def test_hash_follows_content_and_settings(config: DataConfig, tmp_path: Path) -
     config.train = SplitConfig(
         *(str(shutil.copy(path, moved)) for path in (config.train.src, config.train.tgt))
     )
-    assert run(config)[0].hash == hashes[-1]  # where the files lie does not matter
+    assert run(config)[0].hash == hashes[-1]  # the folder does not matter
 
 
 def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> N
 
 
 def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> None:
-    found, _ = run(config)
-    counted = [load_counts(path) for path in found.word_counts]
+    data, _ = run(config)
+    counted = [load_counts(path) for path in data.word_counts]
     for side, counts in enumerate(counted):
         expected = Counter(word for pair in PAIRS[20:] for word in split_words(pair[side]))
         assert counts == expected and sum(counts.values()) > 100
@@ -151,7 +151,7 @@ def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.Mo
         with pytest.raises(ZeroDivisionError):
             run(config)
     assert [path.suffix for path in Path(config.cache).iterdir()] in ([], [".lock"])
-    # A process that is killed cannot tidy up; what it left is no obstacle.
+    # A process that is killed cannot clean up; its files do no harm.
     monkeypatch.setattr(module.shutil, "rmtree", lambda *_, **__: None)
     with monkeypatch.context() as patch:
         patch.setattr(pipeline.Pipeline, "_encode_validation", lambda *_: 1 / 0)
@@ -201,7 +201,7 @@ def test_report_counts_each_source_and_duplicates_across(
     assert rows(data, 1) == [("a new pair", "ein neues Paar")] and data.train[1].weight == 2.0
 
 
-def test_nothing_left_says_why(config: DataConfig, tmp_path: Path) -> None:
+def test_an_empty_training_set_says_why(config: DataConfig, tmp_path: Path) -> None:
     config.train = write_split(tmp_path, "bad", [("", "x"), ("y", ""), ("a b c", "d e f")])
     config.clean.max_words = 2
     with pytest.raises(
@@ -224,13 +224,13 @@ def test_a_vocabulary_that_the_text_cannot_fill_is_refused(config: DataConfig) -
 def test_given_tokenizer_is_used(
     config: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, _ = run(config)
+    original, _ = run(config)
     monkeypatch.setattr(Tokenizer, "train", None)
     config.train = write_split(tmp_path, "tune", [("ÄÖ the river", "ß"), *PAIRS[30:40]])
-    config.tokenizer.vocab_size = 9999  # of no account
-    data, _ = run(config, tokenizer=own.tokenizer)
-    assert data.tokenizer.serialized() == own.tokenizer.serialized()
-    assert rows(data)[0] == ("ÄÖ the river", "ß") and data.hash != own.hash
+    config.tokenizer.vocab_size = 9999  # ignored
+    data, _ = run(config, tokenizer=original.tokenizer)
+    assert data.tokenizer.serialized() == original.tokenizer.serialized()
+    assert rows(data)[0] == ("ÄÖ the river", "ß") and data.hash != original.hash
 
 
 @pytest.mark.parametrize(("kind", "sampling"), [("unigram", 0.1), ("bpe", 0.2)])

@@ -1,4 +1,4 @@
-"""The tokenizer: text comes back as it was, training and sampling repeat, bad input is explained."""
+"""Lossless tokenization, reproducible training and sampling, and errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ LINES = [
 ]
 TARGET = [line.upper().replace("E", "É") for line in LINES]
 KINDS = ("unigram", "bpe")
-# U+2581 is how SentencePiece writes a space; surrogates are not text.
+# SentencePiece writes U+2581 for a space; surrogates are not text.
 TEXT = st.text(st.characters(exclude_characters=SPACE, exclude_categories=("Cs",)))
 
 
@@ -64,12 +64,12 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
 
 @settings(deadline=None, max_examples=300)
 @given(text=TEXT, seed=st.integers(0, 2**64))
-def test_any_text_comes_back(tokenizer: Tokenizer, text: str, seed: int) -> None:
+def test_any_text_round_trips(tokenizer: Tokenizer, text: str, seed: int) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.decode(tokenizer.sample(text, "src", 0.3, seed)) == text
 
 
-AWKWARD = [
+DIFFICULT = [
     "",
     " ",
     "  a  b  ",
@@ -84,20 +84,22 @@ AWKWARD = [
 ]
 
 
-@pytest.mark.parametrize("text", AWKWARD)
-def test_awkward_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
+@pytest.mark.parametrize("text", DIFFICULT)
+def test_difficult_text_round_trips(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
     assert not {PAD, UNK, BOS, EOS} & set(tokenizer.encode(text))
 
 
-def test_the_one_exception_and_what_is_not_text(tokenizer: Tokenizer) -> None:
+def test_u2581_becomes_a_space_and_surrogates_are_errors(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode("a▁b")) == "a b"
     with pytest.raises((RuntimeError, TypeError)):
         tokenizer.encode("a\ud800b")
     assert tokenizer.decode(tokenizer.encode(normalise("a\ud800b"))) == "a\ufffdb"
 
 
-def test_many_is_one_by_one_and_specials_have_no_text(tokenizer: Tokenizer) -> None:
+def test_batch_encoding_equals_single_encoding_and_specials_have_no_text(
+    tokenizer: Tokenizer,
+) -> None:
     texts = ["", *LINES[:20], " ¿? "]
     many = tokenizer.encode_many(texts)
     assert many == [tokenizer.encode(text) for text in texts]
@@ -107,7 +109,7 @@ def test_many_is_one_by_one_and_specials_have_no_text(tokenizer: Tokenizer) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_training_repeats(kind: str) -> None:
+def test_training_is_reproducible(kind: str) -> None:
     first = train_sentencepiece(LINES, config(kind))
     assert train_sentencepiece(LINES, config(kind)) == first
     assert train_sentencepiece(LINES[1:], config(kind)) != first
@@ -129,7 +131,7 @@ def test_joint_or_separate_saved_and_loaded(tmp_path: Path) -> None:
         assert loaded.vocab_size("src") == loaded.vocab_size("tgt") == 320
         assert (loaded.encode(LINES[0], "src") == loaded.encode(LINES[0], "tgt")) == joint
         assert loaded.decode(loaded.encode(TARGET[0], "tgt"), "tgt") == TARGET[0]
-        # A vocabulary of the right text spells it in few pieces.
+        # A vocabulary trained on the text needs few pieces for it.
         assert len(loaded.encode(TARGET[0], "tgt")) < len(TARGET[0])
 
 
@@ -170,7 +172,7 @@ def test_impossible_vocabulary_says_what_is_possible(kind: str) -> None:
 
 
 def test_long_lines_are_not_dropped_from_training() -> None:
-    """Only a line over SentencePiece's default limit (4,192 bytes) has these letters: they must get pieces."""
+    """Letters that occur only in a line over the default limit (4,192 bytes) must get pieces."""
     tokenizer = Tokenizer(
         train_sentencepiece([*LINES, "ωμέγα " * 500], config(character_coverage=1.0))
     )
@@ -193,7 +195,7 @@ def test_reservoir_is_a_uniform_sample() -> None:
 
 
 def segmentations(vocabulary: dict[str, float], word: str) -> list[tuple[list[str], float]]:
-    """All ways to write the word, with their log probability: by brute force."""
+    """Enumerate all segmentations of a word with their log probabilities."""
     if not word:
         return [([], 0.0)]
     return [
@@ -243,7 +245,7 @@ def test_segmenter_varies_by_epoch_row_and_side_and_keeps_the_limits(tokenizer: 
         return Segmenter(tokenizer, 0.2, seed, epoch, max_pieces)(LINES[0], side, row, longest)
 
     assert draw(0) == draw(0)
-    # A few draws may agree by chance, not most.
+    # Some samples may agree by chance, but not most.
     for varied in (
         [draw(e) for e in range(20)],
         [draw(0, row=r) for r in range(20)],
@@ -259,12 +261,13 @@ SCRIPT = """
 import sys
 from mt.data.tokenizer import Tokenizer
 tokenizer = Tokenizer(open(sys.argv[1], "rb").read())
-print([tokenizer.sample("we carried the letters over the mountain", "src", 0.2, seed) for seed in range(5)])
+text = "we carried the letters over the mountain"
+print([tokenizer.sample(text, "src", 0.2, seed) for seed in range(5)])
 """
 
 
-def test_sampling_repeats_in_another_process(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    """SentencePiece's own sampling does not: its generator is salted by process."""
+def test_sampling_is_the_same_in_another_process(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """The sampling of SentencePiece itself does not: its generator is seeded per process."""
     path = tmp_path / "tokenizer.model"
     path.write_bytes(tokenizer.serialized()[0])
     printed = subprocess.run(
@@ -278,7 +281,7 @@ def test_sampling_repeats_in_another_process(tokenizer: Tokenizer, tmp_path: Pat
 
 
 @pytest.mark.realdata
-def test_real_text_comes_back(realdata: Path) -> None:
+def test_real_text_round_trips(realdata: Path) -> None:
     with gzip.open(realdata / "multi30k-ende" / "train.de.gz", "rt", encoding="utf-8") as file:
         lines = [next(file).rstrip("\n") for _ in range(2000)]
     tokenizer = Tokenizer(train_sentencepiece(lines[:1000], config(vocab_size=1000)))

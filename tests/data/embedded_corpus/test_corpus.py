@@ -1,4 +1,4 @@
-"""The embedded corpus: repeatable, in disjoint splits, with one reference and known links for every source."""
+"""The embedded corpus: reproducible, disjoint splits and one reference for every source."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from mt.data.embedded_corpus.rules import parse_rules
 from mt.data.embedded_corpus.tables import FOLDER
 from mt.errors import UsageError
 
-# If the test of this digest fails, the corpus has changed. Was that meant? Then put the digest here
-# that the test shows.
+# If the corpus is meant to change, replace this digest by the one in the failed assertion.
 DIGEST = "e7f4a83e8d95cc14"
 
 
@@ -33,7 +32,7 @@ def length(pair: Pair) -> int:
     return len(pair.source.split())
 
 
-# Repeatable
+# Reproducibility
 
 
 def test_the_corpus_is_the_same_everywhere() -> None:
@@ -87,7 +86,7 @@ def disjoint(splits: dict[tuple[str, int], set[str]]) -> None:
 def test_splits_share_no_source_whatever_the_seed() -> None:
     found = {(split, 0): [pair.source for pair in pairs(split)] for split in SPLITS}
     for key, sources in found.items():
-        assert len(set(sources)) == len(sources) == SIZES[key[0]], "a source twice"
+        assert len(set(sources)) == len(sources) == SIZES[key[0]], "repeated source"
     found |= {
         (split, 1): [pair.source for pair in pairs(split, 1, 150)]
         for split in ("train", "val", "test")
@@ -130,7 +129,7 @@ def test_test_splits_have_equally_many_sentences_in_each_length_bucket(
     for low, high in buckets:
         inside = [number for number in lengths.elements() if low <= number <= high]
         assert len(inside) == SIZES[split] / len(buckets)
-        # Not all at one end.
+        # Lengths must not cluster at one end of the bucket.
         assert low + 0.35 * (high - low) < sum(inside) / len(inside) < low + 0.65 * (high - low)
 
 
@@ -157,10 +156,14 @@ def test_held_out_combinations_are_in_their_own_split() -> None:
 
 
 def test_held_out_combinations_by_their_words() -> None:
-    """The same without the labels, for some that show on the surface: an imperative of give, a question in the passive."""
+    """Surface patterns for two combinations: imperative of give, and question in the passive."""
     patterns = {
         "give!": r"(Give|Show|Lend) (me|us|him|her|them|the|my|our|his|this|these) ",
-        "passive?": r"(Am|Is|Are|Was|Were) (I|he|she|it|we|they|((the|a|my|our|his|her|their) )?\w+) (washed|praised|found|sold|seen)\b",
+        "passive?": (
+            r"(Am|Is|Are|Was|Were) "
+            r"(I|he|she|it|we|they|((the|a|my|our|his|her|their) )?\w+) "
+            r"(washed|praised|found|sold|seen)\b"
+        ),
     }
     for name, pattern in patterns.items():
         assert not [
@@ -175,22 +178,21 @@ def test_held_out_combinations_by_their_words() -> None:
 # One reference
 
 
-def two_references(
+def find_several_references(
     verbs: Iterable[str], seed: int, number: int, longest: float = 5
 ) -> tuple[int, dict[str, set[str]]]:
-    """How many sources came again among short sentences, and those that were translated differently."""
-    found: dict[str, set[str]] = defaultdict(set)
-    made = 0
+    """Return the number of repeated sources, and the sources with several translations."""
+    targets_by_source: dict[str, set[str]] = defaultdict(set)
+    count = 0
     for pair in short_pairs(verbs, seed, number, longest):
-        found[pair.source].add(pair.target)
-        made += 1
-    assert made > 0.7 * number
-    return made - len(found), {
-        source: targets for source, targets in found.items() if len(targets) > 1
-    }
+        targets_by_source[pair.source].add(pair.target)
+        count += 1
+    assert count > 0.7 * number
+    several = {source: targets for source, targets in targets_by_source.items() if len(targets) > 1}
+    return count - len(targets_by_source), several
 
 
-# Verbs that take several kinds of complements.
+# Groups of verbs that take several kinds of complements.
 VERSATILE = (
     "cook buy",
     "write send",
@@ -205,9 +207,9 @@ VERSATILE = (
 
 @pytest.mark.parametrize("verbs", VERSATILE)
 def test_a_source_has_one_reference(verbs: str) -> None:
-    again, different = two_references(verbs.split(), seed=0, number=3000)
+    again, different = find_several_references(verbs.split(), seed=0, number=3000)
     assert not different
-    assert again > 100, "too few sources came again to show anything"
+    assert again > 100, "too few repeated sources for a meaningful test"
 
 
 def test_a_source_has_one_reference_across_splits_and_seeds() -> None:
@@ -225,7 +227,7 @@ def test_a_source_has_one_reference_in_half_a_million() -> None:
     groups = [verbs[start : start + 3] for start in range(0, len(verbs), 3)]
     for number, group in enumerate(groups):
         for longest in (5, 8):
-            _, different = two_references(group, number, 250_000 // len(groups), longest)
+            _, different = find_several_references(group, number, 250_000 // len(groups), longest)
             assert not different
 
 
@@ -247,7 +249,7 @@ def test_every_construction_is_in_one_sentence_of_a_hundred() -> None:
 
 
 def test_word_by_word_is_not_enough() -> None:
-    """The most frequent partner of each source word, learned from the links, in the order of the source."""
+    """Translate each word by its most frequent link, in the order of the source."""
     partners: dict[str, Counter[str]] = defaultdict(Counter)
     for pair in pairs("train"):
         source, target = split_words(pair.source), split_words(pair.target)

@@ -1,4 +1,4 @@
-"""The embedded corpus: is it correct German? By words, genders and places written down here."""
+"""Correct German in the embedded corpus, checked by rules and words written by hand."""
 
 from __future__ import annotations
 
@@ -10,37 +10,51 @@ from helpers.corpus_pairs import pairs, short_pairs
 
 SPLITS = ("train", "test", "compose")
 
-# Nouns whose plural looks different: this form is a singular, and not a genitive but for the
-# feminines.
+# Nouns whose singular differs from the plural and, except for feminines, from the genitive.
 GENDERS = {
-    "m": "Mann Arzt Hund Tisch Brief Garten Film Stuhl Apfel Vogel König Wald Sohn Vater Bruder Koch Zug Mantel Hut Rock Schrank Fisch",
-    "f": "Frau Mutter Katze Lampe Zeitung Küche Tür Birne Tasche Königin Schule Tochter Tante Jacke Stadt Maus Kuh Bluse Reise Frage Ente",
-    "n": "Kind Pferd Auto Buch Haus Konzert Ei Bild Hemd Fahrrad Glas Schiff Dorf Lied Kleid Spiel Hotel Schwein Wort Geschenk Problem",
+    "m": "Mann Arzt Hund Tisch Brief Garten Film Stuhl Apfel Vogel König Wald Sohn Vater Bruder "
+    "Koch Zug Mantel Hut Rock Schrank Fisch",
+    "f": "Frau Mutter Katze Lampe Zeitung Küche Tür Birne Tasche Königin Schule Tochter Tante "
+    "Jacke Stadt Maus Kuh Bluse Reise Frage Ente",
+    "n": "Kind Pferd Auto Buch Haus Konzert Ei Bild Hemd Fahrrad Glas Schiff Dorf Lied Kleid Spiel "
+    "Hotel Schwein Wort Geschenk Problem",
 }
 GENDER = {noun: gender for gender, nouns in GENDERS.items() for noun in nouns.split()}
-WEAK = "Junge Kollege Kunde Neffe Zeuge Löwe Affe Hase Student Soldat Präsident Tourist Elefant Nachbar Polizist Held Patient"
+WEAK = (
+    "Junge Kollege Kunde Neffe Zeuge Löwe Affe Hase Student Soldat Präsident Tourist Elefant "
+    "Nachbar Polizist Held Patient"
+)
 
-# Determiners. Articles and what contracts with them count as the ending that they show.
-ARTICLES = {"der": "er", "die": "e", "das": "es", "den": "en", "dem": "em", "des": "es", "im": "em", "am": "em", "vom": "em", "zum": "em",
-            "beim": "em", "zur": "er", "ins": "es", "ans": "es"}  # fmt: skip
+# The ending of each article, also when contracted with a preposition.
+ARTICLES = {
+    **{"der": "er", "die": "e", "das": "es", "den": "en", "dem": "em", "des": "es"},
+    **dict.fromkeys(("im", "am", "vom", "zum", "beim"), "em"),
+    **{"zur": "er", "ins": "es", "ans": "es"},
+}
 DIES, EIN = ("dies", "jed"), ("ein", "kein", "mein", "unser", "sein", "ihr")
-DETERMINER = rf"(?:{'|'.join(ARTICLES)}|(?:{'|'.join(DIES)})(?:er|es|en|em|e)|(?:{'|'.join(EIN)})(?:er|es|en|em|e|))"
-# Endings by gender, of the determiner and of the adjective after it: nominative, accusative, dative
-# (feminine: genitive too).
+DETERMINER = (
+    rf"(?:{'|'.join(ARTICLES)}|(?:{'|'.join(DIES)})(?:er|es|en|em|e)"
+    rf"|(?:{'|'.join(EIN)})(?:er|es|en|em|e|))"
+)
+# Endings of determiner and adjective by gender: nominative, accusative, dative (f: also genitive).
 AFTER_DER = {"m": "er/e en/en em/en", "f": "e/e er/en", "n": "es/e em/en"}
 AFTER_EIN = {"m": "/er en/en em/en", "f": "e/e er/en", "n": "/es em/en"}
 
-# Finite forms that are nothing else: third persons and preterites.
+# Forms that are always finite: third persons and preterites.
 FINITE = set("""
-ist war waren bin hat hatte hatten wird wurde wurden kann konnte konnten muss musste mussten soll will wollte wollten sieht sah sahen
-gibt gab gaben nimmt nahm nahmen hilft half halfen kaufte kauften liebt liebte liebten kennt kannte kannten wusste wussten sitzt saß
-saßen steht stand standen läuft lief liefen schläft schlief schliefen findet fand fanden trinkt trank tranken isst aß aßen
+ist war waren bin hat hatte hatten wird wurde wurden kann konnte konnten muss musste mussten soll
+will wollte wollten sieht sah sahen gibt gab gaben nimmt nahm nahmen hilft half halfen kaufte
+kauften liebt liebte liebten kennt kannte kannten wusste wussten sitzt saß saßen steht stand
+standen läuft lief liefen schläft schlief schliefen findet fand fanden trinkt trank tranken isst
+aß aßen
 """.split())  # fmt: skip
 PERSONS = """
-bin ist sind | habe hat haben | werde wird werden | kann kann können | muss muss müssen | soll soll sollen | will will wollen
-war war waren | hatte hatte hatten | wurde wurde wurden | konnte konnte konnten | sehe sieht sehen | gebe gibt geben | nehme nimmt nehmen
-helfe hilft helfen | kaufe kauft kaufen | liebe liebt lieben | kenne kennt kennen | weiß weiß wissen | sitze sitzt sitzen
-stehe steht stehen | laufe läuft laufen | schlafe schläft schlafen | arbeite arbeitet arbeiten | finde findet finden | esse isst essen
+bin ist sind | habe hat haben | werde wird werden | kann kann können | muss muss müssen
+soll soll sollen | will will wollen | war war waren | hatte hatte hatten | wurde wurde wurden
+konnte konnte konnten | sehe sieht sehen | gebe gibt geben | nehme nimmt nehmen
+helfe hilft helfen | kaufe kauft kaufen | liebe liebt lieben | kenne kennt kennen
+weiß weiß wissen | sitze sitzt sitzen | stehe steht stehen | laufe läuft laufen
+schlafe schläft schlafen | arbeite arbeitet arbeiten | finde findet finden | esse isst essen
 """
 
 
@@ -50,7 +64,7 @@ def targets() -> list[str]:
 
 
 def ending(determiner: str) -> tuple[str, str]:
-    """`meinen` -> mein, en; `der` -> nothing, er."""
+    """Split a determiner into stem and ending: `meinen` is mein, en; `der` has no stem."""
     word = determiner.lower()
     if word in ARTICLES:
         return "", ARTICLES[word]
@@ -65,7 +79,8 @@ def test_determiners_and_adjectives_fit_the_gender() -> None:
     adjective = rf"(?!{DETERMINER}\b)[a-zäöüß]{{2,}}?(er|es|en|em|e)"
     # After a comma, `der` is a relative pronoun.
     phrase = re.compile(
-        rf"(?<!, )\b((?i:{DETERMINER})) (?:(?:sehr )?{adjective}(?: und {adjective})? )?({'|'.join(GENDER)})\b"
+        rf"(?<!, )\b((?i:{DETERMINER})) "
+        rf"(?:(?:sehr )?{adjective}(?: und {adjective})? )?({'|'.join(GENDER)})\b"
     )
     seen: Counter[str] = Counter()
     for target in targets():
@@ -84,8 +99,11 @@ def test_determiners_and_adjectives_fit_the_gender() -> None:
 
 
 def test_adjectives_without_determiner_show_the_case() -> None:
-    """Before the names of substances; after many, two and the like."""
-    adjective = "(?:seltsam|ungewöhnlich|lecker|kalt|warm|frisch|gut|heiß|teur|billig|köstlich|süß|gesund|deutsch)"
+    """Checked before mass nouns, and after numerals such as many and two."""
+    adjective = (
+        "(?:seltsam|ungewöhnlich|lecker|kalt|warm|frisch|gut|heiß|teur|billig|köstlich|süß|gesund"
+        "|deutsch)"
+    )
     gender = {
         "n": "Wasser Fleisch Brot Bier Obst Salz",
         "f": "Milch Butter Suppe Schokolade",
@@ -105,7 +123,8 @@ def test_adjectives_without_determiner_show_the_case() -> None:
                 assert found in allowed[noun], target
                 seen["none"] += 1
         for numeral, found in re.findall(
-            r"(?<!um )(?<!halb )\b(viele|vielen|einige|einigen|zwei|drei|alle|allen) [a-zäöüß]+?(er|es|en|em|e) [A-ZÄÖÜ]",
+            r"(?<!um )(?<!halb )\b(viele|vielen|einige|einigen|zwei|drei|alle|allen) "
+            r"[a-zäöüß]+?(er|es|en|em|e) [A-ZÄÖÜ]",
             target,
         ):
             assert (
@@ -141,20 +160,20 @@ def test_prepositions_govern_their_case() -> None:
             rf"\b({'|'.join(government)}) ({DETERMINER}) (?:[a-zäöüß]+ )?(\w+)", target
         ):
             if determiner == "ihr" and government[preposition] == "dat":
-                continue  # the pronoun
+                continue  # `ihr` is the pronoun here
             stem, own = ending(determiner)
             case = government[preposition]
             assert own in endings[case], (preposition, determiner, target)
             assert not (stem in EIN and case == "acc" and own == "es"), target
-            # `mit den`, `mit meinen` is for plurals.
+            # `mit den` and `mit meinen` take plurals.
             assert not (
                 case == "dat" and own == "en" and (noun in GENDER or stem in ("ein", "jed"))
             ), target
             seen[preposition] += 1
-        # `in dem` is a relative pronoun, after a comma, or points to one that follows; else it is
-        # `im`.
+        # `in dem` is `im` unless `dem` is a relative pronoun or refers to one that follows.
         assert not re.search(
-            r"(?<!,) (?:in dem|in das|an dem|an das|von dem|zu dem|zu der|bei dem) [^,]*(?!, )[.?!]",
+            r"(?<!,) (?:in dem|in das|an dem|an das|von dem|zu dem|zu der|bei dem) "
+            r"[^,]*(?!, )[.?!]",
             target,
         ), target
     assert sum(count > 15 for count in seen.values()) >= 6, seen
@@ -201,7 +220,7 @@ def test_an_indefinite_noun_is_negated_by_kein() -> None:
 
 @cache
 def clauses() -> list[list[str]]:
-    """Subordinate clauses without their conjunction, in words; those that nothing interrupts and nothing follows."""
+    """Return the words after the conjunction of each subordinate clause up to its end."""
     clause = re.compile(
         r"\b(?:weil|obwohl|dass|ob|nachdem|bevor|sobald|solange|damit)((?: \w+)+)(?=[,.?!])",
         re.IGNORECASE,
@@ -261,7 +280,7 @@ def test_the_finite_verb_is_second_in_main_clauses() -> None:
     assert seen > 25, seen
 
 
-def test_separable_verbs_put_their_prefix_where_the_clause_wants_it() -> None:
+def test_the_position_of_a_separable_prefix_depends_on_the_clause() -> None:
     prefixes = {
         "auf",
         "an",
@@ -296,7 +315,8 @@ def test_separable_verbs_put_their_prefix_where_the_clause_wants_it() -> None:
             assert re.search(r" ein(?=[,.?!]| und)", target[match.end() - 1 :]), target
             seen["apart"] += 1
         assert not re.search(
-            r"\bzu (?:auf|an|ein|mit|weg|zurück|aus)(?:stehen|kommen|laden|rufen|nehmen|werfen|geben|steigen)\b",
+            r"\bzu (?:auf|an|ein|mit|weg|zurück|aus)"
+            r"(?:stehen|kommen|laden|rufen|nehmen|werfen|geben|steigen)\b",
             target,
         ), target
         seen["zu"] += bool(
@@ -305,7 +325,7 @@ def test_separable_verbs_put_their_prefix_where_the_clause_wants_it() -> None:
     assert min(seen["together"], seen["apart"], seen["zu"]) >= 5, seen
 
 
-def test_text_is_clean() -> None:
+def test_text_has_only_words_and_punctuation() -> None:
     word = r"[A-Za-zÄÖÜäöüßé0-9]+(?:-[a-z]+)?(?:'s|'clock)?"
     for pair in (pair for split in (*SPLITS, "long") for pair in pairs(split)):
         for text in (pair.source, pair.target):

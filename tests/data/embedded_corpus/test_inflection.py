@@ -1,4 +1,4 @@
-"""Words of the embedded corpus: inflection against paradigms written by hand, and a lexicon without double meanings."""
+"""Inflection against paradigms written by hand, and a lexicon without ambiguity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ auf+stehen | ich stehe auf, er steht auf, wir stehen auf, ich stand auf, wir sta
 wechseln | ich wechsle, er wechselt, wir wechseln, ich wechselte, wir wechselten, er hat gewechselt, wir werden wechseln
 essen | ich esse, er isst, wir essen, ich aß, wir aßen, er hat gegessen, wir werden essen
 fahren | ich fahre, er fährt, wir fahren, ich fuhr, wir fuhren, er ist gefahren, wir werden fahren
-"""
+"""  # noqa: E501
 PASSIVES = """
 present | er wird gesehen | er gesehen wird | he is seen
 past | wir wurden gesehen | wir gesehen wurden | we were seen
@@ -48,28 +48,36 @@ want_to | modal | not | he does want to see | er will sehen
 want_to | modal-past | not | we did want to see | wir wollten sehen
 """
 IMPERATIVES = """
-geben gibt gib | nehmen nimmt nimm | sehen sieht sieh | lesen liest lies | essen isst iss | helfen hilft hilf | werfen wirft wirf
-sprechen spricht sprich | stehlen stiehlt stiehl | treffen trifft triff | vergessen vergisst vergiss | versprechen verspricht versprich
-zerbrechen zerbricht zerbrich | unterbrechen unterbricht unterbrich | widersprechen widerspricht widersprich | betreten betritt betritt
-öffnen öffnet öffne | warten wartet warte | reiten reitet reite | finden findet finde | zeichnen zeichnet zeichne | atmen atmet atme
-kommen kommt komm,komme | laufen läuft lauf,laufe | fahren fährt fahr,fahre | tragen trägt trag,trage | schlafen schläft schlaf,schlafe
-halten hält halte,halt | laden lädt lade,lad | lassen lässt lass,lasse | stoßen stößt stoß,stoße | wohnen wohnt wohn,wohne
-sammeln sammelt sammle,sammele | wechseln wechselt wechsle,wechsele | ändern ändert ändere | füttern füttert füttere
-lernen lernt lern,lerne | spielen spielt spiel,spiele | zählen zählt zähl,zähle | malen malt mal,male | holen holt hol,hole
-stellen stellt stell,stelle | warnen warnt warn,warne | heben hebt heb,hebe | denken denkt denk,denke | stören stört stör,störe
+geben gibt gib | nehmen nimmt nimm | sehen sieht sieh | lesen liest lies | essen isst iss
+helfen hilft hilf | werfen wirft wirf | sprechen spricht sprich | stehlen stiehlt stiehl
+treffen trifft triff | vergessen vergisst vergiss | versprechen verspricht versprich
+zerbrechen zerbricht zerbrich | unterbrechen unterbricht unterbrich
+widersprechen widerspricht widersprich | betreten betritt betritt | öffnen öffnet öffne
+warten wartet warte | reiten reitet reite | finden findet finde | zeichnen zeichnet zeichne
+atmen atmet atme | kommen kommt komm,komme | laufen läuft lauf,laufe | fahren fährt fahr,fahre
+tragen trägt trag,trage | schlafen schläft schlaf,schlafe | halten hält halte,halt
+laden lädt lade,lad | lassen lässt lass,lasse | stoßen stößt stoß,stoße | wohnen wohnt wohn,wohne
+sammeln sammelt sammle,sammele | wechseln wechselt wechsle,wechsele | ändern ändert ändere
+füttern füttert füttere | lernen lernt lern,lerne | spielen spielt spiel,spiele
+zählen zählt zähl,zähle | malen malt mal,male | holen holt hol,hole | stellen stellt stell,stelle
+warnen warnt warn,warne | heben hebt heb,hebe | denken denkt denk,denke | stören stört stör,störe
 verstehen versteht versteh,verstehe | sein ist sei | wissen weiß wisse
 """
 GENITIVES = """
-Mann Männer m Mannes | Hund Hunde m Hundes | Auto Autos n Autos | Bus Busse m Busses | Zeugnis Zeugnisse n Zeugnisses
-Chef Chefs m Chefs | Haus Häuser n Hauses | Fuchs Füchse m Fuchses | Platz Plätze m Platzes | Tisch Tische m Tisches
-Gast Gäste m Gastes | Lehrer Lehrer m Lehrers | König Könige m Königs | Freund Freunde m Freundes | Kind Kinder n Kindes
-Garten Gärten m Gartens | Frau Frauen f Frau | Baby Babys n Babys | Museum Museen n Museums | See Seen m Sees
+Mann Männer m Mannes | Hund Hunde m Hundes | Auto Autos n Autos | Bus Busse m Busses
+Zeugnis Zeugnisse n Zeugnisses | Chef Chefs m Chefs | Haus Häuser n Hauses
+Fuchs Füchse m Fuchses | Platz Plätze m Platzes | Tisch Tische m Tisches | Gast Gäste m Gastes
+Lehrer Lehrer m Lehrers | König Könige m Königs | Freund Freunde m Freundes | Kind Kinder n Kindes
+Garten Gärten m Gartens | Frau Frauen f Frau | Baby Babys n Babys | Museum Museen n Museums
+See Seen m Sees
 """
 WEAK = """
-Junge Jungen | Student Studenten | Nachbar Nachbarn | Bauer Bauern | Bär Bären | Löwe Löwen | Herr Herrn | Mensch Menschen | Prinz Prinzen
+Junge Jungen | Student Studenten | Nachbar Nachbarn | Bauer Bauern | Bär Bären | Löwe Löwen
+Herr Herrn | Mensch Menschen | Prinz Prinzen
 """
 DATIVE_PLURALS = """
-Männer Männern | Frauen Frauen | Autos Autos | Lehrer Lehrern | Kinder Kindern | Vögel Vögeln | Hunde Hunden | Partys Partys
+Männer Männern | Frauen Frauen | Autos Autos | Lehrer Lehrern | Kinder Kindern | Vögel Vögeln
+Hunde Hunden | Partys Partys
 """
 PHRASES = """
 der alt | Mann Männer m | der alte Mann / den alten Mann / dem alten Mann / des alten Mannes
@@ -88,8 +96,8 @@ zwei klein | Vogel Vögel p | zwei kleine Vögel / zwei kleine Vögel / zwei kle
 - kalt | Kaffee - m | kalter Kaffee / kalten Kaffee / kaltem Kaffee / kalten Kaffees
 - kalt | Milch - f | kalte Milch / kalte Milch / kalter Milch / kalter Milch
 - kalt | Wasser - n | kaltes Wasser / kaltes Wasser / kaltem Wasser / kalten Wassers
-"""
-# How the adjective is declined after these; else it has strong endings.
+"""  # noqa: E501
+# Declension of the adjective after a determiner; strong after all others.
 DECLENSIONS = {"der": "weak", "dies": "weak", "ein": "mixed", "kein": "mixed", "mein": "mixed"}
 
 
@@ -116,8 +124,9 @@ def test_a_determiner_an_adjective_and_a_noun_agree_in_every_case(
     else:
         endings = inflection.EIN if determiner in ("ein", "kein", "mein") else inflection.DIES
         articles = [determiner + endings[case][column] for case in inflection.CASES]
+    adjective_endings = inflection.ADJECTIVE[DECLENSIONS.get(determiner, "strong")]
     forms = [
-        f"{article} {adjective}{inflection.ADJECTIVE[DECLENSIONS.get(determiner, 'strong')][case][column]} "
+        f"{article} {adjective}{adjective_endings[case][column]} "
         f"{inflection.german_noun(singular, plural, gender, False, case)}".strip()
         for article, case in zip(articles, ("nom", "acc", "dat", "gen"), strict=True)
     ]
@@ -144,7 +153,7 @@ def test_nouns_take_the_endings_of_their_case() -> None:
 
 
 @pytest.mark.parametrize(("infinitive", "third", "accepted"), cells(IMPERATIVES))
-def test_imperatives_are_formed_as_accepted(infinitive: str, third: str, accepted: str) -> None:
+def test_imperatives_have_an_accepted_form(infinitive: str, third: str, accepted: str) -> None:
     assert inflection.german_imperative(infinitive, third) in accepted.split(",")
 
 
@@ -157,7 +166,7 @@ def conjugate(
     negated: bool = False,
     modal: str = "",
 ) -> str:
-    """`er` and what the fields say."""
+    """Return the pronoun and the words of the fields."""
     agreement = {"ich": "1", "er": "3", "wir": "p", "I": "1", "he": "3", "we": "p"}[pronoun]
     choice = next((entry for entry in Lexicon().modals if entry.en[0] == modal), None)
     words = verb_forms(verb, tense, voice, agreement, negated, False, choice).words
@@ -208,7 +217,7 @@ def test_the_passive_takes_the_forms_of_every_tense(
 def test_modals_take_the_forms_of_every_tense_with_and_without_negation(
     modal: str, tense: str, negated: str, english: str, german: str
 ) -> None:
-    """The words beside which `not` and `nicht` will stand."""
+    """The forms do not include `not` and `nicht`."""
     see, no = find("sehen"), negated == "not"
     assert (
         conjugate(see, tense, "active", english.split()[0], "en first, en rest", no, modal)
@@ -229,7 +238,7 @@ def test_modals_take_the_forms_of_every_tense_with_and_without_negation(
 
 
 def test_nothing_in_the_lexicon_can_be_read_in_two_ways() -> None:
-    """Two rows for one English word differ in what stands with them; forms that look alike would hide tense or number."""
+    """Rows of one English word differ in complements or sorts; forms show tense and number."""
     lexicon = Lexicon()
     assert not [verb.en for verb in lexicon.verbs if verb.en[0] == verb.en[2]], (
         "present and past look alike"

@@ -17,7 +17,7 @@ Leaves = dict[str, Callable[[dict[str, Any]], dict[str, Any]]]
 
 
 class Script(random.Random):
-    """Gives the numbers that it is told to give, and 0.5 after them."""
+    """A random generator that returns given numbers, then 0.5."""
 
     def __init__(self, *numbers: float) -> None:
         super().__init__()
@@ -35,11 +35,11 @@ def build(rules: str, leaves: Leaves | None = None, *numbers: float) -> Grammar:
     return grammar
 
 
-def probe(found: list[dict[str, Any]]) -> Leaves:
-    """A category `probe` that shows what reaches it."""
+def probe(received: list[dict[str, Any]]) -> Leaves:
+    """Return a category `probe` that records the features it receives."""
 
     def word(features: dict[str, Any]) -> dict[str, Any]:
-        found.append(features)
+        received.append(features)
         return {"en": [("x", ())], "de": [("y", ())]}
 
     return {"probe": word}
@@ -73,7 +73,7 @@ time now
     assert pair.constructions == {"greeting"}
 
 
-def test_features_reach_what_stands_below_and_beside() -> None:
+def test_features_are_inherited_and_shown_to_later_constituents() -> None:
     found: list[dict[str, Any]] = []
     build(
         """
@@ -117,13 +117,28 @@ inner rule
 @pytest.mark.parametrize(
     ("conditions", "left", "holds"),
     [
-        ("kind=x", 9, True), ("kind=y|x", 9, True), ("kind=y", 9, False), ("kind!=x", 9, False), ("kind!=y", 9, True),
-        ("none=x", 9, False), ("none!=x", 9, True), ("sorts~person", 9, True), ("sorts~thing", 9, False),
-        ("left>6", 6, True), ("left>6", 5.9, False), ("left<6", 5.9, True), ("left<6", 6, False), ("it", 9, False),
-        ("kind=x left>6", 9, True), ("kind=x left>6", 3, False), ("kind=y left>6", 9, False),
+        ("kind=x", 9, True),
+        ("kind=y|x", 9, True),
+        ("kind=y", 9, False),
+        ("kind!=x", 9, False),
+        ("kind!=y", 9, True),
+        ("none=x", 9, False),
+        ("none!=x", 9, True),
+        ("sorts~person", 9, True),
+        ("sorts~thing", 9, False),
+        ("left>6", 6, True),
+        ("left>6", 5.9, False),
+        ("left<6", 5.9, True),
+        ("left<6", 6, False),
+        ("it", 9, False),
+        ("kind=x left>6", 9, True),
+        ("kind=x left>6", 3, False),
+        ("kind=y left>6", 9, False),
     ],
-)  # fmt: skip
-def test_a_rule_is_taken_if_its_conditions_hold(conditions: str, left: float, holds: bool) -> None:
+)
+def test_a_rule_applies_only_if_its_conditions_hold(
+    conditions: str, left: float, holds: bool
+) -> None:
     grammar = build(f"""
 sentence only
     c = choice kind:x sorts:person,animal
@@ -140,7 +155,7 @@ choice yes [{conditions}]
             grammar.draw_sentence(left)
 
 
-def test_what_held_before_is_asked_again_for_other_features() -> None:
+def test_conditions_are_tested_again_for_other_features() -> None:
     rules = """
 sentence only
     a = side kind:x
@@ -190,7 +205,7 @@ choice c 1
     assert "".join(grammar.draw_sentence(2).source for _ in numbers) == "RRRTTT"
 
 
-def test_the_first_field_line_that_holds_counts() -> None:
+def test_the_first_field_line_whose_conditions_hold_counts() -> None:
     rules = """
 sentence only
     o = object
@@ -213,7 +228,7 @@ object short [left<5]
     ]  # fmt: skip
 
 
-def test_tags_belong_to_the_clause_that_opens_nearest_above() -> None:
+def test_tags_belong_to_the_innermost_open_clause() -> None:
     pair = build("""
 sentence only #top
     a = clause

@@ -1,4 +1,4 @@
-"""The embedded corpus: the right word by what stands around it, and linked to the right word. Expectations are written by hand."""
+"""Spelling, links and context-dependent translation, against expectations written by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mt.data.embedded_corpus.spelling import link_words, spell
 
 
 def spelled(text: str, language: str) -> tuple[str, str]:
-    """`in:1 ~dem:2 Haus:3` -> the sentence and the concepts of its words."""
+    """Spell tokens such as `in:1 ~dem:2`; return the sentence and the concepts of its words."""
     pieces = [token.partition(":") for token in text.split()]
     tokens = [
         (word.replace("_", " "), tuple(map(int, ids.split(","))) if ids else ())
@@ -66,11 +66,13 @@ def test_german_tokens_are_spelled_as_text(tokens: str, text: str, expected: str
     [
         (
             "an",
-            "apple egg old uncle umbrella unusual ugly honest hour elephant ox ambulance idea interesting artist eventful",
+            "apple egg old uncle umbrella unusual ugly honest hour elephant ox ambulance idea "
+            "interesting artist eventful",
         ),
         (
             "a",
-            "man house horse university uniform useful used European one-eyed big history yacht young wolf",
+            "man house horse university uniform useful used European one-eyed big history yacht "
+            "young wolf",
         ),
     ],
 )
@@ -90,7 +92,7 @@ def test_words_that_share_a_concept_are_linked() -> None:
     assert link_words([(1,), (2,)], [(1, 2)]) == ((0, 0, True), (1, 0, True)), "in the = im"
 
 
-def test_what_a_word_says_in_passing_is_a_possible_link() -> None:
+def test_a_concept_expressed_in_passing_gives_a_possible_link() -> None:
     """Did he sleep? Schlief er? And: to sleep, zu schlafen."""
     assert link_words([(-1,), (2,), (1,)], [(1,), (2,)]) == (
         (0, 0, False),
@@ -110,7 +112,7 @@ def test_what_a_word_says_in_passing_is_a_possible_link() -> None:
 
 # Sentences
 
-# English, German, links; `_` is a word, `der` any article.
+# English, German, links; `_` is any word, `der` any article.
 PATTERNS = [
     ("The _ _.", "der _ _.", "0-0 1-1 2-2"),
     ("The _ cannot _.", "der _ kann nicht _.", "0-0 1-1 2-2 2-3 3-4"),
@@ -129,7 +131,7 @@ PATTERNS = [
 ]
 
 
-def test_links_of_simple_sentences_are_those_by_hand() -> None:
+def test_links_of_simple_sentences_are_as_written_by_hand() -> None:
     simple = [
         pair
         for seed in range(3)
@@ -149,8 +151,8 @@ def test_links_of_simple_sentences_are_those_by_hand() -> None:
     assert len(seen) > len(PATTERNS) / 2, seen
 
 
-def test_links_are_in_range_and_leave_out_grammar_only() -> None:
-    """Unlinked are only words that the other language has no use for: `of` in dates, `for` of a dative, articles beside genitives."""
+def test_links_are_in_range_and_omit_only_grammatical_words() -> None:
+    """Only words without a counterpart are unlinked, such as `of` in dates or `for` of a dative."""
     bare: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     for pair in (pair for split in SPLITS for pair in pairs(split)):
         source, target = pair.source.split(" "), pair.target.split(" ")
@@ -167,15 +169,17 @@ def test_links_are_in_range_and_leave_out_grammar_only() -> None:
     assert set(bare[1]) <= {"der", "die", "das", "den", "dem", "des"}, bare[1]
 
 
-# The German of some words in all forms that it takes: where the German is there once, it must be
-# what the English is linked to.
+# English words and all forms of their German translation. If both occur once, they must be linked.
 TRANSLATIONS = """
-dog Hund Hundes | house Haus Hauses | woman Frau | child Kind Kindes | children Kinder Kindern | book Buch Buches Buchs
-window Fenster Fensters | letter Brief Briefs Briefes | cat Katze | horse Pferd Pferdes Pferds | car Auto Autos | today heute
-tomorrow morgen | yesterday gestern | because weil | although obwohl | until bis | while während | without ohne | Monday Montag | May Mai
-old alt alte alter altes alten altem | new neu neue neuer neues neuen neuem | sleeps schläft | slept schlief schliefen geschlafen
-laughs lacht | saw sah sahen | bought kaufte kauften gekauft | and und | not nicht kein keine keinen keinem keiner | than als
-my mein meine meinen meinem meiner meines | always immer | sometimes manchmal | very sehr | perhaps vielleicht | cannot kann können
+dog Hund Hundes | house Haus Hauses | woman Frau | child Kind Kindes | children Kinder Kindern
+book Buch Buches Buchs | window Fenster Fensters | letter Brief Briefs Briefes | cat Katze
+horse Pferd Pferdes Pferds | car Auto Autos | today heute | tomorrow morgen | yesterday gestern
+because weil | although obwohl | until bis | while während | without ohne | Monday Montag
+May Mai | old alt alte alter altes alten altem | new neu neue neuer neues neuen neuem
+sleeps schläft | slept schlief schliefen geschlafen | laughs lacht | saw sah sahen
+bought kaufte kauften gekauft | and und | not nicht kein keine keinen keinem keiner | than als
+my mein meine meinen meinem meiner meines | always immer | sometimes manchmal | very sehr
+perhaps vielleicht | cannot kann können
 """
 
 
@@ -206,11 +210,14 @@ def forms(text: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{text.replace(' ', '|')})\b", re.IGNORECASE)
 
 
-NOUNS = "Mann Frau Kind Junge Hund Katze Pferd Löwe Kuh Vogel Apfel Brot Käse Wasser Haus Garten Buch Frage Film Konzert Krieg Reise Auto Tisch"
+NOUNS = (
+    "Mann Frau Kind Junge Hund Katze Pferd Löwe Kuh Vogel Apfel Brot Käse Wasser Haus Garten Buch "
+    "Frage Film Konzert Krieg Reise Auto Tisch"
+)
 
 
 @cache
-def varied() -> list[Pair]:
+def varied_pairs() -> list[Pair]:
     found = [pair for split in ("train", "test", "compose") for pair in pairs(split)]
     return found + [
         pair
@@ -223,7 +230,7 @@ def test_know_is_wissen_or_kennen() -> None:
     know, wissen = forms("know knows knew known"), forms("weiß wissen wisse wusste wussten gewusst")
     kennen = forms("kenne kenn kennt kennen kannte kannten gekannt")
     seen: Counter[str] = Counter()
-    for pair in varied():
+    for pair in varied_pairs():
         if len(know.findall(pair.source)) == 1 and not re.search(
             r"\bwhite\b|about (?:which|whom)", pair.source
         ):
@@ -246,14 +253,16 @@ def test_eat_is_essen_or_fressen() -> None:
     )
     subjects = {
         "person": forms(
-            "I we he she they man men woman women child children boys? girls? friends? mothers? Peter Anna"
+            "I we he she they man men woman women child children boys? girls? friends? mothers? "
+            "Peter Anna"
         ),
         "animal": forms(
-            "dogs? cats? horses? birds? lions? cows? mouse mice bears? monkeys? wolf wolves fox foxes pigs? ducks? goats? it"
+            "dogs? cats? horses? birds? lions? cows? mouse mice bears? monkeys? wolf wolves fox "
+            "foxes pigs? ducks? goats? it"
         ),
     }
     seen: Counter[str] = Counter()
-    for pair in varied():
+    for pair in varied_pairs():
         if len(eat.findall(pair.source)) == 1 and not re.search(
             r"\b(?:who|that|which|whom)\b", pair.source
         ):
@@ -268,9 +277,12 @@ def test_eat_is_essen_or_fressen() -> None:
 
 
 def test_before_is_vor_or_bevor() -> None:
-    event = r"(?:film|meal|concert|exam|war|wedding|race|visit|journey|dinner|flight|picnic|walk|party|lesson|holiday|trip|storm|speech)"
+    event = (
+        r"(?:film|meal|concert|exam|war|wedding|race|visit|journey|dinner|flight|picnic|walk|party"
+        r"|lesson|holiday|trip|storm|speech)"
+    )
     seen: Counter[str] = Counter()
-    for pair in varied():
+    for pair in varied_pairs():
         if len(re.findall(r"\bbefore\b", pair.source, re.IGNORECASE)) == 1 and not re.search(
             r"(?:day|time|shortly) before", pair.source
         ):
@@ -291,7 +303,7 @@ def test_when_is_wenn_or_als() -> None:
         "als": forms("was were slept worked laughed came cried sang ran bought gave ate"),
     }
     seen: Counter[str] = Counter()
-    for pair in varied():
+    for pair in varied_pairs():
         if len(re.findall(r"\bwhen\b", pair.source, re.IGNORECASE)) == 1 and not re.search(
             "\\?|ever|than|who|that|if", pair.source
         ):
@@ -303,17 +315,20 @@ def test_when_is_wenn_or_als() -> None:
 
 
 GENDERS = {
-    "m": "Mann Arzt König Bruder Hund Vogel Tisch Stuhl Brief Roman Schrank Zug Mantel Hut Apfel Garten Wald",
-    "f": "Frau Mutter Königin Tochter Katze Kuh Lampe Zeitung Tür Tasche Fähre Bluse Jacke Birne Küche Schule",
+    "m": "Mann Arzt König Bruder Hund Vogel Tisch Stuhl Brief Roman Schrank Zug Mantel Hut Apfel "
+    "Garten Wald",
+    "f": "Frau Mutter Königin Tochter Katze Kuh Lampe Zeitung Tür Tasche Fähre Bluse Jacke Birne "
+    "Küche Schule",
     "n": "Kind Pferd Schwein Bild Messer Buch Gedicht Fenster Auto Schiff Hemd Kleid Ei Haus Dorf",
 }
 PEOPLE = set(
-    "Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Tochter Töchter Kind Kinder".split()
+    "Mann Männer Arzt Ärzte König Könige Bruder Brüder Frau Frauen Mutter Mütter Königin Tochter "
+    "Töchter Kind Kinder".split()
 )
 
 
-def test_it_takes_the_gender_of_what_was_spoken_of() -> None:
-    """In sentences of two clauses: what German writes large in the first and is no person, is what `it` means in the second."""
+def test_it_takes_the_gender_of_its_antecedent() -> None:
+    """In the second of two clauses, `it` refers to the nouns of the first that are not persons."""
     gender = {noun: key for key, nouns in GENDERS.items() for noun in nouns.split()}
     pronouns = {"m": "er", "f": "sie", "n": "es"}
     source = re.compile(
