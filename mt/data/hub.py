@@ -8,7 +8,8 @@ not matter.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,31 @@ import huggingface_hub
 from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from mt.data.hub_csv import check_csv_pairs, csv_options, refuse_surplus_fields, trim_header
 from mt.errors import MTError
 
 # The hub's own Parquet copy of a set, with a folder for each subset.
 CONVERTED_REVISION = "refs/convert/parquet"
 BATCH_ROWS = 1000  # decoded at a time
 
+Pair = tuple[str, str]
+
 
 class HubPairs:
     """The pairs of one split, which can be iterated repeatedly.
 
-    `fingerprint` changes with the content and the columns.
+    `fingerprint` changes with the content and the columns. `check` filters each iteration.
     """
 
-    def __init__(self, table: datasets.Dataset, columns: tuple[str, str], nested: bool) -> None:
+    def __init__(
+        self,
+        table: datasets.Dataset,
+        columns: tuple[str, str],
+        nested: bool,
+        check: Callable[[Iterator[Pair]], Iterator[Pair]] = iter,
+    ) -> None:
         self._table = table
+        self._check = check
         self._columns = columns
         self._nested = nested
         self.fingerprint = f"{table._fingerprint}-{'.'.join(columns)}"
@@ -40,13 +51,17 @@ class HubPairs:
     def __len__(self) -> int:
         return len(self._table)
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
+    def __iter__(self) -> Iterator[Pair]:
+        return self._check(self._pairs())
+
+    def _pairs(self) -> Iterator[Pair]:
         source, target = self._columns
         for batch in self._table.iter(BATCH_ROWS):
             # A missing value becomes an empty side, which cleaning counts.
             if self._nested:
                 for record in batch["translation"]:
-                    yield record[source] or "", record[target] or ""
+                    record = record or {}
+                    yield record.get(source) or "", record.get(target) or ""
             else:
                 for left, right in zip(batch[source], batch[target], strict=True):
                     yield left or "", right or ""
@@ -60,6 +75,7 @@ def load_hub(
     columns: list[str],
     languages: tuple[str, str],
     offline: bool,
+    warn: Callable[[str], None],
 ) -> HubPairs:
     """Open one split of a data set.
 
@@ -72,6 +88,7 @@ def load_hub(
             `languages`.
         languages: The source and target language.
         offline: Do not use the network.
+        warn: Called with a message about suspect rows, after all pairs have been read.
 
     Raises MTError with a hint at what to do if the set is not available or has other splits or
     columns.
@@ -82,15 +99,22 @@ def load_hub(
         raise MTError(f"no such folder: {name} (a hub data set is named owner/name)")
     path = str(folder) if local else name
     with _hub_errors(name, revision, local), _network(allowed=not offline):
-        builder = _builder(path, subset, revision or None)
-        builder.download_and_prepare()
+        builder = _builder(path, subset, revision or None, columns or list(languages))
+        with refuse_surplus_fields():
+            builder.download_and_prepare()
         table = builder.as_dataset(split=split)
+    is_csv = bool(csv_options(builder.config, []))
+    if is_csv:
+        table = trim_header(table)
     names, nested = find_columns(table.features, columns, languages, name)
     needed = ["translation"] if nested else list(dict.fromkeys(names))
-    return HubPairs(table.select_columns(needed), names, nested)
+    check = functools.partial(check_csv_pairs, name=name, warn=warn) if is_csv else iter
+    return HubPairs(table.select_columns(needed), names, nested, check)
 
 
-def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBuilder:
+def _builder(
+    path: str, subset: str, revision: str | None, columns: list[str]
+) -> datasets.DatasetBuilder:
     """Return the builder of a subset: one that the card of the set declares, or else a folder.
 
     In the hub's converted copies, subsets are folders only. The folder is also tried if the card
@@ -105,12 +129,9 @@ def _builder(path: str, subset: str, revision: str | None) -> datasets.DatasetBu
             builder = datasets.load_dataset_builder(path, data_dir=subset, revision=revision)
         except Exception:
             raise unknown from None  # its message lists the subsets
-    if hasattr(builder.config, "keep_default_na"):
-        # CSV: pandas would read sentences such as "None" or "NA" as missing values.
+    if options := csv_options(builder.config, columns):
         selection = {"data_dir": subset} if builder.config.data_dir else {"name": subset or None}
-        builder = datasets.load_dataset_builder(
-            path, revision=revision, keep_default_na=False, **selection
-        )
+        builder = datasets.load_dataset_builder(path, revision=revision, **options, **selection)
     return builder
 
 

@@ -67,7 +67,7 @@ def open_source(
     if split.demo:
         pairs, fingerprint, annotations = _open_demo(split, split.split or role)
     elif split.hub:
-        pairs, fingerprint = _open_hub(role, split, columns, languages, config.offline)
+        pairs, fingerprint = _open_hub(role, split, columns, languages, config.offline, note)
     elif split.file:
         pairs, fingerprint = _open_files(_paths(split.file), columns, languages, note)
     else:
@@ -155,12 +155,19 @@ def _open_files(
 
 
 def _open_hub(
-    role: str, split: SplitConfig, columns: list[str], languages: tuple[str, str], offline: bool
+    role: str,
+    split: SplitConfig,
+    columns: list[str],
+    languages: tuple[str, str],
+    offline: bool,
+    note: Callable[[str], None],
 ) -> tuple[PairStream, Fingerprint]:
     from mt.data.hub import load_hub  # slow to import: about a second
 
-    name = split.split or HUB_SPLITS[role]
-    table = load_hub(split.hub, split.subset, name, split.revision, columns, languages, offline)
+    part = split.split or HUB_SPLITS[role]
+    table = load_hub(
+        split.hub, split.subset, part, split.revision, columns, languages, offline, note
+    )
     return lambda: iter(table), lambda: digest("hub", table.fingerprint)
 
 
