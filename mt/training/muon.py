@@ -64,8 +64,8 @@ class Muon(torch.optim.Optimizer):
             if self.found_inf:
                 return
         elif self.found_inf is not None:
-            # Without synchronisation: the step is computed, with factor 0. Replace NaN and
-            # infinity, which would stay NaN.
+            # To avoid synchronisation, a skipped step is computed with factor 0. Replace NaN and
+            # infinity, which would remain NaN when multiplied by 0.
             active = 1.0 - self.found_inf
             for gradient in gradients:
                 torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
