@@ -1,11 +1,12 @@
-"""Size, speed and BLEU of a run as trained and as exported, side by side, as a Markdown table.
+"""Compare size, speed and BLEU of a run and its exports, as a Markdown table.
 
-    python scripts/bench_export.py runs/demo [--src test.en --ref test.de] [--lines 500] [--repeats 3] [--threads 2]
+    python scripts/bench_export.py runs/demo --lines 500 --threads 2
+    python scripts/bench_export.py runs/demo --src test.en --ref test.de
 
-Rows are PyTorch in float32 and bfloat16, and every export of the run that there is (mt-export makes
-them). The rows take turns, `--repeats` times; a figure is the median, from text to text, loading
-left out, after a first round on a few lines. Text is the run's own test set unless files are named.
-BLEU is of the beam. Size is that of the weights or graphs on disk, without tokenizer.
+Rows are PyTorch in float32 and bfloat16, and all exports in the run (see mt-export). They take
+turns, `--repeats` times, after a warm-up on a few lines. Speeds are medians, from text to text,
+without loading. The text is the test set of the run, unless --src and --ref name files. BLEU is
+that of the beam search. Size is that of weights or graphs on disk, without the tokenizer.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from mt.device import set_threads
 from mt.evaluation.metrics import build_metrics
 from mt.run_folder import RunFolder
 
-WEIGHTS = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
+WEIGHT_FILES = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
 
 
 def main() -> None:
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
     parser.add_argument("--src", type=Path, help="sentences (default: the run's test set)")
-    parser.add_argument("--ref", type=Path, help="their translations")
+    parser.add_argument("--ref", type=Path, help="reference translations of --src")
     parser.add_argument(
         "--lines",
         type=int,
@@ -41,21 +43,21 @@ def main() -> None:
         help="sentences, spread evenly over the text (default: 500)",
     )
     parser.add_argument(
-        "--beam", type=int, default=5, help="beam beside greedy search (default: 5)"
+        "--beam", type=int, default=5, help="beam size, besides greedy search (default: 5)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, help="measurements per row (default: 3)")
     parser.add_argument(
-        "--batch-tokens", type=int, default=4096, help="as of mt-translate (default: 4096)"
+        "--batch-tokens", type=int, default=4096, help="see mt-translate (default: 4096)"
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all cores")
     parser.add_argument(
         "--cpu-time",
         action="store_true",
-        help="count seconds of processor time of one thread: for a machine that is busy",
+        help="measure processor time, for a busy machine; requires --threads 1",
     )
     options = parser.parse_args()
     if options.cpu_time and options.threads != 1:
-        parser.error("--cpu-time takes --threads 1: processes of their own would not be counted")
+        parser.error("--cpu-time requires --threads 1: worker processes would not be counted")
     set_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     texts = [
@@ -82,7 +84,8 @@ def main() -> None:
             scores[name] = bleu.corpus_score(outputs, [references])
     unit = "sentences/CPU second" if options.cpu_time else "sentences/s"
     print(
-        f"| engine, weights | MB | greedy, {unit} | beam {options.beam}, {unit} | BLEU |\n|---|---|---|---|---|"
+        f"| engine, weights | MB | greedy, {unit} | beam {options.beam}, {unit} | BLEU |\n"
+        "|---|---|---|---|---|"
     )
     for name, (_, size) in rows.items():
         greedy, beam = (statistics.median(speeds[name, width]) for width in (1, options.beam))
@@ -90,7 +93,7 @@ def main() -> None:
 
 
 def contestants(run: Path, batch_tokens: int) -> dict[str, tuple[Translator, float]]:
-    """Name -> translator and size in MB."""
+    """Return translator and size in MB by name."""
     rows = {
         f"PyTorch, {name}": (
             load(run, "cpu", precision, workers=0, batch_tokens=batch_tokens),
@@ -113,8 +116,10 @@ def contestants(run: Path, batch_tokens: int) -> dict[str, tuple[Translator, flo
 
 
 def megabytes(folder: Path) -> float:
+    """Return the size of the weights or graphs in a folder."""
     return (
-        sum((folder / name).stat().st_size for name in WEIGHTS if (folder / name).is_file()) / 1e6
+        sum((folder / name).stat().st_size for name in WEIGHT_FILES if (folder / name).is_file())
+        / 1e6
     )
 
 

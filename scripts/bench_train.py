@@ -27,9 +27,9 @@ from collections.abc import Sequence
 import torch
 
 from bench import texts
-from bench.contest import contest, line_up
-from bench.options import add_shared, prepared
-from bench.report import command, matrix_peak, record, setting
+from bench.contest import build_entries, run_contest
+from bench.options import add_shared_flags, prepare
+from bench.report import command_line, describe_setting, matrix_peak, record
 from bench.sweeps import SWEEPS, sweep
 from bench.training import Job, Training
 from mt.cli import run_command
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--warm-up", type=int, default=5, help="number of steps before them (default: 5)")
     add("--sweep", choices=SWEEPS, help="measure mt alone, as one property of the work grows")
     add("--values", nargs="+", help="values of the sweep")
-    add_shared(parser, "NAME=OVERRIDE,...", "settings")
+    add_shared_flags(parser, "NAME=OVERRIDE,...", "settings")
     arguments = sys.argv[1:] if arguments is None else arguments
     options, overrides = parser.parse_known_args(arguments)
-    run_command(lambda: bench(options, overrides, command(__file__, arguments)))
+    run_command(lambda: bench(options, overrides, command_line(__file__, arguments)))
 
 
 def bench(options: argparse.Namespace, overrides: list[str], command_line: str) -> None:
@@ -70,7 +70,7 @@ def bench(options: argparse.Namespace, overrides: list[str], command_line: str) 
     Raises MTError if mt fails; the failure of a peer is a line below the table.
     """
     cpu_time = options.cpu_time
-    with prepared(options) as (device, precisions, folder):
+    with prepare(options) as (device, precisions, folder):
         job = Job(
             folder,
             device,
@@ -84,16 +84,18 @@ def bench(options: argparse.Namespace, overrides: list[str], command_line: str) 
         print(f"{command_line}\n", flush=True)
         if options.sweep:
             table = sweep(options.sweep, options, job, precisions[0], peaks, overrides)
-            print(f"{setting(device, job.threads, peaks, cpu_time)}\n\n{table}", flush=True)
+            print(
+                f"{describe_setting(device, job.threads, peaks, cpu_time)}\n\n{table}", flush=True
+            )
             return
-        text = texts.overrides(
+        text = texts.data_overrides(
             options.text, options.src, options.tgt, folder / "text", options.pairs
         )
         for family in options.families:
-            entries = line_up(options.peer, options.variant, precisions)
+            entries = build_entries(options.peer, options.variant, precisions)
             family_overrides = [*text, *model(family, options.size, options.vocab), *overrides]
             training = Training(job, family, family_overrides, for_peers=bool(options.peer))
-            contest(entries, training.work, options.repeats)
+            run_contest(entries, training.work, options.repeats)
             # Measure the peak again and keep the higher value: the first measurement may have
             # shared the machine with other work.
             peaks = {
@@ -104,7 +106,7 @@ def bench(options: argparse.Namespace, overrides: list[str], command_line: str) 
                 f"{family}, {options.size}, vocabulary of {training.vocab:,}, "
                 f"batches of {options.batch_tokens:,} tokens"
             )
-            hardware = setting(device, job.threads, peaks, cpu_time)
+            hardware = describe_setting(device, job.threads, peaks, cpu_time)
             print(f"{title}\n\n{training.table(entries, peaks)}\n\n{hardware}\n", flush=True)
             record(
                 options.record,

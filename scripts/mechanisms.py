@@ -31,7 +31,7 @@ from typing import Any
 import torch
 
 import mt
-from bench.contest import Entry, contest, variant
+from bench.contest import Entry, parse_variant, run_contest
 from bench.training import Job, speed
 from mt.config.compose import load_config
 from mt.data.alignment_words import count_words
@@ -191,12 +191,12 @@ def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> 
     """
     with tempfile.TemporaryDirectory() as temporary:
         job = Job(Path(temporary), torch.device("cpu"), 1, 1024, WARM_UP, STEPS, cpu_time=True)
-        entries = [Entry(replace(variant("mt="), name=name), "auto") for name in names]
+        entries = [Entry(replace(parse_variant("mt="), name=name), "auto") for name in names]
         jobs = {}
         for name in names:
             overrides = job.overrides([*MECHANISMS[name], *common], "auto")
             jobs[name] = job.common(load_config(overrides), "auto") | {"overrides": overrides}
-        contest(entries, lambda entry: jobs[entry.contestant.name], REPEATS)
+        run_contest(entries, lambda entry: jobs[entry.contestant.name], REPEATS)
     speeds = {
         entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries
     }

@@ -1,4 +1,4 @@
-"""Contestants of a benchmark: who they are, each in a process of its own, turn by turn."""
+"""The contestants of a benchmark, and their measurement in turns, each in its own process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mt.errors import MTError, UsageError
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 PEERS = SCRIPTS / "peers"
-TIME_LIMIT = 7200  # seconds for one measurement: a sweep prepares ten million pairs
+TIME_LIMIT = 7200  # seconds per measurement: a sweep prepares ten million pairs
 
-# What mt sets by itself (mt/device.py), as glibc reads it from the environment.
+# The allocator settings of mt (mt/device.py), as environment variables of glibc.
 MALLOC = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
@@ -32,20 +32,20 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Contestant:
-    """One side of a comparison: a script of scripts/peers, the interpreter that runs it and what it is told."""
+    """A script of scripts/peers, the interpreter that runs it, and its options."""
 
     name: str
     script: Path
     python: str = sys.executable
     options: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()  # of mt: added to those of all
-    checkout: Path = SCRIPTS.parent  # of mt
+    overrides: tuple[str, ...] = ()  # for mt: added to the common ones
+    checkout: Path = SCRIPTS.parent  # for mt
     is_mt: bool = False
 
 
 @dataclass
 class Entry:
-    """A contestant with a precision, and what was measured: one result a repeat, or why there is none."""
+    """A contestant with a precision, and one result per repeat or the reason why there is none."""
 
     contestant: Contestant
     precision: str
@@ -57,8 +57,11 @@ class Entry:
         return f"{self.contestant.name}, {self.precision}"
 
 
-def variant(text: str) -> Contestant:
-    """`name=override,override`; an override `checkout=FOLDER` measures the mt of another checkout."""
+def parse_variant(text: str) -> Contestant:
+    """Parse `name=override,override`.
+
+    An override `checkout=FOLDER` measures the mt of another checkout.
+    """
     name, found, rest = text.partition("=")
     if not found or not name:
         raise UsageError(f"--variant {text}: write name=override,override")
@@ -66,36 +69,44 @@ def variant(text: str) -> Contestant:
     folders = [each.removeprefix("checkout=") for each in overrides if each.startswith("checkout=")]
     checkout = Path(folders[-1]).resolve() if folders else SCRIPTS.parent
     if not (checkout / "mt").is_dir():
-        raise UsageError(f"--variant {text}: {checkout} is no checkout of mt")
+        raise UsageError(f"--variant {text}: {checkout} is not a checkout of mt")
     overrides = [each for each in overrides if not each.startswith("checkout=")]
     return Contestant(
         name, PEERS / "ours.py", overrides=tuple(overrides), checkout=checkout, is_mt=True
     )
 
 
-def peer(text: str) -> Contestant:
-    """`NAME=PYTHON` or `NAME+option+option=PYTHON`: a script of scripts/peers and the interpreter that has the library."""
+def parse_peer(text: str) -> Contestant:
+    """Parse `NAME=PYTHON` or `NAME+option+option=PYTHON`.
+
+    NAME is a script of scripts/peers, PYTHON an interpreter with the library that it needs.
+    """
     name, found, python = text.partition("=")
     adapter, *options = name.split("+")
     known = sorted(
         path.stem for path in PEERS.glob("*.py") if path.stem not in ("protocol", "ours")
     )
     if adapter not in known or not found:
-        raise UsageError(f"--peer {text}: write NAME=PYTHON, NAME one of {', '.join(known)}")
+        raise UsageError(f"--peer {text}: write NAME=PYTHON, with NAME one of {', '.join(known)}")
     program = shutil.which(os.path.expanduser(python))
     if program is None:
         raise UsageError(
-            f"--peer {text}: there is no program {python}; {PEERS / adapter}.py says how to make its environment"
+            f"--peer {text}: there is no program {python}; {PEERS / adapter}.py says how to create "
+            "its environment"
         )
     return Contestant(name, PEERS / f"{adapter}.py", str(Path(program).absolute()), tuple(options))
 
 
-def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
-    """Run the contestant once on the work. RuntimeError with the last thing it said where it fails."""
+def run_contestant(contestant: Contestant, work: dict[str, Any]) -> Result:
+    """Run the contestant once on the work.
+
+    If it fails, raises RuntimeError with the last line of its standard error.
+    """
     folder = Path(work["folder"])
     work = work | {"options": contestant.options, "started": time.time()}
     (folder / "work.json").write_text(json.dumps(work), encoding="utf-8")
-    # With mt's GOMP_SPINCOUNT (mt/__init__.py), for all: alone it makes no difference.
+    # All contestants inherit mt's GOMP_SPINCOUNT (mt/__init__.py). On an idle machine it makes no
+    # difference.
     environment = os.environ | {
         "OMP_NUM_THREADS": str(work["threads"]),
         "TOKENIZERS_PARALLELISM": "false",
@@ -117,44 +128,49 @@ def ask(contestant: Contestant, work: dict[str, Any]) -> Result:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"it took over {TIME_LIMIT} seconds") from None
+        raise RuntimeError(f"it took more than {TIME_LIMIT} seconds") from None
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise RuntimeError(said[-1][:300] if said else f"it ended with exit code {done.returncode}")
+        errors = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise RuntimeError(
+            errors[-1][:300] if errors else f"it ended with exit code {done.returncode}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def contest(
+def run_contest(
     entries: Sequence[Entry], work: Callable[[Entry], dict[str, Any]], repeats: int
 ) -> None:
-    """Fill in the results: all take turns, `repeats` times. One that fails is not asked again; mt may not fail."""
+    """Fill in the results. The entries take turns, `repeats` times.
+
+    A peer that fails is not run again. Raises MTError if mt fails.
+    """
     for repeat in range(repeats):
         for entry in entries:
             if entry.failure:
                 continue
             begin = time.monotonic()
             try:
-                entry.results.append(ask(entry.contestant, work(entry)))
+                entry.results.append(run_contestant(entry.contestant, work(entry)))
             except RuntimeError as error:
                 if entry.contestant.is_mt:
                     raise MTError(f"{entry.name}: {error}") from None
                 entry.failure, entry.results = str(error), []
-            said = entry.failure or f"{time.monotonic() - begin:.0f} s"
+            outcome = entry.failure or f"{time.monotonic() - begin:.0f} s"
             print(
-                f"round {repeat + 1} of {repeats}: {entry.name}: {said}",
+                f"round {repeat + 1} of {repeats}: {entry.name}: {outcome}",
                 file=sys.stderr,
                 flush=True,
             )
 
 
-def line_up(
+def build_entries(
     peers: Sequence[str], variants: Sequence[str], precisions: Sequence[str]
 ) -> list[Entry]:
-    """mt first, its variants, then the peers; each in every precision, those of one precision side by side."""
-    contestants = [variant("mt="), *map(variant, variants), *map(peer, peers)]
+    """Return the entries of a contest: for each precision mt, its variants, then the peers."""
+    contestants = [parse_variant("mt="), *map(parse_variant, variants), *map(parse_peer, peers)]
     names = [each.name for each in contestants]
     if len(set(names)) < len(names):
-        raise UsageError(f"contestants need different names: {', '.join(names)}")
+        raise UsageError(f"contestants must have different names, got {', '.join(names)}")
     pairs = [(each, precision) for precision in precisions for each in contestants]
     # Weights in int8 are measured once, beside the last precision.
     return [

@@ -1,4 +1,7 @@
-"""How the cost of training grows with the work: sentence length, model, vocabulary, corpus. mt alone, on made-up text."""
+"""Sweeps: the cost of training by sentence length, model, vocabulary and corpus size.
+
+They measure mt alone, on synthetic text.
+"""
 
 from __future__ import annotations
 
@@ -9,56 +12,59 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.contest import Entry, contest, variant
-from bench.report import contestants, record, spread, table
-from bench.texts import write_made
+from bench.contest import Entry, parse_variant, run_contest
+from bench.report import contestants, format_spread, record, table
+from bench.texts import write_synthetic
 from bench.training import Job, TokenCost, padding, speed
 from mt.config.compose import load_config
 from mt.data.prepare import prepare_run
 
-COMMON_WORDS, COMMON_PIECES = (
-    2_000,
-    3_000,
-)  # of the length sweep: so few words that each is one piece
-LENGTH_WORDS = 400_000  # that the length sweep's text has at least: its rare words must be there for the vocabulary
+# Vocabulary of the length sweep: so few words that each becomes one piece.
+LENGTH_SWEEP_WORDS = 2_000
+LENGTH_SWEEP_PIECES = 3_000
+# Minimum text size of the length sweep, in words: its rare words must occur in the text.
+MIN_LENGTH_SWEEP_TEXT = 400_000
 TEXT_PAIRS = 60_000  # enough for a vocabulary of 64,000
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is varied, over which values, and the text and overrides of a value."""
+    """A property to vary, its values, and the text and the overrides for each value."""
 
     heading: str
     values: tuple[str, ...]
-    of_value: Callable[[str, Job], tuple[tuple[Path, Path], list[str]]]
-    prepares: bool = False  # each measurement prepares the corpus itself, and that is measured too
-    batch_tokens: int = 0  # 0: as asked for
+    prepare_value: Callable[[str, Job], tuple[tuple[Path, Path], list[str]]]
+    prepares: bool = False  # the preparation of the corpus is measured too
+    batch_tokens: int = 0  # 0: the value of --batch-tokens
 
 
 def by_length(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
-    pairs = max(
-        LENGTH_WORDS // int(value), 2 * (job.warm_up + job.steps) * job.batch_tokens // int(value)
-    )
-    text = write_made(job.folder / "text", pairs, int(value) - 1, words=COMMON_WORDS)
-    vocab = f"data.tokenizer.vocab_size={COMMON_PIECES}"
+    """Prepare sentences of one length."""
+    length = int(value)
+    tokens = 2 * (job.warm_up + job.steps) * job.batch_tokens
+    pairs = max(MIN_LENGTH_SWEEP_TEXT // length, tokens // length)
+    text = write_synthetic(job.folder / "text", pairs, length - 1, words=LENGTH_SWEEP_WORDS)
     return text, [
-        vocab,
-        f"data.max_pieces={2 * int(value)}",
+        f"data.tokenizer.vocab_size={LENGTH_SWEEP_PIECES}",
+        f"data.max_pieces={2 * length}",
         "data.clean.max_words=0",
         "data.clean.max_chars=0",
     ]
 
 
 def by_model(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
-    return write_made(job.folder / "text", TEXT_PAIRS), [f"model/size={value}"]
+    """Prepare a model of one size."""
+    return write_synthetic(job.folder / "text", TEXT_PAIRS), [f"model/size={value}"]
 
 
 def by_vocabulary(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
-    return write_made(job.folder / "text", TEXT_PAIRS), [f"data.tokenizer.vocab_size={value}"]
+    """Prepare a vocabulary of one size."""
+    return write_synthetic(job.folder / "text", TEXT_PAIRS), [f"data.tokenizer.vocab_size={value}"]
 
 
 def by_corpus(value: str, job: Job) -> tuple[tuple[Path, Path], list[str]]:
-    return write_made(job.folder / "text", int(value)), [
+    """Prepare a corpus of one size."""
+    return write_synthetic(job.folder / "text", int(value)), [
         f"data.tokenizer.train_lines={min(int(value), 200_000)}"
     ]
 
@@ -81,7 +87,7 @@ def sweep(
     peaks: dict[str, float],
     overrides: Sequence[str],
 ) -> str:
-    """Measure mt for each value and family; a Markdown table. Values take turns as contestants do."""
+    """Measure mt for each value and family, in turns; return a Markdown table."""
     chosen = SWEEPS[name]
     job = replace(job, batch_tokens=chosen.batch_tokens or job.batch_tokens)
     works: dict[str, dict[str, Any]] = {}
@@ -89,7 +95,7 @@ def sweep(
     entries: list[Entry] = []
     for family in options.families:
         for value in options.values or chosen.values:
-            (src, tgt), own = chosen.of_value(value, job)
+            (src, tgt), value_overrides = chosen.prepare_value(value, job)
             text = [
                 "data=files",
                 f"data.train.src='{src}'",
@@ -102,39 +108,45 @@ def sweep(
                 if options.vocab and name != "vocab"
                 else []
             )
-            all_own = [*text, f"model={family}", *sized, *vocab, *own, *overrides]
-            contestant = replace(variant("mt="), name=f"{family} {value}")
+            run_overrides = [*text, f"model={family}", *sized, *vocab, *value_overrides, *overrides]
+            contestant = replace(parse_variant("mt="), name=f"{family} {value}")
             entries.append(Entry(contestant, precision))
-            config = load_config(job.overrides(all_own, precision))
-            told = job.overrides(all_own, precision)
+            config = load_config(job.overrides(run_overrides, precision))
+            mt_overrides = job.overrides(run_overrides, precision)
             if chosen.prepares:
-                told.append(f"data.cache='{job.folder}/cache-{family}-{value}'")
+                mt_overrides.append(f"data.cache='{job.folder}/cache-{family}-{value}'")
             else:
                 costs[contestant.name] = TokenCost(config, prepare_run(config, lambda line: None))
-            works[contestant.name] = job.common(config, precision) | {"overrides": told}
-    contest(
+            works[contestant.name] = job.common(config, precision) | {"overrides": mt_overrides}
+    run_contest(
         entries,
         lambda entry: works[entry.contestant.name],
         1 if chosen.prepares else options.repeats,
     )
     record(options.record, f"sweep {name}", entries, peaks=peaks)
-    rows = [row(entry, costs.get(entry.contestant.name), peaks[precision]) for entry in entries]
-    header = ["family", chosen.heading, "target tokens a sentence", "target tokens/s", "MFU", "padding", "preparing, s", "first step, s",
-              "peak MiB"]  # fmt: skip
-    return f"{table(header, rows)}\n\n{precision}, batches of {job.batch_tokens:,} tokens; {contestants(entries[:1])}."
+    rows = [
+        format_row(entry, costs.get(entry.contestant.name), peaks[precision]) for entry in entries
+    ]
+    columns = (
+        "target tokens a sentence|target tokens/s|MFU|padding|preparing, s|first step, s|peak MiB"
+    )
+    header = ["family", chosen.heading, *columns.split("|")]
+    setting = f"{precision}, batches of {job.batch_tokens:,} tokens; {contestants(entries[:1])}."
+    return f"{table(header, rows)}\n\n{setting}"
 
 
-def row(entry: Entry, cost: TokenCost | None, peak: float) -> list[str]:
+def format_row(entry: Entry, cost: TokenCost | None, peak: float) -> list[str]:
+    """Return the cells of an entry."""
     results, (family, value) = entry.results, entry.contestant.name.split()
     speeds, last = [speed(each) for each in results], results[-1]
     return [
         family,
         f"{int(value):,}" if value.isdigit() else value,
         f"{last['target_tokens'] / last['sentences']:,.1f}",
-        spread(speeds),
+        format_spread(speeds),
         f"{statistics.median(speeds) * cost.flops / peak:.1%}" if cost else "",
         f"{padding(last):.1%}",
         f"{last['preparing']:.1f}",
-        spread([each["first_step"] for each in results], ".1f"),
-        spread([each["memory"] / 2**20 for each in results]),
+        format_spread([each["first_step"] for each in results], ".1f"),
+        format_spread([each["memory"] / 2**20 for each in results]),
     ]

@@ -1,4 +1,4 @@
-"""Text to measure on: files, the embedded corpus, or made-up text of any size, vocabulary and sentence length."""
+"""Text for the benchmarks: files, the embedded corpus, or synthetic text of any size."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ import numpy as np
 from mt.errors import UsageError
 
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvwz" for vowel in "aeiou"]
-WORDS = 60_000  # of each language
-CHUNK = 10_000  # sentences drawn at once
+WORDS = 60_000  # per language
+CHUNK_SENTENCES = 10_000  # generated at once
 
 
-def write_made(folder: Path, pairs: int, length: int = 0, words: int = WORDS) -> tuple[Path, Path]:
-    """Write made.src and made.tgt: sentences of made-up words whose frequencies fall with their rank as 1 / rank.
+def write_synthetic(
+    folder: Path, pairs: int, length: int = 0, words: int = WORDS
+) -> tuple[Path, Path]:
+    """Write sentences of random words, whose frequency is proportional to 1 / rank.
 
-    The target has the words of another language at the same ranks, a tenth of them left out.
-    `length` words in each source; 0: lengths much as in Europarl, log-normal with a median of 22
-    words. `words` in each lexicon. The same text for the same arguments; what is there already is
-    kept.
+    A target has the words of another lexicon with the same ranks, without a tenth of them. The same
+    arguments give the same text; existing files are kept.
+
+    Args:
+        folder: the output folder.
+        pairs: number of sentence pairs.
+        length: words per source; 0: lengths similar to Europarl, log-normal with a median of 22.
+        words: size of each lexicon.
     """
     paths = tuple(folder / f"made-{pairs}-{length}-{words}.{side}" for side in ("src", "tgt"))
     if not all(path.exists() for path in paths):
@@ -36,11 +42,12 @@ def write_made(folder: Path, pairs: int, length: int = 0, words: int = WORDS) ->
 
 
 def sentences(pairs: int, length: int, words: int) -> Iterator[tuple[str, str]]:
+    """Yield random sentence pairs."""
     random = np.random.default_rng(1)
     lexicons = [lexicon(random, words) for _ in range(2)]
     cumulative = np.cumsum(1 / np.arange(1, words + 1))
-    for start in range(0, pairs, CHUNK):
-        count = min(CHUNK, pairs - start)
+    for start in range(0, pairs, CHUNK_SENTENCES):
+        count = min(CHUNK_SENTENCES, pairs - start)
         lengths = (
             np.full(count, length)
             if length
@@ -58,30 +65,29 @@ def sentences(pairs: int, length: int, words: int) -> Iterator[tuple[str, str]]:
 
 
 def lexicon(random: np.random.Generator, size: int) -> np.ndarray:
-    """`size` different words, the frequent ones short, as an array of strings."""
+    """Return `size` different words as an array of strings; frequent words are short."""
     words: dict[str, None] = {}
     while len(words) < size:
-        drawn, longer = (
-            random.integers(len(SYLLABLES), size=(size, 8)).tolist(),
-            random.integers(2, size=size).tolist(),
-        )
-        for syllables, more in zip(drawn, longer, strict=True):
+        drawn = random.integers(len(SYLLABLES), size=(size, 8)).tolist()
+        extra = random.integers(2, size=size).tolist()
+        for syllables, extra_syllable in zip(drawn, extra, strict=True):
             if len(words) < size:
-                words[
-                    "".join(
-                        SYLLABLES[index]
-                        for index in syllables[: 1 + len(words).bit_length() // 5 + more]
-                    )
-                ] = None
+                length = 1 + len(words).bit_length() // 5 + extra_syllable
+                words["".join(SYLLABLES[index] for index in syllables[:length])] = None
     return np.array([*words], dtype=object)
 
 
-def overrides(text: str, src: str, tgt: str, folder: Path, pairs: int) -> list[str]:
-    """Where mt-train is to take its text from: `src` and `tgt` if given, else the text of that name."""
+def data_overrides(text: str, src: str, tgt: str, folder: Path, pairs: int) -> list[str]:
+    """Return the overrides of mt-train that select `src` and `tgt`, or else the text `text`."""
     if bool(src) != bool(tgt):
-        raise UsageError("--src and --tgt go together")
+        raise UsageError("--src and --tgt must be given together")
     if not src and text == "demo":
         return ["data=demo", f"data.train.demo={pairs}", "data.val.demo=20", "data.test.demo=20"]
-    found = (Path(src), Path(tgt)) if src else write_made(folder, pairs)
-    return ["data=files", *(f"data.train.{side}='{path}'" for side, path in zip(("src", "tgt"), found, strict=True)), "data.holdout=20",
-            f"data.train.limit={pairs}"]  # fmt: skip
+    paths = (Path(src), Path(tgt)) if src else write_synthetic(folder, pairs)
+    return [
+        "data=files",
+        f"data.train.src='{paths[0]}'",
+        f"data.train.tgt='{paths[1]}'",
+        "data.holdout=20",
+        f"data.train.limit={pairs}",
+    ]

@@ -1,4 +1,4 @@
-"""The work of a training benchmark: one text, one vocabulary, one architecture, the same batches for all."""
+"""The training benchmark: the same text, vocabulary, architecture and batches for all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from bench.contest import Entry, Result
-from bench.report import contestants, failures, ratios, spread, table
+from bench.report import contestants, failures, format_spread, ratios, table
 from mt.config.compose import load_config
 from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
@@ -24,12 +24,12 @@ from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.models.build import build_model
 from mt.training.flops import FlopsEstimator
 
-SAMPLE = 2000  # pairs over which the cost of a token is averaged
+SAMPLE_PAIRS = 2000  # over which the cost of a token is averaged
 
 
 @dataclass
 class Job:
-    """How much is measured, and where."""
+    """The amount of work to measure, and where it runs."""
 
     folder: Path
     device: torch.device
@@ -40,7 +40,7 @@ class Job:
     cpu_time: bool = False
 
     def overrides(self, text: Sequence[str], precision: str) -> list[str]:
-        """What the run of mt is told beside its model."""
+        """Return overrides of mt-train: the given ones, and those of this job and precision."""
         return [
             *text,
             f"data.cache='{self.folder / 'cache'}'",
@@ -55,7 +55,7 @@ class Job:
         ]
 
     def common(self, config: Config, precision: str) -> dict[str, Any]:
-        """What every work says (scripts/peers/protocol.py)."""
+        """Return the keys that every work has (scripts/peers/protocol.py)."""
         return {
             "task": "train",
             "folder": str(self.folder),
@@ -75,12 +75,19 @@ class Job:
 
 
 class Training:
-    """One family's work: what each contestant is told, and what its answer means."""
+    """The training of one model family: the work for each contestant, and the table of results."""
 
     def __init__(self, job: Job, family: str, overrides: Sequence[str], for_peers: bool) -> None:
-        """`overrides`: of mt-train, with the model's and the text's. `for_peers`: write their pairs and batches."""
-        self.job, self.family, self.own = job, family, list(overrides)
-        self.config = load_config(job.overrides(self.own, "fp32"))
+        """Prepare the data.
+
+        Args:
+            job: the amount of work.
+            family: model family.
+            overrides: overrides of mt-train that select model and text.
+            for_peers: whether to write the pairs and batches that peers read.
+        """
+        self.job, self.family, self.run_overrides = job, family, list(overrides)
+        self.config = load_config(job.overrides(self.run_overrides, "fp32"))
         self.data = prepare_run(self.config, lambda line: None)
         self.vocab = self.data.tokenizer.vocab_size("tgt")
         self.cost = TokenCost(self.config, self.data)
@@ -104,13 +111,13 @@ class Training:
             "clip": optim.clip,
             "seed": config.seed,
             "overrides": [
-                *self.job.overrides(self.own, entry.precision),
+                *self.job.overrides(self.run_overrides, entry.precision),
                 *entry.contestant.overrides,
             ],
         }
 
     def _write(self) -> None:
-        """Pieces of all pairs, and the batches that mt makes of them."""
+        """Write the pieces of all pairs, and the batches that mt makes of them."""
         order = BatchOrder(self.data.train, self.job.batch_tokens, self.config.seed)
         sources, targets = self.data.train[0].pieces(np.arange(len(self.data.train[0])))
         with open(self.job.folder / "pairs.jsonl", "w", encoding="utf-8") as file:
@@ -125,64 +132,71 @@ class Training:
         )
 
     def table(self, entries: Sequence[Entry], peaks: dict[str, float]) -> str:
-        """What was measured, in Markdown."""
-        header = "contestant|target tokens/s|mt is faster by|sentences/s|MFU|padding|tokens a step|first step, s|peak MiB|weights"
+        """Return the results as Markdown."""
+        header = (
+            "contestant|target tokens/s|mt is faster by|sentences/s|MFU|padding|tokens a step|"
+            "first step, s|peak MiB|weights"
+        )
         rows = []
         for entry in entries:
             if not entry.results:
                 continue
             speeds, last = [speed(each) for each in entry.results], entry.results[-1]
+            sentence_speeds = [each["sentences"] / each["seconds"] for each in entry.results]
             share = statistics.median(speeds) * self.cost.flops / peaks[entry.precision]
             rows.append(
                 [
                     entry.name,
-                    spread(speeds),
-                    spread(ratios(entry, entries, speed), ".2f"),
-                    f"{statistics.median(each['sentences'] / each['seconds'] for each in entry.results):,.0f}",
+                    format_spread(speeds),
+                    format_spread(ratios(entry, entries, speed), ".2f"),
+                    f"{statistics.median(sentence_speeds):,.0f}",
                     f"{share:.1%}",
                     f"{padding(last):.1%}",
                     f"{last['target_tokens'] / last['steps']:,.0f}",
-                    spread([each["first_step"] for each in entry.results], ".1f"),
-                    spread([each["memory"] / 2**20 for each in entry.results]),
+                    format_spread([each["first_step"] for each in entry.results], ".1f"),
+                    format_spread([each["memory"] / 2**20 for each in entry.results]),
                     f"{last['weights'] / 1e6:.1f} M",
                 ]
             )
         found = table(header.split("|"), rows)
-        return f"{found}\n{failures(entries)}\n\n{self.cost.words()} {contestants(entries)}."
+        return f"{found}\n{failures(entries)}\n\n{self.cost.describe()} {contestants(entries)}."
 
 
 def speed(result: Result) -> float:
-    """Target tokens a second: real ones, EOS counted, padding not."""
+    """Return target tokens per second, with EOS and without padding."""
     return result["target_tokens"] / result["seconds"]
 
 
 def padding(result: Result) -> float:
-    """Share of source and target positions that are padding."""
+    """Return the share of source and target positions that are padding."""
     return result["padding"] if "padding" in result else 1 - result["real"] / result["padded"]
 
 
 class TokenCost:
-    """Floating-point operations of training on this text, forward and backward, per target token; padding costs nothing here."""
+    """Floating-point operations of training per target token, forward and backward.
+
+    The average over a sample of the text, without padding.
+    """
 
     def __init__(self, config: Config, data: PreparedData) -> None:
         vocabularies = (data.tokenizer.vocab_size(side) for side in ("src", "tgt"))
         self.cost = FlopsEstimator(build_model(config.model, *vocabularies))
         pairs = data.train[0]
-        rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE]
+        rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE_PAIRS]
         self.source, self.target = pairs.src_lengths[rows], pairs.tgt_lengths[rows]
         total = sum(
             self.cost(1, int(s), int(t)) for s, t in zip(self.source, self.target, strict=True)
         )
         self.flops = total / int(self.target.sum())
 
-    def words(self) -> str:
-        """The count, spelled out."""
+    def describe(self) -> str:
+        """Return the cost as a sentence."""
         terms = zip(self.cost.coefficients, ("", " S", " T", " S²", " ST", " T²"), strict=True)
-        parts = " + ".join(
-            f"{value / 1e6:.3g}{term}" for value, term in terms if abs(value) > 1
-        )  # the rest is rounding of the fit
+        # Smaller coefficients are rounding errors of the fit.
+        parts = " + ".join(f"{value / 1e6:.3g}{term}" for value, term in terms if abs(value) > 1)
         return (
-            f"A pair of S source and T target pieces costs {parts} MFLOP forward and backward (matrix products; counted by "
-            f"mt/training/flops.py): with {self.source.mean():.1f} and {self.target.mean():.1f} pieces on average, "
-            f"{self.flops / 1e6:.1f} MFLOP a target token."
+            f"A pair of S source and T target pieces costs {parts} MFLOP, forward and backward "
+            "(matrix products, counted by mt/training/flops.py): with "
+            f"{self.source.mean():.1f} and {self.target.mean():.1f} pieces on average, "
+            f"{self.flops / 1e6:.1f} MFLOP per target token."
         )

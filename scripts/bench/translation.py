@@ -1,4 +1,4 @@
-"""The work of a translation benchmark: one trained model, one text, the same search for all."""
+"""The translation benchmark: the same model, text and search for all contestants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import sacrebleu
 import torch
 
 from bench.contest import SCRIPTS, Entry, Result
-from bench.report import baseline, contestants, failures, ratios, spread, table
+from bench.report import baseline, contestants, failures, format_spread, ratios, table
 from mt.config.schema import Config
 from mt.data.cleaning import normalise
 from mt.data.readers import read_lines
@@ -29,7 +29,7 @@ from mt.run_folder import RunFolder
 
 
 def train_model(folder: Path, overrides: Sequence[str]) -> Path:
-    """A run trained by mt-train as the overrides say; one that is there already goes on."""
+    """Train a run with mt-train, or continue an existing one; return its folder."""
     command = [sys.executable, "-m", "mt.train", *overrides, f"runs_dir='{folder}'", "name=model"]
     done = subprocess.run(command, cwd=SCRIPTS.parent, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
@@ -39,14 +39,17 @@ def train_model(folder: Path, overrides: Sequence[str]) -> Path:
 
 @dataclass
 class Text:
-    """What is translated, and its references."""
+    """The sentences to translate, and their references."""
 
     sources: list[str]
     references: list[str]
 
     @classmethod
-    def of(cls, run: Path, src: str, ref: str, lines: int) -> Text:
-        """The files if given, else the test set that lies beside the run's model; the first `lines`, 0: all."""
+    def load(cls, run: Path, src: str, ref: str, lines: int) -> Text:
+        """Read the files if given, else the test set of the run.
+
+        `lines`: read only the first lines; 0: all.
+        """
         names = (src or run / "test.sources.txt", ref or run / "test.references.txt")
         sides = [list(read_lines(Path(name)))[: lines or None] for name in names]
         if len(sides[0]) != len(sides[1]) or not sides[0]:
@@ -57,7 +60,7 @@ class Text:
 
 
 class Translation:
-    """One run's work: what each contestant is told, and what its answer means."""
+    """The translation with one run: the work for each contestant, and the table of results."""
 
     def __init__(
         self,
@@ -69,15 +72,8 @@ class Translation:
         batch: int,
         cpu_time: bool,
     ) -> None:
-        self.folder, self.run, self.text, self.device, self.threads, self.batch = (
-            folder,
-            run,
-            text,
-            device,
-            threads,
-            batch,
-        )
-        self.cpu_time = cpu_time
+        self.folder, self.run, self.text = folder, run, text
+        self.device, self.threads, self.batch, self.cpu_time = device, threads, batch, cpu_time
         self.config: Config = RunFolder.at(run).read_config()
         self.tokenizer = Tokenizer.load(run)
         form = self.config.data.clean.unicode
@@ -88,7 +84,8 @@ class Translation:
         self.longest = math.ceil(limits.max_ratio * longest) + limits.max_extra
         if longest > self.config.data.max_pieces:
             raise MTError(
-                f"a line has {longest} pieces, more than data.max_pieces={self.config.data.max_pieces}: peers cannot split it"
+                f"a line has {longest} pieces, more than data.max_pieces="
+                f"{self.config.data.max_pieces}: peers cannot split it"
             )
         self._write("sources.jsonl", pieces)
         self._write("lines.jsonl", text.sources)
@@ -131,19 +128,15 @@ class Translation:
         return self.folder / f"{entry.name.replace(', ', '.').replace('/', '_')}.outputs.jsonl"
 
     def hypotheses(self, entry: Entry) -> list[str]:
-        """The text of a contestant's last outputs: peers give pieces."""
-        rows = [
-            json.loads(line)
-            for line in self.outputs(entry).read_text(encoding="utf-8").splitlines()
-        ]
-        return (
-            rows
-            if entry.contestant.is_mt
-            else [normalise(line, "none") for line in self.tokenizer.decode_many(rows, "tgt")]
-        )
+        """Return the last outputs of a contestant as text. Peers write pieces."""
+        lines = self.outputs(entry).read_text(encoding="utf-8").splitlines()
+        outputs = [json.loads(line) for line in lines]
+        if entry.contestant.is_mt:
+            return outputs
+        return [normalise(line, "none") for line in self.tokenizer.decode_many(outputs, "tgt")]
 
     def table(self, entries: Sequence[Entry]) -> str:
-        """What was measured, in Markdown."""
+        """Return the results as Markdown."""
         header = [
             "contestant",
             "sentences/s",
@@ -164,24 +157,24 @@ class Translation:
             rows.append(
                 [
                     entry.name,
-                    spread([lines / each["seconds"] for each in entry.results], ",.1f"),
-                    spread(ratios(entry, entries, speed), ".2f"),
+                    format_spread([lines / each["seconds"] for each in entry.results], ",.1f"),
+                    format_spread(ratios(entry, entries, speed), ".2f"),
                     f"{statistics.median(tokens / each['seconds'] for each in entry.results):,.0f}",
                     f"{sacrebleu.corpus_bleu(outputs, [self.text.references]).score:.2f}",
                     f"{sum(map(str.__eq__, outputs, ours)) / lines:.1%}",
-                    spread([each["load"] for each in entry.results], ".1f"),
-                    spread(memory) if memory else "",
+                    format_spread([each["load"] for each in entry.results], ".1f"),
+                    format_spread(memory) if memory else "",
                 ]
             )
         return f"{table(header, rows)}\n{failures(entries)}\n\n{contestants(entries)}."
 
 
 def speed(result: Result) -> float:
-    """In runs of the text a second: all translate the same lines."""
+    """Return texts per second: all contestants translate the same text."""
     return 1 / result["seconds"]
 
 
 def settings(entry: Entry) -> dict[str, Any]:
-    """Overrides of a variant as keyword arguments of `mt.load`."""
+    """Return the overrides of a variant as keyword arguments of `mt.load`."""
     pairs = (each.partition("=")[::2] for each in entry.contestant.overrides)
     return {name: json.loads(value) for name, value in pairs}

@@ -1,10 +1,10 @@
-"""CTranslate2 in the translation benchmark (scripts/peers/protocol.py): mt's weights in its engine.
+"""CTranslate2 in the translation benchmark (scripts/peers/protocol.py), with the weights of mt.
 
     python3 -m venv ct2 && ct2/bin/pip install ctranslate2 safetensors numpy
     python scripts/bench_translate.py --peer ct2=ct2/bin/python --peer ct2+int8=ct2/bin/python
 
-On a CPU, as many workers of one thread as there are threads; it forms batches by itself, of the
-size that the work says. Options: `int8` (weights and products), `float16` (on a GPU).
+On a CPU it uses one worker per thread. It makes its own batches, of the requested size. Options:
+`int8` (weights and matrix products), `float16` (on a GPU).
 """
 
 import math
@@ -23,19 +23,16 @@ from protocol import (
     write_outputs,
 )
 
-COMPUTE = {"fp32": "float32", "bf16": "bfloat16"}
+COMPUTE_TYPES = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 def convert(work, folder):
-    """mt's pre-norm Transformer with sinusoidal positions as a CTranslate2 model."""
+    """Write the pre-norm Transformer of mt, with sinusoidal positions, as a CTranslate2 model."""
     from ctranslate2.specs import TransformerSpec
     from safetensors.numpy import load_file
 
-    weights, model, transformer = (
-        load_file(work["weights"]),
-        work["model"],
-        work["model"]["transformer"],
-    )
+    weights = load_file(work["weights"])
+    model, transformer = work["model"], work["model"]["transformer"]
     spec = TransformerSpec.from_config(
         (transformer["encoder_layers"], transformer["decoder_layers"]), transformer["heads"]
     )
@@ -45,7 +42,7 @@ def convert(work, folder):
     positions = np.concatenate((np.sin(angles), np.cos(angles)), -1).astype(np.float32)
 
     def linear(target, *sources):
-        """Several layers of mt's stand below each other in one of CTranslate2's."""
+        """Concatenate linear layers of mt into one of CTranslate2."""
         target.weight, target.bias = (
             np.concatenate([weights[f"{name}.{kind}"] for name in sources])
             for kind in ("weight", "bias")
@@ -62,14 +59,16 @@ def convert(work, folder):
         norm(part.layer_norm, f"{side}.stack.norm")
         for number, layer in enumerate(part.layer):
             name = f"{side}.layers.{number}"
-            own, around = (
-                ("attention", "around_attention")
-                if side == "encoder"
-                else ("self_attention", "around_self")
-            )
+            attention, around = "self_attention", "around_self"
+            if side == "encoder":
+                attention, around = "attention", "around_attention"
             norm(layer.self_attention.layer_norm, f"{name}.{around}.norm")
-            linear(layer.self_attention.linear[0], f"{name}.{own}.query", f"{name}.{own}.key_value")
-            linear(layer.self_attention.linear[1], f"{name}.{own}.out")
+            linear(
+                layer.self_attention.linear[0],
+                f"{name}.{attention}.query",
+                f"{name}.{attention}.key_value",
+            )
+            linear(layer.self_attention.linear[1], f"{name}.{attention}.out")
             if side == "decoder":
                 norm(layer.attention.layer_norm, f"{name}.around_cross.norm")
                 for place, ours in enumerate(("query", "key_value", "out")):
@@ -92,6 +91,7 @@ def convert(work, folder):
 
 
 def translate(work):
+    """Measure the translation."""
     import ctranslate2
 
     folder = Path(work["folder"]) / "ctranslate2"
@@ -100,12 +100,13 @@ def translate(work):
         convert(work, folder)
     compute = next(
         (option for option in work["options"] if option in ("int8", "float16")),
-        COMPUTE[work["precision"]],
+        COMPUTE_TYPES[work["precision"]],
     )
     supported = ctranslate2.get_supported_compute_types(work["device"])
     if compute not in supported:
         raise SystemExit(
-            f"CTranslate2 has no {compute} on this {work['device']}; it has {', '.join(sorted(supported))}"
+            f"CTranslate2 does not support {compute} on this {work['device']}, only "
+            f"{', '.join(sorted(supported))}"
         )
     workers = work["threads"] if work["device"] == "cpu" else 1
     translator = ctranslate2.Translator(
@@ -120,17 +121,22 @@ def translate(work):
 
     def run(rows):
         return translator.translate_batch(
-            rows, max_batch_size=work["batch"], beam_size=work["beam"], length_penalty=work["length_penalty"],
-            max_decoding_length=work["longest"], max_input_length=0, disable_unk=True,
-        )  # fmt: skip
+            rows,
+            max_batch_size=work["batch"],
+            beam_size=work["beam"],
+            length_penalty=work["length_penalty"],
+            max_decoding_length=work["longest"],
+            max_input_length=0,
+            disable_unk=True,
+        )
 
     run(sources[: work["batch"]])
     begin = clock(work)
-    found = run(sources)
+    results = run(sources)
     seconds = clock(work) - begin
-    write_outputs(work, [[int(piece) for piece in each.hypotheses[0]] for each in found])
-    held = memory(work["device"]) if work["device"] == "cpu" else None
-    finish({"seconds": seconds, "load": loaded, "memory": held, "versions": version("ctranslate2")})
+    write_outputs(work, [[int(piece) for piece in result.hypotheses[0]] for result in results])
+    peak = memory(work["device"]) if work["device"] == "cpu" else None
+    finish({"seconds": seconds, "load": loaded, "memory": peak, "versions": version("ctranslate2")})
 
 
 if __name__ == "__main__":

@@ -1,38 +1,52 @@
-"""eole in the training benchmark (scripts/peers/protocol.py): its own trainer, vocabulary and batches.
+"""The toolkit eole in the training benchmark (scripts/peers/protocol.py).
 
     python3 -m venv eole && eole/bin/pip install torch eole
     python scripts/bench_train.py --peer eole=eole/bin/python
 
-Its recurrent model is the nearest that it has: Bahdanau's score at Luong's place, with input
-feeding, and an encoder whose two directions share the decoder's width, half the work of mt's. All
-pairs are one bucket, made before the first step: nothing of its data pipeline falls into the
-measured ones.
+It uses its own trainer, vocabulary and batches. Its recurrent model is the closest available:
+additive attention in Luong's position, with input feeding, and an encoder whose two directions
+share the decoder's width (half the work of mt's encoder). All pairs are one bucket, which is built
+before the first step, so that its data pipeline does not run during measured steps.
 """
 
 from pathlib import Path
 
-from protocol import Enough, Inside, finish, read_work, version, write_text
+from protocol import MeasurementDone, TrainingHook, finish, read_work, version, write_text
 
 
 def model(work):
+    """Return the section `model` of the configuration."""
     ours, transformer, rnn = work["model"], work["model"]["transformer"], work["model"]["rnn"]
     common = {"embeddings": {"word_vec_size": ours["dim"]}, "share_embeddings": True}
     if work["family"] == "transformer":
         common["embeddings"]["position_encoding_type"] = "SinusoidalConcat"
         return common | {
-            "architecture": "transformer", "share_decoder_embeddings": True, "hidden_size": ours["dim"], "heads": transformer["heads"],
-            "transformer_ff": transformer["ff_dim"], "mlp_activation_fn": "relu", "add_qkvbias": True, "add_final_linear_bias": True,
-            "add_ffnbias": True, "position_encoding_type": "SinusoidalConcat",
-            "encoder": {"layers": transformer["encoder_layers"]}, "decoder": {"layers": transformer["decoder_layers"]},
-        }  # fmt: skip
+            "architecture": "transformer",
+            "share_decoder_embeddings": True,
+            "hidden_size": ours["dim"],
+            "heads": transformer["heads"],
+            "transformer_ff": transformer["ff_dim"],
+            "mlp_activation_fn": "relu",
+            "add_qkvbias": True,
+            "add_final_linear_bias": True,
+            "add_ffnbias": True,
+            "position_encoding_type": "SinusoidalConcat",
+            "encoder": {"layers": transformer["encoder_layers"]},
+            "decoder": {"layers": transformer["decoder_layers"]},
+        }
+    cell = rnn["cell"].upper()
+    encoder = {"encoder_type": "brnn", "layers": rnn["encoder_layers"], "rnn_type": cell}
+    decoder = {"decoder_type": "rnn", "layers": 1, "rnn_type": cell, "global_attention": "mlp"}
     return common | {
-        "architecture": "custom", "hidden_size": rnn["hidden"],
-        "encoder": {"encoder_type": "brnn", "layers": rnn["encoder_layers"], "rnn_type": rnn["cell"].upper()},
-        "decoder": {"decoder_type": "rnn", "layers": 1, "rnn_type": rnn["cell"].upper(), "global_attention": "mlp"},
-    }  # fmt: skip
+        "architecture": "custom",
+        "hidden_size": rnn["hidden"],
+        "encoder": encoder,
+        "decoder": decoder,
+    }
 
 
 def configuration(work):
+    """Write the data and return the configuration."""
     folder = write_text(work, ["<unk>", "<blank>", "<s>", "</s>"])
     for name in ("src", "tgt"):
         lines = (folder / f"train.{name}").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -88,19 +102,20 @@ def configuration(work):
 
 
 def main():
+    """Measure the training."""
     work = read_work()
     if work["task"] != "train":
-        raise SystemExit("eole is measured in training")
+        raise SystemExit("eole only takes part in the training benchmark")
     import eole.trainer
     from eole.config.run import TrainConfig
     from eole.train_single import main as train
 
-    inside = Inside(work)
+    hook = TrainingHook(work)
     step = eole.trainer.Trainer._train_step
 
     def watched(self, batches, *rest, **named):
         for batch in batches:
-            inside.seen(batch["src"], batch["tgt"][:, 1:], self.train_loss.padding_idx)
+            hook.count_batch(batch["src"], batch["tgt"][:, 1:], self.train_loss.padding_idx)
         return step(self, batches, *rest, **named)
 
     eole.trainer.Trainer._train_step = watched
@@ -108,8 +123,8 @@ def main():
     config._validate_vocab_config()
     try:
         train(config, device_id=0 if work["device"] == "cuda" else -1)
-    except Enough:
-        finish(inside.window.result(version("eole", "torch"), inside.weights))
+    except MeasurementDone:
+        finish(hook.window.result(version("eole", "torch"), hook.weights))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Hugging Face transformers in the benchmarks (scripts/peers/protocol.py): a plain training loop, and `generate`.
+"""Hugging Face transformers in the benchmarks (scripts/peers/protocol.py).
 
     python3 -m venv hf && hf/bin/pip install torch transformers safetensors
     python scripts/bench_train.py --peer hf=hf/bin/python
 
-Training: MarianMTModel, in the batches that mt makes. Translation: M2M100, the class of the library
-that has pre-norm layers as mt's Transformer does, with mt's own weights. Option `eager`: attention
-by matrix products instead of SDPA.
+Training: MarianMTModel in a plain loop, with the batches of mt. Translation: `generate` of M2M100,
+which has pre-norm layers like mt's Transformer, with the weights of mt. Option `eager`: attention
+as matrix products instead of SDPA.
 """
 
 import json
@@ -17,9 +17,9 @@ from protocol import (
     Window,
     clock,
     finish,
-    in_groups,
+    length_sorted_batches,
     memory,
-    padded,
+    pad_batch,
     read_lines,
     read_work,
     require_plain,
@@ -30,7 +30,7 @@ from protocol import (
 
 
 def shared(work):
-    """What the configurations of both classes have in common."""
+    """Return the configuration values that both classes share."""
     model, transformer = work["model"], work["model"]["transformer"]
     return {
         "vocab_size": work["vocab"],
@@ -58,10 +58,12 @@ def shared(work):
 
 
 def autocast(work):
+    """Return the context for the precision of the work."""
     return torch.autocast(work["device"], torch.bfloat16, enabled=work["precision"] == "bf16")
 
 
 def train(work):
+    """Measure the training."""
     from transformers import MarianConfig, MarianMTModel
 
     if work["family"] != "transformer":
@@ -75,13 +77,11 @@ def train(work):
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=work["betas"], eps=work["eps"], weight_decay=work["weight_decay"]
     )
-    pairs, batches = (
-        read_lines(work["pairs"]),
-        json.loads(Path(work["batches"]).read_text(encoding="utf-8")),
-    )
+    pairs = read_lines(work["pairs"])
+    batches = json.loads(Path(work["batches"]).read_text(encoding="utf-8"))
     window, done, step = Window(work), False, 0
     while not done:
-        *tensors, counts = padded(work, batches[step % len(batches)], pairs)
+        *tensors, counts = pad_batch(work, batches[step % len(batches)], pairs)
         source, inputs, target = (
             torch.tensor(each).to(work["device"], non_blocking=True) for each in tensors
         )
@@ -111,7 +111,7 @@ def train(work):
 
 
 def load(work):
-    """M2M100 with mt's weights."""
+    """Return M2M100 with the weights of mt."""
     from safetensors.torch import load_file
     from transformers import M2M100Config, M2M100ForConditionalGeneration
 
@@ -161,8 +161,8 @@ def load(work):
             f"weights do not fit: missing {set(missing) - tied}, unexpected {unexpected}"
         )
     model.tie_weights()
-    # Its positions begin after the padding token's number; its wavelengths differ a little from
-    # mt's.
+    # Replace its table of positions: M2M100 counts from the id of the padding token, and its
+    # wavelengths differ slightly from those of mt.
     frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
     for side in (model.model.encoder, model.model.decoder):
         table = side.embed_positions
@@ -170,12 +170,13 @@ def load(work):
             min=0
         ) * frequencies
         table.weights = torch.cat((angles.sin(), angles.cos()), -1)
-    # The output layer of M2M100 has no bias, mt's has one.
+    # The output layer of mt has a bias, that of M2M100 has none.
     model.lm_head.bias = torch.nn.Parameter(weights["output.bias"])
     return model.to(work["device"]).eval()
 
 
 def translate(work):
+    """Measure the translation."""
     require_plain(work)
     model, sources = load(work), read_lines(work["sources"])
     loaded = time.time() - work["started"]
@@ -190,13 +191,18 @@ def translate(work):
         ]
         source = torch.tensor(ids).to(work["device"])
         with autocast(work):
-            found = model.generate(
-                input_ids=source, attention_mask=source != work["pad"], num_beams=work["beam"], do_sample=False,
-                length_penalty=work["length_penalty"], max_new_tokens=work["longest"], suppress_tokens=suppressed,
-            )  # fmt: skip
-        return [[i for i in each if i > work["eos"]] for each in found.tolist()]
+            outputs = model.generate(
+                input_ids=source,
+                attention_mask=source != work["pad"],
+                num_beams=work["beam"],
+                do_sample=False,
+                length_penalty=work["length_penalty"],
+                max_new_tokens=work["longest"],
+                suppress_tokens=suppressed,
+            )
+        return [[token for token in row if token > work["eos"]] for row in outputs.tolist()]
 
-    groups = in_groups(sources, work["batch"])
+    groups = length_sorted_batches(sources, work["batch"])
     run(groups[-1])
     synchronise(work["device"])
     begin, outputs = clock(work), [[]] * len(sources)

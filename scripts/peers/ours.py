@@ -1,8 +1,8 @@
-"""mt itself in the benchmarks, in the same protocol as its peers (scripts/peers/protocol.py): its own trainer and translator.
+"""The trainer and the translator of mt in the benchmarks (scripts/peers/protocol.py).
 
-It runs with the checkout on PYTHONPATH that is to be measured. Beside what all get, the work has
-`overrides` (of mt-train) to train, and `run` (a run directory), `lines` (JSON lines of text) and
-`settings` (of `mt.load`) to translate: from text to text.
+PYTHONPATH selects the checkout to measure. The work has additional keys. Training: `overrides` of
+mt-train. Translation, from text to text: `run` (a run directory), `lines` (JSON lines of text) and
+`settings` (arguments of `mt.load`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from protocol import Enough, Window, clock, finish, memory, read_lines, read_work, synchronise
+from protocol import (
+    MeasurementDone,
+    Window,
+    clock,
+    finish,
+    memory,
+    read_lines,
+    read_work,
+    synchronise,
+)
 
 from mt.config.compose import load_config
 from mt.data.prepare import prepare_run
@@ -31,8 +40,11 @@ from mt.training.run_log import RunLog
 from mt.training.trainer import Trainer
 
 
-class Watch(RunLog):
-    """The log of a run, which tells the window what the trainer reports, and leaves the training when it is enough."""
+class WindowLog(RunLog):
+    """A run log that passes the reports of the trainer to the window.
+
+    Raises MeasurementDone after the last measured step.
+    """
 
     def __init__(self, folder: Path, window: Window) -> None:
         super().__init__(folder, active=True)
@@ -47,17 +59,17 @@ class Watch(RunLog):
         sentences = sum(map(len, itertools.islice(batches(self.trainer), self.window.step, step)))
         tokens, self.tokens = values["target_tokens"] - self.tokens, values["target_tokens"]
         if self.window.advance(step - self.window.step, target_tokens=tokens, sentences=sentences):
-            raise Enough
+            raise MeasurementDone
 
 
 def batches(trainer: Trainer) -> Any:
-    """Rows of each step, as the trainer takes them."""
+    """Return the rows of each step, in the order of the trainer."""
     epochs = (trainer.order.epoch(number) for number in itertools.count())
     return itertools.chain.from_iterable(epochs)
 
 
 def train(work: dict[str, Any]) -> None:
-    """`mt-train` up to the last measured step, without its validation and test."""
+    """Run mt-train up to the last measured step, without validation and test."""
     every = math.gcd(work["warm_up"], work["steps"])
     folder = Path(work["folder"]) / f"run-{time.time_ns()}"
     config = load_config(
@@ -67,7 +79,7 @@ def train(work: dict[str, Any]) -> None:
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
     run = RunFolder(folder / "bench")
-    log = Watch(run, window)
+    log = WindowLog(run, window)
     before = time.perf_counter()
     data = prepare_run(config, log.say)
     preparing = time.perf_counter() - before
@@ -76,11 +88,11 @@ def train(work: dict[str, Any]) -> None:
     )
     try:
         trainer.fit()
-    except Enough:
+    except MeasurementDone:
         log.close()
     else:
         raise SystemExit(
-            "training ended before everything was measured: it has other limits than steps"
+            "training ended before the last measured step: it has other limits than steps"
         )
     weights = sum(parameter.numel() for parameter in trainer.model.parameters())
     finish(
@@ -90,16 +102,17 @@ def train(work: dict[str, Any]) -> None:
 
 
 def version() -> str:
+    """Return the commit of mt and the version of torch."""
     return f"mt {(git_commit() or '')[:7]}, torch {package_versions()['torch']}"
 
 
 def translate(work: dict[str, Any]) -> None:
+    """Measure the translation."""
     set_threads(work["threads"])
-    keep_freed_memory()  # as mt-translate
+    keep_freed_memory()  # like mt-translate
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
-    processes = (
-        {"workers": 0} if "workers" in inspect.signature(load).parameters else {}
-    )  # as mt-translate; older checkouts have none
+    # Like mt-translate. Older checkouts do not have this argument.
+    processes = {"workers": 0} if "workers" in inspect.signature(load).parameters else {}
     translator = load(
         work["run"],
         work["device"],
@@ -118,13 +131,16 @@ def translate(work: dict[str, Any]) -> None:
         "".join(json.dumps(each) + "\n" for each in outputs), encoding="utf-8"
     )
     peak = memory(work["device"]) + sum(
-        own_memory(child.pid) for child in multiprocessing.active_children()
+        private_memory(child.pid) for child in multiprocessing.active_children()
     )
     finish({"seconds": seconds, "load": loaded, "memory": peak, "versions": version()})
 
 
-def own_memory(process: int | None) -> int:
-    """Bytes that a process shares with no other. What a worker frees it keeps, so at the end this is about its peak."""
+def private_memory(process: int | None) -> int:
+    """Return the bytes that a process does not share with others.
+
+    Workers keep the memory that they free, so at the end this is about their peak.
+    """
     lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 

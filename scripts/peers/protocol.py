@@ -1,19 +1,36 @@
-"""What a contestant of the benchmarks is asked and what it answers. Standard library alone: it runs under any interpreter.
+"""The protocol between the benchmarks and their contestants.
 
-A contestant is a script of this folder. Its argument is a JSON file, the work; its last line on
-standard output is a JSON object, the result. Tokens are piece numbers that the bench has made with
-one SentencePiece model for all.
+It only needs the standard library, so it runs under any interpreter. A contestant is a script in
+this folder. Its argument is a JSON file, the work. Its last line on standard output is a JSON
+object, the result. Tokens are piece ids of one SentencePiece model for all contestants.
 
-Work, always: `task` (train or translate), `folder` (scratch), `device`, `precision` (fp32, bf16),
-`threads`, `cpu_time` (whether seconds are those of the processors), `options` (what followed a + in
---peer), `started` (time.time() just before the process began), `model` (the `model` section of mt's
-configuration), `vocab` (pieces), `pad`, `unk`, `bos`, `eos` (their numbers). To train: `family`,
-`pairs` (JSON lines: [source, target], pieces without BOS and EOS), `batches` (JSON: rows of the
-pairs, one list a step, those that mt itself makes), `batch_tokens`, `warm_up` and `steps` (how
-many), `dropout`, `label_smoothing`, `lr`, `lr_warmup`, `betas`, `eps`, `weight_decay`, `clip`,
-`seed`. To translate: `weights` (a safetensors file with mt's names), `sources` (JSON lines: pieces
-without EOS), `beam`, `batch` (sentences), `length_penalty`, `longest` (most pieces of an output),
-`outputs` (where the JSON lines of output pieces go).
+Keys of every work:
+
+- `task`: train or translate
+- `folder`: scratch folder
+- `device`, `precision` (fp32, bf16), `threads`
+- `cpu_time`: whether to measure processor time instead of wall-clock time
+- `options`: the words after + in --peer
+- `started`: time.time() just before the process was started
+- `model`: the section `model` of mt's configuration
+- `vocab`: vocabulary size
+- `pad`, `unk`, `bos`, `eos`: token ids
+
+Keys for training:
+
+- `family`: transformer or rnn
+- `pairs`: file of JSON lines, [source, target] as pieces without BOS and EOS
+- `batches`: JSON file with the rows of `pairs` for each step, as mt batches them
+- `batch_tokens`, `warm_up` and `steps` (numbers of steps), `dropout`, `label_smoothing`, `lr`,
+  `lr_warmup`, `betas`, `eps`, `weight_decay`, `clip`, `seed`
+
+Keys for translation:
+
+- `weights`: safetensors file with mt's parameter names
+- `sources`: file of JSON lines, pieces without EOS
+- `beam`, `batch` (sentences), `length_penalty`
+- `longest`: maximum number of pieces in an output
+- `outputs`: file to write, JSON lines of output pieces
 """
 
 from __future__ import annotations
@@ -23,39 +40,54 @@ import sys
 import time
 from pathlib import Path
 
-# The folder of this file is first on the path, where `import eole` would find the adapter of that
-# name: behind the libraries.
+# Move this folder from the beginning of the path to its end: otherwise `import eole` would find the
+# script of that name instead of the library.
 if sys.path and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
     sys.path.append(sys.path.pop(0))
 
 
-class Enough(Exception):
-    """Raised inside a toolkit's own training loop, to leave it when everything has been measured."""
+class MeasurementDone(Exception):
+    """Raised in a toolkit's training loop to leave it after the last measured step."""
 
 
 def read_work():
-    """The work, a dict. Threads are set by OMP_NUM_THREADS, before any library is there to be told."""
+    """Read the work, a dict.
+
+    The number of threads is already set, by OMP_NUM_THREADS.
+    """
     return json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 
 
 def read_lines(path):
-    """JSON lines -> a list."""
+    """Read a file of JSON lines."""
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
 def finish(result):
-    """The answer: the last line of standard output."""
+    """Print the result as the last line of standard output."""
     print("\n" + json.dumps(result), flush=True)
 
 
 def require_plain(work):
-    """Leave with a message if mt's weights are of a model that the translating peers cannot take over."""
+    """Exit with a message if the peers that translate cannot use the weights of this model."""
     model, transformer = work["model"], work["model"]["transformer"]
     wanted = {"encoder": "transformer", "decoder": "transformer", "tie_embeddings": "all"}
-    plain = {"position": "sinusoidal", "encoder_position": "", "decoder_position": "", "pattern": "full", "encoder_pattern": "",
-             "decoder_pattern": "", "select": "softmax", "norm": "pre", "norm_kind": "layer", "activation": "relu", "kv_heads": 0,
-             "softcap": 0, "qk_norm": False}  # fmt: skip
+    plain = {
+        "position": "sinusoidal",
+        "encoder_position": "",
+        "decoder_position": "",
+        "pattern": "full",
+        "encoder_pattern": "",
+        "decoder_pattern": "",
+        "select": "softmax",
+        "norm": "pre",
+        "norm_kind": "layer",
+        "activation": "relu",
+        "kv_heads": 0,
+        "softcap": 0,
+        "qk_norm": False,
+    }
     other = [f"model.{name}={model[name]}" for name in wanted if model[name] != wanted[name]]
     other += [
         f"model.transformer.{name}={transformer[name]}"
@@ -63,18 +95,16 @@ def require_plain(work):
         if transformer[name] != plain[name]
     ]
     if other:
-        raise SystemExit(
-            f"this peer takes the weights of mt's plain Transformer only, not with {', '.join(other)}"
-        )
+        raise SystemExit(f"this peer only supports mt's plain Transformer, not {', '.join(other)}")
 
 
 def clock(work):
-    """Seconds: on the wall, or what this process has had of the processors (`work["cpu_time"]`)."""
+    """Return wall-clock seconds, or the processor time of this process (`work["cpu_time"]`)."""
     return time.process_time() if work["cpu_time"] else time.perf_counter()
 
 
 def synchronise(device):
-    """Wait until a GPU has done what it was given."""
+    """Wait until a GPU has finished all work."""
     if device == "cuda":
         import torch
 
@@ -82,10 +112,10 @@ def synchronise(device):
 
 
 def memory(device):
-    """Bytes: the most that tensors took of a GPU; else the most that this process was resident.
+    """Return the peak memory in bytes: of tensors on a GPU, else of this resident process.
 
-    Not ru_maxrss: it survives exec, so it would begin with the size of the process that started
-    this one.
+    On Linux this is not ru_maxrss, which survives exec and so starts with the size of the parent
+    process.
     """
     if device == "cuda":
         import torch
@@ -96,28 +126,34 @@ def memory(device):
         return next(
             int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")
         )
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def version(*packages):
-    """Of this interpreter's packages, as "torch 2.13.0, ..."."""
-    from importlib.metadata import version as of
+    """Return the versions of packages, such as "torch 2.13.0, numpy 2.3.0"."""
+    from importlib import metadata
 
-    return ", ".join(f"{package} {of(package)}" for package in packages)
+    return ", ".join(f"{package} {metadata.version(package)}" for package in packages)
 
 
 class Window:
-    """Counts and seconds of the measured optimizer steps: those after the warm-up. Time to the first step begins with the process."""
+    """The measured optimizer steps, after the warm-up: their duration and counts.
+
+    Also measures the time from the start of the process to the end of the first step.
+    """
 
     def __init__(self, work):
         self.work, self.step, self.first_step, self.seconds = work, 0, None, 0.0
         self.counts, self.begun = {}, 0.0
 
     def advance(self, steps=1, **counts):
-        """So many steps are done, with these counts of target_tokens, sentences, real and padded positions. True: enough."""
+        """Record finished steps; return True after the last measured one.
+
+        `counts` are target_tokens, sentences, and real and padded positions of these steps.
+        """
         before, warm_up = self.step, self.work["warm_up"]
         end = warm_up + self.work["steps"]
         self.step += steps
@@ -135,7 +171,7 @@ class Window:
         return self.step >= end
 
     def result(self, versions, weights):
-        """`weights`: how many numbers the model has."""
+        """Return the result. `weights` is the number of parameters."""
         return {
             "seconds": self.seconds,
             "steps": self.work["steps"],
@@ -147,8 +183,8 @@ class Window:
         }
 
 
-def padded(work, rows, pairs):
-    """A batch for a plain loop: source [B][S] with EOS, decoder input [B][T] from BOS, target [B][T] to EOS, and its counts."""
+def pad_batch(work, rows, pairs):
+    """Return source [B][S], decoder input [B][T], target [B][T] and counts of a batch."""
     pad, bos, eos = work["pad"], work["bos"], work["eos"]
     sources = [pairs[row][0] + [eos] for row in rows]
     targets = [pairs[row][1] + [eos] for row in rows]
@@ -168,10 +204,10 @@ def padded(work, rows, pairs):
 
 
 def write_text(work, specials):
-    """For toolkits that read text: train.src, train.tgt (a piece's number is its word) and vocab in the scratch folder, once.
+    """Write the pairs as text, for toolkits that read files: train.src, train.tgt and vocab.
 
-    The vocabulary begins with `specials`, which take the places of pad, unk, bos and eos. Returns
-    the folder.
+    Each piece id is a word. The vocabulary begins with `specials`, in place of pad, unk, bos and
+    eos. Returns the folder. Existing text is kept.
     """
     folder = Path(work["folder"]) / "words"
     if not folder.exists():
@@ -186,17 +222,20 @@ def write_text(work, specials):
     return folder
 
 
-class Inside:
-    """The window of a toolkit that trains in a loop of its own: each batch is told to `seen`, each optimizer step ends one step."""
+class TrainingHook:
+    """A measurement inside the training loop of a toolkit.
+
+    The loop must pass each batch to `count_batch`. Each optimizer step ends a measured step.
+    """
 
     def __init__(self, work):
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
         self.window, self.counts, self.weights = Window(work), {}, 0
-        register_optimizer_step_post_hook(self.stepped)
+        register_optimizer_step_post_hook(self.after_step)
 
-    def seen(self, source, target, pad):
-        """source [B, S], target [B, T] without the first symbol, both tensors of numbers."""
+    def count_batch(self, source, target, pad):
+        """Count a batch: token ids of the source [B, S] and of the target without BOS [B, T]."""
         real = int((target != pad).sum())
         new = {
             "target_tokens": real,
@@ -206,21 +245,23 @@ class Inside:
         }
         self.counts = {name: self.counts.get(name, 0) + value for name, value in new.items()}
 
-    def stepped(self, optimizer, *_):
+    def after_step(self, optimizer, *_):
+        """End a step. Raises MeasurementDone after the last measured one."""
         self.weights = sum(
             parameter.numel() for group in optimizer.param_groups for parameter in group["params"]
         )
         counts, self.counts = self.counts, {}
         if self.window.advance(**counts):
-            raise Enough
+            raise MeasurementDone
 
 
-def in_groups(sources, size):
-    """Indices of sentences to translate together, `size` at once, longest first."""
+def length_sorted_batches(sources, size):
+    """Return batches of `size` sentence indices, longest sentences first."""
     order = sorted(range(len(sources)), key=lambda row: -len(sources[row]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def write_outputs(work, outputs):
+    """Write the output pieces."""
     with open(work["outputs"], "w", encoding="utf-8") as file:
         file.writelines(json.dumps(each) + "\n" for each in outputs)

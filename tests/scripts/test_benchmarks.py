@@ -159,7 +159,7 @@ def test_cost_of_a_token_is_the_cost_of_its_products(tmp_path: Path, files: list
     work = training.Training(
         job, "transformer", [*own, "data.tokenizer.vocab_size=300"], for_peers=False
     )
-    told = work.work(contest.Entry(contest.variant("small=model.dim=64,seed=2"), "fp32"))[
+    told = work.work(contest.Entry(contest.parse_variant("small=model.dim=64,seed=2"), "fp32"))[
         "overrides"
     ]
     assert told[-2:] == ["model.dim=64", "seed=2"] and "trainer.precision=fp32" in told
@@ -200,7 +200,9 @@ def test_the_window_leaves_the_warm_up_out(cpu_time: bool, monkeypatch: pytest.M
 def test_peers_get_padded_batches_and_text_of_pieces(tmp_path: Path) -> None:
     protocol = load("protocol")
     pairs = [[[5, 6], [7]], [[8], [9, 10, 11]]]
-    source, inputs, target, counts = protocol.padded({"pad": 0, "bos": 2, "eos": 3}, [1, 0], pairs)
+    source, inputs, target, counts = protocol.pad_batch(
+        {"pad": 0, "bos": 2, "eos": 3}, [1, 0], pairs
+    )
     assert (
         source == [[8, 3, 0], [5, 6, 3]]
         and inputs == [[2, 9, 10, 11], [2, 7, 0, 0]]
@@ -218,7 +220,7 @@ def test_peers_get_padded_batches_and_text_of_pieces(tmp_path: Path) -> None:
         [7],
         [9, 10, 11],
     ]
-    assert protocol.in_groups([[1], [1, 2, 3], [1, 2]], 2) == [[1, 2], [0]]
+    assert protocol.length_sorted_batches([[1], [1, 2, 3], [1, 2]], 2) == [[1, 2], [0]]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_peers_get_padded_batches_and_text_of_pieces(tmp_path: Path) -> None:
             ("optim=muon", "attention=[luong,local_p]", "trainer.threads=1"),
         ),
         ("variant", "muon", "name=override"),
-        ("variant", "a=checkout=/nowhere", "no checkout"),
+        ("variant", "a=checkout=/nowhere", "not a checkout"),
         ("peer", f"hf+eager+malloc={sys.executable}", ("eager", "malloc")),
         ("peer", "marian=python3", "one of"),
         ("peer", "hf=/no/python", "no program"),
@@ -241,15 +243,15 @@ def test_contestants_are_parsed_or_refused(make: str, text: str, expected: Any) 
     contest = load("bench.contest")
     if isinstance(expected, str):
         with pytest.raises(UsageError, match=expected):
-            getattr(contest, make)(text)
+            getattr(contest, f"parse_{make}")(text)
         return
-    found = getattr(contest, make)(text)
+    found = getattr(contest, f"parse_{make}")(text)
     assert (found.overrides if make == "variant" else found.options) == expected
 
 
 def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     contest = load("bench.contest")
-    entries = contest.line_up(
+    entries = contest.build_entries(
         [f"hf={sys.executable}", f"ct2+int8={sys.executable}"], [], ["bf16", "fp32"]
     )
     assert [entry.name for entry in entries] == [
@@ -261,14 +263,14 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     asked = []
 
-    def ask(contestant: Any, work: dict[str, Any]) -> dict[str, Any]:
+    def run_contestant(contestant: Any, work: dict[str, Any]) -> dict[str, Any]:
         asked.append(contestant.name)
         if contestant.name == "ct2+int8":
             raise RuntimeError("no")
         return {"speed": len(asked)}
 
-    monkeypatch.setattr(contest, "ask", ask)
-    contest.contest(entries, lambda entry: {}, 2)
+    monkeypatch.setattr(contest, "run_contestant", run_contestant)
+    contest.run_contest(entries, lambda entry: {}, 2)
     assert (
         asked == ["mt", "hf", "mt", "hf", "ct2+int8", "mt", "hf", "mt", "hf"]
         and entries[-1].failure == "no"
@@ -276,7 +278,7 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     ratios = load("bench.report").ratios
     assert ratios(entries[3], entries, lambda result: result["speed"]) == [3 / 4, 8 / 9]
     with pytest.raises(UsageError, match="different names"):
-        contest.line_up([], ["mt="], ["fp32"])
+        contest.build_entries([], ["mt="], ["fp32"])
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,7 @@ def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path)
     sweeps, training = load("bench.sweeps"), load("bench.training")
     job = training.Job(tmp_path, torch.device("cpu"), 1, 8192, 1, 2)
     for value in values:
-        (src, _), own = sweeps.SWEEPS[name].of_value(value, job)
+        (src, _), own = sweeps.SWEEPS[name].prepare_value(value, job)
         config = load_config(["data=files", f"data.train.src={src}", *own])
         lengths = [len(line.split()) for line in src.read_text("utf-8").splitlines()]
         shown = {
@@ -369,13 +371,13 @@ def test_mechanisms_trains_what_is_missing_and_prints_the_table(
 
 def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
     texts = load("bench.texts")
-    paths = texts.write_made(tmp_path, 2000)
+    paths = texts.write_synthetic(tmp_path, 2000)
     source, target = (
         [line.split() for line in path.read_text("utf-8").splitlines()] for path in paths
     )
     before = paths[0].read_bytes()
     paths[0].unlink()
-    assert texts.write_made(tmp_path, 2000)[0].read_bytes() == before
+    assert texts.write_synthetic(tmp_path, 2000)[0].read_bytes() == before
     assert (
         len(source) == len(target) == 2000 and 20 <= np.median([len(line) for line in source]) <= 24
     )
