@@ -21,7 +21,7 @@ import sys
 
 import numpy as np
 
-from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
+from mt.comparison.statistics.bootstrap import ResampledScores, RunStatistics, resample_scores
 from mt.comparison.statistics.significance import compare_systems, estimate
 
 SENTENCES, RESAMPLES = 100, 400
@@ -31,18 +31,18 @@ METHODS = ("mt", "pigeonhole", "corrected")
 
 def simulate(
     runs: int, seed_deviation: float, generator: np.random.Generator, common: np.ndarray
-) -> Runs:
+) -> RunStatistics:
     """Simulate a system whose expected score is 0; `common` [N] holds the effects of sentences."""
     values = (
         common
         + generator.standard_normal((runs, SENTENCES)) * np.sqrt(SENTENCES)
         + seed_deviation * generator.standard_normal((runs, 1))
     )
-    return Runs(list(values[..., None]), lambda totals: totals[:, 0] / SENTENCES)
+    return RunStatistics(list(values[..., None]), lambda totals: totals[:, 0] / SENTENCES)
 
 
 def pigeonhole(
-    systems: list[Resampled], correction: float, generator: np.random.Generator
+    systems: list[ResampledScores], correction: float, generator: np.random.Generator
 ) -> tuple[float, float]:
     """Return the 95 % interval of a score or of a difference of two, by the pigeonhole bootstrap.
 

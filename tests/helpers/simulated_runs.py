@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mt.comparison.statistics.bootstrap import Runs
+from mt.comparison.statistics.bootstrap import RunStatistics
 
 
 def gaussian(
     runs: int, draw: np.random.Generator, common: np.ndarray, seeds: float, mean: float = 0.0
-) -> Runs:
+) -> RunStatistics:
     """Runs whose score is the mean of their sentences: `common` [N] to all runs, unit noise of each, a seed's effect."""
     values = (
         mean
@@ -17,4 +17,4 @@ def gaussian(
         + draw.standard_normal((runs, len(common)))
         + seeds * draw.standard_normal((runs, 1))
     )
-    return Runs(list(values[..., None]), lambda totals: totals[:, 0] / len(common))
+    return RunStatistics(list(values[..., None]), lambda totals: totals[:, 0] / len(common))

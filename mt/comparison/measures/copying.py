@@ -1,4 +1,4 @@
-"""What goes through a translation unchanged: source words left untranslated, and numbers and names, which should stay.
+"""Source words that a translation copies: untranslated words, and numbers and names.
 
 Counts are clipped: a word that the source has once can be copied once. Case is kept.
 """
@@ -15,9 +15,9 @@ from mt.comparison.statistics.ratio import Ratio
 from mt.data.word_counts import WORD, normalise_typography, split_words
 from mt.evaluation.evaluation import check_line_counts
 
-# A word that the target text has a tenth as often as the source text is taken for a word of both
-# languages (German and English `in`, a name). Less is noise: lines that somebody left untranslated.
-SHARED = 0.1
+# Minimum of target count over source count for a word to belong to both languages (such as `in` in
+# German and English, or a name). Lower ratios are noise: untranslated lines in the training text.
+MIN_SHARED_RATIO = 0.1
 
 _LETTERS = regex.compile(r"\p{L}\p{M}*\p{L}")  # two of them, so that neither 5 nor A counts
 _NAME = regex.compile(r"\p{Lu}|\p{Lt}")
@@ -36,13 +36,15 @@ def untranslated_words(
     source_counts: Mapping[str, int] | None = None,
     target_counts: Mapping[str, int] | None = None,
 ) -> Ratio:
-    """Source words that the hypothesis copies and the reference does not, of the source words that the reference does not copy.
+    """Count untranslated words: source words in the hypothesis but not in the reference.
 
     In a sentence: sum of max(0, min(s, h) - r) over sum of max(0, s - r), for words with two
-    letters or more that occur s, h and r times in source, hypothesis and reference. Word forms that
-    belong to both languages look like copies wherever the hypothesis words something its own way;
-    with the counts of both sides of the training text (both or neither) such words are left out,
-    see `SHARED`. MTError where the lists differ in length.
+    letters or more that occur s, h and r times in source, hypothesis and reference. Word forms of
+    both languages look like copies if the hypothesis differs from the reference; given the counts
+    of both sides of the training text (both or neither), such words are left out
+    (`MIN_SHARED_RATIO`).
+
+    Raises MTError if the lists differ in length.
     """
     check_line_counts({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []
@@ -54,7 +56,7 @@ def untranslated_words(
                 w
                 for w in foreign
                 if target_counts.get(w, 0)
-                and target_counts.get(w, 0) >= SHARED * source_counts.get(w, 0)
+                and target_counts.get(w, 0) >= MIN_SHARED_RATIO * source_counts.get(w, 0)
             ]
             for word in shared:
                 del foreign[word]
@@ -65,10 +67,10 @@ def untranslated_words(
 def numbers_kept(
     sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
 ) -> Ratio:
-    """Numbers of the source that reference and hypothesis have, of those that source and reference have.
+    """Count the numbers of source and reference that the hypothesis has, too.
 
-    A number that the reference spells out or leaves out is nobody's error.
-    Numbers as `find_numbers` reads them. MTError where the lists differ in length.
+    A number that the reference spells out or leaves out does not count. Numbers are those of
+    `find_numbers`. Raises MTError if the lists differ in length.
     """
     return _kept(sources, hypotheses, references, find_numbers, find_numbers)
 
@@ -76,20 +78,20 @@ def numbers_kept(
 def names_kept(
     sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
 ) -> Ratio:
-    """Names that reference and hypothesis have, of those that source and reference have; names as `find_names` finds them.
+    """Count the names of source and reference that the hypothesis has, too (`find_names`).
 
-    German nouns that English has too (Hotel) are among them: they should be kept as well. MTError
-    where the lists differ in length.
+    German nouns that English has too (Hotel) are among them; they should be kept, too. Raises
+    MTError if the lists differ in length.
     """
     return _kept(sources, hypotheses, references, find_names, split_words)
 
 
 def find_names(text: str) -> list[str]:
-    """Words of two letters or more that begin with a capital where no sentence can begin, in order.
+    """Find words of two letters or more with a capital that does not begin a sentence, in order.
 
     A sentence may begin with the line, after an end mark, colon, dash or bracket, and after a
-    quotation mark, opening or not; a point after an initial ends none (Derek K. Miller). Some names
-    are so missed ("Mr. Smith"): this is for shares, not for lists.
+    quotation mark, opening or not; a point after an initial does not end one (Derek K. Miller).
+    This misses some names ("Mr. Smith"): it is meant for shares, not for lists.
     """
     text, end, previous, names = normalise_typography(text), 0, "", []
     for match in WORD.finditer(text):
@@ -110,7 +112,7 @@ def _kept(
     find: Finder,
     find_in_target: Finder,
 ) -> Ratio:
-    """Of what `find` finds in the source and `find_in_target` in the reference too, what is in the hypothesis."""
+    """Count what `find` finds in the source, and `find_in_target` in reference and hypothesis."""
     check_line_counts({"sources": sources, "hypotheses": hypotheses, "references": references})
     rows = []
     for source, hypothesis, reference in zip(sources, hypotheses, references, strict=True):

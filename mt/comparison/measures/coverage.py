@@ -1,11 +1,11 @@
-"""Is everything translated, and once? Repeated, missing and dropped words.
+"""Repeated, missing and dropped words.
 
-Attention can return to what is translated already and never reach what is not: over- and
-under-translation (Tu et al. 2016), repeating and dropping (Mi et al. 2016). They counted by hand or
-by alignment; counting against the reference instead, and against the source words that the
-reference does translate, follows Malaviya et al. 2018 (REP-score, DROP-score).
+Attention can return to words that are translated already, and never reach others: over- and
+under-translation (Tu et al. 2016), repeating and dropping (Mi et al. 2016). These papers counted
+by hand or by alignment. Counting against the reference, and against the source words that the
+reference translates, follows Malaviya et al. 2018 (REP-score, DROP-score).
 
-Words as in `mt.data.word_counts`, case-folded: the second word of "The the" is a repeat.
+Words are those of `mt.data.word_counts`, case-folded: the second word of "The the" is a repeat.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from mt.data.word_counts import count_training_words, frequent_words, split_word
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_line_counts
 
-FUNCTION_WORDS = 100  # so many of the most frequent words are no content words; they are about half of running text
+# Number of most frequent words that are no content words: about half of running text.
+FUNCTION_WORDS = 100
 
 
 @dataclass(frozen=True, eq=False)
 class Repetition:
-    """Both in a word of the references (times 1,000: per 1,000 words), so that systems share one denominator."""
+    """Repetitions per word of the references, so that systems share one denominator."""
 
-    ngrams: Ratio  # n-grams that come again, beyond what the reference has
-    immediate: Ratio  # words that follow themselves at once, beyond what the reference has
+    ngrams: Ratio  # repeated n-grams, beyond those of the reference
+    immediate: Ratio  # words directly repeated, beyond those of the reference
 
 
 @dataclass(frozen=True, eq=False)
 class Dropping:
-    """Both in a content word of the references."""
+    """Lost words per content word of the references."""
 
-    missing: Ratio  # the hypothesis lacks the word, or has it fewer times: dropped or translated otherwise
-    dropped: Ratio  # of these, the ones with nothing in their place: the part that is no paraphrase
+    # The hypothesis has the word fewer times: it is dropped or translated differently.
+    missing: Ratio
+    dropped: Ratio  # missing with nothing in its place: not a paraphrase
 
 
 def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int = 2) -> Repetition:
-    """Over-translation. MTError where the lists differ in length.
+    """Measure over-translation. Raises MTError if the lists differ in length.
 
-    N-grams of `n` words: sum of max(0, c - max(1, r)) over the n-grams of a sentence, c and r how
-    often hypothesis and reference have it. What is said once is no repetition, even where the
-    reference does not say it (the REP-score counts it in when it comes again). Immediate: the same
-    sum without the 1, over the pairs "w w". "on on on" is two immediate repeats and one repeated
+    N-grams of `n` words: sum of max(0, c - max(1, r)) over the n-grams of a sentence that occur c
+    times in the hypothesis and r times in the reference. A single occurrence is no repetition, even
+    if the reference has none (the REP-score counts it once it is repeated). Immediate: the same sum
+    without the 1, over the pairs "w w". "on on on" is two immediate repeats and one repeated
     bigram. A loop counts at each turn, so a value may exceed 1.
     """
     check_line_counts({"hypotheses": hypotheses, "references": references})
     if n < 2:
-        raise UsageError(
-            f"repeated n-grams have 2 words or more, not {n}: single words recur in any good sentence"
-        )
+        raise UsageError(f"n must be >= 2, got {n}: single words recur in any good sentence")
     ngrams, immediate = [], []
     for pair in zip(hypotheses, references, strict=True):
         ours, theirs = map(_folded, pair)
@@ -71,14 +71,17 @@ def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int 
 def dropped_words(
     hypotheses: Sequence[str], references: Sequence[str], counts: Mapping[str, int] | None = None
 ) -> Dropping:
-    """Under-translation. Content words are all but the `FUNCTION_WORDS` most frequent ones.
+    """Measure under-translation. Raises MTError if the lists differ in length.
 
-    `counts`: of the target side of the training text; None takes the references, which makes the
-    figures depend a little on the test set. Words are paired one to one: first what stands in
-    common order (difflib, as `diff_words`), then equal words anywhere else in the sentence. A
-    content word without partner is missing. Where a stretch of the reference is d words longer than
-    what the hypothesis has between the same neighbours, up to d of its missing words are dropped:
-    all of them where the neighbours meet. MTError where the lists differ in length.
+    Content words are all but the `FUNCTION_WORDS` most frequent ones. `counts` are those of the
+    target side of the training text; with None, those of the references, and values then depend
+    slightly on the test set.
+
+    Words are paired one to one: first those in common order (difflib, as in `diff_words`), then
+    equal words anywhere else in the sentence. A content word without partner is missing. If a
+    stretch of the reference is d words longer than the stretch of the hypothesis between the same
+    neighbours, up to d of its missing words are dropped: all of them if the hypothesis has nothing
+    there.
     """
     check_line_counts({"hypotheses": hypotheses, "references": references})
     function = frequent_words(
@@ -92,8 +95,8 @@ def dropped_words(
         total = sum(word not in function for word in theirs)
         lost = gone = 0
         surplus = {c: max(0, (d - c) - (b - a)) for tag, a, b, c, d in opcodes if tag != "equal"}
-        # Stretches that lack most claim the words that stand elsewhere first: those may well have
-        # moved from there.
+        # Stretches that lack most are paired with words elsewhere first: these have probably moved
+        # from there.
         for _, _, _, c, d in sorted(
             (o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]
         ):
@@ -110,14 +113,14 @@ def dropped_words(
 
 
 def unlinked_words(found: Sequence[Links], gold: Sequence[Links]) -> Ratio:
-    """Source words without any translation: those that no link of the hypothesis reaches, of those that a sure link of the
-    reference does (the DROP-score of Malaviya et al. 2018, as a share).
+    """Count source words without a link, of those with a sure link to the reference.
 
-    `found` are the links between sources and hypotheses (`mt-translate --alignments`), `gold` those
-    between sources and references, by hand or by the same aligner. Words are what stands between
-    spaces, as in `mt.data.alignment_words`. A link from attention says where the model looked, and
-    every target word gets one; so the figure finds source words that were never looked at most.
-    MTError where the two differ in length.
+    This is the DROP-score of Malaviya et al. 2018, as a share. `found` are the links between
+    sources and hypotheses (`mt-translate --alignments`), `gold` those between sources and
+    references, by hand or by the same aligner. Words are separated by spaces, as in
+    `mt.data.alignment_words`. A link from attention says where the model looked, and every target
+    word gets one; so this finds source words that never got the most attention. Raises MTError if
+    the lists differ in length.
     """
     check_line_counts({"links of the hypotheses": found, "links of the references": gold})
     rows = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from mt.comparison.measures.scores import clip_interval, score_differences
 from mt.comparison.schema.scores import MeasureDifference, MeasureValue
-from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
+from mt.comparison.statistics.bootstrap import ResampledScores, RunStatistics, resample_scores
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.statistics.significance import estimate
 
@@ -26,12 +26,12 @@ class Measure:
     complement: bool = False  # the value is 100 minus the ratio: an error rate
     maximum: float = 100.0  # of the value
 
-    def runs(self, system: str) -> Runs:
+    def runs(self, system: str) -> RunStatistics:
         rows = [
             np.stack([ratio.counts, ratio.totals], axis=1).astype(np.float64)
             for ratio in self.ratios[system]
         ]
-        return Runs(rows, self.score, self.higher_is_better)
+        return RunStatistics(rows, self.score, self.higher_is_better)
 
     def score(self, totals: np.ndarray) -> np.ndarray:
         """Convert sums [R, 2] to values [R]; NaN for 0/0."""
@@ -70,7 +70,9 @@ def evaluate_measures(
     return results
 
 
-def _measure_value(scores: Resampled, ratios: Sequence[Ratio], maximum: float) -> MeasureValue:
+def _measure_value(
+    scores: ResampledScores, ratios: Sequence[Ratio], maximum: float
+) -> MeasureValue:
     known = bool(np.isfinite(scores.observed).all())
     in_all_resamples = np.isfinite(scores.scores).all()
     return MeasureValue(

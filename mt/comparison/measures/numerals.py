@@ -1,4 +1,4 @@
-"""Numbers in a text, in one form whatever the conventions of its language: 1,234.5 and 1.234,5 and 1 234,5 are 1234.5."""
+"""Numbers in a text, in one form for all languages: 1,234.5 and 1.234,5 and 1 234,5 are 1234.5."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _ARABIC = str.maketrans({"\u066b": ",", "\u066c": "."})  # decimal and thousands
 
 
 def find_numbers(text: str) -> list[str]:
-    """The numbers written in digits (of any script), in order: ASCII digits with a point before a fraction, without leading zeros.
+    """Find the numbers written in digits (of any script), in order.
 
+    They are returned in ASCII digits, with a point before a fraction and without leading zeros.
     Groups of three digits after a point, comma, apostrophe or space are thousands. So 1.500 is 1500
-    even where it means one and a half: it comes out alike on both sides of a translation, whichever
-    convention each has. What is neither grouped nor a fraction, such as 12.05.2020 or 1.2.3, is
-    several numbers. Signs, exponents, 3万 and number words are not read.
+    even if it means one and a half; it is the same on both sides of a translation, whatever their
+    conventions. What is neither grouped nor a fraction, such as 12.05.2020 or 1.2.3, is several
+    numbers. Signs, exponents, 3万 and number words are ignored.
     """
     text = _ascii_digits(text).translate(_ARABIC)
     numbers = []
@@ -33,7 +34,7 @@ def find_numbers(text: str) -> list[str]:
 
 
 def _bare(digits: str) -> str:
-    """Without leading zeros. Not int(): that refuses thousands of digits, which a looping model may write."""
+    """Remove leading zeros. int() fails for thousands of digits, which a model may repeat."""
     return digits.lstrip("0") or "0"
 
 

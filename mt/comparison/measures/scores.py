@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from mt.comparison.schema.scores import (
     SystemScore,
     TestResult,
 )
-from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
+from mt.comparison.statistics.bootstrap import ResampledScores, RunStatistics, resample_scores
 from mt.comparison.statistics.randomisation import randomisation_p
 from mt.comparison.statistics.significance import compare_systems, estimate, holm
 from mt.comparison.statistics.verdict import judge
@@ -43,7 +43,7 @@ def score_test(
     test: TestSet, statistics: Statistics, length: Lengths, baseline: str, bootstrap: int
 ) -> TestResult:
     """Score every system on all sentences, on short and long ones, and in length buckets."""
-    runs = {key: Runs.of(per_run) for key, per_run in statistics.items()}
+    runs = {key: RunStatistics.of(per_run) for key, per_run in statistics.items()}
     names = list(test.hypotheses)
 
     def group(label: str, sentences: np.ndarray) -> SentenceGroup:
@@ -82,7 +82,9 @@ def score_test(
     )
 
 
-def system_score(scores: Resampled, system: str, metric: str, max_score: float) -> SystemScore:
+def system_score(
+    scores: ResampledScores, system: str, metric: str, max_score: float
+) -> SystemScore:
     """Return the mean over the runs of a system, with its interval."""
     estimated = estimate(scores)
     return SystemScore(
@@ -104,7 +106,7 @@ def clip_interval(interval: Interval, low: float, high: float) -> Interval:
 
 
 def score_differences(
-    systems: Mapping[str, Resampled], baseline: str, metric: str
+    systems: Mapping[str, ResampledScores], baseline: str, metric: str
 ) -> list[ScoreDifference]:
     """Subtract the baseline from each system; p-values are corrected by Holm over the systems."""
     variants = [name for name in systems if name != baseline]

@@ -1,4 +1,4 @@
-"""Are rare words translated as well as frequent ones? Precision and recall by frequency in the training text."""
+"""Precision and recall of words by their frequency in the training text."""
 
 from __future__ import annotations
 
@@ -14,49 +14,43 @@ from mt.data.word_counts import split_words
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_line_counts
 
-FREQUENCIES = (
-    0,
-    1,
-    2,
-    5,
-    10,
-    100,
-    1000,
-)  # where buckets begin: 0, 1, 2-4, 5-9, 10-99, 100-999, 1000+
+# Least counts of the buckets 0, 1, 2-4, 5-9, 10-99, 100-999, 1000+.
+DEFAULT_LOWS = (0, 1, 2, 5, 10, 100, 1000)
 
 
 @dataclass(frozen=True, eq=False)
 class FrequencyBucket:
-    """The words that occur from `low` to `high` times (both included) in the training text."""
+    """Words that occur from `low` to `high` times (both included) in the training text."""
 
     label: str
     low: int
     high: int | None  # None: no upper end
-    precision: Ratio  # words of the hypotheses that the references have too
-    recall: Ratio  # words of the references that the hypotheses have too
-    f1: Ratio  # 2 matches over the words of both sides, which is the harmonic mean of the two
+    precision: Ratio  # of the words of the hypotheses, those in the references
+    recall: Ratio  # of the words of the references, those in the hypotheses
+    f1: Ratio  # 2 matches over the words of both sides: the harmonic mean of the two
 
 
 def word_accuracy(
     hypotheses: Sequence[str],
     references: Sequence[str],
     counts: Mapping[str, int],
-    lows: Sequence[int] = FREQUENCIES,
+    lows: Sequence[int] = DEFAULT_LOWS,
 ) -> list[FrequencyBucket]:
-    """Match words sentence by sentence and count by how frequent they are in training (compare-mt, Neubig et al. 2019, section 3).
+    """Match words by sentence and count by frequency (compare-mt, Neubig et al. 2019, section 3).
 
-    A word matches as often as both sentences have it (clipped counts, wherever it stands). `counts`
-    are of the target side (`count_training_words`); a word that they lack was never seen. `lows`
-    are the least counts of the buckets. Same figures as compare-mt's on the same words, except that
-    0/0 is None here and 0 there.
+    A word matches as often as both sentences have it, in any order (clipped counts). `counts`
+    are of the target side (`count_training_words`); words without a count were never seen. `lows`
+    are the least counts of the buckets. Values are those of compare-mt on the same words, except
+    that 0/0 is None here and 0 there.
 
-    MTError where the lists differ in length, UsageError for `lows` that do not begin with 0 and
+    Raises MTError if the lists differ in length, and UsageError if `lows` do not begin with 0 and
     ascend.
     """
     check_line_counts({"hypotheses": hypotheses, "references": references})
     if not lows or lows[0] != 0 or any(a >= b for a, b in zip(lows, lows[1:], strict=False)):
         raise UsageError(
-            f"frequency buckets must begin with 0 and ascend, such as 0,1,10,100; not {','.join(map(str, lows)) or 'none'}"
+            "frequency buckets must begin with 0 and ascend, such as 0,1,10,100, "
+            f"got {','.join(map(str, lows)) or 'none'}"
         )
     # [3, N, buckets]: words of both, of the hypothesis, of the reference
     tallies = np.zeros((3, len(hypotheses), len(lows)), dtype=np.int64)

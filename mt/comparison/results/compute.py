@@ -61,8 +61,9 @@ def compute_results(
     `baseline` is the name of a system, "" for the first. `title`, `question`, `command`, `budget`,
     `match_parameters` and `failed` are stored in the results. `length_by`, `edges` and `threshold`
     are those of `measure_lengths`, `tokenize` and `lowercase` those of `build_metrics`; `metrics`
-    are names in `METRICS`, None for the fast ones. `bootstrap` is the number of resamples, `sentences` that of the sentences to show, `maps` that
-    of the first of these that get attention maps. `say` is called with progress messages.
+    are names in `METRICS`, None for the fast ones. `bootstrap` is the number of resamples,
+    `sentences` that of the sentences to show, `maps` that of the first of these that get attention
+    maps. `say` is called with progress messages.
 
     p-values are corrected by Holm over the systems, within a metric and a group of sentences.
     Raises UsageError if there is no such baseline, or if there are too few resamples.

@@ -1,4 +1,4 @@
-"""A difference in words, and what it would take to tell."""
+"""Verdict on a difference in words, and what a decision would take."""
 
 from __future__ import annotations
 
@@ -9,88 +9,83 @@ from statistics import NormalDist
 import numpy as np
 
 from mt.comparison.schema.scores import Needed
-from mt.comparison.statistics.significance import Chance, Difference
+from mt.comparison.statistics.significance import SystemDifference, VarianceParts
 from mt.evaluation.resampling import SEED
 
 ALPHA = 0.05  # two-sided
 POWER = 0.8
-MAX_SEEDS = 1000  # seeds; more is no advice
-DEVIATES = 20_000
+MAX_SEEDS = 1000  # that are suggested
+SIMULATED_TESTS = 20_000
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison says."""
+    """Result of a comparison in words."""
 
     word: str  # "better", "worse" or "not distinguishable"
     p: float  # corrected for the number of variants
-    needed: Needed | None  # of "not distinguishable"
-    text: str  # a clause for a report, the variant being its subject
+    needed: Needed | None  # for "not distinguishable"
+    text: str  # a clause for a report; its subject is the variant
 
 
-def judge(difference: Difference, p_corrected: float | None = None) -> Verdict:
-    """Better or worse where the p-value, corrected for the number of variants (`holm`), is below 0.05; otherwise not distinguishable.
+def judge(difference: SystemDifference, p_corrected: float | None = None) -> Verdict:
+    """Judge a difference: better or worse if p is below 0.05, otherwise not distinguishable.
 
-    As interval and p come from the same draws, the interval then excludes 0 (with no correction, on
-    six sentences or more: if and only if, but for rounding).
+    `p_corrected` is corrected for the number of variants (`holm`). Interval and p come from the
+    same draws, so that the interval then excludes 0. (Without correction, on six sentences or more,
+    and up to rounding, the converse holds, too.)
     """
     p = difference.p if p_corrected is None else p_corrected
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
     caveats += ["too few sentences to mean much"] if difference.small else []
     low, high = difference.interval
-    figures = (
-        f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p = {p:.3f}"
-        if p >= 0.001
-        else ""
-    )
-    figures = (
-        figures or f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, p < 0.001"
-    )
+    p_text = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    numbers = f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, {p_text}"
     if p < ALPHA and not low <= 0 <= high:
         word = "better" if (difference.effect > 0) == difference.higher_is_better else "worse"
-        return Verdict(word, p, None, "; ".join([f"{word} ({figures})", *caveats]))
+        return Verdict(word, p, None, "; ".join([f"{word} ({numbers})", *caveats]))
     # The correction multiplied p; a single test must meet alpha divided by as much.
-    needed = what_is_needed(difference, ALPHA * min(1.0, difference.p / p) if p > 0 else ALPHA)
-    parts = [f"not distinguishable with this budget ({figures})", describe_needed(needed), *caveats]
-    return Verdict("not distinguishable", p, needed, "; ".join(parts))
+    needed = needed_for_verdict(difference, ALPHA * min(1.0, difference.p / p) if p > 0 else ALPHA)
+    clauses = [
+        f"not distinguishable with this budget ({numbers})",
+        describe_needed(needed),
+        *caveats,
+    ]
+    return Verdict("not distinguishable", p, needed, "; ".join(clauses))
 
 
-def what_is_needed(difference: Difference, alpha: float = ALPHA) -> Needed:
-    """Seeds that give power 0.8 for the observed effect with the observed variances, on the same test set.
+def needed_for_verdict(difference: SystemDifference, alpha: float = ALPHA) -> Needed:
+    """Return the number of seeds that gives power 0.8 for the observed effect and variances.
 
-    The variance of the difference with K seeds a side is `common + per_seed / K` (`Chance`), and
-    the test that of `compare_systems`. As more seeds do not reduce `common`, there may be no such
-    number; then as many sentences are named as unlimited seeds need (`common` falls with their
-    number). With one run a side the seeds' part is unknown, and only sentences are named.
+    The test set stays the same. The variance of the difference with K seeds a side is
+    `common + per_seed / K` (`VarianceParts`), and the test is that of `compare_systems`. As more
+    seeds do not reduce `common`, there may be no such number; then the result has the number of
+    sentences that unlimited seeds need (`common` falls with it). With one run a side the part of
+    the seeds is unknown, and the result has only sentences.
     """
-    chance, effect = difference.chance, abs(difference.effect)
-    fewest = math.floor(
-        2 - math.log2(alpha)
-    )  # sentences of which the least possible p is below alpha
+    parts, effect = difference.variance_parts, abs(difference.effect)
+    # The least number of sentences whose least possible p is below alpha.
+    min_sentences = math.floor(2 - math.log2(alpha))
     if (
         difference.seeds_tested
-        and difference.sentences >= fewest
-        and power(effect, chance, MAX_SEEDS, alpha) >= POWER
+        and difference.sentences >= min_sentences
+        and power(effect, parts, MAX_SEEDS, alpha) >= POWER
     ):
-        low, high = (
-            min(difference.runs),
-            MAX_SEEDS,
-        )  # enough at high, not at low: it was not distinguishable with those
+        # Bisection: `high` seeds are enough, and `low`, the actual number, are not.
+        low, high = min(difference.runs), MAX_SEEDS
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (
-                (low, middle) if power(effect, chance, middle, alpha) >= POWER else (middle, high)
-            )
+            enough = power(effect, parts, middle, alpha) >= POWER
+            low, high = (low, middle) if enough else (middle, high)
         return Needed(high, None, True)
-    distance = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(
-        POWER
-    )  # standard errors between 0 and the effect
+    # Standard errors between 0 and an effect that is found with this power.
+    distance = NormalDist().inv_cdf(1 - alpha / 2) + NormalDist().inv_cdf(POWER)
     if effect == 0 or (
-        chance.common <= (effect / distance) ** 2 and difference.sentences >= fewest
+        parts.common <= (effect / distance) ** 2 and difference.sentences >= min_sentences
     ):
         return Needed(None, None, difference.seeds_tested)
-    sentences = math.ceil(difference.sentences * chance.common * (distance / effect) ** 2)
-    return Needed(None, max(fewest, sentences), difference.seeds_tested)
+    sentences = math.ceil(difference.sentences * parts.common * (distance / effect) ** 2)
+    return Needed(None, max(min_sentences, sentences), difference.seeds_tested)
 
 
 def describe_needed(needed: Needed) -> str:
@@ -112,17 +107,16 @@ def describe_needed(needed: Needed) -> str:
     return f"not even {MAX_SEEDS} seeds would tell"
 
 
-def power(effect: float, chance: Chance, runs: int, alpha: float = ALPHA) -> float:
-    """Probability that a two-sided t test finds a true effect with `runs` seeds a side, by simulation (same numbers each call)."""
-    variance, freedom = chance.variance(runs), min(chance.freedom(runs), 1e6)
+def power(effect: float, parts: VarianceParts, runs: int, alpha: float = ALPHA) -> float:
+    """Simulate the power of a two-sided t test with `runs` seeds a side.
+
+    Every call draws the same random numbers.
+    """
+    variance, freedom = parts.variance(runs), min(parts.freedom(runs), 1e6)
     if variance == 0:
         return float(effect > 0)
     generator = np.random.default_rng(SEED)
-    critical = np.quantile(np.abs(generator.standard_t(freedom, DEVIATES)), 1 - alpha)
-    scale = np.sqrt(generator.chisquare(freedom, DEVIATES) / freedom)
-    return float(
-        (
-            np.abs(generator.standard_normal(DEVIATES) + effect / math.sqrt(variance))
-            > critical * scale
-        ).mean()
-    )
+    critical = np.quantile(np.abs(generator.standard_t(freedom, SIMULATED_TESTS)), 1 - alpha)
+    scale = np.sqrt(generator.chisquare(freedom, SIMULATED_TESTS) / freedom)
+    shifted = generator.standard_normal(SIMULATED_TESTS) + effect / math.sqrt(variance)
+    return float((np.abs(shifted) > critical * scale).mean())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import mt.data.word_counts as words_module
 from mt.comparison.measures.coverage import dropped_words, repeated_words, unlinked_words
 from mt.comparison.measures.word_accuracy import word_accuracy
-from mt.comparison.statistics.ratio import SMALL, Ratio
+from mt.comparison.statistics.ratio import MIN_CASES, Ratio
 from mt.data.links import parse_links
 from mt.data.word_counts import (
     count_training_words,
@@ -126,7 +126,7 @@ def test_ratios_add_up_and_resample_as_ratios_of_sums() -> None:
     assert shares(ratio) == (4, 12) and ratio.value == pytest.approx(1 / 3)
     assert shares(ratio.take(np.array([0, 1]))) == (1, 2)
     assert Ratio.of([(0, 0)]).value is None
-    assert ratio.small and not Ratio.of([(1, SMALL)]).small
+    assert ratio.small and not Ratio.of([(1, MIN_CASES)]).small
     drawn = ratio.resampled(np.array([[2, 0, 1], [0, 3, 0], [1, 2, 0]]))
     assert drawn[0] == pytest.approx(5 / 14) and np.isnan(drawn[1]) and drawn[2] == 0.5
     weights = next(resamples(3, 1))
@@ -282,7 +282,7 @@ def test_repetitions_equal_a_slow_reference(n: int) -> None:
 
 
 def test_short_ngrams_and_lists_of_unequal_length_are_refused() -> None:
-    with pytest.raises(UsageError, match="2 words or more"):
+    with pytest.raises(UsageError, match="n must be >= 2"):
         repeated_words(["a"], ["a"], 1)
     for call in (
         repeated_words,

@@ -15,9 +15,9 @@ from sacrebleu.significance import PairedTest
 import mt.comparison.statistics.bootstrap as bootstrap
 import mt.comparison.statistics.randomisation as randomisation
 from helpers.simulated_runs import gaussian
-from mt.comparison.statistics.bootstrap import Resampled, Runs, resample_scores
+from mt.comparison.statistics.bootstrap import ResampledScores, RunStatistics, resample_scores
 from mt.comparison.statistics.randomisation import randomisation_p
-from mt.comparison.statistics.significance import Chance, compare_systems, estimate, holm
+from mt.comparison.statistics.significance import VarianceParts, compare_systems, estimate, holm
 from mt.comparison.statistics.verdict import ALPHA, judge
 from mt.errors import UsageError
 from mt.evaluation.metrics import build_metrics
@@ -93,11 +93,13 @@ def test_scores_with_other_settings_of_sacrebleu_equal_its_own(metric: SacreBleu
 def test_resampled_scores_against_resampled_text(monkeypatch: pytest.MonkeyPatch) -> None:
     references, systems = outputs(40, (0.1, 0.2, 0.3))
     runs = {
-        (who, name): Runs.of([SentenceStatistics(metric, systems[i], [references]) for i in which])
+        (who, name): RunStatistics.of(
+            [SentenceStatistics(metric, systems[i], [references]) for i in which]
+        )
         for who, which in (("a", (0, 1)), ("b", (2,)))
         for name, metric in build_metrics()[0].items()
     }
-    monkeypatch.setattr(bootstrap, "CELLS", 7 * 40)  # chunks of seven draws
+    monkeypatch.setattr(bootstrap, "MAX_CELLS", 7 * 40)  # chunks of seven draws
     scored = resample_scores(runs, number=100)
     assert scored["a", "bleu"].scores.shape == (2, 100) and scored["b", "ter"].runs == 1
     for r, times in enumerate(itertools.islice(resamples(40, 100), 5)):
@@ -117,8 +119,8 @@ def test_some_sentences_are_a_test_set_of_their_own() -> None:
     references, systems = outputs(150, (0.1, 0.2))
     some = np.arange(5, 145, 1)
     rows = [SentenceStatistics(Bleu(), lines, [references]).rows for lines in systems]
-    whole = [Runs([r], Bleu().scores) for r in rows]
-    part = [Runs([r[some]], Bleu().scores) for r in rows]
+    whole = [RunStatistics([r], Bleu().scores) for r in rows]
+    part = [RunStatistics([r[some]], Bleu().scores) for r in rows]
     selected, alone = (
         resample_scores(dict(enumerate(runs)), which)
         for runs, which in ((whole, some), (part, None))
@@ -147,7 +149,9 @@ def check_against_sacrebleu(
     names: tuple[str, ...] = ("bleu", "chrf"),
 ) -> None:
     runs = {
-        (i, n): Runs.of([SentenceStatistics(build_metrics()[0][n], systems[i], [references])])
+        (i, n): RunStatistics.of(
+            [SentenceStatistics(build_metrics()[0][n], systems[i], [references])]
+        )
         for i in (0, 1)
         for n in names
     }
@@ -224,7 +228,7 @@ def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(
     for trial in range(500):
         coins = draw.integers(2, size=(600, 1))
         runs[trial, 0], runs[trial, 1] = (
-            Runs([np.where(coins == s, *rows)], Bleu().scores) for s in (0, 1)
+            RunStatistics([np.where(coins == s, *rows)], Bleu().scores) for s in (0, 1)
         )
     scored = resample_scores(runs, number=500)
     results = [compare_systems(scored[t, 0], scored[t, 1]) for t in range(500)]
@@ -253,7 +257,8 @@ def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
         coins, planted = draw.integers(2, size=(600, 1)), draw.random((600, 1)) < 0.05
         mixed = np.where(coins, one, other), np.where(coins, other, one)
         runs[trial, 0], runs[trial, 1] = (
-            Runs([rows], Bleu().scores) for rows in (np.where(planted, best, mixed[0]), mixed[1])
+            RunStatistics([rows], Bleu().scores)
+            for rows in (np.where(planted, best, mixed[0]), mixed[1])
         )
     scored = resample_scores(runs, number=500)
     results = [compare_systems(scored[t, 0], scored[t, 1]) for t in range(40)]
@@ -270,7 +275,7 @@ def test_a_planted_difference_is_found_on_ted(realdata: Path) -> None:
 def test_a_system_does_not_differ_from_itself() -> None:
     references, systems = outputs(120, (0.1, 0.2))
     runs = [
-        Runs.of([SentenceStatistics(Bleu(), lines, [references]) for lines in lines_of])
+        RunStatistics.of([SentenceStatistics(Bleu(), lines, [references]) for lines in lines_of])
         for lines_of in (systems, systems[::-1], systems[:1])
     ]
     scored = resample_scores(dict(enumerate(runs)))
@@ -287,7 +292,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
 def test_one_run_is_the_bootstrap_over_sentences_and_says_so() -> None:
     references, systems = outputs(120, (0.1, 0.12))
     statistics = [SentenceStatistics(Bleu(), lines, [references]) for lines in systems]
-    scored = resample_scores({i: Runs.of([s]) for i, s in enumerate(statistics)})
+    scored = resample_scores({i: RunStatistics.of([s]) for i, s in enumerate(statistics)})
     assert estimate(scored[0]).interval == pytest.approx(statistics[0].score(bootstrap=1000).ci)
     assert (estimate(scored[0]).seeds_tested, estimate(scored[0]).deviation) == (False, None)
     difference = compare_systems(scored[1], scored[0])
@@ -303,7 +308,9 @@ def test_no_difference_is_found_on_fewer_than_six_sentences(runs: int) -> None:
     def compared(size: int):
         # Every sentence says the same, as loudly as can be.
         sides = {
-            name: Runs([np.full((size, 1), value)] * runs, lambda totals: totals[:, 0] / size)
+            name: RunStatistics(
+                [np.full((size, 1), value)] * runs, lambda totals: totals[:, 0] / size
+            )
             for name, value in (("a", 9), ("b", 1))
         }
         scored = resample_scores(sides)
@@ -322,7 +329,7 @@ def test_the_effect_is_the_difference_of_mean_scores() -> None:
     words = {}
     for name, metric in build_metrics()[0].items():
         good, bad = (
-            Runs.of([SentenceStatistics(metric, systems[i], [references]) for i in which])
+            RunStatistics.of([SentenceStatistics(metric, systems[i], [references]) for i in which])
             for which in ((0, 1), (2, 3))
         )
         scored = resample_scores({"good": good, "bad": bad})
@@ -390,12 +397,12 @@ def test_variances_are_taken_apart() -> None:
         )  # paired: what is common to both sides is not in the difference
         pairs[trial, 1] = gaussian(4, draw, 0 * common, 0.3)
     scored = resample_scores(pairs, number=400)
-    chances = [compare_systems(scored[t, 0], scored[t, 1]).chance for t in range(100)]
+    chances = [compare_systems(scored[t, 0], scored[t, 1]).variance_parts for t in range(100)]
     assert np.mean([c.common for c in chances]) == pytest.approx(0.04, rel=0.1)  # 2^2 / 100
     assert np.mean([c.per_seed for c in chances]) == pytest.approx(2 * (0.01 + 0.09), rel=0.15)
     assert np.mean([c.total for c in chances]) == pytest.approx(0.04 + 0.2 / 4, rel=0.1)
     mixed = compare_systems(
-        scored[0, 0], Resampled(scored[0, 1].observed[:1], scored[0, 1].scores[:1], 100, True)
+        scored[0, 0], ResampledScores(scored[0, 1].observed[:1], scored[0, 1].scores[:1], 100, True)
     )
     assert not mixed.seeds_tested and mixed.p_sacrebleu is None and mixed.runs == (4, 1)
     assert mixed.effect == pytest.approx(scored[0, 0].observed.mean() - scored[0, 1].observed[0])
@@ -404,9 +411,9 @@ def test_variances_are_taken_apart() -> None:
 def test_degrees_of_freedom_equal_those_of_welch_by_hand() -> None:
     # By hand: two systems of 3 runs, variances 2 and 1, nothing from sentences: (2/3 + 1/3)^2 /
     # ((2/3)^2 / 2 + (1/3)^2 / 2).
-    chance = Chance(1.0, 0.0, 3.0, ((2.0, 3), (1.0, 3)))
+    chance = VarianceParts(1.0, 0.0, 3.0, ((2.0, 3), (1.0, 3)))
     assert chance.freedom() == chance.freedom(3) == pytest.approx(1 / (4 / 18 + 1 / 18))
-    assert Chance(5.0, 5.0, 0.0, ()).freedom() == np.inf
+    assert VarianceParts(5.0, 5.0, 0.0, ()).freedom() == np.inf
 
 
 # Approximate randomisation over seeds
@@ -415,10 +422,10 @@ def test_degrees_of_freedom_equal_those_of_welch_by_hand() -> None:
 def test_randomisation_swaps_a_sentence_in_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     references, systems = outputs(40, (0.1, 0.11, 0.11, 0.12))
     variant, baseline = (
-        Runs.of([SentenceStatistics(Bleu(), systems[i], [references]) for i in which])
+        RunStatistics.of([SentenceStatistics(Bleu(), systems[i], [references]) for i in which])
         for which in ((0, 1), (2, 3))
     )
-    monkeypatch.setattr(randomisation, "CELLS", 40 * 32)
+    monkeypatch.setattr(randomisation, "MAX_CELLS", 40 * 32)
     ours = randomisation_p(variant, baseline, trials=60)
 
     def mean(which: list[list[str]]) -> float:
@@ -484,24 +491,24 @@ def test_holm_by_hand_and_against_the_definition() -> None:
 def test_runs_of_unequal_length_and_systems_without_runs_are_refused() -> None:
     rows = np.ones((5, 2))
 
-    def runs(*which: np.ndarray) -> Runs:
-        return Runs(which, lambda totals: totals[:, 0])
+    def runs(*which: np.ndarray) -> RunStatistics:
+        return RunStatistics(which, lambda totals: totals[:, 0])
 
     with pytest.raises(UsageError, match="without runs"):
         runs()
     with pytest.raises(UsageError, match="without runs"):
-        Runs.of([])
+        RunStatistics.of([])
     with pytest.raises(UsageError, match="5, 4"):
         runs(rows, rows[:4])
     with pytest.raises(UsageError, match="these have 4, 5"):
         resample_scores({"a": runs(rows), "b": runs(rows[:4])})
     with pytest.raises(UsageError, match="none"):
         resample_scores({})
-    with pytest.raises(UsageError, match="100 or more"):
+    with pytest.raises(UsageError, match=">= 100 resamples"):
         resample_scores({"a": runs(rows)}, number=50)
     with pytest.raises(UsageError, match="no sentences"):
         resample_scores({"a": runs(rows)}, np.array([], dtype=int))
-    with pytest.raises(UsageError, match="do not pair"):
+    with pytest.raises(UsageError, match="pairs runs"):
         randomisation_p(runs(rows), runs(rows, rows))
     with pytest.raises(UsageError, match="5 against 4"):
         randomisation_p(runs(rows), runs(rows[:4]))

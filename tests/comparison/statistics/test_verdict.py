@@ -7,8 +7,14 @@ import pytest
 
 from helpers.simulated_runs import gaussian
 from mt.comparison.statistics.bootstrap import resample_scores
-from mt.comparison.statistics.significance import Chance, Difference, compare_systems
-from mt.comparison.statistics.verdict import ALPHA, describe_needed, judge, power, what_is_needed
+from mt.comparison.statistics.significance import SystemDifference, VarianceParts, compare_systems
+from mt.comparison.statistics.verdict import (
+    ALPHA,
+    describe_needed,
+    judge,
+    needed_for_verdict,
+    power,
+)
 
 
 def difference(
@@ -18,12 +24,12 @@ def difference(
     runs: int = 3,
     sentences: int = 1000,
     p: float = 0.3,
-) -> Difference:
+) -> SystemDifference:
     half = per_seed / 2
     tail = ((half, runs), (half, runs)) if runs > 1 else ()
-    chance = Chance(common + per_seed / runs, common, per_seed if runs > 1 else 0.0, tail)
+    chance = VarianceParts(common + per_seed / runs, common, per_seed if runs > 1 else 0.0, tail)
     interval = (effect - 1, effect + 1) if p >= ALPHA else (effect / 2, effect * 1.5)
-    return Difference(
+    return SystemDifference(
         effect, interval, p, None, sentences, (runs, runs), runs > 1, False, True, chance
     )
 
@@ -51,8 +57,8 @@ def test_the_number_of_seeds_needed_is_that_of_the_textbook() -> None:
     # Two samples of n, standard deviation 1, effect 1: n = 17 for power 0.8 (Cohen 1988, section
     # 2.4); effect 0.5: 64; 0.8: 26.
     for effect, n in ((1.0, 17), (0.8, 26), (0.5, 64)):
-        assert what_is_needed(difference(effect, 0.0, 2.0)).seeds == pytest.approx(n, abs=1)
-    stricter = what_is_needed(difference(1.0, 0.0, 2.0), alpha=0.01).seeds
+        assert needed_for_verdict(difference(effect, 0.0, 2.0)).seeds == pytest.approx(n, abs=1)
+    stricter = needed_for_verdict(difference(1.0, 0.0, 2.0), alpha=0.01).seeds
     assert stricter == pytest.approx(
         2 * (2.576 + 0.842) ** 2 + 2.576**2 / 4, abs=1.5
     )  # normal theory, and what estimating s costs
@@ -65,35 +71,35 @@ def test_the_number_of_seeds_needed_is_that_of_the_textbook() -> None:
 def test_a_test_set_that_is_too_small_asks_for_more_sentences() -> None:
     # (1.96 + 0.84)^2 = 7.85 times the variance 0.04 that 1000 sentences leave, over an effect of
     # 0.2 squared
-    needed = what_is_needed(difference(0.2, 0.04, 0.1))
+    needed = needed_for_verdict(difference(0.2, 0.04, 0.1))
     assert needed.seeds is None and needed.sentences == pytest.approx(
         1000 * 7.849 * 0.04 / 0.04, abs=2
     )
     assert "test set is too small: about 78" in describe_needed(needed)
     assert (
-        what_is_needed(difference(0.57, 0.04, 0.1)).seeds is not None
+        needed_for_verdict(difference(0.57, 0.04, 0.1)).seeds is not None
     )  # sqrt(7.85 x 0.04) = 0.560
-    one = what_is_needed(difference(0.2, 0.04, 0.1, runs=1))
+    one = needed_for_verdict(difference(0.2, 0.04, 0.1, runs=1))
     assert (
         one.seeds is None
         and one.sentences == needed.sentences
         and "several seeds" in describe_needed(one)
     )
-    uncertain = what_is_needed(
+    uncertain = needed_for_verdict(
         difference(2.0, 0.04, 0.1, runs=1)
     )  # enough sentences; it is seeds that are missing
     assert (
         uncertain.sentences is None
         and describe_needed(uncertain) == "several seeds of each to tell the systems apart"
     )
-    assert "not even 1000 seeds" in describe_needed(what_is_needed(difference(0.01, 0.0, 1.0)))
-    assert what_is_needed(difference(0.0, 0.04, 0.1)).sentences is None
+    assert "not even 1000 seeds" in describe_needed(needed_for_verdict(difference(0.01, 0.0, 1.0)))
+    assert needed_for_verdict(difference(0.0, 0.04, 0.1)).sentences is None
 
 
 def test_the_fewer_runs_of_unequal_numbers_are_where_the_search_begins() -> None:
-    chance = Chance(0.5 / 3 + 0.5 / 30, 0.0, 1.0, ((0.5, 3), (0.5, 30)))
-    found = Difference(1.2, (-0.1, 2.5), 0.06, None, 1000, (3, 30), True, False, True, chance)
-    seeds = what_is_needed(found).seeds
+    chance = VarianceParts(0.5 / 3 + 0.5 / 30, 0.0, 1.0, ((0.5, 3), (0.5, 30)))
+    found = SystemDifference(1.2, (-0.1, 2.5), 0.06, None, 1000, (3, 30), True, False, True, chance)
+    seeds = needed_for_verdict(found).seeds
     assert (
         seeds is not None
         and 3 < seeds < 30
@@ -107,7 +113,7 @@ def test_the_seeds_that_are_named_are_enough() -> None:
     draw = np.random.default_rng(4)
     effect, seeds, spread = 0.4, 0.3, 0.5
     variance = 0.01 + seeds**2
-    known = Chance(0.0, spread**2 / 100, 2 * variance, ((variance, 3), (variance, 3)))
+    known = VarianceParts(0.0, spread**2 / 100, 2 * variance, ((variance, 3), (variance, 3)))
     named = next(n for n in range(2, 100) if power(effect, known, n) >= 0.8)
     found = {}
     for runs in (named // 2, named):
