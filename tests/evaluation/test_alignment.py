@@ -1,4 +1,4 @@
-"""Word alignments: published error rates, merging against a slow loop, and links of models and translations."""
+"""Alignment error rates, links from weights, and merging of pieces to words."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_links_go_to_the_largest_weight_or_those_above_a_threshold() -> None:
 # Pieces and words
 
 
-def test_merging_against_a_slow_loop() -> None:
+def test_merging_equals_a_slow_loop() -> None:
     weights = np.array([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4], [0.0, 1.0, 0.0]])
     assert merge_pieces(weights, [0, 0, -1], [0, 1, 1]) == pytest.approx(np.array([[0.3], [0.8]]))
     random_numbers = np.random.default_rng(0)
@@ -149,7 +149,7 @@ def test_merging_against_a_slow_loop() -> None:
             assert merged[layer, head] == pytest.approx(expected, abs=1e-5)
 
 
-def test_merging_wants_a_word_for_each_piece() -> None:
+def test_merging_needs_a_word_for_each_piece() -> None:
     with pytest.raises(MTError, match="4 source pieces, but there are 3 indices"):
         merge_pieces(np.zeros((2, 4)), [0, 1, 2], [0, 1])
     with pytest.raises(MTError, match="2 target pieces, but there are 3 indices"):

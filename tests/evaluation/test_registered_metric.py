@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from helpers.comparing import REFERENCES, damaged, find, inputs
-from mt.compare import parse, run
+from mt.compare import run
+from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.results.compute import compute_results
 from mt.evaluate import main
 from mt.evaluation.evaluation import evaluate_translations
@@ -71,7 +72,7 @@ def test_mt_compare_tests_differences_in_it_and_reports_it(
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     hypotheses = f"hyp={{base: {tmp_path}/base, better: {tmp_path}/better}}"
     out = tmp_path / "out"
-    results = run(parse([hypotheses, f"ref={tmp_path}/ref", f"out={out}", "bootstrap=200"]))
+    results = run(parse_arguments([hypotheses, f"ref={tmp_path}/ref", f"out={out}", "bootstrap=200"]))
     assert results is not None
     overall = results.tests[0].overall
     score = find(overall.scores, "base", "error_rate")

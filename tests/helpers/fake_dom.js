@@ -1,12 +1,12 @@
-// As much of a browser as mt/report/attention.js needs: node fake_dom.js SCRIPT < the fragment's JSON -> what can be seen, as JSON,
-// at first and after some clicks.
+// The parts of a browser that mt/inspection/maps/attention.js needs.
+// node fake_dom.js SCRIPT < JSON of a fragment -> JSON of what is visible, at first and after some clicks.
 const fs = require("fs");
 
 class Element {
   constructor(name) {
-    Object.assign(this, { tagName: name.toUpperCase(), children: [], own: "", className: "", attributes: {}, listeners: {} });
-    this.names = new Set();
-    this.classList = { add: (name) => this.names.add(name), remove: (name) => this.names.delete(name) };
+    Object.assign(this, { tagName: name.toUpperCase(), children: [], text: "", className: "", attributes: {}, listeners: {} });
+    this.classes = new Set();
+    this.classList = { add: (name) => this.classes.add(name), remove: (name) => this.classes.delete(name) };
     this.style = { setProperty: (name, value) => { this.attributes[name] = value; } };
   }
   appendChild(child) { child.parentNode = this; this.children.push(child); return child; }
@@ -15,11 +15,14 @@ class Element {
   addEventListener(name, listener) { (this.listeners[name] ??= []).push(listener); }
   fire(name, event = {}) { for (const listener of this.listeners[name] ?? []) listener({ target: this, ...event }); }
   dispatchEvent() { return true; }
-  get textContent() { return this.own + this.children.map((child) => child.textContent).join(""); }
-  set textContent(text) { this.own = String(text); this.children = []; }
+  get textContent() { return this.text + this.children.map((child) => child.textContent).join(""); }
+  set textContent(text) { this.text = String(text); this.children = []; }
   set innerHTML(_) { throw new Error("text must not become HTML"); }
-  all(name) { return this.children.flatMap((child) => [...(child.tagName === name.toUpperCase() ? [child] : []), ...child.all(name)]); }
-  querySelector(name) { return this.all(name)[0]; }
+  querySelectorAll(name) {
+    const isMatch = (child) => child.tagName === name.toUpperCase();
+    return this.children.flatMap((child) => [...(isMatch(child) ? [child] : []), ...child.querySelectorAll(name)]);
+  }
+  querySelector(name) { return this.querySelectorAll(name)[0]; }
 }
 
 const section = new Element("section");
@@ -27,32 +30,33 @@ section.appendChild(new Element("script")).textContent = fs.readFileSync(0, "utf
 globalThis.document = { createElement: (name) => new Element(name), querySelectorAll: () => [section] };
 (0, eval)(fs.readFileSync(process.argv[2], "utf-8"));
 
-const selects = section.all("select");
-const [back, forth] = section.all("button");
+const selects = section.querySelectorAll("select");
+const [previous, next] = section.querySelectorAll("button");
 const body = () => section.querySelector("tbody");
-const see = () => ({
+const cells = (read) => body().querySelectorAll("tr").map((row) => row.querySelectorAll("td").map(read));
+const visible = () => ({
   chosen: selects.map((select) => String(select.value)),
-  options: selects.map((select) => select.all("option").map((option) => option.textContent)),
-  columns: section.querySelector("thead").all("th").map((cell) => cell.textContent),
-  rows: body().all("th").map((cell) => cell.textContent),
-  strength: body().all("tr").map((row) => row.all("td").map((cell) => Number(cell.attributes["--strength"]))),
-  gold: body().all("tr").map((row) => row.all("td").map((cell) => cell.className)),
-  marked: body().all("tr").map((row) => row.all("td").map((cell) => [...cell.names].join())),
-  readout: section.all("p").find((each) => each.className === "readout").textContent,
-  ends: [Boolean(back.disabled), Boolean(forth.disabled)],
+  options: selects.map((select) => select.querySelectorAll("option").map((option) => option.textContent)),
+  columns: section.querySelector("thead").querySelectorAll("th").map((cell) => cell.textContent),
+  rows: body().querySelectorAll("th").map((cell) => cell.textContent),
+  strength: cells((cell) => Number(cell.attributes["--strength"])),
+  gold: cells((cell) => cell.className),
+  marked: cells((cell) => [...cell.classes].join()),
+  readout: section.querySelectorAll("p").find((line) => line.className === "readout").textContent,
+  disabled: [Boolean(previous.disabled), Boolean(next.disabled)],
 });
 const choose = (index, value) => { selects[index].value = String(value); selects[index].fire("change"); };
 
-const seen = { first: see() };
-body().all("td")[1].fire("mouseenter");
-seen.pointed = see();
+const result = { first: visible() };
+body().querySelectorAll("td")[1].fire("mouseenter");
+result.pointed = visible();
 choose(2, 1);
 choose(3, 0);
-seen.layer2head1 = see();
+result.layer2head1 = visible();
 choose(1, "encoder");
-seen.encoder = see();
-forth.fire("click");
-seen.second = see();
+result.encoder = visible();
+next.fire("click");
+result.second = visible();
 section.fire("keydown", { key: "ArrowLeft" });
-seen.back = see();
-console.log(JSON.stringify(seen));
+result.back = visible();
+console.log(JSON.stringify(result));

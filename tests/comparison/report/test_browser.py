@@ -148,14 +148,14 @@ def test_hovering_a_word_shows_its_attention(open_report) -> None:
     page = open_report()
     pane = page.locator(".pane:visible").last
     assert pane.locator("h4").inner_text() == "transformer"
-    word = pane.locator(".looks .word").first
+    word = pane.locator(".queries .word").first
     word.hover()
-    assert pane.locator(".readout").inner_text().startswith("Die looks at The: 0.90")
-    shades = pane.locator(".seen .word").evaluate_all(
+    assert pane.locator(".readout").inner_text().startswith("Die attends to The: 0.90")
+    shades = pane.locator(".keys .word").evaluate_all(
         "words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))"
     )
     assert shades[0] == pytest.approx(0.9**0.5, abs=0.002) and max(shades[1:]) < 0.2
-    pane.locator(".looks .word").nth(2).hover()
+    pane.locator(".queries .word").nth(2).hover()
     weights = results().sentences[0].attention["transformer"].weights["cross"]
     heads, rows, columns = weights.shape[1:]
     row = [
@@ -164,14 +164,14 @@ def test_hovering_a_word_shows_its_attention(open_report) -> None:
         / 100
         for column in range(columns)
     ]
-    shades = pane.locator(".seen .word").evaluate_all(
+    shades = pane.locator(".keys .word").evaluate_all(
         "words => words.map(w => Number(getComputedStyle(w).getPropertyValue('--strength')))"
     )
     assert shades == pytest.approx([weight**0.5 for weight in row], abs=0.002)
     pane.get_by_label("Layer").select_option(label="2")
     pane.get_by_label("Head").select_option(label="2")
     pane.locator("tbody td").nth(1).hover()
-    assert pane.locator(".readout").inner_text().startswith("Die looks at cat: 0.01")
+    assert pane.locator(".readout").inner_text().startswith("Die attends to cat: 0.01")
     expected = weights.percent[((1 * heads + 1) * rows + 1) * columns + 1] / 100
     pane.locator("tbody tr").nth(1).locator("td").nth(1).click()
     assert f": {expected:.2f}" in pane.locator(".readout").inner_text()
@@ -182,12 +182,12 @@ def test_two_systems_step_through_sentences_together(open_report) -> None:
     panes = page.locator(".pane:visible")
     assert panes.locator("h4").all_inner_texts() == ["bahdanau", "transformer"]
     panes.first.get_by_role("button", name="Next sentence").click()
-    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [
+    assert [pane.locator(".keys .word").all_inner_texts()[:2] for pane in panes.all()] == [
         ["We", "bought"]
     ] * 2
     page.locator("select.left").select_option("1")
     assert sorted(panes.locator("h4").all_inner_texts()) == ["luong", "transformer"]
-    assert [pane.locator(".seen .word").all_inner_texts()[:2] for pane in panes.all()] == [
+    assert [pane.locator(".keys .word").all_inner_texts()[:2] for pane in panes.all()] == [
         ["We", "bought"]
     ] * 2
 

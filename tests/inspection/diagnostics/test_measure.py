@@ -1,4 +1,4 @@
-"""Attention maps of real models for diagnostics, and mt-evaluate --diagnostics."""
+"""Diagnostics of models, and mt-evaluate --diagnostics."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
     scores = score_pairs([model], tokenizer, texts, budget())
     for pair, one, other, score in zip(pairs, found, small, scores, strict=True):
         alone = make_batch([pair[0]], [pair[1]])
-        expected = model(alone.source[:, : len(pair[0]) + 1], alone.source_mask[:, : len(pair[0]) + 1],
-                         alone.target_input[:, : len(pair[1]) + 1], need_weights=True).attention  # fmt: skip
+        s, t = len(pair[0]) + 1, len(pair[1]) + 1
+        inputs = alone.source[:, :s], alone.source_mask[:, :s], alone.target_input[:, :t]
+        expected = model(*inputs, need_weights=True).attention
         assert set(kinds) == expected.keys()
         for kind in expected:
             assert one.piece_weights(kind).shape == tuple(expected[kind].shape[1:])
@@ -76,8 +77,9 @@ def test_maps_are_those_of_the_pair_alone(encoder: str, decoder: str, tokenizer:
         ) and one.target_pieces == tokenizer.pieces(pair[1], "tgt")
 
 
-def test_keys_are_the_right_pieces() -> None:
-    """Each map wholly on the one piece of punctuation of its keys: BOS comes before target pieces, EOS after source pieces."""
+def test_keys_are_aligned_with_pieces() -> None:
+    # Each map has all weight on the one key that is punctuation: BOS comes before target pieces,
+    # EOS after source pieces.
 
     def on(column: int, queries: int, keys: int) -> np.ndarray:
         return np.tile(np.eye(keys, dtype=np.float32)[column], (1, 1, queries, 1))
@@ -174,7 +176,7 @@ def test_mt_evaluate_prints_and_writes_diagnostics(
             )
 
 
-def test_the_explanation_has_every_key() -> None:
+def test_the_documentation_has_every_key() -> None:
     text = (ROOT / "docs" / "diagnostics.md").read_text("utf-8")
     for name in (
         *STATISTICS,

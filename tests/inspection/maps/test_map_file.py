@@ -1,4 +1,4 @@
-"""What `mt-translate --attention` draws, and what it refuses."""
+"""mt-translate --attention: the file that it writes, and its error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import mt
 from helpers.attending_models import KINDS, LONG, tiny
 from helpers.calls import call
-from helpers.pages import Scripts
+from helpers.pages import ParsedPage
 from mt.arguments.translate import build_parser
 from mt.data.links import format_links
 from mt.data.tokenizer import Tokenizer
@@ -26,8 +26,8 @@ picture = pytest.mark.skipif(
 )
 
 
-def data_of(path: Path) -> dict:
-    return json.loads(Scripts(path.read_text("utf-8")).scripts[0])
+def read_page_data(path: Path) -> dict:
+    return json.loads(ParsedPage(path.read_text("utf-8")).scripts[0])
 
 
 def test_a_page_holds_the_attention_of_the_models_own_translations(
@@ -48,7 +48,7 @@ def test_a_page_holds_the_attention_of_the_models_own_translations(
     )
     found = mt.inspect(translator).translate(lines, beam=2)
     assert (code, out) == (0, "".join(f"{each.text}\n" for each in found)), err
-    data = data_of(file)
+    data = read_page_data(file)
     shown = {record["name"]: record for record in data["sentences"]}
     names = ["line 1", *(f"line 3, part {i} of 6" for i in range(1, 7)), "line 4"]
     pairs = dict(zip(names, (pair for each in found for pair in each.attention), strict=True))
@@ -72,7 +72,7 @@ def test_a_page_holds_the_attention_of_the_models_own_translations(
         "the cat",
     )
     assert call(monkeypatch, capsys, run, *CPU, "--attention", file, *flags)[0] == 0
-    assert data_of(file)["start"] == {"kind": "encoder", "layer": 0, "head": 0}
+    assert read_page_data(file)["start"] == {"kind": "encoder", "layer": 0, "head": 0}
 
 
 def test_a_page_holds_given_translations_with_their_gold_links(
@@ -102,7 +102,7 @@ def test_a_page_holds_given_translations_with_their_gold_links(
     assert [float(line) for line in out.split()] == pytest.approx(
         [each.log_prob for each in translator.score(pairs)], abs=1e-3
     )
-    records = data_of(files["map.html"])["sentences"]
+    records = read_page_data(files["map.html"])["sentences"]
     for record, source, target, links, pair in zip(
         records, sources, targets, gold, mt.inspect(translator).attention(pairs), strict=True
     ):
@@ -196,7 +196,7 @@ def test_without_matplotlib_a_picture_is_refused_and_a_page_is_written(
         (["--attention", "map.html", "--attention-kind", "x"], 2, "invalid choice"),
     ],
 )
-def test_wrong_calls_are_told_before_a_model_is_loaded(
+def test_wrong_flags_are_reported_before_a_model_is_loaded(
     flags, code, message, monkeypatch, capsys
 ) -> None:
     found, out, err = call(monkeypatch, capsys, "/no-such-run", *flags, "the cat")
@@ -204,7 +204,7 @@ def test_wrong_calls_are_told_before_a_model_is_loaded(
     assert message in err.splitlines()[-1] and "no-such-run" not in err
 
 
-def test_what_the_model_has_not_is_told_before_it_translates(
+def test_missing_attention_is_reported_before_the_translation(
     run: Path, tokenizer: Tokenizer, monkeypatch, capsys, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(PyTorchEngine, "search", None)
@@ -237,7 +237,7 @@ def test_what_the_model_has_not_is_told_before_it_translates(
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
 
 
-def test_a_page_that_would_be_too_large_is_refused(
+def test_a_page_that_would_be_too_large_is_refused_is_refused(
     run: Path, monkeypatch, capsys, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("mt.inspection.maps.map_file.MAX_PAGE_WEIGHTS", 100)
@@ -255,7 +255,7 @@ def test_blank_lines_alone_are_an_error(run: Path, monkeypatch, capsys, tmp_path
     assert (code, out) == (1, "\n\n") and "no words to draw" in err
 
 
-def test_help_names_the_flags_and_links_stay_those_of_alignments(
+def test_help_has_the_flags_and_alignments_do_not_change(
     run: Path, translator: Translator, monkeypatch, capsys, tmp_path
 ) -> None:
     assert all(
