@@ -38,13 +38,8 @@ HYPOTHESES = [
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name, lines in {
-        "src": SOURCES,
-        "hyp": HYPOTHESES,
-        "ref": REFERENCES,
-        "short": REFERENCES[:-1],
-        "empty": [],
-    }.items():
+    texts = {"src": SOURCES, "hyp": HYPOTHESES, "ref": REFERENCES}
+    for name, lines in {**texts, "short": REFERENCES[:-1], "empty": []}.items():
         (tmp_path / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     (tmp_path / "ref.gz").write_bytes(gzip.compress((tmp_path / "ref").read_bytes()))
     (tmp_path / "latin").write_bytes("läuft\n".encode("latin-1"))
@@ -81,14 +76,14 @@ def calls(files: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     return seen
 
 
-def run(*arguments: str) -> None:
-    main(list(arguments))
+def run(flags: str) -> None:
+    main(flags.split())
 
 
-def error_of(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], code: int, flags: str) -> str:
     """Run a call that must fail with one line on standard error, and return that line."""
     with pytest.raises(SystemExit) as stopped:
-        run(*arguments)
+        run(flags)
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert (stopped.value.code, out, len(lines)) == (code, "", 1), err
@@ -97,32 +92,15 @@ def error_of(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> 
 
 
 def test_files_of_any_system_are_scored(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(
-        "--hyp",
-        "hyp",
-        "--src",
-        "src",
-        "--ref",
-        "ref.gz",
-        "--bootstrap",
-        "200",
-        "--edges",
-        "2,5",
-        "--threshold",
-        "5",
-        "--json",
-        "out.json",
-    )
+    flags = "--bootstrap 200 --edges 2,5 --threshold 5 --json out.json"
+    run(f"--hyp hyp --src src --ref ref.gz {flags}")
     out, err = capsys.readouterr()
     expected = BLEU().corpus_score(HYPOTHESES, [REFERENCES]).score
     assert f"BLEU    {expected:7.2f}" in out
     assert "20 sentences" in out and "by source length in words" in out
     rows = {line.split()[0]: line.split() for line in out.splitlines() if line[:1].isdigit()}
-    assert {label: int(row[1]) for label, row in rows.items() if label in ("1-2", "3-5", "6+")} == {
-        "1-2": 5,
-        "3-5": 5,
-        "6+": 10,
-    }
+    counts = {label: int(rows[label][1]) for label in ("1-2", "3-5", "6+")}
+    assert counts == {"1-2": 5, "3-5": 5, "6+": 10}
     assert "scoring" in err and "scoring" not in out
     data = json.loads((files / "out.json").read_text("utf-8"))
     assert data["scores"]["bleu"]["value"] == pytest.approx(expected)
@@ -133,9 +111,9 @@ def test_files_of_any_system_are_scored(files: Path, capsys: pytest.CaptureFixtu
 def test_lengths_are_by_reference_without_sources_or_on_request(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("--hyp", "hyp", "--ref", "ref")
+    run("--hyp hyp --ref ref")
     assert "by reference length" in capsys.readouterr().out
-    run("--hyp", "hyp", "--src", "src", "--ref", "ref", "--length-by", "reference", "--edges", "8")
+    run("--hyp hyp --src src --ref ref --length-by reference --edges 8")
     out = capsys.readouterr().out
     assert "by reference length" in out
     assert next(line for line in out.splitlines() if line.startswith("9+")).split()[1] == "5"
@@ -144,20 +122,7 @@ def test_lengths_are_by_reference_without_sources_or_on_request(
 def test_several_references_and_metric_options_are_applied(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(
-        "--hyp",
-        "hyp",
-        "--ref",
-        "ref",
-        "--ref",
-        "hyp",
-        "--lowercase",
-        "--tokenize",
-        "intl",
-        "--no-ter",
-        "--bootstrap",
-        "0",
-    )
+    run("--hyp hyp --ref ref --ref hyp --lowercase --tokenize intl --no-ter --bootstrap 0")
     out = capsys.readouterr().out
     assert "BLEU     100.00" in out and "lower-cased" in out
     assert "BLEU  #:2|c:lc|e:no|tok:intl|s:exp" in out
@@ -168,14 +133,14 @@ def test_the_target_language_selects_the_tokenizer(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (files / "zh").write_text("我喜欢大猫狗\n", encoding="utf-8")
-    run("--hyp", "zh", "--ref", "zh", "--lang", "zh")
+    run("--hyp zh --ref zh --lang zh")
     assert "tok:zh" in capsys.readouterr().out
 
 
 def test_a_run_is_scored_on_its_own_test_set(
     calls: list, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("runs/x", "--bootstrap", "0", "--write-files", "out/deep")
+    run("runs/x --bootstrap 0 --write-files out/deep")
     out, err = capsys.readouterr()
     assert f"{BLEU().corpus_score(HYPOTHESES, [REFERENCES]).score:.2f}" in out
     assert (
@@ -206,19 +171,7 @@ def test_a_run_is_scored_on_its_validation_set_with_other_settings(
     threads: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", threads.append)
     run(
-        "runs/x",
-        "--split",
-        "val",
-        "--beam",
-        "2",
-        "--batch-tokens",
-        "500",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        "--bootstrap",
-        "0",
+        "runs/x --split val --beam 2 --batch-tokens 500 --device cpu --threads 1 --bootstrap 0",
     )
     assert capsys.readouterr().out.startswith("3 sentences")
     (arguments, named) = calls[0]
@@ -235,7 +188,7 @@ def test_a_run_is_scored_on_files(
 ) -> None:
     (files / "two").write_text("a small dog runs\nno\n", encoding="utf-8")
     (files / "zwei").write_text("ein kleiner Hund rennt\nnein\n", encoding="utf-8")
-    run("runs/x", "--src", "two", "--ref", "zwei", "--bootstrap", "0")
+    run("runs/x --src two --ref zwei --bootstrap 0")
     out = capsys.readouterr().out
     assert out.startswith("2 sentences") and "BLEU     100.00" in out
 
@@ -246,13 +199,13 @@ def test_a_reversed_run_is_scored_in_its_own_target_language(
     config = Config()
     config.data.src_lang, config.data.tgt_lang, config.data.reverse = "zh", "en", True
     monkeypatch.setattr("mt.run_folder.RunFolder.read_config", lambda folder: config)
-    run("runs/x", "--src", "src", "--ref", "ref", "--bootstrap", "0")
+    run("runs/x --src src --ref ref --bootstrap 0")
     assert "tok:zh" in capsys.readouterr().out
 
 
 def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None:
     (files / "odd").write_text("one\u2028two\x0bthree\nfour\n", encoding="utf-8")
-    run("--hyp", "odd", "--ref", "odd", "--ref", "odd", "--bootstrap", "0", "--write-files", "out")
+    run("--hyp odd --ref odd --ref odd --bootstrap 0 --write-files out")
     for name in ("hypotheses.txt", "references.txt", "references.2.txt"):
         assert (files / "out" / name).read_text("utf-8").splitlines() == ["one two three", "four"]
     assert not (files / "out" / "sources.txt").exists()
@@ -284,7 +237,7 @@ def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None
 def test_contradictory_or_invalid_flags_exit_with_2(
     files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
-    assert message in error_of(capsys, 2, *arguments.split())
+    assert message in error_of(capsys, 2, arguments)
 
 
 @pytest.mark.parametrize(
@@ -304,22 +257,22 @@ def test_contradictory_or_invalid_flags_exit_with_2(
 def test_unusable_files_exit_with_1(
     files: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
 ) -> None:
-    assert message in error_of(capsys, 1, *arguments.split())
+    assert message in error_of(capsys, 1, arguments)
 
 
 def test_source_and_reference_files_must_have_the_same_length(
     calls: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "src has 20 lines but short has 19" in error_of(
-        capsys, 1, "runs/x", "--src", "src", "--ref", "short"
+        capsys, 1, "runs/x --src src --ref short"
     )
 
 
 def test_an_invalid_setting_is_reported_before_the_translation(
     calls: list, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    error_of(capsys, 2, "runs/x", "--edges", "9,3")
-    error_of(capsys, 2, "runs/x", "--tokenize", "moses")
+    error_of(capsys, 2, "runs/x --edges 9,3")
+    error_of(capsys, 2, "runs/x --tokenize moses")
     assert not calls
 
 
@@ -327,7 +280,7 @@ def test_the_table_is_printed_even_if_the_json_file_cannot_be_written(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
-        run("--hyp", "hyp", "--ref", "ref", "--bootstrap", "0", "--json", str(files))
+        run(f"--hyp hyp --ref ref --bootstrap 0 --json {files}")
     out, err = capsys.readouterr()
     assert stopped.value.code == 1 and "could not save" in err and "BLEU" in out
 

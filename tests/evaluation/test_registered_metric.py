@@ -72,7 +72,8 @@ def test_mt_compare_tests_differences_in_it_and_reports_it(
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     hypotheses = f"hyp={{base: {tmp_path}/base, better: {tmp_path}/better}}"
     out = tmp_path / "out"
-    results = run(parse_arguments([hypotheses, f"ref={tmp_path}/ref", f"out={out}", "bootstrap=200"]))
+    arguments = [hypotheses, f"ref={tmp_path}/ref", f"out={out}", "bootstrap=200"]
+    results = run(parse_arguments(arguments))
     assert results is not None
     overall = results.tests[0].overall
     score = find(overall.scores, "base", "error_rate")
