@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from mt.data.readers import read_lines
+from mt.data.text_files import read_lines
 from mt.decoding.export_folder import BACKENDS, is_export, read_export
 from mt.decoding.load import load
 from mt.decoding.translator import Translator

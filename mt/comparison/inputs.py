@@ -18,7 +18,7 @@ from mt.comparison.test_sets import (
 )
 from mt.config.compose import differences
 from mt.config.schema import DataConfig
-from mt.data.readers import read_lines
+from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder

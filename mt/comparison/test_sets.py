@@ -19,7 +19,7 @@ from mt.config.yaml import to_config
 from mt.data.corpus import load_corpus
 from mt.data.digests import file_digest
 from mt.data.links import Links, parse_lines
-from mt.data.readers import read_lines
+from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.files import write_lines
 from mt.run_folder import RunFolder

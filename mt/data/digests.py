@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from mt.data import readers
+from mt.data import text_files
 
 
 def file_digest(path: Path) -> str:
     """Return a digest of a file's bytes."""
-    with readers.open_raw(path) as stream:
+    with text_files.open_raw(path) as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.data.alignment_words import count_words
-from mt.data.readers import open_bytes
+from mt.data.text_files import open_bytes
 from mt.errors import MTError
 
 Link = tuple[int, int]

@@ -7,101 +7,19 @@ where possible, the line.
 
 from __future__ import annotations
 
-import gzip
-import io
 import itertools
 import json
-import lzma
-import re
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-from xml.etree import ElementTree
 
 from mt.data.cleaning import SURROGATE
+from mt.data.text_files import COMPRESSED, read_lines
+from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError
 
 Pairs = Iterator[tuple[str, str]]
 Warn = Callable[[str], None]
 Reader = Callable[[Path, list[str], tuple[str, str], Warn], Pairs]
-COMPRESSED = (".gz", ".xz", ".zst")
-XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-
-def check_file(path: Path) -> None:
-    """Raise MTError if `path` is not a readable regular file."""
-    with _file_errors(path):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise MTError(
-                f"{path} is a pipe or device, but text is read more than once: give a regular file"
-            )
-        path.open("rb").close()
-
-
-@contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
-    """Convert file errors to MTError."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise MTError(f"no such file: {path}") from None
-    except IsADirectoryError:
-        raise MTError(f"{path} is a folder: give the files in it") from None
-    except PermissionError:
-        raise MTError(f"no permission to read {path}") from None
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        damaged = path.suffix in COMPRESSED
-        hint = "; the file is damaged or truncated: download it again" if damaged else ""
-        raise MTError(f"cannot read {path}: {error}{hint}") from error
-
-
-@contextmanager
-def open_raw(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for its bytes as stored."""
-    with _file_errors(path), path.open("rb") as stream:
-        yield stream
-
-
-@contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for its bytes, decompressed according to its suffix."""
-    with _file_errors(path), _decompress(path) as stream:
-        yield stream
-
-
-def _decompress(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.suffix == ".xz":
-        return lzma.open(path, "rb")
-    if path.suffix == ".zst":
-        import pyarrow  # slow to import: a tenth of a second
-
-        # Arrow's reader detects truncated archives.
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"), 1 << 20)
-    return path.open("rb")
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    r"""Yield the lines of a UTF-8 text file without line ends and byte order mark.
-
-    Only "\n" ends a line; one "\r" before it is dropped. U+2028, U+0085 or a vertical tab inside a
-    sentence therefore do not shift the lines against the other side.
-    """
-    with open_bytes(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise MTError(
-                    f"{path}, line {number}: not UTF-8 at byte {error.start + 1}; "
-                    "convert the file, for example with iconv -t utf-8"
-                ) from None
-            yield text.removesuffix("\n").removesuffix("\r")
 
 
 def read_text_pair(source: Path, target: Path) -> Pairs:
@@ -164,89 +82,6 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
         yield SURROGATE.sub("\ufffd", source or ""), SURROGATE.sub("\ufffd", target or "")
 
 
-def read_tmx(path: Path, languages: tuple[str, str], warn: Callable[[str], None]) -> Pairs:
-    """Yield the pairs of a translation memory (TMX 1.4).
-
-    Each unit gives its first variant in either language. `en` also matches en-US and en-GB, and
-    `en-GB` also matches en; an exact match takes precedence. Native codes in inline elements are
-    dropped and the surrounding text is kept. Units that lack a language are skipped and reported.
-    """
-    used = skipped = 0
-    all_languages: set[str] = set()
-    with open_bytes(path) as stream:
-        parents: list[ElementTree.Element] = []
-        try:
-            for event, element in ElementTree.iterparse(stream, events=("start", "end")):
-                if event == "start":
-                    parents.append(element)
-                    continue
-                parents.pop()
-                if _tag(element) != "tu":
-                    continue
-                variants = _variants(element)
-                source, target = (_choose(variants, language) for language in languages)
-                all_languages.update(variants)
-                if parents:
-                    parents[-1].clear()  # free the units read so far
-                if source is None or target is None:
-                    skipped += 1
-                else:
-                    used += 1
-                    yield source, target
-        except ElementTree.ParseError as error:
-            raise MTError(f"{path}: not well-formed XML ({error})") from None
-        except (ValueError, LookupError) as error:
-            raise MTError(f"{path}: cannot be read as XML ({error}); convert it to UTF-8") from None
-    if skipped and not used:
-        raise MTError(
-            f"{path}: no unit has both {languages[0]} and {languages[1]}; "
-            f"languages found: {', '.join(sorted(all_languages))}"
-        )
-    if skipped:
-        warn(
-            f"{path}: {skipped:,} of {used + skipped:,} units skipped: "
-            f"they lack {languages[0]} or {languages[1]}"
-        )
-
-
-def _tag(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _variants(unit: ElementTree.Element) -> dict[str, str]:
-    """Return the text of a translation unit by language code in lower case."""
-    texts: dict[str, str] = {}
-    for variant in unit:
-        segment = next((child for child in variant if _tag(child) == "seg"), None)
-        if _tag(variant) == "tuv" and segment is not None:
-            language = variant.get(XML_LANG) or variant.get("lang") or ""
-            # A line break inside a segment is layout of the file, not part of the text.
-            text = re.sub(r"\s*\n\s*", " ", _segment_text(segment)).strip()
-            texts.setdefault(language.lower().replace("_", "-"), text)
-    return texts
-
-
-def _segment_text(segment: ElementTree.Element) -> str:
-    """Return the text without the native codes in <bpt>, <ept>, <ph>, <it> and <ut>.
-
-    <hi> only highlights text, so its content is kept.
-    """
-    parts = [segment.text or ""]
-    for child in segment:
-        parts.append((_segment_text(child) if _tag(child) == "hi" else "") + (child.tail or ""))
-    return "".join(parts)
-
-
-def _choose(variants: dict[str, str], language: str) -> str | None:
-    wanted = language.lower().replace("_", "-")
-    if wanted in variants:
-        return variants[wanted]
-    for code, text in variants.items():
-        if code.startswith(wanted + "-") or wanted.startswith(code + "-"):
-            return text
-    return None
-
-
 def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Warn) -> Pairs:
     """Return the pairs of one file with both sides, in the format that its suffix names.
 
@@ -289,5 +124,9 @@ READERS: dict[str, Reader] = {
     ".jsonl": lambda path, columns, languages, warn: read_jsonl(
         path, (columns[0], columns[1]) if columns else languages
     ),
-    ".tmx": lambda path, _, languages, warn: read_tmx(path, languages, warn),
+    ".tmx": lambda path, _, languages, warn: TmxReader(path, languages, warn).pairs(),
 }
+
+# Suffix -> version of its reader, if it once yielded other pairs for the same file. It is part of the
+# fingerprint of a corpus.
+VERSIONS = {".tmx": 2}

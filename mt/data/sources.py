@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mt.config.schema import DataConfig, SplitConfig
-from mt.data import readers
+from mt.data import readers, text_files
 from mt.data.annotations import Annotation
 from mt.data.digests import digest, file_digest
 from mt.errors import UsageError
@@ -126,7 +126,7 @@ def _open_text(
             f"got {len(sources)} and {len(targets)}"
         )
     for path in (*sources, *targets):
-        readers.check_file(path)
+        text_files.check_file(path)
 
     def pairs() -> Iterator[tuple[str, str]]:
         for source, target in zip(sources, targets, strict=True):
@@ -143,7 +143,7 @@ def _open_files(
     """Open files that hold both sides."""
     kinds = [readers.file_kind(path) for path in paths]
     for path, kind in zip(paths, kinds, strict=True):
-        readers.check_file(path)
+        text_files.check_file(path)
         if kind == ".tsv":
             readers.tsv_columns(columns)
 
@@ -151,7 +151,8 @@ def _open_files(
         for path in paths:
             yield from readers.read_file(path, columns, languages, note)
 
-    return pairs, lambda: digest("file", kinds, [*map(file_digest, paths)], columns, languages)
+    versions = [f"{kind}{readers.VERSIONS.get(kind, '')}" for kind in kinds]
+    return pairs, lambda: digest("file", versions, [*map(file_digest, paths)], columns, languages)
 
 
 def _open_hub(
@@ -198,8 +199,8 @@ def _open_links(key: str, split: SplitConfig, paths: list[Path]) -> AnnotationSt
             "gold alignments are for a test set from files or the hub (data.test.links)"
         )
     for path in paths:
-        readers.check_file(path)
-    return lambda: (Annotation(line, "") for path in paths for line in readers.read_lines(path))
+        text_files.check_file(path)
+    return lambda: (Annotation(line, "") for path in paths for line in text_files.read_lines(path))
 
 
 def _paths(value: Any) -> list[Path]:

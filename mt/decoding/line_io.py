@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from mt.cli import say
-from mt.data.readers import open_bytes
+from mt.data.text_files import open_bytes
 from mt.decoding.line_chunks import split_into_chunks
 from mt.errors import MTError
 

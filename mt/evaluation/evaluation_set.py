@@ -11,7 +11,7 @@ from mt.config.schema import Config
 from mt.data.cleaning import normalise
 from mt.data.corpus import load_corpus
 from mt.data.links import Links, check_gold, parse_lines
-from mt.data.readers import read_lines
+from mt.data.text_files import read_lines
 from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
 

@@ -20,7 +20,7 @@ from bench.contest import SCRIPTS, Entry, Result
 from bench.report import baseline, contestants, failures, format_spread, ratios, table
 from mt.config.schema import Config
 from mt.data.cleaning import normalise
-from mt.data.readers import read_lines
+from mt.data.text_files import read_lines
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.options import SearchOptions

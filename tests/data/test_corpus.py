@@ -17,9 +17,11 @@ import pytest
 import yaml
 
 from mt.config.schema import DataConfig, SplitConfig
-from mt.data import hub, readers
+from mt.data import hub
 from mt.data.corpus import RawCorpus, load_corpus
 from mt.data.held_out import source_key
+from mt.data.text_files import read_lines
+from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError
 
 PAIRS = [
@@ -80,13 +82,13 @@ def test_damaged_archives_are_errors(tmp_path: Path, ending: str, damage: str) -
     COMPRESS[ending](path, b"".join(b"line %d\n" % (i * i) for i in range(50_000)))
     path.write_bytes(path.read_bytes()[:-1000] if damage == "cut" else b"this is no archive\n")
     with pytest.raises(MTError, match=rf"t\.en\{ending}.*damaged"):
-        list(readers.read_lines(path))
+        list(read_lines(path))
 
 
 def test_lines_end_at_newlines_only(tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
     path.write_bytes("\ufeffone\r\ntwo\rtwo\n\nthree\u2029\x1c\r\r\nlast".encode())
-    assert list(readers.read_lines(path)) == ["one", "two\rtwo", "", "three\u2029\x1c\r", "last"]
+    assert list(read_lines(path)) == ["one", "two\rtwo", "", "three\u2029\x1c\r", "last"]
 
 
 def test_several_files_with_awkward_names_in_the_home_folder_are_read(
@@ -200,8 +202,9 @@ def test_tmx_finds_region_codes_and_leaves_out_inline_codes(tmp_path: Path) -> N
     ]
     assert (
         list(loaded.train[0].pairs())
-        and len(loaded.notes) == 1
+        and len(loaded.notes) == 2
         and "1 of 3 units skipped" in loaded.notes[0]
+        and "2 inline codes left out of the text (bpt 1, ept 1)" in loaded.notes[1]
     )
     assert read(split, src_lang="en-GB") == [("British", "x")]
     with pytest.raises(MTError, match="languages found: de, de-de, en, en-gb, en-us, eng"):
@@ -228,7 +231,7 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
         )
     )
     tracemalloc.start()
-    count = sum(1 for _ in readers.read_tmx(path, ("en", "de"), print))
+    count = sum(1 for _ in TmxReader(path, ("en", "de"), print).pairs())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_000 and peak < 2_000_000  # the whole tree takes over 20 MB
