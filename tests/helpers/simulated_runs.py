@@ -10,7 +10,10 @@ from mt.comparison.statistics.bootstrap import RunStatistics
 def gaussian(
     runs: int, draw: np.random.Generator, common: np.ndarray, seeds: float, mean: float = 0.0
 ) -> RunStatistics:
-    """Runs whose score is the mean of their sentences: `common` [N] to all runs, unit noise of each, a seed's effect."""
+    """Simulate runs whose score is the mean of their sentences.
+
+    Adds up `common` [N], which all runs share, unit noise of each, and an effect of each seed.
+    """
     values = (
         mean
         + common

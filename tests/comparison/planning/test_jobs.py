@@ -37,7 +37,7 @@ SHORT = [
 
 @pytest.fixture
 def comparison(tiny_run, tmp_path: Path):
-    """Arguments of mt-compare for variants of a tiny corpus."""
+    """Return arguments of mt-compare for variants on a tiny corpus."""
 
     def arguments(variants: dict[str, list[str]], **keys: Any) -> list[str]:
         settings = [each for each in tiny_run(60) if not each.startswith(("name=", "trainer.max_"))]
@@ -54,14 +54,15 @@ def comparison(tiny_run, tmp_path: Path):
     return arguments
 
 
-def test_a_failed_run_is_named_the_others_are_compared_and_what_is_finished_is_kept(
+def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     comparison, tmp_path: Path, capfd
 ) -> None:
-    """mt-train itself, in processes of its own; diverging is a failure that no check foresees."""
+    """Run mt-train itself: no check before training predicts that a run diverges."""
     variants = {"tr": ["model=transformer"], "bad": ["model=transformer", "optim.lr=1e30"]}
     with pytest.raises(
         MTError,
-        match=r"1 run is not in this comparison: bad, seed 1: the last 2\d gradients were not finite.*train.log",
+        match=r"1 run is not in this comparison: bad, seed 1: "
+        r"the last 2\d gradients were not finite.*train.log",
     ):
         run(parse_arguments(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
@@ -102,7 +103,7 @@ def test_a_comparison_that_was_killed_continues(comparison, tmp_path: Path) -> N
     deadline = time.monotonic() + 60
     while (
         jobs_of(begun) and time.monotonic() < deadline
-    ):  # without anybody who listens it ends by itself
+    ):  # the run ends when nobody reads its standard error
         time.sleep(0.2)
     assert RunFolder.at(begun).checkpoint.exists() and not (begun / "cost.json").exists()
     again = subprocess.run([*command, "plan=true"], capture_output=True, text=True, check=True)
@@ -115,7 +116,7 @@ def test_a_comparison_that_was_killed_continues(comparison, tmp_path: Path) -> N
 
 
 def jobs_of(folder: Path) -> list[str]:
-    """Processes whose command line names the folder."""
+    """List processes whose command line names the folder."""
     listed = subprocess.run(
         ["ps", "-eo", "stat=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -165,7 +166,8 @@ def test_mt_train_gets_every_setting_as_planned(
 ) -> None:
     program(
         monkeypatch,
-        f"import sys, json; json.dump(sys.argv[1:], open(r'{tmp_path}/given.json', 'w')); sys.exit(1)",
+        "import sys, json; "
+        f"json.dump(sys.argv[1:], open(r'{tmp_path}/given.json', 'w')); sys.exit(1)",
     )
     run = planned(tmp_path, "'a b'")
     train_all([run])
@@ -189,7 +191,7 @@ for _ in range(100):
     time.sleep(0.1)
 """,
     )
-    # Where the tests were started in the background of a script, they were told to ignore it.
+    # Tests in the background of a script ignore SIGINT unless this is set.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):

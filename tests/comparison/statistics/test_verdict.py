@@ -1,4 +1,4 @@
-"""Verdicts in words, and the seeds or sentences that would be needed: textbook figures and simulations of known truth."""
+"""Verdicts, and the seeds or sentences needed, by textbook examples and in simulations."""
 
 from __future__ import annotations
 

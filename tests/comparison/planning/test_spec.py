@@ -1,0 +1,148 @@
+"""Specifications of comparisons: files, changes by the command line, mistakes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from mt.compare import run
+from mt.comparison.planning.arguments import Request, parse_arguments
+from mt.comparison.planning.parameters import count_parameters
+from mt.comparison.planning.spec import bundled_comparisons, load_spec
+from mt.config.compose import groups, load_config
+from mt.errors import UsageError
+
+
+@pytest.mark.parametrize("name", bundled_comparisons())
+def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> None:
+    text = (
+        ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"]
+        if name == "real"
+        else []
+    )
+    spec, _ = load_spec(name, {}, text)
+    sizes = {}
+    for variant, own in spec.variants.items():
+        config = load_config([*spec.overrides, *own, *text, *spec.budget.overrides()])
+        vocabulary = config.data.tokenizer.vocab_size
+        sizes[variant] = count_parameters(config.model, vocabulary, vocabulary)
+        for overrides in spec.tests.values():
+            load_config([*spec.overrides, *own, *overrides])
+    sizes.pop("learned", None)  # its table of positions is what the scheme is
+    assert len(spec.question) > 20 and max(sizes.values()) / min(sizes.values()) < 1.06
+    assert "compare" not in groups()  # no group of mt-train
+
+
+def test_the_command_line_changes_the_file() -> None:
+    request = parse_arguments(
+        [
+            "compare=positions",
+            "seeds=2",
+            "budget.minutes=1.5",
+            "baseline=rope",
+            "optim.lr=1e-2",
+            "hydra/launcher=basic",
+        ]
+    )
+    assert (request.train, request.launcher) == (["optim.lr=1e-2"], ["hydra/launcher=basic"])
+    spec, notes = load_spec("positions", request.changes, request.train)
+    assert spec.seeds == [1, 2] and spec.baseline == "rope" and not notes
+    assert asdict(spec.budget) == {
+        "minutes": 1.5,
+        "steps": 0,
+        "target_tokens": 0,
+        "flops": 0,
+    }  # the file's is in tokens
+    assert load_spec("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
+    own = load_spec(
+        "default",
+        parse_arguments(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes,
+        [],
+    )[0]
+    assert own.variants == {"a": ["model=rnn"], "b": ["model=transformer"]} and own.baseline == "a"
+
+
+def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
+    spec, notes = load_spec("positions", {}, ["data=multi30k"])
+    assert not any(override.startswith("data") for override in spec.overrides) and not spec.tests
+    assert "optim.lr=5e-3" in spec.overrides
+    assert "data.train.subset=core" in notes[0] and "long" in notes[1]
+    assert load_spec("positions", {}, ["data.train.demo=5"])[0].tests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare=defualt"], "no comparison defualt: did you mean default?"),
+        (["compare=nowhere.yaml"], "there is no such file"),
+        (["baseline=x"], "baseline=x is none of the variants none, bahdanau, luong, transformer"),
+        (["seeds=0"], "different ones, such as [1,2,5], got 0"),
+        (["seeds=[1,1]"], "got [1, 1]"),
+        (["seeds=1,2"], "write a list as seeds='[a,b]'"),
+        (["seeds=two"], "seeds must be their number"),
+        (["budget.minutes=5", "budget.steps=10"], "has both minutes and steps"),
+        (["budget.minutes=0"], "the budget is not set"),
+        (["budget.minutes=-1"], "budget.minutes must be finite and > 0, got -1"),
+        (["budget.flops=inf"], "budget.flops must be finite and > 0, got inf"),
+        (["variants=5"], "variants: Cannot assign int"),
+        (["budget.minutes=long"], "budget.minutes"),
+        (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
+        (["budget=5"], "unknown key budget: set one of"),
+        (["trainer.max_steps=5"], "trainer.max_steps would make budgets unequal"),
+        (["seed=4"], "unknown key seed: did you mean seeds?"),
+        (["variants={a: ['seed=4']}"], "a: seed is chosen by mt-compare: set seeds="),
+        (["variants={a: [model=rnn]}"], "quote every setting"),
+        (["name=x"], "name is chosen by mt-compare"),
+        (["experiment=demo"], "experiment=... sets model, data and budget"),
+        (["model=rnn,transformer"], "make each of them a variant"),
+        (["optim.lrr=1"], "unknown key optim.lrr: did you mean optim.lr?"),
+        (["sedes=3"], "unknown key sedes: did you mean seeds?"),
+        (["variants={a/b: ['model=rnn']}"], "is no name for a variant"),
+        (["variants={a: 5}"], "variants.a must be a list of settings"),
+        (["variants={}"], "needs variants"),
+        (["tests={test: ['data.test.split=long']}"], "give the extra one another name"),
+        (
+            ["tests={long: ['data.train.split=long']}"],
+            "tests.long: data.train.split is not a setting of data.test.*",
+        ),
+        (["match_parameters=perhaps"], "match_parameters"),
+        (["runs=[a]", "seeds=3"], "seeds is for training, but runs compares existing translations"),
+        (["hyp={a: b}", "ref=c", "optim.lr=1"], "optim.lr=1 is for training"),
+        (["hydra/launcher=joblip"], "joblip"),
+    ],
+)
+def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        run(parse_arguments(arguments))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\nvariant: 3", "variant"),
+        ("variants: {a: [model=rnn", "cannot be read"),
+        ("- a\n- b", "is no comparison"),
+        ("variants: {a: [model=rnn]}", "the budget is not set"),
+        ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
+        (
+            "variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]",
+            "overrides: name is chosen by mt-compare",
+        ),
+    ],
+)
+def test_mistakes_in_files_get_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        run(parse_arguments([f"compare={tmp_path}/mine.yaml"]))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_request_without_runs_and_files_trains() -> None:
+    assert (
+        Request(parse_arguments([]).config).trains
+        and parse_arguments([]).config.compare == "default"
+    )
+    assert not parse_arguments(["runs=[a]"]).trains
