@@ -36,7 +36,7 @@ usage: mt-compare [compare=NAME] [key=value ...]
 
 Train and compare variants:
   mt-compare                      no attention, Bahdanau, Luong, Transformer; three seeds each
-  mt-compare compare=quick        the same in minutes
+  mt-compare compare=quick        short sentences, one seed: minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
   mt-compare compare=mine.yaml plan=true         check a comparison of your own, train nothing
   mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time

@@ -91,7 +91,7 @@ def needed_for_verdict(difference: SystemDifference, alpha: float = ALPHA) -> Ne
 def describe_needed(needed: Needed) -> str:
     """Describe in a clause how many seeds or sentences a decision would take."""
     if needed.seeds is not None:
-        return f"about {needed.seeds} seeds of each would be needed to tell"
+        return f"about {needed.seeds} seeds of each would be needed to tell them apart"
     if not needed.seeds_tested:
         runs = (
             f"about {needed.sentences} sentences to tell these runs apart, and "
@@ -101,10 +101,10 @@ def describe_needed(needed: Needed) -> str:
         return f"{runs}several seeds of each to tell the systems apart"
     if needed.sentences is not None:
         return (
-            "no number of seeds would tell, the test set is too small: "
+            "no number of seeds would be enough, the test set is too small: "
             f"about {needed.sentences} sentences would be needed"
         )
-    return f"not even {MAX_SEEDS} seeds would tell"
+    return f"not even {MAX_SEEDS} seeds would be enough"
 
 
 def power(effect: float, parts: VarianceParts, runs: int, alpha: float = ALPHA) -> float:
