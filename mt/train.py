@@ -33,6 +33,7 @@ from mt.run_folder import RunFolder, read_tensors
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
+from mt.training.selection import criterion
 from mt.training.testing import test_model
 from mt.training.trainer import Trainer, seed_everything
 
@@ -72,7 +73,10 @@ def train(config: Config) -> Evaluation | None:
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
         state = trainer.fit()
-        log.say(f"best validation at step {state.best_step:,} of {state.step:,}; model in {folder}")
+        log.say(
+            f"best validation by {criterion(state, config.trainer.val_metric)} at step "
+            f"{state.best_step:,} of {state.step:,}; model in {folder}"
+        )
         group.close()
         if not group.is_main:
             return None

@@ -101,11 +101,17 @@ class TrainerConfig:
         resumable=True,
     )
     val_metric: str = setting(
-        "bleu", "metric that selects the best model", choices=("bleu", "loss")
+        "bleu",
+        "metric that selects the best model; equal values of BLEU, and those below 1 or with fewer "
+        "than 25 matching 4-grams, are decided by the loss",
+        choices=("bleu", "loss"),
     )
     val_beam: int = setting(1, "beam size in validation; 1: greedy search", minimum=1)
     patience: int = setting(
-        0, "stop after N validations in a row without improvement; 0: no limit", resumable=True
+        0,
+        "stop after N validations in a row without improvement, not counting those during warm-up; "
+        "0: no limit",
+        resumable=True,
     )
     samples: int = setting(
         2, "number of validation sentences logged with their translations", resumable=True

@@ -39,8 +39,8 @@ def train_sentencepiece(lines: list[str], config: TokenizerConfig) -> bytes:
             unk_id=UNK,
             bos_id=BOS,
             eos_id=EOS,
-            # In bytes. SentencePiece silently drops longer lines.
-            max_sentence_length=max(len(line.encode()) for line in lines) + 1,
+            # In bytes, at least 10. SentencePiece silently drops longer lines.
+            max_sentence_length=max(10, max(len(line.encode()) for line in lines) + 1),
             train_extremely_large_corpus=len(lines) > 10_000_000,
             num_threads=TRAINING_THREADS,
             minloglevel=2,

@@ -125,6 +125,10 @@ class Bleu(SacreBleuMetric):
             scores = 100 * brevity * np.exp(np.log(precisions).mean(axis=1))
         return np.where(missed.all(axis=1) | (total == 0).any(axis=1), 0.0, scores)
 
+    def matches(self, total: np.ndarray) -> int:
+        """Return the number of matching n-grams of the highest order in a sum of statistics."""
+        return int(total[1 + self.metric.max_ngram_order])
+
     def details(self, result: Any) -> dict[str, Any]:
         return {
             "precisions": list(result.precisions),

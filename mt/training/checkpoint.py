@@ -19,6 +19,7 @@ UNKNOWN_VALUES: dict[str, Any] = {
     "training_minutes": math.nan,
     "flops": math.nan,
     "peak_memory": 0,
+    "best_loss": math.nan,
 }
 OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
@@ -37,7 +38,9 @@ class TrainingState:
     flops: float = 0.0  # as estimated by mt/training/flops.py
     peak_memory: int = 0  # bytes, as measured by mt/training/cost.py
     skipped: int = 0  # steps without an update, because a gradient was not finite
-    best: float | None = None  # validation metric of the saved model
+    # Validation metric of the saved model; BLEU that cannot tell models apart counts as 0.
+    best: float | None = None
+    best_loss: float = math.nan  # validation loss of the saved model
     best_step: int = 0
     validations_since_best: int = 0
     validated: int = -1  # step of the last validation

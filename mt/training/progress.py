@@ -83,13 +83,16 @@ class ProgressReporter:
             )
 
     def report_validation(
-        self, scores: ValidationScores, improved: bool, monitored: dict[str, float]
+        self, scores: ValidationScores, verdict: str, monitored: dict[str, float]
     ) -> None:
-        """Log and record the scores of a validation, and the values that the model monitors."""
+        """Log and record the scores of a validation, and the values that the model monitors.
+
+        `verdict` says that the model is the best so far; empty if it is not.
+        """
         state = self.state
         for line in scores.samples:
             self.log.say(line)
-        best = "  (best so far)" if improved else ""
+        best = verdict and f"  ({verdict})"
         self.log.say(f"validation at step {state.step:,}: {scores.summary()}{best}")
         if monitored:
             values = (f"{name} {value:.2f}" for name, value in monitored.items())

@@ -46,7 +46,8 @@ from mt.training.optim import (
 from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
-from mt.training.validation import ValidationScores, Validator
+from mt.training.selection import criterion, describe_criterion, update_best
+from mt.training.validation import Validator
 
 
 class Trainer:
@@ -189,29 +190,17 @@ class Trainer:
             self.model.eval()
             scores = self.validator(self.model)
             self.model.train()
-            improved = self._update_best(scores)
+            metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
+            improved = update_best(state, scores, metric, warmup)
             self._synchronise()
-            self.reporter.report_validation(scores, improved, self.model.monitored_values())
+            verdict = f"best so far by {describe_criterion(state, metric)}" if improved else ""
+            self.reporter.report_validation(scores, verdict, self.model.monitored_values())
             if improved and self.group.is_main:
                 facts = {**asdict(state), "bleu": scores.bleu, "loss": scores.loss}
                 write_tensors(self.folder.model, model_tensors(self.model), facts)
         self._save()
         self._synchronise()
         self.reporter.restart()
-
-    def _update_best(self, scores: ValidationScores) -> bool:
-        """Note a validation in the state and return whether it is the best so far."""
-        state, metric = self.state, self.config.trainer.val_metric
-        score = getattr(scores, metric)
-        improved = state.best is None or (
-            score > state.best if metric == "bleu" else score < state.best
-        )
-        state.validated = state.step
-        if improved:
-            state.best, state.best_step, state.validations_since_best = score, state.step, 0
-        else:
-            state.validations_since_best += 1
-        return improved
 
     def _save(self) -> None:
         """Save a checkpoint."""
@@ -290,7 +279,8 @@ class Trainer:
         if self.budget.fraction_spent(state) >= 1:
             return self.budget.limit_reached(state)
         count = state.validations_since_best
-        return f"no improvement in {count} validations (trainer.patience)"
+        name = criterion(state, self.config.trainer.val_metric)
+        return f"no improvement by {name} in {count} validations (trainer.patience)"
 
 
 def seed_everything(*numbers: int) -> None:

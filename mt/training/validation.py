@@ -15,7 +15,8 @@ from mt.data.prepare import PreparedData
 from mt.decoding.options import SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import autocast
-from mt.evaluation.metrics import HEADLINE, build_metrics
+from mt.evaluation.metric import MetricOptions
+from mt.evaluation.sacrebleu_metrics import Bleu
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -27,6 +28,7 @@ class ValidationScores:
 
     loss: float  # negative log-likelihood in nats per target token, without label smoothing
     bleu: float
+    matches: int  # 4-grams of the translations that are in their references
     samples: list[str]  # lines that show some translations
 
     def summary(self) -> str:
@@ -49,14 +51,13 @@ class Validator:
         ]
         self.pairs = data.val_pairs[group.rank :: group.world_size]
         # Notes: limitations of the scores that the user should know.
-        metrics, self.notes = build_metrics(config.data.languages()[1], names=[HEADLINE])
+        self.bleu, self.notes = Bleu.build(MetricOptions(config.data.languages()[1]))
         lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)
         if too_long := int((lengths > max_length).sum()):
             self.notes.append(
                 f"{too_long} validation pairs are longer than data.max_pieces: they count in BLEU, "
                 "for which they are split, but not in the loss"
             )
-        self.bleu = metrics[HEADLINE]
 
     def __call__(self, model: Seq2Seq) -> ValidationScores:
         """Return the scores of a model, which must be in evaluation mode."""
@@ -74,8 +75,10 @@ class Validator:
         for rank, part in enumerate(self.group.all_gather(rank_hypotheses)):
             hypotheses[rank :: self.group.world_size] = part
         sources, references = zip(*self.data.val_pairs, strict=True)
-        bleu = self.bleu.corpus_score(hypotheses, [list(references)])
-        return ValidationScores(loss, bleu, self._samples(sources, hypotheses, references))
+        prepared = self.bleu.prepare_references([list(references)])
+        total = self.bleu.sentence_statistics(hypotheses, prepared).sum(0)
+        bleu, matches = self.bleu.score(total)[0], self.bleu.matches(total)
+        return ValidationScores(loss, bleu, matches, self._samples(sources, hypotheses, references))
 
     @torch.no_grad()
     def _loss(self, model: Seq2Seq) -> float:

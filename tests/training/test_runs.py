@@ -123,6 +123,7 @@ def test_two_ranks_equal_one_with_twice_the_accumulation(tiny_run, tmp_path):
 WITHOUT_IMPROVEMENT = [
     "model/size=tiny",
     "optim.lr=0",
+    "optim.warmup=1",
     "trainer.val_every=2",
     "trainer.patience=2",
 ]
