@@ -177,13 +177,13 @@ class LinearAttention(Pattern):
         attention: DotProductAttention,
     ) -> tuple[Tensor, Tensor | None]:
         with torch.autocast(query.device.type, enabled=False):
-            query, key, value = self._features(query, key, value)
-            if visibility.valid is not None:
-                key = key * visibility.valid[:, None, :, None]
+            log_query, log_key, value = self._log_features(query, key, value)
             if attention.need_weights:
-                return linear.pairwise(query, key, value, visibility)
+                return linear.pairwise(log_query, log_key, value, visibility)
+            if visibility.valid is not None:
+                log_key = log_key.masked_fill(~visibility.valid[:, None, :, None], -torch.inf)
             compute = linear.causal if visibility.causal else linear.bidirectional
-            return compute(query, key, value), None
+            return compute(log_query, log_key, value), None
 
     def step(
         self,
@@ -196,16 +196,14 @@ class LinearAttention(Pattern):
     ) -> tuple[Tensor, Tensor | None, Cache]:
         """Attend as `Pattern.step` does, without weights: the cache holds only sums over tokens."""
         with torch.autocast(query.device.type, enabled=False):
-            query, key, value = self._features(query, key, value)
-            state, norm = key.mT @ value, key.sum(-2)
-            if cache is not None:
-                state, norm = cache[0] + state, cache[1] + norm
-            context = linear.safe_divide(query @ state, query @ norm[..., None])
-            return context, None, (state, norm)
+            context, cache = linear.step(*self._log_features(query, key, value), cache)
+            return context, None, cache
 
-    def _features(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _log_features(
+        self, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         key, value = (repeat_heads(x, query.shape[1]) for x in (key, value))
-        return linear.feature_map(query), linear.feature_map(key), value.float()
+        return linear.log_feature_map(query), linear.log_feature_map(key), value.float()
 
 
 def multiscale_pattern(config: TransformerConfig) -> Pattern:
