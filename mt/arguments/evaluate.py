@@ -22,7 +22,7 @@ examples:
   mt-evaluate runs/demo --src news.en --ref news.de
   mt-evaluate --hyp output.de --src news.en --ref news.de --lang de
 
-Files may be compressed (.gz, .xz, .zst). Exit codes: 0 success, 1 failure, 2 wrong usage.
+Files may be compressed (gzip, xz, zstd, bzip2). Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
 DEFAULT_BEAM = 5
 DEFAULT_BATCH_TOKENS = 8192

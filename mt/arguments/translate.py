@@ -94,7 +94,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="read lines from FILE (also .gz, .xz, .zst) instead of standard input",
+        help="read lines from FILE (text, gzip, xz, zstd or bzip2) instead of standard input",
     )
     parser.add_argument(
         "--output",

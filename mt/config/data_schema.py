@@ -14,8 +14,8 @@ class SplitConfig:
 
     src: Any = setting(
         None,
-        "source text, one sentence per line: a path or a list of paths; .gz, .xz and .zst are "
-        "decompressed",
+        "source text, one sentence per line: a path or a list of paths; gzip, xz, zstd and bzip2 "
+        "are decompressed",
     )
     tgt: Any = setting(None, "target text, aligned with src line by line")
     file: Any = setting(

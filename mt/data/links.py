@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mt.data.alignment_words import count_words
-from mt.data.text_files import open_bytes
+from mt.data.text_files import read_lines
 from mt.errors import MTError
 
 Link = tuple[int, int]
@@ -59,12 +59,11 @@ def format_links(links: Links) -> str:
 
 
 def read_links(path: Path) -> list[Links]:
-    """Read the links of each line of a file, plain or compressed (.gz, .xz, .zst).
+    """Read the links of each line of a file, plain or compressed.
 
     Raises MTError with file and line if a line is wrong.
     """
-    with open_bytes(path) as file:
-        return parse_lines((line.decode("utf-8", "replace") for line in file), str(path))
+    return parse_lines(read_lines(path), str(path))
 
 
 def parse_lines(lines: Iterable[str], name: str) -> list[Links]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mt.data.cleaning import SURROGATE
-from mt.data.text_files import COMPRESSED, read_lines
+from mt.data.file_formats import COMPRESSED
+from mt.data.text_files import read_lines
 from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError
 
@@ -95,13 +96,17 @@ def file_kind(path: Path) -> str:
 
     Raises UsageError if no reader is known for it.
     """
-    kind = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    kind = suffixes[-1] if suffixes else ""
     if kind not in READERS:
         *others, last = READERS
         raise UsageError(
             f"unknown format of {path}: "
             f"a file with both sides ends in {', '.join(others)} or {last}, "
-            "optionally followed by .gz, .xz or .zst; for one file per side use src and tgt"
+            f"optionally followed by {', '.join(COMPRESSED[:-1])} or {COMPRESSED[-1]}; "
+            "for one file per side use src and tgt"
         )
     return kind
 
@@ -127,6 +132,6 @@ READERS: dict[str, Reader] = {
     ".tmx": lambda path, _, languages, warn: TmxReader(path, languages, warn).pairs(),
 }
 
-# Suffix -> version of its reader, if it once yielded other pairs for the same file. It is part of the
-# fingerprint of a corpus.
+# Suffix -> version of its reader, if it once yielded other pairs for the same file. It is part of
+# the fingerprint of a corpus.
 VERSIONS = {".tmx": 2}

@@ -1,19 +1,29 @@
-"""Opening of text files, compressed or not, and their lines."""
+"""Text files as every command reads them: opened, decompressed and split into lines.
+
+Formats are recognised by their first bytes, whatever a file is called. What is neither text nor one
+of the compressed formats is refused by name.
+"""
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import io
-import lzma
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO
 
+from mt.data.file_formats import (
+    COMPRESSED,
+    decompressor,
+    foreign_format,
+    looks_like_unmarked_utf16,
+    marked_encoding,
+)
 from mt.errors import MTError
 
-COMPRESSED = (".gz", ".xz", ".zst")
+UTF8_MARK = b"\xef\xbb\xbf"
 
 
 def check_file(path: Path) -> None:
@@ -26,65 +36,135 @@ def check_file(path: Path) -> None:
         path.open("rb").close()
 
 
-@contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
+@contextlib.contextmanager
+def _file_errors(name: Path | str) -> Iterator[None]:
     """Convert file errors to MTError."""
     try:
         yield
     except FileNotFoundError:
-        raise MTError(f"no such file: {path}") from None
+        raise MTError(f"no such file: {name}") from None
     except IsADirectoryError:
-        raise MTError(f"{path} is a folder: give the files in it") from None
+        raise MTError(f"{name} is a folder: give the files in it") from None
     except PermissionError:
-        raise MTError(f"no permission to read {path}") from None
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        damaged = path.suffix in COMPRESSED
+        raise MTError(f"no permission to read {name}") from None
+    except (EOFError, OSError, zlib.error, LZMAError) as error:
+        # Errors of the operating system have a number, those of decompressors have none.
+        damaged = getattr(error, "errno", None) is None
         hint = "; the file is damaged or truncated: download it again" if damaged else ""
-        raise MTError(f"cannot read {path}: {error}{hint}") from error
+        raise MTError(f"cannot read {name}: {error}{hint}") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_raw(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for its bytes as stored."""
     with _file_errors(path), path.open("rb") as stream:
         yield stream
 
 
-@contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for its bytes, decompressed according to its suffix."""
-    with _file_errors(path), _decompress(path) as stream:
-        yield stream
+@contextlib.contextmanager
+def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file for its bytes, decompressed. Raises MTError for formats that cannot be read."""
+    with _file_errors(path), path.open("rb") as stream:
+        yield _decompress(stream, path)
 
 
-def _decompress(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.suffix == ".xz":
-        return lzma.open(path, "rb")
-    if path.suffix == ".zst":
-        import pyarrow  # slow to import: a tenth of a second
-
-        # Arrow's reader detects truncated archives.
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"), 1 << 20)
-    return path.open("rb")
+def _decompress(stream: IO[bytes], name: Path | str) -> io.BufferedReader:
+    """Return a stream of the decompressed bytes; see `open_bytes`."""
+    # Peeking needs a buffer. Standard input has one, which must not be hidden by another.
+    buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore[type-var]
+    head = buffered.peek()
+    suffix = Path(name).suffix.lower()
+    if suffix in COMPRESSED and not decompressor(head):
+        raise MTError(
+            f"cannot read {name}: its content is not compressed text, whatever its name says; "
+            "the file is damaged, or should be renamed"
+        )
+    while decompress := decompressor(head):  # an archive may hold another one
+        buffered = io.BufferedReader(decompress(buffered), 1 << 17)
+        head = buffered.peek()
+    if format_name := foreign_format(head):
+        raise MTError(f"{name} is {format_name}, not text: extract or convert it first")
+    return buffered  # type: ignore[return-value]
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    r"""Yield the lines of a UTF-8 text file without line ends and byte order mark.
+    """Yield the lines of a text file, as `decode_lines` does.
 
-    Only "\n" ends a line; one "\r" before it is dropped. U+2028, U+0085 or a vertical tab inside a
-    sentence therefore do not shift the lines against the other side.
+    Raises MTError, with the line, if the file cannot be decoded.
     """
-    with open_bytes(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise MTError(
-                    f"{path}, line {number}: not UTF-8 at byte {error.start + 1}; "
-                    "convert the file, for example with iconv -t utf-8"
-                ) from None
-            yield text.removesuffix("\n").removesuffix("\r")
+    with open_lines(path) as lines:
+        yield from lines
+
+
+@contextlib.contextmanager
+def open_lines(path: Path, errors: str = "strict") -> Iterator[Iterator[str]]:
+    """Open a text file for its lines, as `decode_lines` yields them; check its format at once."""
+    with contextlib.ExitStack() as stack:
+        with _file_errors(path):
+            stream = _decompress(stack.enter_context(path.open("rb")), path)
+        yield _decode(stream, path, errors)
+
+
+def decode_lines(stream: IO[bytes], name: Path | str, errors: str = "strict") -> Iterator[str]:
+    r"""Yield the lines of a stream, decompressed, without line ends and byte order mark.
+
+    Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Only "\n" ends a line; one "\r"
+    before it is dropped. U+2028, U+0085 or a vertical tab inside a sentence therefore do not shift
+    the lines against the other side.
+
+    Args:
+        stream: The bytes as stored.
+        name: The name of the stream in messages.
+        errors: "strict" to raise MTError for invalid bytes; "surrogateescape" to keep invalid bytes
+            of UTF-8 as surrogates and replace those of other encodings.
+    """
+    with _file_errors(name):
+        buffered = _decompress(stream, name)
+    yield from _decode(buffered, name, errors)
+
+
+def _decode(stream: io.BufferedReader, name: Path | str, errors: str) -> Iterator[str]:
+    """Yield the lines of a decompressed stream; see `decode_lines`."""
+    with _file_errors(name):
+        head = stream.peek()
+        if not head:
+            return  # a terminal would wait for a second end of input
+        encoding = marked_encoding(head)
+        if encoding is None and looks_like_unmarked_utf16(head):
+            raise MTError(
+                f"{name} looks like UTF-16 without a byte order mark: "
+                "convert it, for example with iconv -f utf-16le -t utf-8"
+            )
+        lines = _wide_lines(stream, encoding, errors) if encoding else _utf8_lines(stream, errors)
+        number = 0
+        try:
+            for number, line in enumerate(lines, start=1):
+                text = line.removesuffix("\n")
+                if number == 1 and text is line and "\r" in line.rstrip("\r"):
+                    raise MTError(
+                        f"{name} has no line feed but {line.count(chr(13)):,} carriage returns: "
+                        r"its lines end in CR only; convert it, for example with tr '\r' '\n'"
+                    )
+                yield text.removesuffix("\r")
+        except UnicodeDecodeError as error:
+            place = f" at byte {error.start + 1}" if encoding is None else ""
+            raise MTError(
+                f"{name}, line {number + 1}: not {(encoding or 'utf-8').upper()}{place}; "
+                "convert the file, for example with iconv -t utf-8"
+            ) from None
+
+
+def _utf8_lines(stream: IO[bytes], errors: str) -> Iterator[str]:
+    for number, line in enumerate(stream):
+        yield (line if number else line.removeprefix(UTF8_MARK)).decode("utf-8", errors)
+
+
+def _wide_lines(stream: IO[bytes], encoding: str, errors: str) -> Iterator[str]:
+    """Yield the lines of UTF-16 or UTF-32."""
+    errors = "strict" if errors == "strict" else "replace"
+    text = io.TextIOWrapper(stream, encoding, errors, newline="\n")
+    try:
+        yield from text
+    finally:
+        with contextlib.suppress(ValueError):  # the stream is closed
+            text.detach()  # else it would close the stream

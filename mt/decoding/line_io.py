@@ -8,35 +8,29 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from mt.cli import say
-from mt.data.text_files import open_bytes
+from mt.data.text_files import decode_lines, open_lines
 from mt.decoding.line_chunks import split_into_chunks
 from mt.errors import MTError
 
 
-def decode_lines(stream: IO[bytes]) -> Iterator[str]:
-    """Yield the lines of a UTF-8 stream. Lines end at LF only; a CR before it is removed.
+@contextlib.contextmanager
+def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Iterator[Iterable[str]]:
+    """Open the given sentences, else the lines of a file, else those of standard input.
 
     Invalid bytes become surrogates, which the translator counts and replaces.
     """
-    for line in stream:
-        yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
-
-
-@contextlib.contextmanager
-def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Iterator[Iterable[str]]:
-    """Open the given sentences, else the lines of a file, else those of standard input."""
     if sentences:
         yield sentences
     elif path:
-        with open_bytes(Path(path)) as file:
-            yield decode_lines(file)
+        with open_lines(Path(path), errors="surrogateescape") as lines:
+            yield lines
     else:
         if sys.stdin.isatty() and not quiet:
             say("reading lines from the keyboard; end with Ctrl-D")
-        yield decode_lines(sys.stdin.buffer)
+        yield decode_lines(sys.stdin.buffer, "standard input", errors="surrogateescape")
 
 
 @contextlib.contextmanager
@@ -70,8 +64,7 @@ def read_pairs(
     Raises MTError if there are not as many targets as sources.
     """
     sources, count = iter(sources), 0
-    with open_bytes(target_path) as file:
-        targets = decode_lines(file)
+    with open_lines(target_path, errors="surrogateescape") as targets:
         for chunk in split_into_chunks(sources, chunk_size):
             pairs = list(zip(chunk, islice(targets, len(chunk)), strict=False))
             if len(pairs) < len(chunk):
