@@ -13,6 +13,7 @@ from mt.config.schema import DataConfig
 from mt.data.arrow_files import PIECES, TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
 from mt.data.cleaning import Cleaner, normalise
 from mt.data.corpus import RawCorpus
+from mt.data.empty_sides import describe_empty_sides
 from mt.data.encoding import PairEncoder
 from mt.data.links import check_gold, parse_lines
 from mt.data.sources import PairSource
@@ -23,6 +24,7 @@ from mt.run_folder import WORD_COUNTS
 
 ANNOTATIONS = "test.annotations.json"
 REPORT = "report.json"
+HELD_OUT_NAMES = {"val": "validation", "test": "test"}
 PROGRESS_SECONDS = 15.0
 
 Log = Callable[[str], None]
@@ -42,9 +44,10 @@ class Pipeline:
         """Run all steps. Trains a tokenizer unless one is given."""
         held_out = {"val": list(corpus.val.pairs()), "test": list(corpus.test.pairs())}
         for split, pairs in held_out.items():
+            name = HELD_OUT_NAMES[split]
             if not pairs:
-                name = "validation" if split == "val" else split
                 raise MTError(f"the {name} corpus is empty: check data.{split}")
+            describe_empty_sides(name, f"data.{split}", pairs)  # raises if all are empty
             write_arrow(self.folder / f"{split}.text.arrow", TEXT, text_tables(pairs))
         self._write_annotations(corpus.test, held_out["test"])
         texts = self._clean(corpus.train, held_out["val"] + held_out["test"])

@@ -25,7 +25,8 @@ from mt.config.schema import Config, DataConfig
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.corpus import RawCorpus, load_corpus
-from mt.data.pipeline import ANNOTATIONS, REPORT, Log, Pipeline
+from mt.data.empty_sides import describe_empty_sides
+from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
@@ -90,6 +91,8 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
             "free disk space there or set data.cache"
         ) from error
     data = load_prepared(folder, [source.weight for source in corpus.train])
+    for split, pairs in (("val", data.val_pairs), ("test", data.test_pairs)):
+        data.report += describe_empty_sides(HELD_OUT_NAMES[split], f"data.{split}", pairs)
     data.report += [
         f"{source.name}: each pair is seen {source.weight:g} times an epoch"
         for source in corpus.train

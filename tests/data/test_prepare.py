@@ -103,6 +103,40 @@ def test_second_start_reads_the_cache(config: DataConfig, monkeypatch: pytest.Mo
     assert second.tokenizer.serialized() == first.tokenizer.serialized()
 
 
+def test_empty_sides_of_validation_and_test_are_counted_and_named(
+    config: DataConfig, tmp_path: Path
+) -> None:
+    pairs = [(source, "" if i % 2 else target) for i, (source, target) in enumerate(PAIRS[:40])]
+    config.val = write_split(tmp_path, "holes", [*pairs, ("", "blank source"), ("x", "\u00ad \t")])
+    expected = [
+        "validation set: 1 of 42 sources are empty or null (pairs 41): "
+        "they are scored as they are; better remove these pairs",
+        "validation set: 21 of 42 targets are empty or null "
+        "(pairs 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, ...): "
+        "they are scored as they are; better remove these pairs",
+    ]
+    for _ in range(2):  # prepared, and from the cache
+        assert run(config)[0].report[-2:] == expected
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_set_without_any_target_or_source_is_refused(
+    config: DataConfig, tmp_path: Path, split: str
+) -> None:
+    path = tmp_path / "null.jsonl"
+    name = "validation" if split == "val" else "test"
+    for record, side in (
+        ({"src": "a", "tgt": None}, "targets"),
+        ({"src": "", "tgt": "b"}, "sources"),
+    ):
+        path.write_text(f"{json.dumps(record)}\n" * 3, encoding="utf-8")
+        setattr(config, split, SplitConfig(file=str(path), columns=["src", "tgt"]))
+        with pytest.raises(
+            MTError, match=f"all 3 {side} of the {name} set are empty or null: check data.{split}"
+        ):
+            run(config)
+
+
 def test_hash_follows_content_and_settings(config: DataConfig, tmp_path: Path) -> None:
     hashes = [run(config)[0].hash]
     source = Path(config.train.src)
