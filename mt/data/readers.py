@@ -56,31 +56,53 @@ def read_tsv(path: Path, columns: tuple[int, int]) -> Pairs:
 def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
     """Yield the pairs of a file with one JSON object on each line.
 
-    An object is `{"en": ..., "de": ...}`, or has such an object under the key `translation`.
+    An object is `{"en": ..., "de": ...}`, or has such an object under the key `translation`. null
+    becomes an empty side. Raises MTError, with the line and what it holds, for anything else.
     """
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
+        place = f"{path}, line {number}"
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise MTError(
-                f"{path}, line {number}: not a JSON object on one line ({error})"
-            ) from None
+            if number == 1 and line.lstrip().startswith("["):
+                raise _json_list_error(path) from None
+            raise MTError(f"{place}: not a JSON object on one line ({error})") from None
         if isinstance(record, dict) and isinstance(record.get("translation"), dict):
             record = record["translation"]
-        if not isinstance(record, dict) or any(key not in record for key in keys):
-            content = ", ".join(record) if isinstance(record, dict) else type(record).__name__
+        if not isinstance(record, dict):
+            if number == 1 and isinstance(record, list) and isinstance(next(iter(record), 0), dict):
+                raise _json_list_error(path)
             raise MTError(
-                f"{path}, line {number}: no keys {keys[0]} and {keys[1]}, found: {content}; "
+                f"{place}: {_json_type(record)}, not an object with keys {' and '.join(keys)}"
+            )
+        if any(key not in record for key in keys):
+            raise MTError(
+                f"{place}: no keys {keys[0]} and {keys[1]}, found: {', '.join(record) or 'none'}; "
                 "name them with columns=[...]"
             )
-        source, target = (record[key] for key in keys)
-        if not all(isinstance(side, str | None) for side in (source, target)):
-            raise MTError(f"{path}, line {number}: {keys[0]} and {keys[1]} must be text")
-        # null becomes an empty side, which cleaning counts. An escape may encode a lone surrogate,
-        # which has no UTF-8 form.
-        yield SURROGATE.sub("\ufffd", source or ""), SURROGATE.sub("\ufffd", target or "")
+        for key in keys:
+            if not isinstance(record[key], str | None):
+                raise MTError(f"{place}: {key} must be text, found {_json_type(record[key])}")
+        # An escape may encode a lone surrogate, which has no UTF-8 form.
+        source, target = (SURROGATE.sub("\ufffd", record[key] or "") for key in keys)
+        yield source, target
+
+
+def _json_list_error(path: Path) -> MTError:
+    return MTError(
+        f"{path}: the file holds one JSON list, not one object on each line; "
+        "convert it, for example with jq -c '.[]'"
+    )
+
+
+def _json_type(value: object) -> str:
+    """Return the JSON name of a value's type, with the length of a list."""
+    if isinstance(value, list):
+        return f"a list of {len(value):,}"
+    names = {dict: "an object", bool: "a truth value", type(None): "null", str: "a string"}
+    return names.get(type(value), "a number")
 
 
 def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Warn) -> Pairs:

@@ -171,12 +171,21 @@ def test_json_lines_read_the_keys_of_the_languages_or_those_named(tmp_path: Path
     assert read(lines({"en": None, "de": "x"})) == [("", "x")]
     for bad, message in (
         ("{", "line 2: not a JSON object"),
-        ("[1]", "found: list"),
+        ("[1]", "line 2: a list of 1, not an object with keys en and de"),
+        ("null", "line 2: null, not an object"),
+        ({"en": ["a", "b"], "de": "x"}, "line 2: en must be text, found a list of 2"),
+        ({"en": "a", "de": {"text": "x"}}, "line 2: de must be text, found an object"),
+        ({"en": "a", "de": True}, "line 2: de must be text, found a truth value"),
         ({"en": "x"}, "found: en"),
-        ({"en": 1, "de": "x"}, "must be text"),
+        ({"en": 1, "de": "x"}, "en must be text, found a number"),
     ):
         with pytest.raises(MTError, match=message):
             read(lines(flat[0], bad))
+    for text in (json.dumps(flat), json.dumps(flat, indent=2), "[\n" + json.dumps(flat[0]) + "\n]"):
+        with pytest.raises(MTError, match=r"one JSON list, .*with jq -c '\.\[\]'"):
+            read(lines(text))
+    with pytest.raises(MTError, match="line 1: a list of 2, not an object"):
+        read(lines(["a house", "ein Haus"]))
 
 
 def test_tmx_finds_region_codes_and_leaves_out_inline_codes(tmp_path: Path) -> None:
