@@ -36,7 +36,7 @@ class Visibility:
     causal: bool = False  # hide later keys
 
     def mask(self, allowed: Tensor | None = None) -> Tensor | None:
-        """Combine visibility and `allowed` ([..., T, S] bool) into one mask.
+        """Combine visibility and `allowed` ([..., T, S] or [..., H, T, S] bool) into one mask.
 
         Returns a mask that broadcasts to [B, H, T, S], or None if every query may see every key.
         """

@@ -17,25 +17,24 @@ from mt.layers.losses import ExtraLoss
 
 Selection = Callable[[Tensor, Tensor | None], Tensor]
 
-# Finite, because -inf would turn a fully masked row into NaN, and NaN * 0 stays NaN. entmax sums
-# and squares its input, so that the smallest float would overflow.
-ENTMAX_FILL = -1e9
+# Scores that are lower than the largest by 1 (sparsemax) or 2 (1.5-entmax) have no weight. No score
+# needs to be lower than this, and squares of much lower ones would overflow.
+LOWEST_DIFFERENCE = -1e4
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Compute exp(e_j) / sum_k exp(e_k): every visible key gets some weight."""
-    lowest = torch.finfo(scores.dtype).min
-    return _masked(lambda x: x.softmax(-1, dtype=torch.float32), scores, mask, lowest)
+    return _masked(lambda x: x.softmax(-1, dtype=torch.float32), scores, mask)
 
 
 def masked_sparsemax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Project the scores onto the simplex: few keys get weight (Martins and Astudillo 2016)."""
-    return _masked(lambda x: sparsemax(x.float(), dim=-1), scores, mask, ENTMAX_FILL)
+    return _masked(lambda x: sparsemax(_below_largest(x), dim=-1), scores, mask)
 
 
 def masked_entmax15(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Compute 1.5-entmax, between softmax and sparsemax (Peters, Niculae and Martins 2019)."""
-    return _masked(lambda x: entmax15(x.float(), dim=-1), scores, mask, ENTMAX_FILL)
+    return _masked(lambda x: entmax15(_below_largest(x), dim=-1), scores, mask)
 
 
 SELECTIONS: dict[str, Selection] = {
@@ -45,13 +44,25 @@ SELECTIONS: dict[str, Selection] = {
 }
 
 
-def _masked(
-    function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor | None, fill: float
-) -> Tensor:
-    """Apply `function` to scores masked with `fill`; fully masked rows become zeros."""
+def _masked(function: Callable[[Tensor], Tensor], scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Apply `function` to masked scores; fully masked rows become zeros."""
     if mask is None:
         return function(scores)
-    return function(scores.masked_fill(~mask, fill)) * mask.any(-1, keepdim=True)
+    return function(mask_scores(scores, mask)) * mask.any(-1, keepdim=True)
+
+
+def mask_scores(scores: Tensor, mask: Tensor) -> Tensor:
+    """Replace hidden scores with the lowest number of their type.
+
+    It is finite, because -inf would turn a fully masked row into NaN, and NaN * 0 stays NaN.
+    """
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+
+
+def _below_largest(scores: Tensor) -> Tensor:
+    """Subtract the largest score of each row, in float32."""
+    scores = scores.float()
+    return (scores - scores.detach().amax(-1, keepdim=True)).clamp(min=LOWEST_DIFFERENCE)
 
 
 class Selector(nn.Module):

@@ -69,7 +69,9 @@ class TransformerConfig:
         choices=("softmax", "sparsemax", "entmax15"),
     )
     softcap: float = setting(
-        0.0, "soft cap c of the query-key products s: c tanh(s / c); 0: no cap"
+        0.0,
+        "soft cap c of the query-key products s, with those of position shaw: c tanh(s / c); 0: no "
+        "cap",
     )
     qk_norm: bool = setting(False, "normalise the queries and keys of each head in self-attention")
     norm: str = setting(

@@ -6,12 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers.transformer_attention import inputs, make_visibility
+from helpers.transformer_attention import HEADS, WIDTH, inputs, make_visibility
 from mt.attention.masks import Visibility
+from mt.attention.recurrent.hard import masked_log_softmax
+from mt.attention.select import SELECTIONS
 from mt.attention.transformer import linear
-from mt.attention.transformer.layouts import DotProductAttention
-from mt.attention.transformer.patterns import LinearAttention
-from mt.attention.transformer.positions import NoPositions
+from mt.attention.transformer.layouts import DotProductAttention, FullLayout
+from mt.attention.transformer.patterns import AdaptiveSpan, LinearAttention
+from mt.attention.transformer.positions import NoPositions, build_positions, relative_positions
+from mt.config.schema import TransformerConfig
 
 # Scores or features are multiplied by the gain. float32 has seven digits: the larger a score, the
 # larger the error of its exponential.
@@ -95,3 +98,44 @@ def test_a_large_later_key_does_not_hide_small_earlier_ones():
     at = torch.arange(66)
     context = LinearAttention().attend(key, key, value, Visibility(at, at, causal=True), PLAIN)[0]
     assert context[0, 0, 64].item() == pytest.approx(64 / 65)
+
+
+def test_keys_beyond_an_adaptive_span_are_hidden_from_any_score():
+    """They had a score of -1e4, which other scores fall below and this one exceeds."""
+    pattern = AdaptiveSpan(1, max_span=2, cost=0.0)
+    key = torch.zeros(1, 1, 40, 1)
+    key[:, :, 0] = 2e4
+    at = torch.arange(40)
+    watched = DotProductAttention(NoPositions(), need_weights=True)
+    for causal in (False, True):
+        weights = pattern.attend(key + 1, key, key, Visibility(at, at, causal=causal), watched)[1]
+        assert weights is not None and (weights[..., 6:, 0] == 0).all()
+        context = pattern.attend(key + 1, key, key, Visibility(at, at, causal=causal), PLAIN)[0]
+        assert (context[:, :, 6:] == 0).all() and context[0, 0, 0] == 2e4
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_hidden_keys_get_no_weight_beside_the_lowest_scores(name):
+    scores, mask = torch.tensor([[-1e10, -2e10, 5.0]]), torch.tensor([[True, True, False]])
+    assert SELECTIONS[name](scores, mask).tolist() == [[1, 0, 0]]
+    log_p = masked_log_softmax(scores, mask)
+    assert log_p.exp().tolist() == [[1, 0, 0]] and log_p.isfinite().all()
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
+def test_soft_cap_bounds_products_with_vectors_of_shaw(causal):
+    length, cap = 20, 2.0
+    query, key, value = inputs(length)
+    config = TransformerConfig(heads=HEADS)
+    scheme = build_positions("shaw", config, HEADS * WIDTH, 1, causal).for_layer(0)
+    with torch.no_grad():
+        scheme.key.weight.mul_(1000)
+    visibility = make_visibility(length, causal)
+    attention = DotProductAttention(scheme, softcap=cap, need_weights=True)
+    weights = FullLayout().attend(query, key, value, visibility, attention)[1]
+    offset = relative_positions(visibility.query_positions, visibility.key_positions)
+    vectors = scheme.key.weight[offset.clamp(-16, 16) + 16].double()  # [T, S, D]
+    products = (query[..., None, :] * (key[:, :, None] + vectors)).sum(-1) / WIDTH**0.5
+    scores = cap * torch.tanh(products / cap)
+    expected = scores.masked_fill(~visibility.mask(), -torch.inf).softmax(-1)
+    torch.testing.assert_close(weights, expected, atol=1e-5, rtol=1e-4, check_dtype=False)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mt.attention.select import Selector
+from mt.attention.select import Selector, mask_scores
 from mt.layers.losses import ExtraLoss
 
 
@@ -27,7 +27,7 @@ def one_hot_argmax(scores: Tensor) -> Tensor:
 
 def masked_log_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Return log-probabilities [..., S] in float32, finite even in fully masked rows."""
-    return scores.float().masked_fill(~mask, -1e9).log_softmax(-1)
+    return mask_scores(scores.float(), mask).log_softmax(-1)
 
 
 class Reinforce(Selector):

@@ -27,27 +27,29 @@ def attend(
     mask: Tensor | None = None,
     bias: Tensor | None = None,
     *,
+    products: Tensor | None = None,
     context_bias: Callable[[Tensor], Tensor] | None = None,
     select: Selection = masked_softmax,
     softcap: float = 0.0,
     dropout_p: float = 0.0,
     need_weights: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute select(cap(Q K^T / sqrt(D)) + bias) V (Vaswani et al. 2017, equation 1).
+    """Compute select(cap(Q K^T / sqrt(D) + products) + bias) V (Vaswani et al. 2017, equation 1).
 
-    query [..., H, T, D], key and value [..., H, S, D]; mask (bool, True: may attend) and bias
-    broadcast to [..., H, T, S]. Returns the context [..., H, T, D] and the weights [..., H, T, S],
-    or None if `need_weights` is False.
+    query [..., H, T, D], key and value [..., H, S, D]; mask (bool, True: may attend), products and
+    bias broadcast to [..., H, T, S]. Returns the context [..., H, T, D], and the weights
+    [..., H, T, S] or None if `need_weights` is False.
 
     `context_bias` maps the weights to a term that is added to the context (Shaw et al. 2018).
     `softcap` c > 0 bounds the scores: c tanh(s / c) (Gemma 2, 2024). `dropout_p` applies in any
     mode; the caller passes 0 in evaluation.
     """
-    fusible = context_bias is None and select is masked_softmax and not softcap
+    simple = products is None and context_bias is None
+    fusible = simple and select is masked_softmax and not softcap
     if fusible and not need_weights and query.device.type != "cpu":
         return attend_fused(query, key, value, mask, bias, dropout_p), None
     context, weights = attend_eager(
-        query, key, value, mask, bias, context_bias, select, softcap, dropout_p
+        query, key, value, mask, bias, context_bias, select, softcap, dropout_p, products
     )
     return context, weights if need_weights else None
 
@@ -62,16 +64,19 @@ def attend_eager(
     select: Selection = masked_softmax,
     softcap: float = 0.0,
     dropout_p: float = 0.0,
+    products: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Compute `attend` with two matrix products; return context and weights.
 
     If the keys are float32, everything is float32, under autocast too.
     """
     if key.dtype == torch.float32 and torch.is_autocast_enabled(key.device.type):
-        options = (mask, bias, context_bias, select, softcap, dropout_p)
+        options = (mask, bias, context_bias, select, softcap, dropout_p, products)
         with torch.autocast(key.device.type, enabled=False):
             return attend_eager(query.float(), key, value.float(), *options)
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
+    if products is not None:
+        scores = scores + products.to(scores.dtype)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
     if bias is not None:

@@ -55,8 +55,10 @@ class DotProductAttention:
         positions = query_positions, key_positions
         bias = self.scheme.bias(query, *positions, self.heads)
         if self.extra_bias is not None:
-            extra = self.extra_bias(query, *positions, self.heads)
-            bias = extra if bias is None else bias + extra
+            bias = add_present(bias, self.extra_bias(query, *positions, self.heads))
+        products = self.scheme.key_products(query, *positions, self.heads)
+        if not self.softcap:
+            products, bias = None, add_present(products, bias)
         has_context_bias = type(self.scheme).context_bias is not PositionScheme.context_bias
         return attend(
             query,
@@ -64,6 +66,7 @@ class DotProductAttention:
             value,
             mask,
             bias,
+            products=products,
             context_bias=self._context_bias(*positions) if has_context_bias else None,
             select=self.select,
             softcap=self.softcap,
@@ -101,11 +104,21 @@ class DotProductAttention:
         return torch.cat(contexts, -2), torch.cat(weights, -2)
 
 
+def add_present(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Add two tensors, either of which may be missing."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
 class Layout:
     """Base class of layouts."""
 
     def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
-        """Return which keys each query may attend to, [..., T, S] bool; None: all of them."""
+        """Return which keys each query may attend to, bool; None: all of them.
+
+        The shape is [..., T, S], or [..., H, T, S] if heads differ.
+        """
         raise NotImplementedError
 
     def sparse_is_faster(self, length: int) -> bool:

@@ -27,7 +27,6 @@ from mt.attention.transformer.positions import ALL_HEADS, relative_positions
 from mt.config.schema import TransformerConfig
 
 Cache = tuple[Tensor, ...]  # batch first
-MASKED_SCORE = -1e4  # its weight and its gradient are 0
 
 
 class Pattern(nn.Module):
@@ -92,7 +91,8 @@ class AdaptiveSpan(Pattern):
 
     The weight of a key at distance d is proportional to m(d) exp(e), with the mask m(d) =
     clamp((R + z - d) / R, 0, 1), the head's span z in [0, max_span] and a ramp of R, all in tokens.
-    The loss term is `cost` times the mean span. Spans start at `max_span`.
+    Keys with m(d) = 0 are hidden. The loss term is `cost` times the mean span. Spans start at
+    `max_span`.
     """
 
     RAMP = 4
@@ -122,7 +122,8 @@ class AdaptiveSpan(Pattern):
             # Only as far as the longest span. On a GPU, reading it would synchronise.
             radius = int(self.span.max()) + self.RAMP
         attention = replace(attention, extra_bias=self.bias)
-        return WindowLayout(radius).attend(query, key, value, visibility, attention)
+        layout = SpanLayout(radius, self.RAMP + self.span.detach())
+        return layout.attend(query, key, value, visibility, attention)
 
     def bias(
         self,
@@ -131,16 +132,29 @@ class AdaptiveSpan(Pattern):
         key_positions: Tensor,
         heads: slice = ALL_HEADS,
     ) -> Tensor:
-        """Return log m(d) [..., H, T, S], which softmax turns into the factor m(d)."""
+        """Return log m(d) [..., H, T, S], which softmax turns into the factor m(d), if m(d) > 0."""
         distance = relative_positions(query_positions, key_positions).abs()[..., None, :, :]
         mask = (self.RAMP + self.span[heads, None, None] - distance) / self.RAMP
-        return torch.where(mask > 0, torch.log(mask.clamp(1e-6, 1)), MASKED_SCORE)
+        return torch.log(mask.clamp(1e-6, 1))
 
     def loss(self) -> Tensor:
         return self.cost * self.span.mean()
 
     def monitored_values(self) -> dict[str, float]:
         return {"mean span": self.span.mean().item(), "longest span": self.span.max().item()}
+
+
+class SpanLayout(WindowLayout):
+    """A window in which each head reads the keys at a distance below its own reach [H]."""
+
+    def __init__(self, radius: int, reach: Tensor) -> None:
+        super().__init__(radius)
+        self.reach = reach
+
+    def allowed(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Return which keys each head may attend to, [..., H, T, S] bool."""
+        distance = relative_positions(query_positions, key_positions).abs()[..., None, :, :]
+        return distance < self.reach[:, None, None]
 
 
 class ClampWithInwardGradient(torch.autograd.Function):

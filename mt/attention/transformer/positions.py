@@ -46,6 +46,20 @@ class PositionScheme(nn.Module):
         """
         return None
 
+    def key_products(
+        self,
+        query: Tensor,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        heads: slice = ALL_HEADS,
+    ) -> Tensor | None:
+        """Return products of queries with vectors of positions, or None.
+
+        They are added to the products of queries and keys, before the soft cap; `bias` is added
+        after it. Arguments and shape are those of `bias`.
+        """
+        return None
+
     def context_bias(
         self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
     ) -> Tensor | None:
@@ -231,7 +245,7 @@ class ShawLayer(PositionScheme):
         for table in (self.key, self.value):
             nn.init.xavier_uniform_(table.weight)
 
-    def bias(
+    def key_products(
         self,
         query: Tensor,
         query_positions: Tensor,
