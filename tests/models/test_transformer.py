@@ -77,6 +77,16 @@ def test_deepnorm_has_the_constants_of_the_paper():
     assert (alone.residual, alone.gain) == pytest.approx((2.4495, 0.2887), abs=1e-3)
 
 
+def test_deepnorm_of_a_decoder_counts_cross_attention_in_a_hybrid_too():
+    hybrid = config(norm="deepnorm", encoder_layers=2, decoder_layers=18)
+    hybrid.encoder = "rnn"
+    decoder = DeepNorm(hybrid, decoder=True)
+    assert (decoder.residual, decoder.gain) == pytest.approx((2.7108, 0.2608), abs=1e-3)
+    layer = build_model(hybrid, 30, 30).decoder.layers[0]
+    sublayers = (layer.around_self, layer.around_cross, layer.around_feed_forward)
+    assert [sublayer.residual for sublayer in sublayers] == pytest.approx([2.7108] * 3, abs=1e-3)
+
+
 def test_deepnorm_scales_values_and_outputs_but_not_queries_and_keys():
     def spread(name: str) -> dict[str, float]:
         torch.manual_seed(0)

@@ -71,7 +71,8 @@ class DeepNorm:
     """The constants of DeepNorm (Wang et al. 2022, figure 2), or 1 for other norms.
 
     `residual` (the paper's alpha) scales x; `gain` (beta) scales initial weights. In a hybrid with
-    a recurrent network, they are those of an encoder or a decoder alone.
+    a recurrent network, those of an encoder are the paper's for an encoder alone. Those of a
+    decoder depend on its own depth only: it has three sublayers per layer, cross-attention too.
     """
 
     def __init__(self, config: ModelConfig, decoder: bool) -> None:
@@ -79,11 +80,10 @@ class DeepNorm:
         self.residual = self.gain = 1.0
         if config.transformer.norm != "deepnorm":
             return
-        if config.encoder != config.decoder:
-            layers = m if decoder else n
-            self.residual, self.gain = (2 * layers) ** 0.25, (8 * layers) ** -0.25
-        elif decoder:
+        if decoder:
             self.residual, self.gain = (3 * m) ** 0.25, (12 * m) ** -0.25
+        elif config.encoder != config.decoder:
+            self.residual, self.gain = (2 * n) ** 0.25, (8 * n) ** -0.25
         else:
             depth = (n**4 * m) ** (1 / 16)
             self.residual, self.gain = 0.81 * depth, 0.87 / depth
