@@ -39,10 +39,14 @@ def expand_hypotheses(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor
     parent, column = index // columns, index % columns
     rows = torch.arange(TABLE_ROWS + 1, device=index.device)
     token = column[..., None] + columns * rows  # [B, C, TABLE_ROWS + 1]
-    index = parent[..., None] * vocabulary + token.clamp(max=vocabulary - 1)
+    beyond = token >= vocabulary
+    # Scores may all be -inf, as for a sentence that is done. The top-k then picks anything, and the
+    # model must still be able to embed it.
+    token = token.clamp(max=vocabulary - 1)
+    index = parent[..., None] * vocabulary + token
     values = log_probs.flatten(1).gather(1, index.flatten(1)).view(token.shape)
     values = values + scores.gather(1, parent)[..., None]
-    values = values.masked_fill(token >= vocabulary, -torch.inf)
+    values = values.masked_fill(beyond, -torch.inf)
     best, index = values.flatten(1).topk(count, 1)
     return best, parent.gather(1, index // (TABLE_ROWS + 1)), token.flatten(1).gather(1, index)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 import torch
 
@@ -31,3 +33,25 @@ def test_the_best_continuations_equal_those_of_sorting_all(width: int, vocabular
         place = parent * vocabulary + token
         assert torch.equal(every.gather(1, place), expected)
         assert all(len(set(row)) == len(row) for row in place.tolist())
+
+
+@hypothesis.given(
+    width=st.integers(1, 50),
+    vocabulary=st.integers(4, 3000),
+    dead=st.lists(st.booleans(), min_size=4, max_size=4),
+    seed=st.integers(0, 2**16),
+)
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_every_continuation_is_a_token_of_the_vocabulary(
+    width: int, vocabulary: int, dead: list[bool], seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    log_probs = torch.randn(4, width, vocabulary, generator=generator)
+    scores = torch.randn(4, width, generator=generator)
+    scores[torch.tensor(dead)] = -torch.inf  # sentences that are done
+    scores[:, 1 + seed % width :] = -torch.inf  # hypotheses that have ended
+    best, parent, token = expand_hypotheses(log_probs, scores)
+    expected = (log_probs + scores[..., None]).flatten(1).sort(1, descending=True).values
+    assert torch.equal(best, expected[:, : 2 * width])
+    assert token.min() >= 0 and token.max() < vocabulary
+    assert parent.min() >= 0 and parent.max() < width
