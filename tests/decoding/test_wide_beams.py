@@ -14,7 +14,7 @@ SENTENCES, MAX_LENGTH = 12, 6
 
 
 class LastTokenModel:
-    """Logits are tables of sentence, last token and step; a token beyond the vocabulary is an IndexError.
+    """Logits are tables of sentence, last token and step; an unknown token is an IndexError.
 
     Some sentences end at once, others only at the maximum length.
     """
