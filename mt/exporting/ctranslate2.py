@@ -20,6 +20,7 @@ from mt.attention.transformer.positions import PositionScheme, ShawLayer, T5Buck
 from mt.config.schema import ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, UNK
+from mt.exporting.ctranslate2_support import side_setting
 from mt.models.seq2seq import Seq2Seq
 from mt.models.transformer.encoder_decoder import (
     DecoderLayer,
@@ -41,40 +42,8 @@ QUANTIZATIONS = (
     "int8_float16",
     "int8_bfloat16",
 )
-ENCODER_POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "rope")
-DECODER_POSITIONS = (*ENCODER_POSITIONS, "alibi")
 # Exported as a table of vectors, which limits the length of the text.
 TABLE_POSITIONS = ("none", "sinusoidal", "learned")
-
-
-def obstacles(config: ModelConfig) -> list[str]:
-    """Return the settings that CTranslate2 does not support, as "setting=value (only ...)".
-
-    The list is empty if the model can be exported.
-    """
-    transformer = config.transformer
-    unsupported: list[str] = []
-    for side in ("encoder", "decoder"):
-        if (family := getattr(config, side)) != "transformer":
-            unsupported.append(f"{side}={family} (only transformer)")
-            continue
-        supported = ENCODER_POSITIONS if side == "encoder" else DECODER_POSITIONS
-        position, pattern = (side_setting(config, side, kind) for kind in ("position", "pattern"))
-        if position not in supported:
-            unsupported.append(f"{side}_position={position} (only {', '.join(supported)})")
-        if pattern != "full":
-            unsupported.append(f"{side}_pattern={pattern} (only full)")
-    if "transformer" in (config.encoder, config.decoder):
-        if transformer.select != "softmax":
-            unsupported.append(f"select={transformer.select} (only softmax)")
-        if transformer.softcap:
-            unsupported.append(f"softcap={transformer.softcap:g} (only 0)")
-    return unsupported
-
-
-def side_setting(config: ModelConfig, side: str, kind: str) -> str:
-    """Return `position` or `pattern` (`kind`) of the encoder or the decoder (`side`)."""
-    return getattr(config.transformer, f"{side}_{kind}") or getattr(config.transformer, kind)
 
 
 def max_positions(config: ModelConfig, longest: int) -> int:
@@ -96,8 +65,8 @@ def write_model(
 ) -> None:
     """Write model.bin, config.json and vocabularies into an existing folder.
 
-    `longest` is the number of rows of position tables, from `max_positions`. The model must have no
-    `obstacles`.
+    `longest` is the number of rows of position tables, from `max_positions`.
+    `ctranslate2_support` says which models can be exported.
     """
     spec = build_spec(config)
     copy_weights(spec, model, config, longest)

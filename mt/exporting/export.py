@@ -12,7 +12,7 @@ from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
 from mt.errors import MTError, UsageError
-from mt.exporting import ctranslate2, onnx
+from mt.exporting import ctranslate2, ctranslate2_support, onnx
 from mt.files import write_text
 from mt.optional import require
 from mt.run_folder import RunFolder
@@ -44,7 +44,11 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
         _write_folder(folder, run, info, lambda f: onnx.write_graphs(f, run.model, quantization))
         return
     model = run.config.model
-    if unsupported := ctranslate2.obstacles(model):
+    unsupported = ctranslate2_support.obstacles(model)
+    if not unsupported:
+        unknown = ctranslate2_support.unknown_weights(run.model)
+        unsupported = [f"the weights {name}" for name in unknown]
+    if unsupported:
         raise UsageError(
             f"CTranslate2 does not support {run.folder}: {'; '.join(unsupported)}; "
             "--to onnx supports every model"

@@ -12,13 +12,13 @@ import torch
 import mt
 from helpers.exports import MAX_PIECES, save_lively_run, texts, write_export
 from helpers.small_transformers import tiny
-from mt.config.schema import ModelConfig, keys
+from mt.config.schema import ModelConfig, TransformerConfig, keys
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.options import SearchOptions
 from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
-from mt.exporting.ctranslate2 import obstacles
+from mt.exporting.ctranslate2_support import MODEL_SETTINGS, TRANSFORMER_SETTINGS, obstacles
 
 pytest.importorskip(
     "ctranslate2", reason="needs the extra ctranslate2: pip install 'mt-attention[ctranslate2]'"
@@ -146,6 +146,33 @@ def test_every_choice_of_the_schema_is_tested_or_refused() -> None:
         for value in keys()[f"model.transformer.{name}"].metadata["choices"]:
             both = {f"{name}={value}", f"{name.split('_')[-1]}={value}"}
             assert both & tested or obstacles(tiny(**{name: value})), f"{name}={value}"
+
+
+def test_every_setting_is_listed_and_any_other_is_refused() -> None:
+    for section, listed in (
+        (ModelConfig, MODEL_SETTINGS),
+        (TransformerConfig, TRANSFORMER_SETTINGS),
+    ):
+        assert {setting.name for setting in dataclasses.fields(section)} == listed.keys()
+
+    @dataclasses.dataclass
+    class GatedConfig(TransformerConfig):
+        gate: bool = False
+
+    config = dataclasses.replace(tiny(), transformer=GatedConfig())
+    assert obstacles(config) == ["gate=False (unknown to this export)"]
+
+
+@pytest.mark.parametrize("name", ["encoder.layers.1.attention", "decoder.layers.0.cross_attention"])
+def test_a_weight_that_the_export_does_not_read_is_refused(
+    name: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    """A gate that was added to multi-head attention is not left out silently."""
+    run = save_lively_run(tmp_path / "run", tokenizer, tiny())
+    run.model.get_submodule(name).gate = torch.nn.Linear(8, 8, bias=False)
+    with pytest.raises(UsageError, match=rf"the weights {name}\.gate\.weight; --to onnx"):
+        write_export(run, "ctranslate2", "float32", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_all_unsupported_settings_are_listed_at_once(tokenizer: Tokenizer, tmp_path: Path) -> None:
