@@ -9,7 +9,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
-import torch
 
 import mt
 from helpers.calls import call
@@ -17,15 +16,6 @@ from helpers.tiny_models import sentences
 from mt.arguments import evaluate
 from mt.arguments.translate import build_parser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-
-
-@pytest.fixture(scope="module", autouse=True)
-def restored_threads():
-    """The command sets the number of threads of this process."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
 
 AWKWARD = [
     b"the cat sees a dog .",
