@@ -15,7 +15,7 @@ def add_attention_flags(parser: CommandParser) -> None:
     group.add_argument(
         "--attention",
         metavar="FILE",
-        help="draw the attention between words to FILE (.png, .svg, or .html to explore)",
+        help="draw the attention between words to FILE (.png, .svg, or interactive .html)",
     )
     group.add_argument(
         "--attention-kind",
@@ -26,18 +26,18 @@ def add_attention_flags(parser: CommandParser) -> None:
         "--attention-layer",
         type=parse_index("all"),
         metavar="N",
-        help="layer, from 1 (lowest), or all (default: the layer that alignments are read from)",
+        help="layer, from 1 (lowest), or all (default: the layer from which alignments are read)",
     )
     group.add_argument(
         "--attention-head",
         type=parse_index("all", "mean"),
         metavar="N",
-        help="head, from 1, or all, or mean (default: mean)",
+        help="head, from 1; all; or mean, the average of the heads (default: mean)",
     )
     group.add_argument(
         "--links",
         metavar="FILE",
-        help="outline these gold alignments (such as 0-0 1p2, one line per line of --score FILE)",
+        help="outline the gold alignments in FILE, one line (such as 0-0 1p2) per translated line",
     )
 
 

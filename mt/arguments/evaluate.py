@@ -13,8 +13,8 @@ from mt.evaluation.resampling import DEFAULT_RESAMPLES
 from mt.evaluation.tokenizers import TOKENIZERS
 
 DESCRIPTION = (
-    "Score translations by BLEU, chrF and TER with 95 % intervals: overall, for short and long\n"
-    "sentences, and by length."
+    "Score translations by BLEU, chrF and TER with 95 % confidence intervals: overall, for short\n"
+    "and long sentences, and by length."
 )
 EPILOG = """\
 examples:
@@ -100,7 +100,7 @@ def build_parser() -> CommandParser:
 
 def _add_text_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--hyp", metavar="FILE", help="score these translations instead of a run's")
+    add("--hyp", metavar="FILE", help="score the translations in FILE instead of those of a run")
     add(
         "--src",
         metavar="FILE",
@@ -119,7 +119,7 @@ def _add_text_flags(group: argparse._ArgumentGroup) -> None:
         help="gold word alignments of --src and the first --ref, in Pharaoh format (0-0 1p2): "
         "print the alignment error rate of the attention",
     )
-    add("--split", choices=("test", "val"), help="part of the run's own data (default: test)")
+    add("--split", choices=("test", "val"), help="set of the run's own data to use (default: test)")
     add(
         "--lang",
         metavar="CODE",
@@ -138,14 +138,14 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
     add(
         "--lowercase",
         action="store_true",
-        help="lower-case for BLEU and chrF (TER always ignores case)",
+        help="lower-case the text for BLEU and chrF (TER always ignores case)",
     )
     add(
         "--bootstrap",
         metavar="N",
         type=int,
         default=DEFAULT_RESAMPLES,
-        help=f"resamples for the intervals; 0: no intervals (default: {DEFAULT_RESAMPLES})",
+        help=f"bootstrap resamples for the intervals; 0: no intervals (default: {DEFAULT_RESAMPLES})",
     )
     for name, metric in METRICS.items():
         if metric.slow:
@@ -164,12 +164,12 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
         "--threshold",
         metavar="N",
         type=positive_integer,
-        help="longest sentence that counts as short (default: 20 words)",
+        help="maximum length of a short sentence (default: 20 words)",
     )
     add(
         "--length-by",
         choices=("source", "reference"),
-        help="side whose length counts (default: source, if it is known)",
+        help="group sentences by the length of this side (default: source, if given)",
     )
     add(
         "--diagnostics",

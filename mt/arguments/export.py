@@ -20,8 +20,9 @@ ONNX supports every model. CTranslate2 supports most Transformers; if a model ca
 all unsupported settings are listed at once. The export (by default RUN/export/ENGINE-TYPE, such as
 runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs and can be moved
 anywhere. After the export, both engines translate a sample of the validation set, and the command
-reports how far they agree.
-Requires pip install 'mt-attention[ctranslate2]' or 'mt-attention[onnx]'.
+reports how many outputs are identical, and both BLEU scores.
+The engines are extras; to install one, run pip install -e '.[ctranslate2]' or
+pip install -e '.[onnx]' in the checkout of mt.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
 SAMPLE_SIZE = 200
@@ -43,7 +44,7 @@ def build_parser() -> CommandParser:
     parser = CommandParser("mt-export", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("run", metavar="RUN", help="run directory written by mt-train, such as runs/demo")
-    add("--to", required=True, choices=("ctranslate2", "onnx"), help="the engine to export to")
+    add("--to", required=True, choices=("ctranslate2", "onnx"), help="engine to export to")
     add(
         "--quantization",
         default="float32",
@@ -61,7 +62,7 @@ def build_parser() -> CommandParser:
         help="number of validation sentences that both engines translate; 0: no comparison "
         f"(default: {SAMPLE_SIZE})",
     )
-    add("--src", metavar="FILE", help="take the sentences from FILE instead")
+    add("--src", metavar="FILE", help="translate FILE instead of validation sentences")
     add(
         "--ref",
         metavar="FILE",

@@ -25,22 +25,22 @@ examples:
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Blank
 lines stay blank. The input is UTF-8; lines end at LF, and a CR before it is removed. Lines that
-are too long for the model are split, translated in parts and joined. At the end, standard error
-reports how many lines needed special treatment.
+are too long for the model are split, translated in parts and joined. At the end, a report on
+standard error counts the lines that were split, cut off or repaired.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 
---alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": for each target word, the source word that
-receives the most attention, as source-target. Words are separated by spaces and counted from 0.
-With --nbest the alignment is a fourth field, with --format jsonl it is the key "alignment". The
+--alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": pairs source-target of each target word
+and the source word with the most attention. Words are separated by spaces and counted from 0.
+With --nbest, the alignment is a fourth field; with --format jsonl, it is the key "alignment". The
 field is empty if the line is blank or if its words cannot be recovered from its subword pieces.
 
 --attention draws source words along the top and target words down the side; darker cells have more
 attention. Attention to the start and end symbols is left out. By default the map shows the
-attention that alignments are read from; for an ensemble, that of its first run. A .html file holds
-all kinds, layers and heads, to choose from in a browser; the other flags select the initial view.
-.png and .svg need matplotlib (pip install 'mt-attention[plot]') and show up to 20 lines. With
---score FILE the map shows the attention for the translations in FILE; --links FILE outlines known
-word alignments.
+attention from which alignments are read; for an ensemble, that of its first run. A .html file
+contains all kinds, layers and heads, to choose from in a browser; the other flags select the
+initial view. .png and .svg files show up to 20 lines and need matplotlib (pip install -e '.[plot]'
+in the checkout of mt). With --score FILE, the map shows the attention for the translations in FILE.
+--links FILE outlines known word alignments.
 """
 
 
@@ -99,7 +99,7 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="write to FILE; until the output is complete, it is in FILE.part",
+        help="write to FILE (to FILE.part until the output is complete)",
     )
     parser.add_argument(
         "--format",
@@ -157,8 +157,8 @@ def add_search_flags(parser: CommandParser) -> None:
         type=float,
         default=defaults.length_penalty,
         metavar="ALPHA",
-        help="scores are log-probability / length^ALPHA: 0 favours short output, values above 1 "
-        "long output (default: 1)",
+        help="score = log-probability / length^ALPHA; 0 favours short outputs, values above 1 "
+        "long ones (default: 1)",
     )
     group.add_argument(
         "--max-ratio",
@@ -218,7 +218,7 @@ def add_computation_flags(parser: CommandParser) -> None:
         "--backend",
         default="auto",
         choices=("auto", "pytorch", "ctranslate2", "onnx"),
-        help="inference engine; auto: the one that RUN was exported for, or pytorch (default: "
+        help="inference engine; auto: that of the export, or pytorch for a run directory (default: "
         "auto)",
     )
     group.add_argument(
@@ -239,7 +239,8 @@ def add_computation_flags(parser: CommandParser) -> None:
         "--precision",
         default="auto",
         choices=("auto", "fp32", "bf16"),
-        help="auto: bf16 if the hardware supports it (default: auto)",
+        help="number format of matrix products; auto: bf16 if the hardware supports it (default: "
+        "auto)",
     )
     group.add_argument(
         "--threads",
@@ -252,5 +253,5 @@ def add_computation_flags(parser: CommandParser) -> None:
     group.add_argument(
         "--quiet",
         action="store_true",
-        help="print no progress, warnings or counts on standard error",
+        help="do not print progress, warnings and counts on standard error",
     )

@@ -175,7 +175,7 @@ def help_text() -> str:
     lines += [wrap(", ".join(options), f"  {name:12} ") for name, options in groups().items()]
     lines += [
         "",
-        "keys and their default values before any group sets them "
+        "keys and their default values before any group is applied "
         "(* may be changed when a run is continued):",
     ]
     for name, field, is_section in fields():

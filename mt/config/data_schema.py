@@ -27,7 +27,7 @@ class SplitConfig:
         "", "Hugging Face data set: a repository name, or a local directory with the same layout"
     )
     subset: str = setting(
-        "", "configuration of the hub data set, such as de-en; for demo: full or core"
+        "", "configuration of the hub data set, such as de-en; for demo: full or core lexicon"
     )
     split: str = setting(
         "",
@@ -52,7 +52,7 @@ class SplitConfig:
     limit: int = setting(0, "maximum number of pairs, taken from the start; 0: all")
     weight: float = setting(
         1.0,
-        "(training only) how often each pair occurs per epoch; 0.5: a new half in each epoch; "
+        "(training only) how often each pair occurs per epoch; 0.5: another half in each epoch; "
         "3: three times",
     )
 
@@ -101,8 +101,8 @@ class TokenizerConfig:
     )
     train_lines: int = setting(
         1_000_000,
-        "maximum number of lines sampled to train the tokenizer (a million lines of usual length "
-        "need about 4 GB of memory)",
+        "maximum number of lines sampled to train the tokenizer (a million lines of typical length "
+        "take about 4 GB of memory)",
         minimum=1,
     )
     sampling: float = setting(
@@ -118,18 +118,16 @@ class DataConfig:
 
     name: str = setting("files", "short name of the data, used in the default run name")
     src_lang: str = setting("src", "source language code, such as en")
-    tgt_lang: str = setting(
-        "tgt", "target language code, such as de; selects the tokenizer of BLEU"
-    )
+    tgt_lang: str = setting("tgt", "target language code, such as de; selects BLEU's tokenizer")
     reverse: bool = setting(
         False, "translate in the opposite direction: swap sides, columns and language codes"
     )
     train: SplitConfig = group(SplitConfig, "training set")
     val: SplitConfig = group(
-        SplitConfig, "validation set; if unset, held out of train by a hash of the source sentence"
+        SplitConfig, "validation set; if unset, held out from train by a hash of the source"
     )
     test: SplitConfig = group(
-        SplitConfig, "test set; if unset, held out of train by a hash of the source sentence"
+        SplitConfig, "test set; if unset, held out from train by a hash of the source"
     )
     mix: dict[str, Any] = setting(
         dict,

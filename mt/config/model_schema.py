@@ -25,8 +25,8 @@ class TransformerConfig:
     ff_dim: int = setting(1024, "inner dimension of the feed-forward sublayers", minimum=1)
     kv_heads: int = setting(
         0,
-        "number of key and value heads; 1: multi-query, a divisor of heads: grouped-query "
-        "attention; 0: same as heads",
+        "number of key and value heads; 0: same as heads; 1: multi-query attention; another "
+        "divisor of heads: grouped-query attention",
     )
     position: str = setting(
         "sinusoidal", "position encoding of encoder and decoder", choices=POSITION_NAMES
@@ -48,20 +48,20 @@ class TransformerConfig:
     )
     window: int = setting(
         16,
-        "(patterns window, multiscale and adaptive_span only) window to each side, in pieces: of "
-        "every head, of the widest head, or the maximum span",
+        "(patterns window, multiscale and adaptive_span only) number of pieces that a query sees "
+        "on each side; multiscale: in the widest head; adaptive_span: at most",
         minimum=1,
     )
     stride: int = setting(
         8,
-        "(pattern strided only) window to each side of half of the heads, and step of the others, "
-        "in pieces",
+        "(pattern strided only) N: half of the heads see N pieces on each side, the others every "
+        "Nth piece",
         minimum=2,
     )
     span_cost: float = setting(
         1e-3,
-        "(pattern adaptive_span only) penalty added to the loss of each target token per piece of "
-        "mean span",
+        "(pattern adaptive_span only) weight of the mean span, in pieces, in the loss per target "
+        "token",
     )
     select: str = setting(
         "softmax",
@@ -80,7 +80,7 @@ class TransformerConfig:
         choices=("pre", "post", "sandwich", "deepnorm"),
     )
     norm_kind: str = setting(
-        "layer", "type of norm: layer: LayerNorm; rms: RMSNorm", choices=("layer", "rms")
+        "layer", "type of norm; layer: LayerNorm; rms: RMSNorm", choices=("layer", "rms")
     )
     activation: str = setting(
         "relu",
@@ -89,8 +89,8 @@ class TransformerConfig:
     )
     recompute: bool = setting(
         False,
-        "gradient checkpointing: recompute activations in the backward pass, to save memory for "
-        "time",
+        "activation checkpointing: recompute activations in the backward pass, which saves memory "
+        "but takes time",
         resumable=True,
     )
     attention_dropout: float = setting(0.0, "dropout of attention weights", below=1)
@@ -138,7 +138,7 @@ class RNNConfig:
     )
     attention_heads: int = setting(
         1,
-        f"number of attention heads; more than 1: scores {', '.join(MULTI_HEAD_SCORES)} only",
+        f"number of attention heads; values above 1 need one of {', '.join(MULTI_HEAD_SCORES)}",
         minimum=1,
     )
     longest_source: int = setting(
@@ -149,13 +149,13 @@ class RNNConfig:
     )
     scope: str = setting(
         "global",
-        "source positions a query attends to: all, a window around step t (local_m), or a window "
+        "source positions that a query sees: all, a window around step t (local_m), or a window "
         "around a predicted position (local_p)",
         choices=("global", "local_m", "local_p"),
     )
     window: int = setting(
         10,
-        "(scopes local_m and local_p only) window to each side of the centre, in pieces",
+        "(scopes local_m and local_p only) number of pieces on each side of the window's centre",
         minimum=1,
     )
     select: str = setting(
@@ -169,7 +169,7 @@ class RNNConfig:
         choices=("reinforce", "gumbel"),
     )
     hard_entropy: float = setting(
-        0.1, "(hard, REINFORCE only) entropy bonus per nat, against early convergence"
+        0.1, "(hard, REINFORCE only) weight of the entropy bonus, against premature convergence"
     )
     hard_temperature: float = setting(
         1.0, "(hard, Gumbel only) temperature of the softmax in the backward pass", minimum=1e-3

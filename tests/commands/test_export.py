@@ -41,7 +41,7 @@ def exported(
 ) -> tuple[str, Path]:
     pytest.importorskip(
         BACKENDS[request.param],
-        reason=f"needs the extra {request.param}: pip install 'mt-attention[{request.param}]'",
+        reason=f"needs the extra {request.param}: pip install -e '.[{request.param}]'",
     )
     return request.param, write_export(
         model_run, request.param, "float32", tmp_path_factory.mktemp(request.param) / "moved"
@@ -198,14 +198,10 @@ def test_the_error_for_a_missing_library_contains_the_command_that_installs_it(
 
     monkeypatch.setattr(importlib, "import_module", missing)
     for backend in BACKENDS:
-        with pytest.raises(MTError, match=r"pip install 'mt-attention\[onnx\]'"):
+        with pytest.raises(MTError, match=r"pip install -e '\.\[onnx\]'"):
             require("onnx", "onnx")
         code, _, err = run_export(capsys, run.folder.path, "--to", backend)
-        assert (
-            code == 1
-            and f"pip install 'mt-attention[{backend}]'" in err
-            and len(err.splitlines()) == 1
-        )
+        assert code == 1 and f"pip install -e '.[{backend}]'" in err and len(err.splitlines()) == 1
 
 
 def test_the_error_for_a_run_without_an_export_says_how_to_make_one(

@@ -21,7 +21,7 @@ from mt.errors import MTError, UsageError
 from mt.exporting.ctranslate2_support import MODEL_SETTINGS, TRANSFORMER_SETTINGS, obstacles
 
 pytest.importorskip(
-    "ctranslate2", reason="needs the extra ctranslate2: pip install 'mt-attention[ctranslate2]'"
+    "ctranslate2", reason="needs the extra ctranslate2: pip install -e '.[ctranslate2]'"
 )
 
 

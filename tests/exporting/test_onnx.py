@@ -23,7 +23,7 @@ from mt.decoding.search import search
 from mt.errors import MTError, UsageError
 
 for library in ("onnx", "onnxruntime"):
-    pytest.importorskip(library, reason="needs the extra onnx: pip install 'mt-attention[onnx]'")
+    pytest.importorskip(library, reason="needs the extra onnx: pip install -e '.[onnx]'")
 
 from mt.decoding.engines.onnx import OnnxModel  # noqa: E402
 from mt.exporting.onnx import write_graphs  # noqa: E402

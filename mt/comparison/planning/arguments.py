@@ -28,7 +28,7 @@ BUDGET_NAMES = [field.name for field in dataclasses.fields(RunBudget)]
 BUDGET_KEYS = ", ".join(f"budget.{name}" for name in BUDGET_NAMES)
 
 HEADER = """\
-mt-compare: which system is better, and how confident can we be?
+mt-compare: compare systems, with confidence intervals and significance tests.
 
 usage: mt-compare [compare=NAME] [key=value ...]
        mt-compare runs='[RUN,RUN,...]' [key=value ...]
@@ -36,9 +36,9 @@ usage: mt-compare [compare=NAME] [key=value ...]
 
 Train and compare variants:
   mt-compare                      no attention, Bahdanau, Luong, Transformer; three seeds each
-  mt-compare compare=quick        short sentences, one seed: minutes
+  mt-compare compare=quick        short sentences, one seed; takes minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
-  mt-compare compare=mine.yaml plan=true         check a comparison of your own, train nothing
+  mt-compare compare=mine.yaml plan=true         check your own comparison, train nothing
   mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time
 Compare trained runs:
   mt-compare runs='[runs/rnn,runs/transformer]'
@@ -48,16 +48,16 @@ Compare files of translations:
   mt-compare hyp='{ours: ours.de, theirs: theirs.de}' ref=news.de src=news.en lang=de
   mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref=news.de
 
-The first form trains what is missing, in runs_dir/compare, and uses finished runs again: after an
+The first form trains missing runs in runs_dir/compare and reuses finished ones; after an
 interruption, the same command continues. Any other key=value is a setting of mt-train for all
-variants. Every system is compared with the baseline on the same sentences: the difference with a
-95 % interval over sentences and seeds, a p-value corrected for the number of systems, and a verdict
-in words. Runs that differ only in their seed are one system.
+variants. Every system is compared with the baseline on the same sentences. The report gives the
+difference with a 95 % interval over sentences and seeds, a p-value corrected for the number of
+systems, and a verdict. Runs that differ only in their seed are one system.
 
-The tables are printed. The folder `out` gets report.html, which shows everything and opens in any
-browser, report.md, results.csv, results.json and figures/.
+The main tables are printed. report.html, the whole report in one file for any browser, report.md,
+results.csv, results.json and figures/ are written to the folder `out`.
 
-Keys, with their defaults"""
+keys and their default values:"""
 
 
 @dataclass
@@ -68,48 +68,52 @@ class CompareConfig:
         "default", "comparison to train: a file of configs/compare, or the path of a YAML file"
     )
     variants: Any = setting(
-        None, "with compare: other variants, as \"{NAME: ['key=value', ...], ...}\""
+        None,
+        "(training only) variants instead of those of the file: \"{NAME: ['key=value', ...], ...}\"",
     )
-    seeds: Any = setting(None, "with compare: number of seeds, or a list of them")
+    seeds: Any = setting(None, "(training only) number of seeds, or a list of them")
     budget: RunBudget | None = setting(
-        None, f"with compare: limit of each run; set one of {BUDGET_KEYS}"
+        None, f"(training only) limit of each run; set one of {BUDGET_KEYS}"
     )
     match_parameters: Any = setting(
-        None, "with compare: true: choose widths so that all have as many parameters as baseline"
+        None, "(training only) true: choose widths that match the baseline's number of parameters"
     )
     tests: Any = setting(
-        None, "with compare: extra test sets, as \"{NAME: ['data.test.KEY=VALUE'], ...}\""
+        None, "(training only) extra test sets: \"{NAME: ['data.test.KEY=VALUE'], ...}\""
     )
-    plan: bool = setting(False, "with compare: check and show what would be trained, then stop")
+    plan: bool = setting(False, "(training only) check and show what would be trained, then stop")
     runs: list[str] = setting(
         list, "run directories to compare, or patterns such as runs/x-*, instead of training"
     )
     hyp: dict[str, Any] = setting(
         dict,
-        "files of translations to compare, by name of the system, instead of training; "
-        "a list of files for several seeds",
+        "files of translations to compare, by system name, instead of training; a list of files "
+        "is one system with several seeds",
     )
-    ref: str = setting("", "with hyp: file of reference translations")
-    src: str = setting("", "with hyp: file of sources; lengths are then those of the sources")
-    lang: str = setting("", "with hyp: target language, which decides how BLEU tokenises")
+    ref: str = setting("", "(hyp only) file of reference translations")
+    src: str = setting(
+        "", "(hyp only) file of sources; sentences are then grouped by source length"
+    )
+    lang: str = setting("", "(hyp only) target language code, which selects BLEU's tokenizer")
     baseline: str = setting(
         "",
-        "system that the others are compared with; default: the comparison's, or the first",
+        "system with which the others are compared; default: that of the file, or the first system",
     )
     out: str = setting(
         "comparison", "folder of report.html, report.md, results.json, results.csv and figures/"
     )
     length_by: str = setting(
-        "", "group sentences by the length of: source or reference; default: source, if known"
+        "",
+        "group sentences by the length of this side: source or reference; default: source, if given",
     )
     edges: list[int] = setting(
         list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words"
     )
-    threshold: int = setting(0, "greatest length of a short sentence; 0: 20 words")
-    tokenize: str = setting("", "BLEU's tokeniser; default: by language")
-    lowercase: bool = setting(False, "lower-case for BLEU and chrF")
-    ter: bool = setting(False, "compute TER, too: takes minutes on long, poor translations")
-    bootstrap: int = setting(1000, "number of resamples of the sentences")
+    threshold: int = setting(0, "maximum length of a short sentence; 0: 20 words")
+    tokenize: str = setting("", "BLEU's tokenizer; default: by language")
+    lowercase: bool = setting(False, "lower-case the text for BLEU and chrF")
+    ter: bool = setting(False, "also compute TER, which takes minutes on long, poor translations")
+    bootstrap: int = setting(1000, "number of bootstrap resamples")
 
 
 # Keys that only training uses.

@@ -13,8 +13,9 @@ from mt.comparison.report.results_csv import csv_text
 from mt.comparison.report.svg import svg_file
 from mt.comparison.schema.results import Results, write_results
 from mt.files import atomic_write, write_text
+from mt.optional import install_command
 
-NO_PNG = "figures/*.png were not written: they need resvg-py (pip install 'mt-attention[plot]')"
+NO_PNG = f"figures/*.png were not written: they need resvg-py ({install_command('plot')})"
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from mt.errors import UsageError
 from mt.inspection.attention_kinds import KINDS
 from mt.inspection.maps.fonts import DEFAULT_FONT, drawing_settings
 from mt.inspection.maps.sentence_map import Panel, SentenceMap, View, panels
+from mt.optional import install_command
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UsageError(
-            "pictures need matplotlib: pip install 'mt-attention[plot]', or write .html, "
+            f"pictures need matplotlib: {install_command('plot')}, or write .html, "
             "which needs nothing"
         ) from None
 
