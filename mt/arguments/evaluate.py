@@ -169,7 +169,7 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
     add(
         "--length-by",
         choices=("source", "reference"),
-        help="group sentences by the length of this side (default: source, if given)",
+        help="side whose length groups the sentences (default: source, if given)",
     )
     add(
         "--diagnostics",

@@ -69,7 +69,7 @@ class CompareConfig:
     )
     variants: Any = setting(
         None,
-        "(training only) variants instead of those of the file: \"{NAME: ['key=value', ...], ...}\"",
+        "(training only) variants, instead of the file's: \"{NAME: ['key=value', ...], ...}\"",
     )
     seeds: Any = setting(None, "(training only) number of seeds, or a list of them")
     budget: RunBudget | None = setting(
@@ -104,7 +104,7 @@ class CompareConfig:
     )
     length_by: str = setting(
         "",
-        "group sentences by the length of this side: source or reference; default: source, if given",
+        "side whose length groups the sentences: source or reference; default: source, if given",
     )
     edges: list[int] = setting(
         list, "upper ends of the length buckets; default: [10,20,30,40,50,60] words"
