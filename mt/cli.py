@@ -51,6 +51,7 @@ def run_command(command: Callable[[], object]) -> None:
     0: success; 1: failure; 2: wrong usage; 130: interrupted. A closed pipe
     (`mt-translate ... | head`) counts as success.
     """
+    fill_closed_streams()
     try:
         command()
     except MTError as error:
@@ -60,11 +61,26 @@ def run_command(command: Callable[[], object]) -> None:
         raise SystemExit(130) from None
     except OSError as error:
         # Python flushes standard output at exit: redirect it, so that this does not fail again.
-        with contextlib.suppress(OSError):  # standard output is not a file
+        with contextlib.suppress(OSError, AttributeError):  # standard output is not a file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise SystemExit(0) from None
         exit_with_error(error)
+
+
+def fill_closed_streams() -> None:
+    """Open the null device for standard streams that are closed (`command >&-`).
+
+    Otherwise a file that is opened later gets the number of the stream, and messages end up in it.
+    `sys.stdin` and `sys.stdout` stay None, so that commands can say that they need them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
 
 
 class SentenceProgress:

@@ -1,36 +1,132 @@
-"""Atomic writing of files: after a crash or on a full disk, a file is complete or unchanged."""
+"""Writing of files: after a crash or on a full disk, a regular file is complete or unchanged."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 from safetensors import SafetensorError
 
 from mt.errors import MTError
+
+# The directories of a process's open files: /dev/stdout is a link into one of them.
+OPEN_FILES = (f"/proc/{os.getpid()}/fd", "/dev/fd")
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which replaces `path` when the `with` block succeeds.
 
-    Otherwise the old file stays unchanged. Only one process may write a file at a time. Raises
-    MTError if the file cannot be written, such as on a full disk.
+    Otherwise the old file stays unchanged. A link stays a link, and its target is replaced. Devices
+    and pipes are opened and written. The mode of the file follows the umask. Only one process may
+    write a file at a time. Raises MTError if the file cannot be written, such as on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = replaceable(path)
+    except OSError as error:
+        raise MTError(f"could not save {path}: {error}") from error
+    with _write_through(path) if target is None else _replace(path, target) as temporary:
         yield temporary
+
+
+@contextlib.contextmanager
+def _replace(path: Path, target: Path) -> Iterator[Path]:
+    temporary = target.with_name(f".{target.name}.unfinished")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.touch()
+        mode = stat.S_IMODE(temporary.stat().st_mode)  # 0666 less the umask
+        yield temporary
+        os.chmod(temporary, mode)  # safetensors writes files that only their owner can read
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())  # the content must reach the disk before the rename
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except (OSError, SafetensorError) as error:
         raise MTError(f"could not save {path}: {error}; the old file is unchanged") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _write_through(path: Path) -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            with open(temporary, "rb") as content, open_special(path) as file:
+                shutil.copyfileobj(content, file)
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except (OSError, SafetensorError) as error:
+        raise MTError(f"could not write {path}: {error}") from error
+
+
+def replaceable(path: Path) -> Path | None:
+    """Return the regular file that `path` names, links followed; it need not exist.
+
+    Returns None for what must be opened and written: devices, pipes, and files that this process
+    has open, such as /dev/stdout. Raises OSError for circular links.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+    return None if _descriptor(path) is not None else Path(os.path.realpath(path))
+
+
+def open_special(path: Path) -> io.RawIOBase:
+    """Open for writing what `replaceable` rejects."""
+    descriptor = _descriptor(path)
+    # A duplicate shares the position in the file with the descriptor; opening would truncate it.
+    return NamedFile(path, path if descriptor is None else os.dup(descriptor))
+
+
+def open_text(path: Path, mode: str = "w") -> TextIO:
+    """Open a UTF-8 file to write ("w") or append ("a") text; errors of writing name the file."""
+    return _text(NamedFile(path, path, mode))
+
+
+def open_special_text(path: Path) -> TextIO:
+    """Open for writing text what `replaceable` rejects."""
+    return _text(open_special(path))
+
+
+def _text(raw: io.RawIOBase) -> TextIO:
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
+
+
+class NamedFile(io.FileIO):
+    """A file opened for writing whose errors name it, such as on a full disk."""
+
+    def __init__(self, path: Path, file: Path | int, mode: str = "w") -> None:
+        self.path = path
+        super().__init__(file, mode)
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the number of the open file that `path` is a link to, such as 1 for /dev/stdout."""
+    while True:
+        folder = os.path.realpath(path.parent)
+        if folder in OPEN_FILES and path.name.isdecimal():
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / os.readlink(path)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from mt.cli import say
 from mt.data.text_files import decode_lines, open_lines
 from mt.decoding.line_chunks import split_into_chunks
 from mt.errors import MTError
+from mt.files import open_special_text, open_text, replaceable
 
 
 @contextlib.contextmanager
@@ -27,6 +28,8 @@ def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Itera
     elif path:
         with open_lines(Path(path), errors="surrogateescape") as lines:
             yield lines
+    elif sys.stdin is None:
+        raise MTError("standard input is closed: give --input FILE, or sentences as arguments")
     else:
         if sys.stdin.isatty() and not quiet:
             say("reading lines from the keyboard; end with Ctrl-D")
@@ -37,10 +40,12 @@ def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Itera
 def open_output(path: str | None) -> Iterator[TextIO]:
     """Open standard output, or a file that is called FILE.part until it is complete.
 
-    After an interruption, FILE.part keeps what was written so far. Raises MTError if the file
-    cannot be written.
+    After an interruption, FILE.part keeps what was written so far. Links are followed; devices and
+    pipes are opened and written. Raises MTError if the file cannot be written.
     """
     if path is None:
+        if sys.stdout is None:
+            raise MTError("standard output is closed: give --output FILE")
         # In UTF-8, whatever the locale says.
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
         yield sys.stdout
@@ -48,12 +53,17 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         return
     if Path(path).is_dir():
         raise MTError(f"cannot write {path}: it is a folder")
-    part = Path(f"{path}.part")
+    target = replaceable(Path(path))
+    if target is None:
+        with open_special_text(Path(path)) as file:
+            yield file
+        return
+    part = target.with_name(f"{target.name}.part")
     if not part.parent.is_dir():
         raise MTError(f"cannot write {path}: there is no folder {part.parent}")
-    with open(part, "w", encoding="utf-8", newline="\n") as file:
+    with open_text(part) as file:
         yield file
-    os.replace(part, path)
+    os.replace(part, target)
 
 
 def read_pairs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -71,9 +72,10 @@ def _write_folder(
 ) -> None:
     """Write an export folder, replacing an older export of the same name when it is complete.
 
-    `write_model` writes the engine's own files into the folder it is given. Raises MTError if
-    something other than an export is in the way, or if writing fails.
+    `write_model` writes the engine's own files into the folder it is given. A link to a folder
+    stays one. Raises MTError if something other than an export is in the way, or if writing fails.
     """
+    folder = Path(os.path.realpath(folder))
     if folder.exists() and not (folder / EXPORT_FILE).is_file():
         raise MTError(f"{folder} exists and is not an export: give another folder with --out")
     part = folder.with_name(f".{folder.name}.unfinished")

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
+from mt.files import open_text
 from mt.run_folder import RunFolder
 
 
@@ -26,7 +27,7 @@ class RunLog:
         self._board: SummaryWriter | None = None
         if active:
             folder.path.mkdir(parents=True, exist_ok=True)
-            self._text = open(folder.log, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+            self._text = open_text(folder.log, "a")
 
     def say(self, line: str) -> None:
         """Write a message to standard error, and with the time to the log file."""
@@ -39,7 +40,7 @@ class RunLog:
         if not self.active:
             return
         self.folder.drop_metrics_after(step)
-        self._metrics = open(self.folder.metrics, "a", encoding="utf-8")  # noqa: SIM115
+        self._metrics = open_text(self.folder.metrics, "a")
         self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
 
     def record(self, kind: str, step: int, **values: Any) -> None:
