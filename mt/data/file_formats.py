@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Callable
 from typing import IO, Any
 
 # Suffixes of compressed text. They can follow the suffix that names the kind of a file.
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
+BLOCK_SIZE = 1 << 16  # bytes read at a time
 Decompress = Callable[[IO[bytes]], Any]
+
+
+class _MultiStreamReader(io.RawIOBase):
+    """Decompress streams that follow one another.
+
+    Unlike the readers of the standard library, which ignore it, this one raises an error if
+    something else follows. Zero bytes may follow: xz pads with them.
+    """
+
+    def __init__(self, stream: IO[bytes], decompressor: Callable[[], Any]) -> None:
+        self._stream, self._new = stream, decompressor
+        self._current = decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return the number of bytes, 0 at the end."""
+        data = b""
+        while not data:
+            block = b""
+            if self._current.eof:
+                block = self._current.unused_data.lstrip(b"\0")
+                while not block:
+                    if not (block := self._stream.read(BLOCK_SIZE)):
+                        return 0
+                    block = block.lstrip(b"\0")
+                self._current = self._new()
+            elif self._current.needs_input and not (block := self._stream.read(BLOCK_SIZE)):
+                raise EOFError("it ends inside a compressed stream")
+            data = self._current.decompress(block, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _gunzip(stream: IO[bytes]) -> Any:
@@ -21,13 +56,13 @@ def _gunzip(stream: IO[bytes]) -> Any:
 def _unxz(stream: IO[bytes]) -> Any:
     import lzma
 
-    return lzma.LZMAFile(stream)
+    return _MultiStreamReader(stream, lzma.LZMADecompressor)
 
 
 def _bunzip2(stream: IO[bytes]) -> Any:
     import bz2
 
-    return bz2.BZ2File(stream)
+    return _MultiStreamReader(stream, bz2.BZ2Decompressor)
 
 
 def _unzstd(stream: IO[bytes]) -> Any:

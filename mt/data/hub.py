@@ -146,15 +146,16 @@ def find_columns(
         keys = list(translation.languages)
     elif isinstance(translation, dict):
         keys = list(translation)
-    if all(key in keys for key in wanted):
-        return wanted, True
-    if all(column in features for column in wanted):
+    nested = all(key in keys for key in wanted)
+    if nested or all(column in features for column in wanted):
         for column in wanted:
-            kind = getattr(features[column], "dtype", None)
-            if kind not in ("string", "large_string", "string_view"):
+            if isinstance(translation, datasets.Translation) and nested:
+                continue  # it holds text by definition
+            kind = getattr((translation if nested else features)[column], "dtype", None)
+            if kind not in ("string", "large_string", "string_view", "null"):
                 content = kind or "nested values"
                 raise MTError(f"hub data set {name}: column {column} holds {content}, not text")
-        return wanted, False
+        return wanted, nested
     available = ", ".join(features) + (f" (translation has {', '.join(keys)})" if keys else "")
     raise MTError(
         f"hub data set {name}: no columns {wanted[0]} and {wanted[1]}; it has: {available}; "

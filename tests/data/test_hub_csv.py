@@ -68,7 +68,12 @@ def test_rows_with_more_fields_than_the_header_are_errors(tmp_path: Path) -> Non
         pairs_of(split)
 
 
-def test_missing_translations_of_the_hub_are_empty(tmp_path: Path) -> None:
+def test_translations_of_the_hub_are_text_or_missing(tmp_path: Path) -> None:
+    (tmp_path / "n").mkdir()
+    numbers = '{"translation": {"en": "a", "de": 1}}\n'
+    (tmp_path / "n" / "train.jsonl").write_text(numbers, encoding="utf-8")
+    with pytest.raises(MTError, match="column de holds int64, not text"):
+        pairs_of(SplitConfig(hub=str(tmp_path / "n"), split="train"))
     (tmp_path / "t").mkdir()
     rows = [{"translation": {"en": "a", "de": None}}, {"translation": None}]
     rows += [{"translation": {"en": "b", "de": "c"}}]

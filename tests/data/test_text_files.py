@@ -82,6 +82,19 @@ def test_archives_that_are_cut_are_errors_whatever_they_are_called(
         list(decode_lines(stream, "standard input", errors="surrogateescape"))
 
 
+@pytest.mark.parametrize("compression", ["gzip", "xz", "bzip2", "zstd"])
+def test_nothing_after_the_end_of_an_archive_is_lost_in_silence(
+    tmp_path: Path, compression: str
+) -> None:
+    path = tmp_path / "t.en"
+    path.write_bytes(COMPRESS[compression](TEXT) + b"these lines\nwould be lost\n" * 2)
+    with pytest.raises(MTError, match=r"t\.en.*damaged or truncated"):
+        list(read_lines(path))
+    if compression != "zstd":
+        path.write_bytes(COMPRESS[compression](TEXT) + bytes(200_000))
+        assert all_ways(path) == [LINES] * 3
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
