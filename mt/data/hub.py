@@ -141,17 +141,15 @@ def find_columns(
     """Return the source and target column, and True if they are keys of `translation`."""
     wanted = (columns[0], columns[1]) if columns else languages
     translation = features.get("translation")
-    keys: list[str] = []
+    keys: dict[str, Any] = {}
     if isinstance(translation, datasets.Translation):
-        keys = list(translation.languages)
+        keys = dict.fromkeys(translation.languages, datasets.Value("string"))
     elif isinstance(translation, dict):
-        keys = list(translation)
+        keys = translation
     nested = all(key in keys for key in wanted)
     if nested or all(column in features for column in wanted):
         for column in wanted:
-            if isinstance(translation, datasets.Translation) and nested:
-                continue  # it holds text by definition
-            kind = getattr((translation if nested else features)[column], "dtype", None)
+            kind = getattr((keys if nested else features)[column], "dtype", None)
             if kind not in ("string", "large_string", "string_view", "null"):
                 content = kind or "nested values"
                 raise MTError(f"hub data set {name}: column {column} holds {content}, not text")
