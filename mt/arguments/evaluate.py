@@ -145,7 +145,7 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         type=int,
         default=DEFAULT_RESAMPLES,
-        help=f"bootstrap resamples for the intervals; 0: no intervals (default: {DEFAULT_RESAMPLES})",
+        help=f"bootstrap resamples for intervals; 0: no intervals (default: {DEFAULT_RESAMPLES})",
     )
     for name, metric in METRICS.items():
         if metric.slow:
