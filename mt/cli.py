@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
-from typing import NoReturn, TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TextIO
 
 from mt.errors import MTError, UsageError
 
@@ -45,19 +47,72 @@ def exit_with_error(error: MTError | OSError) -> NoReturn:
     raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
 
 
-def run_command(command: Callable[[], object]) -> None:
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_interrupts = False  # whether `interrupt_on_signals` is active
+
+
+@contextlib.contextmanager
+def interrupt_on_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt at SIGINT or SIGTERM.
+
+    A second signal of the same kind ends the process at once. The other kind is then ignored once,
+    because torchrun sends both. Inside another such block, and outside the main thread, nothing
+    changes.
+    """
+    global _interrupts
+    if _interrupts or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def receive(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        received.append(number)
+        if len(received) == 1:
+            raise KeyboardInterrupt
+
+    with _handlers(receive):
+        _interrupts = True
+        try:
+            yield
+        finally:
+            _interrupts = False
+
+
+@contextlib.contextmanager
+def end_on_signals() -> Iterator[None]:
+    """End the process at SIGINT or SIGTERM, around code that does not return to Python for long."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with _handlers(signal.SIG_DFL):
+        yield
+
+
+@contextlib.contextmanager
+def _handlers(handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def run_command(command: Callable[[], object], remark: str = "") -> None:
     """Call a function with error messages in one line and the exit codes of all commands.
 
-    0: success; 1: failure; 2: wrong usage; 130: interrupted. A closed pipe
-    (`mt-translate ... | head`) counts as success.
+    0: success; 1: failure; 2: wrong usage; 130: interrupted, which is said with `remark`. A closed
+    pipe (`mt-translate ... | head`) counts as success.
     """
     fill_closed_streams()
     try:
-        command()
+        with interrupt_on_signals():
+            command()
     except MTError as error:
         exit_with_error(error)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(f"interrupted{remark and ': '}{remark}", file=sys.stderr)
         raise SystemExit(130) from None
     except OSError as error:
         # Python flushes standard output at exit: redirect it, so that this does not fail again.

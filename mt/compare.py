@@ -32,7 +32,7 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
         return
-    run_command(lambda: run(parse_arguments(arguments)))
+    run_command(lambda: run(parse_arguments(arguments)), "the same command continues")
 
 
 def run(request: Request) -> Results | None:

@@ -175,7 +175,7 @@ def main() -> None:
         run_command(lambda: check_keys(overrides))
     else:
         run_command(lambda: load_config(arguments))
-    run_command(job)
+    run_command(job, "the same command continues")
 
 
 if __name__ == "__main__":

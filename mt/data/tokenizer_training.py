@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import sentencepiece
 
+from mt.cli import end_on_signals
 from mt.config.schema import TokenizerConfig
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
@@ -26,25 +27,26 @@ def train_sentencepiece(lines: list[str], config: TokenizerConfig) -> bytes:
         raise MTError("there is no text to train the tokenizer on")
     model = io.BytesIO()
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type=config.type,
-            vocab_size=config.vocab_size,
-            character_coverage=config.character_coverage,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            byte_fallback=True,
-            pad_id=PAD,
-            unk_id=UNK,
-            bos_id=BOS,
-            eos_id=EOS,
-            # In bytes, at least 10. SentencePiece silently drops longer lines.
-            max_sentence_length=max(10, max(len(line.encode()) for line in lines) + 1),
-            train_extremely_large_corpus=len(lines) > 10_000_000,
-            num_threads=TRAINING_THREADS,
-            minloglevel=2,
-        )
+        with end_on_signals():  # Python would only act on a signal when the training returns
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(lines),
+                model_writer=model,
+                model_type=config.type,
+                vocab_size=config.vocab_size,
+                character_coverage=config.character_coverage,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                byte_fallback=True,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                # In bytes, at least 10. SentencePiece silently drops longer lines.
+                max_sentence_length=max(10, max(len(line.encode()) for line in lines) + 1),
+                train_extremely_large_corpus=len(lines) > 10_000_000,
+                num_threads=TRAINING_THREADS,
+                minloglevel=2,
+            )
     except RuntimeError as error:
         raise MTError(_explain(str(error), config)) from error
     return model.getvalue()

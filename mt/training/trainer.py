@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -17,12 +18,9 @@ from torch import Tensor
 
 from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
-from mt.data.batch_stream import BatchStream, Position, Step
+from mt.data.batch_stream import Position, Step
 from mt.data.batching import Batch
-from mt.data.collate import collate
-from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
-from mt.data.tokenizer import Segmenter
 from mt.data.vocabulary import PAD
 from mt.device import autocast
 from mt.errors import MTError
@@ -47,6 +45,7 @@ from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
 from mt.training.selection import criterion, describe_criterion, update_best
+from mt.training.steps import load_steps
 from mt.training.validation import Validator
 
 
@@ -112,14 +111,23 @@ class Trainer:
             compile_layers(self.model)
         self._report_start()
         last_save = last_validation = state.minutes
-        with catch_stop_signals() as signals, contextlib.closing(self._steps()) as steps:
+        steps = load_steps(
+            self.config, self.data, self.order, self.group, Position(state.epoch, state.batch)
+        )
+        with catch_stop_signals() as self.signals, contextlib.closing(steps):
             while True:
                 # At the top, so that a run that stopped between a step and its validation
                 # continues with that validation.
                 if self._should_validate(last_validation):
-                    self._validate()
+                    try:
+                        self._validate()
+                    except KeyboardInterrupt:
+                        state.minutes = self.clock.minutes
+                        self._stop()
                     last_save = last_validation = state.minutes
                 if self._is_over():
+                    if self.signals:
+                        self._stop()
                     break
                 step, batches = next(steps)
                 minutes_before = state.minutes
@@ -128,20 +136,16 @@ class Trainer:
                     explain_compiler_errors(config.compile),
                 ):
                     self._train_step(step, batches)
-                stop = self._synchronise(bool(signals), batches)
+                stop = self._synchronise(bool(self.signals), batches)
                 state.training_minutes += state.minutes - minutes_before
-                save = stop or state.minutes - last_save >= config.save_minutes
-                if save or self._at_interval(config.log_every) or state.step == 1:
+                save = state.minutes - last_save >= config.save_minutes
+                if save or stop or self._at_interval(config.log_every) or state.step == 1:
                     self.reporter.report()
+                if stop:
+                    self._stop()
                 if save:
                     self._save()
                     last_save = state.minutes
-                if stop:
-                    self.log.say(
-                        f"stopped by a signal and saved after step {state.step:,}: "
-                        "the same command continues"
-                    )
-                    raise SystemExit(130)
         self.log.say(f"training ends: {self._stop_reason()}")
         return state
 
@@ -182,13 +186,26 @@ class Trainer:
             loss = loss + term(nll, batch.target != PAD)
         return loss, nll.sum()
 
+    def _stop(self) -> NoReturn:
+        """Save and end the process after a signal."""
+        self._save()
+        self.log.say(
+            f"stopped by a signal and saved after step {self.state.step:,}: "
+            "the same command continues"
+        )
+        raise SystemExit(130)
+
     def _validate(self) -> None:
-        """Validate the averaged weights, save them if they are the best so far, and checkpoint."""
+        """Validate the averaged weights, save them if they are the best so far, and checkpoint.
+
+        Raises KeyboardInterrupt at a signal, before anything is noted in the state.
+        """
         self.reporter.report()
         state = self.state
         with self.average.applied(), eager_mode(self.config.trainer.compile):
             self.model.eval()
-            scores = self.validator(self.model)
+            with self.signals.raised():
+                scores = self.validator(self.model)
             self.model.train()
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
@@ -208,29 +225,6 @@ class Trainer:
         state.peak_memory = max(state.peak_memory, peak_memory(self.device))
         if self.group.is_main:
             save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, state)
-
-    def _steps(self) -> Generator[tuple[Step, list[Batch]], None, None]:
-        """Yield optimizer steps with the batches of this rank, prefetched by another thread."""
-        config, state = self.config, self.state
-        micro_batches = self.group.world_size * config.trainer.accumulate
-        stream = BatchStream(
-            self.order,
-            micro_batches,
-            self.group.rank,
-            self.group.world_size,
-            Position(state.epoch, state.batch),
-        )
-        sampling, max_pieces = config.data.tokenizer.sampling, config.data.max_pieces
-
-        def load(step: Step) -> tuple[Step, list[Batch]]:
-            segment = None
-            if sampling:
-                segment = Segmenter(
-                    self.data.tokenizer, sampling, config.seed, step.epoch, max_pieces
-                )
-            return step, [collate(self.data.train, rows, segment) for _, rows in step.micro_batches]
-
-        return prefetch(map(load, stream))
 
     def _synchronise(self, stop: bool = False, batches: Sequence[Batch] = ()) -> bool:
         """Exchange one message between ranks per step, and return whether any of them must stop.

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from mt.cli import interrupt_on_signals
 from mt.comparison.planning.hydra_launcher import hydra_launcher
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.progress import RunProgress
@@ -38,7 +39,7 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
     the current run has saved.
     """
     job = functools.partial(train_one, total=len(runs))
-    with hydra_launcher(launcher, job) as hydra, sigterm_as_interrupt():
+    with hydra_launcher(launcher, job) as hydra, interrupt_on_signals():
         returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
     failed = []
     for run, result in zip(runs, returned, strict=True):
@@ -124,17 +125,3 @@ def append_error(folder: RunFolder, lines: Sequence[str]) -> None:
     """Add the error or traceback of a failed run to its log, which outlives standard error."""
     starts = (i for i, line in enumerate(lines) if line.startswith(("Traceback", "error: ")))
     folder.append_to_log(lines[next(starts, len(lines)) :])
-
-
-@contextlib.contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Make SIGTERM stop a comparison as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

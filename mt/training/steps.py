@@ -1,0 +1,32 @@
+"""The optimizer steps of a rank, with their batches, from where training stands."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from mt.config.schema import Config
+from mt.data.batch_order import BatchOrder
+from mt.data.batch_stream import BatchStream, Position, Step
+from mt.data.batching import Batch
+from mt.data.collate import collate
+from mt.data.prefetch import prefetch
+from mt.data.prepare import PreparedData
+from mt.data.tokenizer import Segmenter
+from mt.training.distributed import ProcessGroup
+
+
+def load_steps(
+    config: Config, data: PreparedData, order: BatchOrder, group: ProcessGroup, start: Position
+) -> Generator[tuple[Step, list[Batch]], None, None]:
+    """Yield optimizer steps with the batches of this rank, prefetched by another thread."""
+    micro_batches = group.world_size * config.trainer.accumulate
+    stream = BatchStream(order, micro_batches, group.rank, group.world_size, start)
+    sampling, max_pieces = config.data.tokenizer.sampling, config.data.max_pieces
+
+    def load(step: Step) -> tuple[Step, list[Batch]]:
+        segment = None
+        if sampling:
+            segment = Segmenter(data.tokenizer, sampling, config.seed, step.epoch, max_pieces)
+        return step, [collate(data.train, rows, segment) for _, rows in step.micro_batches]
+
+    return prefetch(map(load, stream))

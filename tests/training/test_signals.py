@@ -1,0 +1,82 @@
+"""Signals while a run is prepared, validated and tested: the same command continues exactly."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+import torch
+
+from helpers.training_runs import checkpoint_state, checkpoint_tensors, read_records, run_training
+from mt.cli import run_command
+from mt.data.pipeline import Pipeline
+from mt.decoding.translator import Translator
+from mt.training.progress import ProgressReporter
+from mt.training.validation import Validator
+
+
+def interrupt(monkeypatch, function, number, count=1):
+    """Send a signal to this process at the end of the call number `count` of a function."""
+    owner, name = function
+    original, calls = getattr(owner, name), []
+
+    def interrupted(*arguments, **settings):
+        result = original(*arguments, **settings)
+        calls.append(name)
+        if len(calls) == count:
+            os.kill(os.getpid(), number)
+        return result
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("function", "count", "step", "validated", "number"),
+    [
+        ((Validator, "_loss"), 1, 4, -1, signal.SIGINT),
+        ((Validator, "_loss"), 2, 8, 4, signal.SIGTERM),  # the last validation
+        # After the last validation.
+        ((ProgressReporter, "report_validation"), 2, 8, 8, signal.SIGTERM),
+    ],
+)
+def test_a_validation_is_interrupted_and_repeated(
+    tiny_run, tmp_path, monkeypatch, function, count, step, validated, number
+):
+    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=8", "trainer.val_every=4"]
+    with monkeypatch.context() as patch:
+        interrupt(patch, function, number, count)
+        with pytest.raises(SystemExit) as ended:
+            run_training([*base, "name=parts"])
+    assert ended.value.code == 130
+    parts, whole = tmp_path / "runs" / "parts", tmp_path / "runs" / "whole"
+    state = checkpoint_state(parts)
+    assert (state["step"], state["validated"]) == (step, validated)
+    assert not (parts / "test.json").exists()
+    run_training([*base, "name=parts"])
+    run_training([*base, "name=whole"])
+    assert [r["step"] for r in read_records(parts, "val")] == [4, 8]
+    tensors = checkpoint_tensors(whole)
+    assert all(torch.equal(tensors[n], t) for n, t in checkpoint_tensors(parts).items())
+    assert checkpoint_state(parts)["best_loss"] == checkpoint_state(whole)["best_loss"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"), [("test", signal.SIGTERM), ("preparing", signal.SIGINT)]
+)
+def test_other_phases_are_interrupted_and_the_same_command_continues(
+    tiny_run, tmp_path, monkeypatch, capsys, phase, number
+):
+    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"]
+    with monkeypatch.context() as patch:
+        if phase == "test":
+            interrupt(patch, (Translator, "translate"), number, 2)
+        else:
+            interrupt(patch, (Pipeline, "_clean"), number)
+        with pytest.raises(SystemExit) as ended:
+            run_command(lambda: run_training(base), "the same command continues")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.endswith("interrupted: the same command continues\n")
+    assert not list((tmp_path / "cache").glob("*.unfinished"))
+    run_training(base)
+    assert (tmp_path / "runs" / "tiny" / "test.json").exists()
