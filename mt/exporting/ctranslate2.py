@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from mt.attention.transformer.multihead import MultiHeadAttention
-from mt.attention.transformer.positions import PositionScheme, ShawLayer, T5Buckets
+from mt.attention.transformer.position_scheme import PositionScheme
+from mt.attention.transformer.positions import ShawLayer, T5Buckets
 from mt.config.schema import ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, UNK

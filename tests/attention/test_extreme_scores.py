@@ -13,7 +13,8 @@ from mt.attention.select import SELECTIONS
 from mt.attention.transformer import linear
 from mt.attention.transformer.layouts import DotProductAttention, FullLayout
 from mt.attention.transformer.patterns import AdaptiveSpan, LinearAttention
-from mt.attention.transformer.positions import NoPositions, build_positions, relative_positions
+from mt.attention.transformer.position_scheme import relative_positions
+from mt.attention.transformer.positions import NoPositions, build_positions
 from mt.config.schema import TransformerConfig
 
 # Scores or features are multiplied by the gain. float32 has seven digits: the larger a score, the

@@ -20,7 +20,9 @@ from mt.attention.transformer.layouts import (
 )
 from mt.attention.transformer.multihead import MultiHeadAttention
 from mt.attention.transformer.patterns import AdaptiveSpan, LinearAttention, Pattern, build_pattern
+from mt.attention.transformer.position_scheme import ALL_HEADS, PositionScheme
 from mt.attention.transformer.positions import NoPositions, build_positions
+from mt.config.model_schema import ADDED_POSITION_NAMES, POSITION_NAMES
 from mt.config.schema import TransformerConfig
 
 LAYOUTS = {
@@ -36,18 +38,42 @@ def test_layouts_allow_the_keys_of_their_definition(layout):
     assert allowed.tolist() == [[LAYOUTS[layout][1](t, s) for s in range(20)] for t in range(3, 23)]
 
 
+class AbsolutePositions(PositionScheme):
+    """Trained scores and contexts for each position, which no distance can replace."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.query, self.key, self.value = (nn.Parameter(torch.randn(98)) for _ in range(3))
+
+    def bias(self, query, query_positions, key_positions, heads=ALL_HEADS):
+        own = self.query[query_positions][..., None, :, None]
+        return own * self.key[key_positions][..., None, None, :]
+
+    def key_products(self, query, query_positions, key_positions, heads=ALL_HEADS):
+        return query.sum(-1, keepdim=True) * self.key[key_positions][..., None, None, :]
+
+    def context_bias(self, weights, query_positions, key_positions):
+        return weights @ self.value[key_positions][..., None, :, None]
+
+
 @pytest.mark.parametrize("causal", [False, True], ids=["encoder", "decoder"])
 @pytest.mark.parametrize("length", [80, 81, 95])
-@pytest.mark.parametrize("position", ["none", "shaw", "t5", "alibi"])
+@pytest.mark.parametrize("position", [*POSITION_NAMES, "absolute"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_sparse_attention_equals_full_attention_with_a_mask(layout, position, length, causal):
     """Context and gradients, with padding and lengths that are no multiple of the block size."""
     chosen = LAYOUTS[layout][0]
     assert chosen.sparse_is_faster(length)
     qkv, visibility = inputs(length), make_visibility(length, causal)
-    scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
+    at = visibility.query_positions + 3
+    visibility = replace(visibility, query_positions=at, key_positions=at)
+    if position == "absolute":
+        scheme = AbsolutePositions()
+    else:
+        scheme = build_positions(position, TransformerConfig(heads=HEADS), HEADS * WIDTH, 1, causal)
     attention = DotProductAttention(scheme.for_layer(0))
-    wanted = [*qkv, *scheme.parameters()]
+    wanted = [*qkv, *(p for p in scheme.parameters() if position not in ADDED_POSITION_NAMES)]
     sparse = chosen.attend(*qkv, visibility, attention)[0]
     dense = chosen.attend(*qkv, visibility, replace(attention, need_weights=True))[0]
     torch.testing.assert_close(sparse, dense, atol=1e-5, rtol=1e-4)

@@ -12,12 +12,17 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mt.attention.masks import Visibility, position_range
 from mt.attention.select import Selection, masked_softmax
+from mt.attention.transformer.grouping import (
+    blocks_with_neighbours,
+    positions_of_groups,
+    split_into_blocks,
+    split_into_columns,
+)
 from mt.attention.transformer.kernels import attend
-from mt.attention.transformer.positions import ALL_HEADS, PositionScheme, relative_positions
+from mt.attention.transformer.position_scheme import ALL_HEADS, PositionScheme, relative_positions
 
 MAX_SCORES = 1 << 26  # with weights: more scores than this are computed in chunks of queries
 Bias = Callable[[Tensor, Tensor, Tensor, slice], Tensor]  # as `PositionScheme.bias`
@@ -152,7 +157,7 @@ class Layout:
         visibility: Visibility,
         attention: DotProductAttention,
     ) -> Tensor:
-        """Return the context only, from allowed keys only. Positions are 0, 1, ..., T - 1."""
+        """Return the context only, from allowed keys only. Positions are consecutive."""
         raise NotImplementedError
 
 
@@ -198,7 +203,7 @@ class WindowLayout(Layout):
         right = 0 if visibility.causal else block
         queries = split_into_blocks(query, block)
         keys, values = (blocks_with_neighbours(x, block, block, right) for x in (key, value))
-        # Biases depend on relative positions only, so that positions may restart in each block.
+        # Masks depend on distances only, so that positions may restart in each block.
         query_positions = position_range(0, block, device)
         key_positions = position_range(-block, 2 * block + right, device)
         valid = visibility.valid
@@ -209,6 +214,12 @@ class WindowLayout(Layout):
         # [B, blocks, 1, block, keys]
         allowed = self.allowed(query_positions, key_positions) & valid[..., None, :]
         mask = Visibility(query_positions, key_positions, causal=visibility.causal).mask(allowed)
+        if not attention.scheme.distances_only:
+            starts = block * position_range(0, queries.shape[1], device)
+            query_positions, key_positions = (
+                positions_of_groups(starts, x, visibility.key_positions)
+                for x in (query_positions, key_positions)
+            )
         context, _ = attention(queries, keys, values, mask, query_positions, key_positions)
         return context.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
@@ -256,7 +267,8 @@ class StridedLayout(Layout):
         """Write the tokens in rows of `stride`; each column attends to itself, in parallel."""
         length, device = query.shape[2], query.device
         queries, keys, values = (split_into_columns(x, self.stride) for x in (query, key, value))
-        # Tokens of a column are whole rows apart; positions may start at 0 in each column.
+        # Tokens of a column are whole rows apart. Masks depend on distances only, so that positions
+        # may start at 0 in each column.
         positions = self.stride * position_range(0, queries.shape[-2], device)
         valid = visibility.valid
         if valid is None and length % self.stride:
@@ -264,30 +276,8 @@ class StridedLayout(Layout):
         if valid is not None:  # -> [B, stride, 1, 1, rows]
             valid = split_into_columns(valid[:, None, :, None], self.stride)[..., 0][..., None, :]
         mask = Visibility(positions, positions, causal=visibility.causal).mask(valid)
+        if not attention.scheme.distances_only:
+            starts = position_range(0, self.stride, device)
+            positions = positions_of_groups(starts, positions, visibility.key_positions)
         context, _ = attention(queries, keys, values, mask, positions, positions)
         return context.permute(0, 2, 3, 1, 4).flatten(2, 3)[:, :, :length]
-
-
-def split_into_blocks(x: Tensor, block: int) -> Tensor:
-    """Split [B, H, T, D] -> [B, blocks, H, block, D], with zeros at the end of the last block."""
-    return F.pad(x, (0, 0, 0, -x.shape[2] % block)).unflatten(2, (-1, block)).transpose(1, 2)
-
-
-def blocks_with_neighbours(x: Tensor, block: int, left: int, right: int) -> Tensor:
-    """Split [B, H, S, D] -> [B, blocks, H, left + block + right, D], overlapping, zero-padded."""
-    padded = F.pad(x, (0, 0, left, -x.shape[2] % block + right))
-    return padded.unfold(2, left + block + right, block).permute(0, 2, 1, 4, 3)
-
-
-def split_into_columns(x: Tensor, stride: int) -> Tensor:
-    """Split [B, H, T, D] -> [B, stride, H, rows, D], with zeros at the end of the last row."""
-    rows = F.pad(x, (0, 0, 0, -x.shape[2] % stride)).unflatten(2, (-1, stride))
-    return rows.permute(0, 3, 1, 2, 4)
-
-
-def repeat_heads(x: Tensor, heads: int) -> Tensor:
-    """Repeat key heads [B, G, S, D] -> [B, H, S, D], in the order of PyTorch's `enable_gqa`.
-
-    Key head g serves the query heads g H / G, ..., (g + 1) H / G - 1.
-    """
-    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], 1)

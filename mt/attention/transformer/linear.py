@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from mt.attention.masks import Visibility
 from mt.attention.select import masked_softmax
-from mt.attention.transformer.layouts import split_into_blocks
+from mt.attention.transformer.grouping import split_into_blocks
 
 BLOCK_SIZE = 64  # `causal_in_blocks` computes products of pairs within blocks of this many tokens
 MODERATE = 25.0  # largest logarithm of keys that may be added as they are

@@ -9,7 +9,8 @@ from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import to_cache_layout
 from mt.attention.transformer.layouts import DotProductAttention
 from mt.attention.transformer.patterns import Cache, build_pattern
-from mt.attention.transformer.positions import NoPositions, PositionScheme
+from mt.attention.transformer.position_scheme import PositionScheme
+from mt.attention.transformer.positions import NoPositions
 from mt.config.schema import TransformerConfig
 from mt.layers.norm import RMSNorm
 

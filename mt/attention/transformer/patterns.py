@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from mt.attention.masks import Visibility
 from mt.attention.transformer import linear
+from mt.attention.transformer.grouping import repeat_heads
 from mt.attention.transformer.layouts import (
     DotProductAttention,
     FullLayout,
     Layout,
     StridedLayout,
     WindowLayout,
-    repeat_heads,
 )
-from mt.attention.transformer.positions import ALL_HEADS, relative_positions
+from mt.attention.transformer.position_scheme import ALL_HEADS, relative_positions
 from mt.config.schema import TransformerConfig
 
 Cache = tuple[Tensor, ...]  # batch first

@@ -1,12 +1,6 @@
 """Position schemes: how a Transformer encodes the order of tokens.
 
-A scheme may act in four places: on the embeddings, on queries and keys, on the scores and on the
-context. Positions are explicit arguments everywhere, so that incremental decoding and training
-agree by construction. Relative schemes act in self-attention only, because source and target
-positions are not comparable.
-
-Shapes: H heads, T queries, S keys of width D; `...` are batch dimensions. Positions may lack batch
-dimensions: they broadcast.
+Relative schemes act in self-attention only, because source and target positions are not comparable.
 """
 
 from __future__ import annotations
@@ -16,66 +10,18 @@ import math
 import torch
 from torch import Tensor, nn
 
+from mt.attention.transformer.position_scheme import (
+    ALL_HEADS,
+    PositionScheme,
+    relative_positions,
+)
 from mt.config.schema import TransformerConfig
-
-ALL_HEADS = slice(None)
-
-
-class PositionScheme(nn.Module):
-    """Base class of position schemes. A scheme overrides the methods for the places it acts in."""
-
-    def add(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Add position information to the embeddings x [B, T, D] at positions [T]."""
-        return x
-
-    def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
-        """Rotate queries or keys x [B, H, T, D] at positions [T]."""
-        return x
-
-    def bias(
-        self,
-        query: Tensor,
-        query_positions: Tensor,
-        key_positions: Tensor,
-        heads: slice = ALL_HEADS,
-    ) -> Tensor | None:
-        """Return a bias for the scores, broadcastable to [..., H, T, S], or None.
-
-        query [..., H, T, D], query_positions [..., T], key_positions [..., S]; `heads` says which
-        of the layer's heads `query` holds.
-        """
-        return None
-
-    def key_products(
-        self,
-        query: Tensor,
-        query_positions: Tensor,
-        key_positions: Tensor,
-        heads: slice = ALL_HEADS,
-    ) -> Tensor | None:
-        """Return products of queries with vectors of positions, or None.
-
-        They are added to the products of queries and keys, before the soft cap; `bias` is added
-        after it. Arguments and shape are those of `bias`.
-        """
-        return None
-
-    def context_bias(
-        self, weights: Tensor, query_positions: Tensor, key_positions: Tensor
-    ) -> Tensor | None:
-        """Return a term to add to the context: weights [..., H, T, S] -> [..., H, T, D], or None.
-
-        A scheme that overrides this method cannot use the fused kernel, which gives no weights.
-        """
-        return None
-
-    def for_layer(self, layer: int) -> PositionScheme:
-        """Return the scheme of one layer, for schemes that differ between layers."""
-        return self
 
 
 class NoPositions(PositionScheme):
     """No position information."""
+
+    distances_only = True
 
 
 class SinusoidalPositions(PositionScheme):
@@ -84,6 +30,8 @@ class SinusoidalPositions(PositionScheme):
     Sines fill the first half of the vector and cosines the second, a permutation of the paper's
     interleaved order. They are computed at each call, so that there is no maximum length.
     """
+
+    distances_only = True
 
     frequencies: Tensor  # [D / 2]
 
@@ -105,6 +53,8 @@ class LearnedPositions(PositionScheme):
     Initialised with unit variance, PyTorch's default and the variance of the token embeddings.
     """
 
+    distances_only = True
+
     def __init__(self, dim: int, max_positions: int = 1024) -> None:
         super().__init__()
         self.embedding = nn.Embedding(max_positions, dim)
@@ -121,6 +71,8 @@ class RotaryPositions(PositionScheme):
     the paper's neighbouring pairs.
     """
 
+    distances_only = True
+
     frequencies: Tensor  # [D / 2]
 
     def __init__(self, dim: int) -> None:
@@ -136,11 +88,6 @@ class RotaryPositions(PositionScheme):
         return rotated.to(x.dtype)
 
 
-def relative_positions(query_positions: Tensor, key_positions: Tensor) -> Tensor:
-    """Subtract query from key positions: [..., T] and [..., S] -> [..., T, S]."""
-    return key_positions[..., None, :] - query_positions[..., :, None]
-
-
 class ALiBi(PositionScheme):
     """A penalty linear in the distance, with a slope per head (Press et al. 2021).
 
@@ -148,6 +95,8 @@ class ALiBi(PositionScheme):
     could not tell left from right. Keys to the right therefore get the slope of the mirrored head:
     the first head sees far to one side, the last head to the other.
     """
+
+    distances_only = True
 
     left: Tensor  # slopes [H, 1, 1]
     right: Tensor
@@ -187,6 +136,8 @@ class T5Buckets(PositionScheme):
     second half logarithmically growing ranges up to `max_distance`, beyond which all distances
     share the last bucket. In bidirectional attention, each side has half of the buckets.
     """
+
+    distances_only = True
 
     def __init__(
         self, dim: int, heads: int, causal: bool, buckets: int = 32, max_distance: int = 128
@@ -237,6 +188,8 @@ class ShawPositions(PositionScheme):
 
 class ShawLayer(PositionScheme):
     """The vectors of one layer of `ShawPositions`."""
+
+    distances_only = True
 
     def __init__(self, head_dim: int, clip: int) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from mt.attention.masks import Visibility, position_range
 from mt.attention.transformer.kernels import to_cache_layout
 from mt.attention.transformer.multihead import KeyValue, MultiHeadAttention
 from mt.attention.transformer.patterns import Cache
-from mt.attention.transformer.positions import PositionScheme
+from mt.attention.transformer.position_scheme import PositionScheme
 from mt.config.schema import ModelConfig
 from mt.layers.norm import to_autocast_dtype
 from mt.models.seq2seq import Decoder, DecoderOutput, DecodingState, Encoder, Memory
