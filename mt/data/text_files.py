@@ -73,17 +73,18 @@ def _decompress(stream: IO[bytes], name: Path | str) -> io.BufferedReader:
     # Peeking needs a buffer. Standard input has one, which must not be hidden by another.
     buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore[type-var]
     head = buffered.peek()
-    suffix = Path(name).suffix.lower()
-    if suffix in COMPRESSED and not decompressor(head):
-        raise MTError(
-            f"cannot read {name}: its content is not compressed text, whatever its name says; "
-            "the file is damaged, or should be renamed"
-        )
+    is_compressed = False
     while decompress := decompressor(head):  # an archive may hold another one
+        is_compressed = True
         buffered = io.BufferedReader(decompress(buffered), 1 << 17)
         head = buffered.peek()
     if format_name := foreign_format(head):
         raise MTError(f"{name} is {format_name}, not text: extract or convert it first")
+    if not is_compressed and Path(name).suffix.lower() in COMPRESSED:
+        raise MTError(
+            f"cannot read {name}: its content is not compressed, though its name says so; "
+            "the file is damaged, or must be renamed"
+        )
     return buffered  # type: ignore[return-value]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -161,10 +162,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_is_no_text_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     write, message = REFUSED[kind]
-    path = tmp_path / "t.en"
+    path = tmp_path / "t.gz"
     write(path)
     for errors in ("strict", "surrogateescape"):
-        with pytest.raises(MTError, match=rf"t\.en {message}"), open_lines(path, errors):
+        with pytest.raises(MTError, match=rf"t\.gz {message}"), open_lines(path, errors):
             raise AssertionError  # it is refused at once, before a line is asked for
         with (
             path.open("rb") as stream,
@@ -236,6 +237,14 @@ def test_every_command_reads_files_in_the_same_way(tmp_path: Path) -> None:
         assert list(read(good)) == LINES
         with pytest.raises(MTError, match="bad is a ZIP archive"):
             read(bad)
+
+
+def test_errors_of_the_output_are_not_blamed_on_the_input(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    path.write_bytes(gzip.compress(TEXT))
+    with pytest.raises(OSError, match="full"), open_input([], str(path), quiet=True) as lines:
+        next(iter(lines))
+        raise OSError(errno.ENOSPC, "full")
 
 
 def test_links_are_read_in_every_format(tmp_path: Path) -> None:
