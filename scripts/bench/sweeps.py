@@ -128,7 +128,7 @@ def sweep(
         format_row(entry, costs.get(entry.contestant.name), peaks[precision]) for entry in entries
     ]
     columns = (
-        "target tokens a sentence|target tokens/s|MFU|padding|preparing, s|first step, s|peak MiB"
+        "target tokens per sentence|target tokens/s|MFU|padding|preparing, s|first step, s|peak MiB"
     )
     header = ["family", chosen.heading, *columns.split("|")]
     setting = f"{precision}, batches of {job.batch_tokens:,} tokens; {contestants(entries[:1])}."

@@ -134,7 +134,7 @@ class Training:
     def table(self, entries: Sequence[Entry], peaks: dict[str, float]) -> str:
         """Return the results as Markdown."""
         header = (
-            "contestant|target tokens/s|mt is faster by|sentences/s|MFU|padding|tokens a step|"
+            "contestant|target tokens/s|speed-up of mt|sentences/s|MFU|padding|tokens per step|"
             "first step, s|peak MiB|weights"
         )
         rows = []

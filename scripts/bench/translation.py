@@ -140,7 +140,7 @@ class Translation:
         header = [
             "contestant",
             "sentences/s",
-            "mt is faster by",
+            "speed-up of mt",
             "target tokens/s",
             "BLEU",
             "outputs as mt's",

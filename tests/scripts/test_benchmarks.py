@@ -114,7 +114,7 @@ def test_training_counts_what_the_batches_hold(
     )
     printed = capsys.readouterr().out
     found = cells(printed)
-    assert [*found] == ["mt, fp32"] and found["mt, fp32"]["mt is faster by"] == "1.00"
+    assert [*found] == ["mt, fp32"] and found["mt, fp32"]["speed-up of mt"] == "1.00"
     assert "- joey, fp32 did not run: ModuleNotFoundError: No module named 'joeynmt'" in printed
     recorded = json.loads((tmp_path / "record").read_text("utf-8"))
     first = recorded["measured"][0]["results"][0]
@@ -509,4 +509,4 @@ def test_peers_train_the_same_model(
     weights = [float(found[name]["weights"].split()[0]) for name in ("mt, fp32", f"{peer}, fp32")]
     assert weights[0] == pytest.approx(weights[1], abs=0.11)
     if peer == "hf":  # the very batches
-        assert found["hf, fp32"]["tokens a step"] == found["mt, fp32"]["tokens a step"]
+        assert found["hf, fp32"]["tokens per step"] == found["mt, fp32"]["tokens per step"]
