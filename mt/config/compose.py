@@ -11,22 +11,27 @@ import dataclasses
 import difflib
 import functools
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.config.hydra_files import register
+from mt.config.overrides import check_single_value, keep_text
 from mt.config.schema import Config, SplitConfig, fields, keys
 from mt.config.setting import default_value
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
 
 ConfigStore.instance().store(name="schema", node=Config)
+register()
 
 
 def config_dir() -> Path:
@@ -48,7 +53,10 @@ def groups() -> dict[str, list[str]]:
 
 def load_config(overrides: list[str]) -> Config:
     """Compose the YAML files with `overrides`, such as ["model=rnn"], and check the result."""
+    overrides = [keep_text(override) for override in overrides]
     check_keys(overrides)
+    for override in parse_overrides(overrides):
+        check_single_value(override)
     try:
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
             config = to_config(compose("train", overrides))
@@ -60,15 +68,8 @@ def load_config(overrides: list[str]) -> Config:
 
 def check_keys(overrides: list[str]) -> None:
     """Raise UsageError if an override names an unknown key or group option; suggest the closest."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise UsageError(
-            f"cannot parse the overrides: {one_line(error)}; "
-            "quote values that contain special characters: 'key=\"a,b\"'"
-        ) from error
     known_groups = groups()
-    for override in parsed:
+    for override in parse_overrides(overrides):
         key = override.key_or_group
         if key.startswith("hydra."):
             continue
@@ -85,10 +86,21 @@ def check_keys(overrides: list[str]) -> None:
             _check_known(key, [*known_groups, *keys()], "")
 
 
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides; text stays as it is written. Raises UsageError if one cannot be parsed."""
+    try:
+        return OverridesParser.create().parse_overrides([keep_text(each) for each in overrides])
+    except HydraException as error:
+        raise UsageError(
+            f"cannot parse the overrides: {one_line(error)}; "
+            "quote values that contain special characters: 'key=\"a,b\"'"
+        ) from error
+
+
 def check_mechanisms(overrides: list[str], config: Config) -> None:
     """Raise UsageError if a chosen attention or position option does not apply to the model."""
     families = {config.model.encoder, config.model.decoder}
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in parse_overrides(overrides):
         if override.key_or_group not in ("attention", "position") or override.is_delete():
             continue
         value = override.value()

@@ -6,6 +6,7 @@ Separate from `compose.py`, so that reading a run directory does not import Hydr
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.checks import check_values
 from mt.config.schema import Config, SplitConfig
+from mt.config.text_yaml import load_text_yaml
 from mt.errors import UsageError
 
 
@@ -47,7 +49,7 @@ def config_to_yaml(config: Config) -> str:
 
 def config_from_yaml(text: str) -> Config:
     """Invert `config_to_yaml`. Raises UsageError if there are unknown keys or wrong types."""
-    composed = OmegaConf.create(text)
+    composed = OmegaConf.create(load_text_yaml(text))
     if not isinstance(composed, DictConfig):
         raise UsageError("not a YAML mapping of settings")
     return to_config(composed)
@@ -62,5 +64,10 @@ def one_line(error: Exception) -> str:
     prefix = "full_key:"
     key = next((line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix)), "")
     text = "; ".join(line for line in lines if not line.startswith(noise))
+    if empty := re.match(r"field '([\w.]+)' is not Optional|Incompatible value 'None'", text):
+        return (
+            f"{empty[1] or key} must have a value, got null: "
+            "write it with quotes, 'null', if the word is meant"
+        )
     text = text.replace("LexerNoViableAltException: ", "unexpected character after: ")
     return f"{key}: {text}" if key and key not in text else text

@@ -97,7 +97,7 @@ def test_every_setting_is_documented():
         ("data.tokenizer.joint=false", "model.tie_embeddings=all needs a joint vocabulary"),
         ("data.mix.news.src=a", "write +data.mix.news.src"),
         ("+data.mix.news.source=a", "unknown key"),
-        ("name=a=b", "quote"),
+        ("optim.lr=a=b", "quote"),
         ("seed=1,2", "multirun"),
         ("seed", "cannot parse the overrides"),
     ],
@@ -107,16 +107,6 @@ def test_mistakes_are_named_in_one_line(override, message):
         compose.load_config([override])
     assert message in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_paths_with_special_characters_are_kept():
-    for path in ("a b.txt", "a=b.txt", "a,b.txt", "~/x.txt", "ä/ö.txt", "[x].txt", "a'b.txt"):
-        quoted = path.replace("'", r"\'")
-        assert compose.load_config([f"data.train.src='{quoted}'"]).data.train.src == path
-    assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == [
-        "a.txt",
-        "b c.txt",
-    ]
 
 
 BAD_COMBINATIONS = [

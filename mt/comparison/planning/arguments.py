@@ -19,6 +19,7 @@ from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
 from mt.comparison.planning.spec import RunBudget, describe_error
 from mt.config.compose import check_keys
+from mt.config.overrides import keep_text
 from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
@@ -151,7 +152,10 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
 
     Raises UsageError for mistakes that show without reading a file.
     """
-    known = [key.name for key in dataclasses.fields(CompareConfig)]
+    fields = dataclasses.fields(CompareConfig)
+    known = [key.name for key in fields]
+    text_keys = {key.name for key in fields if key.type in ("str", "list[str]")}
+    arguments = [keep_text(keep_text(each), text_keys.__contains__) for each in arguments]
     given: dict[str, Any] = {}
     request = Request(CompareConfig())
     for argument in arguments:

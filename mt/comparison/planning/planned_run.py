@@ -13,6 +13,7 @@ from typing import Any
 from mt.comparison.planning.spec import FOLDER_NAME
 from mt.comparison.settings import NEUTRAL_KEYS, get_setting
 from mt.config.compose import differences
+from mt.config.overrides import quote_value
 from mt.config.schema import Config, keys
 from mt.data.digests import file_digest
 from mt.errors import MTError
@@ -70,7 +71,7 @@ def plan_run(
     content = [settings, data_hash, *initial_weights(variant, config)]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     base, name = Path(config.runs_dir) / FOLDER_NAME, f"{variant}-{seed}-{digest}"
-    own = [f"seed={seed}", f"name={quote(name)}", f"runs_dir={quote(str(base))}"]
+    own = [f"seed={seed}", f"name={quote_value(name)}", f"runs_dir={quote_value(str(base))}"]
     return PlannedRun(
         variant,
         seed,
@@ -94,16 +95,6 @@ def initial_weights(variant: str, config: Config) -> list[str]:
             "its training did not end"
         )
     return [file_digest(model)]
-
-
-def quote(text: str) -> str:
-    """Quote a value of a Hydra override, which may have any characters.
-
-    Hydra takes a backslash literally unless there is a quote to escape.
-    """
-    if "'" in text:
-        text = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
 
 
 def _to_json(value: Any) -> Any:

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, SCMode
+from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.compose import config_dir
+from mt.config.compose import config_dir, parse_overrides
+from mt.config.hydra_files import read_settings
+from mt.config.overrides import keep_text
 from mt.errors import UsageError
 
 # Names of variants and tests become names of files.
@@ -118,15 +118,19 @@ def read_yaml(name: str) -> dict[str, Any]:
         else:
             hint = f"there are {', '.join(names)}, or give the path of a YAML file of your own"
         raise UsageError(f"no comparison {name}: {hint}")
-    try:
-        loaded = OmegaConf.load(path)
-    except Exception as error:  # the YAML parser raises many kinds
-        raise UsageError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(loaded, DictConfig):
+    content = read_settings(path)
+    if not isinstance(content, dict):
         raise UsageError(f"{path} is no comparison: it has no keys such as variants and budget")
-    content = OmegaConf.to_container(loaded, resolve=False)
-    assert isinstance(content, dict)
+    if "seeds" in content:  # the type of all other keys is in the dataclass
+        content["seeds"] = to_integers(content["seeds"])
     return {str(key): value for key, value in content.items()}
+
+
+def to_integers(value: Any) -> Any:
+    """Convert text, or each text of a list, to an integer if it is one."""
+    if isinstance(value, list):
+        return [to_integers(entry) for entry in value]
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+", value) else value
 
 
 def to_spec(given: dict[str, Any], origin: str) -> ComparisonSpec:
@@ -155,12 +159,12 @@ def describe_error(error: Exception) -> str:
 def to_list(value: Any, key: str) -> list[str]:
     """Check a list of overrides; a single one needs no brackets."""
     if isinstance(value, str):
-        return [value]
+        return [keep_text(value)]
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise UsageError(
             f"{key} must be a list of settings of mt-train, such as [model=rnn,optim.lr=1e-3]"
         )
-    return value
+    return [keep_text(each) for each in value]
 
 
 def drop_data(given: dict[str, Any]) -> list[str]:
@@ -263,16 +267,3 @@ def check_override(origin: str, override: Override) -> None:
             f"{origin}: experiment=... sets model, data and budget at once: "
             "give the settings of it that you need"
         )
-
-
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Parse overrides. Raises UsageError if one cannot be read."""
-    parsed: list[Override] = []
-    for text in overrides:
-        try:
-            parsed += OverridesParser.create().parse_overrides([text])
-        except HydraException as error:
-            raise UsageError(
-                f"cannot read {text}: write key=value, and quote special characters: 'key=\"a,b\"'"
-            ) from error
-    return parsed

@@ -123,7 +123,7 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
     ("text", "message"),
     [
         ("variants: {a: [model=rnn]}\nbudget: {steps: 1}\nvariant: 3", "variant"),
-        ("variants: {a: [model=rnn", "cannot be read"),
+        ("variants: {a: [model=rnn", "not valid YAML"),
         ("- a\n- b", "is no comparison"),
         ("variants: {a: [model=rnn]}", "the budget is not set"),
         ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
@@ -146,3 +146,25 @@ def test_a_request_without_runs_and_files_trains() -> None:
         and parse_arguments([]).config.compare == "default"
     )
     assert not parse_arguments(["runs=[a]"]).trains
+
+
+def test_text_of_a_comparison_stays_as_it_is_written(tmp_path: Path) -> None:
+    text = (
+        "variants: {no: [data.tgt_lang=no], 1e3: [data.tgt_lang=1e3, data.name=zwölf (1)]}\n"
+        "baseline: no\ntitle: 12:30\nseeds: [7, 8]\nbudget: {steps: 3}\noverrides: [model=rnn]"
+    )
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    spec, _ = load_spec(str(tmp_path / "mine.yaml"), {}, [])
+    assert (list(spec.variants), spec.baseline, spec.title) == (["no", "1e3"], "no", "12:30")
+    assert (spec.seeds, spec.budget.steps) == ([7, 8], 3)
+    configs = [load_config([*spec.overrides, *own]) for own in spec.variants.values()]
+    assert [config.data.tgt_lang for config in configs] == ["no", "1e3"]
+    assert configs[1].data.name == "zwölf (1)"
+
+
+def test_arguments_that_are_text_stay_as_they_are_written() -> None:
+    config = parse_arguments(["hyp={no: zwei.de}", "ref=zwölf (1).de", "lang=no", "out=1e3"]).config
+    assert (config.ref, config.lang, config.out, list(config.hyp)) == (
+        "zwölf (1).de", "no", "1e3", ["no"]
+    )  # fmt: skip
+    assert parse_arguments(["data.train.src=ä.en"]).train == ["data.train.src='ä.en'"]
