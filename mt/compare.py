@@ -24,6 +24,7 @@ from mt.comparison.schema.results import Results
 from mt.errors import MTError
 from mt.evaluation.metrics import fast_metrics
 from mt.run_folder import RunFolder
+from mt.version import __version__
 
 
 def main() -> None:
@@ -31,6 +32,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
+        return
+    if "--version" in arguments:
+        run_command(lambda: print(f"mt-compare {__version__}", flush=True))
         return
     run_command(lambda: run(parse_arguments(arguments)), "the same command continues")
 

@@ -6,18 +6,24 @@ Read `train` from top to bottom: it is the whole of a run.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mt.arguments.train import COMPLETION_FLAGS, complete_arguments, prepare_arguments, run_name
 from mt.cli import exit_with_error, run_command
-from mt.config.compose import check_keys, config_dir, differences, help_text, load_config
+from mt.config.compose import differences, help_text
+from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
 from mt.data.prepare import PreparedData, prepare_run
@@ -36,6 +42,7 @@ from mt.training.run_log import RunLog
 from mt.training.selection import criterion
 from mt.training.testing import test_model
 from mt.training.trainer import Trainer, seed_everything
+from mt.version import __version__
 
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
@@ -50,10 +57,14 @@ def train(config: Config) -> Evaluation | None:
     group = ProcessGroup()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     check_run_folder(folder, config)
+    new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     with (
+        contextlib.ExitStack() as failed_start,
         contextlib.closing(RunLog(folder, group.is_main)) as log,
         folder.locked() if group.is_main else contextlib.nullcontext(),
     ):
+        if group.is_main:
+            failed_start.callback(remove_folders, new_folders)
         data = prepare_run(config, log.say)
         for line in data.report:
             log.say(line)
@@ -69,6 +80,7 @@ def train(config: Config) -> Evaluation | None:
                 ) in data.word_counts:  # for mt-compare, which may have no access to the cache
                     shutil.copyfile(path, folder.path / path.name)
             save_environment(folder, data, device, group)
+        failed_start.pop_all()  # from here on, the log tells what happened
         log.say(describe_training(config, model, device, group))
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
@@ -105,6 +117,16 @@ def check_run_folder(folder: RunFolder, config: Config) -> None:
             f"{folder} holds a run with other settings: {listed}{more}. "
             "Choose another name=..., or delete the directory"
         )
+
+
+def remove_folders(folders: Sequence[Path]) -> None:
+    """Remove a run directory and those of its parents that are empty; the first is the run's."""
+    for number, folder in enumerate(folders):
+        if number == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # another run has been started there
+                folder.rmdir()
 
 
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
@@ -156,10 +178,19 @@ def save_environment(
 def job(composed: DictConfig) -> float | None:
     """Run one training as Hydra starts it, once or in a sweep (-m); return the test BLEU."""
     try:
-        evaluation = train(to_config(composed))
+        evaluation = train(name_run(to_config(composed)))
     except (MTError, OSError) as error:  # Hydra would print a traceback
         exit_with_error(error)
     return evaluation.scores[HEADLINE].value if evaluation else None
+
+
+def name_run(config: Config) -> Config:
+    """Add the settings that vary to the name of a run of a sweep."""
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode != RunMode.MULTIRUN:
+        return config
+    name = run_name(config.name, hydra_config.job.override_dirname)
+    return dataclasses.replace(config, name=name)
 
 
 def main() -> None:
@@ -168,14 +199,16 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         run_command(lambda: print(help_text(), flush=True))
         return
-    # Compose once before Hydra does, for one-line errors and the right exit code. Hydra's own flags
-    # (-m for sweeps, --cfg, --config-dir) change what is composed; with them, only check the keys.
-    if any(argument.startswith("-") for argument in arguments):
-        overrides = [a for a in arguments if not a.startswith("-") and "=" in a]
-        run_command(lambda: check_keys(overrides))
-    else:
-        run_command(lambda: load_config(arguments))
-    run_command(job, "the same command continues")
+    if "--version" in arguments:
+        run_command(lambda: print(f"mt-train {__version__}", flush=True))
+        return
+    prepare = complete_arguments if COMPLETION_FLAGS & set(arguments) else prepare_arguments
+
+    def start() -> None:
+        sys.argv[1:] = prepare(arguments)
+        job()
+
+    run_command(start, "the same command continues")
 
 
 if __name__ == "__main__":

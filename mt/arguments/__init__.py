@@ -1,1 +1,1 @@
-"""Flags, help and checks of each command; nothing here imports PyTorch."""
+"""Flags, help and checks of the commands; nothing here imports PyTorch."""

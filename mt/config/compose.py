@@ -12,7 +12,6 @@ import difflib
 import functools
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -20,11 +19,11 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.hydra_files import register
+from mt.config.hydra_files import read_settings, register
 from mt.config.overrides import check_single_value, keep_text
+from mt.config.presets import collect_folders, config_dir, find_option, groups, own_folders
 from mt.config.schema import Config, SplitConfig, fields, keys
 from mt.config.setting import default_value
 from mt.config.yaml import one_line, to_config
@@ -34,26 +33,9 @@ ConfigStore.instance().store(name="schema", node=Config)
 register()
 
 
-def config_dir() -> Path:
-    """Return the directory of YAML files: in the package if installed, next to it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
-
-
-def groups() -> dict[str, list[str]]:
-    """Return the config groups with their options, from the directories and files that exist."""
-    options: dict[str, list[str]] = {}
-    for path in sorted(config_dir().rglob("*.yaml")):
-        name = path.parent.relative_to(config_dir()).as_posix()
-        if name not in (".", "compare"):  # the latter belong to mt-compare
-            options.setdefault(name, []).append(path.stem)
-    return options
-
-
 def load_config(overrides: list[str]) -> Config:
     """Compose the YAML files with `overrides`, such as ["model=rnn"], and check the result."""
-    overrides = [keep_text(override) for override in overrides]
+    overrides = collect_folders([keep_text(override) for override in overrides])
     check_keys(overrides)
     for override in parse_overrides(overrides):
         check_single_value(override)
@@ -68,10 +50,10 @@ def load_config(overrides: list[str]) -> Config:
 
 def check_keys(overrides: list[str]) -> None:
     """Raise UsageError if an override names an unknown key or group option; suggest the closest."""
-    known_groups = groups()
+    known_groups = groups(own_folders(overrides))
     for override in parse_overrides(overrides):
         key = override.key_or_group
-        if key.startswith("hydra."):
+        if key.startswith(("hydra.", "hydra/")):
             continue
         if key.startswith("data.mix.") and not override.is_add():
             raise UsageError(f"{key} adds a corpus, which needs a +: write +{key}=...")
@@ -100,6 +82,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[Override]:
 def check_mechanisms(overrides: list[str], config: Config) -> None:
     """Raise UsageError if a chosen attention or position option does not apply to the model."""
     families = {config.model.encoder, config.model.decoder}
+    folders = own_folders(overrides)
     for override in parse_overrides(overrides):
         if override.key_or_group not in ("attention", "position") or override.is_delete():
             continue
@@ -107,8 +90,8 @@ def check_mechanisms(overrides: list[str], config: Config) -> None:
         for option in value if isinstance(value, list) else [value]:
             if not option:
                 continue
-            file = config_dir() / override.key_or_group / f"{option}.yaml"
-            supported = {str(family) for family in OmegaConf.load(file)}
+            file = find_option(override.key_or_group, str(option), folders)
+            supported = {str(family) for family in read_settings(file)} if file else families
             if not families & supported:
                 raise UsageError(
                     f"{override.key_or_group}={option} applies to "
@@ -171,8 +154,10 @@ examples:
       text files
   mt-train data=multi30k model=rnn optim.lr=7e-4 name=first
       a data set from the Hugging Face Hub
-  mt-train -m seed=1,2,3 name='seed-${seed}' trainer.max_steps=2000
-      three runs, one after the other
+  mt-train -m seed=1,2,3 trainer.max_steps=2000
+      three runs, one after the other; their names end in -seed-1, -seed-2, -seed-3
+  mt-train --config-dir conf experiment=mine
+      conf/experiment/mine.yaml, an experiment of your own; conf has the layout of mt's configs
   torchrun --nproc-per-node 2 -m mt.train model/size=base
       data-parallel training with two processes
 

@@ -25,12 +25,12 @@ class FileConfigSource(file_config_source.FileConfigSource):
     """Source of YAML files. The registry takes the name of the class for that of Hydra's."""
 
     def load_config(self, config_path: str) -> ConfigResult:
+        path = Path(self.path) / self._normalize_file_name(config_path)
+        content = OmegaConf.create(read_settings(path)) if path.is_file() else None
         result = super().load_config(config_path)
         package = result.header.get("package") or ""
-        if config_path.split("/")[0] == SECTION or package.split(".")[0] == SECTION:
+        if content is None or SECTION in (config_path.split("/")[0], package.split(".")[0]):
             return result
-        path = Path(self.path) / self._normalize_file_name(config_path)
-        content = OmegaConf.create(read_settings(path))
         if isinstance(result.config, DictConfig) and SECTION in result.config:
             content[SECTION] = result.config[SECTION]
         result.config = content

@@ -20,6 +20,7 @@ from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 from mt.comparison.planning.spec import RunBudget, describe_error
 from mt.config.compose import check_keys
 from mt.config.overrides import keep_text
+from mt.config.presets import SEARCH_PATH, collect_folders
 from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
@@ -40,6 +41,7 @@ Train and compare variants:
   mt-compare compare=quick        short sentences, one seed; takes minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
   mt-compare compare=mine.yaml plan=true         check your own comparison, train nothing
+  mt-compare --config-dir conf compare=mine      conf/compare/mine.yaml; conf is like configs
   mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time
 Compare trained runs:
   mt-compare runs='[runs/rnn,runs/transformer]'
@@ -155,7 +157,10 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
     fields = dataclasses.fields(CompareConfig)
     known = [key.name for key in fields]
     text_keys = {key.name for key in fields if key.type in ("str", "list[str]")}
-    arguments = [keep_text(keep_text(each), text_keys.__contains__) for each in arguments]
+    arguments = collect_folders(
+        [keep_text(keep_text(each), text_keys.__contains__) for each in arguments]
+    )
+    folders = [each for each in arguments if each.startswith(f"{SEARCH_PATH}=")]
     given: dict[str, Any] = {}
     request = Request(CompareConfig())
     for argument in arguments:
@@ -165,7 +170,7 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
         if key.startswith(("hydra.", "hydra/")):
             request.launcher.append(argument)
         elif name not in known or override.is_add() or override.is_delete():
-            _check_training_key(key, argument, known)
+            _check_training_key(key, [*folders, argument], known)
             request.train.append(argument)
         elif override.is_sweep_override():
             raise UsageError(f"{argument} has several values: write a list as {key}='[a,b]'")
@@ -190,6 +195,7 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
         raise UsageError(describe_error(error)) from error
     assert isinstance(config, CompareConfig)
     request.config = config
+    request.train = [*folders, *request.train]  # so that all that composes finds them
     request.changes |= {key: given[key] for key in SPEC_KEYS if key in given}
     _check_combination(request, given)
     if config.bootstrap < 100:
@@ -224,12 +230,12 @@ def _check_names(argument: str) -> None:
         return
 
 
-def _check_training_key(key: str, argument: str, known: list[str]) -> None:
+def _check_training_key(key: str, arguments: list[str], known: list[str]) -> None:
     """Raise UsageError unless the key is one of mt-train."""
     if near := difflib.get_close_matches(key, known, 1, 0.7):
         raise UsageError(f"unknown key {key}: did you mean {near[0]}?")
     try:
-        check_keys([argument])
+        check_keys(arguments)
     except UsageError as error:
         raise UsageError(
             str(error).replace(

@@ -20,7 +20,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.compose import config_dir
+from mt.config.presets import config_dir
 from mt.errors import UsageError
 
 

@@ -25,6 +25,7 @@ from mt.comparison.planning.hydra_launcher import hydra_launcher
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
+from mt.config.presets import SEARCH_PATH
 from mt.run_folder import RunFolder
 
 COMMAND = [sys.executable, "-m", "mt.train"]
@@ -58,11 +59,12 @@ def train_one(config: DictConfig, total: int) -> str:
     job = HydraConfig.get()
     folder = RunFolder.at(Path(str(config.runs_dir)) / str(config.name))
     label = f"[{job.job.num + 1}/{total}] {str(config.name).rsplit('-', 1)[0]}"
+    folders = [each for each in job.overrides.hydra if each.startswith(SEARCH_PATH)]
     progress = RunProgress(folder, config.trainer, label, sys.stderr)
     # In a session of its own: Ctrl-C in a terminal reaches only this process, which passes it on
     # once. Standard error is a pipe, so that the run ends if this process is killed.
     with subprocess.Popen(
-        [*COMMAND, *job.overrides.task],
+        [*COMMAND, *folders[:1], *job.overrides.task],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

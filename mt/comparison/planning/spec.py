@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,15 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.compose import config_dir, parse_overrides
+from mt.config.compose import parse_overrides
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import keep_text
+from mt.config.presets import COMPARISONS, config_dir, find_option, own_folders
 from mt.errors import UsageError
 
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
-FOLDER_NAME = "compare"  # of the YAML files in configs/, and of the runs in runs_dir
+FOLDER_NAME = "compare"  # of the runs, in runs_dir
 
 
 @dataclass
@@ -74,7 +75,7 @@ def load_spec(
 
     Returns the comparison, and what was dropped in words. Raises UsageError for any mistake.
     """
-    given = read_yaml(name)
+    given = read_yaml(name, own_folders(extra))
     given["overrides"] = to_list(given.get("overrides") or [], "overrides")
     notes = []
     if any(override.key_or_group == "data" for override in parse_overrides(extra)):
@@ -100,17 +101,21 @@ def load_spec(
     return spec, notes
 
 
-def bundled_comparisons() -> list[str]:
-    """Return the names of the comparisons that come with mt."""
-    return sorted(path.stem for path in (config_dir() / FOLDER_NAME).glob("*.yaml"))
+def comparisons(folders: Iterable[Path] = ()) -> list[str]:
+    """Return the names of the comparisons that come with mt, or are in further folders."""
+    return sorted(
+        path.stem
+        for folder in (config_dir(), *folders)
+        for path in (folder / COMPARISONS).glob("*.yaml")
+    )
 
 
-def read_yaml(name: str) -> dict[str, Any]:
+def read_yaml(name: str, folders: Iterable[Path] = ()) -> dict[str, Any]:
     """Read a YAML file without checks of its content."""
     is_path = name.endswith((".yaml", ".yml"))
-    path = Path(name).expanduser() if is_path else config_dir() / FOLDER_NAME / f"{name}.yaml"
-    if not path.is_file():
-        names = bundled_comparisons()
+    path = Path(name).expanduser() if is_path else find_option(COMPARISONS, name, folders)
+    if not path or not path.is_file():
+        names = comparisons(folders)
         if is_path:
             hint = "there is no such file"
         elif similar := difflib.get_close_matches(name, names, 1):

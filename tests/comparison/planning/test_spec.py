@@ -10,12 +10,12 @@ import pytest
 from mt.compare import run
 from mt.comparison.planning.arguments import Request, parse_arguments
 from mt.comparison.planning.parameters import count_parameters
-from mt.comparison.planning.spec import bundled_comparisons, load_spec
+from mt.comparison.planning.spec import comparisons, load_spec
 from mt.config.compose import groups, load_config
 from mt.errors import UsageError
 
 
-@pytest.mark.parametrize("name", bundled_comparisons())
+@pytest.mark.parametrize("name", comparisons())
 def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> None:
     text = (
         ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"]
