@@ -129,7 +129,7 @@ def test_utf16_without_a_mark_is_named(tmp_path: Path, encoding: str, text: str)
 
 def test_zero_characters_do_not_make_text_utf16(tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
-    for text in ("\0\0\n", "a\0b\n\0", "\0" * 9 + "\n", "a\0" * 3, "a\0b\0c\0d\0e\0\nf\0g"):
+    for text in ("\0\0\n", "a\0b\n\0", "\0" * 9 + "\n", "a\0" * 3, "a\0b\0c\0d\0e\0\nfg\0"):
         path.write_text(text, encoding="utf-8")
         assert "\n".join(next(iter(all_ways(path)))) == text.removesuffix("\n")
 
