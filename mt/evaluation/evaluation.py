@@ -13,6 +13,7 @@ from mt.evaluation.metric import Metric
 from mt.evaluation.metrics import build_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES, MIN_RESAMPLES
 from mt.evaluation.sentence_statistics import Score, SentenceStatistics
+from mt.evaluation.text_form import first_references, text_notes
 from mt.evaluation.tokenizers import bleu_tokenizer
 
 
@@ -22,6 +23,7 @@ class Evaluation:
 
     sentences: int
     empty: int  # hypotheses without text
+    empty_references: int  # sentences without any reference that has text
     scores: dict[str, Score]  # keys as in METRICS
     length_by: str  # "source" or "reference": the side whose length counts
     unit: str  # "words" or "characters"
@@ -57,7 +59,8 @@ def evaluate_translations(
     Args:
         sources: None if they are not known.
         hypotheses: The translations.
-        references: One or more lists of reference translations. Only the first counts for lengths.
+        references: One or more lists of reference translations. Of several, a blank one is none.
+            Only the first of each sentence counts for lengths.
         tgt_lang: See `build_metrics`.
         length_by: "source" or "reference": the side whose length counts.
         edges: Upper ends of the length buckets. Lengths are in words, or in characters if the
@@ -79,9 +82,11 @@ def evaluate_translations(
     sides |= {} if constructions is None else {"constructions": constructions}
     check_line_counts(sides)
     check_settings(edges, threshold, bootstrap)
-    length = lengths.measure_lengths(sources, references[0], length_by, edges, threshold)
+    first = first_references(references)
+    length = lengths.measure_lengths(sources, first, length_by, edges, threshold)
 
-    built, notes = choose_metrics(references[0], tgt_lang, tokenize, lowercase, metrics)
+    built, notes = choose_metrics(first, tgt_lang, tokenize, lowercase, metrics)
+    notes += text_notes(hypotheses, references, tokenize)
     statistics = {
         name: SentenceStatistics(metric, hypotheses, references) for name, metric in built.items()
     }
@@ -89,6 +94,7 @@ def evaluate_translations(
     return Evaluation(
         sentences=len(hypotheses),
         empty=sum(not line.strip() for line in hypotheses),
+        empty_references=sum(not line.strip() for line in first),
         scores={name: s.score(bootstrap=bootstrap) for name, s in statistics.items()},
         length_by=length.by,
         unit=length.unit,

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mt.evaluation.text_form import first_references, scored_form
+
 
 @dataclass(frozen=True)
 class MetricOptions:
@@ -40,13 +42,25 @@ class Metric(ABC):
     def prepare_references(self, references: Sequence[Sequence[str]]) -> Any:
         """Process the references once, for any number of systems.
 
-        `references` holds one or more translations of the corpus, each a list of N lines.
+        `references` holds one or more translations of the corpus, each a list of N lines. A blank
+        line of several is no reference: the sentence's first one takes its place, which changes
+        nothing for metrics that take the best or the closest reference.
         """
-        return references
+        first = first_references(references)
+        return [
+            [
+                scored_form(line if line.strip() else other)
+                for line, other in zip(lines, first, strict=True)
+            ]
+            for lines in references
+        ]
 
     @abstractmethod
     def sentence_statistics(self, hypotheses: Sequence[str], prepared: Any) -> np.ndarray:
-        """Return the counts [N, D] of N hypotheses; `prepared` is from `prepare_references`."""
+        """Return the counts [N, D] of N hypotheses, which are in the Unicode form NFC.
+
+        `prepared` is from `prepare_references`.
+        """
 
     @abstractmethod
     def scores(self, totals: np.ndarray) -> np.ndarray:
@@ -66,7 +80,8 @@ class Metric(ABC):
 
     def corpus_score(self, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         """Score a corpus."""
-        rows = self.sentence_statistics(hypotheses, self.prepare_references(references))
+        lines = [scored_form(line) for line in hypotheses]
+        rows = self.sentence_statistics(lines, self.prepare_references(references))
         return self.score(rows.sum(0))[0]
 
     @staticmethod

@@ -18,6 +18,7 @@ from sacrebleu.metrics.base import Metric as BaseMetric
 from mt.errors import MTError, UsageError
 from mt.evaluation.metric import Metric, MetricOptions
 from mt.evaluation.resampling import SEED
+from mt.evaluation.text_form import existing_references
 from mt.evaluation.tokenizers import (
     CHINESE,
     JAPANESE,
@@ -37,7 +38,7 @@ class SacreBleuMetric(Metric):
         self.metric: Any = self.backend(**settings)
 
     def prepare_references(self, references: Sequence[Sequence[str]]) -> Any:
-        return self.metric._cache_references(references)
+        return self.metric._cache_references(existing_references(references))
 
     def sentence_statistics(self, hypotheses: Sequence[str], prepared: Any) -> np.ndarray:
         self.metric._ref_cache = prepared
@@ -75,6 +76,10 @@ class Bleu(SacreBleuMetric):
 
     title = "BLEU"
     backend = sacrebleu.metrics.BLEU
+
+    def __init__(self, **settings: Any) -> None:
+        # `force` turns off a warning about tokenised text, which `mt.evaluation.text_form` gives.
+        super().__init__(force=True, **settings)
 
     @classmethod
     def build(cls, options: MetricOptions) -> tuple[Bleu, list[str]]:

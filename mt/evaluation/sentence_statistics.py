@@ -10,6 +10,7 @@ import numpy as np
 
 from mt.evaluation.metric import Metric
 from mt.evaluation.resampling import resamples
+from mt.evaluation.text_form import scored_form
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ class SentenceStatistics:
     ) -> None:
         """Count.
 
-        `references` holds one or more translations of the corpus, each as long as `hypotheses`.
+        `references` holds one or more translations of the corpus, each as long as `hypotheses`;
+        a blank line of several is no reference. Both sides are scored in the Unicode form NFC.
         `prepared` may be `metric.prepare_references(references)`, if several systems share them.
         """
         self.metric = metric
         prepared = metric.prepare_references(references) if prepared is None else prepared
-        self.rows = metric.sentence_statistics(hypotheses, prepared)
+        self.rows = metric.sentence_statistics([scored_form(h) for h in hypotheses], prepared)
 
     def score(self, sentences: np.ndarray | None = None, bootstrap: int = 0) -> Score:
         """Score the corpus, or some of its sentences ([M] indices).

@@ -25,6 +25,8 @@ def text_table(evaluation: Evaluation) -> str:
     """
     e = evaluation
     empty = f", {e.empty} with empty output" if e.empty else ""
+    if e.empty_references:
+        empty += f", {e.empty_references} with empty reference"
     case = "; text lower-cased" if e.lowercase else ""
     groups = _group_title(e)
     name_width = 2 + max(6, *(len(score.name) for score in e.scores.values()))

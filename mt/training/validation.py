@@ -17,6 +17,8 @@ from mt.decoding.translator import Translator
 from mt.device import autocast
 from mt.evaluation.metric import MetricOptions
 from mt.evaluation.sacrebleu_metrics import Bleu
+from mt.evaluation.sentence_statistics import SentenceStatistics
+from mt.evaluation.text_form import reference_notes, tokenised_notes
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -52,6 +54,9 @@ class Validator:
         self.pairs = data.val_pairs[group.rank :: group.world_size]
         # Notes: limitations of the scores that the user should know.
         self.bleu, self.notes = Bleu.build(MetricOptions(config.data.languages()[1]))
+        references = [target for _, target in data.val_pairs]
+        self.notes += reference_notes([references], config.data.clean.unicode)
+        self.notes += tokenised_notes([], [references])
         lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)
         if too_long := int((lengths > max_length).sum()):
             self.notes.append(
@@ -75,8 +80,7 @@ class Validator:
         for rank, part in enumerate(self.group.all_gather(rank_hypotheses)):
             hypotheses[rank :: self.group.world_size] = part
         sources, references = zip(*self.data.val_pairs, strict=True)
-        prepared = self.bleu.prepare_references([list(references)])
-        total = self.bleu.sentence_statistics(hypotheses, prepared).sum(0)
+        total = SentenceStatistics(self.bleu, hypotheses, [references]).rows.sum(0)
         bleu, matches = self.bleu.score(total)[0], self.bleu.matches(total)
         return ValidationScores(loss, bleu, matches, self._samples(sources, hypotheses, references))
 

@@ -29,6 +29,7 @@ from mt.evaluation.evaluation import choose_metrics
 from mt.evaluation.lengths import measure_lengths
 from mt.evaluation.metrics import HEADLINE, fast_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES
+from mt.evaluation.text_form import reference_notes, tokenised_notes
 from mt.run_folder import count_parameters
 
 MAX_SENTENCES = 60  # shown
@@ -83,6 +84,8 @@ def compute_results(
         lowercase,
         fast_metrics() if metrics is None else metrics,
     )
+    metric_notes += reference_notes([headline.references])
+    metric_notes += tokenised_notes([], [headline.references], tokenize)
     tests = []
     signatures: dict[str, str] = {}
     for test in inputs.tests:
