@@ -67,7 +67,8 @@ def _write_through(path: Path) -> Iterator[Path]:
     except BrokenPipeError:
         raise  # the reader has seen enough
     except (OSError, SafetensorError) as error:
-        raise MTError(f"could not write {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise MTError(f"could not save {path}: {reason}") from error
 
 
 def replaceable(path: Path) -> Path | None:
