@@ -8,9 +8,18 @@ from types import ModuleType
 from mt.errors import MTError
 
 
+# The packages of the extras in pyproject.toml. mt itself is not on PyPI, so that its extras can be
+# installed by name in a checkout only; the packages can be installed beside a wheel as well.
+PACKAGES = {
+    "plot": ("matplotlib", "resvg-py"),
+    "ctranslate2": ("ctranslate2",),
+    "onnx": ("onnx", "onnxruntime"),
+}
+
+
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra. The package is not on PyPI."""
-    return f"pip install -e '.[{extra}]' in the checkout of mt"
+    """Return the command that installs the packages of an extra, beside a checkout or a wheel."""
+    return f"pip install {' '.join(PACKAGES[extra])}"
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -21,8 +21,7 @@ all unsupported settings are listed at once. The export (by default RUN/export/E
 runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs and can be moved
 anywhere. After the export, both engines translate a sample of the validation set, and the command
 reports how many outputs are identical, and both BLEU scores.
-The engines are extras; to install one, run pip install -e '.[ctranslate2]' or
-pip install -e '.[onnx]' in the checkout of mt.
+The engines are optional packages: pip install ctranslate2, or pip install onnx onnxruntime.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
 SAMPLE_SIZE = 200

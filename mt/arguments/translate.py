@@ -38,8 +38,8 @@ field is empty if the line is blank or if its words cannot be recovered from its
 attention. Attention to the start and end symbols is left out. By default the map shows the
 attention from which alignments are read; for an ensemble, that of its first run. A .html file
 contains all kinds, layers and heads, to choose from in a browser; the other flags select the
-initial view. .png and .svg files show up to 20 lines and need matplotlib (pip install -e '.[plot]'
-in the checkout of mt). With --score FILE, the map shows the attention for the translations in FILE.
+initial view. .png and .svg files show up to 20 lines and need matplotlib (pip install
+matplotlib resvg-py). With --score FILE, the map shows the attention for the translations in FILE.
 --links FILE outlines known word alignments.
 """
 

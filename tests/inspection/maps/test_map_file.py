@@ -162,7 +162,7 @@ def test_without_matplotlib_a_picture_is_refused_and_a_page_is_written(
         monkeypatch, capsys, "/nowhere", "--attention", tmp_path / "map.svg", "the cat"
     )
     assert (
-        (code, out) == (2, "") and "pip install -e '.[plot]'" in err and len(err.splitlines()) == 1
+        (code, out) == (2, "") and "pip install matplotlib resvg-py" in err and len(err.splitlines()) == 1
     )
     assert (
         call(monkeypatch, capsys, run, *CPU, "--attention", tmp_path / "map.html", "the cat")[0]
