@@ -7,7 +7,6 @@ from types import ModuleType
 
 from mt.errors import MTError
 
-
 # The packages of the extras in pyproject.toml. mt itself is not on PyPI, so that its extras can be
 # installed by name in a checkout only; the packages can be installed beside a wheel as well.
 PACKAGES = {
