@@ -24,7 +24,7 @@ from mt.arguments.train import COMPLETION_FLAGS, complete_arguments, prepare_arg
 from mt.cli import exit_with_error, run_command
 from mt.config.compose import differences, help_text
 from mt.config.presets import config_dir
-from mt.config.schema import Config
+from mt.config.schema import Config, ModelConfig
 from mt.config.yaml import to_config
 from mt.data.prepare import PreparedData, prepare_run
 from mt.device import device_name, keep_freed_memory, pick_device, resolve_precision, set_threads
@@ -44,6 +44,7 @@ from mt.training.testing import test_model
 from mt.training.trainer import Trainer, seed_everything
 from mt.version import __version__
 
+TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
 
@@ -133,13 +134,29 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
     if device.type == "cpu":
         keep_freed_memory()
+    sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
+    check_memory(config.model, sizes, device)
     seed_everything(config.seed)
-    source_size, target_size = (data.tokenizer.vocab_size(side) for side in ("src", "tgt"))
-    model = build_model(config.model, source_size, target_size)
+    model = build_model(config.model, *sizes)
     if config.trainer.init_from:
         tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
         load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
     return model.to(device)
+
+
+def check_memory(config: ModelConfig, sizes: Sequence[int], device: torch.device) -> None:
+    """Raise MTError if weights, gradients and AdamW's moments exceed the memory of the device."""
+    with torch.device("meta"):
+        parameters = sum(weight.numel() for weight in build_model(config, *sizes).parameters())
+    if device.type == "cuda":
+        available = torch.cuda.get_device_properties(device).total_memory
+    else:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if (needed := TRAINING_BYTES * parameters) > available:
+        raise MTError(
+            f"a model of {parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train, and "
+            f"there are {available / 2**30:,.0f} GiB: reduce model.* or data.tokenizer.vocab_size"
+        )
 
 
 def describe_training(

@@ -6,6 +6,7 @@ involve more than one setting. All of them run before any text is read.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import math
@@ -19,9 +20,15 @@ from mt.errors import UsageError
 def check_values(config: Config) -> None:
     """Raise UsageError if a value is invalid or if settings contradict each other."""
     check_ranges(config)
-    if not config.name or Path(config.name).is_absolute() or ".." in Path(config.name).parts:
+    parts = Path(config.name).parts
+    if Path(config.name).is_absolute() or ".." in parts or not parts:
         raise UsageError(
             f"name must be a relative path inside runs_dir, without '..', got {config.name!r}"
+        )
+    if any(part != part.strip() or not part.isprintable() for part in parts):
+        raise UsageError(
+            "name must have no spaces at its ends and only characters that can be seen, "
+            f"got {config.name!r}"
         )
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
@@ -47,9 +54,19 @@ def check_values(config: Config) -> None:
 
 def check_ranges(config: Config) -> None:
     """Raise UsageError if a value is outside the choices or the range that the schema declares."""
-    for name, field in keys().items():
-        value, limits = functools.reduce(getattr, name.split("."), config), field.metadata
+    settings = [
+        (name, field, functools.reduce(getattr, name.split("."), config))
+        for name, field in keys().items()
+    ]
+    settings += [
+        (f"data.mix.{corpus}.{field.name}", field, getattr(split, field.name))
+        for corpus, split in config.data.mix.items()
+        for field in dataclasses.fields(split)
+    ]
+    for name, field, value in settings:
+        limits = field.metadata
         choices, minimum, below = limits["choices"], limits["minimum"], limits["below"]
+        maximum = limits["maximum"]
         if choices and value not in choices:
             near = difflib.get_close_matches(str(value), choices, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -59,8 +76,9 @@ def check_ranges(config: Config) -> None:
             continue
         if not math.isfinite(value):
             raise UsageError(f"{name} must be a finite number, got {value}")
-        if not minimum <= value < below:
+        if not minimum <= value < below or value > maximum:
             upper = f" and < {below:g}" if math.isfinite(below) else ""
+            upper += f" and <= {maximum:,.10g}" if math.isfinite(maximum) else ""
             raise UsageError(f"{name} must be >= {minimum:g}{upper}, got {value}")
 
 

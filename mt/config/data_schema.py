@@ -54,6 +54,7 @@ class SplitConfig:
         1.0,
         "(training only) how often each pair occurs per epoch; 0.5: another half in each epoch; "
         "3: three times",
+        maximum=1000,
     )
 
 
@@ -91,13 +92,17 @@ class TokenizerConfig:
 
     type: str = setting("unigram", "subword model", choices=("unigram", "bpe"))
     vocab_size: int = setting(
-        8000, "vocabulary size in pieces (of each vocabulary, if joint=false)", minimum=1
+        8000,
+        "vocabulary size in pieces (of each vocabulary, if joint=false)",
+        minimum=1,
+        maximum=10_000_000,
     )
     joint: bool = setting(True, "use one vocabulary for both languages; false: one each")
     character_coverage: float = setting(
         0.9999,
         "fraction of the characters in the text that get their own piece; the others are encoded "
         "as bytes",
+        maximum=1,
     )
     train_lines: int = setting(
         1_000_000,
@@ -109,6 +114,7 @@ class TokenizerConfig:
         0.0,
         "subword regularisation; unigram: smoothing alpha, 0.1 (strong) to 0.5 (weak); bpe: merge "
         "dropout, about 0.1; 0: off",
+        maximum=1,
     )
 
 

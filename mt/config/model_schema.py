@@ -19,10 +19,14 @@ MULTI_HEAD_SCORES = ("additive", "concat", "dot", "scaled_dot")
 class TransformerConfig:
     """Transformer encoder and decoder (Vaswani et al. 2017)."""
 
-    encoder_layers: int = setting(3, "number of encoder layers", minimum=1)
-    decoder_layers: int = setting(3, "number of decoder layers", minimum=1)
-    heads: int = setting(4, "number of attention heads; must divide model.dim", minimum=1)
-    ff_dim: int = setting(1024, "inner dimension of the feed-forward sublayers", minimum=1)
+    encoder_layers: int = setting(3, "number of encoder layers", minimum=1, maximum=1000)
+    decoder_layers: int = setting(3, "number of decoder layers", minimum=1, maximum=1000)
+    heads: int = setting(
+        4, "number of attention heads; must divide model.dim", minimum=1, maximum=1_000_000
+    )
+    ff_dim: int = setting(
+        1024, "inner dimension of the feed-forward sublayers", minimum=1, maximum=1_000_000
+    )
     kv_heads: int = setting(
         0,
         "number of key and value heads; 0: same as heads; 1: multi-query attention; another "
@@ -51,6 +55,7 @@ class TransformerConfig:
         "(patterns window, multiscale and adaptive_span only) number of pieces that a query sees "
         "on each side; multiscale: in the widest head; adaptive_span: at most",
         minimum=1,
+        maximum=1_000_000,
     )
     stride: int = setting(
         8,
@@ -105,9 +110,12 @@ class RNNConfig:
     """
 
     cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
-    encoder_layers: int = setting(1, "number of encoder layers", minimum=1)
+    encoder_layers: int = setting(1, "number of encoder layers", minimum=1, maximum=1000)
     hidden: int = setting(
-        512, "hidden size of the decoder and of each direction of the encoder", minimum=1
+        512,
+        "hidden size of the decoder and of each direction of the encoder",
+        minimum=1,
+        maximum=1_000_000,
     )
     bidirectional: bool = setting(True, "bidirectional encoder; false: left to right")
     reverse_source: bool = setting(
@@ -135,17 +143,20 @@ class RNNConfig:
         512,
         "dimension of the additive and concat scores; with several heads, of queries and keys",
         minimum=1,
+        maximum=1_000_000,
     )
     attention_heads: int = setting(
         1,
         f"number of attention heads; values above 1 need one of {', '.join(MULTI_HEAD_SCORES)}",
         minimum=1,
+        maximum=1_000_000,
     )
     longest_source: int = setting(
         257,
         "(attention location only) maximum source length in pieces, end of sentence included; "
         "must be >= data.max_pieces + 1",
         minimum=1,
+        maximum=1_000_000,
     )
     scope: str = setting(
         "global",
@@ -157,6 +168,7 @@ class RNNConfig:
         10,
         "(scopes local_m and local_p only) number of pieces on each side of the window's centre",
         minimum=1,
+        maximum=1_000_000,
     )
     select: str = setting(
         "softmax",
@@ -196,7 +208,10 @@ class ModelConfig:
     encoder: str = setting("transformer", "encoder family", choices=("transformer", "rnn"))
     decoder: str = setting("transformer", "decoder family", choices=("transformer", "rnn"))
     dim: int = setting(
-        256, "dimension of embeddings and of Transformer layers; must be even", minimum=1
+        256,
+        "dimension of embeddings and of Transformer layers; must be even",
+        minimum=1,
+        maximum=1_000_000,
     )
     dropout: float = setting(0.1, "dropout of embeddings and of sublayer outputs", below=1)
     tie_embeddings: str = setting(

@@ -15,6 +15,7 @@ def setting(
     choices: tuple[str, ...] = (),
     minimum: float = 0,
     below: float = math.inf,
+    maximum: float = math.inf,
 ) -> Any:
     """Declare a setting with its default and its help text.
 
@@ -25,6 +26,7 @@ def setting(
         choices: The valid values of a string; empty if any string is valid.
         minimum: The smallest valid number.
         below: The exclusive upper bound of a number.
+        maximum: The largest valid number.
     """
     metadata = {
         "help": help,
@@ -32,6 +34,7 @@ def setting(
         "choices": choices,
         "minimum": minimum,
         "below": below,
+        "maximum": maximum,
     }
     if callable(default):
         return field(default_factory=default, metadata=metadata)

@@ -19,7 +19,7 @@ class OptimConfig:
         "for the rest",
         choices=("adamw", "muon"),
     )
-    lr: float = setting(1e-3, "peak learning rate")
+    lr: float = setting(1e-3, "peak learning rate", maximum=100)
     warmup: int = setting(1000, "linear warm-up, in optimizer steps")
     schedule: str = setting(
         "inverse_sqrt",
@@ -28,10 +28,12 @@ class OptimConfig:
         choices=SCHEDULE_NAMES,
     )
     betas: list[float] = setting(lambda: [0.9, 0.98], "decay rates of AdamW's two moments")
-    eps: float = setting(1e-9, "epsilon of AdamW")
+    eps: float = setting(1e-9, "epsilon of AdamW", below=1)
     momentum: float = setting(0.95, "(muon only) momentum", below=1)
     weight_decay: float = setting(
-        0.01, "decoupled weight decay of weight matrices; embeddings, biases and norms have none"
+        0.01,
+        "decoupled weight decay of weight matrices; embeddings, biases and norms have none",
+        maximum=10,
     )
     clip: float = setting(1.0, "maximum norm of the gradient; 0: no clipping")
     label_smoothing: float = setting(
@@ -85,7 +87,9 @@ class TrainerConfig:
         resumable=True,
         choices=("auto", "fp32", "bf16"),
     )
-    threads: int = setting(0, "number of CPU threads; 0: one per core", resumable=True)
+    threads: int = setting(
+        0, "number of CPU threads; 0: one per core", resumable=True, maximum=1024
+    )
     compile: bool = setting(
         False,
         "compile Transformer layers with torch.compile; slower on CPUs; needs a C++ compiler",
@@ -106,7 +110,7 @@ class TrainerConfig:
         "than 25 matching 4-grams, are decided by the loss",
         choices=("bleu", "loss"),
     )
-    val_beam: int = setting(1, "beam size in validation; 1: greedy search", minimum=1)
+    val_beam: int = setting(1, "beam size in validation; 1: greedy search", minimum=1, maximum=1000)
     patience: int = setting(
         0,
         "stop after N validations in a row without improvement, not counting those during warm-up; "
@@ -124,4 +128,6 @@ class TrainerConfig:
     init_from: str = setting(
         "", "run directory to take initial weights and the tokenizer from, for fine-tuning"
     )
-    test_beam: int = setting(5, "beam size in the test after training", resumable=True, minimum=1)
+    test_beam: int = setting(
+        5, "beam size in the test after training", resumable=True, minimum=1, maximum=1000
+    )

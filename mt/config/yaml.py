@@ -25,6 +25,11 @@ def to_config(composed: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UsageError(one_line(error)) from error
     assert isinstance(config, Config)
+    if not isinstance(config.data.mix, dict):
+        raise UsageError(
+            "data.mix must hold corpora by name, as in +data.mix.news.src=a.en, "
+            f"got {config.data.mix}"
+        )
     config.data.mix = {
         name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
     }
