@@ -57,8 +57,8 @@ class TrainerConfig:
     max_epochs: float = setting(0.0, "stop after N epochs; 0: no limit", resumable=True)
     max_minutes: float = setting(
         0.0,
-        "stop after N minutes of training and validation, summed over restarts; 0: no limit (30 "
-        "minutes if none of the five limits is set)",
+        "stop after N minutes of training and validation, the last one included, summed over "
+        "restarts; 0: no limit (30 minutes if none of the five limits is set)",
         resumable=True,
     )
     max_target_tokens: int = setting(
@@ -126,7 +126,9 @@ class TrainerConfig:
         resumable=True,
     )
     init_from: str = setting(
-        "", "run directory to take initial weights and the tokenizer from, for fine-tuning"
+        "",
+        "run directory to take initial weights and the tokenizer from, for fine-tuning; "
+        "data.tokenizer must be as in that run, except sampling",
     )
     test_beam: int = setting(
         5, "beam size in the test after training", resumable=True, minimum=1, maximum=1000

@@ -21,7 +21,7 @@ from pathlib import Path
 import sentencepiece
 from filelock import FileLock, Timeout
 
-from mt.config.schema import Config, DataConfig
+from mt.config.schema import Config, DataConfig, TokenizerConfig
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.corpus import RawCorpus, load_corpus
@@ -30,7 +30,7 @@ from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
-from mt.run_folder import WORD_COUNTS
+from mt.run_folder import WORD_COUNTS, RunFolder
 
 # Of the cache folder. Raise it when the code would write other content for the same settings.
 FORMAT = 2
@@ -55,12 +55,34 @@ class PreparedData:
 def prepare_run(config: Config, log: Log) -> PreparedData:
     """Load or prepare the data of a run.
 
-    Fine-tuning uses the tokenizer of the run it starts from.
+    Fine-tuning uses the tokenizer of the run it starts from. Raises MTError if the settings of that
+    tokenizer are others than those of `config`, which the run would record.
     """
     tokenizer = None
     if config.trainer.init_from:
-        tokenizer = Tokenizer.load(Path(config.trainer.init_from).expanduser())
+        folder = RunFolder.at(config.trainer.init_from)
+        check_tokenizer_settings(folder, config.data.tokenizer)
+        tokenizer = Tokenizer.load(folder.path)
     return prepare(config.data, log, tokenizer)
+
+
+def check_tokenizer_settings(folder: RunFolder, given: TokenizerConfig) -> None:
+    """Raise MTError if a run has other settings of its tokenizer, except those of sampling."""
+    used = asdict(folder.read_config().data.tokenizer)
+    changed = {
+        name: used[name]
+        for name, value in asdict(given).items()
+        if value != used[name] and name != "sampling"
+    }
+    if changed:
+        arguments = " ".join(
+            f"data.tokenizer.{name}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in changed.items()
+        )
+        raise MTError(
+            f"trainer.init_from={folder} takes the tokenizer of that run, which has other "
+            f"settings: add {arguments}"
+        )
 
 
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:

@@ -23,6 +23,7 @@ from helpers.training_runs import (
 from mt.config.schema import TrainerConfig
 from mt.data.word_counts import load_counts
 from mt.decoding.load import load_run
+from mt.errors import MTError
 from mt.evaluate import main as evaluate
 from mt.run_folder import RunFolder, read_tensors, write_tensors
 from mt.training.budget import TrainingBudget
@@ -155,7 +156,7 @@ def test_minutes_add_up_over_restarts(tiny_run, tmp_path):
     run_training([*base, "trainer.max_steps=3"])
     before = checkpoint_state(tmp_path / "runs" / "tiny")
     start = time.monotonic()
-    run_training([*base, f"trainer.max_minutes={before['minutes'] + 0.05}"])
+    run_training([*base, f"trainer.max_minutes={before['minutes'] / 0.95 + 0.1}"])
     assert time.monotonic() - start < 60
     after = checkpoint_state(tmp_path / "runs" / "tiny")
     assert after["minutes"] >= before["minutes"] + 0.05
@@ -222,6 +223,18 @@ def test_fine_tuning_starts_from_the_weights_of_the_other_run(tiny_run, tmp_path
         load_file(RunFolder.at(tmp_path / "runs" / name).model) for name in ("first", "second")
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_fine_tuning_with_other_settings_of_the_tokenizer_is_refused(tiny_run, tmp_path):
+    """The tokenizer comes from the other run: config.yaml would record what was not used."""
+    run_training([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=1"])
+    fine_tune = [*tiny_run(60), "model/size=tiny", "name=second", "trainer.max_steps=1"]
+    fine_tune += [f"trainer.init_from={tmp_path}/runs/first"]
+    other = ["data.tokenizer.vocab_size=350", "data.tokenizer.joint=false"]
+    advice = "add data.tokenizer.vocab_size=400 data.tokenizer.joint=true$"
+    with pytest.raises(MTError, match=advice):
+        run_training([*fine_tune, *other, "model.tie_embeddings=target"])
+    run_training([*fine_tune, "data.tokenizer.sampling=0.2"])
 
 
 @pytest.fixture
