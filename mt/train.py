@@ -95,7 +95,7 @@ def train(config: Config) -> Evaluation | None:
             return None
         evaluation, seconds = test_model(config, data, folder, log)
         beam = config.trainer.test_beam
-        save_cost(folder, model, state, device, len(data.test_pairs), seconds, beam)
+        save_cost(folder, model, state, device, evaluation.sentences, seconds, beam)
         return evaluation
 
 

@@ -9,14 +9,17 @@ from mt.config.schema import TrainerConfig
 from mt.training.checkpoint import TrainingState
 
 DEFAULT_MINUTES = 30.0
+# Fractions of trainer.max_minutes that are kept for the last validation.
+UNKNOWN_VALIDATION = 0.05  # before the first validation
+MAX_RESERVE = 0.5
 
 
 @dataclass
 class TrainingBudget:
     """Limits of training, over all restarts; training ends at the first that is reached; 0: none.
 
-    Minutes are wall-clock time of training and validation; the other limits do not depend on the
-    machine.
+    Minutes are wall-clock time of training and validation: training ends when the time that is left
+    is that of a validation. The other limits do not depend on the machine.
     """
 
     steps: int = 0
@@ -53,7 +56,13 @@ class TrainingBudget:
             "target_tokens": state.target_tokens,
             "flops": state.flops,
         }
-        return {name: used[name] / limit for name, limit in asdict(self).items() if limit}
+        limits = asdict(self) | {"minutes": self.minutes - self._reserve(state)}
+        return {name: used[name] / limit for name, limit in limits.items() if limit}
+
+    def _reserve(self, state: TrainingState) -> float:
+        """Return the minutes that are kept for the last validation."""
+        expected = state.validation_minutes or UNKNOWN_VALIDATION * self.minutes
+        return min(expected, MAX_RESERVE * self.minutes)
 
 
 class TrainingClock:

@@ -20,6 +20,7 @@ UNKNOWN_VALUES: dict[str, Any] = {
     "flops": math.nan,
     "peak_memory": 0,
     "best_loss": math.nan,
+    "validation_minutes": 0.0,
 }
 OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
@@ -34,6 +35,7 @@ class TrainingState:
     epochs: float = 0.0  # `epoch` and `batch` as one number
     minutes: float = 0.0  # wall-clock time of training and validation
     training_minutes: float = 0.0  # the same without validation
+    validation_minutes: float = 0.0  # of the last validation that was not the end of training
     target_tokens: int = 0  # of all steps, including skipped ones
     flops: float = 0.0  # as estimated by mt/training/flops.py
     peak_memory: int = 0  # bytes, as measured by mt/training/cost.py

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
+from mt.cli import SentenceProgress
 from mt.config.schema import Config
 from mt.data.links import parse_lines
 from mt.data.prepare import PreparedData
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
+from mt.decoding.translator import Translator
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.metrics import fast_metrics
 from mt.evaluation.tables import text_table, to_dict
@@ -17,6 +20,7 @@ from mt.inspection.alignment_error import score_attention
 from mt.inspection.inspector import Inspector
 from mt.run_folder import RunFolder
 from mt.training.run_log import RunLog
+from mt.training.untrained import PROBE_PAIRS, is_untrained
 
 
 def test_model(
@@ -27,7 +31,6 @@ def test_model(
     Writes sources, references, outputs and scores to the run directory. Returns the scores, and the
     seconds that translation took.
     """
-    log.say(f"testing on {len(data.test_pairs):,} pairs with beam {config.trainer.test_beam}")
     translator = load(
         folder.path,
         config.trainer.device,
@@ -35,23 +38,28 @@ def test_model(
         workers=0,
         options=SearchOptions(beam=config.trainer.test_beam),
     )
-    sources, references = (list(side) for side in zip(*data.test_pairs, strict=True))
+    count = choose_test_size(translator, [source for source, _ in data.test_pairs], log)
+    test_pairs, annotations = data.test_pairs[:count], data.test_annotations[:count]
+    log.say(f"testing on {len(test_pairs):,} pairs with beam {config.trainer.test_beam}")
+    sources, references = (list(side) for side in zip(*test_pairs, strict=True))
+    progress = SentenceProgress(sys.stderr, silent=False)
     start = time.monotonic()
-    hypotheses = translator.translate(sources)
+    hypotheses = translator.translate(sources, progress=progress.add)
     seconds = time.monotonic() - start
+    progress.close()
     log.say(f"translated in {seconds:.1f} s; scoring")
     for line in translator.report():
         log.say(line)
     columns = {"sources": sources, "references": references, "hypotheses": hypotheses}
     constructions, alignment = None, None
-    if data.test_annotations:
-        links, names = (list(column) for column in zip(*data.test_annotations, strict=True))
+    if annotations:
+        links, names = (list(column) for column in zip(*annotations, strict=True))
         if any(links):
             columns["links"] = links
             gold_links = parse_lines(links, folder.test_file("links").name)
             inspector = Inspector(translator)
             if inspector.attends:
-                alignment = score_attention(inspector.attention(data.test_pairs), gold_links)
+                alignment = score_attention(inspector.attention(test_pairs), gold_links)
         if any(names):
             columns["constructions"] = names
             constructions = [line.split() for line in names]
@@ -69,3 +77,24 @@ def test_model(
     folder.write_scores(to_dict(evaluation))
     print(text_table(evaluation), flush=True)
     return evaluation, seconds
+
+
+def choose_test_size(translator: Translator, sources: list[str], log: RunLog) -> int:
+    """Return the number of pairs to test on: all, or the first if the model is not trained.
+
+    That shows in a few greedy translations, spread over the test set, most of which do not end.
+    """
+    if len(sources) <= PROBE_PAIRS:
+        return len(sources)
+    size = PROBE_PAIRS // 8
+    probe = [sources[len(sources) * i // size] for i in range(size)]
+    translator.translate(probe, beam=1)
+    endless = translator.counts["cut off"]
+    translator.counts.clear()
+    if not is_untrained(endless, size):
+        return len(sources)
+    log.say(
+        f"warning: the model is not trained, most of its outputs do not end: testing on the first "
+        f"{PROBE_PAIRS} of {len(sources):,} pairs only"
+    )
+    return PROBE_PAIRS

@@ -209,7 +209,10 @@ class Trainer:
             self.model.train()
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
+            is_last, before = self._is_over(), state.minutes
             self._synchronise()
+            if not is_last:  # else the budget, which keeps this time, would no longer be spent
+                state.validation_minutes = state.minutes - before
             verdict = f"best so far by {describe_criterion(state, metric)}" if improved else ""
             self.reporter.report_validation(scores, verdict, self.model.monitored_values())
             if improved and self.group.is_main:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from mt.cli import SentenceProgress
 from mt.config.schema import Config
 from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
@@ -22,6 +24,7 @@ from mt.evaluation.text_form import reference_notes, tokenised_notes
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
+from mt.training.untrained import is_untrained, sample_pairs
 
 
 @dataclass
@@ -41,7 +44,10 @@ class ValidationScores:
 
 
 class Validator:
-    """Score models on the validation set; all ranks must call it."""
+    """Score models on the validation set; all ranks must call it.
+
+    The loss is that of all pairs, BLEU that of a sample if there are many.
+    """
 
     def __init__(
         self, config: Config, data: PreparedData, group: ProcessGroup, device: torch.device
@@ -51,7 +57,7 @@ class Validator:
         self.batches = validation_batches(data.val, config.trainer.batch_tokens, max_length)[
             group.rank :: group.world_size
         ]
-        self.pairs = data.val_pairs[group.rank :: group.world_size]
+        self.sample, self.probe = sample_pairs(len(data.val_pairs))
         # Notes: limitations of the scores that the user should know.
         self.bleu, self.notes = Bleu.build(MetricOptions(config.data.languages()[1]))
         references = [target for _, target in data.val_pairs]
@@ -62,6 +68,10 @@ class Validator:
             self.notes.append(
                 f"{too_long} validation pairs are longer than data.max_pieces: they count in BLEU, "
                 "for which they are split, but not in the loss"
+            )
+        if (count := len(self.probe) + len(self.sample)) < len(data.val_pairs):
+            self.notes.append(
+                f"BLEU in validation is that of {count:,} of {len(data.val_pairs):,} pairs"
             )
 
     def __call__(self, model: Seq2Seq) -> ValidationScores:
@@ -75,14 +85,33 @@ class Validator:
             precision=self.config.trainer.precision,
             options=SearchOptions(beam=self.config.trainer.val_beam),
         )
-        rank_hypotheses = translator.translate([source for source, _ in self.pairs])
-        hypotheses = [""] * len(self.data.val_pairs)
-        for rank, part in enumerate(self.group.all_gather(rank_hypotheses)):
-            hypotheses[rank :: self.group.world_size] = part
-        sources, references = zip(*self.data.val_pairs, strict=True)
+        outputs, endless = self._translate(translator, self.probe)
+        if not is_untrained(endless, len(self.probe)):
+            outputs |= self._translate(translator, self.sample)[0]
+        indices = sorted(outputs)
+        hypotheses = [outputs[index] for index in indices]
+        references = [self.data.val_pairs[index][1] for index in indices]
         total = SentenceStatistics(self.bleu, hypotheses, [references]).rows.sum(0)
         bleu, matches = self.bleu.score(total)[0], self.bleu.matches(total)
-        return ValidationScores(loss, bleu, matches, self._samples(sources, hypotheses, references))
+        return ValidationScores(loss, bleu, matches, self._samples(outputs))
+
+    def _translate(self, translator: Translator, indices: list[int]) -> tuple[dict[int, str], int]:
+        """Return translations of pairs by index, and how many did not end, over all ranks."""
+        rank, ranks = self.group.rank, self.group.world_size
+        before = translator.counts["cut off"]
+        progress = SentenceProgress(sys.stderr, silent=not self.group.is_main)
+        own = indices[rank::ranks]
+        texts = translator.translate(
+            [self.data.val_pairs[index][0] for index in own], progress=progress.add
+        )
+        progress.close()
+        outputs: dict[int, str] = {}
+        endless = 0
+        part = (dict(zip(own, texts, strict=True)), translator.counts["cut off"] - before)
+        for translations, cut_off in self.group.all_gather(part):
+            outputs |= translations
+            endless += cut_off
+        return outputs, endless
 
     @torch.no_grad()
     def _loss(self, model: Seq2Seq) -> float:
@@ -96,16 +125,15 @@ class Validator:
         self.group.all_reduce_sum([sums])
         return float(sums[0] / sums[1])
 
-    def _samples(
-        self, sources: tuple[str, ...], hypotheses: list[str], references: tuple[str, ...]
-    ) -> list[str]:
+    def _samples(self, outputs: dict[int, str]) -> list[str]:
         """Return lines that show the same sentences at each validation, spread over the set."""
-        count = min(self.config.trainer.samples, len(sources))
+        count = min(self.config.trainer.samples, len(self.probe))
         lines = []
-        for index in (len(sources) * i // count for i in range(count)):
+        for index in (self.probe[len(self.probe) * i // count] for i in range(count)):
+            source, reference = self.data.val_pairs[index]
             lines += [
-                f"  source     {sources[index]}",
-                f"  model      {hypotheses[index]}",
-                f"  reference  {references[index]}",
+                f"  source     {source}",
+                f"  model      {outputs[index]}",
+                f"  reference  {reference}",
             ]
         return lines

@@ -1,0 +1,59 @@
+"""The time of validation and test: samples, models that are not trained, and the budget."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.training_runs import read_records, run_training
+from mt.config.schema import TrainerConfig
+from mt.run_folder import RunFolder
+from mt.training import testing, untrained
+from mt.training.budget import TrainingBudget
+from mt.training.checkpoint import TrainingState
+from mt.training.untrained import is_untrained, sample_pairs
+
+
+@pytest.mark.parametrize("count", [1, 12, 200, 201, 999, 1000, 1001, 3000])
+def test_validation_translates_a_sample_that_is_spread_over_the_set(count):
+    rest, probe = sample_pairs(count)
+    indices = sorted([*rest, *probe])
+    assert len(set(indices)) == len(indices) == min(count, 1000)
+    assert len(probe) == min(count, 200)
+    for part in (indices, probe):
+        gaps = [b - a for a, b in zip(part, part[1:], strict=False)]
+        assert part[0] == 0 and part[-1] < count
+        assert not gaps or max(gaps) - min(gaps) <= 2
+
+
+def test_a_model_is_untrained_if_most_outputs_do_not_end():
+    assert is_untrained(101, 200) and not is_untrained(100, 200) and not is_untrained(0, 0)
+
+
+def test_minutes_are_kept_for_the_last_validation():
+    budget = TrainingBudget.from_config(TrainerConfig(max_minutes=10))
+    for minutes, validation, spent in (
+        (4.0, 2.0, 0.5),
+        (8.0, 2.0, 1.0),
+        (9.5, 0.0, 1.0),  # not known yet: 5 %
+        (5.0, 30.0, 1.0),  # at most half
+    ):
+        state = TrainingState(minutes=minutes, validation_minutes=validation)
+        assert budget.fraction_spent(state) == pytest.approx(spent)
+    assert budget.limit_reached(TrainingState(minutes=9.5)) == "reached trainer.max_minutes=10"
+
+
+def test_an_untrained_model_is_validated_and_tested_on_a_few_pairs(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(untrained, "PROBE_PAIRS", 4)
+    monkeypatch.setattr(untrained, "MAX_VALIDATION_PAIRS", 10)
+    monkeypatch.setattr(testing, "PROBE_PAIRS", 8)
+    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=1"])
+    folder = RunFolder.at(tmp_path / "runs" / "tiny")
+    log = folder.log.read_text()
+    assert "note: BLEU in validation is that of 10 of 12 pairs" in log
+    assert "the model is not trained, most of its outputs do not end: testing on the first 8" in log
+    assert json.loads(folder.scores.read_text())["sentences"] == 8
+    for name in ("sources", "references", "hypotheses"):
+        assert len(folder.test_file(name).read_text().splitlines()) == 8
+    assert len(read_records(folder.path, "val")) == 1
