@@ -24,13 +24,15 @@ examples:
   tail -f log.txt | mt-translate runs/demo --stream
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Blank
-lines stay blank. The input is UTF-8; lines end at LF, and a CR before it is removed. Lines that
-are too long for the model are split, translated in parts and joined. At the end, a report on
-standard error counts the lines that were split, cut off or repaired.
+lines stay blank. The input is UTF-8, or UTF-16 with a byte order mark; lines end at LF, and a CR
+before it is removed. Lines that are too long for the model are split, translated in parts and
+joined. At the end, a report on standard error counts the lines that were split, cut off or
+repaired.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 
---alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": pairs source-target of each target word
-and the source word with the most attention. Words are separated by spaces and counted from 0.
+--alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,
+with the source word that receives the most attention. Words are separated by spaces and counted
+from 0.
 With --nbest, the alignment is a fourth field; with --format jsonl, it is the key "alignment". The
 field is empty if the line is blank or if its words cannot be recovered from its subword pieces.
 
