@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import sys
 import time
@@ -44,6 +45,10 @@ from mt.training.testing import test_model
 from mt.training.trainer import Trainer, seed_everything
 from mt.version import __version__
 
+# Settings that may hold another path to the same text. From or to None, the text is another.
+MOVED_PATH = re.compile(
+    r"data\.\w+\.(src|tgt|file|links|hub) was (?!None|'')(?!.*, now (None|'')$)"
+)
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
@@ -85,6 +90,14 @@ def train(config: Config) -> Evaluation | None:
         log.say(describe_training(config, model, device, group))
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
+            if is_finished(trainer, folder, config):
+                limit = trainer.budget.limit_reached(trainer.state)
+                log.say(
+                    f"{folder} is finished and tested: it {limit}, and its scores are in "
+                    f"{folder.scores}. Raise the limit to train on, or choose another name=..."
+                )
+                group.close()
+                return None
         state = trainer.fit()
         log.say(
             f"best validation by {criterion(state, config.trainer.val_metric)} at step "
@@ -111,13 +124,26 @@ def check_run_folder(folder: RunFolder, config: Config) -> None:
         )
     if not folder.has_weights():
         return  # it failed before the first save, perhaps because of a setting that has changed now
-    if changed := differences(folder.read_config(), config):
+    changed = differences(folder.read_config(), config)
+    if folder.checkpoint.exists():  # which holds a digest of the text, wherever the text is
+        changed = [text for text in changed if not MOVED_PATH.match(text)]
+    if changed:
         listed = "; ".join(changed[:MAX_DIFFERENCES])
         more = " and more" if len(changed) > MAX_DIFFERENCES else ""
         raise MTError(
             f"{folder} holds a run with other settings: {listed}{more}. "
-            "Choose another name=..., or delete the directory"
+            "To keep it and train another run, choose another name=...; to start that from its "
+            f"weights, add trainer.init_from={folder}; to continue it, use its settings again"
         )
+
+
+def is_finished(trainer: Trainer, folder: RunFolder, config: Config) -> bool:
+    """Return whether the budget is spent, and the best model is tested with the same beam."""
+    state, cost = trainer.state, folder.read_cost()
+    spent = trainer.budget.fraction_spent(state) >= 1 and state.validated == state.step
+    if not spent or cost is None or not (folder.scores.is_file() and folder.model.is_file()):
+        return False
+    return (cost.get("steps"), cost.get("test_beam")) == (state.step, config.trainer.test_beam)
 
 
 def remove_folders(folders: Sequence[Path]) -> None:

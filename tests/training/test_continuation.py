@@ -1,0 +1,38 @@
+"""Starting the command of a run again: finished runs, moved text, refusals."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers.training_runs import run_training
+from mt.errors import MTError
+from mt.run_folder import RunFolder
+
+
+def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
+    overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.test_beam=1"]
+    assert run_training(overrides)
+    folder = RunFolder.at(tmp_path / "runs" / "tiny")
+    written = folder.scores.stat().st_mtime_ns
+    capsys.readouterr()
+
+    # At its limit: it says so instead of testing again.
+    assert run_training(overrides) is None
+    assert "is finished and tested: it reached trainer.max_steps=2" in capsys.readouterr().err
+    assert folder.scores.stat().st_mtime_ns == written
+
+    # The same text at another path is accepted, and another text is not.
+    shutil.copytree(tmp_path, tmp_path / "moved", ignore=shutil.ignore_patterns("runs", "cache"))
+    moved = [o.replace(f"{tmp_path}/t", f"{tmp_path}/moved/t") for o in overrides]
+    assert moved != overrides and run_training(moved) is None
+    (tmp_path / "moved" / "train.src").write_text("x\n" * 60, encoding="utf-8")
+    with pytest.raises(MTError, match="different prepared text"):
+        run_training(moved)
+
+    # Other settings: harmless ways are named, deleting is not.
+    with pytest.raises(MTError, match=r"optim.lr was .*name=.*trainer.init_from=") as error:
+        run_training([*overrides, "optim.lr=1e-4"])
+    assert "delete" not in str(error.value)
