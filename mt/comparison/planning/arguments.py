@@ -41,7 +41,7 @@ Train and compare variants:
   mt-compare compare=quick        short sentences, one seed; takes minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
   mt-compare compare=mine.yaml plan=true         check your own comparison, train nothing
-  mt-compare --config-dir conf compare=mine      conf/compare/mine.yaml; conf/ is laid out like configs/
+  mt-compare --config-dir conf compare=mine      conf/compare/mine.yaml; conf/ is like configs/
   mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time
 Compare trained runs:
   mt-compare runs='[runs/rnn,runs/transformer]'
