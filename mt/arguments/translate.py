@@ -23,11 +23,11 @@ examples:
   mt-translate runs/demo --attention map.html --score references.txt --links gold.txt < in.txt
   tail -f log.txt | mt-translate runs/demo --stream
 
-Each input line gives one output line (with --nbest N: up to N lines), in the same order. Blank
-lines stay blank. The input is UTF-8, or UTF-16 with a byte order mark; lines end at LF, and a CR
-before it is removed. Lines that are too long for the model are split, translated in parts and
-joined. At the end, a report on standard error counts the lines that were split, cut off or
-repaired.
+Each input line gives one output line (with --nbest N: up to N lines), in the same order. Lines
+without a visible character stay as they are. The input is UTF-8, or UTF-16 with a byte order mark;
+lines end at LF, and a CR before it is removed. Lines that are too long for the model are split,
+translated in parts and joined. At the end, a report on standard error counts the lines that were
+split, cut off or repaired.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 --alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+import regex  # type: ignore[import-untyped]
+
 from mt.config.schema import CleanConfig
 from mt.data.scripts import count_units
 
@@ -18,6 +20,12 @@ _REMOVED = "\x00\ufeff\u00ad"
 # paragraph separators of Unicode.
 _TO_SPACE = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]
 _TABLE = str.maketrans({**dict.fromkeys(_REMOVED, ""), **dict.fromkeys(_TO_SPACE, " ")})
+# Not only white space: also what Unicode calls ignorable (zero-width spaces and joiners, direction
+# marks, variation selectors, Hangul fillers), interlinear marks and the braille pattern without
+# dots.
+VISIBLE = regex.compile(
+    r"[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb\u2800]"
+)
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 # The length ratio of shorter pairs is not limited ("Ja." - "That is correct, of course.").
@@ -39,6 +47,11 @@ def normalise(text: str, form: str = "NFC") -> str:
     if form != "none":
         text = unicodedata.normalize(form, text)  # type: ignore[arg-type]
     return text.strip()
+
+
+def is_blank(text: str) -> bool:
+    """Return whether the text has no visible character, so that there is nothing to translate."""
+    return VISIBLE.search(text) is None
 
 
 def text_hash(text: str) -> int:
@@ -86,7 +99,7 @@ class Cleaner:
 
     def _reason_to_drop(self, source: str, target: str) -> str | None:
         config = self.config
-        if not source or not target:
+        if is_blank(source) or is_blank(target):
             return "empty"
         if config.max_chars and max(len(source), len(target)) > config.max_chars:
             return "too long"

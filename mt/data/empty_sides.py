@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mt.data.cleaning import normalise
+from mt.data.cleaning import is_blank
 from mt.errors import MTError
 
 MAX_NAMED_PAIRS = 10  # in a message
@@ -18,7 +18,7 @@ def describe_empty_sides(name: str, key: str, pairs: Sequence[tuple[str, str]]) 
     """
     lines = []
     for side, texts in zip(("sources", "targets"), zip(*pairs, strict=True), strict=True):
-        empty = [number for number, text in enumerate(texts, start=1) if not normalise(text)]
+        empty = [number for number, text in enumerate(texts, start=1) if is_blank(text)]
         if len(empty) == len(texts):
             raise MTError(
                 f"all {len(texts):,} {side} of the {name} set are empty or null: check {key}"

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from mt.data.cleaning import normalise, text_hash
+from mt.data.cleaning import is_blank, normalise, text_hash
 from mt.data.digests import digest
 from mt.data.sources import PairSource
 from mt.errors import MTError, UsageError
@@ -118,4 +118,4 @@ def source_key(source: str) -> int:
 
 
 def _is_blank(source: str, target: str) -> bool:
-    return not source.strip() or not target.strip()
+    return is_blank(source) or is_blank(target)

@@ -38,7 +38,8 @@ class Translation:
 
     source: str  # normalised
     outputs: list[Output]
-    parts: list[TranslatedPart]  # one, or several if the line was split; none if it is blank
+    # One, or several if the line was split; none if the line has no visible character.
+    parts: list[TranslatedPart]
 
     @property
     def text(self) -> str:

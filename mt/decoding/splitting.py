@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import regex  # type: ignore[import-untyped]
 
+from mt.data.cleaning import is_blank
 from mt.data.scripts import is_unspaced
 
 # All quantifiers are possessive, and a run of marks only matches from its first one: otherwise
@@ -44,7 +45,12 @@ def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
     sentences = [
         text[start:end].strip() for start, end in zip([0, *ends], [*ends, len(text)], strict=True)
     ]
-    return [part for sentence in sentences if sentence for part in _halve(sentence, size, limit)]
+    return [
+        part
+        for sentence in sentences
+        if not is_blank(sentence)
+        for part in _halve(sentence, size, limit)
+    ]
 
 
 def _halve(text: str, size: Callable[[str], int], limit: int) -> list[str]:
@@ -52,7 +58,7 @@ def _halve(text: str, size: Callable[[str], int], limit: int) -> list[str]:
         return [text]
     cut = _find_cut(text)
     halves = (text[:cut].strip(), text[cut:].strip())
-    return [part for half in halves if half for part in _halve(half, size, limit)]
+    return [part for half in halves if not is_blank(half) for part in _halve(half, size, limit)]
 
 
 def _find_cut(text: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any, overload
 
 import torch
 
-from mt.data.cleaning import SURROGATE, normalise
+from mt.data.cleaning import SURROGATE, is_blank, normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
@@ -177,9 +177,9 @@ class Translator:
         end = 0
         for source, count in zip(sources, counts, strict=True):
             start, end = end, end + count
-            outputs = self._build_outputs(hypotheses[start:end], options)
+            outputs = self._build_outputs(source, hypotheses[start:end], options)
             self.counts["cut off"] += not outputs[0].complete
-            self.counts["empty"] += bool(source) and not outputs[0].text
+            self.counts["empty"] += bool(parts[start:end]) and is_blank(outputs[0].text)
             translations.append(Translation(source, outputs, parts[start:end]))
         return translations
 
@@ -190,17 +190,23 @@ class Translator:
         return [normalise(line, self.unicode) for line in lines]
 
     def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Normalise (source, target) texts like the training text."""
+        """Normalise (source, target) texts like the training text.
+
+        A text without a visible character becomes "".
+        """
         pairs = list(pairs)
-        sources, targets = (self._normalise([pair[side] for pair in pairs]) for side in (0, 1))
+        sources, targets = (
+            ["" if is_blank(text) else text for text in self._normalise(texts)]
+            for texts in ([pair[side] for pair in pairs] for side in (0, 1))
+        )
         return list(zip(sources, targets, strict=True))
 
     def _encode_parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
         """Return the number of parts of each source (0 if blank) and the pieces of all parts."""
         counts, rows = [], []
         for source, pieces in zip(sources, self.tokenizer.encode_many(sources, "src"), strict=True):
-            parts = [pieces] if source else []
-            if len(pieces) > self.max_pieces:
+            parts = [] if is_blank(source) else [pieces]
+            if parts and len(pieces) > self.max_pieces:
                 texts = split_text(
                     source, lambda text: len(self.tokenizer.encode(text, "src")), self.max_pieces
                 )
@@ -210,10 +216,15 @@ class Translator:
             rows += parts
         return counts, rows
 
-    def _build_outputs(self, parts: list[list[Hypothesis]], options: SearchOptions) -> list[Output]:
-        """Join the hypotheses of a line's parts: the best of each part, the second best, ..."""
+    def _build_outputs(
+        self, source: str, parts: list[list[Hypothesis]], options: SearchOptions
+    ) -> list[Output]:
+        """Join the hypotheses of a line's parts: the best of each part, the second best, ...
+
+        A line without parts has nothing to translate and stays as it is.
+        """
         if not parts:
-            return [Output("", 0.0, 0.0, 0, True)]
+            return [Output(source, 0.0, 0.0, 0, True)]
         outputs = []
         for rank in range(max(map(len, parts))):
             hypotheses = select_rank(parts, rank)

@@ -106,7 +106,11 @@ class Inspector:
                 if alignments:
                     part_links = [[next(links) for _ in part.hypotheses] for part in parts]
                     texts = [output.text for output in outputs]
-                    line_links = self._line_links(part_links, translation.source, texts)
+                    line_links = (
+                        self._line_links(part_links, translation.source, texts)
+                        if parts
+                        else [Links()] * len(texts)
+                    )
                     outputs = [
                         replace(output, links=output_links)
                         for output, output_links in zip(outputs, line_links, strict=True)

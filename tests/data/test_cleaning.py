@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mt.config.schema import CleanConfig
-from mt.data.cleaning import Cleaner, normalise
+from mt.data.cleaning import Cleaner, is_blank, normalise
 from mt.data.scripts import count_units, is_unspaced
 
 # All code points, surrogates included; difficult ones are more likely.
@@ -145,3 +145,14 @@ def test_steps_can_be_switched_off() -> None:
     cleaner = Cleaner(config, pairs)
     assert [source for source, _ in cleaner(pairs)] == ["e\u0301", "e\u0301"]
     assert sum("off" in line for line in cleaner.report()) == 4
+
+
+def test_text_is_blank_if_nothing_in_it_is_visible() -> None:
+    assert all(
+        map(is_blank, ["", " \t\n", "\u200b", "\u3164\u00a0", "\u2800", "\ufe0f", "\x00\x07"])
+    )
+    visible = ["a", ".", "\u200b-", "\u0301", "\U0001f469", "\ud800", "\ufffd", "\u0600", "\ue000"]
+    assert not any(map(is_blank, visible))
+    cleaner = Cleaner(CleanConfig(), [])
+    assert list(cleaner([("\u200b", "a"), ("b", "\u3164"), ("c", "d")])) == [("c", "d")]
+    assert cleaner.counts["empty"] == 2

@@ -88,3 +88,8 @@ def test_parts_are_joined_with_spaces_if_the_script_has_them() -> None:
         == "\u6211\u662f\u732b\u3002\u4f60\u662f\u72d7\u3002"
     )
     assert join_parts([]) == ""
+
+
+def test_no_part_is_invisible() -> None:
+    parts = split_text("One cat." + "\u200b " * 60 + "Two dogs.", len, 10)
+    assert [part.strip("\u200b ") for part in parts] == ["One", "cat.", "Two", "dogs."]

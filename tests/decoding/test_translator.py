@@ -10,6 +10,7 @@ import torch
 import mt
 from helpers.tiny_models import save_run, sentences
 from mt.config.schema import TokenizerConfig
+from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
 from mt.decoding import line_chunks
 from mt.decoding.engines import engine as engine_module
@@ -36,7 +37,7 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(
     ):
         pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
         hypothesis = Hypothesis(pieces, -1.0, -1.0, True)
-        text = translator._build_outputs([[hypothesis]], SearchOptions())[0].text
+        text = translator._build_outputs("x", [[hypothesis]], SearchOptions())[0].text
         assert text in ("cat dog", "catdog")
         assert len(text.splitlines()) == 1
 
@@ -166,3 +167,33 @@ def test_the_translation_of_a_long_line_is_that_of_its_parts(translator: Transla
     before = translator.counts["split"]
     assert translator.translate(line) == " ".join(translator.translate(parts))
     assert translator.counts["split"] == before + 1
+
+
+INVISIBLE = ["\u200b", "\u200b \u2060", "\u200e\u200f", "\u3164", "\u2800", "\ufe0f", "\u034f"]
+
+
+def test_lines_without_a_visible_character_stay_as_they_are(translator: Translator) -> None:
+    lines = ["the cat", *INVISIBLE, "  \t", "\ufeff", "\u200b" * 500]
+    normalised = [*INVISIBLE, "", "", "\u200b" * 500]
+    counts = dict(translator.counts)
+    translations = translator.translate_nbest(lines, 3)
+    assert [each.text for each in translations[1:]] == normalised
+    assert all(each.parts == [] for each in translations[1:])
+    assert all(each.outputs[0].complete for each in translations[1:])
+    assert {name: n for name, n in translator.counts.items() if n != counts.get(name, 0)} == {}
+    # A visible character among them is translated.
+    assert translator.translate("\u200bthe cat\u200b") not in ("", "\u200bthe cat\u200b")
+
+
+def test_texts_without_a_visible_character_are_scored_and_aligned_as_blank(
+    translator: Translator,
+) -> None:
+    inspector = mt.inspect(translator)
+    for text in INVISIBLE:
+        pairs, blank = [(text, "a dog"), ("a dog", text)], [("", "a dog"), ("a dog", "")]
+        scores = [score.log_prob for score in translator.score(pairs)]
+        assert scores == pytest.approx([score.log_prob for score in translator.score(blank)])
+        assert inspector.align(pairs) == [Links(), Links()]
+    translations = inspector.translate_stream(["the cat", *INVISIBLE], nbest=2, alignments=True)
+    assert [each.outputs[0].links for each in translations][1:] == [Links()] * len(INVISIBLE)
+    assert inspector.unaligned == 0
