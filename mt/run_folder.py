@@ -13,20 +13,15 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
 
 from mt.config.schema import Config
 from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import MTError
 from mt.files import atomic_write, write_text
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-FORMAT = 1  # of tensor files; newer ones are rejected, older ones must stay readable
 TOKENIZER = "tokenizer.model"  # of a joint vocabulary; else one for each side:
 SIDE_TOKENIZERS = {"src": "tokenizer.src.model", "tgt": "tokenizer.tgt.model"}
 WORD_COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}
@@ -133,7 +128,8 @@ class RunFolder:
             return config_from_yaml(self.config.read_text(encoding="utf-8"))
         except (MTError, UnicodeDecodeError, OSError) as error:
             raise MTError(
-                f"{self.config} cannot be read ({error}): it may come from another version of mt"
+                f"{self.config} cannot be read ({error}): it is damaged, or comes from another "
+                "version of mt; restore it from a copy of the run"
             ) from error
 
     def write_config(self, config: Config) -> None:
@@ -169,32 +165,36 @@ class RunFolder:
             return False
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the metric records in order; skip lines that are not JSON objects."""
-        lines = (
-            self.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
-            if self.metrics.is_file()
-            else []
-        )
-        records = []
-        for line in lines:
-            with contextlib.suppress(ValueError):  # the last line of a run that was killed
-                records.append(json.loads(line))
-        return [record for record in records if isinstance(record, dict)]
+        """Return the metric records in order; skip damaged lines, such as the last of a killed run.
 
-    def drop_metrics_after(self, step: int) -> None:
-        """Remove the records that an interrupted run wrote after its last checkpoint."""
+        Every record has a "kind" (train or val) and a "step". Of validations that stand twice, only
+        the last one counts.
+        """
+        lines = self.metrics.read_bytes().split(b"\n") if self.metrics.is_file() else []
+        records = [record for record in map(_parse_record, lines) if record]
+        validations = {record["step"]: record for record in records if record["kind"] == "val"}
+        return [r for r in records if r["kind"] != "val" or validations[r["step"]] is r]
+
+    def drop_metrics_after(self, step: int, validated: int) -> None:
+        """Remove damaged records, and those that a run wrote after its last checkpoint.
+
+        `step` is that of the checkpoint, `validated` that of the last validation before it.
+        """
         if not self.metrics.exists():
             return
-        with open(self.metrics, encoding="utf-8") as file:
-            kept = [line for line in file if _step(line) <= step]
-        write_text(self.metrics, "".join(kept))
+        lines = self.metrics.read_bytes().split(b"\n")
+        records = [(line, record) for line in lines if (record := _parse_record(line))]
+        limits = {"val": validated}
+        kept = [line + b"\n" for line, r in records if r["step"] <= limits.get(r["kind"], step)]
+        with atomic_write(self.metrics) as temporary:
+            temporary.write_bytes(b"".join(kept))
 
     def read_starts(self) -> list[dict[str, Any]]:
         """Return the records of `add_start` in order; an empty list if there are none."""
         try:
             starts = json.loads(self.environment.read_text(encoding="utf-8"))["starts"]
             return [start for start in starts if isinstance(start, dict)]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
 
     def add_start(self, facts: dict[str, Any]) -> None:
@@ -207,15 +207,7 @@ class RunFolder:
         """Return the costs; None if the run has not ended. Raises MTError if damaged."""
         if not self.cost.is_file():
             return None
-        try:
-            cost = json.loads(self.cost.read_text(encoding="utf-8"))
-            if not isinstance(cost, dict):
-                raise ValueError("not a JSON object")
-            return cost
-        except ValueError as error:
-            raise MTError(
-                f"cannot read {self.cost}: {error!r}; delete it to continue without costs"
-            ) from error
+        return _read_json(self.cost, "delete it to continue without costs")
 
     def write_cost(self, cost: dict[str, Any]) -> None:
         """Write costs as JSON; NaN becomes null."""
@@ -226,9 +218,11 @@ class RunFolder:
         write_text(self.cost, json.dumps(known, indent=1) + "\n")
 
     def read_scores(self) -> dict[str, Any]:
-        """Return the test scores, in the format of `mt.evaluation.tables.to_dict`."""
-        scores: dict[str, Any] = json.loads(self.scores.read_text(encoding="utf-8"))
-        return scores
+        """Return the test scores, in the format of `mt.evaluation.tables.to_dict`.
+
+        Raises MTError if they are missing or damaged.
+        """
+        return _read_json(self.scores, "start the same mt-train command again to test again")
 
     def write_scores(self, scores: dict[str, Any]) -> None:
         """Write the test scores as JSON."""
@@ -242,55 +236,22 @@ class RunFolder:
                 file.writelines(lines)
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors and JSON metadata to a safetensors file."""
-    from safetensors.torch import save_file  # imports torch, which takes seconds
-
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"mt_format": str(FORMAT), "facts": json.dumps(facts)}
-    with atomic_write(path) as temporary:
-        save_file(contiguous, temporary, metadata)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors (on the CPU) and metadata of a file of `write_tensors`.
-
-    Raises MTError if the file is damaged, not written by mt, or of a newer format.
-    """
+def _read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON object. Raises MTError, with the remedy, if that is not possible."""
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            if "mt_format" not in metadata:
-                raise MTError(f"{path} was not written by mt: it has no format number")
-            if int(metadata["mt_format"]) > FORMAT:
-                raise MTError(
-                    f"{path} has format {metadata['mt_format']}, and this version of mt reads "
-                    f"formats up to {FORMAT}: upgrade mt"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, json.loads(metadata["facts"])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, error) from error
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+        return content
+    except (OSError, ValueError, RecursionError) as error:
+        raise MTError(f"cannot read {path} ({error!r}): {remedy}") from error
 
 
-def count_parameters(path: Path) -> int:
-    """Return the number of parameters in a tensor file; raise MTError if it is damaged."""
+def _parse_record(line: bytes) -> dict[str, Any] | None:
+    """Return the metric record in a line; None if the line is damaged."""
     try:
-        with safe_open(path, "np") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> MTError:
-    return MTError(
-        f"{path} is damaged or not a safetensors file ({error}): copy or train the run again"
-    )
-
-
-def _step(line: str) -> float:
-    """Return the step of a record; infinity for a truncated line."""
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+        record = json.loads(line)
+        complete = isinstance(record["kind"], str) and type(record["step"]) in (int, float)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if complete else None

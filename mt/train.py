@@ -36,7 +36,8 @@ from mt.evaluation.metrics import HEADLINE
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
-from mt.run_folder import RunFolder, read_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog

@@ -9,13 +9,17 @@ import dataclasses
 import re
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.checks import check_values
 from mt.config.schema import Config, SplitConfig
-from mt.config.text_yaml import load_text_yaml
+from mt.config.text_yaml import TextLoader
 from mt.errors import UsageError
+
+MAX_DEPTH = 20  # of nested mappings and lists in the settings of a run
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -49,15 +53,58 @@ def _split(key: str, entry: Any) -> SplitConfig:
 
 def config_to_yaml(config: Config) -> str:
     """Return all settings as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+    # Like OmegaConf.to_yaml, which would parse `${`.
+    return yaml.dump(
+        dataclasses.asdict(config),
+        Dumper=get_omega_conf_dumper(),
+        default_flow_style=False,
+        allow_unicode=True,
+        sort_keys=False,
+    )
 
 
 def config_from_yaml(text: str) -> Config:
-    """Invert `config_to_yaml`. Raises UsageError if there are unknown keys or wrong types."""
-    composed = OmegaConf.create(load_text_yaml(text))
-    if not isinstance(composed, DictConfig):
-        raise UsageError("not a YAML mapping of settings")
-    return to_config(composed)
+    """Invert `config_to_yaml`.
+
+    Values are plain text: `${...}` is not resolved, since a run may come from elsewhere. Raises
+    UsageError if the text is not YAML, uses aliases, or has unknown keys or wrong types.
+    """
+    try:
+        content = yaml.load(text, Loader=_PlainLoader)
+        if not isinstance(content, dict):
+            raise UsageError("not a YAML mapping of settings")
+        return to_config(OmegaConf.create(_escaped(content)))
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UsageError(one_line(error)) from error
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise UsageError(f"not the settings of a run: {error}") from error
+
+
+class _PlainLoader(TextLoader):
+    """A loader that refuses aliases, which expand exponentially, and deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not allowed")
+        if self.depth == MAX_DEPTH:
+            raise yaml.YAMLError("nested too deeply")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _escaped(value: Any) -> Any:
+    """Return YAML content with interpolations escaped, so that OmegaConf takes them as text."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, str):  # a backslash before $ escapes it, unless it is escaped itself
+        return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
+    return value
 
 
 def one_line(error: Exception) -> str:

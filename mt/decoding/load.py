@@ -21,7 +21,8 @@ from mt.models.build import build_model
 from mt.models.packed import can_pack, pack
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
-from mt.run_folder import RunFolder, read_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors
 
 
 @dataclass
@@ -44,8 +45,8 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     config = folder.read_config()
     if not folder.model.is_file():
         raise MTError(
-            f"{folder} has no {folder.model.name} yet: it is written at the first validation; "
-            "start the same mt-train command again"
+            f"{folder} has no {folder.model.name}, which is written at the first validation: "
+            "start the same mt-train command again, which also restores a lost one from last/"
         )
     tensors, facts = read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)

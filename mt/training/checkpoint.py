@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from mt.errors import MTError
-from mt.models.weights import load_parameters
-from mt.run_folder import RunFolder, read_tensors, write_tensors
+from mt.models.weights import load_parameters, model_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors, write_tensors
 from mt.training.optim import CombinedOptimizer
 
 # Values of a run that was started by a version of mt that did not store them: not known.
@@ -86,6 +87,8 @@ def load_checkpoint(
     mismatched = [
         *sorted({f"average.{name}" for name in average} - tensors.keys()),
         *sorted(values.keys() ^ names),
+        *sorted(name for name, value in values.items() if not _fits(name, value)),
+        *_wrong_shapes(model, tensors),
     ]
     if mismatched:
         raise MTError(
@@ -99,3 +102,34 @@ def load_checkpoint(
             if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
                 optimizer.state(parameter)[key] = value.to(parameter.device)
     return TrainingState(**values)
+
+
+def replace_model(folder: RunFolder, model: nn.Module, state: TrainingState, write: bool) -> str:
+    """Write `model` in place of the best weights, which are lost; return a warning that says so.
+
+    The next validation, if there is one, is then the best so far. Ranks other than the first do not
+    `write`.
+    """
+    warning = (
+        f"warning: {folder.model} with the weights of step {state.best_step:,} is missing: "
+        f"those of step {state.step:,} take their place"
+    )
+    state.best, state.best_loss, state.best_step = None, math.nan, state.step
+    if write:
+        write_tensors(folder.model, model_tensors(model), asdict(state))
+    return warning
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Return whether a value of `TrainingState` has the right type."""
+    if name == "data_hash":
+        return isinstance(value, str)
+    return isinstance(value, int | float) or (name == "best" and value is None)
+
+
+def _wrong_shapes(model: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
+    """Return the tensors of averages and optimizer whose shape is not that of the parameter."""
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    prefixes = ("average", "optimizer.exp_avg", "optimizer.exp_avg_sq", "optimizer.momentum")
+    keys = {f"{prefix}.{name}": shape for prefix in prefixes for name, shape in shapes.items()}
+    return sorted(n for n, shape in keys.items() if n in tensors and tensors[n].shape != shape)

@@ -35,11 +35,14 @@ class RunLog:
             print(line, file=sys.stderr, flush=True)
             print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=self._text, flush=True)
 
-    def start_metrics(self, step: int) -> None:
-        """Open the metric files; remove the records after `step`, the step of the checkpoint."""
+    def start_metrics(self, step: int, validated: int) -> None:
+        """Open the metric files; remove the records after the checkpoint.
+
+        `step` is that of the checkpoint, `validated` that of the last validation before it.
+        """
         if not self.active:
             return
-        self.folder.drop_metrics_after(step)
+        self.folder.drop_metrics_after(step, validated)
         self._metrics = open_text(self.folder.metrics, "a")
         self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
 

@@ -27,9 +27,10 @@ from mt.errors import MTError
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import write_tensors
 from mt.training.budget import TrainingBudget, TrainingClock
-from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
 from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
 from mt.training.cost import peak_memory
 from mt.training.distributed import ProcessGroup
@@ -89,6 +90,11 @@ class Trainer:
                     "floating-point operations: use another limit than trainer.max_flops"
                 )
             self.state = state
+            # All ranks look before one writes.
+            if any(self.group.all_gather(state.best_step > 0 and not self.folder.model.exists())):
+                with self.average.applied():
+                    self.log.say(replace_model(self.folder, self.model, state, self.group.is_main))
+                self._save()
         if len(set(self.group.all_gather((self.state.step, self.data.hash)))) > 1:
             raise MTError(
                 "the processes have different checkpoints or different text: "
@@ -105,7 +111,7 @@ class Trainer:
         state, config = self.state, self.config.trainer
         self.clock = TrainingClock(state.minutes)
         self.reporter = ProgressReporter(self.log, self.budget, state)
-        self.log.start_metrics(state.step)
+        self.log.start_metrics(state.step, state.validated)
         self.model.train()
         if config.compile:
             compile_layers(self.model)

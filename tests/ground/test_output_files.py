@@ -17,7 +17,7 @@ from helpers import ROOT
 from mt.decoding.line_io import open_output
 from mt.errors import MTError
 from mt.files import open_text, write_text
-from mt.run_folder import write_tensors
+from mt.tensor_files import write_tensors
 
 
 def write_lines_as_they_come(path: Path, text: str) -> None:

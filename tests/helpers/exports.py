@@ -15,7 +15,8 @@ from mt.exporting.export import export_run
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import write_tensors
 
 MAX_PIECES = 40
 

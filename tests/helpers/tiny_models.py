@@ -13,7 +13,8 @@ from mt.data.vocabulary import EOS
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import write_tensors
 
 WORDS = "the a cat dog house tree sees under is red green and or not . , ?".split()
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mt.config.compose import load_config
 from mt.evaluation.evaluation import Evaluation
-from mt.run_folder import RunFolder, read_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors
 from mt.train import train
 
 

@@ -26,7 +26,8 @@ from mt.data.tokenizer import Tokenizer
 from mt.errors import UsageError
 from mt.models.build import build_model
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import write_tensors
 
 TINY = [
     "--families",

@@ -24,7 +24,8 @@ from mt.data.collate import collate
 from mt.data.prepare import prepare
 from mt.errors import MTError
 from mt.models.build import build_model
-from mt.run_folder import RunFolder, read_tensors, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors, write_tensors
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.flops import MEASURED_SHAPES, FlopsEstimator, measure_flops

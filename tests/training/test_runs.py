@@ -25,7 +25,8 @@ from mt.data.word_counts import load_counts
 from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.evaluate import main as evaluate
-from mt.run_folder import RunFolder, read_tensors, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors, write_tensors
 from mt.training.budget import TrainingBudget
 
 

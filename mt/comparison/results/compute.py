@@ -30,7 +30,7 @@ from mt.evaluation.lengths import measure_lengths
 from mt.evaluation.metrics import HEADLINE, fast_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES
 from mt.evaluation.text_form import reference_notes, tokenised_notes
-from mt.run_folder import count_parameters
+from mt.tensor_files import count_parameters
 
 MAX_SENTENCES = 60  # shown
 MAX_MAPS = 12  # sentences with attention maps

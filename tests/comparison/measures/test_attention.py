@@ -34,7 +34,8 @@ from mt.inspection.maps.page import sentence_record
 from mt.inspection.maps.sentence_map import sentence_map
 from mt.models.build import build_model
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder, write_tensors
+from mt.run_folder import RunFolder
+from mt.tensor_files import write_tensors
 
 Compared = tuple[ComparisonInput, Results]
 
