@@ -75,8 +75,8 @@ class TransformerConfig:
     )
     softcap: float = setting(
         0.0,
-        "soft cap c of the query-key products s, with those of position shaw: c tanh(s / c); 0: no "
-        "cap",
+        "soft cap c of the query-key products s (also those of position shaw): c tanh(s / c); "
+        "0: no cap",
     )
     qk_norm: bool = setting(False, "normalise the queries and keys of each head in self-attention")
     norm: str = setting(
