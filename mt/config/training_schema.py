@@ -19,7 +19,7 @@ class OptimConfig:
         "for the rest",
         choices=("adamw", "muon"),
     )
-    lr: float = setting(1e-3, "peak learning rate", maximum=100)
+    lr: float = setting(1e-3, "peak learning rate")
     warmup: int = setting(1000, "linear warm-up, in optimizer steps")
     schedule: str = setting(
         "inverse_sqrt",

@@ -14,7 +14,6 @@ from mt.train import check_memory
     ("override", "message"),
     [
         ("optim.eps=1e10", "optim.eps must be >= 0 and < 1, got 10000000000.0"),
-        ("optim.lr=1e6", "optim.lr must be >= 0 and <= 100, got 1000000.0"),
         ("data.tokenizer.sampling=5", "data.tokenizer.sampling must be >= 0 and <= 1, got 5.0"),
         ("data.tokenizer.character_coverage=2", "character_coverage must be >= 0 and <= 1"),
         ("data.tokenizer.vocab_size=99999999999", "vocab_size must be >= 1 and <= 10,000,000"),
