@@ -39,7 +39,13 @@ def say(message: str) -> None:
 
 
 def exit_with_error(error: MTError | OSError) -> NoReturn:
-    """Print `error` in one line on standard error, and exit with its code."""
+    """Print `error` in one line on standard error, and exit with its code.
+
+    Under torchrun, all ranks have the same arguments: the first one reports what is wrong in them.
+    """
+    other_rank = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+    if other_rank and isinstance(error, UsageError):
+        raise SystemExit(error.exit_code)
     text = (
         f"{error.filename or 'input or output'}: {error.strerror or error}"
         if isinstance(error, OSError)

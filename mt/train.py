@@ -39,7 +39,7 @@ from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_tensors
 from mt.training.cost import save_cost
-from mt.training.distributed import ProcessGroup
+from mt.training.distributed import ProcessGroup, ProcessLost
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
 from mt.training.testing import test_model
@@ -99,7 +99,12 @@ def train(config: Config) -> Evaluation | None:
                 )
                 group.close()
                 return None
-        state = trainer.fit()
+        try:
+            state = trainer.fit()
+        except ProcessLost:
+            if not group.is_main and folder.is_being_trained():
+                raise SystemExit(1) from None  # the first process is alive and says it
+            raise
         log.say(
             f"best validation by {criterion(state, config.trainer.val_metric)} at step "
             f"{state.best_step:,} of {state.step:,}; model in {folder}"

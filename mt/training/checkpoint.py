@@ -22,6 +22,7 @@ UNKNOWN_VALUES: dict[str, Any] = {
     "peak_memory": 0,
     "best_loss": math.nan,
     "validation_minutes": 0.0,
+    "micro_batches": 0,
 }
 OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
@@ -48,6 +49,7 @@ class TrainingState:
     validations_since_best: int = 0
     validated: int = -1  # step of the last validation
     data_hash: str = ""
+    micro_batches: int = 0  # of an optimizer step, over all ranks; 0: not known
 
 
 def save_checkpoint(

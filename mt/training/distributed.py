@@ -7,13 +7,32 @@ other ranks never wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from mt.errors import MTError
+
+
+class ProcessLost(MTError):
+    """Another process of the training has ended."""
+
+
+@contextlib.contextmanager
+def explain_lost_process() -> Iterator[None]:
+    """Raise ProcessLost if an exchange with the other processes fails."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLost(
+            "another process of this training has ended: the same command continues from the last "
+            "checkpoint"
+        ) from error
 
 
 class ProcessGroup:
@@ -34,7 +53,8 @@ class ProcessGroup:
         if self.world_size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
+        with explain_lost_process():
+            dist.all_reduce(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(
             list(tensors),
@@ -46,7 +66,8 @@ class ProcessGroup:
         if self.world_size == 1:
             return [value]
         values: list[Any] = [None] * self.world_size
-        dist.all_gather_object(values, value)
+        with explain_lost_process():
+            dist.all_gather_object(values, value)
         return values
 
     def close(self) -> None:

@@ -12,14 +12,22 @@ from mt.data.collate import collate
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
+from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
 
 
 def load_steps(
-    config: Config, data: PreparedData, order: BatchOrder, group: ProcessGroup, start: Position
+    config: Config,
+    data: PreparedData,
+    order: BatchOrder,
+    group: ProcessGroup,
+    start: Position,
+    micro_batches: int,
 ) -> Generator[tuple[Step, list[Batch]], None, None]:
-    """Yield optimizer steps with the batches of this rank, prefetched by another thread."""
-    micro_batches = group.world_size * config.trainer.accumulate
+    """Yield optimizer steps with the batches of this rank, prefetched by another thread.
+
+    A step has `micro_batches` over all ranks.
+    """
     stream = BatchStream(order, micro_batches, group.rank, group.world_size, start)
     sampling, max_pieces = config.data.tokenizer.sampling, config.data.max_pieces
 
@@ -30,3 +38,18 @@ def load_steps(
         return step, [collate(data.train, rows, segment) for _, rows in step.micro_batches]
 
     return prefetch(map(load, stream))
+
+
+def keep_step_size(state: TrainingState, ranks: int, accumulate: int) -> str:
+    """Keep the batches per optimizer step if the number of ranks has changed.
+
+    Returns a note that says so, or "".
+    """
+    before, now = state.micro_batches, ranks * accumulate
+    state.micro_batches = before or now
+    if state.micro_batches == now:
+        return ""
+    return (
+        f"note: optimizer steps keep the size of {before} batches of earlier starts, also "
+        f"on {ranks} rank{'s' if ranks > 1 else ''}"
+    )

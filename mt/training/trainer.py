@@ -46,7 +46,7 @@ from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
 from mt.training.selection import criterion, describe_criterion, update_best
-from mt.training.steps import load_steps
+from mt.training.steps import keep_step_size, load_steps
 from mt.training.validation import Validator
 
 
@@ -95,6 +95,9 @@ class Trainer:
                 with self.average.applied():
                     self.log.say(replace_model(self.folder, self.model, state, self.group.is_main))
                 self._save()
+        note = keep_step_size(self.state, self.group.world_size, self.config.trainer.accumulate)
+        if note:
+            self.log.say(note)
         if len(set(self.group.all_gather((self.state.step, self.data.hash)))) > 1:
             raise MTError(
                 "the processes have different checkpoints or different text: "
@@ -117,8 +120,9 @@ class Trainer:
             compile_layers(self.model)
         self._report_start()
         last_save = last_validation = state.minutes
+        position = Position(state.epoch, state.batch)
         steps = load_steps(
-            self.config, self.data, self.order, self.group, Position(state.epoch, state.batch)
+            self.config, self.data, self.order, self.group, position, state.micro_batches
         )
         with catch_stop_signals() as self.signals, contextlib.closing(steps):
             while True:

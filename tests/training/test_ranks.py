@@ -1,0 +1,80 @@
+"""Ranks that are lost, another number of ranks, and errors in arguments under torchrun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mt
+from helpers.training_runs import checkpoint_state, read_records, run_training
+from mt.cli import run_command
+from mt.errors import MTError, UsageError
+
+
+def start_rank(rank: int, port: int, arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(mt.__file__).parent.parent),
+        "OMP_NUM_THREADS": "1",
+        "RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    command = [sys.executable, "-m", "mt.train", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_size(
+    tiny_run, tmp_path
+):
+    base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.save_minutes=0"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = [*base, "trainer.val_every=0", "trainer.max_steps=1000000"]
+    first, second = (start_rank(rank, port, arguments, tmp_path) for rank in (0, 1))
+    for line in first.stderr:
+        if line.startswith("step 3 "):
+            second.send_signal(signal.SIGKILL)
+            break
+    log = first.communicate(timeout=100)[1]
+    second.communicate()
+    assert first.returncode == 1 and "Traceback" not in log
+    assert log.splitlines()[-1].startswith("error: another process of this training has ended: the")
+    folder = tmp_path / "runs" / "tiny"
+    state = checkpoint_state(folder)
+    assert state["micro_batches"] == 2
+    run_training([*base, "trainer.val_every=0", f"trainer.max_steps={state['step'] + 1}"])
+    assert "steps keep the size of 2 batches" in (folder / "train.log").read_text()
+    after = checkpoint_state(folder)
+    assert after["micro_batches"] == 2 and read_records(folder)
+    assert after["batch"] - state["batch"] in (2, -state["batch"])
+
+
+@pytest.mark.parametrize(
+    ("rank", "error", "printed"),
+    [
+        ("0", UsageError("wrong"), "error: wrong\n"),
+        ("1", UsageError("wrong"), ""),
+        ("1", MTError("disk full"), "error: disk full\n"),
+    ],
+)
+def test_errors_in_arguments_are_printed_by_the_first_rank(
+    monkeypatch, capsys, rank, error, printed
+):
+    def command():
+        raise error
+
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("RANK", rank)
+    with pytest.raises(SystemExit) as ended:
+        run_command(command)
+    assert ended.value.code == error.exit_code
+    assert capsys.readouterr().err == printed
