@@ -7,8 +7,10 @@ mt.load("runs/demo").translate(["A sentence.", "Another one."])
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -23,11 +25,20 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = "2000"
 
 
-def load(paths: Any, device: str = "auto", precision: str = "auto", **settings: Any) -> Translator:
+def load(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    device: str = "auto",
+    precision: str = "auto",
+    backend: str = "auto",
+    workers: int = 1,
+    batch_tokens: int = BATCH_TOKENS,
+    options: SearchOptions | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Translator:
     """Load a Translator from a run directory, or several as an ensemble; see `mt.decoding.load`."""
     from mt.decoding.load import load  # imports torch, which takes seconds
 
-    return load(paths, device, precision, **settings)
+    return load(paths, device, precision, backend, workers, batch_tokens, options, warn)
 
 
 def inspect(translator: Translator) -> Inspector:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import torch
 
 from mt.config.schema import Config
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.arguments import describe
 from mt.decoding.engines.engine import Engine
-from mt.decoding.export_folder import find_export, read_export, resolve_backend
+from mt.decoding.export_folder import BACKENDS, find_export, read_export, resolve_backend
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
 from mt.errors import MTError, UsageError
@@ -91,7 +93,9 @@ def load(
     precision: str = "auto",
     backend: str = "auto",
     workers: int = 1,
-    **settings: Any,
+    batch_tokens: int = BATCH_TOKENS,
+    options: SearchOptions | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Translator:
     """Load a Translator from a run directory, from several as an ensemble, or from an export.
 
@@ -102,12 +106,24 @@ def load(
         backend: auto, pytorch, ctranslate2 or onnx.
         workers: processes, forked from this one, in which the pytorch backend searches on a CPU;
             0: one per thread.
-        settings: `batch_tokens`, `options` and `warn` of Translator.
+        batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
+        options: defaults of the search options.
+        warn: function that receives warnings of one line (default: print to standard error).
 
-    Raises MTError if a run directory is missing or damaged.
+    Raises MTError if a run directory is missing or damaged, UsageError for wrong arguments.
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
+    for path in paths if isinstance(paths, Sequence) else [paths]:
+        if not isinstance(path, str | os.PathLike):
+            raise UsageError(f"paths must be run directories, got {describe(path)}")
+    if precision not in ("auto", "fp32", "bf16"):
+        raise UsageError(f"precision must be auto, fp32 or bf16, got {precision!r}")
+    if backend not in ("auto", "pytorch", *BACKENDS):
+        raise UsageError(f"backend must be auto, pytorch, {' or '.join(BACKENDS)}, got {backend!r}")
+    if options is not None and not isinstance(options, SearchOptions):
+        raise UsageError(f"options must be a SearchOptions, got {describe(options)}")
+    settings = {"batch_tokens": batch_tokens, "options": options, "warn": warn}
     folders = [Path(path).expanduser() for path in paths]
     if (backend := resolve_backend(folders, backend)) != "pytorch":
         return load_export(folders, backend, device, precision, **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from mt.errors import UsageError
@@ -28,6 +29,17 @@ class SearchOptions:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            accepted = (int, float) if kind is float else kind
+            is_truth = isinstance(value, bool)
+            if is_truth != (kind is bool) or not isinstance(value, accepted):
+                raise UsageError(
+                    f"{field.name} must be of type {kind.__name__}, got {value!r} "
+                    f"({type(value).__name__})"
+                )
+            if kind is float and not math.isfinite(getattr(self, field.name)):
+                raise UsageError(f"{field.name} must be finite, got {value}")
         rules = {
             "beam": ("must be >= 1", self.beam >= 1),
             "nbest": ("must be >= 1", self.nbest >= 1),

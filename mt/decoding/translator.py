@@ -10,13 +10,19 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, overload
+from typing import Unpack, overload
 
 import torch
 
 from mt.data.cleaning import SURROGATE, is_blank, normalise
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.arguments import (
+    SearchArguments,
+    check_integer,
+    check_lines,
+    check_pairs,
+    merge_options,
+)
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
@@ -66,8 +72,8 @@ class Translator:
                 thread (see `mt.decoding.engines.workers`).
             engine: engine to use in place of the models.
         """
-        if batch_tokens < 1:
-            raise UsageError(f"batch_tokens must be >= 1, got {batch_tokens}")
+        check_integer("batch_tokens", batch_tokens, 1)
+        check_integer("max_pieces", max_pieces, 1)
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
@@ -83,23 +89,61 @@ class Translator:
         return self.engine.models
 
     @overload
-    def translate(self, lines: str, **options: Any) -> str: ...
+    def translate(  # type: ignore[overload-overlap]
+        self,
+        lines: str,
+        chunk_size: int = ...,
+        seed: int | None = ...,
+        progress: Callable[[int], None] | None = ...,
+        **options: Unpack[SearchArguments],
+    ) -> str: ...
     @overload
-    def translate(self, lines: Iterable[str], **options: Any) -> list[str]: ...
-    def translate(self, lines: str | Iterable[str], **options: Any) -> str | list[str]:
+    def translate(
+        self,
+        lines: Iterable[str],
+        chunk_size: int = ...,
+        seed: int | None = ...,
+        progress: Callable[[int], None] | None = ...,
+        **options: Unpack[SearchArguments],
+    ) -> list[str]: ...
+    def translate(
+        self,
+        lines: str | Iterable[str],
+        chunk_size: int = CHUNK_LINES,
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        **options: Unpack[SearchArguments],
+    ) -> str | list[str]:
         """Translate lines, or one line given as a string.
 
-        `options` are fields of SearchOptions, or other arguments of `translate_stream`.
+        The arguments are those of `translate_chunks`. Raises UsageError if `nbest` > 1, because
+        this method returns one string for each line: call `translate_nbest`.
         """
-        if isinstance(lines, str):
-            return self.translate([lines], **options)[0]
-        return [translation.text for translation in self.translate_stream(lines, **options)]
+        if (nbest := merge_options(self.options, options).nbest) > 1:
+            raise UsageError(
+                f"translate returns one translation of each line, but nbest is {nbest}: call "
+                f"translate_nbest(lines, {nbest}), which returns several with their scores"
+            )
+        texts = [lines] if isinstance(lines, str) else lines
+        stream = self.translate_stream(texts, chunk_size, seed, progress, **options)
+        outputs = [translation.text for translation in stream]
+        return outputs[0] if isinstance(lines, str) else outputs
 
-    def translate_nbest(
-        self, lines: Iterable[str], nbest: int, **options: Any
+    def translate_nbest(  # type: ignore[misc]
+        self,
+        lines: Iterable[str],
+        nbest: int,
+        chunk_size: int = CHUNK_LINES,
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        **options: Unpack[SearchArguments],
     ) -> list[Translation]:
-        """Return up to `nbest` translations of each line with their scores."""
-        return list(self.translate_stream(lines, nbest=nbest, **options))
+        """Return up to `nbest` translations of each line with their scores.
+
+        The other arguments are those of `translate_chunks`.
+        """
+        options["nbest"] = nbest
+        return list(self.translate_stream(lines, chunk_size, seed, progress, **options))
 
     def translate_stream(
         self,
@@ -107,7 +151,7 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
-        **options: Any,
+        **options: Unpack[SearchArguments],
     ) -> Iterator[Translation]:
         """Yield the translations of any number of lines, one by one, in bounded memory.
 
@@ -122,22 +166,26 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
-        **options: Any,
+        **options: Unpack[SearchArguments],
     ) -> Iterator[list[Translation]]:
         """Yield the translations of any number of lines in chunks of `chunk_size` lines.
 
         With a chunk size of 1, each line is translated before the next one is read. `seed` makes
         sampling reproducible. After each batch, `progress` is called with its number of sentences.
-        `options` are fields of SearchOptions.
+        `options` are fields of SearchOptions. Raises UsageError for wrong arguments.
         """
-        search_options = replace(self.options, **options)
+        search_options = merge_options(self.options, options)
+        check_integer("chunk_size", chunk_size, 1)
+        if seed is not None:
+            check_integer("seed", seed, -(2**63))
+        checked = check_lines(lines)
         self.engine.check(search_options)
         generator = torch.Generator(self.engine.device)
         if seed is None:
             generator.seed()
         else:
             generator.manual_seed(seed)
-        for chunk in split_into_chunks(lines, chunk_size):
+        for chunk in split_into_chunks(checked, chunk_size):
             yield self._translate_chunk(
                 chunk, search_options, generator, progress or (lambda _: None)
             )
@@ -194,7 +242,7 @@ class Translator:
 
         A text without a visible character becomes "".
         """
-        pairs = list(pairs)
+        pairs = check_pairs(pairs)
         sources, targets = (
             ["" if is_blank(text) else text for text in self._normalise(texts)]
             for texts in ([pair[side] for pair in pairs] for side in (0, 1))

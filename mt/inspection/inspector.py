@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, overload
+from typing import Unpack, overload
 
 from mt.data.links import Links
+from mt.decoding.arguments import SearchArguments, describe, merge_options
 from mt.decoding.line_chunks import CHUNK_LINES
 from mt.decoding.outputs import Translation, select_rank
 from mt.decoding.translator import Translator
+from mt.errors import UsageError
 from mt.inspection.alignments import PairLinks, join_links, link_pairs
 from mt.inspection.pair_attention import PairAttention
 from mt.inspection.teacher_forcing import (
@@ -39,6 +41,11 @@ class Inspector:
     """
 
     def __init__(self, translator: Translator) -> None:
+        if not isinstance(translator, Translator):
+            raise UsageError(
+                f"mt.inspect needs a Translator, got {describe(translator)}: give what mt.load "
+                "returns"
+            )
         self.translator = translator
         self.unaligned = 0  # lines without links, see `report`
 
@@ -52,22 +59,48 @@ class Inspector:
         return attention_shapes(self.translator.models[0])
 
     @overload
-    def translate(self, lines: str, **options: Any) -> InspectedTranslation: ...
+    def translate(  # type: ignore[overload-overlap]
+        self,
+        lines: str,
+        chunk_size: int = ...,
+        seed: int | None = ...,
+        progress: Callable[[int], None] | None = ...,
+        alignments: bool = ...,
+        **options: Unpack[SearchArguments],
+    ) -> InspectedTranslation: ...
     @overload
-    def translate(self, lines: Iterable[str], **options: Any) -> list[InspectedTranslation]: ...
     def translate(
-        self, lines: str | Iterable[str], **options: Any
+        self,
+        lines: Iterable[str],
+        chunk_size: int = ...,
+        seed: int | None = ...,
+        progress: Callable[[int], None] | None = ...,
+        alignments: bool = ...,
+        **options: Unpack[SearchArguments],
+    ) -> list[InspectedTranslation]: ...
+    def translate(
+        self,
+        lines: str | Iterable[str],
+        chunk_size: int = CHUNK_LINES,
+        seed: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        alignments: bool = False,
+        **options: Unpack[SearchArguments],
     ) -> InspectedTranslation | list[InspectedTranslation]:
         """Translate lines, or one line given as a string, with all attention weights of the model.
 
-        `options` are those of `Translator.translate`, which returns the same texts. Raises
-        UsageError if the model has no attention.
+        The arguments are those of `translate_stream`, except that all kinds of attention are read.
+        `Translator.translate` returns the same texts. Raises UsageError if the model has no
+        attention or an argument is wrong.
         """
-        if isinstance(lines, str):
-            return self.translate([lines], **options)[0]
-        return list(
-            self.translate_stream(lines, attention=tuple(self.attention_shapes()), **options)
+        merge_options(self.translator.options, options)  # names first: `attention` is ours
+        kinds = tuple(self.attention_shapes())
+        texts = [lines] if isinstance(lines, str) else lines
+        stream = self.translate_stream(
+            texts, chunk_size, seed, progress, alignments, kinds, **options
         )
+        results = list(stream)
+        return results[0] if isinstance(lines, str) else results
 
     def translate_stream(
         self,
@@ -77,7 +110,7 @@ class Inspector:
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
         attention: Sequence[str] | None = None,
-        **options: Any,
+        **options: Unpack[SearchArguments],
     ) -> Iterator[InspectedTranslation]:
         """Translate any number of lines in bounded memory, as `Translator.translate_stream` does.
 

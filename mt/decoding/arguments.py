@@ -1,0 +1,101 @@
+"""Checks of the arguments of Translator and Inspector, with errors that say what to call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+from mt.decoding.options import SearchOptions
+from mt.errors import UsageError
+
+READ_ATTENTION = "read attention and alignments with mt.inspect(translator)"
+OTHER_CALLS = {
+    "return_attention": READ_ATTENTION,
+    "attention": READ_ATTENTION,
+    "alignments": READ_ATTENTION,
+    "batch_tokens": "give it to mt.load",
+    "workers": "give it to mt.load",
+    "device": "give it to mt.load",
+    "precision": "give it to mt.load",
+}
+
+
+class SearchArguments(TypedDict, total=False):
+    """The fields of SearchOptions as keyword arguments."""
+
+    beam: int
+    nbest: int
+    length_penalty: float
+    max_ratio: float
+    max_extra: int
+    min_length: int
+    sample: bool
+    temperature: float
+    top_k: int
+    top_p: float
+
+
+def merge_options(defaults: SearchOptions, arguments: Mapping[str, Any]) -> SearchOptions:
+    """Return `defaults` with the given fields replaced.
+
+    Raises UsageError for unknown names and invalid values.
+    """
+    names = list(SearchOptions.__dataclass_fields__)
+    for name in arguments:
+        if name not in names:
+            close = get_close_matches(name, names, 1)
+            hint = OTHER_CALLS.get(name) or (
+                f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+            )
+            raise UsageError(f"unknown search option {name!r}: {hint}")
+    return replace(defaults, **arguments)
+
+
+def check_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Return an iterator over the lines.
+
+    Raises UsageError if they are not an iterable of strings: at once if `lines` is a single string
+    or no iterable, else when the line is reached.
+    """
+    if isinstance(lines, str):
+        raise UsageError("lines must be several strings, got one: give [text], or call translate")
+    if isinstance(lines, bytes) or not isinstance(lines, Iterable):
+        raise UsageError(f"lines must be strings, got {describe(lines)}")
+    return _check_each_line(lines)
+
+
+def _check_each_line(lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line, str):
+            raise UsageError(f"line {number} must be a string, got {describe(line)}")
+        yield line
+
+
+def check_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the pairs as a list. Raises UsageError unless each is two strings."""
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise UsageError(f"pairs must be (source, target) texts, got {describe(pairs)}")
+    pairs = list(pairs)
+    for number, pair in enumerate(pairs, start=1):
+        is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+        if not is_pair or not all(isinstance(text, str) for text in pair):
+            raise UsageError(
+                f"pair {number} must be a (source, target) of strings, got {describe(pair)}"
+            )
+    return pairs
+
+
+def check_integer(name: str, value: Any, least: int) -> None:
+    """Raise UsageError unless `value` is an integer that is at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name} must be an integer >= {least}, got {describe(value)}")
+
+
+def describe(value: Any) -> str:
+    """Return the beginning of a value and its type, for an error message."""
+    if value is None:
+        return "None"
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
