@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real text at {folder}: set MT_REALDATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let commands that run in this process see one core, and compute with one thread again."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
