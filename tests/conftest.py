@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ import torch
 import mt
 from helpers import ROOT
 from helpers.tiny_models import save_run, sentences
+from helpers.training_runs import write_tiny_run
 from mt.config.schema import TokenizerConfig
-from mt.data.embedded_corpus import generate
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 
@@ -49,44 +50,12 @@ def skip_flops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def tiny_run(tmp_path: Path):
+def tiny_run(tmp_path: Path) -> Callable[..., list[str]]:
     """Return a function that writes some sentence pairs to files and returns overrides of a run.
 
-    The run takes seconds. With fewer than 50 pairs, the test set is the training text.
+    See `helpers.training_runs.write_tiny_run`.
     """
-
-    def overrides(pairs: int, write: bool = True) -> list[str]:
-        if write:
-            for split, size in (("train", pairs), ("val", 12), ("test", 12)):
-                count = pairs if pairs < 50 else size
-                generated = generate("train" if pairs < 50 else split, 5 * count)
-                # Short ones, because untrained models produce outputs of the maximum length.
-                short = [pair for pair in generated if len(pair.source.split()) <= 10][:count]
-                for side, attribute in (("src", "source"), ("tgt", "target")):
-                    text = "".join(getattr(pair, attribute) + "\n" for pair in short)
-                    (tmp_path / f"{split}.{side}").write_text(text, encoding="utf-8")
-        files = [
-            f"data.{split}.{side}={tmp_path}/{split}.{side}"
-            for split in ("train", "val", "test")
-            for side in ("src", "tgt")
-        ]
-        return [
-            "data=files",
-            "data.name=tiny",
-            "data.src_lang=en",
-            "data.tgt_lang=de",
-            "data.tokenizer.vocab_size=400",
-            *files,
-            f"data.cache={tmp_path}/cache",
-            f"runs_dir={tmp_path}/runs",
-            "name=tiny",
-            "trainer.batch_tokens=256",
-            "trainer.max_minutes=0",
-            "trainer.threads=1",
-            "trainer.device=cpu",
-        ]
-
-    return overrides
+    return functools.partial(write_tiny_run, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,54 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mt.config.compose import load_config
+from mt.data.embedded_corpus import Pair, generate
 from mt.evaluation.evaluation import Evaluation
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_tensors
 from mt.train import train
+
+
+@functools.cache
+def short_pairs(split: str, count: int) -> list[Pair]:
+    """Return short pairs of the embedded corpus.
+
+    They are short because untrained models produce outputs of the maximum length.
+    """
+    return [pair for pair in generate(split, 5 * count) if len(pair.source.split()) <= 10][:count]
+
+
+def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
+    """Write sentence pairs to files in a folder and return the overrides of a run on them.
+
+    The run takes seconds. With fewer than 50 pairs, validation and test set are the training text.
+    `write=False` only returns the overrides.
+    """
+    if write:
+        for split, size in (("train", pairs), ("val", 12), ("test", 12)):
+            chosen = short_pairs("train", pairs) if pairs < 50 else short_pairs(split, size)
+            for side, attribute in (("src", "source"), ("tgt", "target")):
+                text = "".join(getattr(pair, attribute) + "\n" for pair in chosen)
+                (folder / f"{split}.{side}").write_text(text, encoding="utf-8")
+    files = [
+        f"data.{split}.{side}={folder}/{split}.{side}"
+        for split in ("train", "val", "test")
+        for side in ("src", "tgt")
+    ]
+    return [
+        "data=files",
+        "data.name=tiny",
+        "data.src_lang=en",
+        "data.tgt_lang=de",
+        "data.tokenizer.vocab_size=400",
+        *files,
+        f"data.cache={folder}/cache",
+        f"runs_dir={folder}/runs",
+        "name=tiny",
+        "trainer.batch_tokens=256",
+        "trainer.max_minutes=0",
+        "trainer.threads=1",
+        "trainer.device=cpu",
+    ]
 
 
 def run_training(overrides: list[str]) -> Evaluation | None:

@@ -6,23 +6,35 @@ import dataclasses
 import errno
 import math
 import os
+import shutil
 
 import pytest
 import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from helpers.training_runs import run_training
+from helpers.training_runs import run_training, write_tiny_run
 from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.run_folder import RunFolder
 from mt.training import trainer
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Train one run, of which each test gets a copy."""
+    folder = tmp_path_factory.mktemp("template")
+    run_training([*write_tiny_run(folder, 60), "model/size=tiny", "trainer.max_steps=2"])
+    return folder
+
+
 @pytest.fixture
-def trained(tiny_run, tmp_path):
-    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
-    return tmp_path / "runs" / "tiny"
+def trained(template, tmp_path):
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "runs" / "tiny"
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace(str(template), str(tmp_path)))
+    return run
 
 
 def test_a_run_with_other_settings_is_not_continued(tiny_run, trained):
