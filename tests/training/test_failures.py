@@ -88,7 +88,7 @@ def add_unknown_setting(folder):
         (truncate_model, "is damaged"),
         (write_model_of_another_program, "was not written by mt"),
         (write_model_of_a_newer_version, "upgrade mt"),
-        (change_model_settings, "another model than the configuration describes"),
+        (change_model_settings, "does not match the model that the configuration describes"),
         (add_unknown_setting, "another version of mt"),
     ],
 )
