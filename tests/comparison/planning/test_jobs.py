@@ -62,14 +62,14 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     with pytest.raises(
         MTError,
         match=r"1 run is not in this comparison: bad, seed 1: "
-        r"the last 2\d gradients were not finite.*train.log",
+        r"the gradients of the last 2\d steps were not finite.*train.log",
     ):
         run(parse_arguments(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
     assert (
         "[1/2] tr-1  step 1 " in said.err
         and "[1/2] tr-1  finished: " in said.err
-        and "[2/2] bad-1  FAILED: the last" in said.err
+        and "[2/2] bad-1  FAILED: the gradients of the last" in said.err
     )
     assert "tr" in (tmp_path / "out" / "report.md").read_text("utf-8") and "| tr " in said.out
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
