@@ -73,7 +73,7 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     )
     assert "tr" in (tmp_path / "out" / "report.md").read_text("utf-8") and "| tr " in said.out
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
-    assert "error: the last" in (bad / "train.log").read_text("utf-8")
+    assert "error: the gradients of the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
     results = run(parse_arguments(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
     assert (
