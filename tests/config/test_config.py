@@ -273,7 +273,7 @@ def test_only_settings_that_must_not_change_count_as_differences():
     new.trainer.max_steps, new.trainer.log_every, new.trainer.device = 5, 1, "cpu"
     assert compose.differences(old, new) == []
     new.optim.lr, new.data.train.src = 0.5, "x"
-    assert compose.differences(old, new) == [
+    assert list(map(str, compose.differences(old, new))) == [
         "data.train.src was None, now 'x'",
         "optim.lr was 0.001, now 0.5",
     ]
