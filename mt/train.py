@@ -68,6 +68,7 @@ def train(config: Config) -> Evaluation | None:
             log.say(line)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, group, device)
+        had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
         resumed = trainer.resume()
         if group.is_main:
             folder.write_config(config)
@@ -80,7 +81,7 @@ def train(config: Config) -> Evaluation | None:
         log.say(describe_training(config, model, device, group))
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
-            if is_finished(trainer, folder, config):
+            if had_model and is_finished(trainer, folder, config):
                 limit = trainer.budget.limit_reached(trainer.state)
                 log.say(
                     f"{folder} is finished and tested: it {limit}, and its scores are in "

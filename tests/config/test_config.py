@@ -83,7 +83,7 @@ def test_every_setting_is_documented():
         ("optim.lr=abc", "optim.lr: Value 'abc' of type 'str' could not be converted to Float"),
         ("trainer.max_steps=1.5", "trainer.max_steps: Value '1.5'"),
         ("trainer.max_steps=-1", "trainer.max_steps must be >= 0, got -1"),
-        ("trainer.test_beam=0", "trainer.test_beam must be >= 1, got 0"),
+        ("trainer.test_beam=0", "trainer.test_beam must be >= 1 and <= 1,000, got 0"),
         ("optim.lr=nan", "optim.lr must be a finite number, got nan"),
         ("optim.betas=[0.9]", "optim.betas must be two numbers >= 0 and < 1, got [0.9]"),
         (

@@ -62,7 +62,7 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     with pytest.raises(
         MTError,
         match=r"1 run is not in this comparison: bad, seed 1: "
-        r"the last 2\d gradients were not finite.*train.log",
+        r"the gradients of the last 2\d steps were not finite.*train.log",
     ):
         run(parse_arguments(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
