@@ -69,7 +69,7 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     assert (
         "[1/2] tr-1  step 1 " in said.err
         and "[1/2] tr-1  finished: " in said.err
-        and "[2/2] bad-1  FAILED: the last" in said.err
+        and "[2/2] bad-1  FAILED: the gradients of the last" in said.err
     )
     assert "tr" in (tmp_path / "out" / "report.md").read_text("utf-8") and "| tr " in said.out
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
