@@ -43,6 +43,13 @@ def load(
 
 def inspect(translator: Translator) -> Inspector:
     """Return an Inspector, which gives attention weights and word alignments of a translator."""
+    from mt.decoding.arguments import describe
+    from mt.decoding.translator import Translator
+    from mt.errors import UsageError
     from mt.inspection.inspector import Inspector
 
+    if not isinstance(translator, Translator):
+        raise UsageError(
+            f"mt.inspect needs a Translator, got {describe(translator)}: give what mt.load returns"
+        )
     return Inspector(translator)

@@ -95,9 +95,8 @@ def read_files(arguments: argparse.Namespace) -> Translations:
     """Read the output of any system from files."""
     paths = [arguments.hyp, *arguments.ref, *([arguments.src] if arguments.src else [])]
     hypotheses, *others = read_parallel(paths)
-    references = others[: len(arguments.ref)]
-    sources = others[-1] if arguments.src else None
-    return Translations(sources, hypotheses, references, arguments.lang or "")
+    sources = others.pop() if arguments.src else None
+    return Translations(sources, hypotheses, others, arguments.lang or "")
 
 
 def translate_with_run(arguments: argparse.Namespace) -> Translations:

@@ -124,16 +124,28 @@ def _check_known(name: str, known: list[str], prefix: str) -> None:
     raise UsageError(f"unknown {'option' if prefix else 'key'} {prefix}{name}: {hint}")
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """Return messages on the settings that differ and must not if a run is to be continued."""
-    messages = []
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A setting that has another value than before."""
+
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} was {_format(self.before)}, now {_format(self.after)}"
+
+
+def differences(old: Config, new: Config) -> list[Difference]:
+    """Return the settings that differ and must not if a run is to be continued."""
+    changed = []
     for name, field in keys().items():
         before, after = (
             functools.reduce(getattr, name.split("."), config) for config in (old, new)
         )
         if before != after and not field.metadata["resumable"]:
-            messages.append(f"{name} was {_format(before)}, now {_format(after)}")
-    return messages
+            changed.append(Difference(name, before, after))
+    return changed
 
 
 def _format(value: Any) -> str:

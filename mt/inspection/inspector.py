@@ -8,11 +8,10 @@ from itertools import islice
 from typing import Unpack, overload
 
 from mt.data.links import Links
-from mt.decoding.arguments import SearchArguments, describe, merge_options
+from mt.decoding.arguments import SearchArguments, merge_options
 from mt.decoding.line_chunks import CHUNK_LINES
 from mt.decoding.outputs import Translation, select_rank
 from mt.decoding.translator import Translator
-from mt.errors import UsageError
 from mt.inspection.alignments import PairLinks, join_links, link_pairs
 from mt.inspection.pair_attention import PairAttention
 from mt.inspection.teacher_forcing import (
@@ -41,11 +40,6 @@ class Inspector:
     """
 
     def __init__(self, translator: Translator) -> None:
-        if not isinstance(translator, Translator):
-            raise UsageError(
-                f"mt.inspect needs a Translator, got {describe(translator)}: give what mt.load "
-                "returns"
-            )
         self.translator = translator
         self.unaligned = 0  # lines without links, see `report`
 

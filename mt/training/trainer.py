@@ -71,7 +71,8 @@ class Trainer:
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
         self.validator = Validator(config, data, group, device)
-        self.state = TrainingState(data_hash=data.hash)
+        micro_batches = group.world_size * config.trainer.accumulate
+        self.state = TrainingState(data_hash=data.hash, micro_batches=micro_batches)
 
     def resume(self) -> bool:
         """Load the last checkpoint if there is one; return whether there was."""

@@ -34,9 +34,9 @@ from mt.decoding.options import SearchOptions
 from mt.device import keep_freed_memory, pick_device, set_threads
 from mt.environment import git_commit, package_versions
 from mt.run_folder import RunFolder
-from mt.train import make_model
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
+from mt.training.start import make_model
 from mt.training.trainer import Trainer
 
 

@@ -75,7 +75,7 @@ def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
         (["runs=[a]", "ref=x"], "ref needs hyp"),
         (["rans=[a]"], "unknown key rans: did you mean runs?"),
         (["+runs=[a]"], "unknown key runs"),
-        (["runs=[a", "ref=b"], "quote lists"),
+        (["runs=[a", "ref=b"], "ref needs hyp"),
         (["runs=[a]", "bootstrap=many"], "could not be converted to Integer"),
         (["runs=[a]", "bootstrap=50"], "bootstrap must be >= 100"),
         (["runs=[a]", "bootstrap=0"], "bootstrap must be >= 100"),

@@ -7,7 +7,7 @@ import torch
 
 from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
-from mt.train import check_memory
+from mt.training.start import check_memory
 
 
 @pytest.mark.parametrize(

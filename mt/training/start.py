@@ -1,0 +1,142 @@
+"""The start of a run: its directory, its model, and what is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from mt.config.compose import Difference, differences
+from mt.config.schema import Config, ModelConfig
+from mt.data.prepare import PreparedData
+from mt.device import device_name, keep_freed_memory, resolve_precision
+from mt.environment import git_commit, package_versions, platform_name
+from mt.errors import MTError
+from mt.models.build import build_model
+from mt.models.seq2seq import Seq2Seq
+from mt.models.weights import load_parameters
+from mt.run_folder import RunFolder
+from mt.tensor_files import read_tensors
+from mt.training.distributed import ProcessGroup
+from mt.training.trainer import Trainer, seed_everything
+
+PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
+TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
+MAX_DIFFERENCES = 6  # settings to list in an error message
+
+
+def check_run_folder(folder: RunFolder, config: Config) -> None:
+    """Raise MTError if the directory holds a run with other settings, or something else."""
+    if folder.path.exists() and not folder.path.is_dir():
+        raise MTError(f"{folder} is a file: choose another name=... or runs_dir=...")
+    if not folder.path.exists() or not any(folder.path.iterdir()):
+        return
+    if not folder.is_started():
+        raise MTError(
+            f"{folder} exists and is not a run directory: choose another name=... or runs_dir=..."
+        )
+    if not folder.has_weights():
+        return  # it failed before the first save, perhaps because of a setting that has changed now
+    changed = differences(folder.read_config(), config)
+    if folder.checkpoint.exists():  # which holds a digest of the text, wherever the text is
+        changed = [each for each in changed if not is_moved_path(each)]
+    if changed:
+        listed = "; ".join(map(str, changed[:MAX_DIFFERENCES]))
+        more = " and more" if len(changed) > MAX_DIFFERENCES else ""
+        raise MTError(
+            f"{folder} holds a run with other settings: {listed}{more}. "
+            "To keep it and train another run, choose another name=...; to start that from its "
+            f"weights, add trainer.init_from={folder}; to continue it, use its settings again"
+        )
+
+
+def is_moved_path(difference: Difference) -> bool:
+    """Return whether a setting names files by another path; from or to nothing, text changes."""
+    is_path = difference.name.startswith("data.") and difference.name.endswith(PATH_SETTINGS)
+    return is_path and bool(difference.before) and bool(difference.after)
+
+
+def is_finished(trainer: Trainer, folder: RunFolder, config: Config) -> bool:
+    """Return whether the budget is spent, and the best model is tested with the same beam."""
+    state, cost = trainer.state, folder.read_cost()
+    spent = trainer.budget.fraction_spent(state) >= 1 and state.validated == state.step
+    if not spent or cost is None or not (folder.scores.is_file() and folder.model.is_file()):
+        return False
+    return (cost.get("steps"), cost.get("test_beam")) == (state.step, config.trainer.test_beam)
+
+
+def remove_folders(folders: Sequence[Path]) -> None:
+    """Remove a run directory and those of its parents that are empty; the first is the run's."""
+    for number, folder in enumerate(folders):
+        if number == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # another run has been started there
+                folder.rmdir()
+
+
+def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
+    """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
+    if device.type == "cpu":
+        keep_freed_memory()
+    sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
+    check_memory(config.model, sizes, device)
+    seed_everything(config.seed)
+    model = build_model(config.model, *sizes)
+    if config.trainer.init_from:
+        tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
+        load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
+    return model.to(device)
+
+
+def check_memory(config: ModelConfig, sizes: Sequence[int], device: torch.device) -> None:
+    """Raise MTError if weights, gradients and AdamW's moments exceed the memory of the device."""
+    with torch.device("meta"):
+        parameters = sum(weight.numel() for weight in build_model(config, *sizes).parameters())
+    if device.type == "cuda":
+        available = torch.cuda.get_device_properties(device).total_memory
+    else:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if (needed := TRAINING_BYTES * parameters) > available:
+        raise MTError(
+            f"a model of {parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train, and "
+            f"there are {available / 2**30:,.0f} GiB: reduce model.* or data.tokenizer.vocab_size"
+        )
+
+
+def describe_training(
+    config: Config, model: Seq2Seq, device: torch.device, group: ProcessGroup
+) -> str:
+    """Return one line on the model, the device and the precision."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    name = device_name(device)
+    if device.type != "cuda":
+        name += f" with {torch.get_num_threads()} threads"
+    ranks = f", {group.world_size} ranks" if group.world_size > 1 else ""
+    precision = resolve_precision(device, config.trainer.precision)
+    families = f"{config.model.encoder} to {config.model.decoder}"
+    return f"{families}, {parameters:,} parameters, on {name}{ranks}, {precision}"
+
+
+def save_environment(
+    folder: RunFolder, data: PreparedData, device: torch.device, group: ProcessGroup
+) -> None:
+    """Record what is needed to reproduce the run elsewhere; one record for each start."""
+    facts = {
+        "command": sys.argv,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "versions": package_versions(),
+        "commit": git_commit(),
+        "platform": platform_name(),
+        "cpus": os.cpu_count(),
+        "device": device_name(device),
+        "ranks": group.world_size,
+        "data_hash": data.hash,
+    }
+    folder.add_start(facts)
