@@ -1,4 +1,4 @@
-"""What a run cost and how its validation score developed, read from the run directory."""
+"""Cost and validation curve of a run, read from the run directory."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Request:
 
     @property
     def trains(self) -> bool:
-        """Whether runs are planned and trained instead of given."""
+        """Return whether runs are planned and trained instead of given."""
         return not (self.config.runs or self.config.hyp)
 
 

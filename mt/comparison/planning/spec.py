@@ -27,7 +27,7 @@ FOLDER_NAME = "compare"  # of the runs, in runs_dir
 
 @dataclass
 class RunBudget:
-    """How long each run trains: exactly one of the limits is not 0."""
+    """The budget of each run: exactly one of the limits is not 0."""
 
     minutes: float = 0.0
     steps: int = 0

@@ -1,4 +1,4 @@
-"""How a comparison was made, and which settings distinguish its systems."""
+"""Provenance of a comparison, and the settings that distinguish its systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training and translation cost."""
+"""Cost of training and translation."""
 
 from __future__ import annotations
 

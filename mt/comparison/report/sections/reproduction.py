@@ -1,4 +1,4 @@
-"""How the comparison was made: command, settings, runs, signatures of metrics, software."""
+"""Reproduction: command, settings, runs, signatures of metrics and software of a comparison."""
 
 from __future__ import annotations
 
