@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from mt.data.cleaning import is_blank
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
 from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.lengths import Bucket, Group
-from mt.evaluation.metric import Metric
 from mt.evaluation.metrics import build_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES, MIN_RESAMPLES
 from mt.evaluation.sentence_statistics import Score, SentenceStatistics
-from mt.evaluation.text_form import first_references, text_notes
-from mt.evaluation.tokenizers import bleu_tokenizer
+from mt.evaluation.text_form import empty_notes, first_references, text_notes
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ def evaluate_translations(
         constructions: The constructions that each sentence is an example of.
         alignment: Passed on to the result.
 
-    Raises MTError if there are no sentences or the lists differ in length, UsageError if a setting
-    is out of range.
+    Raises MTError if there are no sentences, if all references are empty or if the lists differ in
+    length, UsageError if a setting is out of range.
     """
     sides: dict[str, Sequence[object]] = {"hypotheses": hypotheses}
     sides |= {f"references {i}": lines for i, lines in enumerate(references, start=1)}
@@ -83,18 +82,19 @@ def evaluate_translations(
     check_line_counts(sides)
     check_settings(edges, threshold, bootstrap)
     first = first_references(references)
+    notes = empty_notes(first)
     length = lengths.measure_lengths(sources, first, length_by, edges, threshold)
 
-    built, notes = choose_metrics(first, tgt_lang, tokenize, lowercase, metrics)
-    notes += text_notes(hypotheses, references, tokenize)
+    built, metric_notes = build_metrics(tgt_lang, tokenize, lowercase, metrics, first)
+    notes += metric_notes + text_notes(hypotheses, references, tokenize)
     statistics = {
         name: SentenceStatistics(metric, hypotheses, references) for name, metric in built.items()
     }
     short, long = lengths.score_buckets(length.counts, [length.threshold], statistics, bootstrap)
     return Evaluation(
         sentences=len(hypotheses),
-        empty=sum(not line.strip() for line in hypotheses),
-        empty_references=sum(not line.strip() for line in first),
+        empty=sum(map(is_blank, hypotheses)),
+        empty_references=sum(map(is_blank, first)),
         scores={name: s.score(bootstrap=bootstrap) for name, s in statistics.items()},
         length_by=length.by,
         unit=length.unit,
@@ -107,24 +107,6 @@ def evaluate_translations(
         constructions=lengths.score_constructions(constructions or [], statistics, bootstrap),
         alignment=alignment,
     )
-
-
-def choose_metrics(
-    references: Sequence[str],
-    tgt_lang: str = "",
-    tokenize: str = "",
-    lowercase: bool = False,
-    names: Collection[str] | None = None,
-) -> tuple[dict[str, Metric], list[str]]:
-    """Build metrics, with a further note if BLEU would not split these references into words."""
-    metrics, notes = build_metrics(tgt_lang, tokenize, lowercase, names)
-    splits_spaces = not tokenize and bleu_tokenizer(tgt_lang) == "13a"
-    if splits_spaces and lengths.length_unit(references) == "characters":
-        notes.append(
-            "the references are in a script without spaces, which BLEU's tokenizer 13a does not "
-            "split: set the target language (--lang, lang=, or data.tgt_lang of a run)"
-        )
-    return metrics, notes
 
 
 def check_line_counts(sides: Mapping[str, Sequence[object]]) -> None:

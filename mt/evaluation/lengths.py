@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mt.data.scripts import count_units, is_unspaced
+from mt.data.scripts import count_units, mostly_unspaced
 from mt.errors import UsageError
 from mt.evaluation.metrics import HEADLINE
 from mt.evaluation.sentence_statistics import Score, SentenceStatistics
@@ -108,7 +108,7 @@ def measure_lengths(
 
 def length_unit(texts: Sequence[str]) -> str:
     """Return "characters" if most texts are in an unspaced script, else "words"."""
-    return "characters" if 2 * sum(map(is_unspaced, texts)) > len(texts) else "words"
+    return "characters" if mostly_unspaced(texts) else "words"
 
 
 def sentence_lengths(texts: Sequence[str]) -> np.ndarray:

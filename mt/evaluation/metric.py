@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mt.data.cleaning import is_blank
 from mt.evaluation.text_form import first_references, scored_form
 
 
@@ -49,7 +50,7 @@ class Metric(ABC):
         first = first_references(references)
         return [
             [
-                scored_form(line if line.strip() else other)
+                scored_form(other if is_blank(line) else line)
                 for line, other in zip(lines, first, strict=True)
             ]
             for lines in references

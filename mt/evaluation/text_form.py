@@ -10,6 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
+from mt.data.cleaning import is_blank
+from mt.errors import MTError
+
 FORM: Literal["NFC"] = "NFC"
 MIN_TOKENISED_LINES = 100  # from how many lines on sacreBLEU takes text for tokenised
 
@@ -27,7 +30,9 @@ def existing_references(references: Sequence[Sequence[str]]) -> list[list[str | 
     first one is an empty reference.
     """
     sentences = zip(*references, strict=True)
-    rows = [[scored_form(line) if line.strip() else None for line in lines] for lines in sentences]
+    rows = [
+        [None if is_blank(line) else scored_form(line) for line in lines] for lines in sentences
+    ]
     for row in rows:
         if all(line is None for line in row):
             row[0] = ""
@@ -37,7 +42,20 @@ def existing_references(references: Sequence[Sequence[str]]) -> list[list[str | 
 def first_references(references: Sequence[Sequence[str]]) -> list[str]:
     """Return the first existing reference of each sentence, or an empty one if there is none."""
     rows = zip(*references, strict=True)
-    return [next((line for line in lines if line.strip()), lines[0]) for lines in rows]
+    return [next((line for line in lines if not is_blank(line)), lines[0]) for lines in rows]
+
+
+def empty_notes(references: Sequence[str]) -> list[str]:
+    """Return a note if references are empty; raise MTError if all are: there is nothing to score.
+
+    `references` are those of `first_references`.
+    """
+    empty = sum(map(is_blank, references))
+    if empty == len(references):
+        raise MTError(f"all {empty:,} references are empty: check their file")
+    if not empty:
+        return []
+    return [f"{empty:,} of {len(references):,} references are empty: they are scored as they are"]
 
 
 def text_notes(
@@ -56,7 +74,7 @@ def reference_notes(references: Sequence[Sequence[str]], model_form: str = FORM)
     notes = []
     for number, lines in enumerate(references, start=1):
         name = "references" if len(references) == 1 else f"references {number}"
-        blank = sum(not line.strip() for line in lines) if len(references) > 1 else 0
+        blank = sum(map(is_blank, lines)) if len(references) > 1 else 0
         if blank:
             notes.append(
                 f"{name}: {blank:,} of {len(lines):,} lines are blank; "

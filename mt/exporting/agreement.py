@@ -63,7 +63,7 @@ def measure_agreement(
     original: Translator, exported: Translator, sample: Sample, tgt_lang: str
 ) -> Agreement:
     """Translate the sample with both models and compare their outputs."""
-    bleu = build_metrics(tgt_lang)[0][HEADLINE]
+    bleu = build_metrics(tgt_lang, references=sample.references[0])[0][HEADLINE]
     outputs = [translator.translate(sample.sources) for translator in (original, exported)]
     scores = [bleu.corpus_score(lines, sample.references) for lines in outputs]
     identical = sum(one == other for one, other in zip(*outputs, strict=True))

@@ -21,6 +21,7 @@ from mt.evaluation.metric import MetricOptions
 from mt.evaluation.sacrebleu_metrics import Bleu
 from mt.evaluation.sentence_statistics import SentenceStatistics
 from mt.evaluation.text_form import reference_notes, tokenised_notes
+from mt.evaluation.tokenizers import scored_language
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -59,8 +60,10 @@ class Validator:
         ]
         self.sample, self.probe = sample_pairs(len(data.val_pairs))
         # Notes: limitations of the scores that the user should know.
-        self.bleu, self.notes = Bleu.build(MetricOptions(config.data.languages()[1]))
         references = [target for _, target in data.val_pairs]
+        language, self.notes = scored_language(config.data.languages()[1], references)
+        self.bleu, bleu_notes = Bleu.build(MetricOptions(language))
+        self.notes += bleu_notes
         self.notes += reference_notes([references], config.data.clean.unicode)
         self.notes += tokenised_notes([], [references])
         lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)

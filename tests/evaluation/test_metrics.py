@@ -16,7 +16,7 @@ from mt.evaluation.metrics import build_metrics
 from mt.evaluation.resampling import resamples
 from mt.evaluation.sentence_statistics import SentenceStatistics
 from mt.evaluation.tables import text_table
-from mt.evaluation.tokenizers import bleu_tokenizer
+from mt.evaluation.tokenizers import bleu_tokenizer, scored_language
 
 
 def read(path: Path) -> list[str]:
@@ -117,6 +117,50 @@ def test_resamples_are_draws_with_replacement() -> None:
 )
 def test_the_language_chooses_the_tokenizer_of_bleu(lang: str, name: str) -> None:
     assert bleu_tokenizer(lang) == name
+
+
+UNSPACED = {
+    "zh": "我喜欢大猫狗。",
+    "ja": "犬が庭で走っている。",
+    "th": "สุนัขวิ่งอยู่ในสวน",
+    "lo": "ໝາແລ່ນຢູ່ໃນສວນ",
+    "km": "ឆ្កែរត់ក្នុងសួន",
+    "my": "ခွေးသည်ဥယျာဉ်ထဲတွင်ပြေးသည်။",
+    "bo": "ཁྱི་རྒྱུགས་བཞིན་འདུག",
+    "khb": "ᦂᦱᧉᦐᦲᧉ",
+}
+
+
+@pytest.mark.parametrize("lang", UNSPACED)
+def test_text_without_spaces_is_recognised_by_its_script(lang: str) -> None:
+    references = [UNSPACED[lang], "OK", UNSPACED[lang] + " Word"]
+    for given in ("", "de", "xx"):
+        language, notes = scored_language(given, references)
+        assert language == lang and len(notes) == 1
+    # A language without spaces that the user names is believed.
+    assert scored_language("zh-TW", references) == ("zh-TW", [])
+
+
+@pytest.mark.parametrize(
+    "line", ["", "ein Hund läuft", "개가 정원에서 달린다", "собака бежит", "2 + 2"]
+)
+def test_text_with_spaces_keeps_its_language(line: str) -> None:
+    references = [line, line, "我喜欢大猫狗。"]
+    assert scored_language("", references) == ("", [])
+    assert scored_language("ko", references) == ("ko", [])
+
+
+def test_a_named_tokenizer_is_used_for_any_script() -> None:
+    metrics, notes = build_metrics("", "13a", references=[UNSPACED["zh"]])
+    assert metrics["bleu"].metric.tokenizer.signature() == "13a" and not notes
+
+
+def test_chinese_without_a_language_scores_as_chinese() -> None:
+    given = (None, ["我喜欢大猫狗"], [["我喜欢大猫鱼"]])
+    named = evaluate_translations(*given, tgt_lang="zh", length_by="reference")
+    unnamed = evaluate_translations(*given, length_by="reference")
+    assert unnamed.scores == named.scores and len(unnamed.notes) == 1
+    assert "'zh'" in unnamed.notes[0] and "tok:zh" in unnamed.scores["bleu"].signature
 
 
 def test_chinese_is_split_into_characters() -> None:

@@ -11,6 +11,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from helpers.noisy_corpus import noisy_corpus
+from mt.errors import MTError
 from mt.evaluate import main
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.metrics import METRICS
@@ -77,6 +78,21 @@ def test_a_sentence_whose_references_are_all_blank_has_an_empty_reference() -> N
     assert (evaluation.empty, evaluation.empty_references) == (1, 1)
     header = text_table(evaluation).splitlines()[0]
     assert header == "2 sentences, 1 with empty output, 1 with empty reference"
+    assert "1 of 2 references are empty: they are scored as they are" in evaluation.notes
+    with pytest.raises(MTError, match="all 2 references are empty"):
+        evaluate_translations(None, ["ein Hund", ""], [["", "\u200b"]], length_by="reference")
+
+
+def test_text_without_a_visible_character_is_empty() -> None:
+    invisible = "\u200b\u2060"
+    evaluation = evaluate_translations(
+        None, ["ein Hund", invisible], [["ja", invisible], ["nein", "ja"]], length_by="reference"
+    )
+    assert (evaluation.empty, evaluation.empty_references) == (1, 0)
+    blank = evaluate_translations(
+        None, ["ein Hund", invisible], [["ja", ""], ["nein", "ja"]], length_by="reference"
+    )
+    assert evaluation.scores["chrf"] == blank.scores["chrf"]
 
 
 def test_tokenised_text_is_noted_once_in_words_of_mt(

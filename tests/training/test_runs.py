@@ -51,6 +51,20 @@ def test_a_model_memorises_its_corpus(tiny_run, model):
     assert evaluation.scores["bleu"].value > 95
 
 
+def test_chinese_without_a_language_is_validated_and_tested_as_chinese(tiny_run, tmp_path, capsys):
+    run = tiny_run(16)
+    for split in ("train", "val", "test"):
+        lines = [f"我有{chr(0x4E00 + i)}个苹果。" for i in range(16 if split == "train" else 12)]
+        (tmp_path / f"{split}.src").write_text("".join(f"I have {i}.\n" for i in range(len(lines))))
+        (tmp_path / f"{split}.tgt").write_text("\n".join(lines) + "\n")
+    run = [part for part in run if not part.startswith("data.tgt_lang")]
+    vocabulary = "data.tokenizer.vocab_size=283"
+    evaluation = run_training([*run, vocabulary, "model/size=tiny", "trainer.max_steps=2"])
+    assert "tok:zh" in evaluation.scores["bleu"].signature
+    before_training, _, _ = capsys.readouterr().err.partition("step")
+    assert "note: the references are in a script without spaces" in before_training
+
+
 SAMPLING_RNN = [
     "model=rnn",
     "optim.optimizer=muon",

@@ -25,11 +25,10 @@ from mt.comparison.schema.systems import FailedRun, RunResult, SystemResult
 from mt.comparison.statistics.verdict import ALPHA
 from mt.comparison.systems import ComparisonInput, System
 from mt.errors import UsageError
-from mt.evaluation.evaluation import choose_metrics
 from mt.evaluation.lengths import measure_lengths
-from mt.evaluation.metrics import HEADLINE, fast_metrics
+from mt.evaluation.metrics import HEADLINE, build_metrics, fast_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES
-from mt.evaluation.text_form import reference_notes, tokenised_notes
+from mt.evaluation.text_form import empty_notes, reference_notes, tokenised_notes
 from mt.tensor_files import count_parameters
 
 MAX_SENTENCES = 60  # shown
@@ -77,13 +76,14 @@ def compute_results(
         )
     check_bootstrap(bootstrap, len(names))
     headline = inputs.tests[0]
-    chosen, metric_notes = choose_metrics(
-        headline.references,
+    chosen, metric_notes = build_metrics(
         inputs.lang,
         tokenize,
         lowercase,
         fast_metrics() if metrics is None else metrics,
+        headline.references,
     )
+    metric_notes += empty_notes(headline.references)
     metric_notes += reference_notes([headline.references])
     metric_notes += tokenised_notes([], [headline.references], tokenize)
     tests = []
