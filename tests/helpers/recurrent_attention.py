@@ -9,8 +9,8 @@ from mt.models.build import build_model
 
 
 def softmax(scores):
-    total = sum(math.exp(score) for score in scores)
-    return [math.exp(score) / total for score in scores]
+    exponentials = [math.exp(score - max(scores)) for score in scores]
+    return [x / sum(exponentials) for x in exponentials]
 
 
 def model_of(vocabulary=12, dim=8, hidden=6, **changes):

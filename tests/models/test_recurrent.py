@@ -1,0 +1,149 @@
+"""Recurrent encoders and decoders against loops over PyTorch's cells, and the coverage loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.recurrent_attention import model_of
+from mt.config.schema import ModelConfig, RNNConfig
+from mt.models.recurrent.encoder import RNNEncoder
+from mt.models.recurrent.luong import LuongDecoder
+from mt.models.seq2seq import Memory
+
+
+def test_parameter_names_match_saved_models():
+    names = {name for name in model_of().state_dict() if name.startswith("decoder.")}
+    cell = {f"{part}.{kind}" for part in ("word", "state") for kind in ("weight", "bias")} | {
+        "context.weight"
+    }
+    score = {"query.weight", "key.weight", "key.bias", "energy.weight"}
+    assert names == {
+        *(f"decoder.cell.{name}" for name in cell),
+        *(f"decoder.cell.attention.score.{name}" for name in score),
+        *(
+            f"decoder.{part}.{kind}"
+            for part in ("readout.join", "start")
+            for kind in ("weight", "bias")
+        ),
+    }
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("feeding", [True, False])
+def test_luong_decoder_equals_a_loop_over_pytorch_cells(cell, feeding):
+    """Luong et al. 2015, equation 5 and section 3.3."""
+    torch.manual_seed(2)
+    model = model_of(attention="general", placement="luong", input_feeding=feeding, cell=cell)
+    decoder = model.decoder
+    assert isinstance(decoder, LuongDecoder)
+    kernel = decoder.recurrence
+    step = (nn.GRUCell if cell == "gru" else nn.LSTMCell)(kernel.input_size, kernel.hidden_size)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        nn.init.normal_(getattr(kernel, f"{name}_l0"))
+        getattr(step, name).data = getattr(kernel, f"{name}_l0").data
+    memory = Memory(
+        torch.randn(2, 5, 12), torch.arange(5) < torch.tensor([5, 3])[:, None], torch.randn(2, 6)
+    )
+    words = torch.randn(2, 4, 8)
+    state, vector, expected = decoder.start(memory.summary).tanh(), torch.zeros(2, 8), []
+    inner = torch.zeros_like(state)
+    for t in range(4):
+        x = torch.cat((words[:, t], vector), 1) if feeding else words[:, t]
+        if cell == "gru":
+            state = step(x, state)
+        else:
+            state, inner = step(x, (state, inner))
+        context = []
+        for row in range(2):
+            real = memory.states[row][memory.mask[row]]
+            weights = (real @ decoder.attention.score.key.weight.T @ state[row]).softmax(0)
+            context.append(weights @ real)
+        vector = torch.tanh(
+            torch.cat((torch.stack(context), state), 1) @ decoder.combine.weight.T
+            + decoder.combine.bias
+        )
+        expected.append(vector)
+    torch.testing.assert_close(decoder(words, memory).hidden, torch.stack(expected, 1))
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"placement": "luong"}, {"placement": "luong", "input_feeding": False}], ids=str
+)
+def test_query_reads_input_is_true_of_the_decoder(changes):
+    torch.manual_seed(3)
+    model = model_of(**changes).eval()
+    source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 11, (2, 6))
+    changed = target.clone()
+    changed[:, 3] = 11
+    before, after = (
+        model(source, source > 0, x, need_weights=True).attention["cross"]
+        for x in (target, changed)
+    )
+    differ = [not torch.allclose(before[..., t, :], after[..., t, :], atol=1e-7) for t in range(6)]
+    assert differ == [False] * 3 + [model.decoder.query_reads_input] + [True] * 2
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_unidirectional_encoder_equals_pytorch(cell, reverse):
+    torch.manual_seed(4)
+    config = ModelConfig(
+        "rnn",
+        "rnn",
+        dim=8,
+        dropout=0.1,
+        rnn=RNNConfig(hidden=6, cell=cell, bidirectional=False, reverse_source=reverse),
+    )
+    encoder = RNNEncoder(config).eval()
+    x, lengths = torch.randn(3, 5, 8), [5, 2, 4]
+    mask = torch.arange(5) < torch.tensor(lengths)[:, None]
+    memory = encoder(x, mask)
+    assert (encoder.dim, encoder.summary_dim) == (6, 6)
+    for row, length in enumerate(lengths):
+        sentence = x[row, :length].flip(0) if reverse else x[row, :length]
+        states = encoder.layers[0].rightward(sentence)[0]
+        torch.testing.assert_close(memory.summary[row], states[-1])
+        torch.testing.assert_close(
+            memory.states[row, :length], states.flip(0) if reverse else states
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"placement": "luong"},
+        {"placement": "luong", "input_feeding": False, "attention": "general"},
+        {"attention_heads": 2},
+    ],
+    ids=str,
+)
+def test_coverage_loss_equals_the_formula(changes):
+    """See et al. 2017, equations 10 and 12: sum_t sum_j min(a_tj, sum_{u < t} a_uj).
+
+    t runs over real target tokens.
+    """
+    torch.manual_seed(5)
+    model = model_of(coverage=True, coverage_loss=0.7, **changes)
+    source, target = torch.randint(4, 12, (2, 5)), torch.randint(4, 12, (2, 4))
+    mask, real = (
+        torch.arange(5) < torch.tensor([5, 3])[:, None],
+        torch.arange(4) < torch.tensor([4, 2])[:, None],
+    )
+    output = model(source, mask, target, need_weights=True)
+    expected = 0.0
+    for row, heads in enumerate(output.attention["cross"][:, 0].tolist()):
+        for weights in heads:
+            covered = [0.0] * 5
+            for t in range(int(real[row].sum())):
+                expected += (
+                    0.7
+                    * sum(min(a, c) for a, c in zip(weights[t], covered, strict=True))
+                    / len(heads)
+                )
+                covered = [c + a for c, a in zip(covered, weights[t], strict=True)]
+    (term,) = output.losses
+    assert term(torch.zeros(2, 4), real).item() == pytest.approx(expected, rel=1e-5)
+    assert model.eval()(source, mask, target).losses == []
