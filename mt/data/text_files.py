@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
@@ -139,20 +140,35 @@ def _decode(stream: io.BufferedReader, name: Path | str, errors: str) -> Iterato
         lines = _wide_lines(stream, encoding, errors) if encoding else _utf8_lines(stream, errors)
         number = 0
         try:
-            for number, line in enumerate(lines, start=1):
-                text = line.removesuffix("\n")
-                if number == 1 and text is line and "\r" in line.rstrip("\r"):
-                    raise MTError(
-                        f"{name} has no line feed but {line.count(chr(13)):,} carriage returns: "
-                        r"its lines end in CR only; convert it, for example with tr '\r' '\n'"
-                    )
-                yield text.removesuffix("\r")
+            lines = _refuse_carriage_returns(lines, name, errors)
+            for line in lines:
+                number += 1  # noqa: SIM113
+                yield line.removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             place = f" at byte {error.start + 1}" if encoding is None else ""
             raise MTError(
                 f"{name}, line {number + 1}: not {(encoding or 'utf-8').upper()}{place}; "
                 "convert the file, for example with iconv -t utf-8"
             ) from None
+
+
+def _refuse_carriage_returns(lines: Iterator[str], name: Path | str, errors: str) -> Iterator[str]:
+    """Yield the lines; raise MTError if the only one is many, which end in CR.
+
+    The input of a translator (`errors` is not "strict") may be one line with carriage returns.
+    """
+    first = next(lines, None)
+    if first is None:
+        return
+    inner = first.rstrip("\r\n").count("\r")
+    second = next(lines, None) if inner else None
+    doubtful = inner > 1 and errors == "strict"
+    if inner and second is None and (doubtful or not first.endswith("\n")):
+        raise MTError(
+            f"{name} is one line with {inner:,} carriage returns: its lines end in CR only; "
+            r"convert it, for example with tr '\r' '\n'"
+        )
+    yield from itertools.chain([first], [] if second is None else [second], lines)
 
 
 def _utf8_lines(stream: IO[bytes], errors: str) -> Iterator[str]:

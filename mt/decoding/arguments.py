@@ -87,10 +87,12 @@ def check_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return pairs
 
 
-def check_integer(name: str, value: Any, least: int) -> None:
-    """Raise UsageError unless `value` is an integer that is at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name} must be an integer >= {least}, got {describe(value)}")
+def check_integer(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Raise UsageError unless `value` is an integer from `least` to `most`."""
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if not is_integer or value < least or (most is not None and value > most):
+        limit = "" if most is None else f" and <= {most}"
+        raise UsageError(f"{name} must be an integer >= {least}{limit}, got {describe(value)}")
 
 
 def describe(value: Any) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from mt.config.schema import Config
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.arguments import describe
+from mt.decoding.arguments import check_integer, describe
 from mt.decoding.engines.engine import Engine
 from mt.decoding.export_folder import BACKENDS, find_export, read_export, resolve_backend
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
@@ -125,7 +125,10 @@ def load(
         raise UsageError(f"options must be a SearchOptions, got {describe(options)}")
     settings = {"batch_tokens": batch_tokens, "options": options, "warn": warn}
     folders = [Path(path).expanduser() for path in paths]
+    check_integer("workers", workers, 0)
     if (backend := resolve_backend(folders, backend)) != "pytorch":
+        if workers > 1:
+            raise UsageError(f"the backend {backend} has no workers: leave out workers={workers}")
         return load_export(folders, backend, device, precision, **settings)
     torch_device = pick_device(device)
     runs = [load_run(folder, torch_device) for folder in folders]

@@ -177,7 +177,7 @@ class Translator:
         search_options = merge_options(self.options, options)
         check_integer("chunk_size", chunk_size, 1)
         if seed is not None:
-            check_integer("seed", seed, -(2**63))
+            check_integer("seed", seed, -(2**63), 2**64 - 1)  # the seeds of torch.Generator
         checked = check_lines(lines)
         self.engine.check(search_options)
         generator = torch.Generator(self.engine.device)

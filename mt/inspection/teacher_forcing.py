@@ -49,6 +49,8 @@ def require_cross_attention(models: Sequence[Seq2Seq]) -> None:
 
 def require_kinds(models: Sequence[Seq2Seq], kinds: Sequence[str]) -> None:
     """Raise UsageError unless every model has some attention, and all these kinds of it."""
+    if isinstance(kinds, str):
+        raise UsageError(f"kinds must be several names, got {kinds!r}: give [{kinds!r}]")
     for shapes in map(attention_shapes, models):
         if not shapes:
             raise UsageError("the model has no attention")

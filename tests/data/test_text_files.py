@@ -181,12 +181,19 @@ def test_text_that_begins_like_a_format_is_text(tmp_path: Path) -> None:
         assert all_ways(path) == [[line]] * 3
 
 
-@pytest.mark.parametrize("text", ["a\rb", "a\rb\r", "\r\r\rb", "\ufeffa\rb\rc\r"])
+@pytest.mark.parametrize("text", ["a\rb", "a\rb\r", "\r\r\rb", "\ufeffa\rb\rc\r", "a\rb\rc\n"])
 def test_lines_that_end_in_carriage_returns_only_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "t.en"
     path.write_bytes(text.encode())
-    with pytest.raises(MTError, match=r"no line feed but \d carriage returns: its lines end in CR"):
+    with pytest.raises(MTError, match=r"one line with \d carriage returns: its lines end in CR"):
         list(read_lines(path))
+
+
+def test_a_line_of_a_translators_input_may_hold_carriage_returns(tmp_path: Path) -> None:
+    path = tmp_path / "t.en"
+    path.write_bytes(b"a\rb\rc\n")
+    with path.open("rb") as stream:
+        assert list(decode_lines(stream, path, "surrogateescape")) == ["a\rb\rc"]
 
 
 @pytest.mark.parametrize("text", ["a\r", "a\rb\n", "a\r\nb\rc", "a\nb\rc\r"])

@@ -277,6 +277,12 @@ def test_calls_that_ctranslate2_cannot_serve_are_refused(
         call(mt.load(exported, backend="ctranslate2"))
 
 
+def test_an_export_refuses_workers(exported: Path) -> None:
+    assert mt.load(exported, backend="ctranslate2", workers=0)
+    with pytest.raises(MTError, match="the backend ctranslate2 has no workers"):
+        mt.load(exported, backend="ctranslate2", workers=2)
+
+
 def test_only_a_table_of_positions_limits_the_length(tokenizer: Tokenizer, tmp_path: Path) -> None:
     run = save_lively_run(tmp_path / "run", tokenizer, tiny(position="rope"))
     translator = mt.load(write_export(run, "ctranslate2", "float32", tmp_path / "out"))
