@@ -142,7 +142,7 @@ def _decode(stream: io.BufferedReader, name: Path | str, errors: str) -> Iterato
         try:
             lines = _refuse_carriage_returns(lines, name, errors)
             for line in lines:
-                number += 1  # noqa: SIM113
+                number += 1
                 yield line.removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             place = f" at byte {error.start + 1}" if encoding is None else ""
