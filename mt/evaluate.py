@@ -10,14 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mt.arguments.evaluate import (
-    DEFAULT_BATCH_TOKENS,
-    DEFAULT_BEAM,
-    chosen_metrics,
-    parse_arguments,
-)
+from mt.arguments.evaluate import chosen_metrics, parse_arguments
 from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import UsageError
 from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
@@ -103,7 +99,6 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     """Translate files, or the validation or test set of the run, with its model."""
     # Imported here because scoring files does not need PyTorch.
     from mt.decoding.load import load
-    from mt.decoding.options import SearchOptions
     from mt.device import set_threads
     from mt.inspection.alignment_error import score_attention
     from mt.inspection.diagnostics.measure import diagnose
@@ -115,8 +110,8 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         arguments.run,
         arguments.device or "auto",
         workers=0,
-        batch_tokens=arguments.batch_tokens or DEFAULT_BATCH_TOKENS,
-        options=SearchOptions(beam=arguments.beam or DEFAULT_BEAM),
+        batch_tokens=arguments.batch_tokens or BATCH_TOKENS,
+        options=SearchOptions(beam=arguments.beam or SearchOptions.beam),
     )
     inspector = Inspector(translator)
     test_set = find_evaluation_set(arguments, config)
@@ -171,7 +166,7 @@ def translate(
     translator: Translator, sources: list[str], arguments: argparse.Namespace
 ) -> list[str]:
     """Translate, with progress and speed on standard error."""
-    beam = arguments.beam or DEFAULT_BEAM
+    beam = arguments.beam or SearchOptions.beam
     say(f"translating {len(sources):,} sentences with {arguments.run}, beam {beam}")
     started = time.perf_counter()
     progress = SentenceProgress(sys.stderr, silent=False)

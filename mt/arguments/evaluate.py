@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.cli import CommandParser
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
 from mt.evaluation.metrics import METRICS
 from mt.evaluation.resampling import DEFAULT_RESAMPLES
@@ -24,8 +25,6 @@ examples:
 
 Files may be compressed (gzip, xz, zstd, bzip2). Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
-DEFAULT_BEAM = 5
-DEFAULT_BATCH_TOKENS = 8192
 RUN_ONLY_FLAGS = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
 
 
@@ -185,13 +184,13 @@ def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
         "--beam",
         metavar="N",
         type=positive_integer,
-        help=f"beam size; 1: greedy search (default: {DEFAULT_BEAM})",
+        help=f"beam size; 1: greedy search (default: {SearchOptions.beam})",
     )
     add(
         "--batch-tokens",
         metavar="N",
         type=positive_integer,
-        help=f"tokens per batch (default: {DEFAULT_BATCH_TOKENS})",
+        help=f"tokens per batch (default: {BATCH_TOKENS})",
     )
     add(
         "--device",

@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import lzma
-import shutil
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets
 import pyarrow as pa
 import pytest
-import yaml
 
+from helpers.corpora import PAIRS, corpus, hub_folder, read, write_sides
 from mt.config.schema import DataConfig, SplitConfig
-from mt.data import hub
-from mt.data.corpus import RawCorpus, load_corpus
-from mt.data.held_out import source_key
+from mt.data.corpus import load_corpus
 from mt.data.text_files import read_lines
 from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError
-
-PAIRS = [
-    ("A house.", "Ein Haus."),
-    ("b\u2028c\x85d\x0be", "ein Zeilentrenner"),
-    ("", "leer"),
-    ("ünïcode 😀", "日本語"),
-]
-
-
-@pytest.fixture(autouse=True)
-def quiet_hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    datasets.disable_progress_bars()
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("hf"))
-
-
-def corpus(train: SplitConfig, **settings: object) -> RawCorpus:
-    """Load a corpus; by default, validation and test are the training text."""
-    settings = {"src_lang": "en", "tgt_lang": "de", "val": train, "test": train} | settings
-    return load_corpus(DataConfig(train=train, **settings))  # type: ignore[arg-type]
-
-
-def read(train: SplitConfig, **settings: object) -> list[tuple[str, str]]:
-    return list(corpus(train, **settings).train[0].pairs())
-
-
-def write_sides(folder: Path, pairs: list[tuple[str, str]], name: str = "t") -> SplitConfig:
-    for side, texts in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
-        (folder / f"{name}.{side}").write_bytes("".join(f"{text}\n" for text in texts).encode())
-    return SplitConfig(src=str(folder / f"{name}.en"), tgt=str(folder / f"{name}.de"))
 
 
 def write_zst(path: Path, data: bytes) -> None:
@@ -246,116 +211,6 @@ def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
     assert count == 20_000 and peak < 2_000_000  # the whole tree takes over 20 MB
 
 
-def hub_folder(folder: Path) -> Path:
-    """Write a repository like those of the hub: Parquet files and a card that declares subsets."""
-    nested = [
-        {"id": i, "translation": {"de": target, "en": source}}
-        for i, (source, target) in enumerate(PAIRS)
-    ]
-    features = datasets.Features(
-        {"id": datasets.Value("int64"), "translation": datasets.Translation(["de", "en"])}
-    )
-    datasets.Dataset.from_list(nested, features).to_parquet(
-        folder / "de-en" / "train-00000-of-00001.parquet"
-    )
-    datasets.Dataset.from_list(nested[:2], features).to_parquet(
-        folder / "de-en" / "validation-00000-of-00001.parquet"
-    )
-    datasets.Dataset.from_list([{"fr": "maison", "en": "house"}]).to_parquet(
-        folder / "fr-en" / "train-00000-of-00001.parquet"
-    )
-    card = {
-        "configs": [
-            {
-                "config_name": "de-en",
-                "data_files": [
-                    {"split": s, "path": f"de-en/{s}-*"} for s in ("train", "validation")
-                ],
-            },
-            {"config_name": "fr-en", "data_files": [{"split": "train", "path": "fr-en/train-*"}]},
-        ]
-    }
-    (folder / "README.md").write_text(
-        f"---\n{yaml.safe_dump(card)}---\n# A card\n", encoding="utf-8"
-    )
-    return folder
-
-
-def test_a_hub_repository_with_translations_is_read_by_split(tmp_path: Path) -> None:
-    folder = str(hub_folder(tmp_path))
-    split = SplitConfig(hub=folder, subset="de-en")
-    loaded = corpus(split, test=SplitConfig(hub=folder, subset="de-en", split="train[1:3]"))
-    assert list(loaded.train[0].pairs()) == list(loaded.train[0].pairs()) == PAIRS
-    assert list(loaded.val.pairs()) == PAIRS[:2] and list(loaded.test.pairs()) == PAIRS[1:3]
-    assert read(
-        split, test=SplitConfig(hub=folder, subset="de-en", split="train"), reverse=True
-    ) == [p[::-1] for p in PAIRS]
-    for settings, message in (
-        ({"subset": "xx"}, r"fr-en"),
-        ({"subset": "de-en", "split": "dev"}, r"dev.*train.*validation"),
-        (
-            {"subset": "de-en", "columns": ["en", "fr"]},
-            r"no columns en and fr; it has: id, translation \(translation has de, en\)",
-        ),
-    ):
-        with pytest.raises(MTError, match=message):
-            read(SplitConfig(hub=folder, **settings), val=split, test=split)  # type: ignore[arg-type]
-
-
-def test_a_hub_copy_in_the_converted_layout_is_read(tmp_path: Path) -> None:
-    """Without a card that matches the files, folders are the subsets."""
-    for subset, texts in (
-        ("de-en", {"de": "Haus", "en": "house"}),
-        ("fr-en", {"fr": "maison", "en": "house"}),
-    ):
-        datasets.Dataset.from_list([{"translation": texts}]).to_parquet(
-            tmp_path / subset / "train" / "0000.parquet"
-        )
-    split = SplitConfig(hub=str(tmp_path), subset="fr-en", split="train")
-    assert read(split, tgt_lang="fr", offline=True) == [("house", "maison")]
-    # Remove the subset that the card declares first.
-    shutil.rmtree(hub_folder(tmp_path / "part") / "de-en")
-    part = SplitConfig(hub=str(tmp_path / "part"), subset="fr-en", split="train")
-    assert read(part, tgt_lang="fr", val=split, test=split) == [("house", "maison")]
-    with pytest.raises(MTError, match="xx-en"):
-        read(SplitConfig(hub=str(tmp_path), subset="xx-en", split="train"), val=split, test=split)
-
-
-def test_hub_columns_are_read_from_json_lines_and_csv(tmp_path: Path) -> None:
-    rows = [{"en": "None", "de": "NA", "n": 1}, {"en": 'say "no", please', "de": "null", "n": 2}]
-    (tmp_path / "j").mkdir()
-    (tmp_path / "j" / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "train.csv").write_text(
-        'n,de,en\n1,NA,None\n2,null,"say ""no"", please"\n', encoding="utf-8"
-    )
-    expected = [(row["en"], row["de"]) for row in rows]
-    assert read(SplitConfig(hub=str(tmp_path / "j"), split="train")) == expected
-    assert read(SplitConfig(hub=str(tmp_path / "c"), split="train")) == expected
-    named = SplitConfig(hub=str(tmp_path / "j"), split="train", columns=["de", "en"])
-    assert read(named, src_lang="x", tgt_lang="y") == [pair[::-1] for pair in expected]
-    with pytest.raises(MTError, match="column n holds int64, not text"):
-        read(SplitConfig(hub=str(tmp_path / "j"), split="train", columns=["en", "n"]))
-
-
-def test_hub_sets_that_cannot_be_loaded_say_how_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(
-        MTError,
-        match=r"hf download --repo-type dataset owner/none --local-dir none.*data\.train\.hub=none",
-    ):
-        read(SplitConfig(hub="owner/none", split="train"), offline=True)
-    with pytest.raises(MTError, match="no such folder"):
-        read(SplitConfig(hub=str(tmp_path / "none"), split="train"))
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "set.py").touch()
-    with pytest.raises(MTError, match=r"data\.train\.revision=refs/convert/parquet"):
-        read(SplitConfig(hub=str(tmp_path / "set"), split="train"))
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "train.parquet").write_bytes(b"no parquet")
-    with pytest.raises(MTError, match="corrupted"):
-        read(SplitConfig(hub=str(tmp_path / "bad"), split="train"))
-
-
 def test_a_split_must_have_exactly_one_kind_of_source(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     with pytest.raises(
@@ -405,55 +260,6 @@ def test_fingerprint_follows_content_and_selection(tmp_path: Path) -> None:
     assert len(prints) == 2
 
 
-def held_out(tmp_path: Path, pairs: list[tuple[str, str]], **settings: object) -> RawCorpus:
-    return load_corpus(DataConfig(train=write_sides(tmp_path, pairs, "held"), **settings))  # type: ignore[arg-type]
-
-
-def test_held_out_parts_share_no_source_and_do_not_depend_on_order(tmp_path: Path) -> None:
-    pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(3000)]
-    # The same sources in another spelling.
-    pairs += [(f"sentence  {i}", f"Satz {i}, nochmals") for i in range(0, 3000, 3)]
-    pairs += [("Thank you.", f"Danke {i}.") for i in range(500)] + [("", "x"), ("Sentence 7", "")]
-    loaded = held_out(tmp_path, pairs, holdout=150)
-    parts = [list(source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)]
-    # Every pair is in exactly one part.
-    assert sorted(pair for part in parts for pair in part) == sorted(pairs)
-    assert [len(part) for part in parts[1:]] == [150, 150]
-    place = defaultdict(set)
-    for number, part in enumerate(parts):
-        for source, target in part:
-            if target:
-                place[" ".join(source.lower().split())].add(number)
-    assert all(len(numbers) == 1 for numbers in place.values()) and place["thank you."] == {0}
-    assert loaded.notes == [
-        "held out of train by a hash of the source: "
-        "150 pairs for val, 150 pairs for test (of 4,502)"
-    ]
-    again = held_out(tmp_path, pairs[::-1], holdout=150)  # the order of the file does not matter
-    assert {source_key(s) for s, _ in again.val.pairs()} == {source_key(s) for s, _ in parts[1]}
-    assert sorted(again.train[0].pairs()) == sorted(parts[0])
-    sources = (
-        loaded.train[0],
-        loaded.val,
-        loaded.test,
-        held_out(tmp_path, pairs, holdout=100).train[0],
-    )
-    assert len({source.fingerprint() for source in sources}) == 4
-
-
-def test_the_held_out_share_is_5_percent_and_one_part_may_be_given(tmp_path: Path) -> None:
-    pairs = [(f"Sentence {i}", f"Satz {i}") for i in range(200)]
-    loaded = held_out(tmp_path, pairs, val=write_sides(tmp_path, PAIRS), reverse=True)
-    assert list(loaded.val.pairs()) == [pair[::-1] for pair in PAIRS]
-    test = list(loaded.test.pairs())
-    assert len(test) == 10 and set(test) <= {pair[::-1] for pair in pairs}  # 5 %
-    assert len(list(loaded.train[0].pairs())) == 190
-    with pytest.raises(MTError, match="19 pairs, too few.*data.val and data.test"):
-        list(held_out(tmp_path, pairs[:19]).val.pairs())
-    with pytest.raises(UsageError, match="data.holdout must be > 0, got 0"):
-        held_out(tmp_path, pairs, holdout=0)
-
-
 def test_the_embedded_corpus_has_the_sizes_asked_for() -> None:
     pytest.importorskip("mt.data.embedded_corpus")
     config = DataConfig(
@@ -477,20 +283,3 @@ def test_multi30k_has_its_published_size(realdata: Path) -> None:
         sum(1 for _ in source.pairs()) for source in (loaded.train[0], loaded.val, loaded.test)
     ]
     assert sizes == [29_000, 1_014, 1_000]
-
-
-def test_a_broken_connection_and_a_full_disk_are_told_apart() -> None:
-    class ConnectError(Exception):
-        """An error like those of the hub client, which are not OSErrors."""
-
-        __module__ = "httpx2._exceptions"
-
-    for error, message in (
-        (ConnectError("reset"), "without network"),
-        (ConnectionResetError("reset"), "without network"),
-        (OSError(errno.ENOSPC, "full"), "no disk space left"),
-    ):
-        with pytest.raises(MTError, match=message), hub._hub_errors("owner/name", "", local=False):
-            raise error
-    with pytest.raises(ZeroDivisionError), hub._hub_errors("owner/name", "", local=False):
-        raise ZeroDivisionError

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import pytest
 import torch
-from torch import nn
 
 from helpers.variants import VARIANTS, VOCAB, tiny
 from mt.config.model_schema import POSITION_NAMES
-from mt.config.schema import ModelConfig, TransformerConfig
 from mt.decoding.options import SearchOptions
 from mt.decoding.search import search
-from mt.layers.dropout import dropout
 from mt.models.build import build_model
-from mt.models.recurrent.cells import RNN_CLASSES, gru_update, lstm_update, run_rnn, run_stepwise
-from mt.models.recurrent.encoder import RNNEncoder
-from mt.models.seq2seq import DecodingState, select_rows
+from mt.models.seq2seq import DecodingState
 
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
@@ -198,27 +192,6 @@ def test_neither_padding_nor_neighbours_change_a_sentence(model, batch):
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["gru", "lstm"])
-def test_stepwise_rnn_equals_pytorch(kind):
-    torch.manual_seed(0)
-    kernel, x = RNN_CLASSES[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
-    start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
-    inputs = (x, *kernel.parameters())
-    (expected, last), (found, state) = (way(kernel, x, start) for way in (run_rnn, run_stepwise))
-    torch.testing.assert_close((found, state), (expected, last))
-    for one, other in zip(
-        torch.autograd.grad(found.square().sum(), inputs),
-        torch.autograd.grad(expected.square().sum(), inputs),
-        strict=True,
-    ):
-        torch.testing.assert_close(one, other)
-    with torch.autocast("cpu", torch.bfloat16):
-        low, state = run_rnn(kernel, x)
-    assert [each.dtype for each in (low, *state)] == [torch.float32] * (1 + len(start))
-    expected, _ = run_rnn(kernel, x)
-    assert 0 < (low - expected).abs().max() < 0.02
-
-
 def test_padding_gets_no_attention(model, batch, request):
     if not model.decoder.attends:
         pytest.skip("no attention")
@@ -265,93 +238,6 @@ def test_a_sentence_of_padding_only_is_finite(model, batch):
     model.train()
     some_loss(model, source, mask, target).backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
-
-
-# Parts of models.
-
-
-@pytest.mark.parametrize(
-    ("update", "cell"), [(gru_update, nn.GRUCell), (lstm_update, nn.LSTMCell)], ids=["gru", "lstm"]
-)
-def test_cells_equal_pytorch(update, cell):
-    torch.manual_seed(5)
-    reference = cell(4, 6)
-    x, state = (
-        torch.randn(3, 4),
-        tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1)),
-    )
-    expected = reference(x, state if cell is nn.LSTMCell else state[0])
-    got = update(
-        x @ reference.weight_ih.T + reference.bias_ih,
-        state[0] @ reference.weight_hh.T + reference.bias_hh,
-        state,
-    )
-    for one, other in zip(
-        got, expected if isinstance(expected, tuple) else (expected,), strict=True
-    ):
-        torch.testing.assert_close(one, other)
-
-
-def test_bidirectional_encoder_equals_pytorch_with_packing():
-    torch.manual_seed(6)
-    config = tiny("rnn", "rnn")
-    config.rnn.encoder_layers = 1
-    encoder = RNNEncoder(config).eval()
-    reference = nn.GRU(config.dim, config.rnn.hidden, batch_first=True, bidirectional=True)
-    forward, backward = encoder.layers[0].rightward, encoder.layers[0].leftward
-    for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
-        getattr(reference, kind).data = getattr(forward, kind).data
-        getattr(reference, f"{kind}_reverse").data = getattr(backward, kind).data
-    x, lengths = torch.randn(3, 5, config.dim), torch.tensor([5, 2, 4])
-    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-    states, last = reference(packed)
-    expected, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
-    mask = torch.arange(5) < lengths[:, None]
-    memory = encoder(x, mask)
-    torch.testing.assert_close(memory.states * mask[..., None], expected)
-    torch.testing.assert_close(
-        memory.summary, last[1]
-    )  # the backward direction ends at the first token
-
-
-def test_dropout_has_its_rate_and_preserves_the_mean():
-    torch.manual_seed(7)
-    x = torch.ones(1000, 1001)
-    for p in (0.1, 0.5):
-        y = dropout(x, p)
-        kept = y != 0
-        assert kept.float().mean().item() == pytest.approx(
-            1 - p, abs=4 * math.sqrt(p * (1 - p) / x.numel())
-        )
-        torch.testing.assert_close(y[kept], torch.full_like(y[kept], 1 / (1 - p)))
-        neighbours = torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float()
-        assert abs(torch.corrcoef(neighbours)[0, 1]) < 0.005
-    assert dropout(x, 0.0) is x
-
-
-def test_transformer_base_has_the_size_of_the_paper():
-    """Vaswani et al. 2017, table 3: 65 million parameters, vocabulary of about 37,000."""
-    config = ModelConfig(
-        dim=512,
-        transformer=TransformerConfig(encoder_layers=6, decoder_layers=6, heads=8, ff_dim=2048),
-    )
-    with torch.device("meta"):
-        model = build_model(config, 37_000, 37_000)
-    assert sum(p.numel() for p in model.parameters()) == pytest.approx(65e6, rel=0.03)
-
-
-@pytest.mark.parametrize(("tie", "matrices"), [("all", 1), ("target", 2), ("none", 3)])
-def test_tied_embeddings_are_one_matrix(tie, matrices):
-    config = tiny("rnn", "rnn")
-    config.tie_embeddings = tie
-    model = build_model(config, VOCAB, VOCAB)
-    layers = (model.source_embedding, model.target_embedding, model.output)
-    assert len({layer.weight.data_ptr() for layer in layers}) == matrices
-
-
-def test_select_rows_rejects_other_types():
-    with pytest.raises(TypeError, match="float"):
-        select_rows({"a": [1.0]}, torch.tensor([0]))
 
 
 def agree_on_gpu(model, source, mask, target):

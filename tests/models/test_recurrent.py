@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from helpers.recurrent_attention import model_of
+from helpers.variants import tiny
 from mt.config.schema import ModelConfig, RNNConfig
+from mt.models.recurrent.cells import RNN_CLASSES, gru_update, lstm_update, run_rnn, run_stepwise
 from mt.models.recurrent.encoder import RNNEncoder
 from mt.models.recurrent.luong import LuongDecoder
 from mt.models.seq2seq import Memory
@@ -147,3 +149,68 @@ def test_coverage_loss_equals_the_formula(changes):
     (term,) = output.losses
     assert term(torch.zeros(2, 4), real).item() == pytest.approx(expected, rel=1e-5)
     assert model.eval()(source, mask, target).losses == []
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_stepwise_rnn_equals_pytorch(kind):
+    torch.manual_seed(0)
+    kernel, x = RNN_CLASSES[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
+    start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
+    inputs = (x, *kernel.parameters())
+    (expected, last), (found, state) = (way(kernel, x, start) for way in (run_rnn, run_stepwise))
+    torch.testing.assert_close((found, state), (expected, last))
+    for one, other in zip(
+        torch.autograd.grad(found.square().sum(), inputs),
+        torch.autograd.grad(expected.square().sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+    with torch.autocast("cpu", torch.bfloat16):
+        low, state = run_rnn(kernel, x)
+    assert [each.dtype for each in (low, *state)] == [torch.float32] * (1 + len(start))
+    expected, _ = run_rnn(kernel, x)
+    assert 0 < (low - expected).abs().max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("update", "cell"), [(gru_update, nn.GRUCell), (lstm_update, nn.LSTMCell)], ids=["gru", "lstm"]
+)
+def test_cells_equal_pytorch(update, cell):
+    torch.manual_seed(5)
+    reference = cell(4, 6)
+    x, state = (
+        torch.randn(3, 4),
+        tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1)),
+    )
+    expected = reference(x, state if cell is nn.LSTMCell else state[0])
+    got = update(
+        x @ reference.weight_ih.T + reference.bias_ih,
+        state[0] @ reference.weight_hh.T + reference.bias_hh,
+        state,
+    )
+    for one, other in zip(
+        got, expected if isinstance(expected, tuple) else (expected,), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_bidirectional_encoder_equals_pytorch_with_packing():
+    torch.manual_seed(6)
+    config = tiny("rnn", "rnn")
+    config.rnn.encoder_layers = 1
+    encoder = RNNEncoder(config).eval()
+    reference = nn.GRU(config.dim, config.rnn.hidden, batch_first=True, bidirectional=True)
+    forward, backward = encoder.layers[0].rightward, encoder.layers[0].leftward
+    for kind in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        getattr(reference, kind).data = getattr(forward, kind).data
+        getattr(reference, f"{kind}_reverse").data = getattr(backward, kind).data
+    x, lengths = torch.randn(3, 5, config.dim), torch.tensor([5, 2, 4])
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    states, last = reference(packed)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
+    mask = torch.arange(5) < lengths[:, None]
+    memory = encoder(x, mask)
+    torch.testing.assert_close(memory.states * mask[..., None], expected)
+    torch.testing.assert_close(
+        memory.summary, last[1]
+    )  # the backward direction ends at the first token

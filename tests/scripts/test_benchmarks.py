@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import json
-import os
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import ROOT
-from helpers.tiny_models import sentences, tiny_config
+from helpers.benchmarks import cells, interpreter, load
+from helpers.tiny_models import sentences
 from mt.config.compose import load_config
-from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
 from mt.data.prepare import prepare_run
-from mt.data.tokenizer import Tokenizer
 from mt.errors import UsageError
-from mt.models.build import build_model
-from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder
-from mt.tensor_files import write_tensors
 
 TINY = [
     "--families",
@@ -43,41 +32,6 @@ TINY = [
     "--repeats",
     "1",
 ]
-
-
-@pytest.fixture(autouse=True)
-def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the modules of the benchmarks importable, and the measurement of the peak short."""
-    for folder in ("scripts", "scripts/peers"):
-        monkeypatch.syspath_prepend(str(ROOT / folder))
-    monkeypatch.setattr("bench.report.PEAK_SECONDS", 0.0)
-
-
-def load(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-def interpreter(peer: str, package: str) -> str:
-    """Return a Python with the peer's package: $MT_PEER_HF etc., or this one; skip if none."""
-    if python := os.environ.get(f"MT_PEER_{peer.upper()}"):
-        return python
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip(
-            f"{package} is not installed here: set MT_PEER_{peer.upper()} to a Python that has it"
-        )
-    return sys.executable
-
-
-def cells(table: str) -> dict[str, dict[str, str]]:
-    """Return the cells of the Markdown tables in a text: first column -> header -> cell."""
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in table.splitlines()
-        if line.startswith("|")
-    ]
-    return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 
 
 @pytest.fixture
@@ -383,106 +337,6 @@ def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
         len(source) == len(target) == 2000 and 20 <= np.median([len(line) for line in source]) <= 24
     )
     assert 0.88 < sum(map(len, target)) / sum(map(len, source)) < 0.92
-
-
-@pytest.fixture
-def plain_run(tokenizer: Tokenizer, tmp_path: Path) -> Path:
-    """A run whose weights peers can load: with tied embeddings, and with large weights.
-
-    Large weights make outputs depend on the source. Such outputs do not end by themselves, and
-    peers have one maximum length for all, so the sources have equal lengths.
-    """
-    folder = tmp_path / "run"
-    folder.mkdir()
-    config = Config(name="plain")
-    config.model = replace(tiny_config("transformer", "transformer"), tie_embeddings="all")
-    torch.manual_seed(2)
-    model = build_model(config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
-    with torch.no_grad():
-        for parameter in (*model.encoder.parameters(), *model.decoder.parameters()):
-            parameter += torch.randn_like(parameter) * 0.5
-    RunFolder.at(folder).write_config(config)
-    write_tensors(RunFolder.at(folder).model, model_tensors(model), {})
-    tokenizer.save(folder)
-    lines = [line + "\n" for line in sentences(2000) if len(tokenizer.encode(line, "src")) == 10][
-        :30
-    ]
-    for name in ("sources", "references"):
-        (folder / f"test.{name}.txt").write_text("".join(lines), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
-def translated(
-    plain_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[str, dict[str, Any]]]:
-    def run(*arguments: str) -> tuple[str, dict[str, Any]]:
-        options = [
-            "--run",
-            str(plain_run),
-            "--folder",
-            str(tmp_path / "work"),
-            "--device",
-            "cpu",
-            "--threads",
-            "1",
-            "--repeats",
-            "1",
-        ]
-        load("bench_translate").main([*options, "--precisions", "fp32", *arguments])
-        printed = capsys.readouterr().out
-        return printed, cells(printed)
-
-    return run
-
-
-def test_bench_translate_trains_a_run_and_measures_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The run that it trains has the options that peers need."""
-    data = [
-        "data.train.demo=300",
-        "data.val.demo=10",
-        "data.test.demo=12",
-        "data.tokenizer.vocab_size=500",
-        f"data.cache='{tmp_path}/cache'",
-    ]
-    model = [
-        "model/size=tiny",
-        "trainer.batch_tokens=256",
-        "--train-steps",
-        "1",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ]
-    measured = [
-        "--beams",
-        "2",
-        "--lines",
-        "8",
-        "--precisions",
-        "fp32",
-        "--repeats",
-        "1",
-        "--peer",
-        f"joey={sys.executable}",
-    ]
-    load("bench_translate").main([*data, *model, *measured, "--folder", str(tmp_path / "work")])
-    printed = capsys.readouterr().out
-    ours = cells(printed)["mt, fp32"]
-    assert ours["outputs as mt's"] == "100.0%" and float(ours["sentences/s"].replace(",", "")) > 0
-    assert "8 lines" in printed and "- joey, fp32 did not run" in printed
-    load("protocol").require_plain(json.loads((tmp_path / "work" / "work.json").read_text("utf-8")))
-
-
-@pytest.mark.parametrize("peer, package", [("hf", "transformers"), ("ct2", "ctranslate2")])
-def test_peers_translate_with_our_weights(
-    peer: str, package: str, translated: Callable[..., tuple[str, dict[str, Any]]]
-) -> None:
-    printed, found = translated("--beams", "1", "--peer", f"{peer}={interpreter(peer, package)}")
-    assert found[f"{peer}, fp32"]["outputs as mt's"] == "100.0%", printed
 
 
 @pytest.mark.parametrize(
