@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TextIO
+from collections.abc import Callable
+from typing import NoReturn, TextIO
 
-from mt.errors import MTError, UsageError
+from mt.errors import MTError, ProcessLost, UsageError
+from mt.ranks import is_first_to_say
+from mt.signals import (
+    INTERRUPTED,
+    catch_signals_until_exit,
+    end_on_signals,
+    interrupt_on_signals,
+)
 from mt.version import __version__
+
+CONTINUES = "the same command continues"  # the remark of commands that can be interrupted
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -41,77 +49,23 @@ def say(message: str) -> None:
 def exit_with_error(error: MTError | OSError) -> NoReturn:
     """Print `error` in one line on standard error, and exit with its code.
 
-    Under torchrun, all ranks have the same arguments: the first one reports what is wrong in them.
+    Under torchrun, an error that several processes meet is printed by one of them.
     """
-    other_rank = "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
-    if other_rank and isinstance(error, UsageError):
-        raise SystemExit(error.exit_code)
     text = (
         f"{error.filename or 'input or output'}: {error.strerror or error}"
         if isinstance(error, OSError)
         else str(error)
     )
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    if is_first_to_say(text, consequence=isinstance(error, ProcessLost)):
+        say(f"error: {' '.join(text.split())}")
     raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
-
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_interrupts = False  # whether `interrupt_on_signals` is active
-
-
-@contextlib.contextmanager
-def interrupt_on_signals() -> Iterator[None]:
-    """Raise KeyboardInterrupt at SIGINT or SIGTERM.
-
-    A second signal of the same kind ends the process at once. The other kind is then ignored once,
-    because torchrun sends both. Inside another such block, and outside the main thread, nothing
-    changes.
-    """
-    global _interrupts
-    if _interrupts or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-
-    def receive(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        received.append(number)
-        if len(received) == 1:
-            raise KeyboardInterrupt
-
-    with _handlers(receive):
-        _interrupts = True
-        try:
-            yield
-        finally:
-            _interrupts = False
-
-
-@contextlib.contextmanager
-def end_on_signals() -> Iterator[None]:
-    """End the process at SIGINT or SIGTERM, around code that does not return to Python for long."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with _handlers(signal.SIG_DFL):
-        yield
-
-
-@contextlib.contextmanager
-def _handlers(handler: Any) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 def run_command(command: Callable[[], object], remark: str = "") -> None:
     """Call a function with error messages in one line and the exit codes of all commands.
 
-    0: success; 1: failure; 2: wrong usage; 130: interrupted, which is said with `remark`. A closed
-    pipe (`mt-translate ... | head`) counts as success.
+    0: success; 1: failure; 2: wrong usage; 130 and 143: interrupted by SIGINT or SIGTERM, which is
+    said with `remark`. A closed pipe (`mt-translate ... | head`) counts as success.
     """
     fill_closed_streams()
     try:
@@ -119,9 +73,11 @@ def run_command(command: Callable[[], object], remark: str = "") -> None:
             command()
     except MTError as error:
         exit_with_error(error)
-    except KeyboardInterrupt:
-        print(f"interrupted{remark and ': '}{remark}", file=sys.stderr)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stop:
+        text = f"interrupted{remark and ': '}{remark}"
+        if is_first_to_say(text, consequence=True):
+            say(text)
+        raise SystemExit(getattr(stop, "exit_code", INTERRUPTED)) from None
     except OSError as error:
         # Python flushes standard output at exit: redirect it, so that this does not fail again.
         with contextlib.suppress(OSError, AttributeError):  # standard output is not a file
@@ -129,6 +85,19 @@ def run_command(command: Callable[[], object], remark: str = "") -> None:
         if isinstance(error, BrokenPipeError):
             raise SystemExit(0) from None
         exit_with_error(error)
+
+
+def run_module(name: str, remark: str = "") -> NoReturn:
+    """Import the module of a command and run its `main`, as all that this process does.
+
+    Imports take seconds. Signals are caught before, and until the process ends.
+    """
+    catch_signals_until_exit()
+    try:
+        run_command(lambda: importlib.import_module(name).main(), remark)
+    finally:
+        end_on_signals()
+    raise SystemExit(0)
 
 
 def fill_closed_streams() -> None:

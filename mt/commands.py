@@ -1,39 +1,30 @@
-"""Entry points of the commands.
-
-Importing a command takes seconds. Signals are caught before, so that Ctrl-C ends it in one line.
-"""
+"""Entry points of the commands."""
 
 from __future__ import annotations
 
-import importlib
-
-from mt.cli import run_command
+from mt.cli import CONTINUES, run_module
 
 
 def train() -> None:
     """Run mt-train."""
-    _run("mt.train")
+    run_module("mt.train", CONTINUES)
 
 
 def translate() -> None:
     """Run mt-translate."""
-    _run("mt.translate")
+    run_module("mt.translate")
 
 
 def evaluate() -> None:
     """Run mt-evaluate."""
-    _run("mt.evaluate")
+    run_module("mt.evaluate")
 
 
 def compare() -> None:
     """Run mt-compare."""
-    _run("mt.compare")
+    run_module("mt.compare", CONTINUES)
 
 
 def export() -> None:
     """Run mt-export."""
-    _run("mt.export")
-
-
-def _run(module: str) -> None:
-    run_command(lambda: importlib.import_module(module).main())
+    run_module("mt.export")

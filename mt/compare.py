@@ -5,11 +5,16 @@ Compares variants that it trains first, runs that are trained already, or files 
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # signals must be caught before the imports below, which take seconds
+    from mt.cli import CONTINUES, run_module
+
+    run_module("mt.compare", CONTINUES)
+
 import functools
 import sys
 from pathlib import Path
 
-from mt.cli import run_command, say
+from mt.cli import CONTINUES, run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.planning.arguments import Request, help_text, parse_arguments
 from mt.comparison.planning.hydra_launcher import check_launcher
@@ -36,7 +41,7 @@ def main() -> None:
     if "--version" in arguments:
         run_command(lambda: print(f"mt-compare {__version__}", flush=True))
         return
-    run_command(lambda: run(parse_arguments(arguments)), "the same command continues")
+    run_command(lambda: run(parse_arguments(arguments)), CONTINUES)
 
 
 def run(request: Request) -> Results | None:
@@ -114,7 +119,3 @@ def describe_failures(outcome: PlanOutcome) -> str:
         f"{run.system}, seed {run.seed}: {run.reason} ({RunFolder.at(run.path).log})"
         for run in outcome.failed
     )
-
-
-if __name__ == "__main__":
-    main()

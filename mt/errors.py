@@ -13,3 +13,7 @@ class UsageError(MTError):
     """A wrong call (unknown key, invalid value or flag); the command exits with code 2."""
 
     exit_code = 2
+
+
+class ProcessLost(MTError):
+    """Another process of a data-parallel training has ended."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # signals must be caught before the imports below, which take seconds
+    from mt.cli import run_module
+
+    run_module("mt.evaluate")
+
 import argparse
 import json
 import sys
@@ -189,7 +194,3 @@ def write_files(folder: Path, translations: Translations) -> None:
         files["references.txt" if number == 1 else f"references.{number}.txt"] = lines
     for name, lines in files.items():
         write_lines(folder / name, lines)
-
-
-if __name__ == "__main__":
-    main()

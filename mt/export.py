@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # signals must be caught before the imports below, which take seconds
+    from mt.cli import run_module
+
+    run_module("mt.export")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +76,3 @@ def megabytes(path: Path) -> str:
     """Return the size of a file or folder as text."""
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB"
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,11 @@ Read `train` from top to bottom: it is the whole of a run.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # signals must be caught before the imports below, which take seconds
+    from mt.cli import CONTINUES, run_module
+
+    run_module("mt.train", CONTINUES)
+
 import contextlib
 import dataclasses
 import shutil
@@ -17,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mt.arguments.train import COMPLETION_FLAGS, complete_arguments, prepare_arguments, run_name
-from mt.cli import exit_with_error, run_command
+from mt.cli import CONTINUES, exit_with_error, run_command
 from mt.config.compose import help_text
 from mt.config.presets import config_dir
 from mt.config.schema import Config
@@ -29,7 +34,7 @@ from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.metrics import HEADLINE
 from mt.run_folder import RunFolder
 from mt.training.cost import save_cost
-from mt.training.distributed import ProcessGroup, ProcessLost
+from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
 from mt.training.start import (
@@ -89,12 +94,7 @@ def train(config: Config) -> Evaluation | None:
                 )
                 group.close()
                 return None
-        try:
-            state = trainer.fit()
-        except ProcessLost:
-            if not group.is_main and folder.is_being_trained():
-                raise SystemExit(1) from None  # the first process is alive and says it
-            raise
+        state = trainer.fit()
         log.say(
             f"best validation by {criterion(state, config.trainer.val_metric)} at step "
             f"{state.best_step:,} of {state.step:,}; model in {folder}"
@@ -142,8 +142,4 @@ def main() -> None:
         sys.argv[1:] = prepare(arguments)
         job()
 
-    run_command(start, "the same command continues")
-
-
-if __name__ == "__main__":
-    main()
+    run_command(start, CONTINUES)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # signals must be caught before the imports below, which take seconds
+    from mt.cli import run_module
+
+    run_module("mt.translate")
+
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -96,7 +101,3 @@ def score_lines(
         if map_file:
             map_file.add_pairs(inspector, pairs, kinds or ())
         yield from (f"{score.log_prob:.6f}\n" for score in inspector.translator.score(pairs))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import pickle
 import random
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
+from typing import Any
 
-import sentencepiece
-
-from mt.cli import end_on_signals
 from mt.config.schema import TokenizerConfig
+from mt.data import sentencepiece_process
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
 
@@ -25,31 +28,54 @@ def train_sentencepiece(lines: list[str], config: TokenizerConfig) -> bytes:
     """
     if not any(lines):
         raise MTError("there is no text to train the tokenizer on")
-    model = io.BytesIO()
-    try:
-        with end_on_signals():  # Python would only act on a signal when the training returns
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(lines),
-                model_writer=model,
-                model_type=config.type,
-                vocab_size=config.vocab_size,
-                character_coverage=config.character_coverage,
-                normalization_rule_name="identity",
-                remove_extra_whitespaces=False,
-                byte_fallback=True,
-                pad_id=PAD,
-                unk_id=UNK,
-                bos_id=BOS,
-                eos_id=EOS,
-                # In bytes, at least 10. SentencePiece silently drops longer lines.
-                max_sentence_length=max(10, max(len(line.encode()) for line in lines) + 1),
-                train_extremely_large_corpus=len(lines) > 10_000_000,
-                num_threads=TRAINING_THREADS,
-                minloglevel=2,
-            )
-    except RuntimeError as error:
-        raise MTError(_explain(str(error), config)) from error
-    return model.getvalue()
+    settings = {
+        "model_type": config.type,
+        "vocab_size": config.vocab_size,
+        "character_coverage": config.character_coverage,
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        "byte_fallback": True,
+        "pad_id": PAD,
+        "unk_id": UNK,
+        "bos_id": BOS,
+        "eos_id": EOS,
+        # In bytes, at least 10. SentencePiece silently drops longer lines.
+        "max_sentence_length": max(10, max(len(line.encode()) for line in lines) + 1),
+        "train_extremely_large_corpus": len(lines) > 10_000_000,
+        "num_threads": TRAINING_THREADS,
+        "minloglevel": 2,
+    }
+    result = _run_process(lines, settings)
+    if isinstance(result, str):
+        raise MTError(_explain(result, config))
+    return result
+
+
+def _run_process(lines: list[str], settings: dict[str, Any]) -> bytes | str:
+    """Return the model that a process of its own trains, or the error of SentencePiece.
+
+    An exception here, such as that of a signal, ends the process.
+    """
+    command = [sys.executable, "-P", sentencepiece_process.__file__]
+    # Standard input stays open while the process works.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin and process.stdout
+        try:
+            pickle.dump((lines, settings), process.stdin)
+            process.stdin.flush()
+            return pickle.load(process.stdout)
+        except (BrokenPipeError, EOFError):
+            code = process.wait()
+            raise MTError(
+                f"the training of the tokenizer has ended with exit code {code}"
+                f"{' (out of memory?)' if code == -signal.SIGKILL else ''}"
+            ) from None
+        finally:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):  # of what is not written yet
+                process.stdin.close()
 
 
 def _explain(message: str, config: TokenizerConfig) -> str:

@@ -16,11 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from mt.errors import MTError
-
-
-class ProcessLost(MTError):
-    """Another process of the training has ended."""
+from mt.errors import ProcessLost
 
 
 @contextlib.contextmanager

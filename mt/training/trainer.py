@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mt.cli import CONTINUES
 from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
 from mt.data.batch_stream import Position, Step
@@ -28,6 +29,7 @@ from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder
+from mt.signals import note_signals
 from mt.tensor_files import write_tensors
 from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
@@ -35,7 +37,7 @@ from mt.training.compilation import compile_layers, eager_mode, explain_compiler
 from mt.training.cost import peak_memory
 from mt.training.distributed import ProcessGroup
 from mt.training.flops import FlopsEstimator
-from mt.training.guards import catch_stop_signals, explain_out_of_memory
+from mt.training.guards import explain_out_of_memory
 from mt.training.optim import (
     WeightAverage,
     apply_gradients,
@@ -110,7 +112,7 @@ class Trainer:
         """Train until the budget is spent or patience runs out, and return the final state.
 
         Validates and saves checkpoints on the way. SIGINT and SIGTERM save a checkpoint and raise
-        SystemExit(130).
+        SystemExit.
         """
         state, config = self.state, self.config.trainer
         self.clock = TrainingClock(state.minutes)
@@ -125,7 +127,7 @@ class Trainer:
         steps = load_steps(
             self.config, self.data, self.order, self.group, position, state.micro_batches
         )
-        with catch_stop_signals() as self.signals, contextlib.closing(steps):
+        with note_signals(self.log.say) as self.signals, contextlib.closing(steps):
             while True:
                 # At the top, so that a run that stopped between a step and its validation
                 # continues with that validation.
@@ -200,11 +202,8 @@ class Trainer:
     def _stop(self) -> NoReturn:
         """Save and end the process after a signal."""
         self._save()
-        self.log.say(
-            f"stopped by a signal and saved after step {self.state.step:,}: "
-            "the same command continues"
-        )
-        raise SystemExit(130)
+        self.log.say(f"stopped by a signal and saved after step {self.state.step:,}: {CONTINUES}")
+        raise SystemExit(self.signals.exit_code)
 
     def _validate(self) -> None:
         """Validate the averaged weights, save them if they are the best so far, and checkpoint.

@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import mt
-from mt.cli import end_on_signals, interrupt_on_signals, run_command
+from mt.cli import run_command
+from mt.signals import StopSignal, interrupt_on_signals, note_signals
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 IMPORTS = """
@@ -22,20 +24,24 @@ class Interrupt:
         if name == "{module}":
             os.kill(os.getpid(), {number})
 sys.meta_path.insert(0, Interrupt())
-from mt.commands import {command}
 sys.argv = ["mt", *{arguments}]
-{command}()
+{start}
 """
+STARTS = {
+    "entry point": "from mt.commands import {command}; {command}()",
+    "python -m": "import runpy; runpy.run_module('mt.{command}', run_name='__main__')",
+}
 TWICE = """
 import contextlib, os, time
-from mt.{module} import {context}
-with {context}() as signals:
+from mt.signals import interrupt_on_signals, note_signals
+with {context}:
     for _ in range(2):
         with contextlib.suppress(KeyboardInterrupt):
             os.kill(os.getpid(), {number})
-            time.sleep(1)
-    print("goes on")
+        time.sleep({seconds})
+    print("goes on", flush=True)
 """
+CONTEXTS = ["interrupt_on_signals()", "note_signals(print)"]
 
 
 def run_program(program: str) -> subprocess.CompletedProcess[str]:
@@ -49,27 +55,52 @@ def run_program(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize(
-    ("command", "module", "arguments"),
-    [("train", "hydra", ["seed=1"]), ("translate", "torch", ["runs/none", "A sentence."])],
+    ("command", "module", "arguments", "number"),
+    [
+        ("train", "hydra", ["seed=1"], signal.SIGINT),
+        ("translate", "torch", ["runs/none", "A sentence."], signal.SIGTERM),
+    ],
 )
-def test_a_signal_during_imports_ends_in_one_line(command, module, arguments, number):
+def test_a_signal_during_imports_ends_in_one_line(command, module, arguments, number, start):
     program = IMPORTS.format(
-        module=module, number=int(number), command=command, arguments=arguments
+        module=module,
+        number=int(number),
+        arguments=arguments,
+        start=STARTS[start].format(command=command),
     )
     done = run_program(program)
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    remark = ": the same command continues" if command == "train" else ""
+    assert (done.returncode, done.stderr) == (128 + number, f"interrupted{remark}\n")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize(
-    ("module", "context"),
-    [("cli", "interrupt_on_signals"), ("training.guards", "catch_stop_signals")],
-)
-def test_a_second_signal_ends_the_process_at_once(module, context, number):
-    done = run_program(TWICE.format(module=module, context=context, number=int(number)))
-    assert (done.returncode, done.stdout) == (-number, "")
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_second_signal_ends_the_process_at_once(context, number):
+    done = run_program(TWICE.format(context=context, number=int(number), seconds=1))
+    assert (done.returncode, "goes on" in done.stdout) == (-number, False)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_signal_that_is_repeated_at_once_counts_as_the_same(context):
+    """The launcher torchrun passes on what its processes have received already."""
+    done = run_program(TWICE.format(context=context, number=int(signal.SIGTERM), seconds=0.05))
+    assert done.stdout == "goes on\n"
+
+
+def test_what_takes_long_after_a_signal_is_announced(monkeypatch):
+    monkeypatch.setattr("mt.signals.REPEAT_SECONDS", 0.01)
+    said = []
+    with pytest.raises(StopSignal), note_signals(said.append) as signals:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals and not said
+        time.sleep(0.2)
+        assert len(said) == 1 and said[0].startswith("stopping after this step; a second signal")
+    with pytest.raises(StopSignal), note_signals(said.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -91,12 +122,12 @@ def test_a_signal_ends_every_command_in_one_line(
     monkeypatch.setattr(function, lambda *_, **__: os.kill(os.getpid(), number))
     with pytest.raises(SystemExit) as ended:
         importlib.import_module(f"mt.{command}").main()
-    assert ended.value.code == 130
+    assert ended.value.code == 128 + number
     assert capsys.readouterr().err.startswith("interrupted")
 
 
 def test_the_other_signal_does_not_interrupt_what_the_first_one_started(capsys):
-    """The launcher torchrun passes on a SIGTERM when Ctrl-C has reached all processes."""
+    """A launcher may pass on a SIGTERM when Ctrl-C has reached all processes."""
     cleaned = []
 
     def command():
@@ -113,7 +144,7 @@ def test_the_other_signal_does_not_interrupt_what_the_first_one_started(capsys):
 
 def test_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
-    for context in (interrupt_on_signals, end_on_signals):
-        with context():
+    for context in (interrupt_on_signals(), note_signals(print)):
+        with context:
             assert [signal.getsignal(number) for number in SIGNALS] != before
         assert [signal.getsignal(number) for number in SIGNALS] == before

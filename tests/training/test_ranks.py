@@ -1,4 +1,4 @@
-"""Ranks that are lost, another number of ranks, and errors in arguments under torchrun."""
+"""Ranks that are lost, and another number of ranks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import mt
 from helpers.training_runs import checkpoint_state, read_records, run_training
-from mt.cli import run_command
-from mt.errors import MTError, UsageError
 
 
 def start_rank(rank: int, port: int, arguments: list[str], folder: Path) -> subprocess.Popen[str]:
@@ -56,25 +52,3 @@ def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_
     after = checkpoint_state(folder)
     assert after["micro_batches"] == 2 and read_records(folder)
     assert after["batch"] - state["batch"] in (2, -state["batch"])
-
-
-@pytest.mark.parametrize(
-    ("rank", "error", "printed"),
-    [
-        ("0", UsageError("wrong"), "error: wrong\n"),
-        ("1", UsageError("wrong"), ""),
-        ("1", MTError("disk full"), "error: disk full\n"),
-    ],
-)
-def test_errors_in_arguments_are_printed_by_the_first_rank(
-    monkeypatch, capsys, rank, error, printed
-):
-    def command():
-        raise error
-
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    monkeypatch.setenv("RANK", rank)
-    with pytest.raises(SystemExit) as ended:
-        run_command(command)
-    assert ended.value.code == error.exit_code
-    assert capsys.readouterr().err == printed

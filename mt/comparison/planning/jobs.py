@@ -20,13 +20,13 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mt.cli import interrupt_on_signals
 from mt.comparison.planning.hydra_launcher import hydra_launcher
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
 from mt.config.presets import SEARCH_PATH
 from mt.run_folder import RunFolder
+from mt.signals import STOP_SIGNALS, interrupt_on_signals
 
 COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL_LINES = 60  # of a failed run's standard error that are added to its log
@@ -114,7 +114,7 @@ def failure_reason(code: int, lines: Sequence[str]) -> str:
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
-    if code == 130:
+    if code - 128 in STOP_SIGNALS:
         return "stopped by a signal, and saved"
     errors = [line for line in lines if line.startswith("error: ")]
     candidates = [line for line in errors or lines if line.strip()]

@@ -208,7 +208,8 @@ def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:
 
 def test_exit_codes_are_described() -> None:
     assert failure_reason(0, ["error: x"]) == ""
-    assert failure_reason(130, []) == "stopped by a signal, and saved"
+    for code in (130, 143):
+        assert failure_reason(code, []) == "stopped by a signal, and saved"
     assert failure_reason(1, ["one\n", "error: two\n", "three\n"]) == "two"
 
 
