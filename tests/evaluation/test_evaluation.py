@@ -91,20 +91,6 @@ def test_lengths_are_words_or_characters() -> None:
     assert by_reference.unit == "characters"
 
 
-def test_an_unspaced_script_without_a_target_language_gives_a_note() -> None:
-    lines = ["我喜欢大猫", "猫"]
-    assert (
-        "target language"
-        in evaluate_translations(None, lines, [lines], length_by="reference").notes[0]
-    )
-    assert not evaluate_translations(
-        None, lines, [lines], length_by="reference", tgt_lang="zh"
-    ).notes
-    assert not evaluate_translations(
-        None, lines, [lines], length_by="reference", tokenize="char"
-    ).notes
-
-
 @pytest.mark.parametrize(
     "arguments, settings, message",
     [
