@@ -27,7 +27,7 @@ from mt.config.compose import help_text
 from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
-from mt.data.prepare import prepare_run
+from mt.data.prepare import prepare_run, record_vocabulary
 from mt.device import pick_device, set_threads
 from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation
@@ -69,6 +69,8 @@ def train(config: Config) -> Evaluation | None:
         if group.is_main:
             failed_start.callback(remove_folders, new_folders)
         data = prepare_run(config, log.say)
+        config = record_vocabulary(config, data)
+        check_run_folder(folder, config)
         for line in data.report:
             log.say(line)
         model = make_model(config, data, device)

@@ -12,6 +12,7 @@ NEUTRAL_KEYS = (
     "name",
     "runs_dir",
     "seed",
+    "data.tokenizer.max_vocab_size",  # data.tokenizer.vocab_size records the size that was used
     "data.cache",
     "data.offline",
     "trainer.log_every",

@@ -92,8 +92,16 @@ class TokenizerConfig:
 
     type: str = setting("unigram", "subword model", choices=("unigram", "bpe"))
     vocab_size: int = setting(
+        0,
+        "vocabulary size in pieces (of each vocabulary, if joint=false), an error if the text does "
+        "not support it; 0: automatic, that is max_vocab_size or the most that the text supports; "
+        "a run records the size that it uses",
+        maximum=10_000_000,
+    )
+    max_vocab_size: int = setting(
         8000,
-        "vocabulary size in pieces (of each vocabulary, if joint=false)",
+        "(vocab_size=0 only) largest automatic vocabulary size; presets set this",
+        resumable=True,
         minimum=1,
         maximum=10_000_000,
     )

@@ -40,8 +40,8 @@ class Pipeline:
         self.config, self.log, self.folder = config, log, folder
         self.report: list[str] = []
 
-    def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> None:
-        """Run all steps. Trains a tokenizer unless one is given."""
+    def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> Tokenizer:
+        """Run all steps and return the tokenizer, which is trained unless one is given."""
         held_out = {"val": list(corpus.val.pairs()), "test": list(corpus.test.pairs())}
         for split, pairs in held_out.items():
             name = HELD_OUT_NAMES[split]
@@ -70,6 +70,7 @@ class Pipeline:
         )
         report = json.dumps(self.report, ensure_ascii=False, indent=1)
         (self.folder / REPORT).write_text(report, encoding="utf-8")
+        return tokenizer
 
     def _write_annotations(self, test: PairSource, pairs: list[Pair]) -> None:
         """Check and write the annotations of the test set.

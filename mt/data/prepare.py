@@ -15,7 +15,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import sentencepiece
@@ -30,6 +30,7 @@ from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
+from mt.files import write_text
 from mt.run_folder import WORD_COUNTS, RunFolder
 
 # Of the cache folder. Raise it when the code would write other content for the same settings.
@@ -67,12 +68,17 @@ def prepare_run(config: Config, log: Log) -> PreparedData:
 
 
 def check_tokenizer_settings(folder: RunFolder, given: TokenizerConfig) -> None:
-    """Raise MTError if a run has other settings of its tokenizer, except those of sampling."""
+    """Raise MTError if a run has other settings of its tokenizer, except those of sampling.
+
+    An automatic vocabulary is that of the run.
+    """
     used = asdict(folder.read_config().data.tokenizer)
     changed = {
         name: used[name]
         for name, value in asdict(given).items()
-        if value != used[name] and name != "sampling"
+        if value != used[name]
+        and name not in ("sampling", "max_vocab_size")
+        and (name, value) != ("vocab_size", 0)
     }
     if changed:
         arguments = " ".join(
@@ -93,26 +99,17 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
     be read or no training pair is left.
     """
     corpus = load_corpus(config)
-    folder = cache_folder(config) / cache_key(config, corpus, tokenizer)
+    root = cache_folder(config)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with hold_lock(folder.with_suffix(".lock"), log):
-            if not folder.exists():
-                log(f"preparing the corpus once; it is cached in {folder}")
-                unfinished = folder.with_suffix(".unfinished")
-                shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
-                unfinished.mkdir()
-                try:
-                    Pipeline(config, log, unfinished).run(corpus, tokenizer)
-                    os.replace(unfinished, folder)
-                finally:
-                    shutil.rmtree(unfinished, ignore_errors=True)
+        root.mkdir(parents=True, exist_ok=True)
+        folder = prepare_folder(root, config, corpus, log, tokenizer)
     except OSError as error:
         raise MTError(
-            f"cannot write the prepared corpus to {folder.parent}: {error}; "
+            f"cannot write the prepared corpus to {root}: {error}; "
             "free disk space there or set data.cache"
         ) from error
     data = load_prepared(folder, [source.weight for source in corpus.train])
+    data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     for split, pairs in (("val", data.val_pairs), ("test", data.test_pairs)):
         data.report += describe_empty_sides(HELD_OUT_NAMES[split], f"data.{split}", pairs)
     data.report += [
@@ -121,6 +118,64 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
         if source.weight != 1
     ]
     return data
+
+
+def prepare_folder(
+    root: Path, config: DataConfig, corpus: RawCorpus, log: Log, tokenizer: Tokenizer | None
+) -> Path:
+    """Return the cache folder of a corpus; prepare the corpus if there is none.
+
+    If the text does not support the largest automatic vocabulary, the folder is that of the
+    vocabulary size that it supports, which is noted beside the cache folders.
+    """
+    folder = root / cache_key(config, corpus, tokenizer)
+    note = folder.with_suffix(".vocabulary")
+    automatic = not tokenizer and not config.tokenizer.vocab_size
+    with hold_lock(folder.with_suffix(".lock"), log):
+        if automatic and note.is_file() and (known := note.read_text().strip()).isdecimal():
+            return prepare_folder(root, set_vocabulary(config, int(known)), corpus, log, None)
+        if folder.exists():
+            return folder
+        log(f"preparing the corpus once; it is cached in {root}")
+        unfinished = folder.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
+        unfinished.mkdir()
+        try:
+            size = Pipeline(config, log, unfinished).run(corpus, tokenizer).vocab_size()
+            if not automatic or size == config.tokenizer.max_vocab_size:
+                os.replace(unfinished, folder)
+                return folder
+            reduced = root / cache_key(set_vocabulary(config, size), corpus, None)
+            with hold_lock(reduced.with_suffix(".lock"), log):
+                if not reduced.exists():
+                    os.replace(unfinished, reduced)
+            write_text(note, f"{size}\n")
+            return reduced
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def set_vocabulary(config: DataConfig, size: int) -> DataConfig:
+    """Return the settings with a given vocabulary size."""
+    return replace(config, tokenizer=replace(config.tokenizer, vocab_size=size))
+
+
+def record_vocabulary(config: Config, data: PreparedData) -> Config:
+    """Return the settings of a run with the vocabulary size that it uses, if it is automatic."""
+    if config.data.tokenizer.vocab_size:
+        return config
+    return replace(config, data=set_vocabulary(config.data, data.tokenizer.vocab_size()))
+
+
+def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[str]:
+    """Return a message if an automatic vocabulary is smaller than its largest size."""
+    size = tokenizer.vocab_size()
+    if config.vocab_size or size == config.max_vocab_size:
+        return []
+    return [
+        f"note: {size:,} pieces are the most that this text supports "
+        f"(data.tokenizer.max_vocab_size={config.max_vocab_size})"
+    ]
 
 
 def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
@@ -156,8 +211,12 @@ def cache_folder(config: DataConfig) -> Path:
 def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
     """Return a hash of everything that shapes the written files.
 
-    Weights and names of the sources do not affect it.
+    Weights and names of the sources do not affect it. An automatic vocabulary counts as one of the
+    largest automatic size.
     """
+    settings = asdict(config.tokenizer)
+    largest = settings.pop("max_vocab_size")
+    settings["vocab_size"] = config.tokenizer.vocab_size or largest
     given = (
         [hashlib.sha256(model).hexdigest() for model in tokenizer.serialized()]
         if tokenizer
@@ -172,7 +231,7 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
             corpus.test.fingerprint(),
         ],
         "clean": asdict(config.clean),
-        "tokenizer": [given, config.tokenizer.sampling] if given else asdict(config.tokenizer),
+        "tokenizer": [given, config.tokenizer.sampling] if given else settings,
         "max_pieces": config.max_pieces,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]

@@ -8,6 +8,7 @@ here; `mt.data.cleaning.normalise` replaces it.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -18,7 +19,12 @@ import sentencepiece
 
 from mt.config.schema import TokenizerConfig
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
-from mt.data.tokenizer_training import reservoir_sample, train_sentencepiece
+from mt.data.tokenizer_training import (
+    VocabularyTooLarge,
+    VocabularyTooSmall,
+    reservoir_sample,
+    train_sentencepiece,
+)
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
 from mt.files import atomic_write
@@ -48,17 +54,40 @@ class Tokenizer:
         """Train on a sample of the lines of both sides.
 
         `src` and `tgt` restart their lines at each call. At most `config.train_lines` lines, both
-        sides together, are sampled and held in memory. Raises MTError if the text does not support
-        the vocabulary.
+        sides together, are sampled and held in memory. An automatic vocabulary is reduced to the
+        size that the text supports; of separate vocabularies, both to the smaller size. Raises
+        MTError if the text does not support a vocabulary of the given size.
         """
+        count = config.train_lines if config.joint else max(1, config.train_lines // 2)
+        sides: dict[str, Callable[[], Iterable[str]]] = {
+            "the source text": src,
+            "the target text": tgt,
+        }
         if config.joint:
-            lines = reservoir_sample(chain(src(), tgt()), config.train_lines, seed)
-            return cls(train_sentencepiece(lines, config))
-        size = max(1, config.train_lines // 2)
-        models = (
-            train_sentencepiece(reservoir_sample(side(), size, seed), config) for side in (src, tgt)
-        )
-        return cls(*models)
+            sides = {"the text of both sides": lambda: chain(src(), tgt())}
+        size, reason = config.vocab_size or config.max_vocab_size, ""
+        while True:
+            try:
+                sized = dataclasses.replace(config, vocab_size=size)
+                models = (
+                    train_sentencepiece(reservoir_sample(lines(), count, seed), sized, name)
+                    for name, lines in sides.items()
+                )
+                return cls(*models)
+            except VocabularyTooLarge as error:
+                if config.vocab_size or error.largest >= size:
+                    raise
+                size, reason = (
+                    error.largest,
+                    f"{error.side} supports at most {error.largest} pieces",
+                )
+            except VocabularyTooSmall as error:
+                if not reason:
+                    raise
+                raise MTError(
+                    f"no vocabulary size fits both sides: {reason}, too few for the characters of "
+                    "the other side; set data.tokenizer.joint=true"
+                ) from error
 
     def encode(self, text: str, side: str = "src") -> list[int]:
         """Return the ids of the pieces of a text."""

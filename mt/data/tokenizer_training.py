@@ -19,15 +19,34 @@ from mt.errors import MTError
 
 # SentencePiece splits its sums by thread, so another number gives another vocabulary.
 TRAINING_THREADS = 8
+# Pieces of every vocabulary: the special tokens and the bytes.
+FIXED_PIECES = 4 + 256
 
 
-def train_sentencepiece(lines: list[str], config: TokenizerConfig) -> bytes:
+class VocabularyTooLarge(MTError):
+    """The text does not support a vocabulary of this size; `largest` is one that it does."""
+
+    def __init__(self, size: int, side: str, largest: int) -> None:
+        super().__init__(
+            f"{side} is too small for data.tokenizer.vocab_size={size}: it supports at most "
+            f"{largest} pieces; set data.tokenizer.vocab_size={largest} or less, "
+            "or 0 for the most that it supports"
+        )
+        self.side, self.largest = side, largest
+
+
+class VocabularyTooSmall(MTError):
+    """A vocabulary of this size has no room for the characters of the text."""
+
+
+def train_sentencepiece(lines: list[str], config: TokenizerConfig, side: str = "the text") -> bytes:
     """Train SentencePiece and return the serialised model, the same for the same lines.
 
-    Raises MTError if the text does not support the configured vocabulary.
+    `side` says in errors which text this is. Raises VocabularyTooLarge if the text does not support
+    `config.vocab_size`, which must not be 0, and VocabularyTooSmall if it needs a larger one.
     """
     if not any(lines):
-        raise MTError("there is no text to train the tokenizer on")
+        raise MTError(f"there is no text to train the tokenizer on: {side} is empty")
     settings = {
         "model_type": config.type,
         "vocab_size": config.vocab_size,
@@ -47,7 +66,7 @@ def train_sentencepiece(lines: list[str], config: TokenizerConfig) -> bytes:
     }
     result = _run_process(lines, settings)
     if isinstance(result, str):
-        raise MTError(_explain(result, config))
+        raise _explain(result, config, side)
     return result
 
 
@@ -78,22 +97,23 @@ def _run_process(lines: list[str], settings: dict[str, Any]) -> bytes | str:
                 process.stdin.close()
 
 
-def _explain(message: str, config: TokenizerConfig) -> str:
-    """Translate an error message of SentencePiece into a hint at what to do."""
-    too_large = re.search(r"set it to a value <= (\d+)", message)
-    if too_large:
-        return (
-            f"the text is too small for data.tokenizer.vocab_size={config.vocab_size}: "
-            f"it supports at most {too_large[1]}; "
-            f"set data.tokenizer.vocab_size={too_large[1]} or less"
-        )
+def _explain(message: str, config: TokenizerConfig, side: str) -> MTError:
+    """Return an error for a message of SentencePiece, which speaks of its source files."""
+    size = config.vocab_size
+    if too_large := re.search(r"set it to a value <= (\d+)", message):
+        return VocabularyTooLarge(size, side, int(too_large[1]))
     too_small = re.search(r"smaller than required_chars\. \d+ vs (\d+)", message)
-    if too_small:
-        return (
-            f"data.tokenizer.vocab_size={config.vocab_size} has no room for single characters and "
-            f"bytes: set it to more than {too_small[1]}, or lower data.tokenizer.character_coverage"
+    if too_small or size < FIXED_PIECES:
+        needed = int(too_small[1]) if too_small else FIXED_PIECES + 1
+        return VocabularyTooSmall(
+            f"a vocabulary of {size} pieces has no room for the bytes and single characters of "
+            f"{side}: set data.tokenizer.vocab_size to {needed} or more, "
+            "or lower data.tokenizer.character_coverage"
         )
-    return f"cannot train the tokenizer: {message}"
+    return MTError(
+        f"SentencePiece found no vocabulary of {size} {config.type} pieces for {side}: "
+        "set another data.tokenizer.vocab_size or data.tokenizer.type"
+    )
 
 
 def reservoir_sample(lines: Iterable[str], size: int, seed: int) -> list[str]:

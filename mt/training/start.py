@@ -32,7 +32,10 @@ MAX_DIFFERENCES = 6  # settings to list in an error message
 
 
 def check_run_folder(folder: RunFolder, config: Config) -> None:
-    """Raise MTError if the directory holds a run with other settings, or something else."""
+    """Raise MTError if the directory holds a run with other settings, or something else.
+
+    An automatic vocabulary is not compared: its size is known when the text is prepared.
+    """
     if folder.path.exists() and not folder.path.is_dir():
         raise MTError(f"{folder} is a file: choose another name=... or runs_dir=...")
     if not folder.path.exists() or not any(folder.path.iterdir()):
@@ -44,6 +47,8 @@ def check_run_folder(folder: RunFolder, config: Config) -> None:
     if not folder.has_weights():
         return  # it failed before the first save, perhaps because of a setting that has changed now
     changed = differences(folder.read_config(), config)
+    if not config.data.tokenizer.vocab_size:
+        changed = [each for each in changed if each.name != "data.tokenizer.vocab_size"]
     if folder.checkpoint.exists():  # which holds a digest of the text, wherever the text is
         changed = [each for each in changed if not is_moved_path(each)]
     if changed:

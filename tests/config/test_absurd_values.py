@@ -16,7 +16,7 @@ from mt.training.start import check_memory
         ("optim.eps=1e10", "optim.eps must be >= 0 and < 1, got 10000000000.0"),
         ("data.tokenizer.sampling=5", "data.tokenizer.sampling must be >= 0 and <= 1, got 5.0"),
         ("data.tokenizer.character_coverage=2", "character_coverage must be >= 0 and <= 1"),
-        ("data.tokenizer.vocab_size=99999999999", "vocab_size must be >= 1 and <= 10,000,000"),
+        ("data.tokenizer.vocab_size=99999999999", "vocab_size must be >= 0 and <= 10,000,000"),
         ("data.train.weight=1e9", "data.train.weight must be >= 0 and <= 1,000"),
         ("+data.mix.news.weight=1e9", "data.mix.news.weight must be >= 0 and <= 1,000"),
         ("+data.mix.news.limit=-1", "data.mix.news.limit must be >= 0, got -1"),

@@ -29,9 +29,7 @@ def test_every_file_composes_and_its_model_builds(group, option):
     recurrent = ["model=rnn"] if group == "attention" and "transformer:" not in text else []
     config = compose.load_config([*recurrent, f"{group}={option}"])
     with torch.device("meta"):
-        build_model(
-            config.model, config.data.tokenizer.vocab_size, config.data.tokenizer.vocab_size
-        )
+        build_model(config.model, *[config.data.tokenizer.max_vocab_size] * 2)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mt.config.schema import TokenizerConfig
 from mt.data.cleaning import normalise
 from mt.data.sampling import SPACE
 from mt.data.tokenizer import Segmenter, Tokenizer
-from mt.data.tokenizer_training import reservoir_sample, train_sentencepiece
+from mt.data.tokenizer_training import VocabularyTooLarge, reservoir_sample, train_sentencepiece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
 
@@ -158,15 +158,16 @@ def test_a_missing_foreign_or_damaged_model_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_impossible_vocabulary_says_what_is_possible(kind: str) -> None:
-    with pytest.raises(MTError, match=r"vocab_size=8000: it supports at most (\d+); set") as error:
+    with pytest.raises(VocabularyTooLarge, match=r"=8000: it supports at most \d+ pieces") as error:
         train_sentencepiece(LINES, config(kind, vocab_size=8000))
-    largest = int(str(error.value).rsplit("=", 1)[1].split()[0])
+    largest = error.value.largest
     assert (
         Tokenizer(train_sentencepiece(LINES, config(kind, vocab_size=largest))).vocab_size()
         == largest
     )
-    with pytest.raises(MTError, match=r"vocab_size=200 .* more than"):
-        train_sentencepiece(LINES, config(kind, vocab_size=200))
+    for size in (1, 4, 200, 259):
+        with pytest.raises(MTError, match=f"vocabulary of {size} pieces has no room .* or more"):
+            train_sentencepiece(LINES, config(kind, vocab_size=size))
     with pytest.raises(MTError, match="no text"):
         train_sentencepiece(["", ""], config(kind))
 

@@ -12,7 +12,7 @@ from mt.comparison.schema.systems import FailedRun
 from mt.config.compose import load_config
 from mt.config.schema import Config, DataConfig, ModelConfig
 from mt.data.corpus import load_corpus
-from mt.data.prepare import Log, PreparedData, prepare_run
+from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
 from mt.errors import MTError, UsageError
 
 
@@ -93,6 +93,8 @@ def make_plan(
                     "settings of all variants override their difference"
                 )
     data = prepare_all(variants, log)
+    for variant in variants:
+        variant.config = record_vocabulary(variant.config, data[variant.name])
     check_comparable(spec, variants, data)
     matched = match_sizes(spec, variants, data)
     tests = [open_test(variants[0], name, own) for name, own in spec.tests.items()]
@@ -189,7 +191,8 @@ def match_sizes(
         except UsageError as error:
             raise UsageError(f"variant {variant.name}: {error}") from error
         variant.overrides = [*variant.overrides, *widths]
-        variant.config = compose(variant.name, variant.overrides)
+        config = compose(variant.name, variant.overrides)
+        variant.config = record_vocabulary(config, data[variant.name])
         variant.parameters = counter(variant)(variant.config.model)
         difference = variant.parameters / target - 1
         changes.append(f"{variant.name}: {', '.join(widths)}, {difference:+.1%} parameters")

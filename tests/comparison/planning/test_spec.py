@@ -26,7 +26,8 @@ def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> N
     sizes = {}
     for variant, own in spec.variants.items():
         config = load_config([*spec.overrides, *own, *text, *spec.budget.overrides()])
-        vocabulary = config.data.tokenizer.vocab_size
+        tokenizer = config.data.tokenizer
+        vocabulary = tokenizer.vocab_size or tokenizer.max_vocab_size
         sizes[variant] = count_parameters(config.model, vocabulary, vocabulary)
         for overrides in spec.tests.values():
             load_config([*spec.overrides, *own, *overrides])
