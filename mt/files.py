@@ -130,6 +130,12 @@ def _descriptor(path: Path) -> int | None:
         path = path.parent / os.readlink(path)
 
 
+def copy_file(source: Path, path: Path) -> None:
+    """Copy the content of a file."""
+    with atomic_write(path) as temporary:
+        shutil.copyfile(source, temporary)
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write one line per string; line breaks within a string become spaces."""
     write_text(path, "".join(" ".join(line.splitlines()) + "\n" for line in lines))

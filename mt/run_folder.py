@@ -13,17 +13,25 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from mt.checksums import Checksums
 from mt.config.schema import Config
 from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import MTError
 from mt.files import atomic_write, write_text
+from mt.tensor_files import RESTORE, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TOKENIZER = "tokenizer.model"  # of a joint vocabulary; else one for each side:
 SIDE_TOKENIZERS = {"src": "tokenizer.src.model", "tgt": "tokenizer.tgt.model"}
+# Names of the text files of the test after training, which have the same number of lines.
+TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions")
+START_AGAIN = "start the same mt-train command again, which writes it anew"
 WORD_COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}
 
 
@@ -104,9 +112,26 @@ class RunFolder:
     def test_file(self, name: str) -> Path:
         """Return the path of a text file of the test, line by line.
 
-        `name` is sources, references, hypotheses, links or constructions.
+        `name` is one of TEST_FILES.
         """
         return self.path / f"test.{name}.txt"
+
+    @property
+    def checksums(self) -> Checksums:
+        """The checksums of the files that are written once, or replaced as a whole."""
+        return Checksums(self.path)
+
+    def check(self, path: Path) -> None:
+        """Raise MTError if a file that the same mt-train command writes anew is damaged."""
+        self.checksums.check(path, START_AGAIN)
+
+    def is_test_intact(self) -> bool:
+        """Return whether the files of the test are there and as they were written."""
+        with contextlib.suppress(MTError):
+            self.read_scores()
+            texts = map(self.test_file, TEST_FILES)
+            return self.read_cost() is not None and all(map(self.checksums.matches, texts))
+        return False
 
     def is_started(self) -> bool:
         """Return whether mt-train has written to the directory."""
@@ -124,6 +149,7 @@ class RunFolder:
             )
         if not self.config.is_file():
             raise MTError(f"{self} is not a run directory: it has no {self.config.name}")
+        self.checksums.check(self.config, "restore it from a copy of the run")
         try:
             return config_from_yaml(self.config.read_text(encoding="utf-8"))
         except (MTError, UnicodeDecodeError, OSError) as error:
@@ -134,7 +160,19 @@ class RunFolder:
 
     def write_config(self, config: Config) -> None:
         """Write all settings as YAML."""
-        write_text(self.config, config_to_yaml(config))
+        with self.checksums.update(self.config):
+            write_text(self.config, config_to_yaml(config))
+
+    def read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and metadata of the model or checkpoint; raise MTError if damaged."""
+        content = read_tensors(path)
+        self.checksums.check(path, RESTORE)
+        return content
+
+    def write_tensors(self, path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Write the model or checkpoint."""
+        with self.checksums.update(path):
+            write_tensors(path, tensors, facts)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -207,7 +245,8 @@ class RunFolder:
         """Return the costs; None if the run has not ended. Raises MTError if damaged."""
         if not self.cost.is_file():
             return None
-        return _read_json(self.cost, "delete it to continue without costs")
+        self.check(self.cost)
+        return _read_json(self.cost, f"{START_AGAIN}, or delete it to continue without costs")
 
     def write_cost(self, cost: dict[str, Any]) -> None:
         """Write costs as JSON; NaN becomes null."""
@@ -215,14 +254,16 @@ class RunFolder:
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in cost.items()
         }
-        write_text(self.cost, json.dumps(known, indent=1) + "\n")
+        with self.checksums.update(self.cost):
+            write_text(self.cost, json.dumps(known, indent=1) + "\n")
 
     def read_scores(self) -> dict[str, Any]:
         """Return the test scores, in the format of `mt.evaluation.tables.to_dict`.
 
         Raises MTError if they are missing or damaged.
         """
-        return _read_json(self.scores, "start the same mt-train command again to test again")
+        self.check(self.scores)
+        return _read_json(self.scores, START_AGAIN)
 
     def write_scores(self, scores: dict[str, Any]) -> None:
         """Write the test scores as JSON."""

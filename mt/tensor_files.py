@@ -16,6 +16,7 @@ from mt.files import atomic_write
 if TYPE_CHECKING:
     from torch import Tensor
 
+RESTORE = "restore it from a copy, or delete it and start the same mt-train command again"
 FORMAT = 1  # of tensor files; newer ones are rejected, older ones must stay readable
 
 
@@ -57,6 +58,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise _damaged(path, error) from error
 
 
+def read_checksum(path: Path) -> str | None:
+    """Return the stored checksum of a tensor file; raise MTError if it is damaged.
+
+    None if an earlier version of mt, or another program, wrote the file.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            return (file.metadata() or {}).get("checksum")
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
 def count_parameters(path: Path) -> int:
     """Return the number of parameters in a tensor file; raise MTError if it is damaged."""
     try:
@@ -78,7 +91,4 @@ def _checksum(tensors: dict[str, Tensor], facts: str) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> MTError:
-    return MTError(
-        f"{path} is damaged or not a safetensors file ({error}): restore it from a copy, or delete "
-        "it and start the same mt-train command again"
-    )
+    return MTError(f"{path} is damaged or not a safetensors file ({error}): {RESTORE}")

@@ -12,7 +12,6 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import contextlib
 import dataclasses
-import shutil
 import sys
 from pathlib import Path
 
@@ -44,6 +43,7 @@ from mt.training.start import (
     make_model,
     remove_folders,
     save_environment,
+    save_vocabulary,
 )
 from mt.training.testing import test_model
 from mt.training.trainer import Trainer
@@ -79,10 +79,7 @@ def train(config: Config) -> Evaluation | None:
         resumed = trainer.resume()
         if group.is_main:
             folder.write_config(config)
-            if not resumed:
-                data.tokenizer.save(folder.path)
-                for path in data.word_counts:  # mt-compare may have no access to the cache
-                    shutil.copyfile(path, folder.path / path.name)
+            save_vocabulary(folder, data, resumed)
             save_environment(folder, data, device, group)
         failed_start.pop_all()  # from here on, the log tells what happened
         log.say(describe_training(config, model, device, group))

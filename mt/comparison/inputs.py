@@ -154,19 +154,27 @@ def _read_headline(systems: Sequence[System]) -> TestSet:
         for run in system.runs:
             folder = run.folder
             _check_same_text(first, folder, _read_sides(folder) == (sources, references))
-            lines = list(read_lines(folder.test_file("hypotheses")))
+            lines = _read_test_file(folder, "hypotheses")
             hypotheses[system.name].append(lines)
             counted[run.path] = lines
     check_line_counts(counted)
+    first.check(first.test_file("links"))
     links = read_gold_links(first.test_file("links"))
     return TestSet(HEADLINE, sources, references, hypotheses, links)
 
 
 def _read_sides(folder: RunFolder) -> tuple[list[str], list[str]]:
     return (
-        list(read_lines(folder.test_file("sources"))),
-        list(read_lines(folder.test_file("references"))),
+        _read_test_file(folder, "sources"),
+        _read_test_file(folder, "references"),
     )
+
+
+def _read_test_file(folder: RunFolder, name: str) -> list[str]:
+    """Read a text of the test of a run. Raises MTError if it is damaged."""
+    path = folder.test_file(name)
+    folder.check(path)
+    return list(read_lines(path))
 
 
 def _read_extra(

@@ -28,7 +28,7 @@ from mt.data.tokenizer_training import (
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError, UsageError
 from mt.files import atomic_write
-from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER
+from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER, RunFolder
 
 
 class Tokenizer:
@@ -135,7 +135,7 @@ class Tokenizer:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, to a folder."""
-        folder, files = Path(folder), self._files()
+        folder, files = Path(folder), self.files()
         for name, side in files.items():
             with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(self.models[side].serialized)
@@ -152,6 +152,8 @@ class Tokenizer:
         folder = Path(folder)
         joint = (folder / TOKENIZER).exists()
         names = [TOKENIZER] if joint else list(SIDE_TOKENIZERS.values())
+        for name in names:
+            RunFolder(folder).check(folder / name)
         try:
             return cls(*((folder / name).read_bytes() for name in names))
         except FileNotFoundError as error:
@@ -165,9 +167,9 @@ class Tokenizer:
 
     def serialized(self) -> list[bytes]:
         """Return the serialised model, or both models, which identify the tokenizer."""
-        return [self.models[side].serialized for side in self._files().values()]
+        return [self.models[side].serialized for side in self.files().values()]
 
-    def _files(self) -> dict[str, str]:
+    def files(self) -> dict[str, str]:
         """Return the side stored in each file."""
         if self.joint:
             return {TOKENIZER: "src"}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from mt.checksums import Checksums
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.version import __version__
 
 FORMAT_VERSION = 1  # of export.json and the files beside it; newer versions are refused
 EXPORT_FILE = "export.json"
+EXPORT_AGAIN = "export the run again"
 BACKENDS = ("ctranslate2", "onnx")
 
 
@@ -43,9 +45,20 @@ def read_export(folder: Path) -> ExportInfo:
                 f"{path} has format {record['format']}, but this version of mt reads formats up to "
                 f"{FORMAT_VERSION}: upgrade mt"
             )
-        return ExportInfo(**record)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise MTError(f"{path} cannot be read ({error}): export the run again") from error
+        info = ExportInfo(**record)
+        for field in fields(info):
+            if type(value := getattr(info, field.name)).__name__ != field.type:
+                raise ValueError(f"{field.name} must be {field.type}, got {value!r}")
+        if info.backend not in BACKENDS:
+            raise ValueError(f"backend must be {' or '.join(BACKENDS)}, got {info.backend!r}")
+        return info
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise MTError(f"{path} cannot be read ({error}): {EXPORT_AGAIN}") from error
+
+
+def check_export(folder: Path) -> None:
+    """Raise MTError if a file of an export folder was damaged or replaced."""
+    Checksums(folder).check_all(EXPORT_AGAIN)
 
 
 def is_export(folder: Path) -> bool:

@@ -14,7 +14,13 @@ from mt.config.schema import Config
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import check_integer, describe
 from mt.decoding.engines.engine import Engine
-from mt.decoding.export_folder import BACKENDS, find_export, read_export, resolve_backend
+from mt.decoding.export_folder import (
+    BACKENDS,
+    check_export,
+    find_export,
+    read_export,
+    resolve_backend,
+)
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
@@ -24,7 +30,6 @@ from mt.models.packed import can_pack, pack
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors
 
 
 @dataclass
@@ -50,7 +55,7 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
             f"{folder} has no {folder.model.name}, which is written at the first validation: "
             "start the same mt-train command again, which also restores a lost one from last/"
         )
-    tensors, facts = read_tensors(folder.model)
+    tensors, facts = folder.read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)
     model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
     load_parameters(model, tensors, folder.model)
@@ -154,8 +159,9 @@ def load_export(
             "--backend pytorch"
         )
     folder = find_export(paths[0], backend)
-    config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
     info = read_export(folder)
+    check_export(folder)
+    config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
     # The libraries are optional, so each is imported only if it is used.
     engine: Engine
     if backend == "onnx":

@@ -46,6 +46,8 @@ def read_stored_test_set(run: RunFolder) -> EvaluationSet | None:
     paths = {name: run.test_file(name) for name in names if run.test_file(name).is_file()}
     if not {"sources", "references"} <= set(paths):
         return None
+    for path in paths.values():
+        run.check(path)
     files = dict(zip(paths, read_parallel(list(map(str, paths.values()))), strict=True))
     return EvaluationSet(
         files["sources"], [files["references"]], files.get("links"), files.get("constructions")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from mt.checksums import Checksums
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
@@ -86,6 +87,7 @@ def _write_folder(
         shutil.copyfile(run.folder.config, RunFolder(part).config)
         run.tokenizer.save(part)
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
+        Checksums(part).add_all()
         if folder.exists():
             shutil.rmtree(folder)
         part.rename(folder)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from mt.errors import MTError
 from mt.models.weights import load_parameters, model_tensors
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors, write_tensors
 from mt.training.optim import CombinedOptimizer
 
 # Values of a run that was started by a version of mt that did not store them: not known.
@@ -66,7 +65,7 @@ def save_checkpoint(
         tensors |= {
             f"optimizer.{key}.{name}": value for key, value in optimizer.state(parameter).items()
         }
-    write_tensors(folder.checkpoint, tensors, asdict(state))
+    folder.write_tensors(folder.checkpoint, tensors, asdict(state))
 
 
 @torch.no_grad()
@@ -81,7 +80,7 @@ def load_checkpoint(
     Raises MTError if the file is damaged or from an incompatible version.
     """
     path = folder.checkpoint
-    tensors, facts = read_tensors(path)
+    tensors, facts = folder.read_tensors(path)
     weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     load_parameters(model, weights, path)
     values = UNKNOWN_VALUES | {OLD_NAMES.get(name, name): value for name, value in facts.items()}
@@ -118,7 +117,7 @@ def replace_model(folder: RunFolder, model: nn.Module, state: TrainingState, wri
     )
     state.best, state.best_loss, state.best_step = None, math.nan, state.step
     if write:
-        write_tensors(folder.model, model_tensors(model), asdict(state))
+        folder.write_tensors(folder.model, model_tensors(model), asdict(state))
     return warning
 
 

@@ -18,11 +18,11 @@ from mt.data.prepare import PreparedData
 from mt.device import device_name, keep_freed_memory, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
+from mt.files import copy_file
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
-from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors
+from mt.run_folder import WORD_COUNTS, RunFolder
 from mt.training.distributed import ProcessGroup
 from mt.training.trainer import Trainer, seed_everything
 
@@ -69,10 +69,11 @@ def is_moved_path(difference: Difference) -> bool:
 
 def is_finished(trainer: Trainer, folder: RunFolder, config: Config) -> bool:
     """Return whether the budget is spent, and the best model is tested with the same beam."""
-    state, cost = trainer.state, folder.read_cost()
+    state = trainer.state
     spent = trainer.budget.fraction_spent(state) >= 1 and state.validated == state.step
-    if not spent or cost is None or not (folder.scores.is_file() and folder.model.is_file()):
+    if not (spent and folder.is_test_intact() and folder.model.is_file()):
         return False
+    cost = folder.read_cost() or {}
     return (cost.get("steps"), cost.get("test_beam")) == (state.step, config.trainer.test_beam)
 
 
@@ -95,7 +96,8 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     seed_everything(config.seed)
     model = build_model(config.model, *sizes)
     if config.trainer.init_from:
-        tensors, _ = read_tensors(RunFolder.at(config.trainer.init_from).model)
+        folder = RunFolder.at(config.trainer.init_from)
+        tensors, _ = folder.read_tensors(folder.model)
         load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
     return model.to(device)
 
@@ -127,6 +129,20 @@ def describe_training(
     precision = resolve_precision(device, config.trainer.precision)
     families = f"{config.model.encoder} to {config.model.decoder}"
     return f"{families}, {parameters:,} parameters, on {name}{ranks}, {precision}"
+
+
+def save_vocabulary(folder: RunFolder, data: PreparedData, resumed: bool) -> None:
+    """Write the tokenizer and the word counts; in a resumed run only if they are damaged or lost.
+
+    The word counts are for mt-compare, which may have no access to the cache.
+    """
+    paths = [folder.path / name for name in (*data.tokenizer.files(), *WORD_COUNTS.values())]
+    if resumed and all(path.is_file() and folder.checksums.matches(path) for path in paths):
+        return
+    with folder.checksums.update(*paths):
+        data.tokenizer.save(folder.path)
+        for path in data.word_counts:
+            copy_file(path, folder.path / path.name)
 
 
 def save_environment(

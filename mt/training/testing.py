@@ -72,9 +72,10 @@ def test_model(
         constructions=constructions,
         alignment=alignment,
     )
-    for name, lines in columns.items():
-        write_lines(folder.test_file(name), lines)
-    folder.write_scores(to_dict(evaluation))
+    with folder.checksums.update(folder.scores, *map(folder.test_file, columns)):
+        for name, lines in columns.items():
+            write_lines(folder.test_file(name), lines)
+        folder.write_scores(to_dict(evaluation))
     print(text_table(evaluation), flush=True)
     return evaluation, seconds
 

@@ -30,7 +30,6 @@ from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder
 from mt.signals import note_signals
-from mt.tensor_files import write_tensors
 from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
 from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
@@ -227,7 +226,8 @@ class Trainer:
             self.reporter.report_validation(scores, verdict, self.model.monitored_values())
             if improved and self.group.is_main:
                 facts = {**asdict(state), "bleu": scores.bleu, "loss": scores.loss}
-                write_tensors(self.folder.model, model_tensors(self.model), facts)
+                tensors = model_tensors(self.model)
+                self.folder.write_tensors(self.folder.model, tensors, facts)
         self._save()
         self._synchronise()
         self.reporter.restart()

@@ -59,3 +59,24 @@ def test_a_validation_that_is_repeated_stands_once(tiny_run, tmp_path: Path, mon
     lines = [json.loads(line) for line in RunFolder(folder).metrics.read_text().splitlines()]
     assert [r["step"] for r in lines if r["kind"] == "val"] == [2]
     assert len(read_records(folder, "val")) == 1
+
+
+def test_the_same_command_writes_damaged_files_anew(tiny_run, tmp_path: Path) -> None:
+    overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=1"]
+    run_training(overrides)
+    folder = RunFolder.at(tmp_path / "runs" / "tiny")
+    paths = [
+        folder.path / "tokenizer.model", folder.path / "words.tgt.json",
+        folder.test_file("hypotheses"), folder.test_file("references"), folder.scores,
+    ]  # fmt: skip
+    before = [path.read_bytes() for path in paths]
+    assert run_training(overrides) is None, "nothing is damaged: the run is finished"
+    for path, content in zip(paths, before, strict=True):
+        path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+        with pytest.raises(MTError, match=f"{path.name} has changed .* same mt-train command"):
+            folder.check(path)
+    with pytest.raises(MTError, match=r"tokenizer\.model has changed"):
+        load_run(folder.path, torch.device("cpu"))
+    assert run_training(overrides) is not None
+    assert [path.read_bytes() for path in paths] == before
+    assert run_training(overrides) is None

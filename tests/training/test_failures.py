@@ -32,9 +32,15 @@ def template(tmp_path_factory):
 def trained(template, tmp_path):
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     run = tmp_path / "runs" / "tiny"
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace(str(template), str(tmp_path)))
+    edit_config(run, lambda text: text.replace(str(template), str(tmp_path)))
     return run
+
+
+def edit_config(folder, edit):
+    """Change config.yaml as a version of mt that wrote it so would have done."""
+    run = RunFolder.at(folder)
+    with run.checksums.update(run.config):
+        run.config.write_text(edit(run.config.read_text()))
 
 
 def test_a_run_with_other_settings_is_not_continued(tiny_run, trained):
@@ -67,13 +73,11 @@ def write_model_of_a_newer_version(folder):
 
 
 def change_model_settings(folder):
-    text = (folder / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(text.replace("ff_dim: 256", "ff_dim: 128"))
+    edit_config(folder, lambda text: text.replace("ff_dim: 256", "ff_dim: 128"))
 
 
 def add_unknown_setting(folder):
-    with open(folder / "config.yaml", "a") as file:
-        file.write("quantum: true\n")
+    edit_config(folder, lambda text: text + "quantum: true\n")
 
 
 @pytest.mark.parametrize(

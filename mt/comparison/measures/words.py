@@ -14,7 +14,7 @@ from mt.comparison.schema.scores import FrequencyBand, WordResult
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import ComparisonInput, System, TestSet
 from mt.data.word_counts import load_counts
-from mt.run_folder import WORD_COUNTS
+from mt.run_folder import WORD_COUNTS, RunFolder
 
 TrainingCounts = dict[str, Counter[str]]  # "src" and "tgt" -> word -> count
 
@@ -157,6 +157,9 @@ def training_counts(systems: Sequence[System]) -> tuple[TrainingCounts | None, l
             " function words are those of the references"
         ]
     first = with_counts[0]
+    for folder in with_counts:
+        for name in WORD_COUNTS.values():
+            RunFolder(folder).check(folder / name)
     texts = {(folder / WORD_COUNTS["tgt"]).read_bytes() for folder in with_counts}
     notes = []
     if len(texts) > 1:

@@ -44,10 +44,9 @@ class PlannedRun:
             return False
         # The beam of the test is in cost.json, which is written after the test; config.yaml has
         # the beam of the last start.
-        try:
-            cost = folder.read_cost()
-        except MTError:
+        if not folder.is_test_intact():
             return False
+        cost = folder.read_cost()
         return (
             cost is not None
             and cost.get("test_beam") == get_setting(self.config, TEST_BEAM)

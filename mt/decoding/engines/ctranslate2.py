@@ -19,6 +19,7 @@ from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.engines.engine import Sources, no_attention_error
+from mt.decoding.export_folder import EXPORT_AGAIN
 from mt.decoding.options import SearchOptions
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import FORBIDDEN_TOKENS, Hypothesis
@@ -66,8 +67,9 @@ class CTranslate2Engine:
                 inter_threads=torch.get_num_threads(),
                 intra_threads=1,
             )
-        except (RuntimeError, ValueError) as error:
-            raise MTError(f"CTranslate2 cannot load {folder}: {error}") from error
+        except (RuntimeError, ValueError, MemoryError) as error:
+            reason = " ".join(str(error).split())
+            raise MTError(f"CTranslate2 cannot load {folder} ({reason}): {EXPORT_AGAIN}") from error
 
     @property
     def models(self) -> list[Seq2Seq]:

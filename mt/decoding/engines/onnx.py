@@ -14,6 +14,7 @@ from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import PAD
 from mt.decoding.engines.engine import SearchEngine, no_attention_error
+from mt.decoding.export_folder import EXPORT_AGAIN
 from mt.decoding.scoring import PairScore
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import MTError, UsageError
@@ -42,8 +43,22 @@ class OnnxModel:
             # For each tensor of the cache the initial shape of a row, filled with zeros, or None if
             # the encoder computes its initial value.
             self.cache_shapes: list[list[int] | None] = state["cache"]
-        except (OSError, ValueError, KeyError) as error:
-            raise MTError(f"{path} cannot be read ({error}): export the run again") from error
+            self._check_graphs()
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise MTError(f"{path} cannot be read ({error}): {EXPORT_AGAIN}") from error
+
+    def _check_graphs(self) -> None:
+        """Raise ValueError or TypeError if the graphs do not have the tensors of the state."""
+        memory, cache = range(self.memory_size), range(len(self.cache_shapes))
+        for shape in self.cache_shapes:
+            if shape is not None:
+                torch.empty(0, *shape)
+        names = {"tokens", "step", *(f"memory_{i}" for i in memory), *(f"cache_{i}" for i in cache)}
+        sizes = len(self.encoder.outputs), len(self.decoder.outputs)
+        expected = len(memory) + self.cache_shapes.count(None), 1 + len(cache)
+        inputs = {*self.decoder.inputs} <= names and {*self.encoder.inputs} <= {"source", "mask"}
+        if sizes != expected or not inputs:
+            raise ValueError(f"{ENCODER_FILE} and {STEP_FILE} have other tensors")
 
     def encode(self, source: Tensor, mask: Tensor) -> list[Tensor]:
         """Encode source ids [B, S] with mask [B, S] bool.
@@ -87,13 +102,21 @@ class Graph:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the exceptions of onnxruntime have no common base class
-            raise MTError(f"onnxruntime cannot load {path}: {error}") from error
+            raise self._error("load", error) from error
+        self.outputs = [value.name for value in self.session.get_outputs()]
         self.inputs = [value.name for value in self.session.get_inputs()]
 
     def __call__(self, tensors: dict[str, Tensor]) -> list[Tensor]:
         """Run the graph on named tensors. Those that the graph does not use are ignored."""
-        outputs = self.session.run(None, {name: tensors[name].numpy() for name in self.inputs})
-        return [torch.from_numpy(array) for array in outputs]
+        inputs = {name: tensors[name].numpy() for name in self.inputs}
+        try:
+            return [torch.from_numpy(array) for array in self.session.run(None, inputs)]
+        except Exception as error:
+            raise self._error("run", error) from error
+
+    def _error(self, verb: str, error: Exception) -> MTError:
+        reason = " ".join(str(error).split())
+        return MTError(f"onnxruntime cannot {verb} {self.path} ({reason}): {EXPORT_AGAIN}")
 
 
 class OnnxEngine(SearchEngine):
