@@ -39,7 +39,7 @@ from mt.training.selection import criterion
 from mt.training.start import (
     check_run_folder,
     describe_training,
-    is_finished,
+    finished_scores,
     make_model,
     remove_folders,
     save_environment,
@@ -70,7 +70,8 @@ def train(config: Config) -> Evaluation | None:
             failed_start.callback(remove_folders, new_folders)
         data = prepare_run(config, log.say)
         config = record_vocabulary(config, data)
-        check_run_folder(folder, config)
+        if not folder.checkpoint.exists():  # else the digest of the text is compared
+            check_run_folder(folder, config)
         for line in data.report:
             log.say(line)
         model = make_model(config, data, device)
@@ -85,12 +86,13 @@ def train(config: Config) -> Evaluation | None:
         log.say(describe_training(config, model, device, group))
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
-            if had_model and is_finished(trainer, folder, config):
-                limit = trainer.budget.limit_reached(trainer.state)
+            if had_model and (scores := finished_scores(trainer, folder, config)):
                 log.say(
-                    f"{folder} is finished and tested: it {limit}, and its scores are in "
+                    f"{folder} is finished and tested: {trainer.stop_reason()}. Its scores are in "
                     f"{folder.scores}. Raise the limit to train on, or choose another name=..."
                 )
+                if group.is_main:
+                    print(scores, flush=True)
                 group.close()
                 return None
         state = trainer.fit()

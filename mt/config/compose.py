@@ -21,7 +21,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.hydra_files import read_settings, register
+from mt.config import corpus_name, hydra_files
+from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text
 from mt.config.presets import collect_folders, config_dir, find_option, groups, own_folders
 from mt.config.schema import Config, SplitConfig, fields, keys
@@ -30,7 +31,8 @@ from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
 
 ConfigStore.instance().store(name="schema", node=Config)
-register()
+hydra_files.register()
+corpus_name.register()
 
 
 def load_config(overrides: list[str]) -> Config:

@@ -130,7 +130,12 @@ class TokenizerConfig:
 class DataConfig:
     """The parallel text."""
 
-    name: str = setting("files", "short name of the data, used in the default run name")
+    name: str = setting(
+        "files",
+        "short name of the data, used in the default run name; for data=files and data=hub, from "
+        "the name of the training text",
+        resumable=True,
+    )
     src_lang: str = setting("src", "source language code, such as en")
     tgt_lang: str = setting("tgt", "target language code, such as de; selects BLEU's tokenizer")
     reverse: bool = setting(

@@ -74,13 +74,23 @@ def load_checkpoint(
     model: nn.Module,
     optimizer: CombinedOptimizer,
     average: dict[str, Tensor],
+    data_hash: str,
 ) -> TrainingState:
     """Load a checkpoint into model, optimizer and average; return the training state.
 
-    Raises MTError if the file is damaged or from an incompatible version.
+    Raises MTError if the file is damaged or from an incompatible version, or if the run was trained
+    on other text than that of `data_hash`, whose vocabulary may have another size.
     """
     path = folder.checkpoint
     tensors, facts = folder.read_tensors(path)
+    if facts.get("data_hash", data_hash) != data_hash:
+        raise MTError(
+            f"{folder} was trained on different prepared text: its files have changed "
+            "(a corpus that has grown?), or the largest vocabulary, or the versions of "
+            "sentencepiece or Python. To keep it and train another run on this text, choose "
+            f"another name=...; to start that from its weights, add trainer.init_from={folder}; "
+            "to continue it, restore its text"
+        )
     weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     load_parameters(model, weights, path)
     values = UNKNOWN_VALUES | {OLD_NAMES.get(name, name): value for name, value in facts.items()}

@@ -67,14 +67,24 @@ def is_moved_path(difference: Difference) -> bool:
     return is_path and bool(difference.before) and bool(difference.after)
 
 
-def is_finished(trainer: Trainer, folder: RunFolder, config: Config) -> bool:
-    """Return whether the budget is spent, and the best model is tested with the same beam."""
+def finished_scores(trainer: Trainer, folder: RunFolder, config: Config) -> str:
+    """Return the test scores of a run in one line; empty if it is not finished.
+
+    It is if its budget is spent or its patience has run out, and the best model was tested with the
+    same beam.
+    """
     state = trainer.state
-    spent = trainer.budget.fraction_spent(state) >= 1 and state.validated == state.step
-    if not (spent and folder.is_test_intact() and folder.model.is_file()):
-        return False
+    over = trainer.is_over() and state.validated == state.step
+    if not (over and folder.is_test_intact() and folder.model.is_file()):
+        return ""
     cost = folder.read_cost() or {}
-    return (cost.get("steps"), cost.get("test_beam")) == (state.step, config.trainer.test_beam)
+    if (cost.get("steps"), cost.get("test_beam")) != (state.step, config.trainer.test_beam):
+        return ""
+    try:
+        scores = folder.read_scores()["scores"].values()
+        return "  ".join(f"{score['name']} {score['value']:.2f}" for score in scores)
+    except (MTError, KeyError, TypeError, ValueError, AttributeError):
+        return ""  # the file is damaged
 
 
 def remove_folders(folders: Sequence[Path]) -> None:

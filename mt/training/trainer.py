@@ -79,13 +79,9 @@ class Trainer:
         """Load the last checkpoint if there is one; return whether there was."""
         has_checkpoint = self.folder.checkpoint.exists()
         if has_checkpoint:
-            state = load_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow)
-            if state.data_hash != self.data.hash:
-                raise MTError(
-                    f"{self.folder} was trained on different prepared text: its files, or the "
-                    "versions of sentencepiece or Python, have changed; restore them, or choose "
-                    "another name=..."
-                )
+            state = load_checkpoint(
+                self.folder, self.model, self.optimizer, self.average.shadow, self.data.hash
+            )
             if self.budget.flops and math.isnan(state.flops):
                 raise MTError(
                     f"{self.folder} was started by a version of mt that did not count "
@@ -137,7 +133,7 @@ class Trainer:
                         state.minutes = self.clock.minutes
                         self._stop()
                     last_save = last_validation = state.minutes
-                if self._is_over():
+                if self.is_over():
                     if self.signals:
                         self._stop()
                     break
@@ -158,7 +154,7 @@ class Trainer:
                 if save:
                     self._save()
                     last_save = state.minutes
-        self.log.say(f"training ends: {self._stop_reason()}")
+        self.log.say(f"training ends: {self.stop_reason()}")
         return state
 
     def _train_step(self, step: Step, batches: list[Batch]) -> None:
@@ -218,7 +214,7 @@ class Trainer:
             self.model.train()
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
-            is_last, before = self._is_over(), state.minutes
+            is_last, before = self.is_over(), state.minutes
             self._synchronise()
             if not is_last:  # else the budget, which keeps this time, would no longer be spent
                 state.validation_minutes = state.minutes - before
@@ -269,19 +265,20 @@ class Trainer:
         """Return whether a validation is due; `last_validation` is in minutes of training."""
         state, config = self.state, self.config.trainer
         late = config.val_minutes and state.minutes - last_validation >= config.val_minutes
-        due = self._is_over() or late or self._at_interval(config.val_every)
+        due = self.is_over() or late or self._at_interval(config.val_every)
         return bool(due and state.step and state.validated != state.step)
 
     def _at_interval(self, interval: int) -> bool:
         return interval > 0 and self.state.step % interval == 0
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
         """Return whether the budget is spent or the patience has run out."""
         patience = self.config.trainer.patience
         out_of_patience = bool(patience and self.state.validations_since_best >= patience)
         return self.budget.fraction_spent(self.state) >= 1 or out_of_patience
 
-    def _stop_reason(self) -> str:
+    def stop_reason(self) -> str:
+        """Return a message that says why training is over."""
         state = self.state
         if self.budget.fraction_spent(state) >= 1:
             return self.budget.limit_reached(state)

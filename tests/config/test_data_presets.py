@@ -8,10 +8,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from helpers import ROOT
+from mt.config import corpus_name
 from mt.config.schema import Config
 from mt.data.sources import source_kinds
 
 CONFIGS = ROOT / "configs" / "data"
+corpus_name.register()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

@@ -100,9 +100,11 @@ def test_a_run_records_the_size_continues_with_it_and_is_tuned_with_it(
     assert size == Tokenizer.load(folder.path).vocab_size() < 8000
     run_training([*overrides, "trainer.max_steps=2"])
     run_training([*overrides, "trainer.max_steps=3", f"data.tokenizer.vocab_size={size}"])
-    for other in ("vocab_size=350", "max_vocab_size=350"):
-        with pytest.raises(MTError, match=f"vocab_size was {size}, now 350"):
-            run_training([*overrides, "trainer.max_steps=4", f"data.tokenizer.{other}"])
+    for other, message in (("", f"vocab_size was {size}, now 400"), ("max_", "largest vocabulary")):
+        with pytest.raises(MTError, match=message):
+            run_training(
+                [*overrides, "trainer.max_steps=4", f"data.tokenizer.{other}vocab_size=400"]
+            )
     tune = [*overrides, "trainer.max_steps=1", "name=tuned", f"trainer.init_from={folder}"]
     run_training(tune)
     tuned = RunFolder.at(tmp_path / "runs" / "tuned")

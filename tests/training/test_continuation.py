@@ -14,14 +14,19 @@ from mt.run_folder import RunFolder
 
 def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.test_beam=1"]
-    assert run_training(overrides)
+    first = run_training(overrides)
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
     written = folder.scores.stat().st_mtime_ns
     capsys.readouterr()
 
     # At its limit: it says so instead of testing again.
     assert run_training(overrides) is None
-    assert "is finished and tested: it reached trainer.max_steps=2" in capsys.readouterr().err
+    output, bleu = capsys.readouterr(), first.scores["bleu"].value
+    assert "is finished and tested: reached trainer.max_steps=2" in output.err
+    assert (
+        output.out
+        == f"BLEU {bleu:.2f}  chrF2 {folder.read_scores()['scores']['chrf']['value']:.2f}\n"
+    )
     assert folder.scores.stat().st_mtime_ns == written
 
     # The same text at another path is accepted, and another text is not.
@@ -29,10 +34,35 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     moved = [o.replace(f"{tmp_path}/t", f"{tmp_path}/moved/t") for o in overrides]
     assert moved != overrides and run_training(moved) is None
     (tmp_path / "moved" / "train.src").write_text("x\n" * 60, encoding="utf-8")
-    with pytest.raises(MTError, match="different prepared text"):
+    with pytest.raises(MTError, match="a corpus that has grown.* name=.*trainer.init_from="):
         run_training(moved)
 
     # Other settings: harmless ways are named, deleting is not.
     with pytest.raises(MTError, match=r"optim.lr was .*name=.*trainer.init_from=") as error:
         run_training([*overrides, "optim.lr=1e-4"])
     assert "delete" not in str(error.value)
+
+
+def test_a_run_that_patience_has_ended_is_not_tested_again(
+    tiny_run, tmp_path: Path, capsys
+) -> None:
+    overrides = [
+        *tiny_run(60),
+        "model/size=tiny",
+        "optim.lr=0",
+        "optim.warmup=0",
+        "trainer.val_every=1",
+        "trainer.max_steps=9",
+        "trainer.patience=1",
+        "trainer.test_beam=1",
+    ]
+    assert run_training(overrides)
+    capsys.readouterr()
+    assert run_training(overrides) is None
+    output = capsys.readouterr()
+    assert "is finished and tested: no improvement by" in output.err
+    assert output.out.startswith("BLEU ")
+    # Damaged scores are written again.
+    scores = RunFolder.at(tmp_path / "runs" / "tiny").scores
+    scores.write_text("[]", encoding="utf-8")
+    assert run_training(overrides) and "BLEU" in scores.read_text(encoding="utf-8")
