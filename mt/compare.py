@@ -19,8 +19,8 @@ from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.planning.arguments import Request, help_text, parse_arguments
 from mt.comparison.planning.hydra_launcher import check_launcher
 from mt.comparison.planning.jobs import train_all
-from mt.comparison.planning.overview import format_plan
-from mt.comparison.planning.plan import PlanOutcome, make_plan, plan_outcome
+from mt.comparison.planning.overview import format_choices, format_plan
+from mt.comparison.planning.plan import PlanOutcome, make_plan, plan_outcome, plan_runs
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.report.markdown import printed_report
 from mt.comparison.report.write import write_report
@@ -73,7 +73,12 @@ def train_missing(request: Request) -> PlanOutcome | None:
         print(format_plan(plan), flush=True)
         return None
     say(format_plan(plan))
-    outcome = plan_outcome(plan, train_all(plan.missing(), request.launcher))
+    failed_trials = train_all(plan.missing_trials(), request.launcher)
+    if spec.tune:
+        plan_runs(plan)
+        say(format_choices(plan))
+    failed = train_all(plan.missing(), request.launcher)
+    outcome = plan_outcome(plan, failed, failed_trials)
     if outcome.baseline not in outcome.systems:
         raise MTError(
             f"no run of the baseline {outcome.baseline} is finished: {describe_failures(outcome)}; "
@@ -107,6 +112,7 @@ def compare(request: Request, outcome: PlanOutcome | None) -> Results:
             budget=outcome.budget,
             match_parameters=outcome.matched,
             failed=outcome.failed,
+            tuning=outcome.tuning,
         )
     if config.runs:
         return compute(read_runs(config.runs), config.baseline)

@@ -53,7 +53,7 @@ from mt.version import __version__
 def train(config: Config) -> Evaluation | None:
     """Train a model, or continue an interrupted run, and test the best weights.
 
-    Returns the test scores; None on ranks other than the first.
+    Returns the test scores; None without a test, and on ranks other than the first.
     """
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
@@ -103,8 +103,11 @@ def train(config: Config) -> Evaluation | None:
         group.close()
         if not group.is_main:
             return None
-        evaluation, seconds = test_model(config, data, folder, log)
         beam = config.trainer.test_beam
+        if not config.trainer.test:
+            save_cost(folder, model, state, device, 0, 0.0, beam)
+            return None
+        evaluation, seconds = test_model(config, data, folder, log)
         save_cost(folder, model, state, device, evaluation.sentences, seconds, beam)
         return evaluation
 

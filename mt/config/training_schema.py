@@ -130,6 +130,9 @@ class TrainerConfig:
         "run directory to take initial weights and the tokenizer from, for fine-tuning; "
         "data.tokenizer must be as in that run, except sampling",
     )
+    test: bool = setting(
+        True, "test the best model when training ends, on data.test", resumable=True
+    )
     test_beam: int = setting(
         5, "beam size in the test after training", resumable=True, minimum=1, maximum=1000
     )

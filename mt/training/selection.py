@@ -24,7 +24,7 @@ def update_best(state: TrainingState, scores: ValidationScores, metric: str, war
     """
     state.validated = state.step
     value = scores.loss if metric == "loss" else reliable_bleu(scores)
-    if state.best is None or _rank(value, scores.loss, metric) > _rank(
+    if state.best is None or rank(value, scores.loss, metric) > rank(
         state.best, state.best_loss, metric
     ):
         state.best, state.best_loss = value, scores.loss
@@ -53,7 +53,7 @@ def describe_criterion(state: TrainingState, metric: str) -> str:
     return f"loss, because BLEU is below {MIN_BLEU:g} or rests on < {MIN_MATCHES} matching 4-grams"
 
 
-def _rank(value: float, loss: float, metric: str) -> tuple[float, float]:
+def rank(value: float, loss: float, metric: str) -> tuple[float, float]:
     """Return a key that is higher for better validations."""
     # Unknown in checkpoints of earlier versions, and NaN if no validation pair has a loss.
     loss = math.inf if math.isnan(loss) else loss

@@ -78,6 +78,17 @@ class CompareConfig:
     budget: RunBudget | None = setting(
         None, f"(training only) limit of each run; set one of {BUDGET_KEYS}"
     )
+    tune: Any = setting(
+        None,
+        "(training only) values to try for each variant, with a run of the same budget for each "
+        "combination; validation chooses: '{optim.lr: [1e-3,2e-3], model.dropout: [0,0.1]}'",
+    )
+    trials: Any = setting(
+        None, "(training only) number of random combinations of tune to try; 0: all"
+    )
+    trial_seed: Any = setting(
+        None, "(training only) seed of the trials, which must be none of the seeds of the runs"
+    )
     match_parameters: Any = setting(
         None, "(training only) true: choose widths that match the baseline's number of parameters"
     )
@@ -125,12 +136,18 @@ TRAINING_KEYS = (
     "variants",
     "seeds",
     "budget",
+    "tune",
+    "trials",
+    "trial_seed",
     "match_parameters",
     "tests",
     "plan",
 )
 # Keys that replace those of the comparison's file.
-SPEC_KEYS = ("variants", "seeds", "match_parameters", "tests", "baseline")
+SPEC_KEYS = (
+    *("variants", "seeds", "tune", "trials", "trial_seed"),
+    *("match_parameters", "tests", "baseline"),
+)
 
 
 @dataclass
@@ -181,7 +198,7 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
         elif rest:
             request.changes[key] = override.value()
         else:
-            if name in ("hyp", "variants", "tests"):
+            if name in ("hyp", "variants", "tests", "tune"):
                 _check_names(argument)
             value = override.value()
             if name == "hyp" and not isinstance(value, dict):

@@ -27,6 +27,7 @@ from mt.comparison.schema.systems import FailedRun
 from mt.config.presets import SEARCH_PATH
 from mt.run_folder import RunFolder
 from mt.signals import STOP_SIGNALS, interrupt_on_signals
+from mt.tensor_files import read_tensors
 
 COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL_LINES = 60  # of a failed run's standard error that are added to its log
@@ -39,7 +40,7 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
     Returns the runs that failed. Raises KeyboardInterrupt if the user (or SIGTERM) stops it, after
     the current run has saved.
     """
-    job = functools.partial(train_one, total=len(runs))
+    job = functools.partial(train_one, labels=[run.label for run in runs])
     with hydra_launcher(launcher, job) as hydra, interrupt_on_signals():
         returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
     failed = []
@@ -49,16 +50,16 @@ def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[
         except Exception as error:  # of the launcher, such as a node that was lost
             reason = f"{type(error).__name__}: {error}"
         if reason or not run.finished():
-            text = " ".join(str(reason or "it ended without a test").split())
+            text = " ".join(str(reason or "it ended before its time").split())
             failed.append(FailedRun(run.variant, run.seed, str(run.folder), text))
     return failed
 
 
-def train_one(config: DictConfig, total: int) -> str:
-    """Run one job. Returns why it failed, or "" if it did not."""
+def train_one(config: DictConfig, labels: Sequence[str]) -> str:
+    """Run one job; `labels` are those of all jobs. Returns why it failed, or ""."""
     job = HydraConfig.get()
     folder = RunFolder.at(Path(str(config.runs_dir)) / str(config.name))
-    label = f"[{job.job.num + 1}/{total}] {str(config.name).rsplit('-', 1)[0]}"
+    label = f"[{job.job.num + 1}/{len(labels)}] {labels[job.job.num]}"
     folders = [each for each in job.overrides.hydra if each.startswith(SEARCH_PATH)]
     progress = RunProgress(folder, config.trainer, label, sys.stderr)
     # In a session of its own: Ctrl-C in a terminal reaches only this process, which passes it on
@@ -88,9 +89,12 @@ def train_one(config: DictConfig, total: int) -> str:
     if reason:
         append_error(folder, lines)
         progress.say(f"FAILED: {reason} ({folder.log})")
-    else:
+    elif config.trainer.test:
         bleu = folder.read_scores()["scores"]["bleu"]["value"]
         progress.say(f"finished: {bleu:.1f} BLEU on the test set")
+    else:
+        bleu = read_tensors(folder.model)[1]["bleu"]
+        progress.say(f"finished: {bleu:.1f} BLEU in its best validation")
     return reason
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mt.cli import format_duration
-from mt.comparison.planning.plan import Plan, Variant
+from mt.comparison.planning.plan import Plan
+from mt.comparison.planning.planned_run import PlannedRun
+from mt.comparison.planning.tuning import choose
 from mt.comparison.table import Table, markdown_table
 
 
@@ -16,40 +20,59 @@ def format_plan(plan: Plan) -> str:
             variant.name + (" (baseline)" if variant.name == spec.baseline else ""),
             f"{variant.parameters:,}",
             "" if variant.name == spec.baseline else f"{variant.parameters / of_baseline - 1:+.1%}",
-            ", ".join(str(run.seed) for run in variant.runs),
-            format_state(variant),
+            ", ".join(map(str, spec.seeds)),
+            *([format_state([trial.run for trial in variant.trials])] if spec.tune else []),
+            format_state(variant.runs) if variant.runs else "after the trials",
         ]
         for variant in plan.variants
     ]
+    header = ["variant", "parameters", "against baseline", "seeds"]
+    header += ["trials", "runs"] if spec.tune else ["runs"]
     lines = [f"{spec.title}: {spec.question}" if spec.question else spec.title, ""]
     lines += [
-        markdown_table(Table(["variant", "parameters", "against baseline", "seeds", "runs"], rows)),
+        markdown_table(Table(header, rows)),
         "",
     ]
     lines += [f"note: {note}" for note in plan.notes] + [
         f"parameters matched: {text}" for text in plan.matched
     ]
     tests = f" and {', '.join(test.name for test in plan.tests)}" if plan.tests else ""
-    lines.append(
-        f"each run: {budget}; tested on its test set{tests}; "
-        f"stored in {plan.variants[0].runs[0].folder.path.parent}"
-    )
-    missing = plan.missing()
-    runs = len(plan.runs())
-    summary = f"{runs} run{'s' * (runs != 1)}, {len(missing)} of them to train"
+    lines.append(f"each run: {budget}; tested on its test set{tests}; stored in {plan.folder()}")
+    runs = len(plan.variants) * len(spec.seeds)
+    missing = len(plan.missing()) if plan.runs() else runs
+    summary = f"{runs} run{'s' * (runs != 1)}, {missing} of them to train"
+    if spec.tune:
+        trials = sum(len(variant.trials) for variant in plan.variants)
+        unfinished = len(plan.missing_trials())
+        missing += unfinished
+        tuned = " and ".join(spec.tune)
+        lines.append(
+            f"tuning of {tuned}: {trials} trials with the budget of a run, {unfinished} of them to "
+            "train; validation chooses the settings of each variant"
+        )
     if missing and budget.minutes:
-        minutes = len(missing) * budget.minutes
+        minutes = missing * budget.minutes
         summary += f": at most {format_duration(minutes)} one after the other, and the tests"
     return "\n".join([*lines, summary])
 
 
-def format_state(variant: Variant) -> str:
-    """Say how many runs of a variant are finished, begun and to train."""
-    finished = sum(run.finished() for run in variant.runs)
-    begun = sum(run.begun() and not run.finished() for run in variant.runs)
+def format_choices(plan: Plan) -> str:
+    """Return the settings that validation chose for each variant, a line each."""
+    lines = []
+    for variant in plan.variants:
+        best = choose(variant.trials)
+        settings = ", ".join(best.settings) if best else "none, as no trial is finished"
+        lines.append(f"chosen for {variant.name}: {settings}")
+    return "\n".join(lines)
+
+
+def format_state(runs: Sequence[PlannedRun]) -> str:
+    """Say how many runs are finished, begun and to train."""
+    finished = sum(run.finished() for run in runs)
+    begun = sum(run.begun() and not run.finished() for run in runs)
     counts = {
         "finished": finished,
         "begun": begun,
-        "to train": len(variant.runs) - finished - begun,
+        "to train": len(runs) - finished - begun,
     }
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)

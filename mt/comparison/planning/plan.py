@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mt.comparison.planning.parameters import count_parameters, match_parameters
 from mt.comparison.planning.planned_run import PlannedRun, plan_run
 from mt.comparison.planning.spec import ComparisonSpec
+from mt.comparison.planning.trial_settings import trial_settings
+from mt.comparison.planning.tuning import NO_TEST, Trial, choose, tuning_result
 from mt.comparison.schema.systems import FailedRun
+from mt.comparison.schema.tuning import TuningResult
 from mt.config.compose import load_config
 from mt.config.schema import Config, DataConfig, ModelConfig
 from mt.data.corpus import load_corpus
@@ -33,7 +37,9 @@ class Variant:
     overrides: list[str]  # without seed and folder
     config: Config
     parameters: int = 0
-    runs: list[PlannedRun] = field(default_factory=list)
+    data_hash: str = ""  # of the prepared text
+    trials: list[Trial] = field(default_factory=list)  # before the runs, if settings are tuned
+    runs: list[PlannedRun] = field(default_factory=list)  # none before the trials have ended
 
 
 @dataclass
@@ -46,16 +52,27 @@ class Plan:
     matched: list[str]  # widths chosen by match_parameters, a sentence for each changed variant
     notes: list[str]
 
+    def folder(self) -> Path:
+        """Return the directory of all runs and trials."""
+        first = self.variants[0]
+        return (first.runs or [trial.run for trial in first.trials])[0].folder.path.parent
+
     def runs(self) -> list[PlannedRun]:
         """Return the first run of every variant, then the second of every variant, and so on.
 
         So a comparison that is stopped early has some of each.
         """
         seeds = range(len(self.spec.seeds))
-        return [variant.runs[i] for i in seeds for variant in self.variants]
+        return [variant.runs[i] for i in seeds for variant in self.variants if variant.runs]
 
     def missing(self) -> list[PlannedRun]:
+        """Return the runs to train, in order."""
         return [run for run in self.runs() if not run.finished()]
+
+    def missing_trials(self) -> list[PlannedRun]:
+        """Return the trials to train: the first of every variant, then the second, and so on."""
+        trials = zip(*(variant.trials for variant in self.variants), strict=True)
+        return [each.run for row in trials for each in row if not each.run.finished()]
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,7 @@ class PlanOutcome:
     systems: dict[str, list[str]]
     failed: list[FailedRun]
     tests: list[ExtraTest]
+    tuning: list[TuningResult]  # empty if nothing is tuned
 
 
 def make_plan(
@@ -99,13 +117,14 @@ def make_plan(
     matched = match_sizes(spec, variants, data)
     tests = [open_test(variants[0], name, own) for name, own in spec.tests.items()]
     for variant in variants:
-        data_hash = data[variant.name].hash
-        variant.runs = [
-            plan_run(variant.name, variant.overrides, variant.config, seed, data_hash)
-            for seed in spec.seeds
-        ]
+        variant.data_hash = data[variant.name].hash
     plan = Plan(spec, variants, tests, matched, list(notes))
-    busy = next((run for run in plan.runs() if run.folder.is_being_trained()), None)
+    if spec.tune:
+        plan_trials(plan)
+    if not plan.missing_trials():
+        plan_runs(plan)
+    planned = [*plan.runs(), *plan.missing_trials()]
+    busy = next((run for run in planned if run.folder.is_being_trained()), None)
     if busy:
         raise MTError(
             f"{busy.folder} is being trained by another process: "
@@ -210,13 +229,50 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
     return ExtraTest(name, overrides, data)
 
 
-def plan_outcome(plan: Plan, failed: Sequence[FailedRun]) -> PlanOutcome:
-    """Collect the finished runs of a plan."""
+def plan_trials(plan: Plan) -> None:
+    """Plan the trials of every variant. Raises UsageError for settings that are not possible."""
+    spec = plan.spec
+    for variant in plan.variants:
+        for settings in trial_settings(spec.tune, spec.trials, spec.trial_seed):
+            overrides = [*variant.overrides, *settings, NO_TEST]
+            config = compose(f"{variant.name}, {', '.join(settings)}", overrides)
+            label = " ".join([variant.name, *settings])
+            seed, data_hash = spec.trial_seed, variant.data_hash
+            run = plan_run(variant.name, overrides, config, seed, data_hash, label)
+            variant.trials.append(Trial(settings, run))
+
+
+def plan_runs(plan: Plan) -> None:
+    """Plan the runs of every variant, with the settings of its best trial if there are trials.
+
+    A variant of which every trial failed gets no runs.
+    """
+    for variant in plan.variants:
+        best = choose(variant.trials)
+        if variant.trials and best is None:
+            continue
+        overrides = [*variant.overrides, *(best.settings if best else ())]
+        config = compose(variant.name, overrides)
+        variant.runs = [
+            plan_run(variant.name, overrides, config, seed, variant.data_hash)
+            for seed in plan.spec.seeds
+        ]
+
+
+def plan_outcome(
+    plan: Plan, failed: Sequence[FailedRun], failed_trials: Sequence[FailedRun] = ()
+) -> PlanOutcome:
+    """Collect the finished runs and trials of a plan.
+
+    A failed trial counts as a failed run if no trial of its variant is finished.
+    """
     spec = plan.spec
     finished = {
         variant.name: [str(run.folder) for run in variant.runs if run.finished()]
         for variant in plan.variants
     }
+    planned = {variant.name for variant in plan.variants if variant.runs}
+    reasons = {trial.path: trial.reason for trial in failed_trials}
     return PlanOutcome(
         title=spec.title,
         question=spec.question,
@@ -224,6 +280,11 @@ def plan_outcome(plan: Plan, failed: Sequence[FailedRun]) -> PlanOutcome:
         budget=str(spec.budget),
         matched=plan.matched,
         systems={name: paths for name, paths in finished.items() if paths},
-        failed=list(failed),
+        failed=[*failed, *(trial for trial in failed_trials if trial.system not in planned)],
         tests=plan.tests,
+        tuning=[
+            tuning_result(variant.name, variant.trials, reasons)
+            for variant in plan.variants
+            if variant.trials
+        ],
     )

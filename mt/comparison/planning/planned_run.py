@@ -20,7 +20,8 @@ from mt.errors import MTError
 from mt.run_folder import RunFolder
 
 THREADS = "trainer.threads"  # changes only the speed
-TEST_BEAM = "trainer.test_beam"  # changes only the test, so that the same training can be used
+# They change only the test, so that the same training can be used.
+TEST_BEAM, TEST = "trainer.test_beam", "trainer.test"
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,16 @@ class PlannedRun:
     folder: RunFolder
     overrides: list[str]  # all arguments of mt-train
     config: Config
+    label: str  # in progress messages
 
     def finished(self) -> bool:
-        """Return whether the run is trained and tested as planned.
+        """Return whether the run is trained, and tested as planned unless it has no test.
 
         The folder's name guarantees that settings and text are the same.
         """
         folder = self.folder
-        files = (folder.config, folder.scores, folder.test_file("hypotheses"))
+        tested = (folder.scores, folder.test_file("hypotheses"))
+        files = (folder.config, *(tested if self.config.trainer.test else (folder.model,)))
         if not all(path.is_file() for path in files):
             return False
         # The beam of the test is in cost.json, which is written after the test; config.yaml has
@@ -59,13 +62,21 @@ class PlannedRun:
 
 
 def plan_run(
-    variant: str, overrides: Sequence[str], config: Config, seed: int, data_hash: str
+    variant: str,
+    overrides: Sequence[str],
+    config: Config,
+    seed: int,
+    data_hash: str,
+    label: str = "",
 ) -> PlannedRun:
-    """Plan the run of a seed; `data_hash` is that of the prepared text."""
+    """Plan the run of a seed; `data_hash` is that of the prepared text.
+
+    `label` is its name in progress messages; empty: variant and seed.
+    """
     settings = {
         key: _to_json(get_setting(config, key))
         for key in keys()
-        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM)
+        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST)
     }
     content = [settings, data_hash, *initial_weights(variant, config)]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
@@ -77,6 +88,7 @@ def plan_run(
         RunFolder.at(base / name),
         [*overrides, *own],
         dataclasses.replace(config, seed=seed, name=name, runs_dir=str(base)),
+        label or f"{variant}-{seed}",
     )
 
 

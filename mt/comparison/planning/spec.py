@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.comparison.planning.trial_settings import check_tuning
 from mt.config.compose import parse_overrides
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import keep_text
@@ -58,6 +59,10 @@ class ComparisonSpec:
     overrides: list[str] = field(default_factory=list)  # of all variants, before their own
     seeds: Any = 3  # a list, or the number of seeds: 1 to that
     budget: RunBudget = field(default_factory=RunBudget)
+    # Values to try before, for each variant with the same budget: key of mt-train -> list
+    tune: dict[str, Any] = field(default_factory=dict)
+    trials: int = 0  # number of random combinations of `tune` to try; 0: all
+    trial_seed: int = 0  # of the trials, and of their random choice
     # Choose widths so that all variants have as many parameters as the baseline.
     match_parameters: bool = False
     # Extra test sets: name -> overrides of data.test.*
@@ -96,8 +101,7 @@ def load_spec(
     spec.tests = {key: to_list(value, f"tests.{key}") for key, value in spec.tests.items()}
     check_spec(spec, extra)
     spec.baseline = spec.baseline or next(iter(spec.variants))
-    if isinstance(spec.seeds, int):
-        spec.seeds = list(range(1, spec.seeds + 1))
+    spec.seeds = seed_list(spec.seeds)
     return spec, notes
 
 
@@ -211,6 +215,14 @@ def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
             f"baseline={spec.baseline} is none of the variants {', '.join(spec.variants)}"
         )
     check_seeds(spec.seeds)
+    settings = {f"variant {name}": own for name, own in spec.variants.items()}
+    check_tuning(
+        spec.tune,
+        spec.trials,
+        spec.trial_seed,
+        seed_list(spec.seeds),
+        {**settings, "the command line": extra},
+    )
     for name, value in asdict(spec.budget).items():
         if not 0 <= value < math.inf:
             raise UsageError(f"budget.{name} must be finite and > 0, got {value:g}")
@@ -234,6 +246,11 @@ def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
                 raise UsageError(
                     f"tests.{name}: {override.key_or_group} is not a setting of data.test.*"
                 )
+
+
+def seed_list(seeds: Any) -> list[int]:
+    """Return the seeds, which are a list or a number of them."""
+    return list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
 
 
 def check_seeds(seeds: Any) -> None:

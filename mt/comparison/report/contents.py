@@ -18,6 +18,7 @@ from mt.comparison.report.sections.reproduction import reproduction
 from mt.comparison.report.sections.scores import scores
 from mt.comparison.report.sections.sentences import sentences
 from mt.comparison.report.sections.training import training
+from mt.comparison.report.sections.tuning import tuning
 from mt.comparison.report.sections.words import words
 from mt.comparison.schema.results import Results
 
@@ -26,6 +27,7 @@ SECTIONS: list[Callable[[Results], Section]] = [
     differences,
     lengths,
     training,
+    tuning,
     cost,
     words,
     attention,

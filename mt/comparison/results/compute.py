@@ -22,6 +22,7 @@ from mt.comparison.results.sentences import differing_sentences
 from mt.comparison.schema.attention import AttentionResult
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.systems import FailedRun, RunResult, SystemResult
+from mt.comparison.schema.tuning import TuningResult
 from mt.comparison.statistics.verdict import ALPHA
 from mt.comparison.systems import ComparisonInput, System
 from mt.errors import UsageError
@@ -45,6 +46,7 @@ def compute_results(
     budget: str = "",
     match_parameters: Sequence[str] = (),
     failed: Sequence[FailedRun] = (),
+    tuning: Sequence[TuningResult] = (),
     length_by: str = "",
     edges: Sequence[int] | None = None,
     threshold: int | None = None,
@@ -59,11 +61,11 @@ def compute_results(
     """Compare systems: scores, differences from the baseline, cost, words, attention, sentences.
 
     `baseline` is the name of a system, "" for the first. `title`, `question`, `command`, `budget`,
-    `match_parameters` and `failed` are stored in the results. `length_by`, `edges` and `threshold`
-    are those of `measure_lengths`, `tokenize` and `lowercase` those of `build_metrics`; `metrics`
-    are names in `METRICS`, None for the fast ones. `bootstrap` is the number of resamples,
-    `sentences` that of the sentences to show, `maps` that of the first of these that get attention
-    maps. `say` is called with progress messages.
+    `match_parameters`, `failed` and `tuning` are stored in the results. `length_by`, `edges` and
+    `threshold` are those of `measure_lengths`, `tokenize` and `lowercase` those of `build_metrics`;
+    `metrics` are names in `METRICS`, None for the fast ones. `bootstrap` is the number of
+    resamples, `sentences` that of the sentences to show, `maps` that of the first of these that get
+    attention maps. `say` is called with progress messages.
 
     p-values are corrected by Holm over the systems, within a metric and a group of sentences.
     Raises UsageError if there is no such baseline, or if there are too few resamples.
@@ -144,6 +146,7 @@ def compute_results(
         words=words,
         attention=attention,
         sentences=shown,
+        tuning=list(tuning),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mt.comparison.schema.attention import AttentionResult
 from mt.comparison.schema.scores import TestResult, WordResult
 from mt.comparison.schema.systems import FailedRun, Provenance, SystemResult
+from mt.comparison.schema.tuning import TuningResult
 from mt.comparison.schema.typed_json import from_json, to_json
 from mt.errors import MTError
 from mt.files import write_text
@@ -76,6 +77,7 @@ class Results:
     words: list[WordResult]
     attention: list[AttentionResult]
     sentences: list[SentenceResult]
+    tuning: list[TuningResult] = field(default_factory=list)  # none if nothing was tuned
     version: int = VERSION
 
 

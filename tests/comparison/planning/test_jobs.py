@@ -128,7 +128,8 @@ def jobs_of(folder: Path) -> list[str]:
 
 def planned(tmp_path: Path, name: str = "a-1-x") -> PlannedRun:
     overrides = ["model/size=tiny", f"name={name}", f"runs_dir='{tmp_path}'"]
-    return PlannedRun("a", 1, RunFolder.at(tmp_path / name), overrides, load_config(overrides))
+    config = load_config(overrides)
+    return PlannedRun("a", 1, RunFolder.at(tmp_path / name), overrides, config, "a-1")
 
 
 def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -155,9 +156,9 @@ def test_the_reason_of_a_failure_is_reported(
 
 
 def test_a_run_without_a_test_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jobs, "train_one", lambda config, total: "")
+    monkeypatch.setattr(jobs, "train_one", lambda config, labels: "")
     assert [failed.reason for failed in train_all([planned(tmp_path)])] == [
-        "it ended without a test"
+        "it ended before its time"
     ]
 
 

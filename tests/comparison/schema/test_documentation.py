@@ -6,7 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from mt.comparison.schema import attention, results, scores, systems
+from mt.comparison.schema import attention, results, scores, systems, tuning
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,7 +24,7 @@ def test_the_documentation_names_every_field_and_no_other() -> None:
     }
     types = {
         name: kind
-        for module in (attention, results, scores, systems)
+        for module in (attention, results, scores, systems, tuning)
         for name, kind in vars(module).items()
         if dataclasses.is_dataclass(kind)
     }

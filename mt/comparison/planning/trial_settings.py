@@ -1,0 +1,65 @@
+"""The settings that a comparison tries for every variant before its runs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from mt.config.compose import parse_overrides
+from mt.config.overrides import keep_text
+from mt.errors import UsageError
+
+
+def trial_settings(tune: dict[str, Any], trials: int, seed: int) -> list[tuple[str, ...]]:
+    """Return the settings of each trial, the same for all variants.
+
+    They are all combinations of the values in `tune` (key -> values), or, if `trials` is not 0,
+    that many of them, drawn at random without repetition.
+    """
+    sides = [[keep_text(f"{key}={value}") for value in values] for key, values in tune.items()]
+    combinations = list(itertools.product(*sides))
+    if not trials:
+        return combinations
+    return random.Random(seed).sample(combinations, trials)
+
+
+def check_tuning(
+    tune: dict[str, Any],
+    trials: int,
+    seed: int,
+    seeds: Sequence[int],
+    others: dict[str, Sequence[str]],
+) -> None:
+    """Raise UsageError for values that cannot be tried.
+
+    `others` are the overrides of each variant and of the command line, by the name in messages.
+    """
+    if not tune:
+        if trials:
+            raise UsageError(f"trials={trials} needs tune: {{KEY: [VALUE, VALUE], ...}}")
+        return
+    for key, values in tune.items():
+        if not isinstance(values, list) or len({*map(str, values)}) < max(2, len(values)):
+            raise UsageError(f"tune.{key} must be a list of two or more different values")
+        if key.split(".")[0] == "data":
+            raise UsageError(f"tune.{key}: models on other text are variants, not trials of one")
+    count = math.prod(map(len, tune.values()))
+    if not 0 <= trials <= count:
+        raise UsageError(
+            f"trials must be >= 0 and <= {count}, the number of combinations, got {trials}"
+        )
+    if seed in seeds:
+        raise UsageError(
+            f"trial_seed={seed} is a seed of the runs: the choice would favour that run; "
+            "choose another"
+        )
+    for origin, overrides in others.items():
+        for override in parse_overrides(overrides):
+            if override.key_or_group in tune:
+                raise UsageError(
+                    f"{origin} sets {override.key_or_group}, which is tuned: "
+                    "leave it out there, or in tune"
+                )

@@ -1,0 +1,132 @@
+"""Equal tuning: the same trials for every variant, chosen by validation, without the test set."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from helpers.training_runs import write_tiny_run
+from mt.compare import run
+from mt.comparison.planning.arguments import parse_arguments
+from mt.comparison.planning.plan import Plan, make_plan
+from mt.comparison.planning.spec import load_spec
+from mt.comparison.planning.trial_settings import trial_settings
+from mt.comparison.planning.tuning import expected_best
+from mt.comparison.schema.results import Results
+from mt.errors import UsageError
+from mt.run_folder import RunFolder
+
+VARIANTS = {"rnn": ["model=rnn"], "tr": ["model=transformer"]}
+TUNE = {"optim.lr": ["1e-3", "3e-3"], "model.dropout": ["0", "0.1"]}
+SHORT = ["model/size=tiny", "trainer.test_beam=1", "data.val.limit=4", "data.test.limit=4"]
+
+
+def arguments(folder: Path, *more: str, **keys: object) -> list[str]:
+    """Return arguments of mt-compare for variants on a tiny corpus."""
+    settings = [s for s in write_tiny_run(folder, 60) if not s.startswith(("name=", "trainer.max"))]
+    spec = {"variants": VARIANTS, "overrides": [*settings, *SHORT], "seeds": 1, "tune": TUNE}
+    spec |= {"budget": {"steps": 3}, **keys}
+    (folder / "tiny.yaml").write_text(json.dumps(spec), encoding="utf-8")  # JSON is YAML
+    return [f"compare={folder}/tiny.yaml", f"out={folder}/out", "bootstrap=100", *more]
+
+
+def plan(folder: Path, *more: str, **keys: object) -> Plan:
+    request = parse_arguments(arguments(folder, *more, **keys))
+    spec, notes = load_spec(request.config.compare, request.changes, request.train)
+    return make_plan(spec, request.train, lambda _: None, notes)
+
+
+def test_every_variant_has_the_same_trials_without_a_test(tmp_path: Path) -> None:
+    planned = plan(tmp_path)
+    assert planned.runs() == [] and len(planned.missing_trials()) == 8
+    for variant in planned.variants:
+        values = [
+            (trial.run.config.optim.lr, trial.run.config.model.dropout) for trial in variant.trials
+        ]
+        assert values == list(itertools.product([1e-3, 3e-3], [0.0, 0.1]))
+        for trial in variant.trials:
+            assert not trial.run.config.trainer.test and trial.run.config.seed == 0
+            assert trial.run.config.trainer.max_steps == 3
+    assert [run.variant for run in planned.missing_trials()] == ["rnn", "tr"] * 4
+
+
+def test_random_trials_are_drawn_without_repetition_by_their_seed() -> None:
+    tune = {"a": [str(i) for i in range(5)], "b": [str(i) for i in range(4)]}
+    everything = trial_settings(tune, 0, 0)
+    assert len(everything) == len(set(everything)) == 20 and everything[1] == ("a=0", "b=1")
+    drawn = trial_settings(tune, 7, 3)
+    assert drawn == trial_settings(tune, 7, 3) != trial_settings(tune, 7, 4)
+    assert len(set(drawn)) == 7 and set(drawn) <= set(everything)
+
+
+@pytest.mark.parametrize(
+    ("more", "keys", "message"),
+    [
+        (["optim.lr=1e-2"], {}, "the command line sets optim.lr, which is tuned"),
+        ([], {"variants": {"a": ["model=rnn", "optim.lr=1"]}}, "variant a sets optim.lr"),
+        ([], {"tune": {"optim.lr": "1e-3"}}, "tune.optim.lr must be a list of two"),
+        ([], {"tune": {"optim.lr": ["1e-3", "1e-3"]}}, "two or more different values"),
+        ([], {"tune": {"optim.rate": ["1", "2"]}}, "optim.rate"),
+        ([], {"tune": {"optim.lr": ["1e-3", "fast"]}}, "variant rnn, optim.lr=fast"),
+        ([], {"tune": {"data.train.limit": ["1", "2"]}}, "models on other text are variants"),
+        (["trials=5"], {}, "trials must be >= 0 and <= 4"),
+        (["trials=2"], {"tune": {}}, "trials=2 needs tune"),
+        (["trial_seed=1"], {}, "trial_seed=1 is a seed of the runs"),
+    ],
+)
+def test_tuning_that_is_not_fair_or_not_possible_is_refused(
+    more: list[str], keys: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(tmp_path, *more, **keys)
+
+
+def test_tune_on_the_command_line_replaces_that_of_the_file(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "tune={optim.lr: [1e-3,2e-3,4e-3]}", "trials=2", "trial_seed=9")
+    (rnn, _) = planned.variants
+    assert len(rnn.trials) == 2 and rnn.trials[0].run.config.seed == 9
+
+
+def test_expected_best_is_the_mean_of_random_draws() -> None:
+    scores = [3.0, 10.0, 10.5, 40.0]
+    expected = expected_best(scores)
+    assert expected[0] == pytest.approx(mean(scores)) and len(expected) == 4
+    for n in (2, 4):  # all draws with replacement
+        draws = [max(draw) for draw in itertools.product(scores, repeat=n)]
+        assert expected[n - 1] == pytest.approx(mean(draws))
+    assert expected_best(random.Random(1).sample(scores, 4)) == expected
+
+
+def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rate of 1e-9 learns nothing within the budget, so the other one must be chosen."""
+    given = arguments(
+        tmp_path,
+        variants={"tr": ["model=transformer"]},
+        tune={"optim.lr": ["1e-9", "3e-3"]},
+        budget={"steps": 8},
+    )
+    results = run(parse_arguments(given))
+    assert isinstance(results, Results)
+    (tuned,) = results.tuning
+    assert [trial.chosen for trial in tuned.trials] == [False, True]
+    assert tuned.trials[0].loss > tuned.trials[1].loss
+    for trial in tuned.trials:
+        folder = RunFolder.at(trial.path)
+        assert not folder.scores.exists() and not folder.test_file("hypotheses").exists()
+    (system,) = results.systems
+    assert RunFolder.at(system.runs[0].path).read_config().optim.lr == 3e-3
+    said = capsys.readouterr().err
+    assert "chosen for tr: optim.lr=3e-3" in said and "in its best validation" in said
+    page = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "Expected best" in page or "expected best" in page
+    # The same command trains nothing.
+    monkeypatch.setattr("mt.comparison.planning.jobs.COMMAND", ["false"])
+    again = run(parse_arguments(given))
+    assert isinstance(again, Results) and again.tuning == results.tuning
