@@ -132,16 +132,8 @@ class CompareConfig:
 
 # Keys that only training uses.
 TRAINING_KEYS = (
-    "compare",
-    "variants",
-    "seeds",
-    "budget",
-    "tune",
-    "trials",
-    "trial_seed",
-    "match_parameters",
-    "tests",
-    "plan",
+    *("compare", "variants", "seeds", "budget", "tune", "trials", "trial_seed"),
+    *("match_parameters", "tests", "plan"),
 )
 # Keys that replace those of the comparison's file.
 SPEC_KEYS = (
