@@ -41,15 +41,15 @@ class PlannedRun:
         The folder's name guarantees that settings and text are the same.
         """
         folder = self.folder
-        tested = (folder.scores, folder.test_file("hypotheses"))
-        files = (folder.config, *(tested if self.config.trainer.test else (folder.model,)))
-        if not all(path.is_file() for path in files):
+        tested = folder.is_test_intact() if self.config.trainer.test else folder.model.is_file()
+        if not (tested and folder.config.is_file()):
             return False
         # The beam of the test is in cost.json, which is written after the test; config.yaml has
         # the beam of the last start.
-        if not folder.is_test_intact():
+        try:
+            cost = folder.read_cost()
+        except MTError:
             return False
-        cost = folder.read_cost()
         return (
             cost is not None
             and cost.get("test_beam") == get_setting(self.config, TEST_BEAM)
