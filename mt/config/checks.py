@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
 from mt.config.schema import Config, keys
+from mt.config.setting import MAX_INTEGER
 from mt.errors import UsageError
 
 
@@ -67,6 +68,8 @@ def check_ranges(config: Config) -> None:
         limits = field.metadata
         choices, minimum, below = limits["choices"], limits["minimum"], limits["below"]
         maximum = limits["maximum"]
+        if maximum is None:
+            maximum = MAX_INTEGER if isinstance(value, int) else math.inf
         if choices and value not in choices:
             near = difflib.get_close_matches(str(value), choices, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -74,12 +77,17 @@ def check_ranges(config: Config) -> None:
             raise UsageError(f"{name} must be one of {listed}, got {value}{hint}")
         if not isinstance(value, int | float):
             continue
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{name} must be a finite number, got {value}")
         if not minimum <= value < below or value > maximum:
             upper = f" and < {below:g}" if math.isfinite(below) else ""
-            upper += f" and <= {maximum:,.10g}" if math.isfinite(maximum) else ""
+            if value > maximum or maximum not in (math.inf, MAX_INTEGER):
+                upper += f" and <= {_format(maximum)}"
             raise UsageError(f"{name} must be >= {minimum:g}{upper}, got {value}")
+
+
+def _format(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"
 
 
 def check_transformer(config: Config) -> None:

@@ -43,7 +43,9 @@ class SplitConfig:
         "source and target column: TSV column numbers (from 0) or JSON keys; default: the "
         "language codes",
     )
-    demo: int = setting(0, "number of sentence pairs to generate from the embedded corpus")
+    demo: int = setting(
+        0, "number of sentence pairs to generate from the embedded corpus", maximum=10_000_000
+    )
     links: Any = setting(
         None,
         "(test only) file(s) with gold word alignments in Pharaoh format (0-0 1-2), for the "
@@ -163,6 +165,7 @@ class DataConfig:
         "maximum length of a side in subword pieces; longer training pairs are dropped, longer "
         "input is split",
         minimum=1,
+        maximum=1_000_000,
     )
     clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")

@@ -31,6 +31,7 @@ class TransformerConfig:
         0,
         "number of key and value heads; 0: same as heads; 1: multi-query attention; another "
         "divisor of heads: grouped-query attention",
+        maximum=1_000_000,
     )
     position: str = setting(
         "sinusoidal", "position encoding of encoder and decoder", choices=POSITION_NAMES
@@ -62,11 +63,13 @@ class TransformerConfig:
         "(pattern strided only) N: half of the heads see N pieces on each side, the others every "
         "Nth piece",
         minimum=2,
+        maximum=1_000_000,
     )
     span_cost: float = setting(
         1e-3,
         "(pattern adaptive_span only) weight of the mean span, in pieces, in the loss per target "
         "token",
+        maximum=1000,
     )
     select: str = setting(
         "softmax",
@@ -181,10 +184,15 @@ class RNNConfig:
         choices=("reinforce", "gumbel"),
     )
     hard_entropy: float = setting(
-        0.1, "(hard, REINFORCE only) weight of the entropy bonus, against premature convergence"
+        0.1,
+        "(hard, REINFORCE only) weight of the entropy bonus, against premature convergence",
+        maximum=1000,
     )
     hard_temperature: float = setting(
-        1.0, "(hard, Gumbel only) temperature of the softmax in the backward pass", minimum=1e-3
+        1.0,
+        "(hard, Gumbel only) temperature of the softmax in the backward pass",
+        minimum=1e-3,
+        maximum=1000,
     )
     coverage: bool = setting(
         False, "add the accumulated attention weight of each source position to its key"
@@ -193,6 +201,7 @@ class RNNConfig:
         0.0,
         "(coverage only) weight of the coverage loss, which penalises repeated attention (See et "
         "al. 2017 use 1)",
+        maximum=1000,
     )
     readout: str = setting(
         "maxout",

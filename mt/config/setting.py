@@ -6,6 +6,8 @@ import math
 from dataclasses import MISSING, Field, field
 from typing import Any
 
+MAX_INTEGER = 2**63 - 1  # of settings that have no smaller maximum
+
 
 def setting(
     default: Any,
@@ -15,7 +17,7 @@ def setting(
     choices: tuple[str, ...] = (),
     minimum: float = 0,
     below: float = math.inf,
-    maximum: float = math.inf,
+    maximum: float | None = None,
 ) -> Any:
     """Declare a setting with its default and its help text.
 
@@ -26,7 +28,7 @@ def setting(
         choices: The valid values of a string; empty if any string is valid.
         minimum: The smallest valid number.
         below: The exclusive upper bound of a number.
-        maximum: The largest valid number.
+        maximum: The largest valid number; None: `MAX_INTEGER` for integers, none for others.
     """
     metadata = {
         "help": help,

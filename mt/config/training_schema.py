@@ -76,8 +76,11 @@ class TrainerConfig:
         4096,
         "batch size per device, in tokens of the longer side, padding included",
         minimum=1,
+        maximum=100_000_000,
     )
-    accumulate: int = setting(1, "batches per device in an optimizer step", minimum=1)
+    accumulate: int = setting(
+        1, "batches per device in an optimizer step", minimum=1, maximum=1_000_000
+    )
     device: str = setting(
         "auto", "training device", resumable=True, choices=("auto", "cpu", "cuda", "mps")
     )

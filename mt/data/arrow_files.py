@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 from datasets import Dataset, Features, List, Value
 
 from mt.errors import MTError
+from mt.files import NamedFile
 
 CHUNK_SIZE = 20_000  # pairs in memory at a time
 
@@ -40,9 +42,12 @@ def open_arrow(path: Path) -> Dataset:
 
 
 def write_arrow(path: Path, features: Features, tables: Iterable[pa.Table]) -> None:
-    """Write tables to an Arrow file whose schema carries the features."""
+    """Write tables to an Arrow file whose schema carries the features.
+
+    Errors of writing, such as on a full disk, name the file.
+    """
     with (
-        pa.OSFile(str(path), "wb") as sink,
+        io.BufferedWriter(NamedFile(path, path)) as sink,
         pa.ipc.new_stream(sink, features.arrow_schema) as writer,
     ):
         for table in tables:

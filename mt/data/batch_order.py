@@ -50,6 +50,11 @@ class BatchOrder:
                 )
         if not len(self.src_lengths):
             raise MTError("there are no training pairs")
+        if (drawn := sum(table.weight * len(table) for table in tables)) < 1:
+            raise MTError(
+                f"an epoch of {len(self.src_lengths)} training pairs has {drawn:.2g} pairs after "
+                "data.*.weight: set larger weights"
+            )
         longest = int(pad_width(max(self.src_lengths.max(), self.tgt_lengths.max())))
         if longest > batch_tokens:
             raise MTError(

@@ -20,6 +20,7 @@ from mt.data.sources import PairSource
 from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import count_training_words, save_counts
 from mt.errors import MTError
+from mt.files import write_text
 from mt.run_folder import WORD_COUNTS
 
 ANNOTATIONS = "test.annotations.json"
@@ -69,7 +70,7 @@ class Pipeline:
             f"validation pairs: {len(held_out['val']):,}; test pairs: {len(held_out['test']):,}"
         )
         report = json.dumps(self.report, ensure_ascii=False, indent=1)
-        (self.folder / REPORT).write_text(report, encoding="utf-8")
+        write_text(self.folder / REPORT, report)
         return tokenizer
 
     def _write_annotations(self, test: PairSource, pairs: list[Pair]) -> None:
@@ -83,7 +84,7 @@ class Pipeline:
         links = parse_lines((annotation.links for annotation in annotations), "data.test.links")
         check_gold(links, list(self._normalised(pairs)), "data.test.links")
         text = json.dumps(annotations, ensure_ascii=False)
-        (self.folder / ANNOTATIONS).write_text(text, encoding="utf-8")
+        write_text(self.folder / ANNOTATIONS, text)
 
     def _clean(self, sources: Sequence[PairSource], held_out: list[Pair]) -> list[Path]:
         """Write the cleaned text of each source; duplicates are found across sources."""

@@ -105,8 +105,8 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
         folder = prepare_folder(root, config, corpus, log, tokenizer)
     except OSError as error:
         raise MTError(
-            f"cannot write the prepared corpus to {root}: {error}; "
-            "free disk space there or set data.cache"
+            f"cannot write the prepared corpus, {error.filename or root}: "
+            f"{error.strerror or error}; free disk space there or set data.cache"
         ) from error
     data = load_prepared(folder, [source.weight for source in corpus.train])
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import re
+
 import pytest
 import torch
 
+from mt.config.checks import check_values
 from mt.config.compose import load_config
+from mt.config.schema import keys
+from mt.config.yaml import config_from_yaml
 from mt.errors import MTError, UsageError
 from mt.training.start import check_memory
 
@@ -45,3 +52,65 @@ def test_a_model_that_the_machine_cannot_hold_is_refused_before_it_is_built() ->
     with pytest.raises(MTError, match=r"parameters needs [\d,]+ GiB to train, and there are"):
         check_memory(config, [8000, 8000], torch.device("cpu"))
     check_memory(load_config([]).model, [8000, 8000], torch.device("cpu"))
+
+
+# Settings of which every large value means that there is no limit, or only a long wait.
+UNLIMITED = {
+    "seed",
+    "optim.lr",  # the loss diverges, which ends training with an error
+    "optim.warmup",
+    "optim.clip",
+    "model.transformer.softcap",
+    "data.holdout",
+    "data.clean.max_words",
+    "data.clean.max_chars",
+    "data.clean.max_ratio",
+    "data.tokenizer.train_lines",
+    "trainer.max_steps",
+    "trainer.max_epochs",
+    "trainer.max_minutes",
+    "trainer.max_target_tokens",
+    "trainer.max_flops",
+    "trainer.log_every",
+    "trainer.val_every",
+    "trainer.val_minutes",
+    "trainer.patience",
+    "trainer.samples",
+    "trainer.save_minutes",
+    *(f"data.{split}.limit" for split in ("train", "val", "test")),
+}
+NUMBERS = {name: field.type for name, field in keys().items() if field.type in ("int", "float")}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_refused_in_one_line_if_it_is_absurd(name: str) -> None:
+    """Composing takes long, so that the checks are called with the value."""
+    config = load_config([])
+    *sections, field = name.split(".")
+    owner = functools.reduce(getattr, sections, config)
+    values: list[float] = [-1, -(10**30), 10**30]
+    if NUMBERS[name] == "float":
+        values = [-1e18, -math.inf, math.inf, math.nan]
+    if name not in UNLIMITED:
+        values.append(10**18 if NUMBERS[name] == "int" else 1e18)
+    for value in values:
+        setattr(owner, field, value)
+        with pytest.raises(UsageError, match=rf"^{re.escape(name)} must be .*, got ") as error:
+            check_values(config)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_text_in_place_of_a_number_is_refused_in_one_line(name: str) -> None:
+    for text in ("x", "", "1e", "0x", "1,2"):
+        with pytest.raises(UsageError) as error:
+            config_from_yaml(to_yaml({name: text}))
+        assert "\n" not in str(error.value) and name.split(".")[-1] in str(error.value)
+
+
+def to_yaml(settings: dict[str, str]) -> str:
+    return "".join(nest(name.split("."), value) for name, value in settings.items())
+
+
+def nest(parts: list[str], value: str) -> str:
+    return "".join(f"{'  ' * i}{part}:\n" for i, part in enumerate(parts))[:-1] + f" '{value}'\n"

@@ -153,10 +153,14 @@ def test_a_bad_weight_a_long_pair_and_an_empty_corpus_are_refused() -> None:
         BatchOrder([random_table(10, weight=0.0)], 512, 1)
     with pytest.raises(MTError, match="trainer.batch_tokens to 104 or lower data.max_pieces"):
         BatchOrder([pieces_table([([5], [5] * 100)])], 100, 1)
+    for count in (1, 2):  # one table or two
+        with pytest.raises(MTError, match=r"an epoch of \d+ training pairs has 0.\d+ pairs after"):
+            BatchOrder([random_table(25, weight=0.01)] * count, 512, 1)
     with pytest.raises(MTError, match="no training pairs"):
         BatchOrder([pieces_table([])], 100, 1)
     # An epoch is skipped if a small weight draws no pair in it.
-    step = next(iter(BatchStream(BatchOrder([random_table(2, weight=0.1)], 512, 1), 1)))
+    order = BatchOrder([random_table(4, weight=0.1)] * 3, 512, 1)
+    step = next(iter(BatchStream(order, 1)))
     assert step.epoch > 0
 
 
