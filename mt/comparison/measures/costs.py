@@ -10,9 +10,8 @@ from mt.comparison.schema.systems import Cost, ValidationPoint
 from mt.comparison.schema.typed_json import from_json
 from mt.errors import MTError
 from mt.run_folder import RunFolder
+from mt.training.plateau import reached_plateau
 
-MIN_LATE_GAIN = 0.5  # validation BLEU gained in the last fifth of training by a run still improving
-MIN_VALIDATIONS = 3  # needed to tell whether a run was still improving
 MAX_BLEU_LEVELS = 5  # for which the time to reach them is given
 COST_FIELDS = [field.name for field in dataclasses.fields(Cost)]
 
@@ -78,16 +77,8 @@ def read_curve(folder: RunFolder) -> list[ValidationPoint]:
 
 
 def is_still_improving(curve: Sequence[ValidationPoint]) -> bool:
-    """Return whether BLEU rose by more than `MIN_LATE_GAIN` in the last fifth of the steps.
-
-    Compares the best BLEU so far, which does not depend on fluctuations. False if there are too few
-    validations to tell.
-    """
-    if len(curve) < MIN_VALIDATIONS:
-        return False
-    before = [point.bleu for point in curve if point.step <= 0.8 * curve[-1].step]
-    best_before = max(before or [curve[0].bleu])
-    return max(point.bleu for point in curve) - best_before > MIN_LATE_GAIN
+    """Return whether training ended before its plateau; False if that is unknown."""
+    return reached_plateau(curve) is False
 
 
 def bleu_levels(curves: Sequence[Sequence[ValidationPoint]]) -> list[int]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from mt.comparison.measures.costs import (
-    MIN_VALIDATIONS,
     bleu_levels,
     is_still_improving,
     mean_cost,
@@ -31,6 +30,7 @@ from mt.evaluation.metrics import HEADLINE, build_metrics, fast_metrics
 from mt.evaluation.resampling import DEFAULT_RESAMPLES
 from mt.evaluation.text_form import empty_notes, reference_notes, tokenised_notes
 from mt.tensor_files import count_parameters
+from mt.training.plateau import MIN_VALIDATIONS, reached_plateau
 
 MAX_SENTENCES = 60  # shown
 MAX_MAPS = 12  # sentences with attention maps
@@ -211,11 +211,11 @@ def system_results(
 def curve_notes(systems: Sequence[SystemResult]) -> list[str]:
     """Note each trained system with too few validations to tell whether it was still improving."""
     return [
-        f"{system.name} has a run with fewer than {MIN_VALIDATIONS} validations: "
-        "whether it was still improving at the end is unknown"
+        f"{system.name} has a run with too few validations to tell whether it was still improving "
+        f"at the end: {MIN_VALIDATIONS} or more are needed, one of them in the first half"
         for system in systems
         if system.parameters is not None
-        and any(len(run.curve) < MIN_VALIDATIONS for run in system.runs)
+        and any(reached_plateau(run.curve) is None for run in system.runs)
     ]
 
 

@@ -1,0 +1,47 @@
+"""The plateau of a training run, judged by its validations.
+
+A run has reached it if doubling the budget brings next to nothing: the validation loss falls by
+under 1 %, and validation BLEU rises by under 0.5 points or 3 % of itself, whichever is more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+MIN_LOSS_FALL = 0.01  # as a share of the loss
+MIN_BLEU_RISE = 0.5  # points
+MIN_BLEU_RISE_SHARE = 0.03  # of BLEU
+MIN_VALIDATIONS = 3
+
+
+class Validation(Protocol):
+    """A validation of the model after some steps."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def bleu(self) -> float: ...
+
+    @property
+    def loss(self) -> float | None: ...
+
+
+def reached_plateau(validations: Sequence[Validation]) -> bool | None:
+    """Return whether the second half of the steps brought next to nothing.
+
+    Compares the best values of the first half with those of all validations, which are in the order
+    of their steps. Without losses, BLEU decides. None if it is unknown: there are fewer than
+    `MIN_VALIDATIONS`, or none in the first half.
+    """
+    half = [each for each in validations if 2 * each.step <= validations[-1].step]
+    if len(validations) < MIN_VALIDATIONS or not half:
+        return None
+    before, after = (max(each.bleu for each in part) for part in (half, validations))
+    if after - before >= max(MIN_BLEU_RISE, MIN_BLEU_RISE_SHARE * before):
+        return False
+    losses = [[each.loss for each in part if each.loss is not None] for part in (half, validations)]
+    if not losses[0]:
+        return True
+    return min(losses[0]) - min(losses[1]) < MIN_LOSS_FALL * min(losses[0])
