@@ -21,18 +21,20 @@ from mt.config.schema import DataConfig
 from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import check_line_counts
+from mt.evaluation.text_form import first_references
 from mt.run_folder import RunFolder
 
 
 def read_files(
     hypotheses: Mapping[str, str | Sequence[str]],
-    references: str,
+    references: str | Sequence[str],
     sources: str = "",
     lang: str = "",
 ) -> ComparisonInput:
     """Read files of translations: for each system one, or several for several seeds.
 
-    Raises UsageError or MTError if a system has no file or the files differ in length.
+    `references` is a file, or several: several reference translations of each sentence. Raises
+    UsageError or MTError if a system has no file or the files differ in length.
     """
     if not hypotheses:
         raise UsageError("name at least one system: hyp='{ours: a.txt, theirs: b.txt}'")
@@ -47,15 +49,17 @@ def read_files(
             )
         if twice := next((path for path in paths if paths.count(path) > 1), None):
             raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
-    paths = [references, *([sources] if sources else []), *sum(files.values(), [])]
+    references = [references] if isinstance(references, str) else references
+    paths = [*references, *([sources] if sources else []), *sum(files.values(), [])]
     lines = {path: list(read_lines(Path(path))) for path in paths}
     check_line_counts(lines)
     systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
     test = TestSet(
         HEADLINE,
         lines[sources] if sources else None,
-        lines[references],
+        first_references([lines[path] for path in references]),
         {name: [lines[path] for path in paths] for name, paths in files.items()},
+        reference_sets=[lines[path] for path in references],
     )
     return ComparisonInput(systems, [test], lang, note_unequal_runs(systems))
 

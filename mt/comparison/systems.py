@@ -44,9 +44,16 @@ class TestSet:
 
     name: str
     sources: list[str] | None
-    references: list[str]
+    references: list[str]  # the first of each sentence
     hypotheses: dict[str, list[list[str]]]  # system -> run -> line
     links: list[Links] | None = None  # gold alignments of sources and references
+    # All references: for each reference translation a list of lines. Empty: `references` alone.
+    reference_sets: list[list[str]] = field(default_factory=list)
+
+    @property
+    def scored_references(self) -> list[list[str]]:
+        """The references of the metrics; other measures use the first of each sentence."""
+        return self.reference_sets or [self.references]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ class Cell(NamedTuple):
     text: str
     detail: str = ""
     is_system: bool = False  # the text is the name of a system
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def markdown_table(table: Table) -> str:
         return ""
     rows = [list(table.header)]
     for number, row in enumerate(table.cells):
-        texts = [cell.text + (f" ({cell.detail})" if cell.detail else "") for cell in row]
+        values = [f"**{cell.text}**" if cell.strong else cell.text for cell in row]
+        details = [f" ({cell.detail})" if cell.detail else "" for cell in row]
+        texts = [value + detail for value, detail in zip(values, details, strict=True)]
         rows.append([texts[0] + ("*" if number in table.small_rows else ""), *texts[1:]])
     rows = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     widths = [max(3, *(len(row[column]) for row in rows)) for column in range(len(rows[0]))]

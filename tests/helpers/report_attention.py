@@ -73,7 +73,7 @@ def attention_result(name: str, at: int) -> AttentionResult:
         by_length=[*by_length, AttentionByLength("51+", 0, {})],
     )
     aer = AlignmentMeasure(error, error, None)
-    return AttentionResult(name, True, aer, None, diagnostics)
+    return AttentionResult(name, True, aer, None, diagnostics, layers, max(1, layers - 1))
 
 
 def sentence_result(at: int, systems: tuple[str, ...]) -> SentenceResult:

@@ -27,6 +27,7 @@ from mt.comparison.systems import ComparisonInput, TestSet
 from mt.data.cleaning import normalise
 from mt.decoding.translator import Translator
 from mt.evaluation.lengths import Lengths, split_by_length
+from mt.inspection.attention_kinds import alignment_layer
 from mt.inspection.diagnostics.map_statistics import COVERAGE_STATISTICS, PairStatistics
 from mt.inspection.diagnostics.measure import measure_pairs
 from mt.inspection.diagnostics.summary import summarise
@@ -69,6 +70,8 @@ def attention_results(
         if inspector.attention_shapes():
             result.diagnostics = diagnose_rows(inspector.translator, test, length, rows)
         if inspector.attends:
+            result.layers, _ = inspector.attention_shapes()["cross"]
+            result.aer_layer = 1 + alignment_layer(result.layers)
             for sentence in sentences:
                 assert sentence.attention is not None
                 sentence.attention[system.name] = attention_map(inspector, sentence, system.name)

@@ -1,14 +1,16 @@
-"""Scores of every system on a test set and differences from the baseline, also by length."""
+"""Scores of every system on a test set, also by length, and their differences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
 from mt.comparison.schema.scores import (
     Interval,
     LengthGrouping,
+    LengthRetention,
     ScoreDifference,
     SentenceGroup,
     SystemScore,
@@ -16,12 +18,15 @@ from mt.comparison.schema.scores import (
 )
 from mt.comparison.statistics.bootstrap import ResampledScores, RunStatistics, resample_scores
 from mt.comparison.statistics.randomisation import randomisation_p
-from mt.comparison.statistics.significance import compare_systems, estimate, holm
+from mt.comparison.statistics.significance import compare_systems, correct_p_values, estimate
 from mt.comparison.statistics.verdict import judge
 from mt.comparison.systems import TestSet
 from mt.evaluation.lengths import Lengths, split_by_length
 from mt.evaluation.metric import Metric
+from mt.evaluation.metrics import HEADLINE
 from mt.evaluation.sentence_statistics import SentenceStatistics
+
+RESAMPLES_PER_PAIR = 100  # the least corrected p of the whole family is then 0.02
 
 Statistics = dict[tuple[str, str], list[SentenceStatistics]]  # (system, metric) -> one for each run
 
@@ -30,7 +35,7 @@ def sentence_statistics(test: TestSet, metrics: Mapping[str, Metric]) -> Statist
     """Compute the statistics of every sentence, from which all scores follow without the text."""
     statistics: Statistics = {}
     for name, metric in metrics.items():
-        references = [test.references]
+        references = test.scored_references
         prepared = metric.prepare_references(references)
         for system, runs in test.hypotheses.items():
             statistics[system, name] = [
@@ -42,44 +47,128 @@ def sentence_statistics(test: TestSet, metrics: Mapping[str, Metric]) -> Statist
 def score_test(
     test: TestSet, statistics: Statistics, length: Lengths, baseline: str, bootstrap: int
 ) -> TestResult:
-    """Score every system on all sentences, on short and long ones, and in length buckets."""
+    """Score every system on all sentences, on short and long ones, and in length buckets.
+
+    On all sentences, all pairs of systems are tested, with at least `RESAMPLES_PER_PAIR` resamples
+    for each, so that Holm's correction for all pairs leaves a p below 0.05 within reach.
+    """
     runs = {key: RunStatistics.of(per_run) for key, per_run in statistics.items()}
-    names = list(test.hypotheses)
+    pairs = system_pairs(list(test.hypotheses), baseline)
+    resamples = max(bootstrap, RESAMPLES_PER_PAIR * len(pairs))
 
     def group(label: str, sentences: np.ndarray) -> SentenceGroup:
         result = SentenceGroup(label, len(sentences), [], [])
         if len(sentences):
             scores = resample_scores(runs, sentences, bootstrap)
-            for metric in dict.fromkeys(metric for _, metric in scores):
-                of_metric = {name: scores[name, metric] for name in names}
-                result.differences += score_differences(of_metric, baseline, metric)
-                for name in names:
-                    per_run = statistics[name, metric]
-                    kind = per_run[0].metric
-                    score = system_score(of_metric[name], name, metric, kind.max_score)
-                    score.details = kind.mean_details(
-                        [run.score(sentences).extra for run in per_run]
-                    )
-                    result.scores.append(score)
+            result.scores = group_scores(scores, statistics, sentences)
+            for metric, systems in by_metric(scores).items():
+                result.differences += score_differences(systems, baseline, metric)
         return result
 
-    overall = group("all", np.arange(len(test.references)))
-    for difference in overall.differences:
+    sentences = np.arange(len(test.references))
+    scores = resample_scores(runs, sentences, resamples)
+    differences = [
+        difference
+        for metric, systems in by_metric(scores).items()
+        for difference in score_pairs(systems, pairs, metric)
+    ]
+    for difference in differences:
         metric = difference.metric
-        variant, reference = runs[difference.system, metric], runs[baseline, metric]
-        if len(variant.rows) == len(reference.rows):
-            difference.p_randomisation = randomisation_p(variant, reference)
+        system, other = runs[difference.system, metric], runs[difference.other, metric]
+        if difference.other == baseline and len(system.rows) == len(other.rows):
+            difference.p_randomisation = randomisation_p(system, other)
     return TestResult(
         name=test.name,
         length=LengthGrouping(length.by, length.unit, length.threshold),
-        overall=overall,
+        overall=SentenceGroup(
+            "all",
+            len(sentences),
+            group_scores(scores, statistics, sentences),
+            [difference for difference in differences if difference.other == baseline],
+        ),
         short=group(f"short 1-{length.threshold}", length.short),
         long=group(f"long {length.threshold + 1}+", length.long),
         buckets=[
             group(label, sentences)
             for label, _, _, sentences in split_by_length(length.counts, length.edges)
         ],
+        pairs=differences,
+        retention=length_retention(runs, length, pairs, resamples),
     )
+
+
+def system_pairs(systems: Sequence[str], baseline: str) -> list[tuple[str, str]]:
+    """Return every pair of systems once; the baseline is always the second."""
+    return list(combinations([*(name for name in systems if name != baseline), baseline], 2))
+
+
+def by_metric(
+    scores: Mapping[tuple[str, str], ResampledScores],
+) -> dict[str, dict[str, ResampledScores]]:
+    """Return metric -> system -> scores."""
+    nested: dict[str, dict[str, ResampledScores]] = {}
+    for (system, metric), of_system in scores.items():
+        nested.setdefault(metric, {})[system] = of_system
+    return nested
+
+
+def group_scores(
+    scores: Mapping[tuple[str, str], ResampledScores], statistics: Statistics, sentences: np.ndarray
+) -> list[SystemScore]:
+    """Return the score of each system by each metric on a group of sentences."""
+    results = []
+    for metric, systems in by_metric(scores).items():
+        for name, of_system in systems.items():
+            per_run = statistics[name, metric]
+            kind = per_run[0].metric
+            score = system_score(of_system, name, metric, kind.max_score)
+            score.details = kind.mean_details([run.score(sentences).extra for run in per_run])
+            results.append(score)
+    return results
+
+
+def length_retention(
+    runs: Mapping[tuple[str, str], RunStatistics],
+    length: Lengths,
+    pairs: Sequence[tuple[str, str]],
+    bootstrap: int,
+) -> LengthRetention | None:
+    """Compare how much of their BLEU on short sentences systems keep on long ones.
+
+    It is a percentage because in points the system with the lowest score would lose least. Each
+    resample is one of all sentences, from which both scores are computed. A system without BLEU on
+    the short sentences of some resample is left out. None if either group is empty.
+    """
+    if not len(length.short) or not len(length.long):
+        return None
+    ratios = {
+        system: retention_statistics(statistics, length)
+        for (system, metric), statistics in runs.items()
+        if metric == HEADLINE
+    }
+    systems = {
+        system: scores
+        for system, scores in resample_scores(ratios, number=bootstrap).items()
+        if np.isfinite(scores.observed).all() and np.isfinite(scores.scores).all()
+    }
+    known = [pair for pair in pairs if set(pair) <= set(systems)]
+    return LengthRetention(
+        [system_score(scores, name, HEADLINE, np.inf) for name, scores in systems.items()],
+        score_pairs(systems, known, HEADLINE),
+    )
+
+
+def retention_statistics(statistics: RunStatistics, length: Lengths) -> RunStatistics:
+    """Return statistics whose score is that of long in per cent of that of short sentences."""
+    size = statistics.rows[0].shape[1]
+    is_short = np.isin(np.arange(len(length.counts)), length.short)[:, None]
+
+    def ratio(totals: np.ndarray) -> np.ndarray:
+        short, long = statistics.score(totals[:, :size]), statistics.score(totals[:, size:])
+        return 100 * np.divide(long, short, out=np.full(len(totals), np.nan), where=short > 0)
+
+    rows = [np.concatenate([run * is_short, run * ~is_short], axis=1) for run in statistics.rows]
+    return RunStatistics(rows, ratio, statistics.higher_is_better)
 
 
 def system_score(
@@ -109,20 +198,29 @@ def score_differences(
     systems: Mapping[str, ResampledScores], baseline: str, metric: str
 ) -> list[ScoreDifference]:
     """Subtract the baseline from each system; p-values are corrected by Holm over the systems."""
-    variants = [name for name in systems if name != baseline]
-    compared = [compare_systems(systems[name], systems[baseline]) for name in variants]
-    corrected = holm([difference.p for difference in compared])
+    return score_pairs(systems, [(name, baseline) for name in systems if name != baseline], metric)
+
+
+def score_pairs(
+    systems: Mapping[str, ResampledScores], pairs: Sequence[tuple[str, str]], metric: str
+) -> list[ScoreDifference]:
+    """Subtract the second of each pair from the first; p is corrected by Holm over the pairs."""
+    compared = [compare_systems(systems[name], systems[other]) for name, other in pairs]
     results = []
-    for name, difference, p in zip(variants, compared, corrected, strict=True):
-        verdict = judge(difference, p)
+    for (name, other), difference, (p, is_bound) in zip(
+        pairs, compared, correct_p_values(compared), strict=True
+    ):
+        verdict = judge(difference, p, is_bound)
         results.append(
             ScoreDifference(
                 system=name,
+                other=other,
                 metric=metric,
                 effect=difference.effect,
                 interval=difference.interval,
                 p=difference.p,
                 p_holm=p,
+                p_is_bound=is_bound,
                 p_randomisation=None,
                 seeds_tested=difference.seeds_tested,
                 small=difference.small,

@@ -28,23 +28,24 @@ class SourceSensitivity:
 
 
 def source_sensitivity(
-    metric: Metric, runs: Sequence[Sequence[str]], references: Sequence[str]
+    metric: Metric, runs: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
 ) -> SourceSensitivity:
     """Score each run against its references and against those of other sentences.
 
     The other sentence is the next one in the order of reference lengths, so that the brevity
     penalty is the same. A model that writes likely sentences whatever its source (such as a
     recurrent one that lost it) has about the same score on both. `metric` is BLEU. The score on
-    other sentences is 0 if there is only one sentence.
+    other sentences is 0 if there is only one sentence. `references` holds one list for each
+    reference translation; lengths are those of the first.
     """
-    order = np.argsort(sentence_lengths(references), kind="stable")
+    order = np.argsort(sentence_lengths(references[0]), kind="stable")
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
-    prepared = metric.prepare_references([references])
+    prepared = metric.prepare_references(references)
     pairs = [(lines, [lines[index] for index in following]) for lines in runs]
     scores = [
-        [SentenceStatistics(metric, side, [references], prepared).score().value for side in pair]
+        [SentenceStatistics(metric, side, references, prepared).score().value for side in pair]
         for pair in pairs
     ]
     bleu, shifted = np.mean(scores, axis=0)
-    return SourceSensitivity(float(bleu), float(shifted) if len(references) > 1 else 0.0)
+    return SourceSensitivity(float(bleu), float(shifted) if len(references[0]) > 1 else 0.0)

@@ -49,7 +49,7 @@ Compare trained runs:
   mt-compare runs='[runs/a-1,runs/a-2,runs/b-1,runs/b-2]' baseline=a-1     two seeds each
 Compare files of translations:
   mt-compare hyp='{ours: ours.de, theirs: theirs.de}' ref=news.de src=news.en lang=de
-  mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref=news.de
+  mt-compare hyp='{ours: [seed1.de,seed2.de], theirs: theirs.de}' ref='[news.a.de,news.b.de]'
 
 The first form trains missing runs in runs_dir/compare and reuses finished ones; after an
 interruption, the same command continues. Any other key=value is a setting of mt-train for all
@@ -104,7 +104,9 @@ class CompareConfig:
         "files of translations to compare, by system name, instead of training; a list of files "
         "is one system with several seeds",
     )
-    ref: str = setting("", "(hyp only) file of reference translations")
+    ref: list[str] = setting(
+        list, "(hyp only) file of reference translations, or a list of files: several references"
+    )
     src: str = setting(
         "", "(hyp only) file of sources; sentences are then grouped by source length"
     )
@@ -135,6 +137,7 @@ TRAINING_KEYS = (
     *("compare", "variants", "seeds", "budget", "tune", "trials", "trial_seed"),
     *("match_parameters", "tests", "plan"),
 )
+LIST_KEYS = ("runs", "ref", "edges")  # one value is a list of one
 # Keys that replace those of the comparison's file.
 SPEC_KEYS = (
     *("variants", "seeds", "tune", "trials", "trial_seed"),
@@ -195,9 +198,7 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
             value = override.value()
             if name == "hyp" and not isinstance(value, dict):
                 raise UsageError(f"{argument} has no names: write hyp='{{NAME: FILE, NAME: FILE}}'")
-            given[key] = (
-                [value] if name in ("runs", "edges") and not isinstance(value, list) else value
-            )
+            given[key] = [value] if name in LIST_KEYS and not isinstance(value, list) else value
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(CompareConfig), given))
     except OmegaConfBaseException as error:

@@ -28,7 +28,8 @@ def format_plan(plan: Plan) -> str:
     ]
     header = ["variant", "parameters", "against baseline", "seeds"]
     header += ["trials", "runs"] if spec.tune else ["runs"]
-    lines = [f"{spec.title}: {spec.question}" if spec.question else spec.title, ""]
+    heading = ": ".join(text for text in (spec.title, spec.question) if text)
+    lines = [heading, ""] if heading else []
     lines += [
         markdown_table(Table(header, rows)),
         "",

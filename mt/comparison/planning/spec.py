@@ -96,7 +96,6 @@ def load_spec(
     spec = to_spec(given, f"compare={name}")
     if "variants" in changes and "baseline" not in changes and spec.baseline not in spec.variants:
         spec.baseline = ""  # it is one of the file's variants
-    spec.title = spec.title or Path(name).stem
     spec.variants = {key: to_list(value, f"variants.{key}") for key, value in spec.variants.items()}
     spec.tests = {key: to_list(value, f"tests.{key}") for key, value in spec.tests.items()}
     check_spec(spec, extra)

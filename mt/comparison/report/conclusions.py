@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from mt.comparison.report.queries import (
-    all_have_several_runs,
+    IGNORES_SOURCE,
+    STILL_IMPROVING,
     describe_test,
     find_entry,
+    find_pair,
     headline_test,
+    is_distinguishable,
     is_small,
     metric_title,
     nonempty_groups,
+    system_groups,
     system_names,
 )
-from mt.comparison.report.text import count_noun, join_words, quote_name
+from mt.comparison.report.text import count_noun, format_interval, format_p, join_words, quote_name
 from mt.comparison.schema.results import Results
-from mt.comparison.schema.scores import SystemScore
+from mt.comparison.schema.scores import ScoreDifference
 from mt.evaluation.lengths import MIN_SENTENCES
 from mt.evaluation.metrics import HEADLINE
 
 
 def conclusions(results: Results) -> list[str]:
-    """Return up to three sentences: which systems are better, by length, and how certain it is."""
-    sentences = [_ranking(results), _effect_of_length(results), _certainty(results)]
+    """Return up to four sentences: which systems are better, by length, and how certain it is.
+
+    They state no order that is not significant.
+    """
+    sentences = [
+        _ranking(results),
+        _groups(results),
+        _effect_of_length(results),
+        _certainty(results),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -44,11 +56,6 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
         if opposed:
             verb = "says" if len(opposed) == 1 else "say"
             sentences.append(f"But {join_words(opposed)} {verb} the opposite.")
-        if improving := _still_improving(results, {name, results.baseline}):
-            sentences.append(
-                f"{join_words(improving)} {_were(improving)} still improving when training ended: "
-                "longer training may change this."
-            )
         if len(_ignoring_source(results, {name, results.baseline})) == 2:
             sentences.append(
                 "Both systems ignore their source, so this is not a difference in how well they "
@@ -56,6 +63,12 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
             )
         verdicts.append((name, " ".join(sentences)))
     return verdicts
+
+
+def verdict_words(difference: ScoreDifference) -> str:
+    """Return the verdict of a table, limited to these runs if a side has only one."""
+    limited = is_distinguishable(difference) and not difference.seeds_tested
+    return difference.verdict + (" (these runs)" if limited else "")
 
 
 def warnings(results: Results) -> list[str]:
@@ -72,18 +85,23 @@ def warnings(results: Results) -> list[str]:
     if ignoring := _ignoring_source(results, names):
         verb, their = ("ignores", "its") if len(ignoring) == 1 else ("ignore", "their")
         warnings.append(
-            f"{join_words(ignoring)} {verb} {their} source: {their} results by length or by seed "
-            "say nothing about the method."
+            f"{IGNORES_SOURCE} {join_words(ignoring)} {verb} {their} source: {their} results by "
+            "length or by seed say nothing about the method."
         )
-    if improving := _still_improving(results, names):
+    if improving := _still_improving(results):
+        were, their = ("was", "its") if len(improving) == 1 else ("were", "their")
         warnings.append(
-            f"{join_words(improving)} {_were(improving)} still improving when the budget ended: "
-            "a low score does not mean that the variant is worse."
+            f"{STILL_IMPROVING} {join_words(improving)} {were} still improving when the budget "
+            f"ended: in the second half of training {their} loss fell by 1 % or more, or {their} "
+            "BLEU rose by 0.5 points and 3 % or more. This compares what was learned with this "
+            "budget, not what longer training would reach."
         )
     if single := [quote_name(s.name) for s in results.systems if len(s.runs) == 1]:
         systems = "every system" if len(single) == len(results.systems) else join_words(single)
         warnings.append(
-            f"Only one run of {systems}: intervals cover the choice of sentences, not of seeds."
+            f"Only one run of {systems}: its intervals and p-values cover the choice of sentences, "
+            "not of seeds, so they are about these runs. Seeds often change BLEU by more: other "
+            "runs of the same systems may give another result."
         )
     small = []
     for test in results.tests:
@@ -100,11 +118,7 @@ def warnings(results: Results) -> list[str]:
 
 
 def _ranking(results: Results) -> str:
-    names, overall, baseline = (
-        system_names(results),
-        headline_test(results).overall,
-        results.baseline,
-    )
+    names, overall = system_names(results), headline_test(results).overall
 
     def score(name: str) -> str:
         entry = find_entry(overall.scores, name)
@@ -117,88 +131,110 @@ def _ranking(results: Results) -> str:
             "to compare it with."
         )
     clauses: list[str] = []
+    baseline = f"the baseline {quote_name(results.baseline)} ({score(results.baseline)})"
     for verdict, relation in (
         ("better", "better than"),
         ("worse", "worse than"),
         ("not distinguishable", "not distinguishable from"),
     ):
-        variants = [
-            f"{quote_name(difference.system)} ({difference.effect:+.1f})"
+        differences = [
+            difference
             for name in names
             if (difference := find_entry(overall.differences, name)) is not None
             and difference.verdict == verdict
         ]
-        if variants:
-            verb = "is" if len(variants) == 1 else "are"
-            other = "it" if clauses else f"the baseline {quote_name(baseline)} ({score(baseline)})"
-            clauses.append(f"{join_words(variants)} {verb} {relation} {other}")
-    return f"By BLEU on {sentences}, {'; '.join(clauses)}."
+        if not differences:
+            continue
+        variants = join_words([f"{quote_name(d.system)} ({d.effect:+.1f})" for d in differences])
+        verb = "is" if len(differences) == 1 else "are"
+        other = "it" if clauses else baseline
+        if not all(difference.seeds_tested for difference in differences):
+            variants, verb = f"these runs of {variants}", "are"
+            other = "those of it" if clauses else f"those of {baseline}"
+        clauses.append(f"{variants} {verb} {relation} {other}")
+    budget = ", with this budget" if _still_improving(results) else ""
+    return f"By BLEU on {sentences}{budget}, {'; '.join(clauses)}."
+
+
+def _groups(results: Results) -> str:
+    """Say which of three or more systems cannot be told apart."""
+    names = system_names(results)
+    if len(names) < 3:
+        return ""
+    groups = [
+        join_words([quote_name(name) for name in group])
+        for group in system_groups(results, headline_test(results))
+        if len(group) > 1
+    ]
+    if not groups:
+        return "All pairs of systems differ significantly."
+    if len(groups) == 1 and all(quote_name(name) in groups[0] for name in names):
+        return "No two systems differ significantly."
+    return f"Not to be told apart: {'; '.join(groups)}. Every other pair differs significantly."
 
 
 def _effect_of_length(results: Results) -> str:
-    """Say which systems retain the smallest and the largest fraction of BLEU on long sentences.
+    """Say which systems keep less of their BLEU on long sentences than others, if any do.
 
-    It is a fraction because in points the system with the lowest score would lose least.
+    It is a share because in points the system with the lowest score would lose least.
     """
     test = headline_test(results)
-    retained = []  # (fraction, system, short, long)
-    for system in results.systems:
-        short = find_entry(test.short.scores, system.name)
-        long = find_entry(test.long.scores, system.name)
-        if short and long and short.mean > 0 and not system.ignores_source:
-            retained.append((long.mean / short.mean, quote_name(system.name), short, long))
-    if not retained:
+    if test.retention is None:
         return ""
-    retained.sort(key=lambda entry: entry[0])
-    (lowest, name, short, long), (highest, best, best_short, best_long) = retained[0], retained[-1]
-    begin = f"From sentences of up to {test.length.threshold} {test.length.unit} to longer ones, "
-    change = f"{short.mean:.1f} to {long.mean:.1f} BLEU"
-    change += f", {_cause(short, long)}" if lowest < 1 else ""
-    if len(retained) == 1:
-        return f"{begin}{name} goes from {change}."
-    if lowest == highest:
-        names = join_words([name for _, name, _, _ in retained])
-        return f"{begin}{names} retain the same fraction of their BLEU ({change})."
+    able = {system.name for system in results.systems if not system.ignores_source}
+    shares = {
+        score.system: score
+        for score in sorted(test.retention.scores, key=lambda score: score.mean)
+        if score.system in able
+    }
+    if not shares:
+        return ""
+    longer = f"sentences of more than {test.length.threshold} {test.length.unit}"
+
+    def share(name: str) -> str:
+        score = shares[name]
+        return f"{score.mean:.0f} % ({format_interval(score.interval, 0)})"
+
+    for name in shares:
+        pairs = [
+            (other, pair)
+            for other in shares
+            if shares[other].mean > shares[name].mean
+            and (pair := find_pair(test.retention.pairs, name, other))
+            and is_distinguishable(pair)
+        ]
+        if not pairs:
+            continue
+        others = [f"{quote_name(other)} ({shares[other].mean:.0f} %)" for other, _ in pairs]
+        weakest = max((pair for _, pair in pairs), key=lambda pair: pair.p_holm)
+        p = format_p(weakest.p_holm, weakest.p_is_bound)
+        p = p if p[0] == "<" else f"= {p}"
+        on = "On" if all(pair.seeds_tested for _, pair in pairs) else "In these runs, on"
+        return (
+            f"{on} {longer}, {quote_name(name)} keeps {share(name)} of its BLEU on shorter ones, "
+            f"less than {join_words(others)}; p {p}."
+        )
+    if len(shares) == 1:
+        return f"On {longer}, {quote_name(name)} keeps {share(name)} of its BLEU on shorter ones."
+    ranges = join_words([f"{quote_name(name)} {share(name)}" for name in shares])
     return (
-        f"{begin}{name} retains the smallest fraction of its BLEU ({change}), {best} the largest "
-        f"({best_short.mean:.1f} to {best_long.mean:.1f})."
+        f"On {longer}, no two systems differ significantly in how much of their BLEU on shorter "
+        f"ones they keep: {ranges}."
     )
 
 
-def _cause(short: SystemScore, long: SystemScore) -> str:
-    """Say which of BLEU's two factors drops by more."""
-    assert short.precision is not None and long.precision is not None
-    assert short.brevity_penalty is not None and long.brevity_penalty is not None
-    precision = long.precision / max(short.precision, 1e-9)
-    brevity = long.brevity_penalty / max(short.brevity_penalty, 1e-9)
-    cause = "translations are too short" if brevity < precision else "precision drops"
-    return f"mostly because {cause}: brevity penalty {long.brevity_penalty:.2f}"
-
-
 def _certainty(results: Results) -> str:
-    systems, names = results.systems, set(system_names(results))
-    runs = sorted({len(system.runs) for system in systems})
+    """Say what intervals and p-values cover, unless a warning does."""
+    runs = sorted({len(system.runs) for system in results.systems})
     if runs == [1]:
-        scope = (
-            "Each system has one run, so this holds for these runs only"
-            if len(systems) > 1
-            else "It has one run"
-        )
-        parts = [f"{scope}: another seed may give another result"]
-    else:
-        number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-        parts = [f"Intervals cover sentences and {number} seeds of each system"]
-        if not all_have_several_runs(results):
-            parts[0] += ", seeds only where a system has several runs"
-    if len(systems) > 2:
-        parts.append(f"p-values are corrected for {count_noun(len(systems) - 1, 'variant')}")
-    if improving := _still_improving(results, names):
-        parts.append(f"{join_words(improving)} {_were(improving)} still improving at the end")
-    if ignoring := _ignoring_source(results, names):
-        verb, their = ("ignores", "its") if len(ignoring) == 1 else ("ignore", "their")
-        parts.append(
-            f"{join_words(ignoring)} {verb} {their} source, having not learned to translate"
-        )
+        return ""
+    number = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
+    parts = [f"Intervals cover sentences and {number} seeds of each system"]
+    if runs[0] == 1:
+        parts[0] += ", seeds only where a system has several runs"
+    if (systems := len(results.systems)) > 2:
+        pairs = systems * (systems - 1) // 2
+        parts.append(f"p-values are corrected for all {pairs} pairs")
     return f"{'; '.join(parts)}."
 
 
@@ -206,9 +242,5 @@ def _ignoring_source(results: Results, names: set[str]) -> list[str]:
     return [quote_name(s.name) for s in results.systems if s.ignores_source and s.name in names]
 
 
-def _still_improving(results: Results, names: set[str]) -> list[str]:
-    return [quote_name(s.name) for s in results.systems if s.still_improving and s.name in names]
-
-
-def _were(systems: list[str]) -> str:
-    return "was" if len(systems) == 1 else "were"
+def _still_improving(results: Results) -> list[str]:
+    return [quote_name(system.name) for system in results.systems if system.still_improving]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from mt.comparison.report.blocks import Block, Figure, FigureChoice, Section
 from mt.comparison.report.chart import Chart
+from mt.comparison.report.overview import overview
 from mt.comparison.report.sections.attention import attention
 from mt.comparison.report.sections.cost import cost
 from mt.comparison.report.sections.differences import differences
@@ -43,8 +44,10 @@ def build_sections(results: Results) -> list[Section]:
 
 
 def charts(results: Results) -> list[Chart]:
-    """Return all charts of the report."""
-    blocks = [block for section in build_sections(results) for block in section.blocks]
+    """Return all charts of the report, beginning with that of the first screen."""
+    first = overview(results).figure
+    blocks: list[Block] = [first] if first else []
+    blocks += [block for section in build_sections(results) for block in section.blocks]
     return [figure.chart for block in blocks for figure in _figures(block)]
 
 

@@ -17,8 +17,9 @@ from mt.comparison.report.blocks import (
     Section,
     Signatures,
 )
-from mt.comparison.report.conclusions import conclusions, warnings
 from mt.comparison.report.contents import build_sections
+from mt.comparison.report.overview import overview
+from mt.comparison.report.queries import report_title
 from mt.comparison.schema.results import Results
 from mt.comparison.table import Table, markdown_table
 
@@ -26,19 +27,22 @@ from mt.comparison.table import Table, markdown_table
 def printed_report(results: Results) -> str:
     """Return the part of the report that is printed, without its final newline."""
     sections = [section for section in build_sections(results) if section.printed]
-    return _join([*_begin(results), *(_section(section, "") for section in sections)])
+    return _join([*_begin(results, ""), *(_section(section, "") for section in sections)])
 
 
 def markdown_report(results: Results, pictures: str = "png") -> str:
     """Return the whole report; `pictures` is the format of its charts in figures/."""
-    title = f"# {results.title or 'Comparison'}"
+    title = report_title(results)
+    question = results.question if results.question != title else ""
     sections = [_section(section, pictures) for section in build_sections(results)]
-    return _join([title, results.question, *_begin(results), *sections]) + "\n"
+    return _join([f"# {title}", question, *_begin(results, pictures), *sections]) + "\n"
 
 
-def _begin(results: Results) -> list[str]:
-    listed = [f"warning: {text}" for text in warnings(results)]
-    return [" ".join(conclusions(results)), _bullets(listed)]
+def _begin(results: Results, pictures: str) -> list[str]:
+    first = overview(results)
+    listed = [f"warning: {text}" for text in first.warnings]
+    picture = block_markdown(first.figure, pictures) if first.figure else ""
+    return [" ".join(first.conclusions), _bullets(listed), picture]
 
 
 def _section(section: Section, pictures: str) -> str:

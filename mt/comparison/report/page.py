@@ -10,9 +10,9 @@ from markupsafe import Markup, escape
 
 from mt.comparison.report.blocks import Block
 from mt.comparison.report.chart import COLOURS
-from mt.comparison.report.conclusions import conclusions, warnings
 from mt.comparison.report.contents import build_sections
-from mt.comparison.report.queries import system_styles
+from mt.comparison.report.overview import overview
+from mt.comparison.report.queries import report_title, system_styles
 from mt.comparison.report.svg import DRAWING_CSS, legend_key, page_svg, style_colours
 from mt.comparison.schema.results import AttentionMap, Results
 from mt.inspection.maps.page import page, records_fragment
@@ -28,19 +28,19 @@ _NAME = re.compile(r"`([^`]+)`")
 
 def report_page(results: Results) -> str:
     """Return the whole page."""
-    environment = _environment(system_styles(results))
+    environment, title = _environment(system_styles(results)), report_title(results)
     body = environment.get_template("report.html.j2").render(
-        question=results.question,
-        conclusions=conclusions(results),
-        warnings=warnings(results),
+        question=results.question if results.question != title else "",
+        first=overview(results),
         sections=build_sections(results),
     )
     style = DRAWING_CSS + _page_colours() + _read_assets(STYLES)
-    return page(results.title or "Comparison", Markup(body), style, _read_assets(SCRIPTS))
+    return page(title, Markup(body), style, _read_assets(SCRIPTS))
 
 
 def typographic(text: str) -> str:
-    """Replace hyphens by minus signs before numbers and by dashes in ranges."""
+    """Write minus signs before numbers, dashes in ranges, and <= as one character."""
+    text = text.replace("<=", "\u2264")
     return _RANGE.sub("\u2009\u2013\u2009", _MINUS.sub("\u2212", text))
 
 

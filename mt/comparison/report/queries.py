@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import ascii_lowercase
 from typing import Protocol, TypeVar
 
 from mt.comparison.report.chart import Line, Point
+from mt.comparison.report.text import join_words
 from mt.comparison.schema.results import Results
-from mt.comparison.schema.scores import SentenceGroup, TestResult
+from mt.comparison.schema.scores import ScoreDifference, SentenceGroup, TestResult
 from mt.comparison.schema.systems import SystemResult
+from mt.comparison.statistics.groups import indistinguishable_groups
 from mt.comparison.table import Cell
 from mt.evaluation.lengths import MIN_SENTENCES
 from mt.evaluation.metrics import HEADLINE, METRICS
 
-STILL_IMPROVING = "still improving"
-IGNORES_SOURCE = "ignores its source"
+# Marks beside the names of systems; the warnings explain them.
+STILL_IMPROVING = "\u2020"
+IGNORES_SOURCE = "\u2021"
+MAX_TITLE_NAMES = 4
 
 
 class Entry(Protocol):
@@ -78,15 +83,66 @@ def is_small(group: SentenceGroup) -> bool:
     return group.sentences < MIN_SENTENCES
 
 
-def all_have_several_runs(results: Results) -> bool:
-    """Return True if no system has only one run."""
-    return all(len(system.runs) > 1 for system in results.systems)
-
-
 def flags(system: SystemResult) -> str:
-    """Return what readers must know wherever a result of this system is shown."""
+    """Return the marks of what readers must know wherever a result of this system is shown."""
     flags = [IGNORES_SOURCE] * system.ignores_source + [STILL_IMPROVING] * system.still_improving
-    return ", ".join(flags)
+    return "".join(flags)
+
+
+def report_title(results: Results) -> str:
+    """Return the heading of the report: its title, else its question, else its systems."""
+    names = system_names(results)
+    systems = f"Comparison of {join_words(names)}" if len(names) <= MAX_TITLE_NAMES else ""
+    return results.title or results.question or systems or f"Comparison of {len(names)} systems"
+
+
+def by_score(results: Results, test: TestResult) -> list[SystemResult]:
+    """Return the systems in the order of their BLEU on a test set, highest first."""
+    scores = {score.system: score.mean for score in test.overall.scores if score.metric == HEADLINE}
+    return sorted(results.systems, key=lambda system: -scores.get(system.name, -1.0))
+
+
+def find_pair(pairs: Iterable[ScoreDifference], one: str, other: str) -> ScoreDifference | None:
+    """Return the difference in BLEU of a pair, in whichever order; None if it is not tested."""
+    return next(
+        (
+            pair
+            for pair in pairs
+            if pair.metric == HEADLINE and {pair.system, pair.other} == {one, other}
+        ),
+        None,
+    )
+
+
+def is_distinguishable(pair: ScoreDifference) -> bool:
+    """Return whether one of the two is better."""
+    return pair.verdict in ("better", "worse")
+
+
+def system_groups(results: Results, test: TestResult) -> list[list[str]]:
+    """Return the groups of systems whose BLEU cannot be told apart, highest first."""
+    return indistinguishable_groups(
+        [system.name for system in by_score(results, test)],
+        {
+            frozenset((pair.system, pair.other))
+            for pair in test.pairs
+            if pair.metric == HEADLINE and is_distinguishable(pair)
+        },
+    )
+
+
+def group_letters(results: Results, test: TestResult) -> dict[str, str]:
+    """Return the letters of each system's groups."""
+    groups = system_groups(results, test)
+    return {
+        name: "".join(group_letter(i) for i, group in enumerate(groups) if name in group)
+        for name in system_names(results)
+    }
+
+
+def group_letter(number: int) -> str:
+    """Return a, b, ..., z, a1, b1, ..."""
+    return ascii_lowercase[number % 26] + (str(number // 26) if number >= 26 else "")
 
 
 def system_cell(system: SystemResult) -> Cell:

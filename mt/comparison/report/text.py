@@ -37,9 +37,9 @@ def format_signed_interval(interval: Sequence[float], digits: int = 2) -> str:
     return f"{low:+.{digits}f} to {high:+.{digits}f}"
 
 
-def format_p(p: float | None) -> str:
-    """Format a p-value."""
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+def format_p(p: float, is_bound: bool = False) -> str:
+    """Format a p-value, with <= if more resamples could give a lower one."""
+    return "< 0.001" if p < 0.001 else f"{'<= ' * is_bound}{p:.3f}"
 
 
 def count_noun(number: int, noun: str) -> str:

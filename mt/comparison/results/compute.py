@@ -34,6 +34,9 @@ from mt.training.plateau import MIN_VALIDATIONS, reached_plateau
 
 MAX_SENTENCES = 60  # shown
 MAX_MAPS = 12  # sentences with attention maps
+FIRST_REFERENCE_NOTE = (
+    "scores use all references; lengths, words and single sentences use the first of each sentence"
+)
 
 
 def compute_results(
@@ -67,7 +70,8 @@ def compute_results(
     resamples, `sentences` that of the sentences to show, `maps` that of the first of these that get
     attention maps. `say` is called with progress messages.
 
-    p-values are corrected by Holm over the systems, within a metric and a group of sentences.
+    p-values are corrected by Holm within a metric: over all pairs of systems on all sentences, and
+    over the variants in each group by length.
     Raises UsageError if there is no such baseline, or if there are too few resamples.
     """
     names = inputs.names
@@ -86,8 +90,10 @@ def compute_results(
         headline.references,
     )
     metric_notes += empty_notes(headline.references)
-    metric_notes += reference_notes([headline.references])
-    metric_notes += tokenised_notes([], [headline.references], tokenize)
+    metric_notes += reference_notes(headline.scored_references)
+    metric_notes += tokenised_notes([], headline.scored_references, tokenize)
+    if len(headline.scored_references) > 1:
+        metric_notes.append(FIRST_REFERENCE_NOTE)
     tests = []
     signatures: dict[str, str] = {}
     for test in inputs.tests:
@@ -103,7 +109,7 @@ def compute_results(
             name: statistics[baseline, name][0].score().signature for name in chosen
         }
     sensitivities = {
-        name: source_sensitivity(chosen[HEADLINE], runs, headline.references)
+        name: source_sensitivity(chosen[HEADLINE], runs, headline.scored_references)
         for name, runs in headline.hypotheses.items()
     }
     say("counting words")

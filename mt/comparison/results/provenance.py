@@ -46,6 +46,7 @@ def describe_provenance(
         hardware=hardware,
         budget=budget,
         match_parameters=list(match_parameters),
+        settings=shared_settings(systems),
     )
     return provenance, notes
 
@@ -65,18 +66,39 @@ def differing_settings(systems: Sequence[System]) -> dict[str, dict[str, Setting
     Takes each system's first run. Names, seeds and paths are left out, and so are settings of a
     model family that the system does not belong to.
     """
-    configs = {system.name: system.runs[0].config for system in systems}
-    trained = {name: config for name, config in configs.items() if config is not None}
     settings: dict[str, dict[str, Setting]] = {system.name: {} for system in systems}
-    for key in keys():
-        values = {name: _scalar(get_setting(config, key)) for name, config in trained.items()}
-        first = next(iter(values.values()), None)
-        if key in NEUTRAL_KEYS or all(value == first for value in values.values()):
-            continue
-        for name, value in values.items():
-            if _applies(key, trained[name]):
-                settings[name][key] = value
+    configs = _first_configs(systems)
+    for key, values in _setting_values(configs).items():
+        if len(set(map(repr, values.values()))) > 1:
+            for name, value in values.items():
+                if _applies(key, configs[name]):
+                    settings[name][key] = value
     return settings
+
+
+def shared_settings(systems: Sequence[System]) -> dict[str, Setting]:
+    """Return key -> value for the settings that all systems share; none for files."""
+    configs = _first_configs(systems)
+    return {
+        key: next(iter(values.values()))
+        for key, values in _setting_values(configs).items()
+        if len(set(map(repr, values.values()))) == 1
+        and any(_applies(key, config) for config in configs.values())
+    }
+
+
+def _first_configs(systems: Sequence[System]) -> dict[str, Config]:
+    configs = {system.name: system.runs[0].config for system in systems}
+    return {name: config for name, config in configs.items() if config is not None}
+
+
+def _setting_values(configs: dict[str, Config]) -> dict[str, dict[str, Setting]]:
+    """Return key -> system -> value."""
+    return {
+        key: {name: _scalar(get_setting(config, key)) for name, config in configs.items()}
+        for key in keys()
+        if key not in NEUTRAL_KEYS
+    }
 
 
 def _applies(key: str, config: Config) -> bool:

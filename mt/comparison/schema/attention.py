@@ -99,3 +99,5 @@ class AttentionResult:
     aer: AlignmentMeasure | None
     unlinked: AlignmentMeasure | None
     diagnostics: AttentionDiagnostics | None
+    layers: int | None = None  # of cross-attention
+    aer_layer: int | None = None  # from 1; its mean over heads gives the links of `aer`

@@ -51,14 +51,16 @@ class Needed:
 
 @dataclass
 class ScoreDifference:
-    """A system's score minus the baseline's, paired by sentence."""
+    """A system's score minus another's, paired by sentence."""
 
     system: str
+    other: str  # whose score is subtracted
     metric: str
     effect: float
     interval: Interval
     p: float
-    p_holm: float  # corrected for the number of systems
+    p_holm: float  # corrected for the number of tests
+    p_is_bound: bool  # p_holm is the least that so many resamples can give
     p_randomisation: float | None  # of all sentences only, and only for as many runs on both sides
     seeds_tested: bool
     small: bool
@@ -87,6 +89,14 @@ class LengthGrouping:
 
 
 @dataclass
+class LengthRetention:
+    """BLEU on long sentences in per cent of BLEU on short ones, with differences of all pairs."""
+
+    scores: list[SystemScore]
+    pairs: list[ScoreDifference]
+
+
+@dataclass
 class TestResult:
     """All scores on one test set."""
 
@@ -98,6 +108,8 @@ class TestResult:
     short: SentenceGroup
     long: SentenceGroup
     buckets: list[SentenceGroup]
+    pairs: list[ScoreDifference]  # of all systems, on all sentences
+    retention: LengthRetention | None  # None without short or without long sentences
 
 
 @dataclass

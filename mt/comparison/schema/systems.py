@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Setting = bool | int | float | str | None
 
@@ -27,6 +27,7 @@ class Provenance:
     hardware: Hardware
     budget: str  # of each run, in words
     match_parameters: list[str]  # chosen widths, a sentence for each variant
+    settings: dict[str, Setting] = field(default_factory=dict)  # those that all systems share
 
 
 @dataclass

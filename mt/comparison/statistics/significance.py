@@ -111,6 +111,7 @@ class SystemDifference:
     small: bool
     higher_is_better: bool
     variance_parts: VarianceParts
+    p_is_bound: bool = False  # no draw is beyond 0: more resamples could give a lower p
 
 
 def estimate(system: ResampledScores) -> ScoreEstimate:
@@ -158,11 +159,12 @@ def compare_systems(variant: ResampledScores, baseline: ResampledScores) -> Syst
     draws, parts = _draws([(1, variant), (-1, baseline)])
     number = variant.scores.shape[1]
     beyond = min((draws <= ROUNDING).mean(), (draws >= -ROUNDING).mean()) * number
+    p_draws, p_signs = float(2 * (1 + beyond) / (1 + number)), 2.0 ** (1 - variant.sentences)
     single = variant.runs == baseline.runs == 1
     return SystemDifference(
         effect=effect,
         interval=_middle(draws),
-        p=min(1.0, max(float(2 * (1 + beyond) / (1 + number)), 2.0 ** (1 - variant.sentences))),
+        p=min(1.0, max(p_draws, p_signs)),
         p_sacrebleu=_sacrebleu_p(variant.scores[0] - baseline.scores[0], effect)
         if single
         else None,
@@ -172,7 +174,18 @@ def compare_systems(variant: ResampledScores, baseline: ResampledScores) -> Syst
         small=variant.small,
         higher_is_better=variant.higher_is_better,
         variance_parts=parts,
+        p_is_bound=beyond == 0 and p_draws > p_signs,
     )
+
+
+def correct_p_values(differences: Sequence[SystemDifference]) -> list[tuple[float, bool]]:
+    """Correct the p-values of one family by Holm; the second value tells if p is only a bound.
+
+    It is one if more resamples could give a lower p.
+    """
+    corrected = holm([difference.p for difference in differences])
+    least = holm([0.0 if difference.p_is_bound else difference.p for difference in differences])
+    return [(p, lower < p) for p, lower in zip(corrected, least, strict=True)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

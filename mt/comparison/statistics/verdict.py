@@ -23,15 +23,17 @@ class Verdict:
     """Result of a comparison in words."""
 
     word: str  # "better", "worse" or "not distinguishable"
-    p: float  # corrected for the number of variants
+    p: float  # corrected for the number of tests
     needed: Needed | None  # for "not distinguishable"
     text: str  # a clause for a report; its subject is the variant
 
 
-def judge(difference: SystemDifference, p_corrected: float | None = None) -> Verdict:
+def judge(
+    difference: SystemDifference, p_corrected: float | None = None, p_is_bound: bool = False
+) -> Verdict:
     """Judge a difference: better or worse if p is below 0.05, otherwise not distinguishable.
 
-    `p_corrected` is corrected for the number of variants (`holm`). Interval and p come from the
+    `p_corrected` and `p_is_bound` are those of `correct_p_values`. Interval and p come from the
     same draws, so that the interval then excludes 0. (Without correction, on six sentences or more,
     and up to rounding, the converse holds, too.)
     """
@@ -39,7 +41,7 @@ def judge(difference: SystemDifference, p_corrected: float | None = None) -> Ver
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
     caveats += ["too few sentences to mean much"] if difference.small else []
     low, high = difference.interval
-    p_text = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    p_text = describe_p(p, p_is_bound)
     numbers = f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, {p_text}"
     if p < ALPHA and not low <= 0 <= high:
         word = "better" if (difference.effect > 0) == difference.higher_is_better else "worse"
@@ -52,6 +54,11 @@ def judge(difference: SystemDifference, p_corrected: float | None = None) -> Ver
         *caveats,
     ]
     return Verdict("not distinguishable", p, needed, "; ".join(clauses))
+
+
+def describe_p(p: float, is_bound: bool = False) -> str:
+    """Return a clause such as p = 0.012, or p <= 0.006 if more resamples could give a lower p."""
+    return "p < 0.001" if p < 0.001 else f"p {'<=' if is_bound else '='} {p:.3f}"
 
 
 def needed_for_verdict(difference: SystemDifference, alpha: float = ALPHA) -> Needed:

@@ -118,6 +118,7 @@ def test_alignment_errors_are_those_of_mt_evaluate(
     ).default.aer
     assert entry(compared, "rnn").aer.short.value == pytest.approx(of_short)
     assert entry(compared, "rnn").aer.overall.difference.text
+    assert (entry(compared, "rnn").layers, entry(compared, "rnn").aer_layer) == (1, 1)
     assert entry(compared, "none") == AttentionResult("none", False, None, None, None)
 
 

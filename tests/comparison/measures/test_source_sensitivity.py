@@ -45,7 +45,7 @@ def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
         lines[1],
         lines[0],
     ]  # the order by length is 1, 3, 0, 2, and back to 1
-    sensitivity = source_sensitivity(Bleu(), [lines, references], references)
+    sensitivity = source_sensitivity(Bleu(), [lines, references], [references])
     of_references = sacrebleu.corpus_bleu(
         [references[2], references[3], references[1], references[0]], [references]
     ).score
@@ -60,7 +60,7 @@ def test_translations_are_moved_to_sentences_of_the_same_length() -> None:
 
 
 def test_source_sensitivity_of_one_sentence_and_of_scripts_without_spaces() -> None:
-    one = source_sensitivity(Bleu(), [["one two three four"]], ["one two three four five"])
+    one = source_sensitivity(Bleu(), [["one two three four"]], [["one two three four five"]])
     assert not one.ignores_source
     references = ["猫", "我今天早上吃了两个苹果和一个梨", "狗", "他昨天晚上看了三部电影和一本书"]
     lines = [
@@ -69,7 +69,7 @@ def test_source_sensitivity_of_one_sentence_and_of_scripts_without_spaces() -> N
         references[0],
         references[1],
     ]  # each is the one of like length
-    sensitivity = source_sensitivity(Bleu(tokenize="zh"), [lines], references)
+    sensitivity = source_sensitivity(Bleu(tokenize="zh"), [lines], [references])
     assert sensitivity.on_other_sentences > 20 and sensitivity.ignores_source
 
 
@@ -78,7 +78,7 @@ def test_a_system_with_a_high_score_may_ignore_its_source() -> None:
         f"I know that it is the case that {word} sleep"
         for word in ("cats", "dogs", "birds", "mice")
     ]
-    same = source_sensitivity(Bleu(), [[references[0]] * 4], references)
+    same = source_sensitivity(Bleu(), [[references[0]] * 4], [references])
     assert same.bleu > 50 and same.on_other_sentences == same.bleu and same.ignores_source
     assert [
         SourceSensitivity(bleu, other).ignores_source

@@ -166,6 +166,6 @@ def test_text_of_a_comparison_stays_as_it_is_written(tmp_path: Path) -> None:
 def test_arguments_that_are_text_stay_as_they_are_written() -> None:
     config = parse_arguments(["hyp={no: zwei.de}", "ref=zwölf (1).de", "lang=no", "out=1e3"]).config
     assert (config.ref, config.lang, config.out, list(config.hyp)) == (
-        "zwölf (1).de", "no", "1e3", ["no"]
+        ["zwölf (1).de"], "no", "1e3", ["no"]
     )  # fmt: skip
     assert parse_arguments(["data.train.src=ä.en"]).train == ["data.train.src='ä.en'"]

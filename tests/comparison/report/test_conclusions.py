@@ -8,6 +8,8 @@ from helpers.report_results import results, results_of_files
 from mt.comparison.report.conclusions import conclusions, verdicts, warnings
 from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import report_page
+from mt.comparison.report.queries import IGNORES_SOURCE, STILL_IMPROVING
+from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
 from mt.comparison.schema.scores import SentenceGroup, SystemScore
 
@@ -17,58 +19,69 @@ def bleu_scores(group: SentenceGroup) -> list[SystemScore]:
 
 
 def test_conclusions_rank_systems_and_state_length_and_certainty() -> None:
-    first, second, third = conclusions(results())
+    first, groups, length, certainty = conclusions(results())
     assert first.startswith(
-        "By BLEU on 785 sentences, `luong` (+16.0) and `transformer` (+22.5) are better than the "
-        "baseline `none` (14.0); "
+        "By BLEU on 785 sentences, with this budget, `luong` (+16.0) and `transformer` (+22.5) are "
+        "better than the baseline `none` (14.0); "
     )
     assert first.endswith("; `bahdanau` (+0.2) is not distinguishable from it.")
-    assert second.startswith(
-        "From sentences of up to 20 words to longer ones, `none` retains the smallest fraction of "
-        "its BLEU (17.0 to 8.0 BLEU, mostly because precision drops"
+    apart = "Not to be told apart: `bahdanau` and `none`. Every other pair differs significantly."
+    assert groups == apart
+    assert length == (
+        "On sentences of more than 20 words, `none` keeps 47 % (41 - 53) of its BLEU on shorter "
+        "ones, less than `bahdanau` (82 %), `luong` (90 %) and `transformer` (94 %); p < 0.001."
     )
-    assert second.endswith("`transformer` the largest (37.2 to 35.0).")
-    assert "3 seeds of each" in third and "`transformer` was still improving" in third
+    assert certainty == (
+        "Intervals cover sentences and 3 seeds of each system; p-values are corrected for all 6 "
+        "pairs."
+    )
 
 
-def test_the_weakest_system_is_not_said_to_lose_least() -> None:
-    comparison = results(("weak", "strong"))
-    test = comparison.tests[0]
-    for group, means in ((test.short, (8.6, 69.7)), (test.long, (1.5, 23.1))):
-        for score, mean in zip(bleu_scores(group), means, strict=True):
-            score.mean = mean
-    assert "`weak` retains the smallest fraction" in conclusions(comparison)[1]
-
-
-def test_equal_systems_are_said_to_retain_the_same_fraction() -> None:
+def test_an_order_by_length_needs_a_significant_pair() -> None:
     comparison = results(("one", "other"))
-    test = comparison.tests[0]
-    for group, mean in ((test.short, 20.0), (test.long, 10.0)):
-        for score in bleu_scores(group):
-            score.mean, score.details = mean, {"precision": mean, "brevity_penalty": 1.0}
-    expected = "`one` and `other` retain the same fraction of their BLEU (20.0 to 10.0"
-    assert expected in conclusions(comparison)[1]
+    retention = comparison.tests[0].retention
+    assert retention is not None
+    retention.pairs[0].verdict = "not distinguishable"
+    assert conclusions(comparison)[1] == (
+        "On sentences of more than 20 words, no two systems differ significantly in how much of "
+        "their BLEU on shorter ones they keep: `one` 47 % (41 - 53) and `other` 82 % (76 - 88)."
+    )
+    comparison.tests[0].retention = None
+    assert len(conclusions(comparison)) == 2
+
+
+def test_results_of_one_run_each_are_about_these_runs() -> None:
+    comparison = results(seeds=1)
+    first, _, length = conclusions(comparison)
+    assert "these runs of `luong` (+16.0) and `transformer` (+22.5) are better than those" in first
+    assert length.startswith("In these runs, on sentences")
+    assert "so they are about these runs" in " ".join(warnings(comparison))
+    table = differences_table(comparison, comparison.tests[0])
+    assert {row[2] for row in table.rows} == {"better (these runs)", "not distinguishable"}
+    table = differences_table(results(), results().tests[0])
+    assert {row[2] for row in table.rows} == {"better", "not distinguishable"}
+
+
+def test_a_p_value_at_the_floor_of_the_resamples_is_a_bound() -> None:
+    comparison = results()
+    for pair in comparison.tests[0].pairs:
+        pair.p_holm = 0.012
+    table = differences_table(comparison, comparison.tests[0])
+    assert {row[5] for row in table.rows} == {"<= 0.012", "0.012"}
+    assert "p <= 0.012" in markdown_report(comparison)
+    assert "p \u2264 0.012" in report_page(comparison)
 
 
 def test_a_difference_between_systems_that_ignore_their_source_is_qualified() -> None:
     comparison = results(("one", "other"))
     for system in comparison.systems:
         system.ignores_source = True
-    assert "`one` and `other` ignore their source" in conclusions(comparison)[-1]
+    assert "`one` and `other` ignore their source" in warnings(comparison)[1]
     assert "Both systems ignore their source" in verdicts(comparison)[0][1]
     assert "their results by length" in " ".join(warnings(comparison))
     comparison.systems[0].ignores_source = False
-    assert "`other` ignores its source" in conclusions(comparison)[-1]
+    assert "`other` ignores its source" in warnings(comparison)[1]
     assert "Both" not in verdicts(comparison)[0][1]
-
-
-def test_short_translations_are_named_as_the_cause_of_a_loss() -> None:
-    comparison = results()
-    test = comparison.tests[0]
-    for group, precision, brevity in ((test.short, 20.0, 1.0), (test.long, 19.0, 0.4)):
-        group.scores[0].details |= {"precision": precision, "brevity_penalty": brevity}
-    expected = "mostly because translations are too short: brevity penalty 0.40"
-    assert expected in conclusions(comparison)[1]
 
 
 def test_warnings_begin_with_the_most_serious() -> None:
@@ -77,11 +90,10 @@ def test_warnings_begin_with_the_most_serious() -> None:
     failed, ignoring, improving, single, small = warnings(comparison)
     assert "1 run failed" in failed
     assert "`transformer` (seed 9): the loss is not a number" in failed
-    assert ignoring.startswith("`bahdanau` ignores its source")
-    assert improving.startswith("`transformer` was still improving when the budget ended")
+    assert ignoring.startswith("\u2021 `bahdanau` ignores its source")
+    assert improving.startswith("\u2020 `transformer` was still improving when the budget ended")
     assert single.startswith("Only one run of every system")
     assert "31-40 and 41-50 of the test set" in small
-    assert "Each system has one run" in conclusions(comparison)[-1]
     quiet = results_of_files()
     quiet.tests[0].buckets, quiet.tests[0].short = [], quiet.tests[0].overall
     assert len(warnings(quiet)) == 1
@@ -92,11 +104,13 @@ def test_flags_are_shown_wherever_a_system_is() -> None:
     comparison.systems[1].ignores_source = True
     cells = {row[0] for row in scores_table(comparison, comparison.tests[0]).cells}
     assert {cell[:2] for cell in cells} >= {
-        ("bahdanau", "ignores its source"),
-        ("transformer", "still improving"),
+        ("bahdanau", IGNORES_SOURCE),
+        ("transformer", STILL_IMPROVING),
     }
     for text in (report_page(comparison), markdown_report(comparison)):
-        assert text.count("ignores its source") >= 3 and text.count("still improving") >= 4
+        assert text.count(IGNORES_SOURCE) >= 4 and text.count(STILL_IMPROVING) >= 4
+        before_runs = text[: text.index("How to reproduce")]
+        assert before_runs.count("still improving") == 1 == before_runs.count("ignores its source")
 
 
 def test_metrics_that_disagree_are_named() -> None:
@@ -119,4 +133,13 @@ def test_results_of_files_have_fewer_sections() -> None:
     names = re.findall(r'<section id="(\w+)"', page)
     assert names == ["scores", "differences", "length", "sentences", "reproduction"]
     assert re.findall(r'<a href="#(\w+)">', page) == names
-    assert "<h1>Comparison</h1>" in page and "# Comparison" in markdown_report(files)
+    title = "Comparison of none, bahdanau, luong and transformer"
+    assert f"<h1>{title}</h1>" in page and f"# {title}\n" in markdown_report(files)
+
+
+def test_the_question_is_the_heading_unless_there_is_a_title() -> None:
+    comparison = results()
+    assert f'<p class="question">{comparison.question}' in report_page(comparison)
+    comparison.title = ""
+    assert f"<h1>{comparison.question}</h1>" in report_page(comparison)
+    assert markdown_report(comparison).count(comparison.question) == 1

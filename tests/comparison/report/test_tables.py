@@ -55,7 +55,7 @@ def test_markdown_tables_are_aligned_and_star_small_groups() -> None:
 def test_the_printed_report_has_tables_only() -> None:
     text = printed_report(results())
     assert text.splitlines()[0] in markdown_report(results())
-    assert "## Differences from none" in text and "## By sentence length" in text
+    assert "## Differences" in text and "## By sentence length" in text
     assert "figures/" not in text and "## Cost" not in text
 
 

@@ -21,7 +21,7 @@ def results() -> Results:
     score = scores.SystemScore("a", "bleu", 20.5, (19.0, 22), [20.5], None, 3, False, True)
     needed = scores.Needed(14, None, True)
     difference = scores.ScoreDifference(
-        *("b", "bleu", 1.0, (-1.0, 3.0), 0.2, 0.4, None, True, True),
+        *("b", "a", "bleu", 1.0, (-1.0, 3.0), 0.2, 0.4, False, None, True, True),
         *("not distinguishable", "not distinguishable (+1.0)", needed),
     )
     group = scores.SentenceGroup("all", 3, [score, score, score], [difference])
@@ -62,6 +62,8 @@ def results() -> Results:
                     group,
                     empty,
                     [empty],
+                    [difference],
+                    scores.LengthRetention([score], [difference]),
                 )
             )
         ],

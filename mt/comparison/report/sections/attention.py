@@ -79,13 +79,23 @@ def alignment_table(results: Results) -> Table:
             interval = format_signed_interval(difference.interval, 1)
             cells = [Cell(f"{difference.effect:+.1f}", interval), difference.verdict]
         measures = (system.aer.overall, system.aer.short, system.aer.long)
-        rows.append([name_cell(system.system), *map(_measure_cell, measures), *cells])
-    header = ["system", "AER, all", "short", "long", f"against {results.baseline}", "verdict"]
+        layer = f"{system.aer_layer} of {system.layers}" if system.aer_layer else ""
+        rows.append([name_cell(system.system), layer, *map(_measure_cell, measures), *cells])
+    header = [
+        "system",
+        "layer",
+        "AER, all",
+        "short",
+        "long",
+        f"against {results.baseline}",
+        "verdict",
+    ]
     note = (
-        "Alignment error rate in per cent, of links read from the attention against gold links; "
-        "0 is best."
+        "Alignment error rate in per cent against gold links; 0 is best. Links are read from the "
+        "mean over heads of one layer, the last but one, or the only one (Garg et al. 2019), at "
+        "the step that predicts the word. Other layers: mt-evaluate RUN."
     )
-    return Table(header, rows, note=note).without_empty_columns()
+    return Table(header, rows, text_columns=2, note=note).without_empty_columns()
 
 
 def attention_charts(results: Results) -> list[LineChart]:

@@ -1,14 +1,17 @@
-"""Differences from the baseline, with their significance."""
+"""Differences of all pairs and from the baseline, with their significance."""
 
 from __future__ import annotations
 
 from mt.comparison.report.blocks import Block, Bullets, Details, Figure, Note, Section
 from mt.comparison.report.chart import Effect, ForestPlot
-from mt.comparison.report.conclusions import verdicts
+from mt.comparison.report.conclusions import verdict_words, verdicts
 from mt.comparison.report.queries import (
+    by_score,
     describe_test,
     find_entry,
+    find_pair,
     headline_test,
+    is_distinguishable,
     is_small,
     metric_title,
     name_cell,
@@ -23,20 +26,22 @@ from mt.comparison.schema.scores import ScoreDifference, TestResult
 from mt.comparison.table import Cell, Table
 
 NOTE = (
-    "p (Holm): paired bootstrap over sentences and seeds, corrected for the number of variants. "
-    "p (these runs): approximate randomisation, which says nothing about other seeds. Needed: "
+    "p (Holm): paired bootstrap over sentences and seeds, corrected for all pairs of systems. "
+    "<=: no resample is on the other side of 0, so more resamples could give a lower p. Needed: "
     "sample size that would show a difference of the observed size."
 )
 
 
 def differences(results: Results) -> Section:
-    """Compare every variant with the baseline."""
+    """Compare all pairs, and every variant with the baseline in detail."""
     plot = differences_plot(results)
     if plot is None:
         return Section("differences", "", [])
+    in_words = Bullets([f"{quote_name(name)}: {text}" for name, text in verdicts(results)])
     blocks: list[Block] = [
+        pairs_table(results),
         Figure(plot, differences_by_length_table(results)),
-        Bullets([f"{quote_name(name)}: {text}" for name, text in verdicts(results)]),
+        Details(f"Each variant against {results.baseline} in words", [in_words]),
     ]
     for test in results.tests:
         table = differences_table(results, test)
@@ -46,11 +51,37 @@ def differences(results: Results) -> Section:
             blocks.append(Details(f"The same on the {describe_test(test, results)}", [table]))
     return Section(
         "differences",
-        f"Differences from {results.baseline}",
+        "Differences",
         [*blocks, Note(NOTE)],
-        short_title="Differences",
         printed=True,
     )
+
+
+def pairs_table(results: Results) -> Table:
+    """Return the difference in BLEU of each pair on the first test set; none for two systems."""
+    test = headline_test(results)
+    names = [system.name for system in by_score(results, test)]
+    if len(names) < 3:
+        return Table([], [])
+    rows: list[list[Cell | str]] = []
+    for number, name in enumerate(names[:-1]):
+        cells: list[Cell | str] = [Cell("")] * number
+        for other in names[number + 1 :]:
+            pair = find_pair(test.pairs, name, other)
+            cells.append(_pair_cell(pair, name) if pair else "")
+        rows.append([name_cell(name), *cells])
+    note = (
+        "BLEU of the row minus BLEU of the column, with p (Holm, all pairs); bold: significant. "
+        "Systems are in the order of their BLEU."
+    )
+    return Table(["BLEU minus that of", *names[1:]], rows, note=note)
+
+
+def _pair_cell(pair: ScoreDifference, row: str) -> Cell:
+    effect = pair.effect if pair.system == row else -pair.effect
+    p = format_p(pair.p_holm, pair.p_is_bound)
+    text = f"p {p}" if p[0] == "<" else f"p = {p}"
+    return Cell(f"{effect:+.1f}", text, strong=is_distinguishable(pair))
 
 
 def differences_plot(results: Results) -> ForestPlot | None:
@@ -108,16 +139,15 @@ def differences_table(results: Results, test: TestResult) -> Table:
                 [
                     name_cell(name),
                     metric_title(difference.metric),
-                    difference.verdict,
+                    verdict_words(difference),
                     f"{difference.effect:+.2f}",
                     format_signed_interval(difference.interval),
-                    format_p(difference.p_holm),
-                    format_p(difference.p_randomisation),
+                    format_p(difference.p_holm, difference.p_is_bound),
                     needed_sample(difference),
                 ]
             )
     header = [f"against {results.baseline}", "metric", "verdict", "difference", "95 % interval"]
-    header += ["p (Holm)", "p (these runs)", "needed"]
+    header += ["p (Holm)", "needed"]
     return Table(header, rows, text_columns=3).without_empty_columns()
 
 

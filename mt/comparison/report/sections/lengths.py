@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mt.comparison.report.blocks import Block, Figure, Paragraph, Section
+from mt.comparison.report.blocks import Block, Details, Figure, Paragraph, Section
 from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.queries import (
     column_titles,
@@ -33,7 +33,9 @@ def lengths(results: Results) -> Section:
     """Show BLEU and what it is made of by length, for each test set."""
     blocks: list[Block] = []
     for test in results.tests:
-        if chart := bleu_chart(results, test):
+        if test is headline_test(results):  # its chart is on the first screen
+            blocks.append(Details("BLEU by length in numbers", [bleu_table(results, test)]))
+        elif chart := bleu_chart(results, test):
             blocks.append(Figure(chart, bleu_table(results, test), table_in="print"))
         if chart := brevity_chart(results, test):
             blocks.append(Figure(chart, brevity_table(results, test)))

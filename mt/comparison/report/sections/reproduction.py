@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from collections.abc import Sequence
 
 from mt.comparison.report.blocks import (
     Block,
@@ -15,10 +15,28 @@ from mt.comparison.report.blocks import (
     Section,
     Signatures,
 )
-from mt.comparison.report.queries import flags, metric_title
+from mt.comparison.report.queries import metric_title
 from mt.comparison.report.text import count_noun
 from mt.comparison.schema.results import Results
 from mt.comparison.table import Cell, Table
+
+# Settings that readers ask for first, if all systems share them.
+MAIN_SETTINGS = (
+    "data.name",
+    "data.src_lang",
+    "data.tgt_lang",
+    "data.tokenizer.vocab_size",
+    "optim.optimizer",
+    "optim.lr",
+    "optim.schedule",
+    "optim.warmup",
+    "trainer.batch_tokens",
+    "trainer.accumulate",
+    "trainer.precision",
+    "trainer.val_metric",
+    "trainer.val_beam",
+    "trainer.test_beam",
+)
 
 
 def reproduction(results: Results) -> Section:
@@ -28,6 +46,13 @@ def reproduction(results: Results) -> Section:
     blocks: list[Block] = [Command(shlex.join(provenance.command))] if provenance.command else []
     if settings.rows:
         blocks += [Heading("Settings in which systems differ"), settings]
+    if provenance.settings:
+        number = count_noun(len(provenance.settings), "setting")
+        blocks += [
+            Heading("Settings of all systems"),
+            shared_settings_table(results, MAIN_SETTINGS),
+            Details(f"All {number} in common", [shared_settings_table(results)]),
+        ]
     blocks += [
         Bullets(provenance.match_parameters),
         Details(f"All {count_noun(len(runs.rows), 'run')} with seeds and directories", [runs]),
@@ -51,12 +76,21 @@ def settings_table(results: Results) -> Table:
     return Table(header, rows, text_columns=len(header))
 
 
+def shared_settings_table(results: Results, keys: Sequence[str] = ()) -> Table:
+    """Return the settings that all systems share: these keys, or all."""
+    settings = results.provenance.settings
+    chosen = [key for key in keys if settings.get(key) not in (None, "")] if keys else settings
+    return Table(["setting", "value"], [[key, str(settings[key])] for key in chosen], 2)
+
+
 def run_table(results: Results) -> Table:
     """Return every run, including those that failed."""
     rows: list[list[Cell | str]] = []
     for system in results.systems:
         for run in system.runs:
-            state = flags(replace(system, still_improving=run.still_improving)) or "finished"
+            states = ["ignores its source"] * system.ignores_source
+            states += ["still improving"] * run.still_improving
+            state = ", ".join(states) or "finished"
             seed = "" if run.seed is None else str(run.seed)
             rows.append([system.name, seed, state, run.path])
     for failed in results.failed:

@@ -6,6 +6,7 @@ from mt.comparison.report.blocks import Block, Heading, Note, Section
 from mt.comparison.report.queries import (
     describe_test,
     find_entry,
+    group_letters,
     metric_names,
     metric_title,
     system_cell,
@@ -17,8 +18,9 @@ from mt.comparison.table import Cell, Table
 
 NOTE = (
     "Mean over runs with its 95 % interval, over sentences and, for systems with several runs, "
-    "over seeds. SD of runs: standard deviation of BLEU. Precision: geometric mean of the four "
-    "n-gram precisions of BLEU. BP: brevity penalty. Length ratio: output to reference."
+    "over seeds. Group: systems with a letter in common cannot be told apart by BLEU. SD of runs: "
+    "standard deviation of BLEU. Precision: geometric mean of the four n-gram precisions of BLEU. "
+    "BP: brevity penalty. Length ratio: output to reference."
 )
 
 
@@ -35,15 +37,18 @@ def scores(results: Results) -> Section:
 def scores_table(results: Results, test: TestResult) -> Table:
     """Return a row for each system: all metrics, and what BLEU is made of."""
     rows: list[list[Cell | str]] = []
+    letters = group_letters(results, test) if len(results.systems) > 2 else {}
     for system in results.systems:
         entries = test.overall.scores
         metric_cells = [
             score_cell(find_entry(entries, system.name, metric)) for metric in metric_names(results)
         ]
         bleu = find_entry(entries, system.name)
-        rows.append([system_cell(system), str(len(system.runs)), *metric_cells, *_details(bleu)])
+        groups = [letters.get(system.name, "")]
+        runs = str(len(system.runs))
+        rows.append([system_cell(system), runs, *metric_cells, *groups, *_details(bleu)])
     titles = [metric_title(metric) for metric in metric_names(results)]
-    header = ["system", "runs", *titles, "SD of runs", "precision", "BP", "length ratio"]
+    header = ["system", "runs", *titles, "group", "SD of runs", "precision", "BP", "length ratio"]
     return Table(header, rows).without_empty_columns()
 
 
