@@ -1,4 +1,4 @@
-"""mt-evaluate: score the translations of a trained run, or of any system given as a file."""
+"""mt-evaluate: score translations of a run or of any system, or alignments of any aligner."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mt.arguments.evaluate import chosen_metrics, parse_arguments
 from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config
+from mt.data.links import read_links
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import UsageError
-from mt.evaluation.alignment import AttentionAlignmentScores
+from mt.evaluation.alignment import AlignmentScore, AttentionAlignmentScores, score_alignments
 from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
 from mt.evaluation.evaluation_set import (
     EvaluationSet,
@@ -29,7 +31,7 @@ from mt.evaluation.evaluation_set import (
     read_stored_test_set,
 )
 from mt.evaluation.metrics import build_metrics
-from mt.evaluation.tables import text_table, to_dict
+from mt.evaluation.tables import FORMAT_VERSION, alignment_text, text_table, to_dict
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics.summary import Diagnostics
 from mt.inspection.diagnostics.tables import diagnostics_dict, diagnostics_table
@@ -53,7 +55,24 @@ class Translations(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the command."""
-    run_command(lambda: evaluate(parse_arguments(argv)))
+
+    def run() -> None:
+        arguments = parse_arguments(argv)
+        (score_alignment_file if arguments.alignments else evaluate)(arguments)
+
+    run_command(run)
+
+
+def score_alignment_file(arguments: argparse.Namespace) -> AlignmentScore:
+    """Score the alignments of any aligner by gold alignments, and print and write the scores."""
+    check_settings(None, None, arguments.bootstrap)
+    hypotheses, golds = (read_links(Path(path)) for path in (arguments.alignments, arguments.links))
+    score = score_alignments(hypotheses, golds, arguments.bootstrap)
+    print(alignment_text(score), flush=True)
+    if arguments.json:
+        values = {"format": FORMAT_VERSION, **asdict(score)}
+        write_text(Path(arguments.json), json.dumps(values, indent=1) + "\n")
+    return score
 
 
 def evaluate(arguments: argparse.Namespace) -> Evaluation:

@@ -22,9 +22,11 @@ examples:
   mt-evaluate runs/demo
   mt-evaluate runs/demo --src news.en --ref news.de
   mt-evaluate --hyp output.de --src news.en --ref news.de --lang de
+  mt-evaluate --alignments aligner.txt --links gold.txt
 
 Files may be compressed (gzip, xz, zstd, bzip2). Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
+ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
 RUN_ONLY_FLAGS = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
 
 
@@ -35,9 +37,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Raises UsageError if flags contradict each other, MTError if the output cannot be written.
     """
     arguments = build_parser().parse_args(argv)
-    if bool(arguments.run) == bool(arguments.hyp):
-        raise UsageError("give either a run directory or --hyp FILE; see mt-evaluate --help")
-    if arguments.hyp:
+    if sum(map(bool, (arguments.run, arguments.hyp, arguments.alignments))) != 1:
+        raise UsageError(
+            "give either a run directory or --hyp FILE or --alignments FILE; see mt-evaluate --help"
+        )
+    if arguments.alignments:
+        _check_alignment_flags(arguments)
+    elif arguments.hyp:
         _check_file_flags(arguments)
     else:
         _check_run_flags(arguments)
@@ -68,6 +74,16 @@ def _check_file_flags(arguments: argparse.Namespace) -> None:
         raise UsageError("--links needs a run directory: links are extracted from its attention")
     if arguments.length_by == "source" and not arguments.src:
         raise UsageError("--length-by source needs --src FILE")
+
+
+def _check_alignment_flags(arguments: argparse.Namespace) -> None:
+    """Check the flags of a call with --alignments."""
+    if not arguments.links:
+        raise UsageError("--alignments needs --links FILE, the gold alignments")
+    defaults = vars(build_parser().parse_args([]))
+    for name, value in vars(arguments).items():
+        if name not in ALIGNMENT_FLAGS and value != defaults[name]:
+            raise UsageError(f"--{name.replace('_', '-')} has no use with --alignments")
 
 
 def _check_run_flags(arguments: argparse.Namespace) -> None:
@@ -116,7 +132,12 @@ def _add_text_flags(group: argparse._ArgumentGroup) -> None:
         "--links",
         metavar="FILE",
         help="gold word alignments of --src and the first --ref, in Pharaoh format (0-0 1p2): "
-        "print the alignment error rate of the attention",
+        "print the alignment error rate of the attention, or of --alignments",
+    )
+    add(
+        "--alignments",
+        metavar="FILE",
+        help="score the word alignments in FILE, in Pharaoh format, of any aligner by --links",
     )
     add("--split", choices=("test", "val"), help="set of the run's own data to use (default: test)")
     add(

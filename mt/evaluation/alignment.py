@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mt.data.links import Links
 from mt.errors import MTError
+from mt.evaluation.resampling import resamples
 
 # The decoder step whose attention belongs to a target word, see `mt.inspection.pair_attention`.
 READINGS = ("output", "input")
@@ -20,15 +23,20 @@ class AlignmentScore:
     precision: float  # hypothesis links that are possible; 0 if there are no hypothesis links
     recall: float  # sure links that are in the hypothesis
     links: int  # number of hypothesis links
-    sentences: int
+    sentences: int  # with gold links
+    interval: tuple[float, float] | None = None  # 95 % bootstrap interval of aer
 
 
-def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> AlignmentScore:
+def score_alignments(
+    hypotheses: Sequence[Links], golds: Sequence[Links], bootstrap: int = 0
+) -> AlignmentScore:
     """Compute the alignment error rate over a corpus (Och and Ney 2003, section 5.1).
 
     With the links A of the hypothesis, and the sure links S and the possible links P of the gold
     standard, precision is |A and P| / |A|, recall is |A and S| / |S|, and AER is
-    1 - (|A and S| + |A and P|) / (|A| + |S|).
+    1 - (|A and S| + |A and P|) / (|A| + |S|). Sentences without gold links are left out, because
+    their alignment is not known. `bootstrap` is the number of resamples for the interval, 0 for
+    none.
 
     Raises MTError if the two differ in length, or if there is no sure link.
     """
@@ -37,12 +45,19 @@ def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> Ali
             f"there are {len(hypotheses)} lines of alignments but {len(golds)} of gold links: "
             "line i of each must belong together"
         )
-    links = sure = correct_sure = correct_possible = 0
-    for hypothesis, gold in zip(hypotheses, golds, strict=True):
-        links += len(hypothesis.possible)
-        sure += len(gold.sure)
-        correct_sure += len(hypothesis.possible & gold.sure)
-        correct_possible += len(hypothesis.possible & gold.possible)
+    pairs = [pair for pair in zip(hypotheses, golds, strict=True) if pair[1].possible]
+    counts = np.array(
+        [
+            (
+                len(hypothesis.possible),
+                len(gold.sure),
+                len(hypothesis.possible & gold.sure),
+                len(hypothesis.possible & gold.possible),
+            )
+            for hypothesis, gold in pairs
+        ]
+    ).reshape(-1, 4)
+    links, sure, correct_sure, correct_possible = counts.sum(0).tolist()
     if not sure:
         raise MTError("the gold alignments have no sure link, so recall is not defined")
     return AlignmentScore(
@@ -50,8 +65,17 @@ def score_alignments(hypotheses: Sequence[Links], golds: Sequence[Links]) -> Ali
         precision=100 * correct_possible / max(1, links),
         recall=100 * correct_sure / sure,
         links=links,
-        sentences=len(golds),
+        sentences=len(pairs),
+        interval=_interval(counts, bootstrap) if bootstrap else None,
     )
+
+
+def _interval(counts: np.ndarray, number: int) -> tuple[float, float]:
+    """Return the middle 95 % of the error rates of resampled sentences."""
+    totals = np.array([times @ counts for times in resamples(len(counts), number)])
+    correct, size = totals[:, 2:].sum(1), totals[:, :2].sum(1)
+    rates = np.sort(100 * (1 - correct / np.maximum(size, 1)))
+    return float(rates[number // 40]), float(rates[-(number // 40) - 1])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from mt.evaluation.alignment import AttentionAlignmentScores
+from mt.evaluation.alignment import AlignmentScore, AttentionAlignmentScores
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.lengths import MIN_SENTENCES, Group
 from mt.evaluation.metrics import HEADLINE, METRICS
@@ -50,6 +50,16 @@ def text_table(evaluation: Evaluation) -> str:
         lines += textwrap.wrap(f"note: {note}", TEXT_WIDTH, subsequent_indent="  ")
     lines += [f"{s.name:{name_width - 2}}{s.short_signature}" for s in e.scores.values()]
     return "\n".join(lines)
+
+
+def alignment_text(score: AlignmentScore) -> str:
+    """Format the score of a file of alignments."""
+    interval = score.interval
+    shown = f" (95 % interval {interval[0]:.1f} - {interval[1]:.1f})" if interval else ""
+    return (
+        f"{score.sentences:,} sentences with gold alignments, {score.links:,} links\n"
+        f"AER {score.aer:.1f}{shown}, precision {score.precision:.1f}, recall {score.recall:.1f}"
+    )
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:

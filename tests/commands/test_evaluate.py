@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from sacrebleu.metrics import BLEU
 
-from mt.arguments.evaluate import DEFAULT_BATCH_TOKENS
 from mt.config.schema import Config
+from mt.decoding.options import BATCH_TOKENS
 from mt.evaluate import main
 
 SOURCES = [
@@ -161,7 +161,7 @@ def test_a_run_is_scored_on_its_own_test_set(
     assert (
         arguments == ("runs/x", "auto")
         and named["options"].beam == 5
-        and named["batch_tokens"] == DEFAULT_BATCH_TOKENS
+        and named["batch_tokens"] == BATCH_TOKENS
     )
 
 
@@ -211,10 +211,34 @@ def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None
     assert not (files / "out" / "sources.txt").exists()
 
 
+def test_alignments_of_any_aligner_are_scored(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Och and Ney's rate by hand: sure links 4, found 6; 3 are sure, 5 sure or possible.
+    (files / "gold").write_text("0-0 1-1 2p1\n\n0-0 1-2 0p1\n" * 50, encoding="utf-8")
+    (files / "found").write_text("0-0 1-1 2-1\n5-5\n0-0 0-1 1-1\n" * 50, encoding="utf-8")
+    run("--alignments found --links gold --bootstrap 100 --json scores.json")
+    aer = 100 * (1 - (3 + 5) / (6 + 4))
+    assert capsys.readouterr().out.startswith(
+        "100 sentences with gold alignments, 300 links\nAER 20.0 (95 % interval "
+    )
+    values = json.loads((files / "scores.json").read_text("utf-8"))
+    assert values["aer"] == pytest.approx(aer)
+    assert values["interval"][0] < aer < values["interval"][1]
+    assert (values["precision"], values["recall"]) == pytest.approx((100 * 5 / 6, 75))
+    (files / "found").write_text("0-0\n", encoding="utf-8")
+    assert "1 lines of alignments but 150" in error_of(capsys, 1, "--alignments found --links gold")
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ("", "either a run directory or --hyp"),
+        ("", "either a run directory or --hyp FILE or --alignments FILE"),
+        ("--alignments a --hyp hyp", "either a run directory or --hyp"),
+        ("--alignments a", "--alignments needs --links"),
+        ("--alignments a --links b --src src", "--src has no use with --alignments"),
+        ("--alignments a --links b --beam 2", "--beam has no use with --alignments"),
+        ("--alignments a --links b --bootstrap 5", "must be >= 100"),
         ("runs/x --hyp hyp --ref ref", "either a run directory or --hyp"),
         ("--hyp hyp", "--hyp needs --ref"),
         ("--hyp hyp --ref ref --links ref", "--links needs a run"),

@@ -13,7 +13,6 @@ import pytest
 import mt
 from helpers.calls import call
 from helpers.tiny_models import sentences
-from mt.arguments import evaluate
 from mt.arguments.translate import build_parser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 
@@ -187,5 +186,4 @@ def test_flags_have_the_defaults_of_the_search_options() -> None:
     assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(
         SearchOptions()
     )
-    assert flags.get_default("batch_tokens") == BATCH_TOKENS == evaluate.DEFAULT_BATCH_TOKENS
-    assert SearchOptions().beam == evaluate.DEFAULT_BEAM
+    assert flags.get_default("batch_tokens") == BATCH_TOKENS
