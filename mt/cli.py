@@ -17,6 +17,7 @@ from mt.signals import (
     INTERRUPTED,
     catch_signals_until_exit,
     end_on_signals,
+    exit_if_stopped,
     interrupt_on_signals,
 )
 from mt.version import __version__
@@ -74,7 +75,7 @@ def run_command(command: Callable[[], object], remark: str = "") -> None:
     except MTError as error:
         exit_with_error(error)
     except KeyboardInterrupt as stop:
-        text = f"interrupted{remark and ': '}{remark}"
+        text = interruption(remark)
         if is_first_to_say(text, consequence=True):
             say(text)
         raise SystemExit(getattr(stop, "exit_code", INTERRUPTED)) from None
@@ -87,14 +88,22 @@ def run_command(command: Callable[[], object], remark: str = "") -> None:
         exit_with_error(error)
 
 
+def interruption(remark: str) -> str:
+    """Return the message of a command that a signal has stopped."""
+    return f"interrupted{remark and ': '}{remark}"
+
+
 def run_module(name: str, remark: str = "") -> NoReturn:
     """Import the module of a command and run its `main`, as all that this process does.
 
     Imports take seconds. Signals are caught before, and until the process ends.
     """
-    catch_signals_until_exit()
+    catch_signals_until_exit(interruption(remark))
     try:
         run_command(lambda: importlib.import_module(name).main(), remark)
+    except SystemExit as stop:
+        exit_if_stopped(stop.code if isinstance(stop.code, int) else 1)
+        raise
     finally:
         end_on_signals()
     raise SystemExit(0)

@@ -6,15 +6,19 @@ within `REPEAT_SECONDS` of the first count as the same one.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REPEAT_SECONDS = 1.0
+IMPORT_SECONDS = 0.05  # until a signal that arrived in an import is sent again
 INTERRUPTED = 128 + signal.SIGINT  # the exit code after Ctrl-C
 
 Say = Callable[[str], None]
@@ -33,7 +37,9 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.number, self._time = 0, 0.0
-        self.installed, self.raises = False, True
+        self.installed = False
+        self.raises, self.notes = True, False  # what to do; `notes`: in a `note_signals` block
+        self.message = ""  # of a process that may exit during imports
         self._reminder: threading.Timer | None = None
         self.say: Say = lambda line: None
 
@@ -45,10 +51,13 @@ class StopSignals:
         """The exit code of this process if it is stopped."""
         return 128 + self.number if self.number else INTERRUPTED
 
-    def receive(self, number: int, _: object) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: raise StopSignal, or only note it. A second one ends the process."""
         now = time.monotonic()
         if not self.number:
+            if self.raises and is_importing(frame):
+                self._stop_import(number)
+                return
             self.number, self._time = number, now
             if self.raises:
                 raise StopSignal(number)
@@ -58,6 +67,14 @@ class StopSignals:
             self._reminder.start()
         elif now - self._time >= REPEAT_SECONDS:
             end_at_once(number)
+
+    def _stop_import(self, number: int) -> None:
+        """Exit, or send the signal again later: in an import, exceptions may get lost or abort."""
+        if self.message and not self.notes:
+            if os.environ.get("RANK", "0") == "0":  # once under torchrun
+                os.write(2, f"{self.message}\n".encode())
+            os._exit(128 + number)
+        threading.Timer(IMPORT_SECONDS, os.kill, [os.getpid(), number]).start()
 
     def install(self) -> None:
         """Receive the signals from now on."""
@@ -126,23 +143,48 @@ def note_signals(say: Say) -> Iterator[StopSignals]:
         yield StopSignals()
         return
     with interrupt_on_signals():
-        _signals.say, _signals.raises = say, False
+        _signals.say, _signals.raises, _signals.notes = say, False, True
         try:
             yield _signals
         finally:
             _signals.cancel_reminder()
-            _signals.raises = True
+            _signals.raises, _signals.notes = True, False
         if _signals:
             raise StopSignal(_signals.number)
 
 
-def catch_signals_until_exit() -> None:
-    """Raise StopSignal at the first signal from now on, as in `interrupt_on_signals`."""
+def is_importing(frame: FrameType | None) -> bool:
+    """Return whether an import is in progress where a frame is executed."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def catch_signals_until_exit(message: str) -> None:
+    """Raise StopSignal at the first signal from now on, as in `interrupt_on_signals`.
+
+    During an import, exit instead with a message, because nothing has been started yet.
+    """
+    _signals.message = message
     _signals.install()
 
 
+def exit_if_stopped(code: int) -> None:
+    """Exit if a signal has been received, without the teardown of the interpreter.
+
+    With PyTorch, that takes a second.
+    """
+    if _signals:
+        atexit._run_exitfuncs()  # they remove temporary files, and end worker processes
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+
+
 def end_on_signals() -> None:
-    """End this process at a signal from now on, at the end of a command that was not stopped."""
-    if not _signals:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+    """End this process at a signal from now on, such as at the end of a command."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)

@@ -148,3 +148,16 @@ def test_handlers_are_restored():
         with context:
             assert [signal.getsignal(number) for number in SIGNALS] != before
         assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_signal_in_an_import_of_a_noting_block_is_raised_after_the_import(tmp_path, monkeypatch):
+    """In an import, an exception could get lost, or end the process by an abort."""
+    text = (
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(0.2)\ndone = 1\n"
+    )
+    (tmp_path / "interrupted_module.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(StopSignal), note_signals(print) as signals, signals.raised():
+        module = importlib.import_module("interrupted_module")
+        assert module.done
+        time.sleep(10)
