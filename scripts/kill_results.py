@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mt
+from mt.checksums import CHECKSUMS
 from mt.errors import MTError
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_tensors
@@ -41,6 +42,8 @@ def read(folder: Path) -> dict[str, Any]:
         elif path.name == "metrics.jsonl":
             lines = path.read_text().splitlines()
             content[name] = [repr(without_times(json.loads(line))) for line in lines]
+        elif path.name == CHECKSUMS:  # of files that hold times; `unreadable` checks them
+            content[name] = [line.split(" ", 1)[1] for line in path.read_text().splitlines()]
         elif path.name == "cost.json":
             content[name] = without_times(json.loads(path.read_text()))
         else:
@@ -89,6 +92,7 @@ def unreadable(path: Path) -> list[str]:
             os.write(writer, b"it is locked")
         folder.read_metrics()
         folder.read_cost()
+        folder.checksums.check_all("")
         mt.load(path, device="cpu")
     except MTError as error:
         has_model = RunFolder.at(path).model.exists()
