@@ -8,6 +8,9 @@ class MTError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:  # names of files and settings can hold line breaks
+        return " ".join(super().__str__().splitlines())
+
 
 class UsageError(MTError):
     """A wrong call (unknown key, invalid value or flag); the command exits with code 2."""

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from mt.comparison.stored_lines import read_stored, store
 from mt.config.compose import check_keys
 from mt.config.schema import Config, DataConfig
 from mt.config.yaml import to_config
@@ -95,7 +96,7 @@ def translate_test_text(
     ).hexdigest()
     stem = folder.extra_tests / f"{text.name}-{key}"
     path = stem.with_name(f"{stem.name}.hypotheses.txt")
-    if path.is_file() and len(stored := list(read_lines(path))) == len(text.sources):
+    if len(stored := read_stored(folder, path) or []) == len(text.sources):
         return stored
     say(
         f"translating the test set {text.name} ({len(text.sources):,} sentences) "
@@ -113,7 +114,7 @@ def translate_test_text(
     say(f"translated in {time.monotonic() - started:.1f} s")
     write_lines(stem.with_name(f"{stem.name}.sources.txt"), text.sources)
     write_lines(stem.with_name(f"{stem.name}.references.txt"), text.references)
-    write_lines(path, hypotheses)  # last: the file marks the end
+    store(folder, path, hypotheses)  # last: the file marks the end
     return hypotheses
 
 

@@ -173,7 +173,9 @@ def _refuse_carriage_returns(lines: Iterator[str], name: Path | str, errors: str
 
 def _utf8_lines(stream: IO[bytes], errors: str) -> Iterator[str]:
     for number, line in enumerate(stream):
-        yield (line if number else line.removeprefix(UTF8_MARK)).decode("utf-8", errors)
+        if number == 0 and not (line := line.removeprefix(UTF8_MARK)):
+            return  # a byte order mark alone is no line
+        yield line.decode("utf-8", errors)
 
 
 def _wide_lines(stream: IO[bytes], encoding: str, errors: str) -> Iterator[str]:

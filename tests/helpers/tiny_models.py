@@ -13,8 +13,7 @@ from mt.data.vocabulary import EOS
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
-from mt.run_folder import RunFolder
-from mt.tensor_files import write_tensors
+from mt.run_folder import TOKENIZER, RunFolder
 
 WORDS = "the a cat dog house tree sees under is red green and or not . , ?".split()
 
@@ -66,6 +65,8 @@ def save_run(
     model = liven(tiny_model(tokenizer.vocab_size(), encoder, seed=seed))
     folder.mkdir()
     RunFolder.at(folder).write_config(config)
-    write_tensors(RunFolder.at(folder).model, model_tensors(model), {})
-    tokenizer.save(folder)
+    run = RunFolder.at(folder)
+    run.write_tensors(run.model, model_tensors(model), {})
+    with run.checksums.update(folder / TOKENIZER):
+        tokenizer.save(folder)
     return folder

@@ -15,13 +15,13 @@ from mt.comparison.measures.coverage import unlinked_words
 from mt.comparison.measures.measure import Measure, evaluate_measures
 from mt.comparison.schema.attention import AlignmentMeasure
 from mt.comparison.statistics.ratio import Ratio
+from mt.comparison.stored_lines import read_stored, store
 from mt.comparison.systems import System, SystemRun, TestSet
 from mt.data.digests import file_digest
-from mt.data.links import Links, format_links, read_links
+from mt.data.links import Links, format_links, parse_lines
 from mt.decoding.load import load
 from mt.errors import MTError
 from mt.evaluation.lengths import Lengths
-from mt.files import write_lines
 from mt.inspection.inspector import Inspector
 
 
@@ -59,10 +59,10 @@ def stored_links(
     text = "\n".join((*test.sources, *targets)).encode("utf-8", "surrogateescape")
     key = hashlib.blake2b(text + file_digest(run.folder.model).encode(), digest_size=6).hexdigest()
     path = run.folder.extra_tests / f"{test.name}-{key}.alignments.txt"
-    if path.is_file() and len(stored := read_links(path)) == len(test.sources):
-        return stored
+    if len(stored := read_stored(run.folder, path) or []) == len(test.sources):
+        return parse_lines(stored, str(path))
     links = (inspector or load_inspector(run)).align(zip(test.sources, targets, strict=True))
-    write_lines(path, map(format_links, links))
+    store(run.folder, path, map(format_links, links))
     return links
 
 
