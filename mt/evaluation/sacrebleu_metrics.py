@@ -15,6 +15,7 @@ import numpy as np
 import sacrebleu.metrics
 from sacrebleu.metrics.base import Metric as BaseMetric
 
+from mt.data.scripts import language_code
 from mt.errors import MTError, UsageError
 from mt.evaluation.metric import Metric, MetricOptions
 from mt.evaluation.resampling import SEED
@@ -25,7 +26,6 @@ from mt.evaluation.tokenizers import (
     OTHER_UNSPACED,
     TOKENIZERS,
     bleu_tokenizer,
-    language_code,
 )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from mt.data.scripts import unspaced_language
+from mt.data.scripts import language_code, unspaced_language
 
 TOKENIZERS = ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none", "flores101", "flores200")
 
@@ -15,11 +14,6 @@ KOREAN = {"ko", "kor"}
 OTHER_UNSPACED = {
     *("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo", "khb", "tdd"),
 }
-
-
-def language_code(lang: str) -> str:
-    """Return the language of a code without region or script: zh of zh-CN, zho of zho_Hans."""
-    return re.split(r"[-_]", lang.strip().lower())[0]
 
 
 def bleu_tokenizer(tgt_lang: str) -> str:
