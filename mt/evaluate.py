@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mt.arguments.evaluate import chosen_metrics, parse_arguments
+from mt.arguments.translate import split_sentences
 from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config
 from mt.data.links import read_links
@@ -136,6 +137,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         workers=0,
         batch_tokens=arguments.batch_tokens or BATCH_TOKENS,
         options=SearchOptions(beam=arguments.beam or SearchOptions.beam),
+        split_sentences=split_sentences(arguments),
     )
     inspector = Inspector(translator)
     test_set = find_evaluation_set(arguments, config)

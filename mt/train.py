@@ -27,6 +27,7 @@ from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
 from mt.data.prepare import prepare_run, record_vocabulary
+from mt.data.training_text import save_training_text
 from mt.device import pick_device, set_threads
 from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation
@@ -81,6 +82,7 @@ def train(config: Config) -> Evaluation | None:
         if group.is_main:
             folder.write_config(config)
             save_vocabulary(folder, data, resumed)
+            save_training_text(folder, data.text)
             save_environment(folder, data, device, group)
         failed_start.pop_all()  # from here on, the log tells what happened
         log.say(describe_training(config, model, device, group))

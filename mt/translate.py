@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.arguments.translate import parse_arguments, search_options
+from mt.arguments.translate import parse_arguments, search_options, split_sentences
 from mt.cli import SentenceProgress, run_command, say
 from mt.inspection.maps.map_file import AttentionMapFile
 
@@ -54,6 +54,7 @@ def translate(arguments: argparse.Namespace) -> None:
         options=options,
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),
+        split_sentences=split_sentences(arguments),
     )
     inspector = Inspector(translator)
     kinds = map_file.kinds(inspector) if map_file else None

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mt.arguments.translate import add_sentence_flag
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -27,7 +28,15 @@ examples:
 Files may be compressed (gzip, xz, zstd, bzip2). Exit codes: 0 success, 1 failure, 2 wrong usage.
 """
 ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
-RUN_ONLY_FLAGS = ("diagnostics", "split", "beam", "device", "batch_tokens", "threads")
+RUN_ONLY_FLAGS = (
+    "diagnostics",
+    "split",
+    "split_sentences",
+    "beam",
+    "device",
+    "batch_tokens",
+    "threads",
+)
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -207,6 +216,7 @@ def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
         type=positive_integer,
         help=f"beam size; 1: greedy search (default: {SearchOptions.beam})",
     )
+    add_sentence_flag(group)
     add(
         "--batch-tokens",
         metavar="N",

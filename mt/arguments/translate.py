@@ -10,6 +10,7 @@ from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import UsageError
 
+SPLIT_SENTENCES = {"auto": None, "yes": True, "no": False}
 DESCRIPTION = "Translate lines of text with a trained model."
 EPILOG = """\
 examples:
@@ -25,10 +26,17 @@ examples:
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Lines
 without a visible character stay as they are. The input is UTF-8, or UTF-16 with a byte order mark;
-lines end at LF, and a CR before it is removed. Lines that are too long for the model are split,
-translated in parts and joined. At the end, a report on standard error counts the lines that were
-split, cut off or repaired.
+lines end at LF, and a CR before it is removed. Lines of several sentences (--split-sentences) and
+lines that are too long for the model are split, translated in parts and joined. At the end, a
+report on standard error counts lines that were split, cut off or repaired, and translations that
+seem bad.
 Exit codes: 0 success, 1 failure, 2 wrong usage.
+
+--format jsonl prints an object with the keys index, source, text, score, log_prob, tokens, complete
+(false: cut off at the maximum length) and warnings; if the line was split, also parts, a list of
+objects with these keys except index. The numbers of a line are sums over its parts. Warnings are:
+  repetition  pieces are repeated several times in a row, and not so in the source
+  short       less than half as long as expected from the lengths in the training text
 
 --alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,
 with the source word that receives the most attention. Words are separated by spaces and counted
@@ -138,10 +146,26 @@ def build_parser() -> CommandParser:
         action="store_true",
         help="print each translation before reading the next line (slower: no batches)",
     )
+    add_sentence_flag(parser)
     add_attention_flags(parser)
     add_search_flags(parser)
     add_computation_flags(parser)
     return parser
+
+
+def add_sentence_flag(group: argparse._ActionsContainer) -> None:
+    """Add --split-sentences, which mt-evaluate has too; `split_sentences` converts its value."""
+    group.add_argument(
+        "--split-sentences",
+        choices=SPLIT_SENTENCES,
+        help="translate the sentences of a line one by one; auto: if the training text had one "
+        "sentence a line (default: auto)",
+    )
+
+
+def split_sentences(arguments: argparse.Namespace) -> bool | None:
+    """Return the argument of `mt.load` for --split-sentences."""
+    return SPLIT_SENTENCES[arguments.split_sentences or "auto"]
 
 
 def add_search_flags(parser: CommandParser) -> None:

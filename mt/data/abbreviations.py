@@ -58,53 +58,76 @@ def _words(table: dict[str, str], codes: Iterable[str]) -> Counter[str]:
     return Counter(word for code in codes for word in {*table.get(code, "").split()})
 
 
-ISO_639_3 = {
-    **dict(bul="bg", cat="ca", ces="cs", cze="cs", dan="da", deu="de", ger="de", ell="el"),
-    **dict(gre="el", eng="en", spa="es", est="et", fin="fi", fra="fr", fre="fr", hrv="hr"),
-    **dict(hun="hu", ita="it", lit="lt", lav="lv", lvs="lv", nld="nl", dut="nl", nno="no"),
-    **dict(nob="no", nor="no", nb="no", nn="no", pol="pl", por="pt", ron="ro", rum="ro"),
-    **dict(rus="ru", slk="sk", slo="sk", slv="sl", swe="sv", tur="tr", ukr="uk"),
-}
+# Codes of three letters, and the written forms of Norwegian.
+ISO_639_3 = dict(
+    pair.split(":")
+    for pair in (
+        "bul:bg cat:ca ces:cs cze:cs dan:da deu:de ger:de ell:el gre:el eng:en spa:es est:et "
+        "fin:fi fra:fr fre:fr hrv:hr hun:hu ita:it lit:lt lav:lv lvs:lv nld:nl dut:nl nno:no "
+        "nob:no nor:no nb:no nn:no pol:pl por:pt ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl swe:sv "
+        "tur:tr ukr:uk"
+    ).split()
+)
 # Languages in which a full stop marks ordinal numbers.
 ORDINALS = frozenset("cs da de et fi hr hu lv no pl sk sl tr".split())
 
 NEVER_LAST = {
     "bg": "акад вж г-жа г-н гр д-р доц инж напр проф св т.е ул",
     "ca": "av cf dr dra exm il·lm p.ex pl prof sr sra srta st",
-    "cs": "č čl dr doc gen ing kap mgr mj mudr např nám odst p pí plk prof resp s sv tj tzn tzv ul vs",
+    "cs": (
+        "č čl dr doc gen ing kap mgr mj mudr např nám odst p pí plk prof resp s sv tj tzn tzv ul vs"
+    ),
     "da": "bl adr ca dr eks f.eks frk fx hr ing jf kap kl mfl prof skt tlf vedr vs",
-    "de": "abs bspw bzgl bzw ca dipl dr evtl fr frl geb gem gen ggf gest hr hrn ing insb insbes kath "
-    "lt ltd mag max mind mr mrs nachm o.g prof prim rd rel resp sog sr st str u.u ugs urspr v.a vgl "
-    "vorm vs z.b zb z.t z.zt zit zzgl zzt d.h dh i.d.r",
+    "de": (
+        "abs bspw bzgl bzw ca dipl dr evtl fr frl geb gem gen ggf gest hr hrn ing insb insbes "
+        "kath lt ltd mag max mind mr mrs nachm o.g prof prim rd rel resp sog sr st str u.u ugs "
+        "urspr v.a vgl vorm vs z.b zb z.t z.zt zit zzgl zzt d.h dh i.d.r"
+    ),
     "el": "βλ δηλ δρ κ κα κος κ.λπ καθ λ.χ π.χ πρβλ σελ αγ",
-    "en": "adj adm approx asst bros brig capt cf cmdr col comdr cpl dr drs eg e.g esp gen gov hon i.e "
-    "ie insp lt maj messrs mlle mme mr mrs ms msgr mx op.cit pfc ph prof pvt reps res rev "
-    "rep sen sens sfc sgt smt supt surg viz v vs",
-    "es": "afma afmo aprox arq cap cf dña dr dra dras dres d excma excmo fr gral ing lic mons núm "
-    "p.ej pbro pdte prof profa ref sr sra sras sres srta sta sto ud uds vd vds ej",
+    "en": (
+        "adj adm approx asst bros brig capt cf cmdr col comdr cpl dr drs eg e.g esp gen gov hon "
+        "i.e ie insp lt maj messrs mlle mme mr mrs ms msgr mx op.cit pfc ph prof pvt reps res rev "
+        "rep sen sens sfc sgt smt supt surg viz v vs"
+    ),
+    "es": (
+        "afma afmo aprox arq cap cf dña dr dra dras dres d excma excmo fr gral ing lic mons núm "
+        "p.ej pbro pdte prof profa ref sr sra sras sres srta sta sto ud uds vd vds ej"
+    ),
     "et": "dr hr jms nn nr pr prof s.t st",
     "fi": "esim fil huom ks mm n nk ns nro nyk prof puh tri toim tms vrt yliop ym",
-    "fr": "adj av boul c.-à-d cf chap dr éd env ex gal ing mgr mlle mlles mm mme mmes p.ex prof "
-    "resp st ste vs m",
+    "fr": (
+        "adj av boul c.-à-d cf chap dr éd env ex gal ing mgr mlle mlles mm mme mmes p.ex prof "
+        "resp st ste vs m"
+    ),
     "hr": "dr dipl gosp gđa god inž itd mr npr odn prof sc st str sv tj tzv ul vs",
     "hu": "dr ifj id kb ker kft krt nyrt okl özv pl prof st stb szt u ui ún vö",
-    "it": "arch avv cap cav cfr comm dott dott.ssa dr ecc.mo geom gent ing mons on p.es prof profssa "
-    "sen sig sigg signa sigra spett ss st",
+    "it": (
+        "arch avv cap cav cfr comm dott dott.ssa dr ecc.mo geom gent ing mons on p.es prof "
+        "profssa sen sig sigg signa sigra spett ss st"
+    ),
     "lt": "a dr doc g gen gerb kun mok pvz prof tel tūkst vad vyr žr",
     "lv": "bij dr ing inž izgl kpt piem plkv prof sk t.i t.s tā",
-    "nl": "afb a.d bijv bijz blz bv ca d.w.z dhr dr drs ds enz.o excl gen hr incl ing ir jhr jkvr lic "
-    "m.b.t max mej mevr min mr mw nl o.a ong prof resp sr st t.a.v tel vgl vs zgn",
+    "nl": (
+        "afb a.d bijv bijz blz bv ca d.w.z dhr dr drs ds enz.o excl gen hr incl ing ir jhr jkvr "
+        "lic m.b.t max mej mevr min mr mw nl o.a ong prof resp sr st t.a.v tel vgl vs zgn"
+    ),
     "no": "adm bl.a ca dr eks f.eks fr frk fru hr ing kap kl mr mrs nr off prof st tlf vs",
-    "pl": "al bp dr gen godz hab inż im in itp.d itp kpt ks lek lic mec mgr mjr m.in np nb o os p "
-    "pan plk pn por pl prof płk red św tj tzn tzw ul ur vs zob zw",
-    "pt": "adv arq av cap cel dr dra dras drs eng enga exma exmo fr gen ilma ilmo ph prof profa "
-    "p.ex r sr sra sras srs srta sta sto vs",
+    "pl": (
+        "al bp dr gen godz hab inż im in itp.d itp kpt ks lek lic mec mgr mjr m.in np nb o os p "
+        "pan plk pn por pl prof płk red św tj tzn tzw ul ur vs zob zw"
+    ),
+    "pt": (
+        "adv arq av cap cel dr dra dras drs eng enga exma exmo fr gen ilma ilmo ph prof profa "
+        "p.ex r sr sra sras srs srta sta sto vs"
+    ),
     "ro": "cf col d-l d-na dl dna dr dra gen ing lt mr pr prof sf str șt ș.a vs",
     "ru": "акад гр г-жа г-н д-р доц инж им напр оз проф пл просп пр св см ср ст т.е т.н тов ул",
     "sk": "č čl dr doc gen ing kap mgr mj mudr napr nám odst p pí plk prof resp sv tj tzn tzv ul",
     "sl": "dr dipl ga gdč gen inž itd mag npr oz prof sv t.i tj ul",
-    "sv": "bl.a ca dr d.v.s e.d ev exkl f.d fr frk hr inkl ing jfr kap kl mag med.dr nr prof resp "
-    "s.k st t.ex tel t.o.m vs",
+    "sv": (
+        "bl.a ca dr d.v.s e.d ev exkl f.d fr frk hr inkl ing jfr kap kl mag med.dr nr prof resp "
+        "s.k st t.ex tel t.o.m vs"
+    ),
     "tr": "alb av bkz bnb doç dr gen hz mah müh no öğr örn prof sn sok st tuğg uzm vb vs yay yrd",
     "uk": "акад вул гр д-р доц ім інж напр п пл пор проф просп р св см ст т.зв",
 }
@@ -113,8 +136,10 @@ BEFORE_NUMBER = {
     "da": "nr s stk",
     "de": "abb abschn anm art bd bde bl fig kap nr nrn rn s tab tel ziff",
     "el": "αρ αριθ σελ",
-    "en": "art arts ch eq eqs ex fig figs jan feb mar apr aug sept sep oct nov dec nos no par pp p "
-    "para pt sec secs sect vol vols",
+    "en": (
+        "art arts ch eq eqs ex fig figs jan feb mar apr aug sept sep oct nov dec nos no par pp p "
+        "para pt sec secs sect vol vols"
+    ),
     "es": "art arts cap fig figs núm núms pág págs p pp tel tomo vol",
     "fr": "art chap fig n no nos numéro p pp tél tome vol éd",
     "hr": "br čl str",
@@ -125,7 +150,7 @@ BEFORE_NUMBER = {
     "pl": "art nr par poz rozdz rys s str tab tel tom ust",
     "pt": "art arts cap fig n nº núm p pág págs pp tel vol",
     "ro": "alin art nr p pag pct tel vol",
-    "ru": "гл илл п пп п рис с стр табл тел ч",
+    "ru": "гл илл п пп рис с стр табл тел ч",
     "sk": "č obr str tab",
     "sv": "kap nr s sid",
     "uk": "гл мал рис с стор табл ч",
@@ -135,11 +160,15 @@ MAY_BE_LAST = {
     "ca": "etc núm pàg",
     "cs": "apod atd aj kč mil min mld n.l př.n.l r resp roč stol str tis",
     "da": "a.m.m bl.a etc mio mia osv o.l pct st",
-    "de": "ag bzgl co etc ff ggfs inkl exkl jh jhd jhdt jr kg mia mill mio mrd min n.chr od sek st std "
-    "tsd u.a u.ä usf usw v.chr verh",
+    "de": (
+        "ag bzgl co etc ff ggfs inkl exkl jh jhd jhdt jr kg mia mill mio mrd min n.chr od sek st "
+        "std tsd u.a u.ä usf usw v.chr verh"
+    ),
     "el": "κτλ κλπ χιλ εκ δισ π.χ μ.χ",
-    "en": "al assn ave blvd bldg co corp ct dept dist esq est etc ft inc int intl jr ltd mfg min "
-    "misc mo mt natl oz plc pty rd rt sq sr st univ yr yrs ext hr hrs",
+    "en": (
+        "al assn ave blvd bldg co corp ct dept dist esq est etc ft inc int intl jr ltd mfg min "
+        "misc mo mt natl oz plc pty rd rt sq sr st univ yr yrs ext hr hrs"
+    ),
     "es": "aprox avda cía dpto ee.uu etc hnos ltda pza s.a tel",
     "et": "a jne jm lk mln mld",
     "fi": "jne jms klo kpl min mm mrd milj v",
@@ -154,7 +183,7 @@ MAY_BE_LAST = {
     "pl": "in itd itp m.in mld mln o.o r s.a sp tys w zł",
     "pt": "cia etc ltda s.a",
     "ro": "etc mil mld nr ș.a.m.d",
-    "ru": "в вв г гг др долл до н.э коп лат м мин млн млрд обл пр руб сек т.д т.п тел тыс ч чел экз",
+    "ru": "вв гг др долл до н.э коп лат мин млн млрд обл пр руб сек т.д т.п тел тыс чел экз",
     "sk": "apod atď mil mld min r stor str tis",
     "sl": "ipd itd mio mrd stol str",
     "sv": "etc m.fl m.m mdr milj mån o.d osv st",
@@ -162,49 +191,74 @@ MAY_BE_LAST = {
     "uk": "гг грн ін коп млн млрд обл р рр руб стор т.д т.п тис",
 }
 OPENERS = {
-    "de": "aber alle als am an auch auf aus bei beim bis da dabei daher damit danach dann darauf das "
-    "dass dem den denn der des deshalb die dies diese dieser dieses doch dort du durch ein eine "
-    "einem einen einer er es für hier ich ihr ihre im in ist ja jetzt kein keine man mit nach nein "
-    "nicht noch nun nur ob obwohl oder ohne seine seit sie sind so später um und unter viele vom von "
-    "vor wann warum was weil wenn wer wie wir wo zu zum zur zwischen",
-    "en": "a after all also although an and another as at because before both but by did do does "
-    "during each every everyone for from had has have he her here his how however i if in is it its "
-    "later many most my no none nobody now on one only or our she since so some soon that the their "
-    "then there these they this those though thus to today under until was we were what when where "
-    "which while who why with yes yet you your",
-    "es": "a al ahora algunos aquí así aunque como con cuando cuándo de del desde después dónde el él "
-    "ella ellas ellos en entonces es esa ese eso esta está estas este esto estos fue ha hay hoy la "
-    "las le les lo los luego más mi mientras muchos no nos nosotros para pero por porque pues qué "
-    "quién se según si sí sin sobre su sus también tras tu un una unos usted y ya yo",
-    "fr": "à afin ainsi alors après au aucun aujourd'hui aussi avant avec bien c ce cela ces cet cette "
-    "chaque comme comment dans de des depuis deux du elle elles en ensuite enfin et il ils je l la "
-    "le les leur leurs lors mais même mon ne non nos notre nous on or ou où oui par parce pendant "
-    "personne plusieurs pour pourquoi puis quand que quel quelle qui sa sans selon ses si son sous "
-    "sur ton toutefois tous tout très tu un une voici voilà vos votre vous",
-    "it": "a ad ai al alcuni alla anche ancora c che chi ci come con così cosa da dal del della di "
-    "dopo dove e è ecco ed egli era essi gli ha ho i il in infine io l la le lei lo loro lui ma "
-    "mentre mia mio molti nel nella noi non nonostante o oggi ora per perché però poi prima quale "
-    "quando quasi quella quello questa queste questi questo qui se senza si sì sono su sua suo tra "
-    "tu tutti tutto un una uno voi",
-    "nl": "alle als bij daar daarna daarom dan dat de deze die dit dus een en er haar heeft hem het "
-    "hier hij hoe ik in is ja je jij maar met mijn na naar nee niet nog nu of om omdat onder ons ook "
-    "op over toen tot u uit van veel voor waar waarom wanneer want wat we wie wij zal ze zij zijn zo "
-    "zonder",
-    "pt": "a agora ainda ao após aqui as assim até com como da das de depois do dos e é ela elas ele "
-    "eles em embora então era essa esse esta este eu foi há hoje já mais mas muitos na nas não nem no "
-    "nos nós o onde os ou para pela pelo pois por porque porém quando que quem se sem seu seus sim "
-    "sob sobre sua suas também todos tu um uma você",
-    "cs": "a ale ani aby co do i já jak jako je jeho když kde kdo který na nebo ne od on ona po pod "
-    "podle pro proč proto protože před s se si ta tak také tam ten tento to tu ty v ve však z za že",
-    "pl": "a ale bo by co czy dla do gdy gdzie i ich ja jak jako jednak jego jej jest kiedy kto na nie "
-    "o od oni on ona ono po pod potem przed przez są się ta tak także te tego ten to tu tylko w we z "
-    "za że",
-    "ru": "а без были было был в вот все всё во вы где да для до его если есть её же за здесь и из или "
-    "их к как какой когда кто мне мы на над не нет но о об однако он она они оно от очень по под "
-    "после потом потому при с сейчас так также там то тогда только ты у уже что чтобы эта эти это "
-    "этот я",
-    "sv": "alla att de den det detta då efter en ett från för han hon hur här i inte ja jag kan man "
-    "med men mot många ni nej nu när och också om på sedan som så till under vad var varför vem vi "
-    "vid är",
+    "de": (
+        "aber alle als am an auch auf aus bei beim bis da dabei daher damit danach dann darauf "
+        "das dass dem den denn der des deshalb die dies diese dieser dieses doch dort du durch "
+        "ein eine einem einen einer er es für hier ich ihr ihre im in ist ja jetzt kein keine man "
+        "mit nach nein nicht noch nun nur ob obwohl oder ohne seine seit sie sind so später um "
+        "und unter viele vom von vor wann warum was weil wenn wer wie wir wo zu zum zur zwischen"
+    ),
+    "en": (
+        "a after all also although an and another as at because before both but by did do does "
+        "during each every everyone for from had has have he her here his how however i if in is "
+        "it its later many most my no none nobody now on one only or our she since so some soon "
+        "that the their then there these they this those though thus to today under until was we "
+        "were what when where which while who why with yes yet you your"
+    ),
+    "es": (
+        "a al ahora algunos aquí así aunque como con cuando cuándo de del desde después dónde el "
+        "él ella ellas ellos en entonces es esa ese eso esta está estas este esto estos fue ha "
+        "hay hoy la las le les lo los luego más mi mientras muchos no nos nosotros para pero por "
+        "porque pues qué quién se según si sí sin sobre su sus también tras tu un una unos usted "
+        "y ya yo"
+    ),
+    "fr": (
+        "à afin ainsi alors après au aucun aujourd'hui aussi avant avec bien c ce cela ces cet "
+        "cette chaque comme comment dans de des depuis deux du elle elles en ensuite enfin et il "
+        "ils je l la le les leur leurs lors mais même mon ne non nos notre nous on or ou où oui "
+        "par parce pendant personne plusieurs pour pourquoi puis quand que quel quelle qui sa "
+        "sans selon ses si son sous sur ton toutefois tous tout très tu un une voici voilà vos "
+        "votre vous"
+    ),
+    "it": (
+        "a ad ai al alcuni alla anche ancora c che chi ci come con così cosa da dal del della di "
+        "dopo dove e è ecco ed egli era essi gli ha ho i il in infine io l la le lei lo loro lui "
+        "ma mentre mia mio molti nel nella noi non nonostante o oggi ora per perché però poi "
+        "prima quale quando quasi quella quello questa queste questi questo qui se senza si sì "
+        "sono su sua suo tra tu tutti tutto un una uno voi"
+    ),
+    "nl": (
+        "alle als bij daar daarna daarom dan dat de deze die dit dus een en er haar heeft hem het "
+        "hier hij hoe ik in is ja je jij maar met mijn na naar nee niet nog nu of om omdat onder "
+        "ons ook op over toen tot u uit van veel voor waar waarom wanneer want wat we wie wij zal "
+        "ze zij zijn zo zonder"
+    ),
+    "pt": (
+        "a agora ainda ao após aqui as assim até com como da das de depois do dos e é ela elas "
+        "ele eles em embora então era essa esse esta este eu foi há hoje já mais mas muitos na "
+        "nas não nem no nos nós o onde os ou para pela pelo pois por porque porém quando que quem "
+        "se sem seu seus sim sob sobre sua suas também todos tu um uma você"
+    ),
+    "cs": (
+        "a ale ani aby co do i já jak jako je jeho když kde kdo který na nebo ne od on ona po pod "
+        "podle pro proč proto protože před s se si ta tak také tam ten tento to tu ty v ve však z "
+        "za že"
+    ),
+    "pl": (
+        "a ale bo by co czy dla do gdy gdzie i ich ja jak jako jednak jego jej jest kiedy kto na "
+        "nie o od oni on ona ono po pod potem przed przez są się ta tak także te tego ten to tu "
+        "tylko w we z za że"
+    ),
+    "ru": (
+        "а без были было был в вот все всё во вы где да для до его если есть её же за здесь и из "
+        "или их к как какой когда кто мне мы на над не нет но о об однако он она они оно от очень "
+        "по под после потом потому при с сейчас так также там то тогда только ты у уже что чтобы "
+        "эта эти это этот я"
+    ),
+    "sv": (
+        "alla att de den det detta då efter en ett från för han hon hur här i inte ja jag kan man "
+        "med men mot många ni nej nu när och också om på sedan som så till under vad var varför "
+        "vem vi vid är"
+    ),
 }
 TABLES = (NEVER_LAST, BEFORE_NUMBER, MAY_BE_LAST, OPENERS)

@@ -29,6 +29,7 @@ from mt.data.empty_sides import describe_empty_sides
 from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
+from mt.data.training_text import TrainingText, measure_training_text
 from mt.errors import MTError
 from mt.files import write_text
 from mt.run_folder import WORD_COUNTS, RunFolder
@@ -51,6 +52,7 @@ class PreparedData:
     hash: str  # identifies content and settings
     # Files of `mt.run_folder.WORD_COUNTS`: source and target side of the cleaned training text.
     word_counts: list[Path]
+    text: TrainingText
 
 
 def prepare_run(config: Config, log: Log) -> PreparedData:
@@ -108,8 +110,10 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
             f"cannot write the prepared corpus, {error.filename or root}: "
             f"{error.strerror or error}; free disk space there or set data.cache"
         ) from error
-    data = load_prepared(folder, [source.weight for source in corpus.train])
+    weights = [source.weight for source in corpus.train]
+    data = load_prepared(folder, weights, config.languages()[0])
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
+    data.report.append(data.text.report())
     for split, pairs in (("val", data.val_pairs), ("test", data.test_pairs)):
         data.report += describe_empty_sides(HELD_OUT_NAMES[split], f"data.{split}", pairs)
     data.report += [
@@ -178,14 +182,19 @@ def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[s
     ]
 
 
-def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
-    """Open a complete cache folder; `weights` are those of the training sources, in order."""
+def load_prepared(folder: Path, weights: Sequence[float], language: str) -> PreparedData:
+    """Open a complete cache folder.
+
+    `weights` are those of the training sources, in order; `language` is that of their source side.
+    """
+    tokenizer = Tokenizer.load(folder)
+    train = [
+        PairTable.load(folder / f"train.{index}.arrow", weight)
+        for index, weight in enumerate(weights)
+    ]
     return PreparedData(
-        tokenizer=Tokenizer.load(folder),
-        train=[
-            PairTable.load(folder / f"train.{index}.arrow", weight)
-            for index, weight in enumerate(weights)
-        ],
+        tokenizer=tokenizer,
+        train=train,
         val=PairTable.load(folder / "val.arrow"),
         val_pairs=read_pairs(folder / "val.text.arrow"),
         test_pairs=read_pairs(folder / "test.text.arrow"),
@@ -193,6 +202,7 @@ def load_prepared(folder: Path, weights: Sequence[float]) -> PreparedData:
         report=json.loads((folder / REPORT).read_text(encoding="utf-8")),
         hash=folder.name,
         word_counts=[folder / name for name in WORD_COUNTS.values()],
+        text=measure_training_text(train, tokenizer, language),
     )
 
 

@@ -23,6 +23,7 @@ WIDE_MARK = regex.compile("[。！？｡︒]")
 DANDA = regex.compile("[।॥]")
 OPENING_BRACKETS = regex.compile("[「『（【《〈“‘［｢]")
 CLOSING_BRACKETS = regex.compile("[」』）】》〉”’］｣]")
+WIDE_CLOSING = regex.compile("[」』）】》〉”’］｣\"')\\]]*+")
 MAX_WORD = 40  # characters to look back for the word before a full stop
 PUNCTUATION = r"[\p{P}\p{S}]*+"
 LAST_WORD = regex.compile(rf"(?<!\S){PUNCTUATION}([\p{{L}}\p{{M}}\p{{N}}.,'’·-]++)\Z")
@@ -69,15 +70,18 @@ class SentenceSplitter:
         depth = counted = 0  # open brackets, and the position up to which they are counted
         is_lower_case = None
         for match in self.candidate.finditer(text):
-            marks, closing, space = match.group("marks", "closing", "space")
+            marks, space = match.group("marks", "space")
+            start = match.end()
             if WIDE_MARK.search(marks):
-                between = text[counted : match.end("closing")]
-                counted = match.end("closing")
+                end = WIDE_CLOSING.match(text, match.end("marks")).end()
+                start = match.end() if end == match.end("closing") else end
+                between = text[counted:end]
+                counted = end
                 depth += len(OPENING_BRACKETS.findall(between))
                 depth -= len(CLOSING_BRACKETS.findall(between))
                 # Speech inside a sentence goes on: 「行く。」と言った。
-                goes_on = closing and not space and not OPENING_BRACKETS.match(text, match.end())
-                if depth > 0 or goes_on:
+                is_quoted = match.end("marks") < end == start
+                if depth > 0 or (is_quoted and not OPENING_BRACKETS.match(text, start)):
                     continue
             elif not space:
                 if not DANDA.search(marks):
@@ -92,8 +96,8 @@ class SentenceSplitter:
                 sentence_start = starts[-1] if starts else 0
                 if marks == "." and not self._ends(text, sentence_start, match.start(), following):
                     continue
-            starts.append(match.end())
-            depth, counted = 0, match.end()
+            starts.append(start)
+            depth, counted = 0, start
         return starts
 
     def _ends(self, text: str, start: int, stop: int, following: str) -> bool:
@@ -113,8 +117,10 @@ class SentenceSplitter:
             return False
         if LETTER.fullmatch(word):
             # "J. Smith", "z. B. Die"; "A. Open the door" in a list. But "vitamin C. The".
-            before = text[max(start, last.start(1) - 3) : last.start(1)].rstrip()
-            return opens and not is_first and not before.endswith(".")
+            before = text[max(start, last.start(1) - 3) : last.start(1)].split()
+            if before and before[-1].endswith("."):
+                return opens and before[-1].lower() + lower in words.may_be_last
+            return opens and not is_first
         if NUMBER.fullmatch(word):
             return not is_first and (opens or not words.has_ordinals)
         if lower in words.may_be_last or DOTTED.fullmatch(word):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mt.data.links import format_links
@@ -55,7 +55,8 @@ def _alignment_field(output: Output) -> str:
 
 def format_json(index: int, translation: Translation, nbest: int) -> str:
     """Return the translation as one JSON object on a line; the key `nbest` only if `nbest` > 1."""
-    records = [_output_record(output) for output in translation.outputs]
+    sources = [part.source for part in translation.parts]
+    records = [_output_record(output, sources) for output in translation.outputs]
     record = {"index": index, "source": translation.source, **records[0]}
     if nbest > 1:
         record["nbest"] = records
@@ -63,9 +64,18 @@ def format_json(index: int, translation: Translation, nbest: int) -> str:
     return LINE_SEPARATORS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
-def _output_record(output: Output) -> dict[str, Any]:
-    """Return the fields of an output; `alignment` only if alignments were requested."""
-    record = {name: value for name, value in vars(output).items() if name != "links"}
+def _output_record(output: Output, sources: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of an output.
+
+    `alignment` is there only if alignments were requested, `parts` only if the line was split;
+    `sources` are the sources of the parts.
+    """
+    record = {name: value for name, value in vars(output).items() if name not in ("links", "parts")}
     if output.links is not None:
         record["alignment"] = format_links(output.links)
+    if output.parts:
+        record["parts"] = [
+            {"source": source, **_output_record(part, ())}
+            for source, part in zip(sources, output.parts, strict=True)
+        ]
     return record

@@ -12,6 +12,7 @@ import torch
 
 from mt.config.schema import Config
 from mt.data.tokenizer import Tokenizer
+from mt.data.training_text import TrainingText, load_training_text
 from mt.decoding.arguments import check_integer, describe
 from mt.decoding.engines.engine import Engine
 from mt.decoding.export_folder import (
@@ -41,6 +42,7 @@ class TrainedModel:
     config: Config
     folder: RunFolder
     facts: dict[str, Any]  # step, epoch, minutes and validation scores of the saved weights
+    text: TrainingText | None = None  # None: the run is from an earlier version
 
 
 def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel:
@@ -59,14 +61,17 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     tokenizer = Tokenizer.load(folder.path)
     model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
     load_parameters(model, tensors, folder.model)
-    return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts)
+    text = load_training_text(folder)
+    return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts, text)
 
 
-def build_translator(runs: Sequence[TrainedModel], **settings: Any) -> Translator:
+def build_translator(
+    runs: Sequence[TrainedModel], split_sentences: bool | None = None, **settings: Any
+) -> Translator:
     """Build a Translator from one run, or from several as an ensemble.
 
-    `settings` are passed to Translator. Raises MTError if the runs of an ensemble differ in their
-    vocabularies or in data.clean.unicode.
+    `split_sentences` is explained at `load`, `settings` are passed to Translator. Raises MTError if
+    the runs of an ensemble differ in their vocabularies or in data.clean.unicode.
     """
     if not runs:
         raise UsageError("no run directory given")
@@ -88,8 +93,27 @@ def build_translator(runs: Sequence[TrainedModel], **settings: Any) -> Translato
         first.tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
         unicode=unicode,
+        **text_settings(first.config, [run.text for run in runs], split_sentences),
         **settings,
     )
+
+
+def text_settings(
+    config: Config, texts: Sequence[TrainingText | None], split_sentences: bool | None
+) -> dict[str, Any]:
+    """Return the settings of Translator that the training text of its models determines.
+
+    By default, lines are split into sentences if the text of a model had one sentence a line. What
+    an earlier version has trained is used as before, without.
+    """
+    known = [text for text in texts if text]
+    if split_sentences is None:
+        split_sentences = any(text.has_single_sentences for text in known)
+    return {
+        "language": config.data.languages()[0],
+        "split_sentences": split_sentences,
+        "length_ratio": min((text.length_ratio for text in known), default=0.0),
+    }
 
 
 def load(
@@ -101,6 +125,7 @@ def load(
     batch_tokens: int = BATCH_TOKENS,
     options: SearchOptions | None = None,
     warn: Callable[[str], None] | None = None,
+    split_sentences: bool | None = None,
 ) -> Translator:
     """Load a Translator from a run directory, from several as an ensemble, or from an export.
 
@@ -114,6 +139,8 @@ def load(
         batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
         options: defaults of the search options.
         warn: function that receives warnings of one line (default: print to standard error).
+        split_sentences: whether to translate the sentences of a line one by one and join them;
+            None: if the training text had one sentence a line.
 
     Raises MTError if a run directory is missing or damaged, UsageError for wrong arguments.
     """
@@ -128,7 +155,16 @@ def load(
         raise UsageError(f"backend must be auto, pytorch, {' or '.join(BACKENDS)}, got {backend!r}")
     if options is not None and not isinstance(options, SearchOptions):
         raise UsageError(f"options must be a SearchOptions, got {describe(options)}")
-    settings = {"batch_tokens": batch_tokens, "options": options, "warn": warn}
+    if not isinstance(split_sentences, bool | None):
+        raise UsageError(
+            f"split_sentences must be True, False or None, got {describe(split_sentences)}"
+        )
+    settings: dict[str, Any] = {
+        "split_sentences": split_sentences,
+        "batch_tokens": batch_tokens,
+        "options": options,
+        "warn": warn,
+    }
     folders = [Path(path).expanduser() for path in paths]
     check_integer("workers", workers, 0)
     if (backend := resolve_backend(folders, backend)) != "pytorch":
@@ -145,7 +181,12 @@ def load(
 
 
 def load_export(
-    paths: Sequence[Path], backend: str, device: str, precision: str, **settings: Any
+    paths: Sequence[Path],
+    backend: str,
+    device: str,
+    precision: str,
+    split_sentences: bool | None = None,
+    **settings: Any,
 ) -> Translator:
     """Load a Translator from an exported model.
 
@@ -178,5 +219,6 @@ def load_export(
         max_pieces=config.data.max_pieces,
         unicode=config.data.clean.unicode,
         engine=engine,
+        **text_settings(config, [load_training_text(RunFolder(folder))], split_sentences),
         **settings,
     )

@@ -1,7 +1,7 @@
-"""Splitting of text that is too long for the model, and joining of its translated parts.
+"""Splitting of lines into the parts that a model translates, and joining of their translations.
 
-Text is cut where a reader would pause. Sentence and clause ends are those of Unicode's properties
-(UAX #29, #44), so they work for all scripts.
+Text is cut where a reader would pause. Clause ends are those of Unicode's properties (UAX #44), so
+they work for all scripts.
 """
 
 from __future__ import annotations
@@ -12,19 +12,10 @@ import regex  # type: ignore[import-untyped]
 
 from mt.data.cleaning import is_blank
 from mt.data.scripts import is_unspaced
+from mt.data.sentences import SentenceSplitter
 
-# All quantifiers are possessive, and a run of marks only matches from its first one: otherwise
-# 100,000 full stops would be tried from each position.
+# All quantifiers are possessive: otherwise 100,000 brackets would be tried from each position.
 CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"']*+"
-# A full stop is ambiguous (abbreviations, initials, ordinals). It ends a sentence only if a space
-# and no lower-case letter follow, and not after a single capital letter. The marks of scripts that
-# do not use spaces need none after them.
-SENTENCE_END = regex.compile(
-    rf"(?:(?<![\p{{Sentence_Break=STerm}}…])[\p{{Sentence_Break=STerm}}…]++{CLOSING}(?=\s)"
-    rf"|(?<!\b\p{{Lu}}|\p{{Sentence_Break=ATerm}})\p{{Sentence_Break=ATerm}}++{CLOSING}"
-    r"(?=\s+[^\s\p{Ll}])"
-    rf"|(?<![。！？｡︒])[。！？｡︒]++{CLOSING})\s*"
-)
 CLAUSE_END = regex.compile(
     rf"(?:[\p{{Terminal_Punctuation}}–—]{CLOSING}(?=\s)|[、，；：､﹐﹑]{CLOSING})\s*"
 )
@@ -32,7 +23,14 @@ SPACES = regex.compile(r"\s+")
 GRAPHEME = regex.compile(r"\X")
 
 
-def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
+def split_sentences(text: str, sentences: SentenceSplitter) -> list[str]:
+    """Return the sentences of a text that are not blank."""
+    return [part for part in sentences.split(text) if not is_blank(part)]
+
+
+def split_text(
+    text: str, sentences: SentenceSplitter, size: Callable[[str], int], limit: int
+) -> list[str]:
     """Split `text` into parts whose `size` (such as the number of pieces) is at most `limit`.
 
     A text that fits is returned whole. Otherwise each sentence is a part, because models are
@@ -41,14 +39,9 @@ def split_text(text: str, size: Callable[[str], int], limit: int) -> list[str]:
     """
     if size(text) <= limit:
         return [text]
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    sentences = [
-        text[start:end].strip() for start, end in zip([0, *ends], [*ends, len(text)], strict=True)
-    ]
     return [
         part
-        for sentence in sentences
-        if not is_blank(sentence)
+        for sentence in split_sentences(text, sentences)
         for part in _halve(sentence, size, limit)
     ]
 

@@ -1,8 +1,8 @@
 """Translation from text to text.
 
-Each line is normalised like the training text, split if it is too long, encoded as subword pieces
-and searched in a batch of lines of similar length. The output is decoded and joined. N lines give
-N translations, in the same order.
+Each line is normalised like the training text and encoded as subword pieces, in parts if it has
+several sentences or is too long. The parts are searched in batches of similar length, decoded and
+joined. N lines give N translations, in the same order.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from mt.decoding.arguments import (
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
+from mt.decoding.line_encoder import LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.outputs import Output, TranslatedPart, Translation, select_rank
+from mt.decoding.outputs import TranslatedPart, Translation, build_outputs
 from mt.decoding.scoring import PairScore
-from mt.decoding.search import Hypothesis
-from mt.decoding.splitting import join_parts, split_text
 from mt.decoding.token_budget import TokenBudget
+from mt.decoding.warnings import REPETITION, SHORT
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
@@ -50,6 +50,9 @@ class Translator:
         *,
         max_pieces: int = 256,
         unicode: str = "NFC",
+        language: str = "",
+        split_sentences: bool = False,
+        length_ratio: float = 0.0,
         precision: str = "auto",
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
@@ -64,6 +67,9 @@ class Translator:
             tokenizer: the tokenizer of the models.
             max_pieces: maximum length of a source, data.max_pieces of the training.
             unicode: Unicode normalisation form, data.clean.unicode of the training.
+            language: code of the source language, for the rules that split sentences.
+            split_sentences: translate each sentence of a line by itself.
+            length_ratio: characters of target / source in the training text; 0: unknown.
             precision: auto, fp32 or bf16.
             batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
             options: defaults of the search options.
@@ -77,6 +83,8 @@ class Translator:
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
+        self.encoder = LineEncoder(tokenizer, max_pieces, language, split_sentences)
+        self.length_ratio = length_ratio
         self.options = options or SearchOptions()
         self.budget = TokenBudget(
             batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
@@ -199,10 +207,13 @@ class Translator:
         descriptions = {
             "invalid": "with invalid UTF-8 (replaced by U+FFFD)",
             "nul": "with NUL characters (removed)",
+            "sentences": "of several sentences (translated one by one, joined)",
             "split": f"longer than {self.max_pieces} pieces (split, translated in parts, joined)",
             "cut off": "whose translation was cut off at the maximum length (--max-ratio, "
             "--max-extra)",
             "empty": "that are not blank but have an empty translation",
+            REPETITION: "whose translation repeats itself (several times in a row)",
+            SHORT: "whose translation, or that of a part, is much shorter than expected",
         }
         return [
             f"lines {description}: {self.counts[name]:,}"
@@ -218,17 +229,19 @@ class Translator:
         progress: Callable[[int], None],
     ) -> list[Translation]:
         sources = self._normalise(lines)
-        counts, rows = self._encode_parts(sources)
-        hypotheses = self.engine.search(rows, options, self.budget, generator, progress)
-        parts = [TranslatedPart(*part) for part in zip(rows, hypotheses, strict=True)]
+        encoded = self.encoder.encode(sources, self.counts)
+        rows = [pieces for parts in encoded for _, pieces in parts]
+        found = iter(self.engine.search(rows, options, self.budget, generator, progress))
         translations = []
-        end = 0
-        for source, count in zip(sources, counts, strict=True):
-            start, end = end, end + count
-            outputs = self._build_outputs(source, hypotheses[start:end], options)
+        for source, line in zip(sources, encoded, strict=True):
+            parts = [TranslatedPart(text, pieces, next(found)) for text, pieces in line]
+            outputs = build_outputs(
+                source, parts, self.tokenizer, options.length_penalty, self.length_ratio
+            )
             self.counts["cut off"] += not outputs[0].complete
-            self.counts["empty"] += bool(parts[start:end]) and is_blank(outputs[0].text)
-            translations.append(Translation(source, outputs, parts[start:end]))
+            self.counts["empty"] += bool(parts) and is_blank(outputs[0].text)
+            self.counts.update(outputs[0].warnings)
+            translations.append(Translation(source, outputs, parts))
         return translations
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
@@ -248,41 +261,3 @@ class Translator:
             for texts in ([pair[side] for pair in pairs] for side in (0, 1))
         )
         return list(zip(sources, targets, strict=True))
-
-    def _encode_parts(self, sources: list[str]) -> tuple[list[int], list[list[int]]]:
-        """Return the number of parts of each source (0 if blank) and the pieces of all parts."""
-        counts, rows = [], []
-        for source, pieces in zip(sources, self.tokenizer.encode_many(sources, "src"), strict=True):
-            parts = [] if is_blank(source) else [pieces]
-            if parts and len(pieces) > self.max_pieces:
-                texts = split_text(
-                    source, lambda text: len(self.tokenizer.encode(text, "src")), self.max_pieces
-                )
-                parts = self.tokenizer.encode_many(texts, "src")
-                self.counts["split"] += 1
-            counts.append(len(parts))
-            rows += parts
-        return counts, rows
-
-    def _build_outputs(
-        self, source: str, parts: list[list[Hypothesis]], options: SearchOptions
-    ) -> list[Output]:
-        """Join the hypotheses of a line's parts: the best of each part, the second best, ...
-
-        A line without parts has nothing to translate and stays as it is.
-        """
-        if not parts:
-            return [Output(source, 0.0, 0.0, 0, True)]
-        outputs = []
-        for rank in range(max(map(len, parts))):
-            hypotheses = select_rank(parts, rank)
-            texts = self.tokenizer.decode_many([h.tokens for h in hypotheses], "tgt")
-            log_prob = sum(h.log_prob for h in hypotheses)
-            tokens = sum(h.length for h in hypotheses)
-            # Byte pieces can produce control characters and line separators. Normalisation removes
-            # them, as in training text.
-            text = normalise(join_parts([normalise(text, "none") for text in texts]), "none")
-            complete = all(h.complete for h in hypotheses)
-            score = log_prob / tokens**options.length_penalty
-            outputs.append(Output(text, score, log_prob, tokens, complete))
-        return outputs

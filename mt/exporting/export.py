@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mt.checksums import Checksums
+from mt.data.training_text import save_training_text
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
@@ -86,6 +87,8 @@ def _write_folder(
         write_model(part)
         shutil.copyfile(run.folder.config, RunFolder(part).config)
         run.tokenizer.save(part)
+        if run.text:
+            save_training_text(RunFolder(part), run.text)
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
         Checksums(part).add_all()
         if folder.exists():

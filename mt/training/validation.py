@@ -14,6 +14,7 @@ from mt.config.schema import Config
 from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData
+from mt.decoding.load import text_settings
 from mt.decoding.options import SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import autocast
@@ -85,6 +86,7 @@ class Validator:
             self.data.tokenizer,
             max_pieces=self.config.data.max_pieces,
             unicode=self.config.data.clean.unicode,
+            **text_settings(self.config, [self.data.text], None),
             precision=self.config.trainer.precision,
             options=SearchOptions(beam=self.config.trainer.val_beam),
         )

@@ -162,6 +162,7 @@ def test_a_run_is_scored_on_its_own_test_set(
         arguments == ("runs/x", "auto")
         and named["options"].beam == 5
         and named["batch_tokens"] == BATCH_TOKENS
+        and named["split_sentences"] is None
     )
 
 
@@ -171,7 +172,8 @@ def test_a_run_is_scored_on_its_validation_set_with_other_settings(
     threads: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", threads.append)
     run(
-        "runs/x --split val --beam 2 --batch-tokens 500 --device cpu --threads 1 --bootstrap 0",
+        "runs/x --split val --beam 2 --batch-tokens 500 --device cpu --threads 1 --bootstrap 0 "
+        "--split-sentences no",
     )
     assert capsys.readouterr().out.startswith("3 sentences")
     (arguments, named) = calls[0]
@@ -179,6 +181,7 @@ def test_a_run_is_scored_on_its_validation_set_with_other_settings(
         arguments == ("runs/x", "cpu")
         and named["options"].beam == 2
         and named["batch_tokens"] == 500
+        and named["split_sentences"] is False
     )
     assert threads == [1]
 

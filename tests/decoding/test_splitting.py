@@ -6,7 +6,10 @@ import random
 
 import pytest
 
+from mt.data.sentences import SentenceSplitter
 from mt.decoding.splitting import join_parts, split_text
+
+RULES = SentenceSplitter()
 
 
 @pytest.mark.parametrize(
@@ -52,31 +55,31 @@ from mt.decoding.splitting import join_parts, split_text
 def test_text_is_split_at_the_best_place_within_the_limit(
     text: str, limit: int, parts: list[str]
 ) -> None:
-    assert split_text(text, len, limit) == parts
+    assert split_text(text, RULES, len, limit) == parts
 
 
 @pytest.mark.parametrize("character", "!.…。,?) ")
 def test_long_runs_of_punctuation_are_split_in_linear_time(character: str) -> None:
     """In quadratic time, these would take minutes."""
     text = "a" + 100_000 * character + "b"
-    assert "".join("".join(split_text(text, len, 1000)).split()) == "".join(text.split())
+    assert "".join("".join(split_text(text, RULES, len, 1000)).split()) == "".join(text.split())
 
 
 def test_splitting_loses_nothing_and_keeps_characters_whole() -> None:
     family = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
-    parts = split_text(family * 50, len, 13)
+    parts = split_text(family * 50, RULES, len, 13)
     assert "".join(parts) == family * 50 and all(
         part == family * (len(part) // 5) for part in parts
     )
     accents = "e" + "\u0301" * 5000  # a single grapheme, which must be cut nevertheless
-    assert "".join(split_text(accents, len, 100)) == accents
-    assert split_text("\U0001f469", lambda text: 4 * len(text), 2) == ["\U0001f469"]
+    assert "".join(split_text(accents, RULES, len, 100)) == accents
+    assert split_text("\U0001f469", RULES, lambda text: 4 * len(text), 2) == ["\U0001f469"]
     choose = random.Random(0)
     for _ in range(200):
         text = "".join(
             choose.choices("ab .,;!\u3002\u3001\u0301", k=choose.randint(1, 200))
         ).strip()
-        parts = split_text(text, len, 10)
+        parts = split_text(text, RULES, len, 10)
         assert "".join("".join(parts).split()) == "".join(text.split())
         assert all(part and len(part) <= 10 for part in parts) or len(text) <= 10
 
@@ -91,5 +94,5 @@ def test_parts_are_joined_with_spaces_if_the_script_has_them() -> None:
 
 
 def test_no_part_is_invisible() -> None:
-    parts = split_text("One cat." + "\u200b " * 60 + "Two dogs.", len, 10)
+    parts = split_text("One cat." + "\u200b " * 60 + "Two dogs.", RULES, len, 10)
     assert [part.strip("\u200b ") for part in parts] == ["One", "cat.", "Two", "dogs."]

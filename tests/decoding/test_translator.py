@@ -14,15 +14,13 @@ from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
 from mt.decoding import line_chunks
 from mt.decoding.engines import engine as engine_module
-from mt.decoding.options import SearchOptions
+from mt.decoding.outputs import TranslatedPart, build_outputs
 from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 
 
-def test_byte_pieces_that_form_line_separators_do_not_break_lines(
-    translator: Translator, tokenizer: Tokenizer
-) -> None:
+def test_byte_pieces_that_form_line_separators_do_not_break_lines(tokenizer: Tokenizer) -> None:
     for separator in (
         "\n",
         "\r",
@@ -36,8 +34,8 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(
         "\x00",
     ):
         pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
-        hypothesis = Hypothesis(pieces, -1.0, -1.0, True)
-        text = translator._build_outputs("x", [[hypothesis]], SearchOptions())[0].text
+        part = TranslatedPart("x", [5], [Hypothesis(pieces, -1.0, -1.0, True)])
+        text = build_outputs("x", [part], tokenizer, 1.0, 0.0)[0].text
         assert text in ("cat dog", "catdog")
         assert len(text.splitlines()) == 1
 

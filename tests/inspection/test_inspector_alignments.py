@@ -13,6 +13,7 @@ from helpers.calls import call
 from helpers.tiny_models import sentences
 from mt.data.alignment_words import count_words
 from mt.data.links import Links, format_links
+from mt.data.sentences import SentenceSplitter
 from mt.data.vocabulary import EOS
 from mt.decoding.engines import engine as engine_module
 from mt.decoding.search import Hypothesis
@@ -111,7 +112,10 @@ def test_links_of_split_lines_fit_the_whole_line(translator: Translator, echo: N
     sentence = "The cat sees the dog , or the house is red . "
     line = (sentence + "A tree is not green . ") * 4
     parts = split_text(
-        line.strip(), lambda text: len(translator.tokenizer.encode(text)), translator.max_pieces
+        line.strip(),
+        SentenceSplitter(),
+        lambda text: len(translator.tokenizer.encode(text)),
+        translator.max_pieces,
     )
     assert len(parts) == 8
     expected, at = set(), 0

@@ -21,6 +21,7 @@ from helpers.training_runs import (
     run_training,
 )
 from mt.config.schema import TrainerConfig
+from mt.data.training_text import load_training_text
 from mt.data.word_counts import load_counts
 from mt.decoding.load import load_run
 from mt.errors import MTError
@@ -272,6 +273,8 @@ def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, cap
 
 def test_every_start_of_a_run_is_recorded(tiny_run, trained):
     run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=3"])
+    text = load_training_text(RunFolder.at(trained))
+    assert text and text.has_single_sentences and 0.5 < text.length_ratio < 2
     assert load_counts(trained / "words.tgt.json") and load_counts(trained / "words.src.json")
     starts = json.loads((trained / "environment.json").read_text())["starts"]
     assert len(starts) == 2 and all(start["versions"]["torch"] for start in starts)

@@ -1,0 +1,55 @@
+"""Lines as subword pieces, in parts if they have several sentences or are too long."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mt.data.cleaning import is_blank
+from mt.data.sentences import SentenceSplitter
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.splitting import split_sentences, split_text
+
+EncodedPart = tuple[str, list[int]]  # text and pieces
+
+
+class LineEncoder:
+    """Encodes normalised lines as the parts that a model translates one by one."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, max_pieces: int, language: str, split_sentences: bool
+    ) -> None:
+        """Prepare the rules of the source language; arguments are those of Translator."""
+        self.tokenizer, self.max_pieces = tokenizer, max_pieces
+        self.sentences, self.split_sentences = SentenceSplitter(language), split_sentences
+
+    def encode(self, lines: Sequence[str], counts: Counter[str]) -> list[list[EncodedPart]]:
+        """Return the parts of each line; none if it is blank.
+
+        Adds the numbers of lines that are split to `counts`: "sentences" if they have several,
+        "split" if they, or one of their sentences, are too long.
+        """
+        texts = [self._split(line) for line in lines]
+        encode = self.tokenizer.encode_many
+        rows = iter(encode([text for parts in texts for text in parts], "src"))
+        encoded = []
+        for parts in texts:
+            line = [(text, next(rows)) for text in parts]
+            counts["sentences"] += len(line) > 1
+            if any(len(pieces) > self.max_pieces for _, pieces in line):
+                counts["split"] += 1
+                parts = [part for text in parts for part in self._split_long(text)]
+                line = list(zip(parts, encode(parts, "src"), strict=True))
+            encoded.append(line)
+        return encoded
+
+    def _split(self, line: str) -> list[str]:
+        if is_blank(line):
+            return []
+        return split_sentences(line, self.sentences) if self.split_sentences else [line]
+
+    def _split_long(self, text: str) -> list[str]:
+        def size(text: str) -> int:
+            return len(self.tokenizer.encode(text, "src"))
+
+        return split_text(text, self.sentences, size, self.max_pieces)

@@ -1,0 +1,51 @@
+"""Signs that an output may be bad: it repeats itself, or is much shorter than its source.
+
+Both are chosen to be rare in good translations. Of the reference translations of 30,000 pairs of
+Multi30k, Europarl and news each, 0.03 to 0.18 % are "short" and at most 0.01 % have a "repetition".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+REPETITION, SHORT = "repetition", "short"
+# An n-gram of up to 100 pieces, at least 3 times in a row and over at least 8 pieces.
+LOOP = re.compile(r"(.)\1{7,}|(..)\2{3,}|(.{3,100}?)\3{2,}", re.DOTALL)
+MIN_LENGTH_RATIO = 0.5  # output length / expected length; a lost sentence is more
+MIN_CHARACTERS = 30  # lengths of shorter sources and expected outputs vary more
+
+
+def has_loop(pieces: Sequence[int]) -> bool:
+    """Return whether an n-gram is repeated in a row, as at the end of outputs that never end."""
+    return LOOP.search("".join(map(chr, pieces))) is not None
+
+
+def is_short(source: str, output: str, length_ratio: float) -> bool:
+    """Return whether the output has less than half of the expected length in characters.
+
+    `length_ratio` is that of target to source in the training text; 0: unknown.
+    """
+    expected = length_ratio * len(source)
+    if min(len(source), expected) < MIN_CHARACTERS:
+        return False
+    return len(output) < MIN_LENGTH_RATIO * expected
+
+
+def find_warnings(
+    source: str,
+    source_pieces: Sequence[int],
+    output: str,
+    output_pieces: Sequence[int],
+    length_ratio: float,
+) -> list[str]:
+    """Return the warnings on the translation of one part of a line.
+
+    A repetition counts only if the source has none.
+    """
+    warnings = []
+    if has_loop(output_pieces) and not has_loop(source_pieces):
+        warnings.append(REPETITION)
+    if is_short(source, output, length_ratio):
+        warnings.append(SHORT)
+    return warnings
