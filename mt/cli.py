@@ -15,6 +15,7 @@ from mt.errors import MTError, ProcessLost, UsageError
 from mt.ranks import is_first_to_say
 from mt.signals import (
     INTERRUPTED,
+    begin_work,
     catch_signals_until_exit,
     end_on_signals,
     exit_if_stopped,
@@ -98,9 +99,15 @@ def run_module(name: str, remark: str = "") -> NoReturn:
 
     Imports take seconds. Signals are caught before, and until the process ends.
     """
+
+    def command() -> None:
+        module = importlib.import_module(name)
+        begin_work()
+        module.main()
+
     catch_signals_until_exit(interruption(remark))
     try:
-        run_command(lambda: importlib.import_module(name).main(), remark)
+        run_command(command, remark)
     except SystemExit as stop:
         exit_if_stopped(stop.code if isinstance(stop.code, int) else 1)
         raise

@@ -38,10 +38,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _replace(path: Path, target: Path) -> Iterator[Path]:
-    temporary = target.with_name(f".{target.name}.unfinished")
+    # In a directory, because libraries may write a temporary file beside it, as safetensors does.
+    # If the process is killed, the next one that writes the file removes it.
+    folder = target.with_name(f".{target.name}.unfinished")
+    temporary = folder / target.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
+        _remove(folder)
+        folder.mkdir()
         temporary.touch()
         mode = stat.S_IMODE(temporary.stat().st_mode)  # 0666 less the umask
         yield temporary
@@ -52,8 +56,16 @@ def _replace(path: Path, target: Path) -> Iterator[Path]:
     except (OSError, SafetensorError) as error:
         raise MTError(f"could not save {path}: {error}; the old file is unchanged") from error
     finally:
+        _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory, or a file as earlier versions wrote, if there is one."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            path.unlink()
 
 
 @contextlib.contextmanager

@@ -38,8 +38,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.number, self._time = 0, 0.0
         self.installed = False
-        self.raises, self.notes = True, False  # what to do; `notes`: in a `note_signals` block
-        self.message = ""  # of a process that may exit during imports
+        self.raises = True
+        self.starting, self.message = False, ""  # of a process that may exit during imports
         self._reminder: threading.Timer | None = None
         self.say: Say = lambda line: None
 
@@ -70,10 +70,11 @@ class StopSignals:
 
     def _stop_import(self, number: int) -> None:
         """Exit, or send the signal again later: in an import, exceptions may get lost or abort."""
-        if self.message and not self.notes:
+        if self.message and (self.starting or not is_imported("torch")):
             if os.environ.get("RANK", "0") == "0":  # once under torchrun
-                os.write(2, f"{self.message}\n".encode())
-            os._exit(128 + number)
+                with contextlib.suppress(OSError):  # standard error is closed
+                    os.write(2, f"{self.message}\n".encode())
+            os._exit(128 + number)  # nothing has been started that would have to be cleaned up
         threading.Timer(IMPORT_SECONDS, os.kill, [os.getpid(), number]).start()
 
     def install(self) -> None:
@@ -143,12 +144,12 @@ def note_signals(say: Say) -> Iterator[StopSignals]:
         yield StopSignals()
         return
     with interrupt_on_signals():
-        _signals.say, _signals.raises, _signals.notes = say, False, True
+        _signals.say, _signals.raises = say, False
         try:
             yield _signals
         finally:
             _signals.cancel_reminder()
-            _signals.raises, _signals.notes = True, False
+            _signals.raises = True
         if _signals:
             raise StopSignal(_signals.number)
 
@@ -162,13 +163,24 @@ def is_importing(frame: FrameType | None) -> bool:
     return False
 
 
+def is_imported(name: str) -> bool:
+    """Return whether a module has been imported completely."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return spec is not None and not getattr(spec, "_initializing", False)
+
+
 def catch_signals_until_exit(message: str) -> None:
     """Raise StopSignal at the first signal from now on, as in `interrupt_on_signals`.
 
-    During an import, exit instead with a message, because nothing has been started yet.
+    During an import before the work begins, print a message and exit instead.
     """
-    _signals.message = message
+    _signals.starting, _signals.message = True, message
     _signals.install()
+
+
+def begin_work() -> None:
+    """Note that the modules of a command are imported; it imports PyTorch now or later."""
+    _signals.starting = False
 
 
 def exit_if_stopped(code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,23 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     with atomic_write(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
+
+
+def test_what_a_killed_process_leaves_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    pid = os.fork()
+    if not pid:
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            (temporary.parent / ".tmp295x3W").write_text("of a library")
+            os._exit(1)  # as SIGKILL does: nothing is cleaned up
+    os.waitpid(pid, 0)
+    assert [file.name for file in tmp_path.iterdir()] == [".file.unfinished"]
+    write_lines(path, ["new"])
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / ".file.unfinished").write_text("a file, as earlier versions left it")
+    write_lines(path, ["newer"])
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_line_break_within_a_string_does_not_shift_the_lines(tmp_path: Path) -> None:
