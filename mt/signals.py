@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REPEAT_SECONDS = 1.0
@@ -117,20 +118,37 @@ def end_at_once(number: int) -> None:
 def interrupt_on_signals() -> Iterator[None]:
     """Raise StopSignal, a KeyboardInterrupt, at the first SIGINT or SIGTERM.
 
-    Inside another such block, and outside the main thread, nothing changes.
+    It is also raised in place of errors that it has caused on its way. Outside the main thread, no
+    signal is received.
     """
-    if _signals.installed or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    _signals.install()
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        _signals.installed = False
-        _signals.forget()
+    with contextlib.ExitStack() as stack:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and not _signals.installed:
+            stack.callback(_restore, {number: signal.getsignal(number) for number in STOP_SIGNALS})
+            _signals.install()
+        try:
+            yield
+        except Exception as error:
+            stop = find_stop_signal(error)
+            if stop:
+                raise stop from None
+            raise
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    _signals.installed = False
+    _signals.forget()
+
+
+def find_stop_signal(error: BaseException | None) -> StopSignal | None:
+    """Return the StopSignal during whose handling an error was raised, if any."""
+    while error:
+        if isinstance(error, StopSignal):
+            return error
+        error = error.__context__
+    return None
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from mt.errors import MTError
 from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.metrics import HEADLINE
 from mt.run_folder import RunFolder
+from mt.signals import interrupt_on_signals
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
@@ -118,7 +119,8 @@ def train(config: Config) -> Evaluation | None:
 def job(composed: DictConfig) -> float | None:
     """Run one training as Hydra starts it, once or in a sweep (-m); return the test BLEU."""
     try:
-        evaluation = train(name_run(to_config(composed)))
+        with interrupt_on_signals():
+            evaluation = train(name_run(to_config(composed)))
     except (MTError, OSError) as error:  # Hydra would print a traceback
         exit_with_error(error)
     return evaluation.scores[HEADLINE].value if evaluation else None

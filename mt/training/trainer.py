@@ -127,9 +127,11 @@ class Trainer:
                 # At the top, so that a run that stopped between a step and its validation
                 # continues with that validation.
                 if self._should_validate(last_validation):
-                    try:
+                    interrupted = True
+                    with contextlib.suppress(KeyboardInterrupt):
                         self._validate()
-                    except KeyboardInterrupt:
+                        interrupted = False
+                    if interrupted:
                         state.minutes = self.clock.minutes
                         self._stop()
                     last_save = last_validation = state.minutes

@@ -14,6 +14,7 @@ import pytest
 
 import mt
 from mt.cli import run_command
+from mt.errors import MTError
 from mt.signals import StopSignal, interrupt_on_signals, note_signals
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -140,6 +141,20 @@ def test_the_other_signal_does_not_interrupt_what_the_first_one_started(capsys):
     with pytest.raises(SystemExit):
         run_command(command)
     assert cleaned == [True]
+
+
+def test_an_error_that_a_signal_has_caused_on_its_way_is_not_reported(capsys):
+    """Libraries may fail while they are interrupted, as OmegaConf does in a copy."""
+
+    def command():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise MTError("half of a copy")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(command)
+    assert (ended.value.code, capsys.readouterr().err) == (143, "interrupted\n")
 
 
 def test_handlers_are_restored():
