@@ -58,7 +58,7 @@ difference with a 95 % interval over sentences and seeds, a p-value corrected fo
 systems, and a verdict. Runs that differ only in their seed are one system.
 
 The main tables are printed. report.html, the whole report in one file for any browser, report.md,
-results.csv, results.json and figures/ are written to the folder `out`.
+results.csv, results.json, figures/ and tables/ (LaTeX) are written to the folder `out`.
 
 keys and their default values:"""
 

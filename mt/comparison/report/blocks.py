@@ -70,6 +70,7 @@ class Figure:
 class FigureChoice:
     """Figures of which the page shows one at a time."""
 
+    name: str  # of its controls: one word
     label: str
     options: Sequence[str]
     figures: Sequence[Figure]

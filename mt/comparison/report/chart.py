@@ -64,6 +64,8 @@ class LineChart:
     counts: Sequence[str] = ()  # number of cases in each category
     small: frozenset[int] = frozenset()  # categories with too few cases to mean much
     markers: str = "all"  # points with a marker: "all" or "last"
+    # Points that no other is better than, in the order of x: the steps through them are drawn.
+    front: Sequence[Point] = ()
 
     @property
     def legend(self) -> list[Line]:

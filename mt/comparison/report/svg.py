@@ -141,6 +141,11 @@ def _draw_lines(chart: LineChart, size: Size) -> tuple[int, str]:
         parts += [_text(x_scale(x), bottom + 17, label, "middle") for x, label in labels[::step]]
     x_label = chart.x_label if size is WIDE else chart.x_label.split(";")[0]
     parts.append(_text((size.left + right) / 2, height - 8, x_label, "middle", " axis"))
+    if chart.front:
+        first, *others = chart.front
+        steps = "".join(f"H{x_scale(p.x):.1f}V{y_scale(p.y):.1f}" for p in others)
+        start = f"M{x_scale(first.x):.1f} {y_scale(first.y):.1f}"
+        parts.append(f'<path class="front" d="{start}{steps}H{right}"/>')
     parts += [_band(line, x_scale, y_scale) for line in chart.lines]
     parts += [_line(line, chart.markers, x_scale, y_scale) for line in chart.lines]
     return height, "".join(parts)
@@ -188,6 +193,10 @@ def _band(line: Line, x_scale: Scale, y_scale: Scale) -> str:
         for point in line.points
         if point.low is not None and point.high is not None
     ]
+    if len(intervals) == 1 == len(line.points):  # a point of a scatter plot
+        x, low, high = intervals[0]
+        whiskers = f"M{x:.1f} {low:.1f}V{high:.1f}M{x - 4:.1f} {low:.1f}h8M{x - 4:.1f} {high:.1f}h8"
+        return f'<path class="stroke s{colour_index(line.style)}" d="{whiskers}"/>'
     if len(intervals) < 2:
         return ""
     upper = [(x, high) for x, _, high in intervals]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from mt.comparison.report.contents import charts
+from mt.comparison.report.latex import latex_tables
 from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import report_page
 from mt.comparison.report.png import png, png_available
@@ -13,28 +13,23 @@ from mt.comparison.report.results_csv import csv_text
 from mt.comparison.report.svg import svg_file
 from mt.comparison.schema.results import Results, write_results
 from mt.files import atomic_write, write_text
-from mt.optional import install_command
-
-NO_PNG = f"figures/*.png were not written: they need resvg-py ({install_command('plot')})"
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
-    """Write report.html, report.md, results.json, results.csv and the charts; return their paths.
+    """Write report.html, report.md, results.json, results.csv, charts and tables; return the paths.
 
-    Without resvg-py, which is optional, there are no PNG files, and a note says so. Raises MTError
-    if a file cannot be written.
+    Charts are SVG files; with resvg-py, which is optional, also PNG files. Raises MTError if a file
+    cannot be written.
     """
     drawings = {f"figures/{chart.name}": svg_file(chart) for chart in charts(results)}
     pictures = {}
-    shown = results
     if png_available():
         pictures = {f"{name}.png": png(svg) for name, svg in drawings.items()}
-    elif drawings:
-        shown = dataclasses.replace(results, notes=[*results.notes, NO_PNG])
     texts = {
-        "report.html": report_page(shown),
-        "report.md": markdown_report(shown, "png" if pictures else "svg"),
+        "report.html": report_page(results),
+        "report.md": markdown_report(results, "png" if pictures else "svg"),
         "results.csv": csv_text(results),
+        **{f"tables/{name}.tex": text for name, text in latex_tables(results).items()},
         **{f"{name}.svg": svg for name, svg in drawings.items()},
     }
     for name, text in texts.items():

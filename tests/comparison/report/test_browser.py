@@ -82,7 +82,8 @@ def test_the_page_does_not_scroll_sideways_at_any_width(
         details.evaluate("element => { element.open = true; }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     shown = page.locator("svg.chart:visible")
-    assert shown.count() == len(charts(results())) - 1  # of the two curves one is shown at a time
+    hidden = 2 + 2  # of the three curves and of the three plots of costs one is shown at a time
+    assert shown.count() == len(charts(results())) - hidden
     for chart in shown.all():
         box = chart.bounding_box()
         assert 250 < box["width"] <= width and box["height"] > 150
@@ -95,13 +96,32 @@ def test_the_page_does_not_scroll_sideways_at_any_width(
     assert dark == [scheme == "light", scheme == "dark"]
 
 
-def test_text_in_charts_is_legible_on_a_phone(open_report) -> None:
-    page = open_report(380)
+@pytest.mark.parametrize("width", [380, 1280])
+def test_text_in_charts_is_legible(open_report, width: int) -> None:
+    page = open_report(width)
     for chart in page.locator("svg.chart:visible").all():
         heights = chart.evaluate(
             "e => [...e.querySelectorAll('text')].map(t => t.getBoundingClientRect().height)"
         )
         assert min(heights) >= 9
+
+
+def test_what_is_cut_off_on_a_phone_shows_that_it_scrolls(open_report) -> None:
+    page = open_report(380)
+    cut = "e => e.scrollWidth > e.clientWidth"
+    assert not page.locator(".contents").evaluate(cut)
+    tables = [table for table in page.locator(".scroll:visible").all() if table.evaluate(cut)]
+    assert len(tables) > 3
+    for table in tables:
+        style = "e => getComputedStyle(e).backgroundAttachment"
+        assert table.evaluate(style) == "local, local, scroll, scroll"
+
+
+def test_the_first_screen_has_the_answer_the_groups_and_a_picture(open_report) -> None:
+    page = open_report(1280)
+    for place in (".conclusions p", ".first table", "#bleu-by-length svg.wide"):
+        box = page.locator(place).first.bounding_box()
+        assert box["y"] + box["height"] < 800
 
 
 def test_points_of_a_chart_have_tooltips_by_mouse_and_keyboard(open_report) -> None:
@@ -128,7 +148,7 @@ def test_points_of_a_chart_have_tooltips_by_mouse_and_keyboard(open_report) -> N
     assert tip.first.inner_text().startswith("bahdanau, 11-20: ")
 
 
-def test_curves_are_shown_over_minutes_or_over_tokens(open_report) -> None:
+def test_curves_are_shown_over_one_unit_at_a_time(open_report) -> None:
     page = open_report()
     assert (
         page.locator("#bleu-by-minutes").is_visible()
@@ -142,6 +162,10 @@ def test_curves_are_shown_over_minutes_or_over_tokens(open_report) -> None:
     assert (
         page.locator("#bleu-by-target-tokens svg.wide .line").count() == 12
     )  # a line for each run
+    page.locator("label[for=curve-2]").click()
+    assert page.locator("#bleu-by-steps").is_visible()
+    assert page.locator("#bleu-by-target-tokens").is_hidden()
+    assert page.locator("#bleu-by-flops-of-systems").is_visible()  # another choice
 
 
 def test_hovering_a_word_shows_its_attention(open_report) -> None:

@@ -14,10 +14,11 @@ from helpers.report_results import results
 from mt.comparison.report import contents
 from mt.comparison.report.blocks import DiffPart, Paragraph, Section
 from mt.comparison.report.contents import charts
+from mt.comparison.report.latex import latex_tables
 from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import SCRIPTS, STYLES, report_page
 from mt.comparison.report.sections.sentences import diff_parts
-from mt.comparison.report.write import NO_PNG, write_report
+from mt.comparison.report.write import write_report
 from mt.comparison.schema.results import DiffSegment, read_results
 from mt.comparison.schema.typed_json import to_json
 
@@ -77,6 +78,7 @@ def test_a_report_is_made_from_the_results_alone(tmp_path: Path) -> None:
     expected = {"report.html", "report.md", "results.json", "results.csv"}
     for chart in charts(comparison):
         expected |= {f"figures/{chart.name}.svg", f"figures/{chart.name}.png"}
+    expected |= {f"tables/{name}.tex" for name in latex_tables(comparison)}
     assert names == expected and first[0].name == "report.html"
     markdown = (tmp_path / "first" / "report.md").read_text("utf-8")
     for path, again in zip(first, second, strict=True):
@@ -102,13 +104,11 @@ def test_without_resvg_the_report_has_svg_only(
         lambda name, *rest: None if name == "resvg_py" else find_spec(name, *rest),
     )
     paths = write_report(results(), tmp_path)
-    assert {path.suffix for path in paths} == {".html", ".md", ".json", ".csv", ".svg"}
+    assert {path.suffix for path in paths} == {".html", ".md", ".json", ".csv", ".svg", ".tex"}
     page = (tmp_path / "report.html").read_text("utf-8")
     markdown = (tmp_path / "report.md").read_text("utf-8")
-    assert NO_PNG.split(" (")[0] in page and page.count('<svg class="chart') == 2 * len(
-        charts(results())
-    )
-    assert NO_PNG in markdown and ".svg)" in markdown
+    assert page.count('<svg class="chart') == 2 * len(charts(results())) and ".svg)" in markdown
+    assert "resvg" not in page + markdown
     assert read_results(tmp_path / "results.json").notes == results().notes
 
 

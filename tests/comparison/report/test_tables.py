@@ -8,9 +8,15 @@ import re
 
 from helpers.report_attention import BUCKETS
 from helpers.report_results import SYSTEMS, results, results_of_files
+from mt.comparison.report.chart import Point
 from mt.comparison.report.markdown import markdown_report, printed_report
 from mt.comparison.report.results_csv import csv_text
-from mt.comparison.report.sections.cost import cost_table
+from mt.comparison.report.sections.cost import (
+    cost_table,
+    front_table,
+    pareto_front,
+    quality_charts,
+)
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
 from mt.comparison.report.sections.training import minutes_to_bleu_table
@@ -91,3 +97,26 @@ def test_words_are_joined_by_commas_and_and() -> None:
         "a and b",
         "a, b and c",
     ]
+
+
+def test_points_that_another_beats_are_not_on_the_pareto_front() -> None:
+    points = [Point(x, y) for x, y in ((2, 5), (1, 3), (3, 4), (1, 2), (4, 6), (4, 5))]
+    front = [
+        (p.x, p.y)
+        for p in points
+        if not any(q.x <= p.x and q.y >= p.y and (q.x, q.y) != (p.x, p.y) for q in points)
+    ]
+    assert [(p.x, p.y) for p in pareto_front(points)] == sorted(front)
+
+
+def test_quality_is_plotted_against_costs_that_differ() -> None:
+    comparison = results()  # equal minutes
+    names = [chart.name for chart in quality_charts(comparison)]
+    assert names == [
+        "bleu-by-flops-of-systems",
+        "bleu-by-parameters-of-systems",
+        "bleu-by-translation-time-of-systems",
+    ]
+    assert quality_charts(results_of_files()) == []
+    chart = quality_charts(comparison)[0]
+    assert [row[3] for row in front_table(comparison, chart).rows] == ["yes"] * 4

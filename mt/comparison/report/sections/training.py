@@ -21,13 +21,21 @@ def training(results: Results) -> Section:
     figures = [Figure(chart, chart_table(chart), table_in="page") for chart in charts]
     blocks: list[Block] = list(figures)
     if len(charts) > 1:
-        blocks = [FigureChoice("Over", [chart.x_label for chart in charts], figures)]
+        labels = [chart.x_label for chart in charts]
+        blocks = [FigureChoice("curve", "Over", labels, figures)]
     blocks.append(minutes_to_bleu_table(results))
     return Section("training", "During training", blocks, short_title="Training")
 
 
 def curve_charts(results: Results) -> list[LineChart]:
-    """Plot validation BLEU over minutes and over target tokens, with a line for each run."""
+    """Plot validation BLEU over steps, target tokens and minutes, with a line for each run."""
+    over_steps = _curve_chart(
+        results,
+        "bleu-by-steps",
+        "optimizer steps",
+        lambda validation: validation.step,
+        lambda steps: f"{steps:,} steps",
+    )
     over_minutes = _curve_chart(
         results,
         "bleu-by-minutes",
@@ -42,7 +50,7 @@ def curve_charts(results: Results) -> list[LineChart]:
         lambda validation: validation.target_tokens,
         lambda tokens: f"{format_large(tokens)} target tokens",
     )
-    return [chart for chart in (over_minutes, over_tokens) if chart.lines]
+    return [chart for chart in (over_minutes, over_tokens, over_steps) if chart.lines]
 
 
 def _curve_chart(
