@@ -52,9 +52,9 @@ FLAGS = {
                   "--threads", "--version"],
 }  # fmt: skip
 VALUES = [
-    "run", "text.txt", "bytes", "empty", "folder", "nowhere", "nowhere/x", "/dev/null", "", "0", "1",
-    "2", "-1", "1.5", "nan", "cpu", "onnx", "ctranslate2", "int8", "float32", "json", "de", "source",
-    "test", "val", "transformer", "rnn", "null", "[1,5]", "true",
+    "run", "text.txt", "bytes", "empty", "folder", "nowhere", "nowhere/x", "/dev/null", "", "0",
+    "1", "2", "-1", "1.5", "nan", "cpu", "onnx", "ctranslate2", "int8", "float32", "json", "de",
+    "source", "test", "val", "transformer", "rnn", "null", "[1,5]", "true",
 ]  # fmt: skip
 
 
@@ -99,7 +99,7 @@ arguments = st.sampled_from(sorted(COMMANDS)).flatmap(
 )
 
 
-@fuzz(12)
+@fuzz(8)
 @given(arguments)
 def test_fuzz_commands_end_without_a_traceback(
     folder: Path, arguments: tuple[str, list[str], list[tuple[str, str]]]
