@@ -138,7 +138,9 @@ class DataConfig:
         "the name of the training text",
         resumable=True,
     )
-    src_lang: str = setting("src", "source language code, such as en")
+    src_lang: str = setting(
+        "src", "source language code, such as en; selects abbreviations that split no sentences"
+    )
     tgt_lang: str = setting("tgt", "target language code, such as de; selects BLEU's tokenizer")
     reverse: bool = setting(
         False, "translate in the opposite direction: swap sides, columns and language codes"

@@ -18,7 +18,7 @@ GREEK_MARK = MARK.replace("…", "…;")  # a semicolon is the question mark of 
 CANDIDATE = (
     rf"(?<!{{0}})(?P<marks>{{0}}++)(?P<closing>{CLOSING}*+(?:\s[»›](?=\s))?+)(?P<space>\s*+)(?=\S)"
 )
-# A mark that needs no space after it; a bracket around it may go on after it.
+# Marks that need no space after them. Inside brackets, they end speech, not always the sentence.
 WIDE_MARK = regex.compile("[。！？｡︒]")
 DANDA = regex.compile("[।॥]")
 OPENING_BRACKETS = regex.compile("[「『（【《〈“‘［｢]")

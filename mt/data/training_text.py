@@ -86,9 +86,10 @@ def save_training_text(folder: RunFolder, text: TrainingText) -> None:
 def load_training_text(folder: RunFolder) -> TrainingText | None:
     """Read the properties; None if an earlier version of mt wrote the folder.
 
-    Raises MTError if the file is damaged.
+    Raises MTError if the file is damaged or lost.
     """
     path = folder.path / TRAINING_TEXT
+    folder.check(path)
     if not path.is_file():
         return None
     try:

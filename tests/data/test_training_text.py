@@ -51,6 +51,13 @@ def test_a_folder_keeps_the_properties(tmp_path: Path) -> None:
     assert load_training_text(folder) is None
     save_training_text(folder, TrainingText(0.25, 1.5))
     assert load_training_text(folder) == TrainingText(0.25, 1.5)
+    path = tmp_path / TRAINING_TEXT
+    path.write_text(path.read_text().replace("0.25", "0.01"))
+    with pytest.raises(MTError, match=r"training_text\.json has changed since mt wrote it"):
+        load_training_text(folder)
+    path.unlink()
+    with pytest.raises(MTError, match=r"training_text\.json is missing: start the same mt-train"):
+        load_training_text(folder)
 
 
 @pytest.mark.parametrize(
