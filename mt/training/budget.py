@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, astuple, dataclass, fields
 
@@ -12,6 +13,8 @@ DEFAULT_MINUTES = 30.0
 # Fractions of trainer.max_minutes that are kept for the last validation.
 UNKNOWN_VALIDATION = 0.05  # before the first validation
 MAX_RESERVE = 0.5
+# Time of a validation, as a multiple of what is kept for it, after which it stops translating.
+VALIDATION_SLACK = 1.5
 
 
 @dataclass
@@ -40,6 +43,12 @@ class TrainingBudget:
     def fraction_spent(self, state: TrainingState) -> float:
         """Return the spent fraction of the nearest limit; 1 or more if training is over."""
         return max(self._fractions(state).values())
+
+    def validation_minutes(self, state: TrainingState) -> float:
+        """Return the minutes that a validation may take; infinite without a limit in minutes."""
+        if not self.minutes:
+            return math.inf
+        return max(self.minutes - state.minutes, VALIDATION_SLACK * self._reserve(state))
 
     def limit_reached(self, state: TrainingState) -> str:
         """Return a message that names the limit that ended training."""

@@ -36,8 +36,8 @@ def update_best(state: TrainingState, scores: ValidationScores, metric: str, war
 
 def reliable_bleu(scores: ValidationScores) -> float:
     """Return the BLEU of a validation; 0 if it cannot tell models apart."""
-    reliable = scores.bleu >= MIN_BLEU and scores.matches >= MIN_MATCHES
-    return scores.bleu if reliable else 0.0
+    bleu = scores.bleu or 0.0
+    return bleu if bleu >= MIN_BLEU and scores.matches >= MIN_MATCHES else 0.0
 
 
 def criterion(state: TrainingState, metric: str) -> str:

@@ -212,7 +212,7 @@ class Trainer:
         with self.average.applied(), eager_mode(self.config.trainer.compile):
             self.model.eval()
             with self.signals.raised():
-                scores = self.validator(self.model)
+                scores = self.validator(self.model, self.budget.validation_minutes(state))
             self.model.train()
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,15 +36,20 @@ class ValidationScores:
     """Scores of a validation, the same on all ranks."""
 
     loss: float  # negative log-likelihood in nats per target token, without label smoothing
-    bleu: float
-    matches: int  # 4-grams of the translations that are in their references
+    bleu: float | None  # None if the time did not suffice to translate
+    matches: int  # 4-grams of the translations that are in their references; 0: BLEU does not count
     samples: list[str]  # lines that show some translations
+    remark: str = ""  # what the user should know about BLEU
 
     def summary(self) -> str:
         """Return the scores in one line."""
-        return (
-            f"BLEU {self.bleu:.2f}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
-        )
+        bleu = "no BLEU" if self.bleu is None else f"BLEU {self.bleu:.2f}"
+        remark = self.remark and f" ({self.remark}: the loss decides)"
+        return f"{bleu}{remark}  loss {self.loss:.4f}  ppl {math.exp(min(self.loss, 700)):.2f}"
+
+
+class OutOfTime(Exception):
+    """The time of a validation is over."""
 
 
 class Validator:
@@ -78,8 +85,14 @@ class Validator:
                 f"BLEU in validation is that of {count:,} of {len(data.val_pairs):,} pairs"
             )
 
-    def __call__(self, model: Seq2Seq) -> ValidationScores:
-        """Return the scores of a model, which must be in evaluation mode."""
+    def __call__(self, model: Seq2Seq, minutes: float = math.inf) -> ValidationScores:
+        """Return the scores of a model, which must be in evaluation mode.
+
+        After so many minutes it stops translating: BLEU is then that of the pairs that are
+        translated first, or unknown, and does not count for the choice of a model, because it is
+        that of other pairs than in other validations.
+        """
+        deadline = time.monotonic() + 60 * minutes
         loss = self._loss(model)
         translator = Translator(
             [model],
@@ -90,33 +103,59 @@ class Validator:
             precision=self.config.trainer.precision,
             options=SearchOptions(beam=self.config.trainer.val_beam),
         )
-        outputs, endless = self._translate(translator, self.probe)
+        outputs, endless = self._translate(translator, self.probe, deadline)
+        if outputs is None:
+            return ValidationScores(loss, None, 0, [], "out of time")
+        remark = ""
         if not is_untrained(endless, len(self.probe)):
-            outputs |= self._translate(translator, self.sample)[0]
+            more, _ = self._translate(translator, self.sample, deadline)
+            if more is None:
+                remark = f"out of time, of {len(outputs):,} pairs only"
+            outputs |= more or {}
         indices = sorted(outputs)
         hypotheses = [outputs[index] for index in indices]
         references = [self.data.val_pairs[index][1] for index in indices]
         total = SentenceStatistics(self.bleu, hypotheses, [references]).rows.sum(0)
         bleu, matches = self.bleu.score(total)[0], self.bleu.matches(total)
-        return ValidationScores(loss, bleu, matches, self._samples(outputs))
+        return ValidationScores(
+            loss, bleu, 0 if remark else matches, self._samples(outputs), remark
+        )
 
-    def _translate(self, translator: Translator, indices: list[int]) -> tuple[dict[int, str], int]:
-        """Return translations of pairs by index, and how many did not end, over all ranks."""
+    def _translate(
+        self, translator: Translator, indices: list[int], deadline: float
+    ) -> tuple[dict[int, str] | None, int]:
+        """Return translations of pairs by index, and how many did not end, over all ranks.
+
+        The translations are None if a rank has stopped at the deadline, that is, after the batch in
+        which the time has come.
+        """
         rank, ranks = self.group.rank, self.group.world_size
         before = translator.counts["cut off"]
         progress = SentenceProgress(sys.stderr, silent=not self.group.is_main)
         own = indices[rank::ranks]
-        texts = translator.translate(
-            [self.data.val_pairs[index][0] for index in own], progress=progress.add
-        )
+        left = len(own)
+
+        def count(sentences: int) -> None:
+            nonlocal left
+            progress.add(sentences)
+            left -= sentences
+            if left > 0 and time.monotonic() > deadline:
+                raise OutOfTime
+
+        own_outputs: dict[int, str] | None = None
+        with contextlib.suppress(OutOfTime):
+            sources = [self.data.val_pairs[index][0] for index in own]
+            texts = translator.translate(sources, progress=count)
+            own_outputs = dict(zip(own, texts, strict=True))
         progress.close()
         outputs: dict[int, str] = {}
-        endless = 0
-        part = (dict(zip(own, texts, strict=True)), translator.counts["cut off"] - before)
+        endless, in_time = 0, True
+        part = (own_outputs, translator.counts["cut off"] - before)
         for translations, cut_off in self.group.all_gather(part):
-            outputs |= translations
+            outputs |= translations or {}
             endless += cut_off
-        return outputs, endless
+            in_time = in_time and translations is not None
+        return outputs if in_time else None, endless
 
     @torch.no_grad()
     def _loss(self, model: Seq2Seq) -> float:

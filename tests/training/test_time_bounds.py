@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import math
+import re
+import types
 
 import pytest
 
@@ -10,6 +14,7 @@ from helpers.training_runs import read_records, run_training
 from mt.config.schema import TrainerConfig
 from mt.run_folder import RunFolder
 from mt.training import testing, untrained
+from mt.training import validation as module
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.untrained import is_untrained, sample_pairs
@@ -42,6 +47,52 @@ def test_minutes_are_kept_for_the_last_validation():
         state = TrainingState(minutes=minutes, validation_minutes=validation)
         assert budget.fraction_spent(state) == pytest.approx(spent)
     assert budget.limit_reached(TrainingState(minutes=9.5)) == "reached trainer.max_minutes=10"
+
+
+def test_a_validation_has_the_time_that_is_kept_for_it_and_some_more():
+    budget = TrainingBudget.from_config(TrainerConfig(max_minutes=10))
+    for minutes, validation, allowed in (
+        (4.0, 2.0, 6.0),
+        (8.0, 2.0, 3.0),
+        (9.5, 0.0, 0.75),
+        (12.0, 2.0, 3.0),  # interrupted in the last validation
+    ):
+        state = TrainingState(minutes=minutes, validation_minutes=validation)
+        assert budget.validation_minutes(state) == pytest.approx(allowed)
+    steps = TrainingBudget.from_config(TrainerConfig(max_steps=10))
+    assert steps.validation_minutes(TrainingState()) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("batches", "summary"),
+    [
+        (0, r"no BLEU \(out of time: the loss decides\)"),
+        (3, r"BLEU [\d.]+ \(out of time, of 4 pairs only: the loss decides\)"),
+        (99, r"BLEU [\d.]+ "),
+    ],
+)
+def test_a_validation_that_is_out_of_time_is_scored_by_its_loss(
+    batches, summary, tiny_run, tmp_path, monkeypatch
+):
+    """The clock of the validation stands still for some batches, and then the time is over."""
+    monkeypatch.setattr(untrained, "PROBE_PAIRS", 4)
+    monkeypatch.setattr(module, "is_untrained", lambda *_: False)
+    monkeypatch.setattr(TrainingBudget, "validation_minutes", lambda *_: 1.0)
+    one_by_one = functools.partial(module.Translator, batch_tokens=1)
+    monkeypatch.setattr(module, "Translator", one_by_one)
+    times = iter([0.0] * (1 + batches) + [61.0] * 99)
+    clock = types.SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr(module, "time", clock)
+    train_once(tiny_run)
+    folder = RunFolder.at(tmp_path / "runs" / "tiny")
+    assert re.search(f"validation at step 1: {summary}", folder.log.read_text())
+    (record,) = read_records(folder.path, "val")
+    assert (record["bleu"] is None) == (batches == 0) and record["loss"] > 0
+    assert folder.model.exists()
+
+
+def train_once(tiny_run):
+    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=1", "trainer.test_beam=1"])
 
 
 def test_an_untrained_model_is_validated_and_tested_on_a_few_pairs(tiny_run, tmp_path, monkeypatch):

@@ -94,7 +94,8 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
         progress.say(f"finished: {bleu:.1f} BLEU on the test set")
     else:
         bleu = read_tensors(folder.model)[1]["bleu"]
-        progress.say(f"finished: {bleu:.1f} BLEU in its best validation")
+        score = "no BLEU" if bleu is None else f"{bleu:.1f} BLEU"
+        progress.say(f"finished: {score} in its best validation")
     return reason
 
 

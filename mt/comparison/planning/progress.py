@@ -34,9 +34,9 @@ class RunProgress:
         for line in self.lines[unchanged:]:
             record = json.loads(line)
             if record["kind"] == "val":
+                bleu = "no BLEU" if record["bleu"] is None else f"BLEU {record['bleu']:.2f}"
                 self.say(
-                    f"validation at step {record['step']:,}: "
-                    f"BLEU {record['bleu']:.2f}, loss {record['loss']:.3f}"
+                    f"validation at step {record['step']:,}: {bleu}, loss {record['loss']:.3f}"
                 )
             elif time.monotonic() - self.last >= PROGRESS_SECONDS:
                 self.last = time.monotonic()
