@@ -132,10 +132,14 @@ def fill_closed_streams() -> None:
 
 
 class SentenceProgress:
-    """Progress display: sentences and speed, every 2 s on a terminal, every minute elsewhere."""
+    """Progress display: sentences and speed, every 2 s on a terminal, every minute elsewhere.
 
-    def __init__(self, out: TextIO, silent: bool) -> None:
+    `unit` names what is counted if it is not sentences.
+    """
+
+    def __init__(self, out: TextIO, silent: bool, unit: str = "sentences") -> None:
         self.out, self.silent, self.terminal = out, silent, out.isatty()
+        self.unit = unit
         self.count, self.start = 0, time.monotonic()
         self.last_shown: float | None = None
 
@@ -146,7 +150,7 @@ class SentenceProgress:
         if self.silent or now - (self.last_shown or self.start) < (2 if self.terminal else 60):
             return
         self.last_shown = now
-        text = f"{self.count:,} sentences, {self.count / (now - self.start):.1f} per second"
+        text = f"{self.count:,} {self.unit}, {self.count / (now - self.start):.1f} per second"
         if self.terminal:
             print(f"\r{text}", end="", file=self.out, flush=True)
         else:

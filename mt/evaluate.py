@@ -125,7 +125,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     # Imported here because scoring files does not need PyTorch.
     from mt.decoding.load import load
     from mt.device import set_threads
-    from mt.inspection.alignment_error import score_attention
+    from mt.inspection.alignment_error import read_and_score_attention
     from mt.inspection.diagnostics.measure import diagnose
     from mt.inspection.inspector import Inspector
 
@@ -153,13 +153,14 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         )
     diagnostics = None
     if arguments.diagnostics:
+        say("measuring the attention")
         diagnostics = diagnose(translator, sources, references, arguments.threshold)
     hypotheses = translate(translator, sources, arguments)
     alignment = None
     if golds and inspector.attends:
         say("aligning the references")
-        pairs = zip(sources, references, strict=True)
-        alignment = score_attention(inspector.attention(pairs), golds)
+        pairs = list(zip(sources, references, strict=True))
+        alignment = read_and_score_attention(inspector, pairs, golds)
     constructions = test_set.constructions
     return Translations(
         sources,

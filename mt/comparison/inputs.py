@@ -23,6 +23,7 @@ from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import check_line_counts
 from mt.evaluation.text_form import first_references
 from mt.run_folder import RunFolder
+from mt.training.untrained import PROBE_PAIRS
 
 
 def read_files(
@@ -137,34 +138,51 @@ def _read_tests(
         if folder in folders:
             raise UsageError(f"{run.path} is named twice: each run counts once")
         folders.add(folder)
+    headline, headline_notes = _read_headline(systems)
     test_sets = [
-        _read_headline(systems),
+        headline,
         *(_read_extra(systems, name, overrides, say) for name, overrides in tests.items()),
     ]
     assert runs[0].config is not None
     _, lang = runs[0].config.data.languages()
-    notes = [*note_unequal_runs(systems), *note_repeated_seeds(systems)]
+    notes = [*headline_notes, *note_unequal_runs(systems), *note_repeated_seeds(systems)]
     return ComparisonInput(systems, test_sets, lang, notes)
 
 
-def _read_headline(systems: Sequence[System]) -> TestSet:
-    """Read the test that mt-train left in each run."""
-    first = systems[0].runs[0].folder
-    sources, references = _read_sides(first)
+def _read_headline(systems: Sequence[System]) -> tuple[TestSet, list[str]]:
+    """Read the test that mt-train left in each run; return it with notes on it.
+
+    The test of a model that is not trained has the first `PROBE_PAIRS` pairs only: all runs are
+    then compared on these.
+    """
+    runs = [run for system in systems for run in system.runs]
+    sides = {run.path: _read_sides(run.folder) for run in runs}
+    first = min(runs, key=lambda run: len(sides[run.path][0]))
+    sources, references = sides[first.path]
+    count = len(sources) if len(sources) == PROBE_PAIRS else None
     hypotheses: dict[str, list[list[str]]] = {}
-    counted = {"sources": sources, "references": references}
     for system in systems:
         hypotheses[system.name] = []
         for run in system.runs:
-            folder = run.folder
-            _check_same_text(first, folder, _read_sides(folder) == (sources, references))
-            lines = _read_test_file(folder, "hypotheses")
-            hypotheses[system.name].append(lines)
-            counted[run.path] = lines
-    check_line_counts(counted)
-    first.check(first.test_file("links"))
-    links = read_gold_links(first.test_file("links"))
-    return TestSet(HEADLINE, sources, references, hypotheses, links)
+            own_sources, own_references = sides[run.path]
+            same = (own_sources[:count], own_references[:count]) == (sources, references)
+            _check_same_text(first.folder, run.folder, same)
+            lines = _read_test_file(run.folder, "hypotheses")
+            check_line_counts(
+                {"sources": own_sources, "references": own_references, run.path: lines}
+            )
+            hypotheses[system.name].append(lines[:count])
+    longest = max(len(own_sources) for own_sources, _ in sides.values())
+    notes = []
+    if longest > len(sources):
+        untrained = [path for path, side in sides.items() if len(side[0]) == len(sources)]
+        notes.append(
+            f"{', '.join(untrained)}: not trained, and so tested on the first {count} of "
+            f"{longest:,} pairs only; all systems are compared on these {count} pairs"
+        )
+    first.folder.check(first.folder.test_file("links"))
+    links = read_gold_links(first.folder.test_file("links"))
+    return TestSet(HEADLINE, sources, references, hypotheses, links), notes
 
 
 def _read_sides(folder: RunFolder) -> tuple[list[str], list[str]]:

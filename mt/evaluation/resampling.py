@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
+
+from mt.cli import SentenceProgress
 
 SEED = 12345  # sacreBLEU's default: the resamples, and so the intervals, are the same as its own
 DEFAULT_RESAMPLES = 1000
@@ -16,8 +19,13 @@ def resamples(count: int, number: int) -> Iterator[np.ndarray]:
 
     Yield for each resample how often each sentence was drawn, [count]. The random numbers are
     sacreBLEU's, but drawn for one resample at a time: all at once would take gigabytes for a corpus
-    of 100,000 lines.
+    of 100,000 lines. Progress is printed if it takes long.
     """
     generator = np.random.default_rng(SEED)
-    for _ in range(number):
-        yield np.bincount(generator.integers(count, size=count), minlength=count)
+    progress = SentenceProgress(sys.stderr, silent=False, unit=f"of {number:,} resamples")
+    try:
+        for _ in range(number):
+            yield np.bincount(generator.integers(count, size=count), minlength=count)
+            progress.add(1)
+    finally:  # also if the caller takes no more
+        progress.close()

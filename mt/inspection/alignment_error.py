@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
+from mt.cli import SentenceProgress
 from mt.data.links import Links
 from mt.errors import MTError
 from mt.evaluation.alignment import (
@@ -13,10 +15,27 @@ from mt.evaluation.alignment import (
     score_alignments,
 )
 from mt.inspection.alignments import argmax_links, threshold_links
+from mt.inspection.inspector import Inspector
 from mt.inspection.pair_attention import PairAttention
 
 # Weight above which words are linked. A uniform weight is below it in all but short sentences.
 LINK_THRESHOLD = 0.25
+
+
+def read_and_score_attention(
+    inspector: Inspector, pairs: Sequence[tuple[str, str]], golds: Sequence[Links]
+) -> AttentionAlignmentScores:
+    """Read the attention in pairs of texts, with progress on standard error, and score it.
+
+    Otherwise as `score_attention`.
+    """
+    progress = SentenceProgress(sys.stderr, silent=False, unit="pairs of sentences aligned")
+    attention = []
+    for pair in inspector.attention_stream(pairs):
+        attention.append(pair)
+        progress.add(1)
+    progress.close()
+    return score_attention(attention, golds)
 
 
 def score_attention(
@@ -35,6 +54,7 @@ def score_attention(
     layers, heads = pairs[0].cross.shape[:2]
     readings = READINGS if pairs[0].query_reads_input else READINGS[:1]
     scores = []
+    progress = SentenceProgress(sys.stderr, silent=False, unit="matrices of weights scored")
     for layer in range(layers):
         for head in (None, *range(heads)):
             for reading in readings:
@@ -47,5 +67,7 @@ def score_attention(
                     HeadAlignmentScore(layer, head, reading, rule, score_alignments(links, golds))
                     for rule, links in hypotheses.items()
                 ]
+                progress.add(len(pairs))
+    progress.close()
     default = score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds)
     return AttentionAlignmentScores(default, scores)

@@ -16,7 +16,7 @@ from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.metrics import fast_metrics
 from mt.evaluation.tables import text_table, to_dict
 from mt.files import write_lines
-from mt.inspection.alignment_error import score_attention
+from mt.inspection.alignment_error import read_and_score_attention
 from mt.inspection.inspector import Inspector
 from mt.run_folder import RunFolder
 from mt.training.run_log import RunLog
@@ -59,7 +59,8 @@ def test_model(
             gold_links = parse_lines(links, folder.test_file("links").name)
             inspector = Inspector(translator)
             if inspector.attends:
-                alignment = score_attention(inspector.attention(test_pairs), gold_links)
+                log.say("aligning the references")
+                alignment = read_and_score_attention(inspector, test_pairs, gold_links)
         if any(names):
             columns["constructions"] = names
             constructions = [line.split() for line in names]

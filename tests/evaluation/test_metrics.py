@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +228,15 @@ def test_lowercase_ignores_case_and_tokenize_chooses_the_tokenizer() -> None:
     assert plain.scores["bleu"].value < 100 and "tok:none" in plain.scores["bleu"].signature
     cased = evaluate_translations(None, hypotheses, [references], length_by="reference")
     assert "lower-cased" in text_table(lower) and "lower-cased" not in text_table(cased)
+
+
+def test_resamples_that_take_long_show_their_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = itertools.count(step=25)  # seconds
+    monkeypatch.setattr("mt.cli.time.monotonic", lambda: float(next(now)))
+    draws = resamples(5, 10)
+    assert [int(next(draws).sum()) for _ in range(10)] == [5] * 10
+    draws.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 2 and all("of 10 resamples, 0.0 per second" in line for line in lines)

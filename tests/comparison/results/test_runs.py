@@ -104,6 +104,27 @@ def test_runs_that_cannot_be_compared_are_refused(
         read_runs([str(tmp_path / "nowhere")])
 
 
+def test_a_run_that_was_tested_on_the_first_pairs_only_is_compared_on_these(
+    tmp_path: Path, configs: dict[str, Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So mt-train tests a model that is not trained."""
+    whole = make_run(tmp_path / "whole", configs["rnn"], REFERENCES)
+    short = make_run(tmp_path / "short", configs["transformer"], REFERENCES[::-1])
+    for name in ("sources", "references", "hypotheses"):
+        file = Path(short) / f"test.{name}.txt"
+        file.write_text("".join(file.read_text("utf-8").splitlines(True)[:20]), encoding="utf-8")
+    with pytest.raises(MTError, match="tested on different text"):  # of another length
+        read_runs([whole, short])
+    monkeypatch.setattr("mt.comparison.inputs.PROBE_PAIRS", 20)
+    inputs = read_runs([whole, short])
+    (test,) = inputs.tests
+    assert test.references == REFERENCES[:20] and len(test.sources or []) == 20
+    assert test.hypotheses == {"whole": [REFERENCES[:20]], "short": [REFERENCES[::-1][:20]]}
+    note = f"{short}: not trained, and so tested on the first 20 of 120 pairs only; all systems"
+    assert inputs.notes[0].startswith(note)
+    assert read_runs([whole]).notes == []
+
+
 def test_a_system_without_files_is_refused() -> None:
     with pytest.raises(UsageError, match="system b has no file"):
         read_files({"a": "x", "b": []}, "ref")
