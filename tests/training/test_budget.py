@@ -25,7 +25,7 @@ from mt.data.prepare import prepare
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors, write_tensors
+from mt.tensor_files import read_tensors
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.flops import MEASURED_SHAPES, FlopsEstimator, measure_flops
@@ -179,7 +179,7 @@ def test_a_run_of_an_earlier_version_continues_with_its_unknown_costs_as_null(
         for name, value in facts.items()
         if name not in ("training_minutes", "flops", "peak_memory")
     }
-    write_tensors(RunFolder.at(folder).checkpoint, tensors, old)
+    RunFolder.at(folder).write_tensors(RunFolder.at(folder).checkpoint, tensors, old)
     with pytest.raises(MTError, match="use another limit than trainer.max_flops"):
         run_training([*base, "trainer.max_flops=1e12"])
     run_training([*base, "trainer.max_steps=3"])
