@@ -25,7 +25,8 @@ examples:
   mt-evaluate --hyp output.de --src news.en --ref news.de --lang de
   mt-evaluate --alignments aligner.txt --links gold.txt
 
-Files may be compressed (gzip, xz, zstd, bzip2). Exit codes: 0 success, 1 failure, 2 wrong usage.
+Files may be compressed (gzip, xz, zstd, bzip2).
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 """
 ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
 RUN_ONLY_FLAGS = (

@@ -22,7 +22,7 @@ runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs a
 anywhere. After the export, both engines translate a sample of the validation set, and the command
 reports how many outputs are identical, and both BLEU scores.
 The engines are optional packages: pip install ctranslate2, or pip install onnx onnxruntime.
-Exit codes: 0 success, 1 failure, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 """
 SAMPLE_SIZE = 200
 

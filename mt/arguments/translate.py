@@ -30,7 +30,7 @@ lines end at LF, and a CR before it is removed. Lines of several sentences (--sp
 lines that are too long for the model are split, translated in parts and joined. At the end, a
 report on standard error counts lines that were split, cut off or repaired, and translations that
 seem bad.
-Exit codes: 0 success, 1 failure, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 
 --format jsonl prints an object with the keys index, source, text, score, log_prob, tokens, complete
 (false: cut off at the maximum length) and warnings; if the line was split, also parts, a list of
