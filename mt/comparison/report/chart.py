@@ -13,6 +13,8 @@ COLOURS = ("#1d2530", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "5 2", "1 4")  # lengths of dash and gap
 MARKERS = ("circle", "square", "triangle", "diamond", "down", "cross", "plus")
 
+TICK_UNITS = ((1e15, " P"), (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
+
 
 def colour_index(style: int) -> int:
     """Return the index in COLOURS; colours repeat after seven styles."""
@@ -139,10 +141,10 @@ def ticks(low: float, high: float, max_intervals: int = 6) -> list[float]:
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """Format ticks with as many decimals as their distance needs, large ones in k or M."""
+    """Format ticks with as many decimals as their distance needs, large ones in k, M, G, T, P."""
     greatest = max(map(abs, values))
     if greatest >= 10_000:
-        unit, suffix = (1e6, " M") if greatest >= 1e6 else (1e3, " k")
+        unit, suffix = next(item for item in TICK_UNITS if greatest >= item[0])
         scaled = tick_labels([value / unit for value in values])
         return [
             text + (suffix if value else "") for value, text in zip(values, scaled, strict=True)
