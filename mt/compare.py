@@ -12,7 +12,6 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import functools
 import sys
-from pathlib import Path
 
 from mt.cli import CONTINUES, run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
@@ -28,6 +27,7 @@ from mt.comparison.results.compute import check_bootstrap, compute_results
 from mt.comparison.schema.results import Results
 from mt.errors import MTError
 from mt.evaluation.metrics import fast_metrics
+from mt.files import expand_user
 from mt.run_folder import RunFolder
 from mt.version import __version__
 
@@ -50,7 +50,7 @@ def run(request: Request) -> Results | None:
     if request.trains and outcome is None:
         return None
     results = compare(request, outcome)
-    written = write_report(results, Path(request.config.out).expanduser())
+    written = write_report(results, expand_user(request.config.out))
     print(printed_report(results), flush=True)
     say(f"\n{written[0]} shows more")
     if outcome and outcome.failed:

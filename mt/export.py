@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mt.arguments.export import parse_arguments
 from mt.cli import run_command, say
 from mt.errors import MTError
+from mt.files import expand_user
 
 if TYPE_CHECKING:
     from mt.decoding.load import TrainedModel
@@ -37,7 +38,7 @@ def export(arguments: argparse.Namespace) -> Path:
     set_threads(arguments.threads)
     run = load_run(arguments.run, torch.device("cpu"))
     if arguments.out:
-        folder = Path(arguments.out).expanduser()
+        folder = expand_user(arguments.out)
     else:
         folder = default_folder(run.folder, arguments.to, arguments.quantization)
     export_run(folder, run, arguments.to, arguments.quantization)

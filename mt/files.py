@@ -20,6 +20,11 @@ from mt.errors import MTError
 OPEN_FILES = (f"/proc/{os.getpid()}/fd", "/dev/fd")
 
 
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Return a path with a leading ~ or ~NAME expanded; unchanged if there is no such user."""
+    return Path(os.path.expanduser(path))
+
+
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which replaces `path` when the `with` block succeeds.

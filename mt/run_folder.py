@@ -21,7 +21,7 @@ from mt.checksums import Checksums
 from mt.config.schema import Config
 from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import MTError
-from mt.files import atomic_write, write_text
+from mt.files import atomic_write, expand_user, write_text
 from mt.tensor_files import RESTORE, read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class RunFolder:
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> RunFolder:
         """Return the run folder at `path`, which need not exist; expand a leading ~."""
-        return cls(Path(path).expanduser())
+        return cls(expand_user(path))
 
     def __str__(self) -> str:
         return str(self.path)

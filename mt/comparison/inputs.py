@@ -22,6 +22,7 @@ from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.evaluation.evaluation import check_line_counts
 from mt.evaluation.text_form import first_references
+from mt.files import expand_user
 from mt.run_folder import RunFolder
 from mt.training.untrained import PROBE_PAIRS
 
@@ -115,7 +116,7 @@ def read_variants(
 
 def expand_pattern(pattern: str) -> list[str]:
     """Return the sorted paths that match a pattern; an existing path stands for itself."""
-    if not glob.has_magic(pattern) or Path(pattern).expanduser().exists():
+    if not glob.has_magic(pattern) or expand_user(pattern).exists():
         return [pattern]
     paths = sorted(glob.glob(os.path.expanduser(pattern)))
     if not paths:

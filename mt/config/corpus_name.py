@@ -9,6 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from mt.files import expand_user
+
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 # File names that say nothing about the text; the folder may.
 GENERIC = {"all", "bitext", "corpus", "data", "parallel", "source", "src", "text", "train"}
@@ -25,7 +27,7 @@ def corpus_name(prefix: str, *values: Any) -> str:
     if not given:
         return prefix
     paths = [given] if isinstance(given, str) or not isinstance(given, Sequence) else list(given)
-    name = _describe(Path(str(paths[0])).expanduser())
+    name = _describe(expand_user(str(paths[0])))
     more = f"+{len(paths) - 1}" if len(paths) > 1 else ""
     return f"{prefix}-{name}{more}" if name else prefix + more
 

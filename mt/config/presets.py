@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 
 from mt.config.overrides import parse_override, quote_value
 from mt.errors import UsageError
+from mt.files import expand_user
 
 SEARCH_PATH = "hydra.searchpath"
 FLAGS = ("--config-dir", "-cd")
@@ -110,7 +111,7 @@ def _folder(origin: str, location: str) -> Path:
     elif separator and scheme != "file":
         raise UsageError(f"{origin}: write file://FOLDER or pkg://MODULE, got {location}")
     else:
-        path = Path(rest).expanduser()
+        path = expand_user(rest)
     if not path.is_dir():
         raise UsageError(f"{origin}: there is no folder {rest}")
     return path.resolve()

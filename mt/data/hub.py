@@ -11,7 +11,6 @@ import errno
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import datasets
@@ -21,6 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from mt.data.hub_csv import check_csv_pairs, csv_options, refuse_surplus_fields, trim_header
 from mt.errors import MTError
+from mt.files import expand_user
 
 # The hub's own Parquet copy of a set, with a folder for each subset.
 CONVERTED_REVISION = "refs/convert/parquet"
@@ -93,7 +93,7 @@ def load_hub(
     Raises MTError with a hint at what to do if the set is not available or has other splits or
     columns.
     """
-    folder = Path(name).expanduser()
+    folder = expand_user(name)
     local = folder.is_dir()
     if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
         raise MTError(f"no such folder: {name} (a hub data set is named owner/name)")

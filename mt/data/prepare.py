@@ -31,7 +31,7 @@ from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.errors import MTError
-from mt.files import write_text
+from mt.files import expand_user, write_text
 from mt.run_folder import WORD_COUNTS, RunFolder
 
 # Of the cache folder. Raise it when the code would write other content for the same settings.
@@ -215,7 +215,7 @@ def read_annotations(path: Path) -> list[Annotation]:
 
 def cache_folder(config: DataConfig) -> Path:
     """Return the folder that holds all prepared corpora."""
-    return Path(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt").expanduser()
+    return expand_user(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt")
 
 
 def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:

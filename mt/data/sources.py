@@ -15,6 +15,7 @@ from mt.data import readers, text_files
 from mt.data.annotations import Annotation
 from mt.data.digests import digest, file_digest
 from mt.errors import UsageError
+from mt.files import expand_user
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
@@ -209,4 +210,4 @@ def _paths(value: Any) -> list[Path]:
     A string is never split, because a file name may contain any character.
     """
     values = [] if not value else [value] if isinstance(value, str | int | Path) else list(value)
-    return [Path(str(item)).expanduser() for item in values]
+    return [expand_user(str(item)) for item in values]

@@ -26,6 +26,7 @@ from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
 from mt.errors import MTError, UsageError
+from mt.files import expand_user
 from mt.models.build import build_model
 from mt.models.packed import can_pack, pack
 from mt.models.seq2seq import Seq2Seq
@@ -165,7 +166,7 @@ def load(
         "options": options,
         "warn": warn,
     }
-    folders = [Path(path).expanduser() for path in paths]
+    folders = [expand_user(path) for path in paths]
     check_integer("workers", workers, 0)
     if (backend := resolve_backend(folders, backend)) != "pytorch":
         if workers > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import MTError
-from mt.files import atomic_write, write_lines
+from mt.files import atomic_write, expand_user, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -48,3 +48,8 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_write(tmp_path: Pat
 def test_a_line_break_within_a_string_does_not_shift_the_lines(tmp_path: Path) -> None:
     write_lines(tmp_path / "lines", ["a\nb", "", "c\u2028d\r\n"])
     assert (tmp_path / "lines").read_bytes() == b"a b\n\nc d\n"
+
+
+def test_a_path_of_an_unknown_user_stays_as_it_is() -> None:
+    assert expand_user("~nosuchuser/x") == Path("~nosuchuser/x")
+    assert expand_user("~/x") == Path.home() / "x"

@@ -56,7 +56,7 @@ def put(name: str, value: object) -> Callable[[Content], object]:
         (put("step", "5"), r"\(step\)"),
         (put("step", None), r"\(step\)"),
         (put("step", [1]), r"\(step\)"),
-        (put("data_hash", 5), r"\(data_hash\)"),
+        (put("data_hash", 5), "different prepared text"),
         (put("best", "high"), r"\(best\)"),
         (put("colour", "red"), r"\(colour\)"),
         (lambda content: content[1].pop("epoch"), r"\(epoch\)"),
@@ -67,18 +67,18 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
 ) -> None:
     folder = RunFolder(tmp_path)
     model, optimizer, average = trained_state("adamw")
-    save_checkpoint(folder, model, optimizer, average, TrainingState(step=1, data_hash="x"))
+    save_checkpoint(folder, model, optimizer, average, TrainingState(step=1))
     content = read_tensors(folder.checkpoint)
     damage(content)
     folder.write_tensors(folder.checkpoint, *content)
     with pytest.raises(MTError, match=reason) as caught:
-        load_checkpoint(folder, *trained_state("adamw"))
-    assert str(folder.checkpoint) in str(caught.value) and "\n" not in str(caught.value)
+        load_checkpoint(folder, *trained_state("adamw"), "")
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_a_checkpoint_restores_every_tensor(kind: str, tmp_path: Path) -> None:
-    folder, state = RunFolder(tmp_path), TrainingState(step=3, best=1.5, data_hash="x", flops=2.0)
+    folder, state = RunFolder(tmp_path), TrainingState(step=3, best=1.5, flops=2.0)
     model, optimizer, average = trained_state(kind)
     for value in average.values():
         value.mul_(2)
@@ -86,7 +86,7 @@ def test_a_checkpoint_restores_every_tensor(kind: str, tmp_path: Path) -> None:
     fresh = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     loaded_optimizer = build_optimizer(OptimConfig(optimizer=kind), fresh)
     loaded_average = {n: torch.zeros_like(p) for n, p in fresh.named_parameters()}
-    loaded = load_checkpoint(folder, fresh, loaded_optimizer, loaded_average)
+    loaded = load_checkpoint(folder, fresh, loaded_optimizer, loaded_average, "")
     assert math.isnan(loaded.best_loss)
     assert vars(loaded) | {"best_loss": 0} == vars(state) | {"best_loss": 0}
     assert all(torch.equal(loaded_average[name], average[name]) for name in average)
@@ -105,9 +105,9 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         save_checkpoint(folder, model, optimizer, average, TrainingState(step=step))
     shutil.copyfile(folders[1].checkpoint, folders[0].checkpoint)
     with pytest.raises(MTError, match=r"has changed since mt wrote it: restore it .* delete it"):
-        load_checkpoint(folders[0], *trained_state("adamw"))
+        load_checkpoint(folders[0], *trained_state("adamw"), "")
     (folders[0].path / "checksums.txt").unlink()  # the way out that the message names
-    assert load_checkpoint(folders[0], *trained_state("adamw")).step == 1
+    assert load_checkpoint(folders[0], *trained_state("adamw"), "").step == 1
 
 
 def test_a_checkpoint_of_an_earlier_version_has_no_checksum_outside(tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ def test_a_checkpoint_of_an_earlier_version_has_no_checksum_outside(tmp_path: Pa
     content = read_tensors(folder.checkpoint)
     (tmp_path / "checksums.txt").unlink()
     write_tensors(folder.checkpoint, *content)
-    assert load_checkpoint(folder, *trained_state("adamw")).step == 1
+    assert load_checkpoint(folder, *trained_state("adamw"), "").step == 1

@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,6 +24,7 @@ from mt.config.setting import setting
 from mt.errors import UsageError
 from mt.evaluation.evaluation import check_settings
 from mt.evaluation.lengths import check_length_side
+from mt.files import expand_user
 
 BUDGET_NAMES = [field.name for field in dataclasses.fields(RunBudget)]
 BUDGET_KEYS = ", ".join(f"budget.{name}" for name in BUDGET_NAMES)
@@ -272,7 +272,7 @@ def _check_combination(request: Request, given: dict[str, Any]) -> None:
             raise UsageError(
                 f"{name} needs hyp: runs are compared on the tests that are stored with them"
             )
-    if (out := Path(config.out).expanduser()).exists() and not out.is_dir():
+    if (out := expand_user(config.out)).exists() and not out.is_dir():
         raise UsageError(f"out={config.out} is a file: name a folder")
     if not request.trains:
         names = (*given, *request.changes)

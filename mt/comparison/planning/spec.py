@@ -20,6 +20,7 @@ from mt.config.hydra_files import read_settings
 from mt.config.overrides import keep_text
 from mt.config.presets import COMPARISONS, config_dir, find_option, own_folders
 from mt.errors import UsageError
+from mt.files import expand_user
 
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -116,7 +117,7 @@ def comparisons(folders: Iterable[Path] = ()) -> list[str]:
 def read_yaml(name: str, folders: Iterable[Path] = ()) -> dict[str, Any]:
     """Read a YAML file without checks of its content."""
     is_path = name.endswith((".yaml", ".yml"))
-    path = Path(name).expanduser() if is_path else find_option(COMPARISONS, name, folders)
+    path = expand_user(name) if is_path else find_option(COMPARISONS, name, folders)
     if not path or not path.is_file():
         names = comparisons(folders)
         if is_path:
