@@ -169,6 +169,13 @@ class DataConfig:
         minimum=1,
         maximum=1_000_000,
     )
+    concat: float = setting(
+        0.0,
+        "(training only) share of the pairs that are joined with another pair of their corpus, "
+        "chosen anew in each epoch, unless the result is over max_pieces; clean.max_words does not "
+        "limit it (Varis and Bojar 2021); 0: none",
+        maximum=1,
+    )
     clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
     cache: str = setting(

@@ -13,6 +13,7 @@ from mt.data.collate import table_starts
 from mt.errors import MTError, UsageError
 
 if TYPE_CHECKING:
+    from mt.data.concatenation import Concatenation
     from mt.data.table import PairTable
 
 # Keys that keep the random streams for drawing and for shuffling apart.
@@ -30,16 +31,23 @@ def pool_size(batch_tokens: int) -> int:
 class BatchOrder:
     """The batches of each epoch, a function of tables, token budget, seed and epoch alone.
 
+    With a concatenation, its tables of the epoch take the place of `tables`.
+
     Pairs are drawn by weight, shuffled and split into pools. Each pool is sorted by target width
     and source length, which keeps padding small, and split into batches. Then the batches of all
     pools are shuffled. Rows are numbered through all tables (`mt.data.collate`).
     """
 
-    def __init__(self, tables: Sequence[PairTable], batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self,
+        tables: Sequence[PairTable],
+        batch_tokens: int,
+        seed: int,
+        concatenation: Concatenation | None = None,
+    ) -> None:
         self.tables, self.batch_tokens, self.seed = list(tables), batch_tokens, seed
         self.starts = table_starts(tables)
-        self.src_lengths = np.concatenate([table.src_lengths for table in tables])
-        self.tgt_lengths = np.concatenate([table.tgt_lengths for table in tables])
+        self.concatenation = concatenation
         self._epochs: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
         for table in tables:
@@ -48,19 +56,23 @@ class BatchOrder:
                     f"the weight of a training corpus must be > 0, got {table.weight:g}: "
                     "to exclude a corpus, remove it"
                 )
-        if not len(self.src_lengths):
+        if not self.starts[-1]:
             raise MTError("there are no training pairs")
         if (drawn := sum(table.weight * len(table) for table in tables)) < 1:
             raise MTError(
-                f"an epoch of {len(self.src_lengths)} training pairs has {drawn:.2g} pairs after "
+                f"an epoch of {self.starts[-1]} training pairs has {drawn:.2g} pairs after "
                 "data.*.weight: set larger weights"
             )
-        longest = int(pad_width(max(self.src_lengths.max(), self.tgt_lengths.max())))
+        longest = int(pad_width(max(side.max() for side in row_lengths(tables))))
         if longest > batch_tokens:
             raise MTError(
                 f"a training pair takes {longest} tokens, but a batch holds {batch_tokens}: "
                 f"raise trainer.batch_tokens to {longest} or lower data.max_pieces"
             )
+
+    def tables_in(self, epoch: int) -> Sequence[PairTable]:
+        """Return the tables whose rows the batches of an epoch (from 0) name."""
+        return self.concatenation.tables(epoch) if self.concatenation else self.tables
 
     def epoch(self, number: int) -> list[np.ndarray]:
         """Return the micro-batches of epoch `number` (from 0), each an array of rows.
@@ -79,9 +91,10 @@ class BatchOrder:
             [start + self._draw(index, number) for index, start in enumerate(self.starts[:-1])]
         )
         random.shuffle(rows)
+        lengths = row_lengths(self.tables_in(number))
         batches: list[np.ndarray] = []
         for pool in np.array_split(rows, max(1, -(-len(rows) // pool_size(self.batch_tokens)))):
-            batches += self._split_pool(pool)
+            batches += self._split_pool(pool, *lengths)
         return [batches[index] for index in random.permutation(len(batches))]
 
     def _draw(self, index: int, epoch: int) -> np.ndarray:
@@ -98,8 +111,10 @@ class BatchOrder:
         permutation = np.random.default_rng((self.seed, DRAW_STREAM, index)).permutation(size)
         return np.concatenate([whole, permutation[np.arange(first, last) % size]])
 
-    def _split_pool(self, pool: np.ndarray) -> list[np.ndarray]:
-        source, target = self.src_lengths[pool].astype(np.int64), self.tgt_lengths[pool]
+    def _split_pool(
+        self, pool: np.ndarray, src_lengths: np.ndarray, tgt_lengths: np.ndarray
+    ) -> list[np.ndarray]:
+        source, target = src_lengths[pool].astype(np.int64), tgt_lengths[pool]
         width = np.searchsorted(PAD_WIDTHS, target).astype(np.int64)
         # Source lengths rise within one target width and fall within the next, so that neighbours
         # are similar across the border too.
@@ -110,11 +125,20 @@ class BatchOrder:
     def padding(self, epoch: int) -> float:
         """Return the share of padding among the source and target positions of an epoch."""
         real = padded = 0
+        src_lengths, tgt_lengths = row_lengths(self.tables_in(epoch))
         for rows in self.epoch(epoch):
-            source, target = self.src_lengths[rows], self.tgt_lengths[rows]
+            source, target = src_lengths[rows], tgt_lengths[rows]
             real += int(source.sum()) + int(target.sum())
             padded += len(rows) * int(pad_width(source.max()) + pad_width(target.max()))
         return 1 - real / max(1, padded)
+
+
+def row_lengths(tables: Sequence[PairTable]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the source and the target lengths of the rows of all tables."""
+    return (
+        np.concatenate([table.src_lengths for table in tables]),
+        np.concatenate([table.tgt_lengths for table in tables]),
+    )
 
 
 def validation_batches(table: PairTable, batch_tokens: int, longest: int) -> list[np.ndarray]:

@@ -93,6 +93,11 @@ def pad_width(length: int | np.ndarray) -> Any:
     return PAD_WIDTHS[np.searchsorted(PAD_WIDTHS, length)]
 
 
+def max_length(width: int) -> int:
+    """Return the greatest length that is padded to `width` or less."""
+    return int(PAD_WIDTHS[np.searchsorted(PAD_WIDTHS, width, side="right") - 1])
+
+
 def split_by_budget(
     source_lengths: np.ndarray, target_lengths: np.ndarray, batch_tokens: int
 ) -> list[int]:

@@ -7,13 +7,24 @@ from collections.abc import Generator
 from mt.config.schema import Config
 from mt.data.batch_order import BatchOrder
 from mt.data.batch_stream import BatchStream, Position, Step
-from mt.data.batching import Batch
+from mt.data.batching import Batch, max_length
 from mt.data.collate import collate
+from mt.data.concatenation import Concatenation
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
+
+
+def order_batches(config: Config, data: PreparedData) -> BatchOrder:
+    """Return the order of the training batches, with concatenated pairs if `data.concat` is set."""
+    batch_tokens, seed = config.trainer.batch_tokens, config.seed
+    concatenation = None
+    if share := config.data.concat:
+        longest = min(config.data.max_pieces + 1, max_length(batch_tokens))
+        concatenation = Concatenation(data.train, share, seed, longest, data.tokenizer)
+    return BatchOrder(data.train, batch_tokens, seed, concatenation)
 
 
 def load_steps(
@@ -35,7 +46,8 @@ def load_steps(
         segment = None
         if sampling:
             segment = Segmenter(data.tokenizer, sampling, config.seed, step.epoch, max_pieces)
-        return step, [collate(data.train, rows, segment) for _, rows in step.micro_batches]
+        tables = order.tables_in(step.epoch)
+        return step, [collate(tables, rows, segment) for _, rows in step.micro_batches]
 
     return prefetch(map(load, stream))
 

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from mt.cli import CONTINUES
 from mt.config.schema import Config
-from mt.data.batch_order import BatchOrder
 from mt.data.batch_stream import Position, Step
 from mt.data.batching import Batch
 from mt.data.prepare import PreparedData
@@ -47,7 +46,7 @@ from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
 from mt.training.selection import criterion, describe_criterion, update_best
-from mt.training.steps import keep_step_size, load_steps
+from mt.training.steps import keep_step_size, load_steps, order_batches
 from mt.training.validation import Validator
 
 
@@ -67,7 +66,7 @@ class Trainer:
         self.config, self.model, self.data, self.folder = config, model, data, folder
         self.log, self.group, self.device = log, group, device
         self.budget = TrainingBudget.from_config(config.trainer)
-        self.order = BatchOrder(data.train, config.trainer.batch_tokens, config.seed)
+        self.order = order_batches(config, data)
         self.optimizer = build_optimizer(config.optim, model)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
@@ -260,6 +259,8 @@ class Trainer:
         epoch = self.state.epoch
         count, padding = len(self.order.epoch(epoch)), self.order.padding(epoch)
         self.log.say(f"{count:,} batches per epoch; {padding:.1%} of their positions are padding")
+        if concatenation := self.order.concatenation:
+            self.log.say(concatenation.describe(epoch, self.order.epoch(epoch)))
         for note in self.validator.notes:
             self.log.say(f"note: {note}")
 

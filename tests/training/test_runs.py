@@ -79,12 +79,13 @@ SAMPLING_RNN = [
     "model=rnn",
     "optim.optimizer=muon",
     "data.tokenizer.sampling=0.3",
+    "data.concat=0.5",
     "trainer.accumulate=2",
 ]
 
 
 @pytest.mark.parametrize(
-    "extra", [[], SAMPLING_RNN], ids=["transformer", "rnn with muon and sampling"]
+    "extra", [[], SAMPLING_RNN], ids=["transformer", "rnn with muon, sampling and concatenation"]
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
     """5 steps and then 11 equal 16, bit for bit, across an epoch: weights, moments and average."""

@@ -1,0 +1,170 @@
+"""Concatenation of training pairs into longer ones (Varis and Bojar 2021).
+
+Corpora have few long sentences, and models translate lengths that they have not seen badly.
+Joining pairs makes long examples without new text. Which pairs are joined is a function of (seed,
+epoch, row) alone, so that runs resume exactly, on any number of ranks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mt.data.collate import table_starts
+from mt.data.scripts import mostly_unspaced
+from mt.data.table import PairTable
+
+if TYPE_CHECKING:
+    from mt.data.tokenizer import Tokenizer
+
+CONCAT_STREAM = 3  # a key of random streams, apart from those of `mt.data.batch_order`
+ALONE = -1  # in place of the number of a second pair
+PROBED_ROWS = 200  # pairs whose script decides how the text of a table is joined
+
+
+class Concatenation:
+    """Tables in which a share of the pairs is followed by another pair of the same table.
+
+    A pair stays as it is if a side of the joined pair would be longer than `longest` tokens, end of
+    sentence included.
+    """
+
+    def __init__(
+        self,
+        tables: Sequence[PairTable],
+        share: float,
+        seed: int,
+        longest: int,
+        tokenizer: Tokenizer,
+    ) -> None:
+        self.tables_alone, self.share, self.seed, self.longest = tables, share, seed, longest
+        self.joiners = [Joiner(table, tokenizer, longest) for table in tables]
+        self.starts = table_starts(tables)
+        self._epochs: dict[int, list[PairTable]] = {}
+        self._lock = threading.Lock()
+
+    def tables(self, epoch: int) -> Sequence[PairTable]:
+        """Return the tables of an epoch (from 0); those of the last two are cached."""
+        if not self.share:
+            return self.tables_alone
+        with self._lock:
+            if epoch not in self._epochs:
+                self._epochs = dict([*self._epochs.items()][-1:])
+                self._epochs[epoch] = [
+                    ConcatenatedTable(table, self._partners(index, epoch)[0], joiner)
+                    for index, (table, joiner) in enumerate(
+                        zip(self.tables_alone, self.joiners, strict=True)
+                    )
+                ]
+            return self._epochs[epoch]
+
+    def _partners(self, index: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the second pair of each row of a table or `ALONE`, and which were too long."""
+        table, size = self.tables_alone[index], len(self.tables_alone[index])
+        random = np.random.default_rng((self.seed, CONCAT_STREAM, index, epoch))
+        chosen = random.random(size) < self.share
+        # Any other row of the table, with equal probability.
+        partners = (np.arange(size) + random.integers(1, max(2, size), size)) % max(1, size)
+        chosen &= size > 1
+        too_long = np.zeros(size, bool)
+        for lengths in (table.src_lengths, table.tgt_lengths):
+            too_long |= lengths + lengths[partners] - 1 > self.longest
+        return np.where(chosen & ~too_long, partners, ALONE), chosen & too_long
+
+    def describe(self, epoch: int, batches: Sequence[np.ndarray]) -> str:
+        """Return a line with the number of joined pairs in the batches of an epoch."""
+        rows = np.concatenate(batches)
+        partners, too_long = (
+            np.concatenate(parts)
+            for parts in zip(
+                *(self._partners(index, epoch) for index in range(len(self.tables_alone))),
+                strict=True,
+            )
+        )
+        joined = int((partners[rows] != ALONE).sum())
+        return (
+            f"data.concat: {joined:,} of {len(rows):,} training pairs ({joined / len(rows):.1%}) "
+            f"are joined with another in epoch {epoch + 1}; {int(too_long[rows].sum()):,} are not, "
+            "because they would be over data.max_pieces"
+        )
+
+
+class Joiner:
+    """Joins the texts of two pairs: by a space, or by nothing in scripts without spaces."""
+
+    def __init__(self, table: PairTable, tokenizer: Tokenizer, longest: int) -> None:
+        self.tokenizer, self.longest = tokenizer, longest
+        probe = np.arange(min(PROBED_ROWS, len(table)))
+        texts = table.text(probe) if table.holds_text else decode(tokenizer, table.pieces(probe))
+        src, tgt = ("" if mostly_unspaced(side) else " " for side in texts)
+        self.separators = src, tgt
+        self.spaced = src == tgt == " "
+
+    def join_text(self, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
+        """Join (source, target) and (source, target); the first alone if the result is too long."""
+        joined = [
+            a + separator + b
+            for a, separator, b in zip(first, self.separators, second, strict=True)
+        ]
+        # Pieces never cross a space, so only texts joined by nothing can take more pieces.
+        if not self.spaced and max(map(len, self._encode(joined))) >= self.longest:
+            return first[0], first[1]
+        return joined[0], joined[1]
+
+    def join_pieces(
+        self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Join source and target pieces to those of the joined text."""
+        if self.spaced:
+            return [np.concatenate(side) for side in zip(first, second, strict=True)]
+        texts = [decode(self.tokenizer, [[side] for side in pair]) for pair in (first, second)]
+        (a, b), (c, d) = ([side[0] for side in pair] for pair in texts)
+        return [np.array(ids, np.int32) for ids in self._encode(self.join_text((a, b), (c, d)))]
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [
+            self.tokenizer.encode(text, side)
+            for text, side in zip(texts, ("src", "tgt"), strict=True)
+        ]
+
+
+def decode(tokenizer: Tokenizer, pieces: Sequence[Sequence[np.ndarray]]) -> list[list[str]]:
+    """Return the texts of source pieces and target pieces."""
+    return [
+        tokenizer.decode_many([ids.tolist() for ids in rows], side)
+        for rows, side in zip(pieces, ("src", "tgt"), strict=True)
+    ]
+
+
+class ConcatenatedTable(PairTable):
+    """A table in which row r is followed by row `partners[r]`, unless that is `ALONE`."""
+
+    def __init__(self, table: PairTable, partners: np.ndarray, joiner: Joiner) -> None:
+        self.table, self.partners, self.joiner = table, partners, joiner
+        self.weight, self.holds_text = table.weight, table.holds_text
+        first = np.flatnonzero(partners != ALONE)
+        self.src_lengths, self.tgt_lengths = table.src_lengths.copy(), table.tgt_lengths.copy()
+        for joined, lengths in (
+            (self.src_lengths, table.src_lengths),
+            (self.tgt_lengths, table.tgt_lengths),
+        ):
+            joined[first] += lengths[partners[first]] - 1  # one end of sentence
+
+    def pieces(self, rows: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        sources, targets = self.table.pieces(rows)
+        joined = np.flatnonzero(self.partners[rows] != ALONE)
+        seconds = self.table.pieces(self.partners[rows[joined]])
+        for i, *second in zip(joined.tolist(), *seconds, strict=True):
+            sources[i], targets[i] = self.joiner.join_pieces((sources[i], targets[i]), second)
+        return sources, targets
+
+    def text(self, rows: np.ndarray) -> tuple[list[str], list[str]]:
+        sources, targets = self.table.text(rows)
+        joined = np.flatnonzero(self.partners[rows] != ALONE)
+        seconds = self.table.text(self.partners[rows[joined]])
+        for i, *second in zip(joined.tolist(), *seconds, strict=True):
+            sources[i], targets[i] = self.joiner.join_text((sources[i], targets[i]), second)
+        return sources, targets
