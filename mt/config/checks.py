@@ -221,7 +221,7 @@ def check_rnn_attention(config: Config) -> None:
         )
         raise UsageError(
             f"{score} needs encoder and decoder states of the same dimension, got {width} and "
-            f"{rnn.hidden}: set {fix}, or model.rnn.attention=general"
+            f"{rnn.hidden}: set {fix}, or model.rnn.attention=scaled_general"
         )
     if rnn.attention == "location":
         if rnn.coverage:

@@ -11,7 +11,16 @@ ADDED_POSITION_NAMES = ("none", "sinusoidal", "learned")
 POSITION_NAMES = (*ADDED_POSITION_NAMES, "shaw", "t5", "alibi", "rope")
 PATTERN_NAMES = ("full", "window", "strided", "multiscale", "adaptive_span", "linear")
 
-SCORE_NAMES = ("additive", "concat", "dot", "scaled_dot", "general", "location", "none")
+SCORE_NAMES = (
+    "additive",
+    "concat",
+    "dot",
+    "scaled_dot",
+    "general",
+    "scaled_general",
+    "location",
+    "none",
+)
 MULTI_HEAD_SCORES = ("additive", "concat", "dot", "scaled_dot")
 
 
@@ -138,8 +147,8 @@ class RNNConfig:
     )
     attention: str = setting(
         "additive",
-        "attention score of a query and an encoder state; none: no attention, the source only "
-        "sets the initial state",
+        "attention score of a query and an encoder state; scaled_...: divided by the square root "
+        "of the width; none: no attention, the source only sets the initial state",
         choices=SCORE_NAMES,
     )
     attention_dim: int = setting(

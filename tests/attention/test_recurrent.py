@@ -80,6 +80,10 @@ def general(w, s, h, j, extra, head, heads):
     return dot(s, plus(times(w["score.key.weight"], h), extra))
 
 
+def scaled_general(w, s, h, j, extra, head, heads):
+    return general(w, s, h, j, extra, head, heads) / math.sqrt(len(s))
+
+
 def location(w, s, h, j, extra, head, heads):
     return times(w["score.position.weight"], s)[j]
 
@@ -135,6 +139,7 @@ MECHANISMS = {
     "dot": ({"attention": "dot"}, product, everywhere, softmax),
     "scaled dot": ({"attention": "scaled_dot"}, scaled, everywhere, softmax),
     "general": ({"attention": "general"}, general, everywhere, softmax),
+    "scaled general": ({"attention": "scaled_general"}, scaled_general, everywhere, softmax),
     "location": ({"attention": "location"}, location, everywhere, softmax),
     "multi-head additive": ({"attention_heads": 2}, additive, everywhere, softmax),
     "multi-head dot": ({"attention": "dot", "attention_heads": 2}, product, everywhere, softmax),

@@ -149,7 +149,7 @@ BAD_COMBINATIONS = [
         "model=rnn model.rnn.attention=dot",
         "the same dimension, got 1024 and 512: set model.rnn.bidirectional=false",
     ),
-    ("model=rnn model.rnn.attention=scaled_dot", "or model.rnn.attention=general"),
+    ("model=rnn model.rnn.attention=scaled_dot", "or model.rnn.attention=scaled_general"),
     (
         "model.decoder=rnn model.rnn.attention=dot",
         "the same dimension, got 256 and 512: set model.rnn.hidden=256",

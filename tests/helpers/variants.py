@@ -73,6 +73,7 @@ VARIANTS = {
     "rnn, dot": rnn(attention="dot", bidirectional=False),
     "rnn, scaled dot, lstm": rnn(attention="scaled_dot", bidirectional=False, cell="lstm"),
     "rnn, general": rnn(attention="general"),
+    "rnn, scaled general": rnn(attention="scaled_general"),
     "rnn, location": rnn(attention="location"),
     "rnn, multi-head additive": rnn(attention_heads=2),
     "rnn, multi-head dot": rnn(attention="dot", attention_heads=2),

@@ -196,6 +196,7 @@ SCORES: dict[str, Callable[[RNNConfig, int, int], Score]] = {
     "dot": _dot_score,
     "scaled_dot": lambda config, query, memory: _dot_score(config, query, memory, scaled=True),
     "general": lambda config, query, memory: GeneralScore(query, memory),
+    "scaled_general": lambda config, query, memory: GeneralScore(query, memory, scaled=True),
     "location": lambda config, query, memory: LocationScore(query, config.longest_source),
 }
 # Name -> scope, from (config, query width).

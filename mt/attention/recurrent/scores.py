@@ -93,10 +93,13 @@ class DotScore(Score):
 
 
 class GeneralScore(DotScore):
-    """e_ij = s_i^T W h_j (Luong et al. 2015, section 3.1)."""
+    """e_ij = s_i^T W h_j (Luong et al. 2015, section 3.1).
 
-    def __init__(self, query_dim: int, memory_dim: int) -> None:
-        super().__init__(query_dim, query_dim, query_dim)
+    With `scaled`, it is divided by the square root of the width of s_i.
+    """
+
+    def __init__(self, query_dim: int, memory_dim: int, scaled: bool = False) -> None:
+        super().__init__(query_dim, query_dim, query_dim, scaled=scaled)
         self.key = projection(memory_dim, query_dim)
 
 
