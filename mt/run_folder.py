@@ -206,8 +206,8 @@ class RunFolder:
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the metric records in order; skip damaged lines, such as the last of a killed run.
 
-        Every record has a "kind" (train or val) and a "step". Of validations that stand twice, only
-        the last one counts.
+        Every record has a "kind" (train, val, plateau or decay) and a "step". Of validations that
+        stand twice, only the last one counts.
         """
         lines = self.metrics.read_bytes().split(b"\n") if self.metrics.is_file() else []
         records = [record for record in map(_parse_record, lines) if record]
@@ -223,7 +223,7 @@ class RunFolder:
             return
         lines = self.metrics.read_bytes().split(b"\n")
         records = [(line, record) for line in lines if (record := _parse_record(line))]
-        limits = {"val": validated}
+        limits = {"val": validated, "plateau": validated}
         kept = [line + b"\n" for line, r in records if r["step"] <= limits.get(r["kind"], step)]
         with atomic_write(self.metrics) as temporary:
             temporary.write_bytes(b"".join(kept))

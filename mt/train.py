@@ -90,8 +90,9 @@ def train(config: Config) -> Evaluation | None:
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
             if had_model and (scores := finished_scores(trainer, folder, config)):
+                reason = trainer.stopping.reason(trainer.state)
                 log.say(
-                    f"{folder} is finished and tested: {trainer.stop_reason()}. Its scores are in "
+                    f"{folder} is finished and tested: {reason}. Its scores are in "
                     f"{folder.scores}. Raise the limit to train on, or choose another name=..."
                 )
                 if group.is_main:

@@ -249,11 +249,15 @@ def read_run(path: str) -> SystemRun:
 def is_same_system(one: SystemRun, other: SystemRun) -> bool:
     """Return whether runs differ only in their seed and in settings that may change on continuing.
 
-    The budget (trainer.max_*), which may change then, must be the same, too.
+    The budget (trainer.max_*, trainer.until), which may change then, must be the same, too.
     """
     assert one.config is not None and other.config is not None
     budgets = [
-        {key: value for key, value in vars(config.trainer).items() if key.startswith("max_")}
+        {
+            key: value
+            for key, value in vars(config.trainer).items()
+            if key.startswith(("max_", "until"))
+        }
         for config in (one.config, other.config)
     ]
     one_reseeded = dataclasses.replace(one.config, seed=other.config.seed)

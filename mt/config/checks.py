@@ -34,6 +34,7 @@ def check_values(config: Config) -> None:
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
+    check_end_of_training(config)
     model = config.model
     if model.dim % 2:
         raise UsageError(f"model.dim must be even, got {model.dim}")
@@ -50,6 +51,27 @@ def check_values(config: Config) -> None:
         raise UsageError(
             "model.tie_embeddings=all needs a joint vocabulary: "
             "set model.tie_embeddings=target or data.tokenizer.joint=true"
+        )
+
+
+def check_end_of_training(config: Config) -> None:
+    """Raise UsageError if schedule, decay and the rule that ends training contradict each other."""
+    optim, trainer = config.optim, config.trainer
+    if optim.schedule == "cosine" and optim.decay != "none":
+        raise UsageError(
+            f"optim.decay={optim.decay} needs optim.schedule=constant or inverse_sqrt: "
+            "cosine is a decay itself"
+        )
+    if trainer.until != "plateau":
+        return
+    if optim.schedule == "cosine":
+        raise UsageError(
+            "trainer.until=plateau needs a schedule without a known end, and cosine ends with the "
+            "budget: set optim.schedule=constant and optim.decay=1-sqrt (optim=wsd)"
+        )
+    if not trainer.val_every and not trainer.val_minutes:
+        raise UsageError(
+            "trainer.until=plateau needs validations: set trainer.val_every or trainer.val_minutes"
         )
 
 

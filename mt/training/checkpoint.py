@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -22,6 +22,9 @@ UNKNOWN_VALUES: dict[str, Any] = {
     "best_loss": math.nan,
     "validation_minutes": 0.0,
     "micro_batches": 0,
+    "curve": [],
+    "plateau_step": 0,
+    "decay_step": 0,
 }
 OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
@@ -49,6 +52,10 @@ class TrainingState:
     validated: int = -1  # step of the last validation
     data_hash: str = ""
     micro_batches: int = 0  # of an optimizer step, over all ranks; 0: not known
+    # [step, BLEU, loss] of each validation; without those of earlier versions of mt.
+    curve: list[list[float]] = field(default_factory=list)
+    plateau_step: int = 0  # step of the validation that saw the plateau; 0: not seen
+    decay_step: int = 0  # first step of the final decay; 0: it has not begun
 
 
 def save_checkpoint(
@@ -135,6 +142,13 @@ def _fits(name: str, value: Any) -> bool:
     """Return whether a value of `TrainingState` has the right type."""
     if name == "data_hash":
         return isinstance(value, str)
+    if name == "curve":
+        return isinstance(value, list) and all(
+            isinstance(point, list)
+            and len(point) == 3
+            and all(isinstance(number, int | float) for number in point)
+            for point in value
+        )
     return isinstance(value, int | float) or (name == "best" and value is None)
 
 

@@ -109,6 +109,22 @@ class ProgressReporter:
             **monitored,
         )
 
+    def report_plateau(self, scores: ValidationScores) -> None:
+        """Log and record that this validation has seen the plateau."""
+        step = self.state.step
+        self.log.say(
+            f"plateau at step {step:,}: since step {step // 2:,}, BLEU and loss have improved by "
+            "less than the thresholds of trainer.until=plateau"
+        )
+        self.log.record("plateau", step, bleu=scores.bleu, loss=scores.loss)
+
+    def report_decay(self) -> None:
+        """Log and record that the final decay of the learning rate begins with the next step."""
+        step = self.state.decay_step
+        reason = "after the plateau" if self.state.plateau_step else "before the budget is spent"
+        self.log.say(f"the learning rate decays from step {step:,} on, {reason} (optim.decay)")
+        self.log.record("decay", step, minutes=self.state.minutes)
+
 
 class MetricAccumulator:
     """Sums over training steps, kept on the device until they are read."""

@@ -47,9 +47,9 @@ class RunLog:
         self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
 
     def record(self, kind: str, step: int, **values: Any) -> None:
-        """Append a record {"kind": "train" or "val", "step": ..., ...} to the metrics.
+        """Append a record {"kind": ..., "step": ...} to the metrics.
 
-        Numbers are also written for TensorBoard.
+        Its kind is train, val, plateau or decay. Numbers are also written for TensorBoard.
         """
         if self._metrics is None or self._board is None:
             return

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from mt.config.schema import OptimConfig
 
 
-def learning_rate(config: OptimConfig, step: int, spent: float) -> float:
+def learning_rate(
+    config: OptimConfig, step: int, spent: float, decayed: float | None = None
+) -> float:
     """Return the learning rate of optimizer step `step` (from 1).
 
-    `spent` is the share of the training budget that is spent before the step, 0 to 1.
+    `spent` is the share of the training budget that is spent before the step, 0 to 1; `decayed` is
+    the share of the final decay that is done, None if it has not begun.
     """
-    return SCHEDULES[config.schedule](config, step, spent)
+    rate = SCHEDULES[config.schedule](config, step, spent)
+    return rate if decayed is None else rate * DECAYS[config.decay](min(1.0, decayed))
 
 
 def warm_up(config: OptimConfig, step: int) -> float:
@@ -40,6 +44,13 @@ def constant(config: OptimConfig, step: int, spent: float) -> float:
     return config.lr * warm_up(config, step)
 
 
+# Value of optim.decay -> factor of the rate, by the share of the decay that is done (Haegele et al.
+# 2024, section 3: warm-up, stable, decay).
+DECAYS: dict[str, Callable[[float], float]] = {
+    "none": lambda done: 1.0,
+    "linear": lambda done: 1 - done,
+    "1-sqrt": lambda done: 1 - math.sqrt(done),
+}
 # Value of optim.schedule -> schedule: (settings, optimizer step, share of the budget) -> rate
 SCHEDULES: dict[str, Callable[[OptimConfig, int, float], float]] = {
     "inverse_sqrt": inverse_sqrt,

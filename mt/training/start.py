@@ -70,11 +70,10 @@ def is_moved_path(difference: Difference) -> bool:
 def finished_scores(trainer: Trainer, folder: RunFolder, config: Config) -> str:
     """Return the test scores of a run in one line; empty if it is not finished.
 
-    It is if its budget is spent or its patience has run out, and the best model was tested with the
-    same beam.
+    It is if training has reached its end, and the best model was tested with the same beam.
     """
     state = trainer.state
-    over = trainer.is_over() and state.validated == state.step
+    over = trainer.stopping.is_over(state) and state.validated == state.step
     if not (over and folder.is_test_intact() and folder.model.is_file()):
         return ""
     cost = folder.read_cost() or {}

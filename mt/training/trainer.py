@@ -45,8 +45,9 @@ from mt.training.optim import (
 from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
-from mt.training.selection import criterion, describe_criterion, update_best
+from mt.training.selection import describe_criterion, update_best
 from mt.training.steps import keep_step_size, load_steps, order_batches
+from mt.training.stopping import StoppingRule
 from mt.training.validation import Validator
 
 
@@ -66,6 +67,7 @@ class Trainer:
         self.config, self.model, self.data, self.folder = config, model, data, folder
         self.log, self.group, self.device = log, group, device
         self.budget = TrainingBudget.from_config(config.trainer)
+        self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
         self.optimizer = build_optimizer(config.optim, model)
         self.average = WeightAverage(model, config.optim.ema)
@@ -103,7 +105,7 @@ class Trainer:
         return has_checkpoint
 
     def fit(self) -> TrainingState:
-        """Train until the budget is spent or patience runs out, and return the final state.
+        """Train until the stopping rule ends it, and return the final state.
 
         Validates and saves checkpoints on the way. SIGINT and SIGTERM save a checkpoint and raise
         SystemExit.
@@ -134,7 +136,7 @@ class Trainer:
                         state.minutes = self.clock.minutes
                         self._stop()
                     last_save = last_validation = state.minutes
-                if self.is_over():
+                if self.stopping.is_over(state):
                     if self.signals:
                         self._stop()
                     break
@@ -155,7 +157,7 @@ class Trainer:
                 if save:
                     self._save()
                     last_save = state.minutes
-        self.log.say(f"training ends: {self.stop_reason()}")
+        self.log.say(f"training ends: {self.stopping.reason(state)}")
         return state
 
     def _train_step(self, step: Step, batches: list[Batch]) -> None:
@@ -164,7 +166,12 @@ class Trainer:
         Nothing here waits for a GPU.
         """
         state, optim = self.state, self.config.optim
-        rate = learning_rate(optim, state.step + 1, self.budget.fraction_spent(state))
+        decayed = self.stopping.decay_progress(state)
+        if decayed is not None and not state.decay_step:
+            state.decay_step = state.step + 1
+            self.reporter.report_decay()
+        spent = self.budget.fraction_spent(state)
+        rate = learning_rate(optim, state.step + 1, spent, decayed)
         for parameter in self.model.parameters():
             parameter.grad = None  # so that backward stores a new tensor instead of adding to zeros
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
@@ -215,12 +222,15 @@ class Trainer:
             self.model.train()
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
-            is_last, before = self.is_over(), state.minutes
+            sees_plateau = self.stopping.note_validation(state, scores)
+            is_last, before = self.stopping.is_over(state), state.minutes
             self._synchronise()
             if not is_last:  # else the budget, which keeps this time, would no longer be spent
                 state.validation_minutes = state.minutes - before
             verdict = f"best so far by {describe_criterion(state, metric)}" if improved else ""
             self.reporter.report_validation(scores, verdict, self.model.monitored_values())
+            if sees_plateau:
+                self.reporter.report_plateau(scores)
             if improved and self.group.is_main:
                 facts = {**asdict(state), "bleu": scores.bleu, "loss": scores.loss}
                 tensors = model_tensors(self.model)
@@ -268,26 +278,11 @@ class Trainer:
         """Return whether a validation is due; `last_validation` is in minutes of training."""
         state, config = self.state, self.config.trainer
         late = config.val_minutes and state.minutes - last_validation >= config.val_minutes
-        due = self.is_over() or late or self._at_interval(config.val_every)
+        due = self.stopping.is_over(state) or late or self._at_interval(config.val_every)
         return bool(due and state.step and state.validated != state.step)
 
     def _at_interval(self, interval: int) -> bool:
         return interval > 0 and self.state.step % interval == 0
-
-    def is_over(self) -> bool:
-        """Return whether the budget is spent or the patience has run out."""
-        patience = self.config.trainer.patience
-        out_of_patience = bool(patience and self.state.validations_since_best >= patience)
-        return self.budget.fraction_spent(self.state) >= 1 or out_of_patience
-
-    def stop_reason(self) -> str:
-        """Return a message that says why training is over."""
-        state = self.state
-        if self.budget.fraction_spent(state) >= 1:
-            return self.budget.limit_reached(state)
-        count = state.validations_since_best
-        name = criterion(state, self.config.trainer.val_metric)
-        return f"no improvement by {name} in {count} validations (trainer.patience)"
 
 
 def seed_everything(*numbers: int) -> None:

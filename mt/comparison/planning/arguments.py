@@ -16,7 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
-from mt.comparison.planning.spec import RunBudget, describe_error
+from mt.comparison.planning.budget import RunBudget
+from mt.comparison.planning.spec import describe_error
 from mt.config.compose import check_keys
 from mt.config.overrides import keep_text
 from mt.config.presets import SEARCH_PATH, collect_folders
@@ -27,7 +28,7 @@ from mt.evaluation.lengths import check_length_side
 from mt.files import expand_user
 
 BUDGET_NAMES = [field.name for field in dataclasses.fields(RunBudget)]
-BUDGET_KEYS = ", ".join(f"budget.{name}" for name in BUDGET_NAMES)
+BUDGET_KEYS = ", ".join(f"budget.{name}" for name in BUDGET_NAMES if name != "until")
 
 HEADER = """\
 mt-compare: compare systems, with confidence intervals and significance tests.
@@ -76,7 +77,9 @@ class CompareConfig:
     )
     seeds: Any = setting(None, "(training only) number of seeds, or a list of them")
     budget: RunBudget | None = setting(
-        None, f"(training only) limit of each run; set one of {BUDGET_KEYS}"
+        None,
+        f"(training only) limit of each run; set one of {BUDGET_KEYS}; budget.until=plateau: end "
+        "earlier, when a run has stopped improving (trainer.until)",
     )
     tune: Any = setting(
         None,

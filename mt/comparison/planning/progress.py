@@ -38,6 +38,9 @@ class RunProgress:
                 self.say(
                     f"validation at step {record['step']:,}: {bleu}, loss {record['loss']:.3f}"
                 )
+            elif record["kind"] in ("plateau", "decay"):
+                name = "plateau" if record["kind"] == "plateau" else "final decay of the rate"
+                self.say(f"{name} at step {record['step']:,}")
             elif time.monotonic() - self.last >= PROGRESS_SECONDS:
                 self.last = time.monotonic()
                 self.say(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.comparison.planning.budget import RunBudget, check_budget
 from mt.comparison.planning.trial_settings import check_tuning
 from mt.config.compose import parse_overrides
 from mt.config.hydra_files import read_settings
@@ -25,28 +25,6 @@ from mt.files import expand_user
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 FOLDER_NAME = "compare"  # of the runs, in runs_dir
-
-
-@dataclass
-class RunBudget:
-    """The budget of each run: exactly one of the limits is not 0."""
-
-    minutes: float = 0.0
-    steps: int = 0
-    target_tokens: int = 0
-    flops: float = 0.0
-
-    def overrides(self) -> list[str]:
-        """Return settings of mt-train, which override limits of the variants."""
-        return [
-            *(f"trainer.max_{name}={value!r}" for name, value in asdict(self).items()),
-            "trainer.max_epochs=0",
-        ]
-
-    def __str__(self) -> str:
-        units = {"target_tokens": "target tokens", "flops": "FLOPs"}
-        given = [(name, value) for name, value in asdict(self).items() if value]
-        return " and ".join(f"{value:,.10g} {units.get(name, name)}" for name, value in given)
 
 
 @dataclass
@@ -75,7 +53,7 @@ def load_spec(
 ) -> tuple[ComparisonSpec, list[str]]:
     """Load configs/compare/NAME.yaml or the file NAME, and change it by the command line.
 
-    `changes` are values by key, budget.* included; a budget replaces that of the file. `extra` are
+    `changes` are values by key, budget.* included; a limit replaces that of the file. `extra` are
     overrides of mt-train for all variants, after their own. If they choose another corpus
     (data=...), the data settings and extra tests of the file are dropped.
 
@@ -86,8 +64,9 @@ def load_spec(
     notes = []
     if any(override.key_or_group == "data" for override in parse_overrides(extra)):
         notes = drop_data(given)  # of the file: before the changes are applied
-    if any(key.startswith("budget.") for key in changes):
-        given.pop("budget", None)
+    if any(key.startswith("budget.") and key != "budget.until" for key in changes):
+        until = (given.pop("budget", None) or {}).get("until")
+        given["budget"] = {"until": until} if until else {}
     for key, value in changes.items():
         section, _, rest = key.partition(".")
         if rest:
@@ -223,16 +202,7 @@ def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
         seed_list(spec.seeds),
         {**settings, "the command line": extra},
     )
-    for name, value in asdict(spec.budget).items():
-        if not 0 <= value < math.inf:
-            raise UsageError(f"budget.{name} must be finite and > 0, got {value:g}")
-    given = [name for name, value in asdict(spec.budget).items() if value]
-    if len(given) != 1:
-        problem = f"has both {' and '.join(given)}" if given else "is not set"
-        raise UsageError(
-            f"the budget {problem}: set one of "
-            "budget.minutes, budget.steps, budget.target_tokens, budget.flops"
-        )
+    check_budget(spec.budget)
     for origin, overrides in [
         ("overrides", spec.overrides),
         *spec.variants.items(),
@@ -284,6 +254,8 @@ def check_override(origin: str, override: Override) -> None:
             f"{origin}: {key} would make budgets unequal: "
             "set one of budget.minutes, .steps, .target_tokens, .flops"
         )
+    if key == "trainer.until":
+        raise UsageError(f"{origin}: {key} is chosen for all variants: set budget.until")
     if key == "experiment":
         raise UsageError(
             f"{origin}: experiment=... sets model, data and budget at once: "

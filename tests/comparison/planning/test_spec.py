@@ -91,6 +91,8 @@ def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
         (["budget.minutes=long"], "budget.minutes"),
         (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
         (["budget=5"], "unknown key budget: set one of"),
+        (["budget.until=bored"], "budget.until must be budget or plateau, got bored"),
+        (["trainer.until=plateau"], "set budget.until"),
         (["trainer.max_steps=5"], "trainer.max_steps would make budgets unequal"),
         (["seed=4"], "unknown key seed: did you mean seeds?"),
         (["variants={a: ['seed=4']}"], "a: seed is chosen by mt-compare: set seeds="),

@@ -1,0 +1,104 @@
+"""When training ends: at a limit, without improvement, or after a plateau and the final decay."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from mt.config.schema import Config
+from mt.training.budget import TrainingBudget
+from mt.training.checkpoint import TrainingState
+from mt.training.plateau import reached_plateau
+from mt.training.selection import criterion
+from mt.training.validation import ValidationScores
+
+
+class CurvePoint(NamedTuple):
+    """A validation, as the state of training stores it."""
+
+    step: int
+    bleu: float
+    loss: float | None
+
+
+class StoppingRule:
+    """The end of training and the beginning of the learning rate's final decay.
+
+    Training ends when a limit of the budget is reached, when the patience runs out or, with
+    trainer.until=plateau, at the plateau. With optim.decay, a plateau begins the decay, whose end
+    is the end of training; if no plateau is seen in time, the decay ends with the budget. The decay
+    takes optim.decay_share of the steps before it. Everything is a function of the settings and the
+    state of training, so that a resumed run ends as an uninterrupted one.
+    """
+
+    def __init__(self, config: Config, budget: TrainingBudget) -> None:
+        self.optim, self.trainer, self.budget = config.optim, config.trainer, budget
+
+    def note_validation(self, state: TrainingState, scores: ValidationScores) -> bool:
+        """Add a validation to the curve; return whether the plateau is seen with it.
+
+        There is no plateau before twice the steps of the warm-up, nor once the decay has begun.
+        """
+        state.curve = [*state.curve, [state.step, scores.bleu, scores.loss]]
+        if self.trainer.until != "plateau" or state.plateau_step:
+            return False
+        if self.decay_progress(state) is not None:
+            return False
+        curve = [
+            CurvePoint(int(step), bleu, None if math.isnan(loss) else loss)
+            for step, bleu, loss in state.curve
+        ]
+        if state.step < 2 * self.optim.warmup or not reached_plateau(curve):
+            return False
+        state.plateau_step = state.step
+        return True
+
+    def decay_progress(self, state: TrainingState) -> float | None:
+        """Return the share of the final decay that is done, from 0; None if it has not begun.
+
+        After a plateau it is counted in steps, otherwise in the share of the budget.
+        """
+        if self.optim.decay == "none":
+            return None
+        progress = []
+        if state.plateau_step and self.trainer.until == "plateau":
+            progress.append((state.step - state.plateau_step) / self.decay_steps(state))
+        begin = 1 / (1 + self.optim.decay_share)
+        if (spent := self.budget.fraction_spent(state)) >= begin:
+            progress.append((spent - begin) / (1 - begin))
+        return max(progress, default=None)
+
+    def decay_steps(self, state: TrainingState) -> int:
+        """Return the length of the decay after a plateau, in steps."""
+        return max(1, round(self.optim.decay_share * state.plateau_step))
+
+    def is_over(self, state: TrainingState) -> bool:
+        """Return whether training ends."""
+        is_spent = self.budget.fraction_spent(state) >= 1
+        return is_spent or self._is_plateau_over(state) or self._is_out_of_patience(state)
+
+    def reason(self, state: TrainingState) -> str:
+        """Return why training ends, for a message."""
+        if self._is_plateau_over(state):
+            decay = ""
+            if self.optim.decay != "none":
+                decay = f" and the learning rate decayed over {self.decay_steps(state):,} steps"
+            return (
+                f"reached its plateau at step {state.plateau_step:,} (trainer.until=plateau){decay}"
+            )
+        if self.budget.fraction_spent(state) >= 1:
+            return self.budget.limit_reached(state)
+        count = state.validations_since_best
+        name = criterion(state, self.trainer.val_metric)
+        return f"no improvement by {name} in {count} validations (trainer.patience)"
+
+    def _is_plateau_over(self, state: TrainingState) -> bool:
+        if self.trainer.until != "plateau" or not state.plateau_step:
+            return False
+        if self.optim.decay == "none":
+            return True
+        return state.step - state.plateau_step >= self.decay_steps(state)
+
+    def _is_out_of_patience(self, state: TrainingState) -> bool:
+        patience = self.trainer.patience
+        return bool(patience and state.validations_since_best >= patience)
