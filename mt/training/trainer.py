@@ -167,7 +167,9 @@ class Trainer:
         """
         state, optim = self.state, self.config.optim
         decayed = self.stopping.decay_progress(state)
-        if decayed is not None and not state.decay_step:
+        if decayed is None:
+            state.decay_step = 0  # also if a raised limit has postponed the decay
+        elif not state.decay_step:
             state.decay_step = state.step + 1
             self.reporter.report_decay()
         spent = self.budget.fraction_spent(state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -19,7 +18,6 @@ from mt.config.checks import check_values
 from mt.config.schema import Config
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors, write_tensors
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.schedules import learning_rate
@@ -222,19 +220,6 @@ def test_a_run_resumed_in_every_phase_equals_an_uninterrupted_one(
     log = RunFolder.at(parts).log.read_text()
     assert ("plateau at step 6" in log) is bool(plateau)
     assert log.count("the learning rate decays from step 7 on") == 1
-
-
-def test_a_checkpoint_of_an_earlier_version_has_no_curve_yet(tiny_run, tmp_path):
-    base = [*tiny_run(60), "model/size=tiny", "trainer.val_every=2", *WSD]
-    run_training([*base, "trainer.max_steps=4"])
-    path = RunFolder.at(tmp_path / "runs" / "tiny").checkpoint
-    tensors, facts = read_tensors(path)
-    for name in ("curve", "plateau_step", "decay_step"):
-        del facts[name]
-    write_tensors(path, tensors, facts)
-    run_training([*base, "trainer.max_steps=6"])
-    assert [point[0] for point in checkpoint_state(path.parents[1])["curve"]] == [6]
-    assert json.dumps(checkpoint_state(path.parents[1]))
 
 
 @pytest.mark.parametrize(

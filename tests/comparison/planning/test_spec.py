@@ -55,8 +55,14 @@ def test_the_command_line_changes_the_file() -> None:
         "steps": 0,
         "target_tokens": 0,
         "flops": 0,
+        "until": "budget",
     }  # the file's is in tokens
     assert load_spec("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
+    # Where a run ends is kept apart from its limit.
+    budget = load_spec("positions", {"budget.until": "plateau"}, [])[0].budget
+    assert (budget.until, budget.target_tokens) == ("plateau", 1200000)
+    assert str(budget) == "until its plateau, at most 1,200,000 target tokens"
+    assert "trainer.until=plateau" in budget.overrides()
     own = load_spec(
         "default",
         parse_arguments(["variants={a: ['model=rnn'], b: 'model=transformer'}"]).changes,
