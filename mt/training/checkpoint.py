@@ -52,8 +52,8 @@ class TrainingState:
     validated: int = -1  # step of the last validation
     data_hash: str = ""
     micro_batches: int = 0  # of an optimizer step, over all ranks; 0: not known
-    # [step, BLEU, loss] of each validation; without those of earlier versions of mt.
-    curve: list[list[float]] = field(default_factory=list)
+    # (step, BLEU, loss or None) of each validation; without those of earlier versions of mt.
+    curve: list[list[Any]] = field(default_factory=list)
     plateau_step: int = 0  # step of the validation that saw the plateau; 0: not seen
     decay_step: int = 0  # first step of the final decay; 0: it has not begun
 
@@ -146,7 +146,8 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, list) and all(
             isinstance(point, list)
             and len(point) == 3
-            and all(isinstance(number, int | float) for number in point)
+            and all(isinstance(number, int | float) for number in point[:2])
+            and isinstance(point[2], int | float | None)
             for point in value
         )
     return isinstance(value, int | float) or (name == "best" and value is None)

@@ -38,16 +38,17 @@ class StoppingRule:
         """Add a validation to the curve; return whether the plateau is seen with it.
 
         There is no plateau before twice the steps of the warm-up, nor once the decay has begun.
+        Validations without BLEU, for lack of time, do not count.
         """
-        state.curve = [*state.curve, [state.step, scores.bleu, scores.loss]]
+        if scores.bleu is None:
+            return False
+        loss = None if math.isnan(scores.loss) else scores.loss
+        state.curve = [*state.curve, [state.step, scores.bleu, loss]]
         if self.trainer.until != "plateau" or state.plateau_step:
             return False
         if self.decay_progress(state) is not None:
             return False
-        curve = [
-            CurvePoint(int(step), bleu, None if math.isnan(loss) else loss)
-            for step, bleu, loss in state.curve
-        ]
+        curve = [CurvePoint(*point) for point in state.curve]
         if state.step < 2 * self.optim.warmup or not reached_plateau(curve):
             return False
         state.plateau_step = state.step

@@ -37,12 +37,12 @@ CURVES = {
         (1.3, 2.48), (1.5, 2.49), (1.3, 2.5), (1.4, 2.52), (1.5, 2.49), (1.4, 2.6),
     ],
     "overfitted": [(5.0, 2.0), (20.0, 1.5), (30.5, 1.4), (31.0, 1.5), (30.5, 1.6), (30.7, 1.7)],
-    "without loss": [(5.0, math.nan), (20.0, math.nan), (20.2, math.nan), (20.3, math.nan)],
+    "without loss": [(5.0, None), (20.0, None), (20.2, None), (20.3, None)],
     "still improving": [(step / 3, 4 - step / 10) for step in range(1, 30)],
 }  # fmt: skip
 
 
-def slow_plateau(curve: list[tuple[int, float, float]], warmup: int) -> int:
+def slow_plateau(curve: list[tuple], warmup: int) -> int:
     """Return the step of the first validation that sees the plateau, 0 if none does.
 
     That is the first one, from twice the warm-up on, before which no validation of the second half
@@ -55,7 +55,7 @@ def slow_plateau(curve: list[tuple[int, float, float]], warmup: int) -> int:
         if now < 2 * warmup or not first:
             continue
         bleu = max(point[1] for point in first)
-        losses = [point[2] for point in first if not math.isnan(point[2])]
+        losses = [point[2] for point in first if point[2] is not None]
         better = False
         for _, later_bleu, later_loss in second:
             better |= later_bleu - bleu >= 0.5 and later_bleu - bleu >= 0.03 * bleu
@@ -88,6 +88,7 @@ def test_the_plateau_is_that_of_the_reference(name: str, warmup: int) -> None:
     seen = []
     for state.step, bleu, loss in curve:
         assert stopping.is_over(state) is bool(seen)
+        loss = math.nan if loss is None else loss  # no validation pair has a loss
         if stopping.note_validation(state, ValidationScores(loss, bleu, 99, [])):
             seen.append(state.step)
     assert (seen or [0])[0] == slow_plateau(curve, warmup) == state.plateau_step
@@ -164,6 +165,7 @@ def test_no_plateau_is_seen_once_the_decay_has_begun() -> None:
     for state.step in range(65, 91, 5):
         assert not stopping.note_validation(state, ValidationScores(1.0, 20.0, 99, []))
     state.curve = [[step, 20.0, 1.0] for step in (10, 20, 30)]
+    assert not stopping.note_validation(state, ValidationScores(1.0, None, 0, []))
     assert not stopping.note_validation(state, ValidationScores(1.0, 20.0, 99, []))
     state.step = 40
     assert stopping.note_validation(state, ValidationScores(1.0, 20.0, 99, []))
