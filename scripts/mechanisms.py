@@ -49,8 +49,8 @@ TRANSFORMER = ["model=transformer", "model/size=tiny", "position=rope", "optim.l
 RNN = ["model=rnn", "model/size=tiny", "optim.lr=3e-3"]
 POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
 RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot
-    location multihead_additive multihead_dot local_m local_p sparsemax entmax15 hard hard_gumbel
-    coverage""".split()
+    scaled_general location multihead_additive multihead_dot local_m local_p sparsemax entmax15 hard
+    hard_gumbel coverage""".split()
 MECHANISMS = {
     **{name: [*TRANSFORMER, f"position={name}"] for name in POSITIONS},
     **{
