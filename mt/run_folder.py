@@ -144,7 +144,7 @@ class RunFolder:
 
     def read_config(self) -> Config:
         """Return the settings of the run; raise MTError if they cannot be read."""
-        if not self.path.is_dir():
+        if not os.path.isdir(self.path):
             raise MTError(
                 f"no run directory {self}: give a directory written by mt-train, such as runs/demo"
             )

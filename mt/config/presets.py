@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import importlib.util
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def _folder(origin: str, location: str) -> Path:
         raise UsageError(f"{origin}: write file://FOLDER or pkg://MODULE, got {location}")
     else:
         path = expand_user(rest)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # False for a name that is too long, too
         raise UsageError(f"{origin}: there is no folder {rest}")
     return path.resolve()
 

@@ -63,6 +63,7 @@ flags = st.sampled_from(["-m", "--multirun", "--cfg", "job", "--config-dir", "-c
 @fuzz(20)
 @example(["--config-dir", "\n"])
 @example(["--config-dir", "~nosuchuser"])
+@example(["--config-dir", "9" * 400])
 @given(st.lists(st.one_of(overrides, odd_text, flags), max_size=4))
 def test_fuzz_arguments_are_prepared_or_refused_in_one_line(arguments: list[str]) -> None:
     prepared = outcome(lambda: prepare_arguments(arguments))
