@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mt.comparison.planning.parameters import count_parameters, match_parameters
@@ -236,6 +236,7 @@ def plan_trials(plan: Plan) -> None:
         for settings in trial_settings(spec.tune, spec.trials, spec.trial_seed):
             overrides = [*variant.overrides, *settings, NO_TEST]
             config = compose(f"{variant.name}, {', '.join(settings)}", overrides)
+            config = replace(config, data=variant.config.data)  # with the size of the vocabulary
             label = " ".join([variant.name, *settings])
             seed, data_hash = spec.trial_seed, variant.data_hash
             run = plan_run(variant.name, overrides, config, seed, data_hash, label)
@@ -252,7 +253,7 @@ def plan_runs(plan: Plan) -> None:
         if variant.trials and best is None:
             continue
         overrides = [*variant.overrides, *(best.settings if best else ())]
-        config = compose(variant.name, overrides)
+        config = replace(compose(variant.name, overrides), data=variant.config.data)
         variant.runs = [
             plan_run(variant.name, overrides, config, seed, variant.data_hash)
             for seed in plan.spec.seeds

@@ -82,6 +82,16 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     assert results is not None and [system.name for system in results.systems] == ["tr"]
 
 
+def test_a_run_with_an_automatic_vocabulary_is_finished(comparison, monkeypatch) -> None:
+    """Its config.yaml has the size that was used, and the settings of the plan have none."""
+    arguments = comparison({"tr": ["model=transformer"]})
+    arguments += ["data.tokenizer.vocab_size=0", "data.tokenizer.max_vocab_size=400"]
+    results = run(parse_arguments(arguments))
+    assert results is not None and len(results.systems[0].runs) == 1
+    monkeypatch.setattr(jobs, "COMMAND", ["false"])  # the same command trains nothing
+    assert run(parse_arguments(arguments)) is not None
+
+
 @pytest.mark.slow
 def test_a_comparison_that_was_killed_continues(comparison, tmp_path: Path) -> None:
     arguments = comparison(

@@ -108,6 +108,8 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     """The rate of 1e-9 learns nothing within the budget, so the other one must be chosen."""
     given = arguments(
         tmp_path,
+        "data.tokenizer.vocab_size=0",
+        "data.tokenizer.max_vocab_size=400",
         variants={"tr": ["model=transformer"]},
         tune={"optim.lr": ["1e-9", "3e-3"]},
         budget={"steps": 8},
