@@ -93,7 +93,7 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
         bleu = folder.read_scores()["scores"]["bleu"]["value"]
         progress.say(f"finished: {bleu:.1f} BLEU on the test set")
     else:
-        bleu = read_tensors(folder.model)[1]["bleu"]
+        bleu = read_tensors(folder.model)[1].get("bleu")  # unknown if the model was replaced
         score = "no BLEU" if bleu is None else f"{bleu:.1f} BLEU"
         progress.say(f"finished: {score} in its best validation")
     return reason

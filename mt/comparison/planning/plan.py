@@ -10,7 +10,7 @@ from mt.comparison.planning.parameters import count_parameters, match_parameters
 from mt.comparison.planning.planned_run import PlannedRun, plan_run
 from mt.comparison.planning.spec import ComparisonSpec
 from mt.comparison.planning.trial_settings import trial_settings
-from mt.comparison.planning.tuning import NO_TEST, Trial, choose, tuning_result
+from mt.comparison.planning.tuning import NO_TEST, Trial, check_distinct, choose, tuning_result
 from mt.comparison.schema.systems import FailedRun
 from mt.comparison.schema.tuning import TuningResult
 from mt.config.compose import load_config
@@ -241,6 +241,7 @@ def plan_trials(plan: Plan) -> None:
             seed, data_hash = spec.trial_seed, variant.data_hash
             run = plan_run(variant.name, overrides, config, seed, data_hash, label)
             variant.trials.append(Trial(settings, run))
+        check_distinct(variant.trials)
 
 
 def plan_runs(plan: Plan) -> None:

@@ -207,6 +207,10 @@ def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
         ("overrides", spec.overrides),
         *spec.variants.items(),
         ("the command line", extra),
+        (
+            "tune",
+            [keep_text(f"{k}={value}") for k, values in spec.tune.items() for value in values],
+        ),
     ]:
         for override in parse_overrides(overrides):
             check_override(origin, override)
@@ -245,7 +249,7 @@ def check_override(origin: str, override: Override) -> None:
         raise UsageError(
             f"{origin}: {override.input_line} has several values: make each of them a variant"
         )
-    if key in ("name", "seed"):
+    if key in ("name", "seed", "trainer.test"):
         raise UsageError(
             f"{origin}: {key} is chosen by mt-compare{': set seeds=...' if key == 'seed' else ''}"
         )

@@ -46,6 +46,8 @@ def check_tuning(
             raise UsageError(f"tune.{key} must be a list of two or more different values")
         if key.split(".")[0] == "data":
             raise UsageError(f"tune.{key}: models on other text are variants, not trials of one")
+        if key == "trainer.val_metric":
+            raise UsageError(f"tune.{key}: validation could not choose, as it differs by trial")
     count = math.prod(map(len, tune.values()))
     if not 0 <= trials <= count:
         raise UsageError(

@@ -12,6 +12,8 @@ from typing import Any
 
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.schema.tuning import TrialResult, TuningResult
+from mt.errors import MTError, UsageError
+from mt.run_folder import RunFolder
 from mt.tensor_files import read_tensors
 from mt.training.selection import rank
 
@@ -24,6 +26,16 @@ class Trial:
 
     settings: tuple[str, ...]  # overrides of mt-train
     run: PlannedRun
+
+
+def check_distinct(trials: Sequence[Trial]) -> None:
+    """Raise UsageError if two trials of a variant are the same training."""
+    by_folder: dict[RunFolder, Trial] = {}
+    for trial in trials:
+        same = by_folder.setdefault(trial.run.folder, trial)
+        if same is not trial:
+            one, other = (", ".join(each.settings) for each in (same, trial))
+            raise UsageError(f"tune: {one} and {other} are the same training")
 
 
 def choose(trials: Sequence[Trial]) -> Trial | None:
@@ -42,12 +54,24 @@ def validation_rank(trial: Trial) -> tuple[float, float]:
 
 
 def read_facts(run: PlannedRun) -> dict[str, Any]:
-    """Return the facts that mt-train stored with the best weights."""
-    return read_tensors(run.folder.model)[1]
+    """Return the facts that mt-train stored with the best weights.
+
+    Raises MTError if these were lost and replaced, so that their validation is unknown.
+    """
+    facts = read_tensors(run.folder.model)[1]
+    if facts["best"] is None:
+        raise MTError(
+            f"{run.folder} has lost its best model, and the validation of its present one is "
+            "unknown: delete the folder and start the same command again"
+        )
+    return facts
 
 
 def tuning_result(variant: str, trials: Sequence[Trial], failed: dict[str, str]) -> TuningResult:
-    """Collect the trials of a variant; `failed` holds the reason of each failed run by its path."""
+    """Collect the trials of a variant; `failed` holds the reason of each failed run by its path.
+
+    The expected best counts a failed trial as 0 BLEU.
+    """
     chosen, results = choose(trials), []
     for trial in trials:
         path = str(trial.run.folder)

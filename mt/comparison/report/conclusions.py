@@ -82,6 +82,17 @@ def warnings(results: Results) -> list[str]:
             f"{count_noun(len(failed), 'run')} failed and {verb} not in the results: "
             f"{join_words(runs)}."
         )
+    trials = [
+        f"{quote_name(tuned.system)} ({', '.join(trial.settings)}): {trial.failure}"
+        for tuned in results.tuning
+        for trial in tuned.trials
+        if trial.failure
+    ]
+    if trials:
+        warnings.append(
+            f"{count_noun(len(trials), 'trial')} failed, so that validation chose among fewer "
+            f"settings: {join_words(trials)}."
+        )
     if ignoring := _ignoring_source(results, names):
         verb, their = ("ignores", "its") if len(ignoring) == 1 else ("ignore", "their")
         warnings.append(

@@ -18,7 +18,7 @@ from mt.comparison.planning.spec import load_spec
 from mt.comparison.planning.trial_settings import trial_settings
 from mt.comparison.planning.tuning import expected_best
 from mt.comparison.schema.results import Results
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
 VARIANTS = {"rnn": ["model=rnn"], "tr": ["model=transformer"]}
@@ -74,6 +74,17 @@ def test_random_trials_are_drawn_without_repetition_by_their_seed() -> None:
         ([], {"tune": {"optim.rate": ["1", "2"]}}, "optim.rate"),
         ([], {"tune": {"optim.lr": ["1e-3", "fast"]}}, "variant rnn, optim.lr=fast"),
         ([], {"tune": {"data.train.limit": ["1", "2"]}}, "models on other text are variants"),
+        ([], {"tune": {"trainer.max_steps": ["3", "6"]}}, "tune: .* would make budgets unequal"),
+        ([], {"tune": {"trainer.until": ["budget", "plateau"]}}, "tune: trainer.until is chosen"),
+        ([], {"tune": {"seed": ["1", "2"]}}, "tune: seed is chosen by mt-compare"),
+        ([], {"tune": {"trainer.val_metric": ["bleu", "loss"]}}, "validation could not choose"),
+        (
+            [],
+            {"tune": {"optim.lr": ["1e-3", "0.001"]}},
+            "lr=1e-3 and .*0.001 are the same training",
+        ),
+        ([], {"tune": {"trainer.log_every": ["1", "2"]}}, "are the same training"),
+        (["trainer.test=false"], {}, "the command line: trainer.test is chosen by mt-compare"),
         (["trials=5"], {}, "trials must be >= 0 and <= 4"),
         (["trials=2"], {"tune": {}}, "trials=2 needs tune"),
         (["trial_seed=1"], {}, "trial_seed=1 is a seed of the runs"),
@@ -132,3 +143,9 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     monkeypatch.setattr("mt.comparison.planning.jobs.COMMAND", ["false"])
     again = run(parse_arguments(given))
     assert isinstance(again, Results) and again.tuning == results.tuning
+    # A best model that was lost and replaced has no validation.
+    folder = RunFolder.at(tuned.trials[0].path)
+    tensors, facts = folder.read_tensors(folder.model)
+    folder.write_tensors(folder.model, tensors, facts | {"best": None})
+    with pytest.raises(MTError, match=f"{folder} has lost its best model.*: delete the folder"):
+        run(parse_arguments(given))

@@ -12,6 +12,7 @@ from mt.comparison.report.queries import IGNORES_SOURCE, STILL_IMPROVING
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
 from mt.comparison.schema.scores import SentenceGroup, SystemScore
+from mt.comparison.schema.tuning import TrialResult, TuningResult
 
 
 def bleu_scores(group: SentenceGroup) -> list[SystemScore]:
@@ -82,6 +83,20 @@ def test_a_difference_between_systems_that_ignore_their_source_is_qualified() ->
     comparison.systems[0].ignores_source = False
     assert "`other` ignores its source" in warnings(comparison)[1]
     assert "Both" not in verdicts(comparison)[0][1]
+
+
+def test_failed_trials_are_named() -> None:
+    comparison = results(("none", "luong"))
+    trials = [
+        TrialResult(["optim.lr=1e-3"], 20.0, 1.5, True, "a", ""),
+        TrialResult(["optim.lr=1", "optim.clip=0"], None, None, False, "b", "killed by SIGKILL"),
+    ]
+    comparison.tuning = [TuningResult("luong", trials, [10.0, 15.0])]
+    (warning,) = [text for text in warnings(comparison) if "trial" in text]
+    assert warning == (
+        "1 trial failed, so that validation chose among fewer settings: "
+        "`luong` (optim.lr=1, optim.clip=0): killed by SIGKILL."
+    )
 
 
 def test_warnings_begin_with_the_most_serious() -> None:
