@@ -76,8 +76,14 @@ def read_curve(folder: RunFolder) -> list[ValidationPoint]:
     return curve
 
 
-def is_still_improving(curve: Sequence[ValidationPoint]) -> bool:
-    """Return whether training ended before its plateau; False if that is unknown."""
+def is_still_improving(folder: RunFolder, curve: Sequence[ValidationPoint]) -> bool:
+    """Return whether training ended before its plateau; False if that is unknown.
+
+    A run with trainer.until=plateau has recorded its plateau. Its curve alone would not show it,
+    because the final decay improves the model once more.
+    """
+    if any(record.get("kind") == "plateau" for record in folder.read_metrics()):
+        return False
     return reached_plateau(curve) is False
 
 

@@ -191,7 +191,7 @@ def system_results(
                 RunResult(
                     path=run.path,
                     seed=run.seed,
-                    still_improving=is_still_improving(curve),
+                    still_improving=is_still_improving(run.folder, curve),
                     cost=None if run.config is None else read_cost(run.folder),
                     curve=curve,
                     minutes_to_bleu=minutes_to_bleu(curve, levels),

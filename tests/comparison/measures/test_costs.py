@@ -35,11 +35,21 @@ def test_records_other_than_validations_are_left_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_run_before_its_plateau_is_still_improving() -> None:
-    start = ((100, 10.0), (500, 20.0))
-    assert is_still_improving(curve(*start, (1000, 26.0)))
-    assert not is_still_improving(curve(*start, (1000, 20.4)))
-    assert not is_still_improving(curve(*start))  # too few to tell
+def test_a_run_before_its_plateau_is_still_improving(tmp_path: Path) -> None:
+    start, folder = ((100, 10.0), (500, 20.0)), RunFolder.at(tmp_path)
+    assert is_still_improving(folder, curve(*start, (1000, 26.0)))
+    assert not is_still_improving(folder, curve(*start, (1000, 20.4)))
+    assert not is_still_improving(folder, curve(*start))  # too few to tell
+
+
+def test_a_run_that_rises_in_the_decay_after_its_plateau_is_not_still_improving(
+    tmp_path: Path,
+) -> None:
+    folder = RunFolder.at(tmp_path)
+    folder.metrics.write_text('{"kind": "plateau", "step": 800, "bleu": 20.1}\n', encoding="utf-8")
+    assert not is_still_improving(
+        folder, curve((100, 10.0), (500, 20.0), (800, 20.1), (1000, 26.0))
+    )
 
 
 def test_minutes_to_reach_a_level_of_bleu() -> None:
