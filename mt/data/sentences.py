@@ -6,6 +6,8 @@ full stop is ambiguous: `mt.data.abbreviations` has what is known of each langua
 
 from __future__ import annotations
 
+import itertools
+
 import regex  # type: ignore[import-untyped]
 
 from mt.data.abbreviations import abbreviations_of
@@ -53,15 +55,14 @@ class SentenceSplitter:
         if not starts:
             return [text]
         sentences: list[tuple[int, int]] = []
-        start = 0
-        for end in [*starts, len(text)]:
-            if CONTENT.search(text, start, end):
+        start = 0  # of the next sentence; the first one begins with what has no content
+        for previous, end in itertools.pairwise([0, *starts, len(text)]):
+            if CONTENT.search(text, previous, end):
                 sentences.append((start, end))
+                start = end
             elif sentences:
                 sentences[-1] = (sentences[-1][0], end)
-            else:
-                continue  # the first sentence begins with what has no content
-            start = end
+                start = end
         return [text[start:end].strip() for start, end in sentences] or [text]
 
     def _starts(self, text: str) -> list[int]:
