@@ -80,8 +80,8 @@ NEVER_LAST = {
     "da": "bl adr ca dr eks f.eks frk fx hr ing jf kap kl mfl prof skt tlf vedr vs",
     "de": (
         "abs bspw bzgl bzw ca dipl dr evtl fr frl geb gem gen ggf gest hr hrn ing insb insbes "
-        "kath lt ltd mag max mind mr mrs nachm o.g prof prim rd rel resp sog sr st str u.u ugs "
-        "urspr v.a vgl vorm vs z.b zb z.t z.zt zit zzgl zzt d.h dh i.d.r"
+        "kath lt ltd mind mr mrs nachm o.g prof prim rd rel resp sog sr st str u.u ugs urspr "
+        "v.a vgl vorm vs z.b zb z.t z.zt zit zzgl zzt d.h dh i.d.r"
     ),
     "el": "βλ δηλ δρ κ κα κος κ.λπ καθ λ.χ π.χ πρβλ σελ αγ",
     "en": (
@@ -96,8 +96,8 @@ NEVER_LAST = {
     "et": "dr hr jms nn nr pr prof s.t st",
     "fi": "esim fil huom ks mm n nk ns nro nyk prof puh tri toim tms vrt yliop ym",
     "fr": (
-        "adj av boul c.-à-d cf chap dr éd env ex gal ing mgr mlle mlles mm mme mmes p.ex prof "
-        "resp st ste vs m"
+        "adj av boul c.-à-d cf chap dr éd env gal ing mgr mlle mlles mm mme mmes p.ex prof resp "
+        "st ste vs m"
     ),
     "hr": "dr dipl gosp gđa god inž itd mr npr odn prof sc st str sv tj tzv ul vs",
     "hu": "dr ifj id kb ker kft krt nyrt okl özv pl prof st stb szt u ui ún vö",
@@ -109,19 +109,19 @@ NEVER_LAST = {
     "lv": "bij dr ing inž izgl kpt piem plkv prof sk t.i t.s tā",
     "nl": (
         "afb a.d bijv bijz blz bv ca d.w.z dhr dr drs ds enz.o excl gen hr incl ing ir jhr jkvr "
-        "lic m.b.t max mej mevr min mr mw nl o.a ong prof resp sr st t.a.v tel vgl vs zgn"
+        "lic m.b.t mej mevr min mr mw nl o.a ong prof resp sr st t.a.v tel vgl vs zgn"
     ),
     "no": "adm bl.a ca dr eks f.eks fr frk fru hr ing kap kl mr mrs nr off prof st tlf vs",
     "pl": (
-        "al bp dr gen godz hab inż im in itp.d itp kpt ks lek lic mec mgr mjr m.in np nb o os p "
-        "pan plk pn por pl prof płk red św tj tzn tzw ul ur vs zob zw"
+        "al bp dr gen godz hab inż itp.d kpt ks lic mec mgr mjr m.in np nb o os p plk pn por pl "
+        "prof płk red św tj tzn tzw ul ur vs zob zw"
     ),
     "pt": (
         "adv arq av cap cel dr dra dras drs eng enga exma exmo fr gen ilma ilmo ph prof profa "
         "p.ex r sr sra sras srs srta sta sto vs"
     ),
     "ro": "cf col d-l d-na dl dna dr dra gen ing lt mr pr prof sf str șt ș.a vs",
-    "ru": "акад гр г-жа г-н д-р доц инж им напр оз проф пл просп пр св см ср ст т.е т.н тов ул",
+    "ru": "акад гр г-жа г-н д-р доц инж напр оз проф пл просп св ср ст т.е т.н тов ул",
     "sk": "č čl dr doc gen ing kap mgr mj mudr napr nám odst p pí plk prof resp sv tj tzn tzv ul",
     "sl": "dr dipl ga gdč gen inž itd mag npr oz prof sv t.i tj ul",
     "sv": (
@@ -158,37 +158,37 @@ BEFORE_NUMBER = {
 MAY_BE_LAST = {
     "bg": "в г гг др лв мин млн млрд стр т.н тел хил",
     "ca": "etc núm pàg",
-    "cs": "apod atd aj kč mil min mld n.l př.n.l r resp roč stol str tis",
+    "cs": "apod atd aj kč mil min mld n.l př.n.l r roč stol str tis",
     "da": "a.m.m bl.a etc mio mia osv o.l pct st",
     "de": (
-        "ag bzgl co etc ff ggfs inkl exkl jh jhd jhdt jr kg mia mill mio mrd min n.chr od sek st "
-        "std tsd u.a u.ä usf usw v.chr verh"
+        "ag co etc ff ggfs inkl exkl jh jhd jhdt jr kg mia mill mio mrd min n.chr od sek std "
+        "tsd u.a u.ä usf usw v.chr verh mag max"
     ),
-    "el": "κτλ κλπ χιλ εκ δισ π.χ μ.χ",
+    "el": "κτλ κλπ χιλ εκ δισ μ.χ",
     "en": (
         "al assn ave blvd bldg co corp ct dept dist esq est etc ft inc int intl jr ltd mfg min "
         "misc mo mt natl oz plc pty rd rt sq sr st univ yr yrs ext hr hrs"
     ),
-    "es": "aprox avda cía dpto ee.uu etc hnos ltda pza s.a tel",
+    "es": "avda cía dpto ee.uu etc hnos ltda pza s.a tel",
     "et": "a jne jm lk mln mld",
-    "fi": "jne jms klo kpl min mm mrd milj v",
-    "fr": "bd etc hab max min janv févr juil sept oct nov déc vol",
-    "hr": "br dr god itd ing mil mlrd sl str tj",
-    "hu": "stb sz szd ill",
+    "fi": "jne jms klo kpl min mrd milj v",
+    "fr": "bd etc hab max min janv févr juil sept oct nov déc vol ex",
+    "hr": "br ing mil mlrd sl",
+    "hu": "sz szd ill",
     "it": "ca ecc etc min max sec tel s.p.a",
     "lt": "kt mln mlrd pan t.t m",
     "lv": "g gs u.c utt u.tml milj",
-    "nl": "a.d aug b.v dec e.a e.d enz etc feb jan jr mln mld n.chr n.v nov okt sept tel v.chr",
-    "no": "bl.a etc mill mrd m.m osv",
-    "pl": "in itd itp m.in mld mln o.o r s.a sp tys w zł",
+    "nl": "aug b.v dec e.a e.d enz etc feb jan jr mln mld n.chr n.v nov okt sept v.chr max",
+    "no": "etc mill mrd m.m osv",
+    "pl": "in itd itp mld mln o.o r s.a sp tys w zł im lek pan",
     "pt": "cia etc ltda s.a",
     "ro": "etc mil mld nr ș.a.m.d",
-    "ru": "вв гг др долл до н.э коп лат мин млн млрд обл пр руб сек т.д т.п тел тыс чел экз",
+    "ru": "вв гг др долл до н.э коп лат мин млн млрд обл пр руб сек т.д т.п тел тыс чел экз им см",
     "sk": "apod atď mil mld min r stor str tis",
-    "sl": "ipd itd mio mrd stol str",
-    "sv": "etc m.fl m.m mdr milj mån o.d osv st",
-    "tr": "cad vb vd vs",
-    "uk": "гг грн ін коп млн млрд обл р рр руб стор т.д т.п тис",
+    "sl": "ipd mio mrd stol str",
+    "sv": "etc m.fl m.m mdr milj mån o.d osv",
+    "tr": "cad vd",
+    "uk": "гг грн ін коп млн млрд обл рр руб стор т.д т.п тис",
 }
 OPENERS = {
     "de": (

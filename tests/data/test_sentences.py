@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from mt.data.abbreviations import abbreviations_of
+from mt.data.abbreviations import MAY_BE_LAST, NEVER_LAST, abbreviations_of
 from mt.data.sentences import SentenceSplitter
 
 # Sentences are separated by " | ", which stands for a space, or by "|", which stands for nothing.
@@ -38,6 +38,13 @@ EXAMPLES = [
     ("cs", "Přišel 3. května. | Např. Praha je hezká."),
     ("ru", "В 1990 г. Иванов и т. д. | Он ушёл. | Напр. Москва. | Да!"),
     ("el", "Τι είναι; | Είναι εδώ. | Ναι"),
+    # Abbreviations that are words or names, too.
+    ("de", "Sie weiß, wen er mag. | Er weiß es nicht. | Das ist Max. | Er ist neu."),
+    ("de", "Mag. Huber hat max. 5 Plätze."),
+    ("nl", "Dit is Max. | Hij is groot."),
+    ("fr", "C'est mon ex. | Elle est là."),
+    ("pl", "Pomogłem im. | Nie poszli. | Wziął lek. | Potem spał, itp. | To szkoła im. Kopernika."),
+    ("ru", "Он помог им. | Они ушли. | Рост 180 см. | Он высок. | Завод им. Ленина и пр. | Это всё."),
     ("zh", "我是猫。|你是狗！|“好。”他说。|再见"),
     ("ja", "「行く。帰る。」と言った。|はい。|そう？"),
     ("hi", "यह है। | वह।|और"),
@@ -66,6 +73,12 @@ def test_languages_have_the_codes_of_data_sets() -> None:
         abbreviations_of(code) == german for code in ("DE", "deu", "ger", "de-AT", "deu_Latn")
     )
     assert german != abbreviations_of("fr") != abbreviations_of("src") == abbreviations_of("")
+
+
+@pytest.mark.parametrize("language", NEVER_LAST)
+def test_abbreviations_have_one_rule(language: str) -> None:
+    """A word in both tables would never be last."""
+    assert not {*NEVER_LAST[language].split()} & {*MAY_BE_LAST.get(language, "").split()}
 
 
 def test_nothing_is_lost_and_every_sentence_has_content() -> None:
