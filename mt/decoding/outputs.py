@@ -8,9 +8,9 @@ from typing import TypeVar
 from mt.data.cleaning import normalise
 from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.output_warnings import find_warnings
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import join_parts
-from mt.decoding.warnings import find_warnings
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ class Output:
     complete: bool  # False if the maximum length cut it off
     # Alignment of the words of the source and of `text`; None if it was not requested.
     links: Links | None = None
-    warnings: list[str] = field(default_factory=list)  # see `mt.decoding.warnings`
+    warnings: list[str] = field(default_factory=list)  # see `mt.decoding.output_warnings`
     parts: list[Output] = field(default_factory=list)  # of a line that was split, in order
 
 

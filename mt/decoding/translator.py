@@ -28,10 +28,10 @@ from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.line_encoder import LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.decoding.output_warnings import REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs
 from mt.decoding.scoring import PairScore
 from mt.decoding.token_budget import TokenBudget
-from mt.decoding.warnings import REPETITION, SHORT
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 

@@ -18,7 +18,8 @@ MIN_CHARACTERS = 30  # lengths of shorter sources and expected outputs vary more
 
 def has_loop(pieces: Sequence[int]) -> bool:
     """Return whether an n-gram is repeated in a row, as at the end of outputs that never end."""
-    return LOOP.search("".join(map(chr, pieces))) is not None
+    characters = {piece: chr(number) for number, piece in enumerate(set(pieces))}
+    return LOOP.search("".join(characters[piece] for piece in pieces)) is not None
 
 
 def is_short(source: str, output: str, length_ratio: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mt.decoding.warnings import find_warnings, has_loop, is_short
+from mt.decoding.output_warnings import find_warnings, has_loop, is_short
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from mt.decoding.warnings import find_warnings, has_loop, is_short
         ([9, 8, *[4, 5, 6] * 3, 4, 3], True),  # after a good beginning, before a full stop
         (list(range(4, 104)) * 3, True),
         (list(range(4, 400)), False),
-        ([10, 0xD800, 200_000] * 3, True),  # pieces that would be line ends and surrogates
+        ([10, 0xD800, 9_000_000] * 3, True),  # line ends, surrogates and no character at all
     ],
 )
 def test_a_loop_is_an_n_gram_that_is_repeated_in_a_row(pieces: list[int], expected: bool) -> None:
