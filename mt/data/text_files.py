@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
@@ -153,22 +152,29 @@ def _decode(stream: io.BufferedReader, name: Path | str, errors: str) -> Iterato
 
 
 def _refuse_carriage_returns(lines: Iterator[str], name: Path | str, errors: str) -> Iterator[str]:
-    """Yield the lines; raise MTError if the only one is many, which end in CR.
+    """Yield the lines; raise MTError if there is a single one with carriage returns inside.
 
-    The input of a translator (`errors` is not "strict") may be one line with carriage returns.
+    With a line feed at its end, it may be a line of text with one of them or, as the input of a
+    translator (`errors` is not "strict"), with several.
     """
     first = next(lines, None)
     if first is None:
         return
     inner = first.rstrip("\r\n").count("\r")
-    second = next(lines, None) if inner else None
-    doubtful = inner > 1 and errors == "strict"
-    if inner and second is None and (doubtful or not first.endswith("\n")):
+    is_single = not first.endswith("\n")
+    if not (inner and is_single):
+        yield first  # at once: lines may be typed
+        second = next(lines, None)
+        if second is not None:
+            yield second
+            yield from lines
+        is_single = second is None and inner > 1 and errors == "strict"
+    if inner and is_single:
+        count = "a carriage return" if inner == 1 else f"{inner:,} carriage returns"
         raise MTError(
-            f"{name} is one line with {inner:,} carriage returns: its lines end in CR only; "
+            f"{name} is one line with {count}: its lines end in CR only; "
             r"convert it, for example with tr '\r' '\n'"
         )
-    yield from itertools.chain([first], [] if second is None else [second], lines)
 
 
 def _utf8_lines(stream: IO[bytes], errors: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import errno
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -185,7 +186,7 @@ def test_text_that_begins_like_a_format_is_text(tmp_path: Path) -> None:
 def test_lines_that_end_in_carriage_returns_only_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "t.en"
     path.write_bytes(text.encode())
-    with pytest.raises(MTError, match=r"one line with \d carriage returns: its lines end in CR"):
+    with pytest.raises(MTError, match=r"one line with (a|\d) carriage returns?: its lines end in CR"):
         list(read_lines(path))
 
 
@@ -194,6 +195,23 @@ def test_a_line_of_a_translators_input_may_hold_carriage_returns(tmp_path: Path)
     path.write_bytes(b"a\rb\rc\n")
     with path.open("rb") as stream:
         assert list(decode_lines(stream, path, "surrogateescape")) == ["a\rb\rc"]
+
+
+def test_a_typed_line_with_a_carriage_return_comes_before_the_next_is_typed() -> None:
+    reader, writer = os.pipe()
+    with open(reader, "rb") as stream, open(writer, "wb", buffering=0) as typed:
+        typed.write(b"a\rb\n")
+        lines = decode_lines(stream, "standard input", "surrogateescape")
+        assert next(lines) == "a\rb"
+
+
+def test_an_invalid_byte_is_named_by_its_line_after_one_with_carriage_returns(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.en"
+    path.write_bytes(b"a\rb\rc\n\xff\n")
+    with pytest.raises(MTError, match="line 2: not UTF-8"):
+        list(read_lines(path))
 
 
 @pytest.mark.parametrize("text", ["a\r", "a\rb\n", "a\r\nb\rc", "a\nb\rc\r"])
