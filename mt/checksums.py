@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mt.errors import MTError
@@ -37,11 +37,12 @@ class Checksums:
         """
         names = [path.relative_to(self.folder).as_posix() for path in paths]
         before = self._read()
-        others = {name: value for name, value in before.items() if name not in names}
-        if others != before:
-            self._write(others)
+        if not before.keys().isdisjoint(names):
+            self._write(without(before, names))
         yield
         values = {name: file_checksum(self.folder / name) for name in names}
+        # Another process, such as mt-compare, may have recorded its files meanwhile.
+        others = without(self._read(), names)
         self._write(others | {name: value for name, value in values.items() if value})
 
     def add_all(self) -> None:
@@ -89,6 +90,11 @@ class Checksums:
     def _write(self, checksums: dict[str, str]) -> None:
         lines = [f"{value} {name}\n" for name, value in sorted(checksums.items())]
         write_text(self.path, "".join(lines))
+
+
+def without(checksums: dict[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return the checksums of all files but those named."""
+    return {name: value for name, value in checksums.items() if name not in names}
 
 
 def file_checksum(path: Path) -> str | None:

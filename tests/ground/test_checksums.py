@@ -44,6 +44,17 @@ def test_a_write_that_is_interrupted_leaves_no_checksum(tmp_path: Path) -> None:
     assert not checksums.matches(other)
 
 
+def test_what_another_process_records_meanwhile_is_kept(tmp_path: Path) -> None:
+    checksums, path, other = Checksums(tmp_path), tmp_path / "a", tmp_path / "b"
+    for text in ("old", "new"):
+        with checksums.update(path):
+            path.write_text(text)
+            with Checksums(tmp_path).update(other):
+                other.write_text(text)
+        assert checksums.matches(path) and checksums.matches(other)
+    assert len(checksums.path.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"\xff\xfe", b"crc32:xyz a\n", b"crc32:00000000", b"crc32:00000000 a\0\n", b"\n\n ",
