@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mt.data.sentences import SentenceSplitter
-from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.files import write_text
 from mt.run_folder import START_AGAIN, TRAINING_TEXT, RunFolder
+
+if TYPE_CHECKING:  # it imports pyarrow and datasets, which translation does not need
+    from mt.data.table import PairTable
 
 SAMPLE_PAIRS = 5000  # of each source, spread evenly
 # A model that saw several sentences in a line this often has learned to translate them all. Text

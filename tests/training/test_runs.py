@@ -28,7 +28,6 @@ from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.evaluate import main as evaluate
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors, write_tensors
 from mt.training.budget import TrainingBudget
 
 
@@ -165,11 +164,11 @@ def test_a_checkpoint_of_an_earlier_version_keeps_its_count_of_validations(tiny_
     """Earlier versions store `validations_since_best` as "bad"."""
     base, folder = [*tiny_run(60), *WITHOUT_IMPROVEMENT], tmp_path / "runs" / "tiny"
     run_training([*base, "trainer.max_steps=4"])
-    path = RunFolder.at(folder).checkpoint
-    tensors, state = read_tensors(path)
+    run = RunFolder.at(folder)
+    tensors, state = run.read_tensors(run.checkpoint)
     assert state["validations_since_best"] == 1
     state["bad"] = state.pop("validations_since_best")
-    write_tensors(path, tensors, state)
+    run.write_tensors(run.checkpoint, tensors, state)
     run_training([*base, "trainer.max_steps=50"])
     state = checkpoint_state(folder)
     assert (state["step"], state["best_step"], state["validations_since_best"]) == (6, 2, 2)

@@ -35,7 +35,6 @@ from mt.inspection.maps.sentence_map import sentence_map
 from mt.models.build import build_model
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder
-from mt.tensor_files import write_tensors
 
 Compared = tuple[ComparisonInput, Results]
 
@@ -64,7 +63,8 @@ def variants(
             config.model.rnn.attention = "none" if system == "none" else "additive"
             torch.manual_seed(seed)
             model = build_model(config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
-            write_tensors(RunFolder.at(path).model, model_tensors(model), {})
+            saved = RunFolder.at(path)
+            saved.write_tensors(saved.model, model_tensors(model), {})
         outputs = [
             "" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed]
             for i, pair in enumerate(pairs)
@@ -215,7 +215,8 @@ def test_links_are_stored_and_computed_again_for_another_model(
     assert stored_links(copy, test, test.references, None) == before
     torch.manual_seed(99)
     other = build_model(run.config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
-    write_tensors(RunFolder.at(tmp_path / "copy").model, model_tensors(other), {})
+    changed = RunFolder.at(tmp_path / "copy")
+    changed.write_tensors(changed.model, model_tensors(other), {})
     assert stored_links(copy, test, test.references, None) != before
 
 
