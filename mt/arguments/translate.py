@@ -65,9 +65,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         or arguments.sample
         or arguments.alignments
         or arguments.format != "text"
+        or arguments.split_sentences == "yes"
     ):
         raise UsageError(
-            "--score cannot be combined with --nbest, --scores, --sample, --alignments or --format"
+            "--score cannot be combined with --nbest, --scores, --sample, --alignments, --format "
+            "or --split-sentences yes"
         )
     if arguments.threads < 0:
         raise UsageError(f"--threads must be >= 0, got {arguments.threads}")

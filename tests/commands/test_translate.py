@@ -167,6 +167,7 @@ def test_every_format_shows_the_same_translations_and_scores(
         (["--beam", "x"], 2, "invalid int"),
         (["x", "--input", "y"], 2, "not both"),
         (["--score", "r", "--nbest", "2"], 2, "--score"),
+        (["--score", "r", "--split-sentences", "yes"], 2, "--split-sentences"),
         (["--input", "/nowhere/in.txt"], 1, "no such file: /nowhere/in.txt"),
         (["x", "--output", "/nowhere/o"], 1, "cannot write /nowhere/o"),
         (["--input", "."], 1, "is a folder"),
