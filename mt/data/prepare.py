@@ -136,8 +136,8 @@ def prepare_folder(
     note = folder.with_suffix(".vocabulary")
     automatic = not tokenizer and not config.tokenizer.vocab_size
     with hold_lock(folder.with_suffix(".lock"), log):
-        if automatic and note.is_file() and (known := note.read_text().strip()).isdecimal():
-            return prepare_folder(root, set_vocabulary(config, int(known)), corpus, log, None)
+        if automatic and 0 < (known := read_note(note)) < config.tokenizer.max_vocab_size:
+            return prepare_folder(root, set_vocabulary(config, known), corpus, log, None)
         if folder.exists():
             return folder
         log(f"preparing the corpus once; it is cached in {root}")
@@ -157,6 +157,14 @@ def prepare_folder(
             return reduced
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def read_note(path: Path) -> int:
+    """Return the vocabulary size that a file holds; 0 if there is none, or it is damaged."""
+    try:
+        return int(path.read_bytes())
+    except (OSError, ValueError):
+        return 0
 
 
 def set_vocabulary(config: DataConfig, size: int) -> DataConfig:

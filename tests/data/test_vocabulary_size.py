@@ -58,6 +58,17 @@ def test_a_note_without_its_folder_is_prepared_again(tiny_run: Overrides, tmp_pa
     assert prepared(settings(tiny_run(60)))[0].hash == data.hash
 
 
+@pytest.mark.parametrize("content", [b"\xff", b"0", b"99999"])
+def test_a_damaged_note_is_written_anew(
+    content: bytes, tiny_run: Overrides, tmp_path: Path
+) -> None:
+    config = settings(tiny_run(60), vocab_size=0, max_vocab_size=8000)
+    size = prepared(config)[0].tokenizer.vocab_size()
+    (note,) = (tmp_path / "cache").glob("*.vocabulary")
+    note.write_bytes(content)
+    assert prepared(config)[0].tokenizer.vocab_size() == size == int(note.read_text())
+
+
 def test_a_text_that_supports_the_largest_size_has_the_key_of_that_size(
     tiny_run: Overrides,
 ) -> None:
