@@ -127,11 +127,15 @@ class RunFolder:
         self.checksums.check(path, START_AGAIN)
 
     def is_test_intact(self) -> bool:
-        """Return whether the files of the test are there and as they were written."""
+        """Return whether the files of the test are there and as they were written.
+
+        They are of an earlier model if the run was continued without a test.
+        """
         with contextlib.suppress(MTError):
             self.read_scores()
-            texts = map(self.test_file, TEST_FILES)
-            return self.read_cost() is not None and all(map(self.checksums.matches, texts))
+            cost, texts = self.read_cost(), map(self.test_file, TEST_FILES)
+            is_tested = cost is not None and cost.get("test_sentences") != 0
+            return is_tested and all(map(self.checksums.matches, texts))
         return False
 
     def is_started(self) -> bool:

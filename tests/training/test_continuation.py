@@ -43,6 +43,15 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     assert "delete" not in str(error.value)
 
 
+def test_a_run_that_is_continued_without_a_test_can_be_tested_later(tiny_run) -> None:
+    overrides = [*tiny_run(60), "model/size=tiny", "trainer.test_beam=1"]
+    assert run_training([*overrides, "trainer.max_steps=1"])
+    overrides.append("trainer.max_steps=2")
+    assert run_training([*overrides, "trainer.test=false"]) is None
+    assert run_training(overrides), "the scores are those of step 1"
+    assert run_training(overrides) is None
+
+
 def test_a_run_that_patience_has_ended_is_not_tested_again(
     tiny_run, tmp_path: Path, capsys
 ) -> None:
