@@ -64,9 +64,13 @@ def load_spec(
     notes = []
     if any(override.key_or_group == "data" for override in parse_overrides(extra)):
         notes = drop_data(given)  # of the file: before the changes are applied
+    budget = given["budget"] = given.get("budget") or {}
+    if not isinstance(budget, dict):
+        raise UsageError(
+            f"compare={name}: budget must be keys such as {{steps: 1000}}, got {budget}"
+        )
     if any(key.startswith("budget.") and key != "budget.until" for key in changes):
-        until = (given.pop("budget", None) or {}).get("until")
-        given["budget"] = {"until": until} if until else {}
+        given["budget"] = {key: value for key, value in budget.items() if key == "until"}
     for key, value in changes.items():
         section, _, rest = key.partition(".")
         if rest:

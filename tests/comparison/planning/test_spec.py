@@ -135,6 +135,7 @@ def test_mistakes_get_one_clear_line(arguments: list[str], message: str) -> None
         ("variants: {a: [model=rnn", "not valid YAML"),
         ("- a\n- b", "is no comparison"),
         ("variants: {a: [model=rnn]}", "the budget is not set"),
+        ("variants: {a: [model=rnn]}\nbudget: short", "budget must be keys such as {steps: 1000}"),
         ("variants: {a: [rnn]}\nbudget: {steps: 1}", "rnn"),
         (
             "variants: {a: [model=rnn]}\nbudget: {steps: 1}\noverrides: [name=x]",
@@ -147,6 +148,15 @@ def test_mistakes_in_files_get_one_clear_line(tmp_path: Path, text: str, message
     with pytest.raises(UsageError) as error:
         run(parse_arguments([f"compare={tmp_path}/mine.yaml"]))
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_with_an_empty_budget_takes_that_of_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("variants: {a: [model=rnn]}\nbudget:\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="the budget is not set"):
+        load_spec(str(path), {"budget.until": "plateau"}, [])
+    spec, _ = load_spec(str(path), {"budget.until": "plateau", "budget.steps": 3}, [])
+    assert (spec.budget.until, spec.budget.steps) == ("plateau", 3)
 
 
 def test_a_request_without_runs_and_files_trains() -> None:

@@ -58,7 +58,7 @@ def reproduction(results: Results) -> Section:
         Details(f"All {count_noun(len(runs.rows), 'run')} with seeds and directories", [runs]),
         Heading("Scores"),
         Signatures(signatures),
-        Note(f"{results.bootstrap:,} bootstrap resamples of the sentences for each interval."),
+        Note(f"At least {results.bootstrap:,} bootstrap resamples of the sentences per interval."),
         Bullets(results.notes, small_print=True),
         Heading("Software and hardware"),
         versions_table(results),
