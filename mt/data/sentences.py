@@ -11,9 +11,11 @@ import itertools
 import regex  # type: ignore[import-untyped]
 
 from mt.data.abbreviations import abbreviations_of
+from mt.data.scripts import language_code
 
 CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"'*_]"
 MARK = r"[\p{Sentence_Break=STerm}\p{Sentence_Break=ATerm}…]"
+GREEK = {"el", "ell", "gre"}
 GREEK_MARK = MARK.replace("…", "…;")  # a semicolon is the question mark of Greek
 # All quantifiers are possessive, and a run of marks only matches from its first one: otherwise
 # 100,000 full stops would be tried from each position.
@@ -43,7 +45,7 @@ class SentenceSplitter:
     def __init__(self, language: str = "") -> None:
         """Prepare the rules; `language` is a code such as de, deu, de-AT or deu_Latn."""
         self.words = abbreviations_of(language)
-        is_greek = self.words == abbreviations_of("el")
+        is_greek = language_code(language) in GREEK
         self.candidate = regex.compile(CANDIDATE.replace("{0}", GREEK_MARK if is_greek else MARK))
 
     def split(self, text: str) -> list[str]:
