@@ -17,7 +17,7 @@ from mt.cli import CONTINUES, run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.planning.arguments import Request, help_text, parse_arguments
 from mt.comparison.planning.hydra_launcher import check_launcher
-from mt.comparison.planning.jobs import train_all
+from mt.comparison.planning.jobs import STOPPED, train_all
 from mt.comparison.planning.overview import format_choices, format_plan
 from mt.comparison.planning.plan import PlanOutcome, make_plan, plan_outcome, plan_runs
 from mt.comparison.planning.spec import load_spec
@@ -74,6 +74,8 @@ def train_missing(request: Request) -> PlanOutcome | None:
         return None
     say(format_plan(plan))
     failed_trials = train_all(plan.missing_trials(), request.launcher)
+    if any(trial.reason == STOPPED for trial in failed_trials):  # validation has to know them all
+        raise MTError(f"a trial was {STOPPED}: the same command continues")
     if spec.tune:
         plan_runs(plan)
         say(format_choices(plan))

@@ -122,7 +122,8 @@ def check_memory(config: ModelConfig, sizes: Sequence[int], device: torch.device
     if (needed := TRAINING_BYTES * parameters) > available:
         raise MTError(
             f"a model of {parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train, and "
-            f"there are {available / 2**30:,.0f} GiB: reduce model.* or the vocabulary (data.tokenizer.*)"
+            f"there are {available / 2**30:,.0f} GiB: reduce model.* or the vocabulary "
+            "(data.tokenizer.*)"
         )
 
 

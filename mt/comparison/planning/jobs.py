@@ -31,6 +31,7 @@ from mt.tensor_files import read_tensors
 
 COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL_LINES = 60  # of a failed run's standard error that are added to its log
+STOPPED = "stopped by a signal, and saved"  # the reason of a run that continues later
 POLL_SECONDS = 0.5  # between looks at the metrics of a run
 
 
@@ -120,7 +121,7 @@ def failure_reason(code: int, lines: Sequence[str]) -> str:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
     if code - 128 in STOP_SIGNALS:
-        return "stopped by a signal, and saved"
+        return STOPPED
     errors = [line for line in lines if line.startswith("error: ")]
     candidates = [line for line in errors or lines if line.strip()]
     if not candidates:

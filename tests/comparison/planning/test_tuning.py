@@ -13,11 +13,13 @@ import pytest
 from helpers.training_runs import write_tiny_run
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
+from mt.comparison.planning.jobs import STOPPED
 from mt.comparison.planning.plan import Plan, make_plan
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.planning.trial_settings import trial_settings
 from mt.comparison.planning.tuning import expected_best
 from mt.comparison.schema.results import Results
+from mt.comparison.schema.systems import FailedRun
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
@@ -149,3 +151,13 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     folder.write_tensors(folder.model, tensors, facts | {"best": None})
     with pytest.raises(MTError, match=f"{folder} has lost its best model.*: delete the folder"):
         run(parse_arguments(given))
+
+
+def test_no_settings_are_chosen_while_a_trial_has_yet_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = FailedRun("rnn", 0, "runs/x", STOPPED)
+    monkeypatch.setattr("mt.compare.train_all", lambda runs, launcher: [stopped])
+    monkeypatch.setattr("mt.compare.plan_runs", lambda plan: pytest.fail("settings were chosen"))
+    with pytest.raises(MTError, match="a trial was stopped by a signal.*the same command"):
+        run(parse_arguments(arguments(tmp_path)))
