@@ -218,3 +218,4 @@ def end_on_signals() -> None:
     """End this process at a signal from now on, such as at the end of a command."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    _signals.installed = False

@@ -73,6 +73,7 @@ def translated(
     return run
 
 
+@pytest.mark.slow
 def test_bench_translate_trains_a_run_and_measures_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

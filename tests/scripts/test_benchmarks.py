@@ -256,6 +256,7 @@ def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path)
         assert shown[name] == (128 if value == "tiny" else int(value))
 
 
+@pytest.mark.slow
 def test_a_sweep_measures_preparation_and_first_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

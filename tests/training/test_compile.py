@@ -145,6 +145,7 @@ def losses(folder: Path) -> list[float]:
     return [record["loss"] for record in records if record["kind"] == "train"]
 
 
+@pytest.mark.slow
 def test_a_compiled_run_equals_an_eager_run(tiny_run: Any, tmp_path: Path) -> None:
     """Only traced, as above; the slow test before this one runs the compiler."""
     base = [

@@ -31,6 +31,9 @@ from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize("model", ["transformer", "rnn"])
 def test_a_model_memorises_its_corpus(tiny_run, tmp_path, model):
     """Greedy search reproduces 16 training pairs, so the whole path from text to text works.
@@ -109,7 +112,7 @@ def start_process(arguments, tmp_path, **environment):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_path, number):
     base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.val_every=0"]
     run_training([*base, "name=whole", "trainer.max_steps=60"])

@@ -43,6 +43,7 @@ def test_the_corpus_is_the_same_everywhere() -> None:
     assert hashlib.sha256("".join(lines).encode()).hexdigest()[:16] == DIGEST
 
 
+@pytest.mark.slow
 def test_larger_sizes_continue_smaller_ones_and_seeds_differ() -> None:
     for split in SPLITS:
         few = list(generate(split, 8))
