@@ -30,7 +30,6 @@ from mt.evaluate import main as evaluate
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
 
-
 SLOW = pytest.mark.slow
 
 
