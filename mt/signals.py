@@ -19,7 +19,7 @@ from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REPEAT_SECONDS = 1.0
-IMPORT_SECONDS = 0.05  # until a signal that arrived in an import is sent again
+RESEND_SECONDS = 0.05  # until a signal that could not be acted on is sent again
 INTERRUPTED = 128 + signal.SIGINT  # the exit code after Ctrl-C
 
 Say = Callable[[str], None]
@@ -42,6 +42,7 @@ class StopSignals:
         self.raises = True
         self.starting, self.message = False, ""  # of a process that may exit during imports
         self._reminder: threading.Timer | None = None
+        self._hook = sys.unraisablehook
         self.say: Say = lambda line: None
 
     def __bool__(self) -> bool:
@@ -76,13 +77,30 @@ class StopSignals:
                 with contextlib.suppress(OSError):  # standard error is closed
                     os.write(2, f"{self.message}\n".encode())
             os._exit(128 + number)  # nothing has been started that would have to be cleaned up
-        threading.Timer(IMPORT_SECONDS, os.kill, [os.getpid(), number]).start()
+        self._resend(number)
+
+    def _resend(self, number: int) -> None:
+        """Send the signal again in a moment."""
+        self.forget()
+        threading.Timer(RESEND_SECONDS, os.kill, [os.getpid(), number]).start()
+
+    def _keep_signal(self, unraisable: Any) -> None:
+        """Send a signal again that arrived where Python only prints exceptions, as in __del__."""
+        if isinstance(unraisable.exc_value, StopSignal):
+            self._resend(self.number)
+        else:
+            self._hook(unraisable)
 
     def install(self) -> None:
         """Receive the signals from now on."""
-        self.installed = True
+        self.installed, self._hook = True, sys.unraisablehook
+        sys.unraisablehook = self._keep_signal
         for number in STOP_SIGNALS:
             signal.signal(number, self.receive)
+
+    def uninstall(self) -> None:
+        """Receive the signals no more; the caller sets their handlers."""
+        self.installed, sys.unraisablehook = False, self._hook
 
     def forget(self) -> None:
         """Forget the signal that was received."""
@@ -138,7 +156,7 @@ def interrupt_on_signals() -> Iterator[None]:
 def _restore(handlers: dict[signal.Signals, Any]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    _signals.installed = False
+    _signals.uninstall()
     _signals.forget()
 
 
@@ -218,4 +236,4 @@ def end_on_signals() -> None:
     """End this process at a signal from now on, such as at the end of a command."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    _signals.installed = False
+    _signals.uninstall()

@@ -90,6 +90,21 @@ def test_a_signal_that_is_repeated_at_once_counts_as_the_same(context):
     assert done.stdout == "goes on\n"
 
 
+class SignalsWhenDeleted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(10_000):  # Python handles the signal here
+            pass
+
+
+def test_a_signal_in_a_destructor_is_not_lost(capsys):
+    """Python prints exceptions of destructors and goes on."""
+    with pytest.raises(StopSignal), interrupt_on_signals():
+        SignalsWhenDeleted()
+        time.sleep(5)
+    assert "ignored" not in capsys.readouterr().err
+
+
 def test_what_takes_long_after_a_signal_is_announced(monkeypatch):
     monkeypatch.setattr("mt.signals.REPEAT_SECONDS", 0.01)
     said = []

@@ -132,7 +132,7 @@ def base(tiny_run):
     [
         ("trainer.nonsense=1", "error: unknown key trainer.nonsense"),
         ("data.train.src=nowhere.en", "error: no such file: nowhere.en"),
-        ("data.tokenizer.vocab_size=30000", "error: the text is too small"),
+        ("data.tokenizer.vocab_size=30000", "error: the text of both sides is too small"),
     ],
 )
 def test_three_ranks_print_an_error_once(base, argument, message):
