@@ -93,14 +93,16 @@ class StopSignals:
 
     def install(self) -> None:
         """Receive the signals from now on."""
-        self.installed, self._hook = True, sys.unraisablehook
-        sys.unraisablehook = self._keep_signal
+        if not self.installed:
+            self.installed, self._hook = True, sys.unraisablehook
+            sys.unraisablehook = self._keep_signal
         for number in STOP_SIGNALS:
             signal.signal(number, self.receive)
 
     def uninstall(self) -> None:
         """Receive the signals no more; the caller sets their handlers."""
-        self.installed, sys.unraisablehook = False, self._hook
+        if self.installed:
+            self.installed, sys.unraisablehook = False, self._hook
 
     def forget(self) -> None:
         """Forget the signal that was received."""
