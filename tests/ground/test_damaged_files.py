@@ -151,3 +151,9 @@ def test_no_content_of_a_run_directory_gives_a_traceback(
             assert "\n" not in str(error)
         except OSError as error:  # commands print it in one line
             assert str(path) in str(error)
+
+
+def test_settings_that_are_not_text_are_an_error_without_a_checksum_too(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(b"name: \xff\n")  # a run of an earlier version
+    with pytest.raises(MTError, match=r"config\.yaml cannot be read .*restore it"):
+        RunFolder.at(tmp_path).read_config()
