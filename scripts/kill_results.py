@@ -1,4 +1,4 @@
-"""What a killed training leaves: what must be readable, and what must equal another training."""
+"""Files that a killed training leaves, read to compare them with those of another training."""
 
 from __future__ import annotations
 

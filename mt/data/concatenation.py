@@ -8,8 +8,8 @@ epoch, row) alone, so that runs resume exactly, on any number of ranks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from mt.data.table import PairTable
 
 if TYPE_CHECKING:
     from mt.data.tokenizer import Tokenizer
+
+Side = TypeVar("Side", np.ndarray, str)  # one side of a pair: pieces or text
 
 CONCAT_STREAM = 3  # a key of random streams, apart from those of `mt.data.batch_order`
 ALONE = -1  # in place of the number of a second pair
@@ -154,17 +156,21 @@ class ConcatenatedTable(PairTable):
             joined[first] += lengths[partners[first]] - 1  # one end of sentence
 
     def pieces(self, rows: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        sources, targets = self.table.pieces(rows)
-        joined = np.flatnonzero(self.partners[rows] != ALONE)
-        seconds = self.table.pieces(self.partners[rows[joined]])
-        for i, *second in zip(joined.tolist(), *seconds, strict=True):
-            sources[i], targets[i] = self.joiner.join_pieces((sources[i], targets[i]), second)
-        return sources, targets
+        return self._join(rows, self.table.pieces, self.joiner.join_pieces)
 
     def text(self, rows: np.ndarray) -> tuple[list[str], list[str]]:
-        sources, targets = self.table.text(rows)
+        return self._join(rows, self.table.text, self.joiner.join_text)
+
+    def _join(
+        self,
+        rows: np.ndarray,
+        read: Callable[[np.ndarray], tuple[list[Side], list[Side]]],
+        join: Callable[[Sequence[Side], Sequence[Side]], Sequence[Side]],
+    ) -> tuple[list[Side], list[Side]]:
+        """Read the sides of the rows, and join those that have a partner with theirs."""
+        sources, targets = read(rows)
         joined = np.flatnonzero(self.partners[rows] != ALONE)
-        seconds = self.table.text(self.partners[rows[joined]])
-        for i, *second in zip(joined.tolist(), *seconds, strict=True):
-            sources[i], targets[i] = self.joiner.join_text((sources[i], targets[i]), second)
+        seconds = read(self.partners[rows[joined]])
+        for i, source, target in zip(joined.tolist(), *seconds, strict=True):
+            sources[i], targets[i] = join((sources[i], targets[i]), (source, target))
         return sources, targets

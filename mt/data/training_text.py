@@ -26,7 +26,7 @@ MAX_SEVERAL_SENTENCES = 0.1
 
 @dataclass(frozen=True)
 class TrainingText:
-    """What a sample of the cleaned training text tells."""
+    """Properties of the cleaned training text, measured on a sample."""
 
     several_sentences: float  # share of source lines that have more than one sentence
     length_ratio: float  # characters of the target sides / characters of the source sides

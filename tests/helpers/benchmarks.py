@@ -1,4 +1,4 @@
-"""What tests of the benchmark scripts share."""
+"""Functions that the tests of the benchmark scripts share."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def cells(table: str) -> dict[str, dict[str, str]]:
         if line.startswith("|")
     ]
     return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
+
+
+TINY = [
+    "--families",
+    "transformer",
+    "--size",
+    "tiny",
+    "--threads",
+    "1",
+    "--device",
+    "cpu",
+    "--precisions",
+    "fp32",
+    "--repeats",
+    "1",
+]

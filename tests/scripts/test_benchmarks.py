@@ -11,27 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.benchmarks import cells, interpreter, load
+from helpers.benchmarks import TINY, cells, interpreter, load
 from helpers.tiny_models import sentences
 from mt.config.compose import load_config
 from mt.data.batch_order import BatchOrder
 from mt.data.prepare import prepare_run
 from mt.errors import UsageError
-
-TINY = [
-    "--families",
-    "transformer",
-    "--size",
-    "tiny",
-    "--threads",
-    "1",
-    "--device",
-    "cpu",
-    "--precisions",
-    "fp32",
-    "--repeats",
-    "1",
-]
 
 
 @pytest.fixture
@@ -234,95 +219,6 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ratios(entries[3], entries, lambda result: result["speed"]) == [3 / 4, 8 / 9]
     with pytest.raises(UsageError, match="different names"):
         contest.build_entries([], ["mt="], ["fp32"])
-
-
-@pytest.mark.parametrize(
-    "name, values",
-    [("length", ["16", "2048"]), ("model", ["tiny"]), ("vocab", ["16000"]), ("corpus", ["900"])],
-)
-def test_sweeps_vary_what_they_say(name: str, values: list[str], tmp_path: Path) -> None:
-    sweeps, training = load("bench.sweeps"), load("bench.training")
-    job = training.Job(tmp_path, torch.device("cpu"), 1, 8192, 1, 2)
-    for value in values:
-        (src, _), own = sweeps.SWEEPS[name].prepare_value(value, job)
-        config = load_config(["data=files", f"data.train.src={src}", *own])
-        lengths = [len(line.split()) for line in src.read_text("utf-8").splitlines()]
-        shown = {
-            "length": lengths[0] + 1,
-            "model": config.model.dim,
-            "vocab": config.data.tokenizer.vocab_size,
-            "corpus": len(lengths),
-        }
-        assert shown[name] == (128 if value == "tiny" else int(value))
-
-
-@pytest.mark.slow
-def test_a_sweep_measures_preparation_and_first_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = [
-        *TINY,
-        "--sweep",
-        "corpus",
-        "--values",
-        "200",
-        "--vocab",
-        "600",
-        "--warm-up",
-        "1",
-        "--steps",
-        "1",
-        "--folder",
-        str(tmp_path),
-    ]
-    load("bench_train").main([*arguments, "--batch-tokens", "512"])
-    found = cells(capsys.readouterr().out)["transformer"]
-    assert (
-        found["pairs"] == "200"
-        and float(found["preparing, s"]) > 0
-        and float(found["first step, s"]) > float(found["preparing, s"])
-    )
-
-
-@pytest.mark.slow
-def test_mechanisms_trains_what_is_missing_and_prints_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It trains, tests and times one, repeats nothing, and leaves out what is missing."""
-    mechanisms = load("mechanisms")
-    small = [
-        "data.train.demo=300",
-        "data.val.demo=10",
-        "data.tokenizer.vocab_size=500",
-        "trainer.batch_tokens=256",
-        "trainer.max_steps=2",
-    ]
-    told = [
-        "gqa",
-        *small,
-        f"data.cache='{tmp_path}/cache'",
-        "--folder",
-        str(tmp_path),
-        "--threads",
-        "1",
-    ]
-    for name, value in {"TEST_PAIRS": 30, "WARM_UP": 1, "STEPS": 1, "REPEATS": 1}.items():
-        monkeypatch.setattr(mechanisms, name, value)
-    printed = []
-    for flags in (["--speed"], [], []):
-        monkeypatch.setattr("sys.argv", ["mechanisms.py", *told, *flags])
-        mechanisms.main()
-        printed.append(cells(capsys.readouterr().out))
-        if not flags:
-            monkeypatch.setattr(mechanisms, "train", None)
-    assert [*printed[1]] == ["gqa"] and printed[1] == printed[2]
-    found = printed[1]["gqa"]
-    assert (
-        float(found["AER"]) > 0
-        and float(found["loss"]) > 1
-        and found["tokens/s"] == printed[0]["gqa"]["tokens/s"]
-    )
-    assert float(found["tokens/s"].replace(",", "")) > 0 and printed[0]["gqa"]["AER"] == ""
 
 
 def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from mt.evaluation.metrics import HEADLINE
 
 @dataclass(frozen=True)
 class Overview:
-    """What a reader sees before anything else."""
+    """The first screen of the report."""
 
     conclusions: list[str]
     warnings: list[str]

@@ -75,7 +75,7 @@ class AttentionByLength:
 
 @dataclass
 class AttentionDiagnostics:
-    """What `mt-evaluate --diagnostics` reports (docs/diagnostics.md), and means by length."""
+    """The report of `mt-evaluate --diagnostics` (docs/diagnostics.md), and means by length."""
 
     sentences: int
     short: int

@@ -42,7 +42,7 @@ class SystemScore:
 
 @dataclass
 class Needed:
-    """What it would take to find an effect of the observed size (`needed_for_verdict`)."""
+    """Sample sizes that would show an effect of the observed size (`needed_for_verdict`)."""
 
     seeds: int | None
     sentences: int | None

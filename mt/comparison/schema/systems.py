@@ -18,7 +18,7 @@ class Hardware:
 
 @dataclass
 class Provenance:
-    """What is needed to repeat the comparison."""
+    """Facts that are needed to repeat the comparison."""
 
     command: list[str]
     date: str

@@ -76,7 +76,7 @@ class ResampledScores:
 
     @property
     def small(self) -> bool:
-        """Whether there are too few sentences for meaningful scores."""
+        """True if there are too few sentences for meaningful scores."""
         return self.sentences < MIN_SENTENCES
 
 

@@ -41,7 +41,7 @@ class Ratio:
 
     @property
     def small(self) -> bool:
-        """Whether there are too few cases for a meaningful value."""
+        """True if there are too few cases for a meaningful value."""
         return self.denominator < MIN_CASES
 
     def take(self, sentences: np.ndarray) -> Ratio:
