@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RESTORE = "restore it from a copy, or delete it and start the same mt-train command again"
 FORMAT = 1  # of tensor files; newer ones are rejected, older ones must stay readable
+# What reading a damaged file can raise.
+DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -38,24 +40,45 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            if "mt_format" not in metadata:
-                raise MTError(f"{path} was not written by mt: it has no format number")
-            if int(metadata["mt_format"]) > FORMAT:
-                raise MTError(
-                    f"{path} has format {metadata['mt_format']}, and this version of mt reads "
-                    f"formats up to {FORMAT}: upgrade mt"
-                )
+            metadata = _checked_metadata(path, file.metadata())
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         # Runs of earlier versions have no checksum.
         if metadata.get("checksum", checksum := _checksum(tensors, metadata["facts"])) != checksum:
             raise ValueError("its content does not match its checksum")
-        facts = json.loads(metadata["facts"])
-        if not isinstance(facts, dict):
-            raise ValueError("its metadata is not a JSON object")
-        return tensors, facts
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return tensors, _parse_facts(metadata)
+    except DAMAGE as error:
         raise _damaged(path, error) from error
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return the metadata of a file of `write_tensors` without reading tensors.
+
+    Raises MTError as `read_tensors` does, but damage to the tensors goes unnoticed.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            return _parse_facts(_checked_metadata(path, file.metadata()))
+    except DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+def _checked_metadata(path: Path, metadata: dict[str, str] | None) -> dict[str, str]:
+    """Return the header's metadata. Raises MTError unless mt wrote it in a known format."""
+    if not metadata or "mt_format" not in metadata:
+        raise MTError(f"{path} was not written by mt: it has no format number")
+    if int(metadata["mt_format"]) > FORMAT:
+        raise MTError(
+            f"{path} has format {metadata['mt_format']}, and this version of mt reads "
+            f"formats up to {FORMAT}: upgrade mt"
+        )
+    return metadata
+
+
+def _parse_facts(metadata: dict[str, str]) -> dict[str, Any]:
+    facts = json.loads(metadata["facts"])
+    if not isinstance(facts, dict):
+        raise ValueError("its metadata is not a JSON object")
+    return facts
 
 
 def read_checksum(path: Path) -> str | None:

@@ -16,7 +16,7 @@ from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.evaluation.evaluation_set import read_stored_test_set
 from mt.run_folder import RunFolder
-from mt.tensor_files import count_parameters, read_tensors, write_tensors
+from mt.tensor_files import count_parameters, read_facts, read_tensors, write_tensors
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
@@ -110,6 +110,21 @@ def test_tensor_files_of_earlier_versions_have_no_checksum(tmp_path: Path) -> No
     save_file({"a": torch.ones(2)}, tmp_path / "old", {"mt_format": "1", "facts": '{"step": 3}'})
     tensors, facts = read_tensors(tmp_path / "old")
     assert facts == {"step": 3} and torch.equal(tensors["a"], torch.ones(2))
+    assert read_facts(tmp_path / "old") == facts
+
+
+def test_facts_are_read_without_tensors(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_tensors(path, {"a": torch.ones(1000)}, {"step": 3})
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # in a tensor
+    path.write_bytes(content)
+    assert read_facts(path) == {"step": 3}
+    with pytest.raises(MTError, match="does not match its checksum"):
+        read_tensors(path)
+    path.write_bytes(content[:100])
+    with pytest.raises(MTError, match=f"{path} is damaged"):
+        read_facts(path)
 
 
 JUNK = {

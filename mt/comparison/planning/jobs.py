@@ -27,7 +27,7 @@ from mt.comparison.schema.systems import FailedRun
 from mt.config.presets import SEARCH_PATH
 from mt.run_folder import RunFolder
 from mt.signals import STOP_SIGNALS, interrupt_on_signals
-from mt.tensor_files import read_tensors
+from mt.tensor_files import read_facts
 
 COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL_LINES = 60  # of a failed run's standard error that are added to its log
@@ -94,7 +94,7 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
         bleu = folder.read_scores()["scores"]["bleu"]["value"]
         progress.say(f"finished: {bleu:.1f} BLEU on the test set")
     else:
-        bleu = read_tensors(folder.model)[1].get("bleu")  # unknown if the model was replaced
+        bleu = read_facts(folder.model).get("bleu")  # unknown if the model was replaced
         score = "no BLEU" if bleu is None else f"{bleu:.1f} BLEU"
         progress.say(f"finished: {score} in its best validation")
     return reason

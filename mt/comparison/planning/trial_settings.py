@@ -20,10 +20,19 @@ def trial_settings(tune: dict[str, Any], trials: int, seed: int) -> list[tuple[s
     that many of them, drawn at random without repetition.
     """
     sides = [[keep_text(f"{key}={value}") for value in values] for key, values in tune.items()]
-    combinations = list(itertools.product(*sides))
     if not trials:
-        return combinations
-    return random.Random(seed).sample(combinations, trials)
+        return list(itertools.product(*sides))
+    count = math.prod(map(len, sides))
+    return [combination(sides, i) for i in random.Random(seed).sample(range(count), trials)]
+
+
+def combination(sides: Sequence[Sequence[str]], index: int) -> tuple[str, ...]:
+    """Return number `index` of itertools.product(*sides), without those before it."""
+    chosen: list[str] = []
+    for side in reversed(sides):  # the last one varies fastest
+        index, position = divmod(index, len(side))
+        chosen.insert(0, side[position])
+    return tuple(chosen)
 
 
 def check_tuning(

@@ -14,7 +14,7 @@ from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.schema.tuning import TrialResult, TuningResult
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
-from mt.tensor_files import read_tensors
+from mt.tensor_files import read_facts
 from mt.training.selection import rank
 
 NO_TEST = "trainer.test=false"
@@ -49,16 +49,16 @@ def choose(trials: Sequence[Trial]) -> Trial | None:
 
 def validation_rank(trial: Trial) -> tuple[float, float]:
     """Return a key that is higher for better validations, as mt-train ranks those of a run."""
-    facts = read_facts(trial.run)
+    facts = validation_facts(trial.run)
     return rank(facts["best"], facts["best_loss"], trial.run.config.trainer.val_metric)
 
 
-def read_facts(run: PlannedRun) -> dict[str, Any]:
+def validation_facts(run: PlannedRun) -> dict[str, Any]:
     """Return the facts that mt-train stored with the best weights.
 
     Raises MTError if these were lost and replaced, so that their validation is unknown.
     """
-    facts = read_tensors(run.folder.model)[1]
+    facts = read_facts(run.folder.model)
     if facts["best"] is None:
         raise MTError(
             f"{run.folder} has lost its best model, and the validation of its present one is "
@@ -75,7 +75,7 @@ def tuning_result(variant: str, trials: Sequence[Trial], failed: dict[str, str])
     chosen, results = choose(trials), []
     for trial in trials:
         path = str(trial.run.folder)
-        facts = read_facts(trial.run) if trial.run.finished() else {}
+        facts = validation_facts(trial.run) if trial.run.finished() else {}
         results.append(
             TrialResult(
                 list(trial.settings),

@@ -63,7 +63,13 @@ def test_random_trials_are_drawn_without_repetition_by_their_seed() -> None:
     assert len(everything) == len(set(everything)) == 20 and everything[1] == ("a=0", "b=1")
     drawn = trial_settings(tune, 7, 3)
     assert drawn == trial_settings(tune, 7, 3) != trial_settings(tune, 7, 4)
-    assert len(set(drawn)) == 7 and set(drawn) <= set(everything)
+    assert drawn == random.Random(3).sample(everything, 7)
+
+
+def test_random_trials_of_a_huge_grid_are_drawn_without_building_it() -> None:
+    tune = {f"key{i}": ["1", "2", "3", "4"] for i in range(30)}  # 10^18 combinations
+    drawn = trial_settings(tune, 5, 0)
+    assert len(set(drawn)) == 5 and all(len(settings) == 30 for settings in drawn)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +136,13 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     results = run(parse_arguments(given))
     assert isinstance(results, Results)
     (tuned,) = results.tuning
+    facts = [
+        RunFolder.at(trial.path).read_tensors(RunFolder.at(trial.path).model)[1]
+        for trial in tuned.trials
+    ]
+    assert [(trial.bleu, trial.loss) for trial in tuned.trials] == [
+        (each["bleu"], each["loss"]) for each in facts
+    ]
     assert [trial.chosen for trial in tuned.trials] == [False, True]
     assert tuned.trials[0].loss > tuned.trials[1].loss
     for trial in tuned.trials:
