@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mt.comparison.planning.parameters import count_parameters, match_parameters
+from mt.comparison.planning.parameters import MAX_DIFFERENCE
 from mt.comparison.planning.planned_run import PlannedRun, plan_run
 from mt.comparison.planning.spec import ComparisonSpec
 from mt.comparison.planning.trial_settings import trial_settings
 from mt.comparison.planning.tuning import NO_TEST, Trial, check_distinct, choose, tuning_result
+from mt.comparison.planning.variants import Variant, compose, compose_variants
 from mt.comparison.schema.systems import FailedRun
 from mt.comparison.schema.tuning import TuningResult
 from mt.config.compose import load_config
-from mt.config.schema import Config, DataConfig, ModelConfig
+from mt.config.schema import Config, DataConfig
 from mt.data.corpus import load_corpus
-from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
+from mt.data.prepare import Log
 from mt.errors import MTError, UsageError
 
 
@@ -27,19 +28,6 @@ class ExtraTest:
     name: str
     overrides: list[str]  # of data.test.*
     data: DataConfig  # load_corpus(data).test has its pairs and annotations
-
-
-@dataclass
-class Variant:
-    """A system to train: settings that differ from those of the others, and its runs."""
-
-    name: str
-    overrides: list[str]  # without seed and folder
-    config: Config
-    parameters: int = 0
-    data_hash: str = ""  # of the prepared text
-    trials: list[Trial] = field(default_factory=list)  # before the runs, if settings are tuned
-    runs: list[PlannedRun] = field(default_factory=list)  # none before the trials have ended
 
 
 @dataclass
@@ -99,25 +87,8 @@ def make_plan(
     `extra` are overrides of all variants, after their own. Raises UsageError or MTError, naming the
     variant.
     """
-    variants = []
-    for name, own in spec.variants.items():
-        overrides = [*spec.overrides, *own, *extra, *spec.budget.overrides()]
-        variants.append(Variant(name, overrides, compose(name, overrides)))
-    for i, one in enumerate(variants):
-        for other in variants[i + 1 :]:
-            if one.config == other.config:
-                raise UsageError(
-                    f"variants {one.name} and {other.name} are the same: "
-                    "settings of all variants override their difference"
-                )
-    data = prepare_all(variants, log)
-    for variant in variants:
-        variant.config = record_vocabulary(variant.config, data[variant.name])
-    check_comparable(spec, variants, data)
-    matched = match_sizes(spec, variants, data)
+    variants, matched = compose_variants(spec, extra, log)
     tests = [open_test(variants[0], name, own) for name, own in spec.tests.items()]
-    for variant in variants:
-        variant.data_hash = data[variant.name].hash
     plan = Plan(spec, variants, tests, matched, list(notes))
     if spec.tune:
         plan_trials(plan)
@@ -131,91 +102,6 @@ def make_plan(
             "wait for it to end, then start the same command again"
         )
     return plan
-
-
-def compose(name: str, overrides: list[str]) -> Config:
-    """Compose the settings of a variant. Raises UsageError that names it."""
-    try:
-        return load_config(overrides)
-    except UsageError as error:
-        raise UsageError(f"variant {name}: {error}") from error
-
-
-def prepare_all(variants: Sequence[Variant], log: Log) -> dict[str, PreparedData]:
-    """Prepare the text of every variant, once for all variants with the same."""
-    done: list[tuple[tuple[DataConfig, str], PreparedData]] = []
-    prepared = {}
-    for variant in variants:
-        key = (variant.config.data, variant.config.trainer.init_from)
-        data = next((data for known, data in done if known == key), None)
-        if data is None:
-            try:
-                data = prepare_run(variant.config, log)
-            except MTError as error:
-                raise type(error)(f"variant {variant.name}: {error}") from error
-            done.append((key, data))
-        prepared[variant.name] = data
-    return prepared
-
-
-def check_comparable(
-    spec: ComparisonSpec, variants: Sequence[Variant], data: dict[str, PreparedData]
-) -> None:
-    """Raise UsageError if variants have different tests, or budgets in different units."""
-    first = variants[0]
-    for other in variants[1:]:
-        names = f"variants {first.name} and {other.name}"
-        if data[first.name].test_pairs != data[other.name].test_pairs:
-            raise UsageError(
-                f"{names} are tested on different text: give both the same data.test.*"
-            )
-        if first.config.data.languages() != other.config.data.languages():
-            raise UsageError(
-                f"{names} translate different languages: "
-                "give both the same data.*_lang and data.reverse"
-            )
-        same = data[first.name].tokenizer.serialized() == data[other.name].tokenizer.serialized()
-        if not same and spec.budget.target_tokens:
-            raise UsageError(
-                f"{names} have different tokenizers, so that equal target tokens are different "
-                "text: set budget.minutes, .steps or .flops, "
-                "or give both the same data.tokenizer.*"
-            )
-
-
-def match_sizes(
-    spec: ComparisonSpec, variants: Sequence[Variant], data: dict[str, PreparedData]
-) -> list[str]:
-    """Count parameters, and change widths to match the baseline if the comparison asks for it.
-
-    Returns the changes in words.
-    """
-
-    def counter(variant: Variant) -> Callable[[ModelConfig], int]:
-        tokenizer = data[variant.name].tokenizer
-        sizes = tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt")
-        return lambda model: count_parameters(model, *sizes)
-
-    for variant in variants:
-        variant.parameters = counter(variant)(variant.config.model)
-    if not spec.match_parameters:
-        return []
-    target = next(variant.parameters for variant in variants if variant.name == spec.baseline)
-    changes = []
-    for variant in variants:
-        if variant.name == spec.baseline:
-            continue
-        try:
-            widths = match_parameters(variant.config.model, target, counter(variant))
-        except UsageError as error:
-            raise UsageError(f"variant {variant.name}: {error}") from error
-        variant.overrides = [*variant.overrides, *widths]
-        config = compose(variant.name, variant.overrides)
-        variant.config = record_vocabulary(config, data[variant.name])
-        variant.parameters = counter(variant)(variant.config.model)
-        difference = variant.parameters / target - 1
-        changes.append(f"{variant.name}: {', '.join(widths)}, {difference:+.1%} parameters")
-    return changes
 
 
 def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
@@ -232,16 +118,30 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 def plan_trials(plan: Plan) -> None:
     """Plan the trials of every variant. Raises UsageError for settings that are not possible."""
     spec = plan.spec
+    target = next(each.parameters for each in plan.variants if each.name == spec.baseline)
     for variant in plan.variants:
         for settings in trial_settings(spec.tune, spec.trials, spec.trial_seed):
             overrides = [*variant.overrides, *settings, NO_TEST]
             config = compose(f"{variant.name}, {', '.join(settings)}", overrides)
             config = replace(config, data=variant.config.data)  # with the size of the vocabulary
+            if spec.match_parameters:
+                check_match(variant, settings, config, target)
             label = " ".join([variant.name, *settings])
             seed, data_hash = spec.trial_seed, variant.data_hash
             run = plan_run(variant.name, overrides, config, seed, data_hash, label)
             variant.trials.append(Trial(settings, run))
         check_distinct(variant.trials)
+
+
+def check_match(variant: Variant, settings: Sequence[str], config: Config, target: int) -> None:
+    """Raise UsageError if a trial's model does not have as many parameters as was matched."""
+    difference = variant.count(config.model) / target - 1
+    if abs(difference) > MAX_DIFFERENCE:
+        raise UsageError(
+            f"tune: with {', '.join(settings)}, {variant.name} has {difference:+.1%} parameters, "
+            "which undoes match_parameters=true: tune no setting that changes the size of the "
+            "model, or set match_parameters=false"
+        )
 
 
 def plan_runs(plan: Plan) -> None:

@@ -96,6 +96,11 @@ def test_random_trials_of_a_huge_grid_are_drawn_without_building_it() -> None:
         (["trials=5"], {}, "trials must be >= 0 and <= 4"),
         (["trials=2"], {"tune": {}}, "trials=2 needs tune"),
         (["trial_seed=1"], {}, "trial_seed=1 is a seed of the runs"),
+        (
+            ["match_parameters=true"],
+            {"tune": {"model.rnn.hidden": ["32", "64"]}},
+            r"model.rnn.hidden=32, rnn has -\d.* undoes match_parameters=true",
+        ),
     ],
 )
 def test_tuning_that_is_not_fair_or_not_possible_is_refused(
@@ -109,6 +114,14 @@ def test_tune_on_the_command_line_replaces_that_of_the_file(tmp_path: Path) -> N
     planned = plan(tmp_path, "tune={optim.lr: [1e-3,2e-3,4e-3]}", "trials=2", "trial_seed=9")
     (rnn, _) = planned.variants
     assert len(rnn.trials) == 2 and rnn.trials[0].run.config.seed == 9
+
+
+def test_settings_that_keep_the_size_are_tuned_with_matched_parameters(tmp_path: Path) -> None:
+    planned = plan(tmp_path, "match_parameters=true", "tune={model.rnn.hidden: [128,132]}")
+    wanted, _ = (variant.parameters for variant in planned.variants)  # of the baseline
+    for variant in planned.variants:
+        for trial in variant.trials:
+            assert variant.count(trial.run.config.model) == pytest.approx(wanted, rel=0.05)
 
 
 def test_expected_best_is_the_mean_of_random_draws() -> None:
