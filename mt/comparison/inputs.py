@@ -11,6 +11,7 @@ from pathlib import Path
 from mt.comparison.systems import HEADLINE, ComparisonInput, System, SystemRun, TestSet
 from mt.comparison.test_sets import (
     TestText,
+    read_constructions,
     read_gold_links,
     read_test_text,
     translate_test_text,
@@ -181,9 +182,8 @@ def _read_headline(systems: Sequence[System]) -> tuple[TestSet, list[str]]:
             f"{', '.join(untrained)}: not trained, and so tested on the first {count} of "
             f"{longest:,} pairs only; all systems are compared on these {count} pairs"
         )
-    first.folder.check(first.folder.test_file("links"))
-    links = read_gold_links(first.folder.test_file("links"))
-    return TestSet(HEADLINE, sources, references, hypotheses, links), notes
+    links, constructions = read_gold_links(first.folder), read_constructions(first.folder)
+    return TestSet(HEADLINE, sources, references, hypotheses, links, constructions), notes
 
 
 def _read_sides(folder: RunFolder) -> tuple[list[str], list[str]]:
@@ -220,7 +220,7 @@ def _read_extra(
                 _check_same_text(first, run.folder, same)
             hypotheses[system.name].append(translate_test_text(run.folder, run.config, text, say))
     assert text is not None
-    return TestSet(name, text.sources, text.references, hypotheses, text.links)
+    return TestSet(name, text.sources, text.references, hypotheses, text.links, text.constructions)
 
 
 def _check_same_text(one: RunFolder, other: RunFolder, same: bool) -> None:

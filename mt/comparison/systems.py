@@ -47,6 +47,7 @@ class TestSet:
     references: list[str]  # the first of each sentence
     hypotheses: dict[str, list[list[str]]]  # system -> run -> line
     links: list[Links] | None = None  # gold alignments of sources and references
+    constructions: list[list[str]] | None = None  # names of those in each sentence
     # All references: for each reference translation a list of lines. Empty: `references` alone.
     reference_sets: list[list[str]] = field(default_factory=list)
 

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -36,6 +35,7 @@ class TestText:
     sources: list[str]
     references: list[str]
     links: list[Links] | None  # gold alignments, if there are any
+    constructions: list[list[str]] | None  # names of those in each sentence, if there are any
 
     @property
     def hash(self) -> str:
@@ -71,9 +71,12 @@ def read_test_text(data: DataConfig, name: str) -> TestText:
     pairs = list(part.pairs())
     if not pairs:
         raise MTError(f"the test set {name} is empty: check its data.test.*")
-    lines = [annotation.links for annotation in part.annotations()] if part.annotations else []
+    annotations = list(part.annotations()) if part.annotations else []
+    lines = [annotation.links for annotation in annotations]
     links = parse_lines(lines, f"the gold links of the test set {name}") if any(lines) else None
-    return TestText(name, [source for source, _ in pairs], [target for _, target in pairs], links)
+    constructions = [annotation.constructions.split() for annotation in annotations]
+    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
+    return TestText(name, sources, references, links, constructions if any(constructions) else None)
 
 
 def translate_test_text(
@@ -118,6 +121,18 @@ def translate_test_text(
     return hypotheses
 
 
-def read_gold_links(path: Path) -> list[Links] | None:
+def read_gold_links(folder: RunFolder) -> list[Links] | None:
     """Read the gold links that mt-train left beside its test, or return None."""
+    path = folder.test_file("links")
+    folder.check(path)
     return parse_lines(list(read_lines(path)), str(path)) if path.is_file() else None
+
+
+def read_constructions(folder: RunFolder) -> list[list[str]] | None:
+    """Read the constructions of each sentence that mt-train left beside its test, or return None.
+
+    Raises MTError if the file is damaged.
+    """
+    path = folder.test_file("constructions")
+    folder.check(path)
+    return [line.split() for line in read_lines(path)] if path.is_file() else None

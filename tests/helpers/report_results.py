@@ -8,12 +8,13 @@ from itertools import combinations
 from helpers.report_attention import BUCKETS, attention_result, sentence_result
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import (
+    ConstructionResult,
     FrequencyBand,
     LengthGrouping,
-    LengthRetention,
     MeasureDifference,
     MeasureValue,
     Needed,
+    Retention,
     ScoreDifference,
     SentenceGroup,
     SystemScore,
@@ -150,12 +151,26 @@ def _test(name: str, systems: tuple[str, ...], seeds: int) -> TestResult:
         buckets=[*buckets, SentenceGroup("51+", 0, [], [])],
         pairs=[*pairs, *overall.differences],
         retention=_retention(short, long, systems[0], seeds),
+        constructions=[
+            _construction(name, count, systems, seeds)
+            for name, count in (("passive", 217), ("imperative", 24))
+        ],
     )
 
 
-def _retention(
-    short: SentenceGroup, long: SentenceGroup, baseline: str, seeds: int
-) -> LengthRetention:
+def _construction(
+    name: str, sentences: int, systems: tuple[str, ...], seeds: int
+) -> ConstructionResult:
+    """Return scores that are lower with the construction, and least so without it."""
+    group, others = (
+        _group(label, sentences, systems, seeds, drop, 1.0) for label, drop in ((name, 9), ("", 3))
+    )
+    retention = _retention(others, group, systems[0], seeds)
+    retention.pairs = [pair for pair in retention.pairs if pair.other == systems[0]]
+    return ConstructionResult(group, 3.5 * sentences, None if sentences < 30 else retention)
+
+
+def _retention(short: SentenceGroup, long: SentenceGroup, baseline: str, seeds: int) -> Retention:
     """Return shares of BLEU that differ in a pair of systems if they are 20 points apart."""
     scores = []
     for one, other in zip(short.scores, long.scores, strict=True):
@@ -169,7 +184,7 @@ def _retention(
         )
         for one, other in combinations([*variants, scores[0]], 2)
     ]
-    return LengthRetention(scores, pairs)
+    return Retention(scores, pairs)
 
 
 def _group(
@@ -287,6 +302,7 @@ def results_of_files() -> Results:
     of_files = results(seeds=1, tests=("test",))
     of_files.title = of_files.question = ""
     of_files.failed, of_files.words, of_files.attention = [], [], []
+    of_files.tests[0].constructions = []
     of_files.provenance = Provenance(
         ["mt-compare"], "", {}, None, Hardware("cpu", 2, "Linux"), "", []
     )

@@ -10,7 +10,7 @@ import numpy as np
 from mt.comparison.schema.scores import (
     Interval,
     LengthGrouping,
-    LengthRetention,
+    Retention,
     ScoreDifference,
     SentenceGroup,
     SystemScore,
@@ -57,15 +57,10 @@ def score_test(
     resamples = max(bootstrap, RESAMPLES_PER_PAIR * len(pairs))
 
     def group(label: str, sentences: np.ndarray) -> SentenceGroup:
-        result = SentenceGroup(label, len(sentences), [], [])
-        if len(sentences):
-            scores = resample_scores(runs, sentences, bootstrap)
-            result.scores = group_scores(scores, statistics, sentences)
-            for metric, systems in by_metric(scores).items():
-                result.differences += score_differences(systems, baseline, metric)
-        return result
+        return score_group(label, sentences, statistics, baseline, bootstrap)
 
     sentences = np.arange(len(test.references))
+    is_short = np.isin(sentences, length.short)
     scores = resample_scores(runs, sentences, resamples)
     differences = [
         difference
@@ -93,8 +88,23 @@ def score_test(
             for label, _, _, sentences in split_by_length(length.counts, length.edges)
         ],
         pairs=differences,
-        retention=length_retention(runs, length, pairs, resamples),
+        retention=retention(runs, ~is_short, is_short, pairs, resamples),
+        constructions=[],
     )
+
+
+def score_group(
+    label: str, sentences: np.ndarray, statistics: Statistics, baseline: str, bootstrap: int
+) -> SentenceGroup:
+    """Score every system on a group of sentences, and compare it with the baseline there."""
+    result = SentenceGroup(label, len(sentences), [], [])
+    if len(sentences):
+        runs = {key: RunStatistics.of(per_run) for key, per_run in statistics.items()}
+        scores = resample_scores(runs, sentences, bootstrap)
+        result.scores = group_scores(scores, statistics, sentences)
+        for metric, systems in by_metric(scores).items():
+            result.differences += score_differences(systems, baseline, metric)
+    return result
 
 
 def system_pairs(systems: Sequence[str], baseline: str) -> list[tuple[str, str]]:
@@ -127,22 +137,24 @@ def group_scores(
     return results
 
 
-def length_retention(
+def retention(
     runs: Mapping[tuple[str, str], RunStatistics],
-    length: Lengths,
+    weights: np.ndarray,
+    other_weights: np.ndarray,
     pairs: Sequence[tuple[str, str]],
     bootstrap: int,
-) -> LengthRetention | None:
-    """Compare how much of their BLEU on short sentences systems keep on long ones.
+) -> Retention | None:
+    """Compare how much of their BLEU on other sentences systems keep on some, such as long ones.
 
-    It is a percentage because in points the system with the lowest score would lose least. Each
+    Each sentence counts with its weight [N] for the one and its other weight [N] for the other. It
+    is a percentage because in points the system with the lowest score would lose least. Each
     resample is one of all sentences, from which both scores are computed. A system without BLEU on
-    the short sentences of some resample is left out. None if either group is empty.
+    the other sentences of some resample is left out. None if all weights of a side are 0.
     """
-    if not len(length.short) or not len(length.long):
+    if not weights.any() or not other_weights.any():
         return None
     ratios = {
-        system: retention_statistics(statistics, length)
+        system: retention_statistics(statistics, weights, other_weights)
         for (system, metric), statistics in runs.items()
         if metric == HEADLINE
     }
@@ -152,22 +164,24 @@ def length_retention(
         if np.isfinite(scores.observed).all() and np.isfinite(scores.scores).all()
     }
     known = [pair for pair in pairs if set(pair) <= set(systems)]
-    return LengthRetention(
+    return Retention(
         [system_score(scores, name, HEADLINE, np.inf) for name, scores in systems.items()],
         score_pairs(systems, known, HEADLINE),
     )
 
 
-def retention_statistics(statistics: RunStatistics, length: Lengths) -> RunStatistics:
-    """Return statistics whose score is that of long in per cent of that of short sentences."""
+def retention_statistics(
+    statistics: RunStatistics, weights: np.ndarray, other_weights: np.ndarray
+) -> RunStatistics:
+    """Return statistics whose score is that by `weights` in per cent of that by `other_weights`."""
     size = statistics.rows[0].shape[1]
-    is_short = np.isin(np.arange(len(length.counts)), length.short)[:, None]
 
     def ratio(totals: np.ndarray) -> np.ndarray:
-        short, long = statistics.score(totals[:, :size]), statistics.score(totals[:, size:])
-        return 100 * np.divide(long, short, out=np.full(len(totals), np.nan), where=short > 0)
+        score, other = statistics.score(totals[:, :size]), statistics.score(totals[:, size:])
+        return 100 * np.divide(score, other, out=np.full(len(totals), np.nan), where=other > 0)
 
-    rows = [np.concatenate([run * is_short, run * ~is_short], axis=1) for run in statistics.rows]
+    both = (weights[:, None], other_weights[:, None])
+    rows = [np.concatenate([run * each for each in both], axis=1) for run in statistics.rows]
     return RunStatistics(rows, ratio, statistics.higher_is_better)
 
 

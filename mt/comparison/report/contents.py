@@ -12,6 +12,7 @@ from mt.comparison.report.blocks import Block, Figure, FigureChoice, Section
 from mt.comparison.report.chart import Chart
 from mt.comparison.report.overview import overview
 from mt.comparison.report.sections.attention import attention
+from mt.comparison.report.sections.constructions import constructions
 from mt.comparison.report.sections.cost import cost
 from mt.comparison.report.sections.differences import differences
 from mt.comparison.report.sections.lengths import lengths
@@ -27,6 +28,7 @@ SECTIONS: list[Callable[[Results], Section]] = [
     scores,
     differences,
     lengths,
+    constructions,
     training,
     tuning,
     cost,

@@ -25,7 +25,8 @@ def csv_text(results: Results) -> str:
     writer.writeheader()
     systems = {system.name: system for system in results.systems}
     for test in results.tests:
-        for group in (test.overall, test.short, test.long, *test.buckets):
+        constructions = [construction.group for construction in test.constructions]
+        for group in (test.overall, test.short, test.long, *test.buckets, *constructions):
             for score in group.scores:
                 row = _row(test, group, score, systems[score.system])
                 writer.writerow({**row, "baseline": results.baseline})

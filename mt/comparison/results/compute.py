@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from mt.comparison.measures.constructions import construction_results
 from mt.comparison.measures.costs import (
     bleu_levels,
     is_still_improving,
@@ -104,7 +105,12 @@ def compute_results(
         )
         length = measure_lengths(test.sources, test.references, length_by, edges, threshold)
         statistics = sentence_statistics(test, chosen)
-        tests.append(score_test(test, statistics, length, baseline, bootstrap))
+        result = score_test(test, statistics, length, baseline, bootstrap)
+        if test.constructions:
+            result.constructions = construction_results(
+                test.constructions, statistics, length, baseline, bootstrap
+            )
+        tests.append(result)
         signatures = signatures or {
             name: statistics[baseline, name][0].score().signature for name in chosen
         }

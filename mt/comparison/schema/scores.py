@@ -89,11 +89,23 @@ class LengthGrouping:
 
 
 @dataclass
-class LengthRetention:
-    """BLEU on long sentences in per cent of BLEU on short ones, with differences of all pairs."""
+class Retention:
+    """BLEU on some sentences in per cent of BLEU on others, with differences of systems."""
 
     scores: list[SystemScore]
     pairs: list[ScoreDifference]
+
+
+@dataclass
+class ConstructionResult:
+    """Scores of the sentences with a construction, compared with others of similar length."""
+
+    group: SentenceGroup  # labelled by the construction
+    # Effective number of sentences without the construction, weighted to have the same lengths.
+    controls: float
+    # BLEU in per cent of that on the controls; differences from the baseline. None if there are too
+    # few sentences without the construction.
+    retention: Retention | None
 
 
 @dataclass
@@ -109,7 +121,9 @@ class TestResult:
     long: SentenceGroup
     buckets: list[SentenceGroup]
     pairs: list[ScoreDifference]  # of all systems, on all sentences
-    retention: LengthRetention | None  # None without short or without long sentences
+    # Of long against short sentences, all pairs of systems; None without either.
+    retention: Retention | None
+    constructions: list[ConstructionResult]  # none if the test set has no such labels
 
 
 @dataclass

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import re
 
 from helpers.report_attention import BUCKETS
 from helpers.report_results import SYSTEMS, results, results_of_files
+from mt.comparison.report.blocks import Details, Paragraph
 from mt.comparison.report.chart import Point
 from mt.comparison.report.markdown import markdown_report, printed_report
+from mt.comparison.report.queries import STILL_IMPROVING
 from mt.comparison.report.results_csv import csv_text
+from mt.comparison.report.sections.constructions import (
+    bleu_table,
+    constructions,
+    kept_differences_table,
+    kept_table,
+)
 from mt.comparison.report.sections.cost import (
     cost_table,
     front_table,
@@ -27,10 +36,11 @@ from mt.comparison.table import Cell, Table, markdown_table
 def test_csv_has_every_score_and_reads_back() -> None:
     comparison = results()
     rows = list(csv.DictReader(io.StringIO(csv_text(comparison))))
-    assert len(rows) == len(comparison.tests) * len(SYSTEMS) * 2 * (3 + len(BUCKETS))
+    assert len(rows) == len(comparison.tests) * len(SYSTEMS) * 2 * (5 + len(BUCKETS))
     for row in rows:
         test = next(test for test in comparison.tests if test.name == row["test"])
-        groups = (test.overall, test.short, test.long, *test.buckets)
+        constructions = [each.group for each in test.constructions]
+        groups = (test.overall, test.short, test.long, *test.buckets, *constructions)
         group = next(group for group in groups if group.label == row["group"])
         score = next(
             s for s in group.scores if (s.system, s.metric) == (row["system"], row["metric"])
@@ -70,6 +80,28 @@ def test_differences_name_the_sample_that_would_be_needed() -> None:
     table = differences_table(comparison, comparison.tests[0])
     assert len(table.rows) == 6 and table.rows[0][-1] == "14 seeds" and table.rows[2][-1] == ""
     assert table.rows[2][5] == "< 0.001"
+
+
+def test_constructions_are_ordered_by_the_share_kept_and_folded() -> None:
+    comparison = results()
+    test = comparison.tests[0]
+    easy = copy.deepcopy(test.constructions[0])
+    easy.group.label = "easy"
+    for score in easy.retention.scores if easy.retention else ():
+        score.mean += 5
+    test.constructions.insert(0, easy)
+    kept, bleu = kept_table(comparison, test), bleu_table(comparison, test)
+    assert [row[0] for row in kept.rows] == ["passive", "easy"]
+    assert [row[0] for row in bleu.rows] == ["passive", "easy", "imperative"]
+    assert kept.rows[0][1:3] == ["217", "760"] and bleu.small_rows == {2} != kept.small_rows
+    differences = kept_differences_table(comparison, test)
+    assert differences.header[3:] == ["bahdanau", "luong", f"transformer ({STILL_IMPROVING})"]
+    assert any(cell.strong for cell in differences.cells[0][3:])
+    blocks = constructions(comparison).without_empty_blocks().blocks
+    assert [type(block) for block in blocks] == [Paragraph] + 4 * [Details]
+    for each in comparison.tests:
+        each.constructions = []
+    assert not constructions(comparison).without_empty_blocks().blocks
 
 
 def test_columns_without_values_are_left_out() -> None:

@@ -232,3 +232,16 @@ def test_a_comparison_of_runs_describes_them(tmp_path: Path, configs: dict[str, 
     assert results.attention == [] and any(
         "slow has no model.safetensors" in note for note in results.notes
     )
+
+
+def test_constructions_of_a_run_are_those_that_its_test_stored(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
+    path = make_run(tmp_path / "a", configs["rnn"], REFERENCES)
+    assert read_runs([path]).tests[0].constructions is None  # its corpus has no labels
+    labels = ["present" if i % 2 else "" for i in range(len(SOURCES))]
+    (tmp_path / "a" / "test.constructions.txt").write_text("\n".join(labels) + "\n", "utf-8")
+    found = read_runs([path])
+    assert found.tests[0].constructions == [label.split() for label in labels]
+    (result,) = compute_results(found, bootstrap=100).tests[0].constructions
+    assert (result.group.label, result.group.sentences) == ("present", len(SOURCES) // 2)

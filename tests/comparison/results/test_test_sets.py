@@ -80,6 +80,9 @@ def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
         and text.links is not None
         and len(text.links) == 5
     )
+    assert text.constructions is not None and [set(names) for names in text.constructions] == [
+        pair.constructions for pair in generate("long", 5)
+    ]
     with pytest.raises(UsageError, match="made of overrides of data.test"):
         with_test_set(config, "long", ["data.val.split=long"])
     with pytest.raises(UsageError, match="did you mean data.test.split"):

@@ -63,7 +63,8 @@ def results() -> Results:
                     empty,
                     [empty],
                     [difference],
-                    scores.LengthRetention([score], [difference]),
+                    scores.Retention([score], [difference]),
+                    [scores.ConstructionResult(group, 31.5, None)],
                 )
             )
         ],
