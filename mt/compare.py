@@ -58,7 +58,7 @@ def run(request: Request) -> Results | None:
         runs = "1 run is" if number == 1 else f"{number} runs are"
         raise MTError(
             f"{runs} not in this comparison: {describe_failures(outcome)}; "
-            "the same command tries again"
+            "the same command tries again, except what diverged: delete its directory for that"
         )
     return results
 

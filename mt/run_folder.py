@@ -210,8 +210,8 @@ class RunFolder:
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the metric records in order; skip damaged lines, such as the last of a killed run.
 
-        Every record has a "kind" (train, val, plateau or decay) and a "step". Of validations that
-        stand twice, only the last one counts.
+        Every record has a "kind" (train, val, plateau, decay or diverged) and a "step". Of
+        validations that stand twice, only the last one counts.
         """
         lines = self.metrics.read_bytes().split(b"\n") if self.metrics.is_file() else []
         records = [record for record in map(_parse_record, lines) if record]

@@ -77,10 +77,12 @@ class ProgressReporter:
                 "because their gradients were not finite"
             )
         if self.skipped_in_a_row >= MAX_SKIPPED_STEPS:
-            raise MTError(
+            reason = (
                 f"the gradients of the last {self.skipped_in_a_row} steps were not finite: "
                 "lower optim.lr, raise optim.warmup, or set trainer.precision=fp32"
             )
+            self.log.record("diverged", self.state.step, reason=reason)
+            raise MTError(reason)
 
     def report_validation(
         self, scores: ValidationScores, verdict: str, monitored: dict[str, float]

@@ -49,7 +49,7 @@ class RunLog:
     def record(self, kind: str, step: int, **values: Any) -> None:
         """Append a record {"kind": ..., "step": ...} to the metrics.
 
-        Its kind is train, val, plateau or decay. Numbers are also written for TensorBoard.
+        Its kind is train, val, plateau, decay or diverged. TensorBoard gets its numbers, too.
         """
         if self._metrics is None or self._board is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from mt.cli import format_duration
@@ -68,12 +69,13 @@ def format_choices(plan: Plan) -> str:
 
 
 def format_state(runs: Sequence[PlannedRun]) -> str:
-    """Say how many runs are finished, begun and to train."""
-    finished = sum(run.finished() for run in runs)
-    begun = sum(run.begun() and not run.finished() for run in runs)
-    counts = {
-        "finished": finished,
-        "begun": begun,
-        "to train": len(runs) - finished - begun,
-    }
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    """Say how many runs are finished, diverged, begun and to train."""
+
+    def state(run: PlannedRun) -> str:
+        if run.ended():
+            return "finished" if run.finished() else "diverged"
+        return "begun" if run.begun() else "to train"
+
+    counts = Counter(map(state, runs))
+    order = ("finished", "diverged", "begun", "to train")
+    return ", ".join(f"{counts[name]} {name}" for name in order if counts[name])

@@ -55,12 +55,12 @@ class Plan:
 
     def missing(self) -> list[PlannedRun]:
         """Return the runs to train, in order."""
-        return [run for run in self.runs() if not run.finished()]
+        return [run for run in self.runs() if not run.ended()]
 
     def missing_trials(self) -> list[PlannedRun]:
         """Return the trials to train: the first of every variant, then the second, and so on."""
         trials = zip(*(variant.trials for variant in self.variants), strict=True)
-        return [each.run for row in trials for each in row if not each.run.finished()]
+        return [each.run for row in trials for each in row if not each.run.ended()]
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,14 @@ def plan_runs(plan: Plan) -> None:
 def plan_outcome(
     plan: Plan, failed: Sequence[FailedRun], failed_trials: Sequence[FailedRun] = ()
 ) -> PlanOutcome:
-    """Collect the finished runs and trials of a plan.
+    """Collect the finished runs and trials of a plan, and those that failed, now or before.
 
     A failed trial counts as a failed run if no trial of its variant is finished.
     """
     spec = plan.spec
+    failed = add_diverged(failed, plan.runs())
+    trials = [trial.run for variant in plan.variants for trial in variant.trials]
+    failed_trials = add_diverged(failed_trials, trials)
     finished = {
         variant.name: [str(run.folder) for run in variant.runs if run.finished()]
         for variant in plan.variants
@@ -190,3 +193,16 @@ def plan_outcome(
             if variant.trials
         ],
     )
+
+
+def add_diverged(failed: Sequence[FailedRun], runs: Sequence[PlannedRun]) -> list[FailedRun]:
+    """Add the runs that diverged when an earlier command trained them."""
+    known = {each.path for each in failed}
+    return [
+        *failed,
+        *(
+            FailedRun(run.variant, run.seed, str(run.folder), reason)
+            for run in runs
+            if str(run.folder) not in known and (reason := run.divergence())
+        ),
+    ]

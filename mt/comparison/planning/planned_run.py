@@ -56,6 +56,18 @@ class PlannedRun:
             and not differences(folder.read_config(), self.config)
         )
 
+    def divergence(self) -> str:
+        """Return why training has diverged; "" if it has not.
+
+        It would diverge again, so this is a result of the run, unlike a crash.
+        """
+        last = self.folder.read_metrics()[-1:]
+        return str(last[0].get("reason")) if last and last[0]["kind"] == "diverged" else ""
+
+    def ended(self) -> bool:
+        """Return whether there is nothing to train: the run is finished, or has diverged."""
+        return self.finished() or bool(self.divergence())
+
     def begun(self) -> bool:
         """Return whether there is a checkpoint to continue from."""
         return self.folder.checkpoint.exists()

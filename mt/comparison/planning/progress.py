@@ -41,7 +41,7 @@ class RunProgress:
             elif record["kind"] in ("plateau", "decay"):
                 name = "plateau" if record["kind"] == "plateau" else "final decay of the rate"
                 self.say(f"{name} at step {record['step']:,}")
-            elif time.monotonic() - self.last >= PROGRESS_SECONDS:
+            elif record["kind"] == "train" and time.monotonic() - self.last >= PROGRESS_SECONDS:
                 self.last = time.monotonic()
                 self.say(
                     f"step {record['step']:,}  loss {record['loss']:.3f}  "

@@ -55,15 +55,15 @@ def comparison(tiny_run, tmp_path: Path):
 
 
 def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
-    comparison, tmp_path: Path, capfd
+    comparison, tmp_path: Path, capfd, monkeypatch
 ) -> None:
     """Run mt-train itself: no check before training predicts that a run diverges."""
     variants = {"tr": ["model=transformer"], "bad": ["model=transformer", "optim.lr=1e30"]}
-    with pytest.raises(
-        MTError,
-        match=r"1 run is not in this comparison: bad, seed 1: "
-        r"the gradients of the last 2\d steps were not finite.*train.log",
-    ):
+    reason = (
+        r"1 run is not in this comparison: bad, seed 1: "
+        r"the gradients of the last 2\d steps were not finite.*train.log"
+    )
+    with pytest.raises(MTError, match=reason):
         run(parse_arguments(comparison(variants, budget={"steps": 40})))
     said = capfd.readouterr()
     assert (
@@ -75,6 +75,12 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     done, bad = (next((tmp_path / "runs" / "compare").glob(f"{name}-*")) for name in variants)
     assert "error: the gradients of the last" in (bad / "train.log").read_text("utf-8")
     before = (done / "cost.json").stat().st_mtime_ns
+    # What has diverged is named again, and not trained again.
+    with monkeypatch.context() as patched, pytest.raises(MTError, match=reason):
+        patched.setattr(jobs, "COMMAND", ["false"])
+        run(parse_arguments(comparison(variants, budget={"steps": 40})))
+    assert "2 runs, 0 of them to train" in (said := capfd.readouterr().err)
+    assert "| 1 diverged |" in said
     results = run(parse_arguments(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
     assert (
         done / "cost.json"

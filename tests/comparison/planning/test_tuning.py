@@ -14,7 +14,7 @@ from helpers.training_runs import write_tiny_run
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.planning.jobs import STOPPED
-from mt.comparison.planning.plan import Plan, make_plan
+from mt.comparison.planning.plan import Plan, make_plan, plan_outcome
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.planning.trial_settings import trial_settings
 from mt.comparison.planning.tuning import expected_best
@@ -177,6 +177,20 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     folder.write_tensors(folder.model, tensors, facts | {"best": None})
     with pytest.raises(MTError, match=f"{folder} has lost its best model.*: delete the folder"):
         run(parse_arguments(given))
+
+
+def test_a_trial_that_diverged_is_a_result_and_one_that_crashed_is_not(tmp_path: Path) -> None:
+    planned = plan(tmp_path)
+    diverged, crashed = planned.missing_trials()[:2]
+    for trial, kinds in ((diverged, ["train", "diverged"]), (crashed, ["diverged", "train"])):
+        records = [{"kind": kind, "step": 3, "reason": "not finite"} for kind in kinds]
+        trial.folder.append_to_log([])
+        trial.folder.metrics.write_text("\n".join(map(json.dumps, records)) + "\n", "utf-8")
+    assert planned.missing_trials()[0] == crashed and len(planned.missing_trials()) == 7
+    outcome = plan_outcome(planned, [], [])
+    failures = [trial.failure for trial in outcome.tuning[0].trials]
+    assert failures == ["not finite", *["not trained"] * 3]
+    assert [run.path for run in outcome.failed] == [str(diverged.folder)]
 
 
 def test_no_settings_are_chosen_while_a_trial_has_yet_to_continue(
