@@ -37,7 +37,8 @@ def groups(folders: Iterable[Path] = ()) -> dict[str, list[str]]:
     for folder in (config_dir(), *folders):
         for path in sorted(folder.rglob("*.yaml")):
             name = path.parent.relative_to(folder).as_posix()
-            if name not in (".", COMPARISONS) and path.stem not in options.get(name, []):
+            in_group = name != "." and name.split("/")[0] != COMPARISONS
+            if in_group and path.stem not in options.get(name, []):
                 options.setdefault(name, []).append(path.stem)
     return options
 

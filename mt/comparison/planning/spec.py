@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
@@ -14,13 +12,12 @@ from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.comparison.planning.budget import RunBudget, check_budget
+from mt.comparison.planning.spec_files import read_spec_file, to_list
 from mt.comparison.planning.trial_settings import check_tuning
 from mt.config.compose import parse_overrides
-from mt.config.hydra_files import read_settings
 from mt.config.overrides import keep_text
-from mt.config.presets import COMPARISONS, config_dir, find_option, own_folders
+from mt.config.presets import own_folders
 from mt.errors import UsageError
-from mt.files import expand_user
 
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
@@ -59,8 +56,7 @@ def load_spec(
 
     Returns the comparison, and what was dropped in words. Raises UsageError for any mistake.
     """
-    given = read_yaml(name, own_folders(extra))
-    given["overrides"] = to_list(given.get("overrides") or [], "overrides")
+    given = read_spec_file(name, own_folders(extra))
     notes = []
     if any(override.key_or_group == "data" for override in parse_overrides(extra)):
         notes = drop_data(given)  # of the file: before the changes are applied
@@ -88,43 +84,6 @@ def load_spec(
     return spec, notes
 
 
-def comparisons(folders: Iterable[Path] = ()) -> list[str]:
-    """Return the names of the comparisons that come with mt, or are in further folders."""
-    return sorted(
-        path.stem
-        for folder in (config_dir(), *folders)
-        for path in (folder / COMPARISONS).glob("*.yaml")
-    )
-
-
-def read_yaml(name: str, folders: Iterable[Path] = ()) -> dict[str, Any]:
-    """Read a YAML file without checks of its content."""
-    is_path = name.endswith((".yaml", ".yml"))
-    path = expand_user(name) if is_path else find_option(COMPARISONS, name, folders)
-    if not path or not path.is_file():
-        names = comparisons(folders)
-        if is_path:
-            hint = "there is no such file"
-        elif similar := difflib.get_close_matches(name, names, 1):
-            hint = f"did you mean {similar[0]}?"
-        else:
-            hint = f"there are {', '.join(names)}, or give the path of a YAML file of your own"
-        raise UsageError(f"no comparison {name}: {hint}")
-    content = read_settings(path)
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} is no comparison: it has no keys such as variants and budget")
-    if "seeds" in content:  # the type of all other keys is in the dataclass
-        content["seeds"] = to_integers(content["seeds"])
-    return {str(key): value for key, value in content.items()}
-
-
-def to_integers(value: Any) -> Any:
-    """Convert text, or each text of a list, to an integer if it is one."""
-    if isinstance(value, list):
-        return [to_integers(entry) for entry in value]
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+", value) else value
-
-
 def to_spec(given: dict[str, Any], origin: str) -> ComparisonSpec:
     """Check keys and types."""
     try:
@@ -146,17 +105,6 @@ def describe_error(error: Exception) -> str:
         "",
     )
     return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
-
-
-def to_list(value: Any, key: str) -> list[str]:
-    """Check a list of overrides; a single one needs no brackets."""
-    if isinstance(value, str):
-        return [keep_text(value)]
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise UsageError(
-            f"{key} must be a list of settings of mt-train, such as [model=rnn,optim.lr=1e-3]"
-        )
-    return [keep_text(each) for each in value]
 
 
 def drop_data(given: dict[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 from mt.compare import run
 from mt.comparison.planning.arguments import Request, parse_arguments
 from mt.comparison.planning.parameters import count_parameters
-from mt.comparison.planning.spec import comparisons, load_spec
+from mt.comparison.planning.spec import load_spec
+from mt.comparison.planning.spec_files import comparisons
 from mt.config.compose import groups, load_config
 from mt.errors import UsageError
 
