@@ -31,6 +31,12 @@ def check_values(config: Config) -> None:
             "name must have no spaces at its ends and only characters that can be seen, "
             f"got {config.name!r}"
         )
+    clean = config.data.clean
+    if clean.max_words and clean.min_words > clean.max_words:
+        raise UsageError(
+            f"data.clean.min_words must be <= data.clean.max_words, which is {clean.max_words}, "
+            f"got {clean.min_words}"
+        )
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")

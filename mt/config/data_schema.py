@@ -68,6 +68,9 @@ class CleanConfig:
     """
 
     unicode: str = setting("NFC", "Unicode normalisation form", choices=("NFC", "NFKC", "none"))
+    min_words: int = setting(
+        0, "drop pairs with a side shorter than N words (characters, in scripts without spaces)"
+    )
     max_words: int = setting(
         250,
         "drop pairs with a side longer than N words (characters, in scripts without spaces); "

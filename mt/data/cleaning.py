@@ -70,7 +70,7 @@ class Cleaner:
     dropped. A pair counts for the first step that drops it, so read = kept + all dropped.
     """
 
-    DROP_REASONS = ("empty", "too long", "ratio", "overlap", "duplicate")
+    DROP_REASONS = ("empty", "too short", "too long", "ratio", "overlap", "duplicate")
 
     def __init__(self, config: CleanConfig, held_out: Iterable[tuple[str, str]]) -> None:
         self.config = config
@@ -103,8 +103,12 @@ class Cleaner:
             return "empty"
         if config.max_chars and max(len(source), len(target)) > config.max_chars:
             return "too long"
-        if config.max_words and max(count_units(source), count_units(target)) > config.max_words:
-            return "too long"
+        if config.min_words or config.max_words:
+            fewest, most = sorted((count_units(source), count_units(target)))
+            if fewest < config.min_words:
+                return "too short"
+            if config.max_words and most > config.max_words:
+                return "too long"
         if config.max_ratio:
             shortest, longest = sorted((len(source.encode()), len(target.encode())))
             if longest > RATIO_MIN_BYTES and longest > config.max_ratio * shortest:
@@ -128,6 +132,7 @@ class Cleaner:
         characters = config.max_chars or "any number of"
         enabled = {
             "empty": True,
+            "too short": bool(config.min_words),
             "too long": bool(config.max_words or config.max_chars),
             "ratio": bool(config.max_ratio),
             "overlap": config.drop_overlap,
@@ -135,6 +140,7 @@ class Cleaner:
         }
         descriptions = {
             "empty": "with an empty side",
+            "too short": f"shorter than {config.min_words} words",
             "too long": f"longer than {words} words or {characters} characters",
             "ratio": f"with one side over {config.max_ratio:g} times as long as the other",
             "overlap": "whose source or target is in validation or test",

@@ -84,6 +84,7 @@ def test_every_setting_is_documented():
         ("trainer.test_beam=0", "trainer.test_beam must be >= 1 and <= 1,000, got 0"),
         ("optim.lr=nan", "optim.lr must be a finite number, got nan"),
         ("optim.betas=[0.9]", "optim.betas must be two numbers >= 0 and < 1, got [0.9]"),
+        ("data.clean.min_words=251", "min_words must be <= data.clean.max_words, which is 250"),
         (
             "model.transformer.heads=3",
             "model.dim must be divisible by model.transformer.heads=3, got 256",

@@ -108,6 +108,7 @@ def test_each_step_counts_what_it_drops() -> None:
         "kept": 2,
         "normalised": 2,
         "empty": 2,
+        "too short": 0,
         "too long": 3,
         "ratio": 0,
         "overlap": 2,
@@ -117,6 +118,13 @@ def test_each_step_counts_what_it_drops() -> None:
     assert cleaner.counts["duplicate"] == 2
     report = "\n".join(cleaner.report())
     assert "pairs read: 11; kept: 2 (18.2 %)" in report and "in validation or test: 2" in report
+
+
+def test_pairs_with_a_side_of_too_few_words_are_dropped() -> None:
+    pairs = [("one two", "eins zwei drei"), ("one two three", "eins"), ("\u4e00" * 3, "ein zwei")]
+    cleaner = Cleaner(CleanConfig(min_words=2), [])
+    assert list(cleaner(pairs)) == [pairs[0], pairs[2]] and cleaner.counts["too short"] == 1
+    assert any("shorter than 2 words: 1" in line for line in cleaner.report())
 
 
 def test_ratio_is_in_bytes_and_spares_short_pairs() -> None:
@@ -144,7 +152,7 @@ def test_steps_can_be_switched_off() -> None:
     pairs = [("e\u0301", "x " * 5000), ("e\u0301", "x " * 5000)]
     cleaner = Cleaner(config, pairs)
     assert [source for source, _ in cleaner(pairs)] == ["e\u0301", "e\u0301"]
-    assert sum("off" in line for line in cleaner.report()) == 4
+    assert sum("off" in line for line in cleaner.report()) == 5
 
 
 def test_text_is_blank_if_nothing_in_it_is_visible() -> None:
