@@ -92,7 +92,11 @@ def plan_run(
     }
     content = [settings, data_hash, *initial_weights(variant, config)]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-    base, name = Path(config.runs_dir) / FOLDER_NAME, f"{variant}-{seed}-{digest}"
+    base = Path(config.runs_dir) / FOLDER_NAME
+    # A variant of another name may have trained it already.
+    name = f"{variant}-{seed}-{digest}"
+    if not (base / name).exists():
+        name = min((path.name for path in base.glob(f"*-{seed}-{digest}")), default=name)
     own = [f"seed={seed}", f"name={quote_value(name)}", f"runs_dir={quote_value(str(base))}"]
     return PlannedRun(
         variant,

@@ -124,6 +124,21 @@ def test_folders_differ_by_initial_weights(tmp_path: Path) -> None:
     assert folders[0] == folders[2] != folders[1]
 
 
+def test_an_equal_run_of_a_variant_of_another_name_is_used(tmp_path: Path) -> None:
+    config = load_config([f"runs_dir={tmp_path}"])
+
+    def folder(name: str) -> Path:
+        return plan_run(name, [], config, 1, "text").folder.path
+
+    first = folder("search")
+    assert first.name.startswith("search-1-") and folder("bahdanau").name.startswith("bahdanau-1-")
+    first.mkdir(parents=True)
+    assert folder("bahdanau") == first
+    own = first.with_name(first.name.replace("search", "bahdanau"))
+    own.mkdir()
+    assert folder("bahdanau") == own
+
+
 def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
     config = load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])
     run = plan_run("a", [], config, 1, "text")

@@ -17,7 +17,7 @@ from mt.errors import UsageError
 
 
 @pytest.mark.parametrize("name", comparisons())
-def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> None:
+def test_bundled_comparisons_compose(name: str) -> None:
     text = (
         ["data=files", "data.tokenizer.vocab_size=4000", "data.train.src=a", "data.train.tgt=b"]
         if name == "real"
@@ -33,7 +33,9 @@ def test_bundled_comparisons_compose_with_models_of_similar_size(name: str) -> N
         for overrides in spec.tests.values():
             load_config([*spec.overrides, *own, *overrides])
     sizes.pop("learned", None)  # its table of positions is what the scheme is
-    assert len(spec.question) > 20 and max(sizes.values()) / min(sizes.values()) < 1.06
+    assert len(spec.question) > 20
+    if not name.startswith("findings/"):  # which change one thing at a time
+        assert max(sizes.values()) / min(sizes.values()) < 1.06
     assert "compare" not in groups()  # no group of mt-train
 
 
