@@ -45,6 +45,7 @@ def test_the_command_line_changes_the_file() -> None:
             "compare=positions",
             "seeds=2",
             "budget.minutes=1.5",
+            "budget.until=budget",
             "baseline=rope",
             "optim.lr=1e-2",
             "hydra/launcher=basic",
@@ -59,12 +60,12 @@ def test_the_command_line_changes_the_file() -> None:
         "target_tokens": 0,
         "flops": 0,
         "until": "budget",
-    }  # the file's is in tokens
+    }  # the file's is in steps
     assert load_spec("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
     # Where a run ends is kept apart from its limit.
-    budget = load_spec("positions", {"budget.until": "plateau"}, [])[0].budget
-    assert (budget.until, budget.target_tokens) == ("plateau", 1200000)
-    assert str(budget) == "until its plateau, at most 1,200,000 target tokens"
+    budget = load_spec("precision", {"budget.until": "plateau"}, [])[0].budget
+    assert (budget.until, budget.target_tokens) == ("plateau", 600000)
+    assert str(budget) == "until its plateau, at most 600,000 target tokens"
     assert "trainer.until=plateau" in budget.overrides()
     own = load_spec(
         "default",
@@ -77,7 +78,7 @@ def test_the_command_line_changes_the_file() -> None:
 def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
     spec, notes = load_spec("positions", {}, ["data=multi30k"])
     assert not any(override.startswith("data") for override in spec.overrides) and not spec.tests
-    assert "optim.lr=5e-3" in spec.overrides
+    assert "optim.lr=4e-3" in spec.overrides
     assert "data.train.subset=core" in notes[0] and "long" in notes[1]
     assert load_spec("positions", {}, ["data.train.demo=5"])[0].tests
 
