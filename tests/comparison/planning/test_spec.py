@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mt.comparison.planning.arguments import Request, parse_arguments
 from mt.comparison.planning.parameters import count_parameters
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.planning.spec_files import comparisons
-from mt.config.compose import groups, load_config
+from mt.config.compose import differences, groups, load_config
 from mt.errors import UsageError
 
 
@@ -34,9 +35,15 @@ def test_bundled_comparisons_compose(name: str) -> None:
             load_config([*spec.overrides, *own, *overrides])
     sizes.pop("learned", None)  # its table of positions is what the scheme is
     assert len(spec.question) > 20
-    if not name.startswith("findings/"):  # which change one thing at a time
+    if name != "ladder" and not name.startswith("findings/"):  # which change one thing at a time
         assert max(sizes.values()) / min(sizes.values()) < 1.06
     assert "compare" not in groups()  # no group of mt-train
+
+
+def test_neighbours_on_the_ladder_differ_in_one_setting() -> None:
+    spec, _ = load_spec("ladder", {}, [])
+    configs = [load_config([*spec.overrides, *own]) for own in spec.variants.values()]
+    assert [len(differences(one, next_one)) for one, next_one in pairwise(configs)] == [1] * 5
 
 
 def test_the_command_line_changes_the_file() -> None:
