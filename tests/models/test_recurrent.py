@@ -155,8 +155,8 @@ def test_coverage_loss_equals_the_formula(changes):
 def test_stepwise_rnn_equals_pytorch(kind):
     torch.manual_seed(0)
     kernel, x = RNN_CLASSES[kind](5, 4, batch_first=True), torch.randn(3, 6, 5, requires_grad=True)
-    start = (torch.randn(3, 4), torch.randn(3, 4))[: 1 if kind == "gru" else 2]
-    inputs = (x, *kernel.parameters())
+    start = tuple(torch.randn(3, 4, requires_grad=True) for _ in range(1 if kind == "gru" else 2))
+    inputs = (x, *start, *kernel.parameters())
     (expected, last), (found, state) = (way(kernel, x, start) for way in (run_rnn, run_stepwise))
     torch.testing.assert_close((found, state), (expected, last))
     for one, other in zip(

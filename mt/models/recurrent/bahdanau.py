@@ -21,6 +21,7 @@ from mt.models.recurrent.cells import (
     RecurrentState,
     init_input_weights,
     init_recurrent_weights,
+    run_gates,
 )
 from mt.models.recurrent.decoder import RecurrentDecoder, affine
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
@@ -110,21 +111,38 @@ class BahdanauDecoder(RecurrentDecoder):
         state = self.initial_rnn_state(memory.summary)
         attention_state = attention.initial_state(projected, words.shape[0])
         steps = position_range(0, words.shape[1], words.device)
-        states, outputs = [], []
-        # unbind, not indexing: its backward pass stacks T gradients, while indexing would allocate
-        # T tensors of full size.
-        for word_gates, step in zip(self.cell.word(words).unbind(1), steps.split(1), strict=True):
-            state, attended, attention_state = self.cell(
-                word_gates, state, projected, step, attention_state
-            )
-            states.append(state[0])
-            outputs.append(attended)
-        attended = concat_outputs(outputs)
+        word_gates = self.cell.word(words)
+        if self.attends:
+            states, attended = self._run(word_gates, state, projected, steps, attention_state)
+        else:  # nothing else enters the recurrence, so it runs over the whole target at once
+            layer = self.cell.state
+            states, _ = run_gates(self.cell_type, word_gates, state, layer.weight, layer.bias)
+            attended, _ = attention(states, projected, steps, attention_state)
         return DecoderOutput(
-            self.readout(torch.stack(states, 1), words, attended.context),
+            self.readout(states, words, attended.context),
             self.cross_weights(attended, need_weights),
             attention.losses(attended.loss_terms, affects_later_tokens=True),
         )
+
+    def _run(
+        self,
+        word_gates: Tensor,
+        state: RecurrentState,
+        memory: ProjectedMemory,
+        steps: Tensor,
+        attention_state: AttentionState,
+    ) -> tuple[Tensor, AttentionOutput]:
+        """Run T steps: word_gates [N, T, G * H], steps [T] -> states [N, T, H], the outputs."""
+        states, outputs = [], []
+        # unbind, not indexing: its backward pass stacks T gradients, while indexing would allocate
+        # T tensors of full size.
+        for gates, step in zip(word_gates.unbind(1), steps.split(1), strict=True):
+            state, attended, attention_state = self.cell(
+                gates, state, memory, step, attention_state
+            )
+            states.append(state[0])
+            outputs.append(attended)
+        return torch.stack(states, 1), concat_outputs(outputs)
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         attention = self.cell.attention

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mt.models.recurrent.gru import gru_states
+
 RecurrentState = tuple[Tensor, ...]  # the hidden state [N, H], and the cell state [N, H] of an LSTM
 
 GATE_COUNTS = {"gru": 3, "lstm": 4}
@@ -69,13 +71,27 @@ def run_stepwise(
     In bfloat16 on a CPU this takes half as long as PyTorch's kernel.
     """
     weight_ih, weight_hh, bias_ih, bias_hh = rnn.all_weights[0]
-    update = CELL_UPDATES["gru" if isinstance(rnn, nn.GRU) else "lstm"]
-    states = []
-    for input_gates in F.linear(x, weight_ih, bias_ih).unbind(1):
-        hidden_gates = F.linear(state[0], weight_hh, bias_hh)
-        state = update(input_gates.float(), hidden_gates.float(), state)
-        states.append(state[0])
-    return torch.stack(states, 1), state
+    cell = "gru" if isinstance(rnn, nn.GRU) else "lstm"
+    return run_gates(cell, F.linear(x, weight_ih, bias_ih), state, weight_hh, bias_hh)
+
+
+def run_gates(
+    cell: str, input_gates: Tensor, state: RecurrentState, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, RecurrentState]:
+    """Run a recurrence whose products with the input are known, input_gates [N, T, G * H].
+
+    weight [G * H, H] and bias [G * H] are those of the product with the state. Returns all hidden
+    states [N, T, H] and the last state.
+    """
+    if cell == "gru" and input_gates.device.type == "cpu":
+        states = gru_states(input_gates, state[0], weight, bias)
+        return states, (states[:, -1],)
+    update, hidden = CELL_UPDATES[cell], []
+    for gates in input_gates.unbind(1):
+        hidden_gates = F.linear(state[0], weight, bias)
+        state = update(gates.float(), hidden_gates.float(), state)
+        hidden.append(state[0])
+    return torch.stack(hidden, 1), state
 
 
 def init_rnn(rnn: nn.RNNBase) -> None:
