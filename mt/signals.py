@@ -21,6 +21,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REPEAT_SECONDS = 1.0
 RESEND_SECONDS = 0.05  # until a signal that could not be acted on is sent again
 INTERRUPTED = 128 + signal.SIGINT  # the exit code after Ctrl-C
+# Code in which an exception may get lost, become another one, or end the process by an abort:
+# imports, and the composition of settings.
+FRAGILE_FILES = ("<frozen importlib", "/omegaconf/", "/hydra/_internal/config_")
 
 Say = Callable[[str], None]
 
@@ -57,8 +60,8 @@ class StopSignals:
         """Handle a signal: raise StopSignal, or only note it. A second one ends the process."""
         now = time.monotonic()
         if not self.number:
-            if self.raises and is_importing(frame):
-                self._stop_import(number)
+            if self.raises and is_fragile(frame):
+                self._exit_or_resend(number)
                 return
             self.number, self._time = number, now
             if self.raises:
@@ -70,8 +73,8 @@ class StopSignals:
         elif now - self._time >= REPEAT_SECONDS:
             end_at_once(number)
 
-    def _stop_import(self, number: int) -> None:
-        """Exit, or send the signal again later: in an import, exceptions may get lost or abort."""
+    def _exit_or_resend(self, number: int) -> None:
+        """Exit, or send the signal again later, where an exception must not be raised."""
         if self.message and (self.starting or not is_imported("torch")):
             if os.environ.get("RANK", "0") == "0":  # once under torchrun
                 with contextlib.suppress(OSError):  # standard error is closed
@@ -192,10 +195,10 @@ def note_signals(say: Say) -> Iterator[StopSignals]:
             raise StopSignal(_signals.number)
 
 
-def is_importing(frame: FrameType | None) -> bool:
-    """Return whether an import is in progress where a frame is executed."""
+def is_fragile(frame: FrameType | None) -> bool:
+    """Return whether a frame is executed in code that exceptions must not interrupt."""
     while frame:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        if any(name in frame.f_code.co_filename for name in FRAGILE_FILES):
             return True
         frame = frame.f_back
     return False

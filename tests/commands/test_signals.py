@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra._internal.hydra import Hydra
+from omegaconf.base import Node
 
 import mt
 from mt.cli import run_command
@@ -171,6 +173,30 @@ def test_an_error_that_a_signal_has_caused_on_its_way_is_not_reported(capsys):
     with pytest.raises(SystemExit) as ended:
         run_command(command)
     assert (ended.value.code, capsys.readouterr().err) == (143, "interrupted\n")
+
+
+def test_a_signal_while_hydra_composes_the_settings_ends_in_one_line(monkeypatch, capsys):
+    """OmegaConf fails if it is interrupted in a `try` block, and Hydra prints its errors."""
+    keys, runs, interrupted = Node._key, Hydra.run, []
+
+    def begin(*arguments, **settings):
+        monkeypatch.setattr(Node, "_key", interrupt)
+        return runs(*arguments, **settings)
+
+    def interrupt(node):
+        if sys._getframe(1).f_code.co_name == "_set_item_impl" and not interrupted:
+            interrupted.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return keys(node)
+
+    monkeypatch.setattr(sys, "argv", ["mt-train", "data=demo"])
+    monkeypatch.setattr("mt.train.train", lambda config: time.sleep(10))
+    monkeypatch.setattr(Hydra, "run", begin)
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module("mt.train").main()
+    assert interrupted
+    message = "interrupted: the same command continues\n"
+    assert (ended.value.code, capsys.readouterr().err) == (143, message)
 
 
 def test_handlers_are_restored():
