@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from mt.errors import MTError
@@ -50,6 +50,19 @@ class Checksums:
         files = [path for path in sorted(self.folder.iterdir()) if path.is_file()]
         with self.update(*(path for path in files if path != self.path)):
             pass
+
+    def add_missing(self, paths: Iterable[Path]) -> None:
+        """Record the files that exist without a checksum.
+
+        Their process was killed before it could add their lines, or someone has deleted these. A
+        directory that cannot be written stays as it is.
+        """
+        recorded = self._read()
+        names = {path: path.relative_to(self.folder).as_posix() for path in paths}
+        missing = [path for path, name in names.items() if name not in recorded and path.is_file()]
+        if missing:
+            with contextlib.suppress(MTError, OSError), self.update(*missing):
+                pass
 
     def matches(self, path: Path) -> bool:
         """Return whether a file has its recorded checksum, or none is recorded.

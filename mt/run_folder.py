@@ -122,6 +122,13 @@ class RunFolder:
         """The checksums of the files that are written once, or replaced as a whole."""
         return Checksums(self.path)
 
+    def add_missing_checksums(self) -> None:
+        """Record the files of mt-train without a checksum, such as after a kill."""
+        tests, tokenizers = map(self.test_file, TEST_FILES), (TOKENIZER, *SIDE_TOKENIZERS.values())
+        names = (*tokenizers, *WORD_COUNTS.values(), TRAINING_TEXT)
+        single = (self.config, self.model, self.checkpoint, self.scores, self.cost)
+        self.checksums.add_missing([*single, *tests, *(self.path / name for name in names)])
+
     def check(self, path: Path) -> None:
         """Raise MTError if a file that the same mt-train command writes anew is damaged."""
         self.checksums.check(path, START_AGAIN)

@@ -81,6 +81,7 @@ def train(config: Config) -> Evaluation | None:
         had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
         resumed = trainer.resume()
         if group.is_main:
+            folder.add_missing_checksums()
             folder.write_config(config)
             save_vocabulary(folder, data, resumed)
             save_training_text(folder, data.text)

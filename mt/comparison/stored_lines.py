@@ -16,9 +16,11 @@ def read_stored(folder: RunFolder, path: Path) -> list[str] | None:
     if not (path.is_file() and folder.checksums.matches(path)):
         return None
     try:
-        return list(read_lines(path))
+        lines = list(read_lines(path))
     except MTError:
         return None
+    folder.checksums.add_missing([path])
+    return lines
 
 
 def store(folder: RunFolder, path: Path, lines: Iterable[str]) -> None:

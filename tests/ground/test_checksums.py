@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.checksums import Checksums
+from mt.checksums import CHECKSUMS, Checksums
 from mt.errors import MTError
 
 
@@ -42,6 +42,28 @@ def test_a_write_that_is_interrupted_leaves_no_checksum(tmp_path: Path) -> None:
     assert checksums.matches(path)
     other.write_text("damaged")
     assert not checksums.matches(other)
+
+
+def test_missing_checksums_are_added_and_the_others_stay(tmp_path: Path) -> None:
+    checksums, names = Checksums(tmp_path), ("recorded", "unrecorded", "absent")
+    recorded, unrecorded, absent = paths = [tmp_path / name for name in names]
+    with checksums.update(recorded):
+        recorded.write_text("old")
+    recorded.write_text("damaged")
+    unrecorded.write_text("new")
+    checksums.add_missing(paths)
+    assert not checksums.matches(recorded) and checksums.matches(unrecorded)
+    unrecorded.write_text("damaged")
+    assert not checksums.matches(unrecorded)
+    absent.write_text("mine")
+    assert checksums.matches(absent)
+
+
+def test_missing_checksums_of_a_directory_that_cannot_be_written_are_no_error(tmp_path) -> None:
+    (tmp_path / CHECKSUMS).mkdir()
+    (tmp_path / "a").write_text("content")
+    Checksums(tmp_path).add_missing([tmp_path / "a"])
+    assert (tmp_path / CHECKSUMS).is_dir()
 
 
 def test_what_another_process_records_meanwhile_is_kept(tmp_path: Path) -> None:

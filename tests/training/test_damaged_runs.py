@@ -61,7 +61,9 @@ def test_a_validation_that_is_repeated_stands_once(tiny_run, tmp_path: Path, mon
     assert len(read_records(folder, "val")) == 1
 
 
-def test_the_same_command_writes_damaged_files_anew(tiny_run, tmp_path: Path) -> None:
+def test_the_same_command_writes_damaged_files_and_missing_checksums_anew(
+    tiny_run, tmp_path: Path
+) -> None:
     overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=1"]
     run_training(overrides)
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
@@ -79,4 +81,7 @@ def test_the_same_command_writes_damaged_files_anew(tiny_run, tmp_path: Path) ->
         load_run(folder.path, torch.device("cpu"))
     assert run_training(overrides) is not None
     assert [path.read_bytes() for path in paths] == before
+    recorded = folder.checksums.path.read_text()
+    folder.checksums.path.unlink()  # as if the process had been killed before each of its lines
     assert run_training(overrides) is None
+    assert folder.checksums.path.read_text() == recorded

@@ -38,7 +38,8 @@ class PlannedRun:
     def finished(self) -> bool:
         """Return whether the run is trained, and tested as planned unless it has no test.
 
-        The folder's name guarantees that settings and text are the same.
+        The folder's name guarantees that settings and text are the same. Files of a finished run
+        that a kill has left without a checksum get one.
         """
         folder = self.folder
         tested = folder.is_test_intact() if self.config.trainer.test else folder.model.is_file()
@@ -50,11 +51,14 @@ class PlannedRun:
             cost = folder.read_cost()
         except MTError:
             return False
-        return (
+        is_finished = (
             cost is not None
             and cost.get("test_beam") == get_setting(self.config, TEST_BEAM)
             and not differences(folder.read_config(), self.config)
         )
+        if is_finished:
+            folder.add_missing_checksums()
+        return is_finished
 
     def divergence(self) -> str:
         """Return why training has diverged; "" if it has not.

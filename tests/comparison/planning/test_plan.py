@@ -159,6 +159,8 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
         ).finished()
     )
     run.folder.cost.write_text("[")
+    assert not run.folder.checksums.matches(run.folder.cost), "it was recorded above"
+    run.folder.checksums.path.unlink()
     assert not run.finished()
 
 
