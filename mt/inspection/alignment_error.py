@@ -9,14 +9,13 @@ from mt.cli import SentenceProgress
 from mt.data.links import Links
 from mt.errors import MTError
 from mt.evaluation.alignment import (
-    READINGS,
     AttentionAlignmentScores,
     HeadAlignmentScore,
     score_alignments,
 )
 from mt.inspection.alignments import argmax_links, threshold_links
 from mt.inspection.inspector import Inspector
-from mt.inspection.pair_attention import PairAttention
+from mt.inspection.pair_attention import PairAttention, defined_readings
 
 # Weight above which words are linked. A uniform weight is below it in all but short sentences.
 LINK_THRESHOLD = 0.25
@@ -52,7 +51,7 @@ def score_attention(
     pairs, golds = [pair for pair, _ in annotated], [gold for _, gold in annotated]
     assert pairs[0].cross is not None
     layers, heads = pairs[0].cross.shape[:2]
-    readings = READINGS if pairs[0].query_reads_input else READINGS[:1]
+    readings = defined_readings(pairs[0].query_reads_input)
     scores = []
     progress = SentenceProgress(sys.stderr, silent=False, unit="matrices of weights scored")
     for layer in range(layers):

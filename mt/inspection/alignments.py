@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +15,21 @@ from mt.data.alignment_words import count_words
 from mt.data.links import Link, Links
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.token_budget import TokenBudget
-from mt.inspection.pair_attention import PairAttention
-from mt.inspection.teacher_forcing import Text, map_pair_attention, require_cross_attention
+from mt.inspection.pair_attention import PairAttention, defined_readings
+from mt.inspection.teacher_forcing import (
+    Text,
+    attention_shapes,
+    map_pair_attention,
+    require_cross_attention,
+)
 from mt.models.seq2seq import Seq2Seq
+
+
+class LayerReading(NamedTuple):
+    """A layer of the cross-attention, and a reading of it; links use the mean over its heads."""
+
+    layer: int  # from 0 at the bottom
+    reading: str  # "output" or "input", see `mt.inspection.pair_attention`
 
 
 @dataclass(frozen=True)
@@ -50,19 +63,33 @@ def link_pairs(
     pairs: Sequence[tuple[Text, Text]],
     budget: TokenBudget,
     precision: str = "fp32",
-) -> list[PairLinks]:
+    readings: Sequence[LayerReading | None] = (None,),
+) -> list[list[PairLinks]]:
     """Link each target word to a source word by `PairAttention.word_weights`, averaged over models.
 
-    Arguments are as for `attention_weights`, but weights are held for one batch only. Raises
-    UsageError if a model has no attention to the source.
+    Returns the links of each pair, by all of `readings` from one pass of the models; None is the
+    default of `word_weights`. Other arguments are as for `attention_weights`, but weights are held
+    for one batch only. Raises UsageError if a model has no attention to the source, or does not
+    have one of the readings.
     """
 
-    def link(members: list[PairAttention]) -> PairLinks:
-        weights = np.mean([member.word_weights() for member in members], axis=0)
-        return PairLinks(argmax_links(weights), weights.shape[1], weights.shape[0])
+    def link(members: list[PairAttention]) -> list[PairLinks]:
+        links = []
+        for each in readings:
+            layer, reading = each or (None, None)
+            weights = np.mean([m.word_weights(layer, reading=reading) for m in members], axis=0)
+            links.append(PairLinks(argmax_links(weights), weights.shape[1], weights.shape[0]))
+        return links
 
     require_cross_attention(models)
     return map_pair_attention(models, tokenizer, pairs, budget, link, precision)
+
+
+def layer_readings(model: Seq2Seq) -> list[LayerReading]:
+    """Return every layer of the cross-attention in every reading that the decoder has."""
+    layers, _ = attention_shapes(model)["cross"]
+    readings = defined_readings(model.decoder.query_reads_input)
+    return [LayerReading(layer, reading) for layer in range(layers) for reading in readings]
 
 
 def join_links(parts: Sequence[PairLinks], source: str, target: str) -> Links | None:

@@ -12,7 +12,13 @@ from mt.decoding.arguments import SearchArguments, merge_options
 from mt.decoding.line_chunks import CHUNK_LINES
 from mt.decoding.outputs import Translation, select_rank
 from mt.decoding.translator import Translator
-from mt.inspection.alignments import PairLinks, join_links, link_pairs
+from mt.inspection.alignments import (
+    LayerReading,
+    PairLinks,
+    join_links,
+    layer_readings,
+    link_pairs,
+)
 from mt.inspection.pair_attention import PairAttention
 from mt.inspection.teacher_forcing import (
     Text,
@@ -168,11 +174,24 @@ class Inspector:
         Indices count the words of the normalised texts (see `mt.data.alignment_words`). Nothing is
         split or truncated. A blank text has no links.
         """
-        cleaned = self.translator.normalise_pairs(pairs)
-        return [
-            self._line_links([[links]], source, [target])[0]
-            for links, (source, target) in zip(self._link(cleaned), cleaned, strict=True)
-        ]
+        return [links for [links] in self._align(pairs, [None])]
+
+    def layer_readings(self) -> list[LayerReading]:
+        """Return every layer of the cross-attention in every reading that the decoder has.
+
+        Raises UsageError if there is no attention to the source.
+        """
+        require_cross_attention(self.translator.models)
+        return layer_readings(self.translator.models[0])
+
+    def align_layers(
+        self, pairs: Iterable[tuple[str, str]], readings: Sequence[LayerReading]
+    ) -> dict[LayerReading, list[Links]]:
+        """Return links as `align` does, by each of these readings, from one pass of the model."""
+        aligned = self._align(pairs, readings)
+        return {
+            reading: [links[number] for links in aligned] for number, reading in enumerate(readings)
+        }
 
     def report(self) -> list[str]:
         """Return a line for each kind of special treatment of lines, with its count."""
@@ -194,21 +213,33 @@ class Inspector:
                 model, translator.tokenizer, group, translator.budget, translator.precision, kinds
             )
 
-    def _link(self, pairs: Sequence[tuple[Text, Text]]) -> list[PairLinks]:
+    def _align(
+        self, pairs: Iterable[tuple[str, str]], readings: Sequence[LayerReading | None]
+    ) -> list[list[Links]]:
+        """Return the links of each pair by each reading."""
+        cleaned = self.translator.normalise_pairs(pairs)
+        return [
+            self._line_links([links], source, [target] * len(readings))
+            for links, (source, target) in zip(self._link(cleaned, readings), cleaned, strict=True)
+        ]
+
+    def _link(
+        self, pairs: Sequence[tuple[Text, Text]], readings: Sequence[LayerReading | None]
+    ) -> list[list[PairLinks]]:
         return link_pairs(
             self.translator.models,
             self.translator.tokenizer,
             pairs,
             self.translator.budget,
             self.translator.precision,
+            readings,
         )
 
     def _link_parts(self, translations: Sequence[Translation]) -> Iterator[PairLinks]:
         """Yield the links of every hypothesis of every part of every line, in order."""
         parts = [part for translation in translations for part in translation.parts]
-        yield from self._link(
-            [(part.pieces, hypothesis.tokens) for part in parts for hypothesis in part.hypotheses]
-        )
+        pairs = [(part.pieces, hyp.tokens) for part in parts for hyp in part.hypotheses]
+        yield from (links for [links] in self._link(pairs, [None]))
 
     def _line_links(
         self, parts: list[list[PairLinks]], source: str, texts: list[str]

@@ -26,6 +26,11 @@ from mt.inspection.attention_kinds import KINDS, alignment_layer
 from mt.inspection.piece_merging import merge_pieces
 
 
+def defined_readings(query_reads_input: bool) -> tuple[str, ...]:
+    """Return the readings that are defined for a decoder, see `Decoder.query_reads_input`."""
+    return READINGS if query_reads_input else READINGS[:1]
+
+
 @dataclass(frozen=True)
 class PairAttention:
     """The attention of one model in one pair.

@@ -12,10 +12,11 @@ from mt.comparison.schema.attention import (
     AttentionMetric,
     AttentionResult,
     HeadSummary,
+    LayerAlignment,
     LayerSummary,
 )
 from mt.comparison.schema.results import AttentionMap, DiffSegment, MapWeights, SentenceResult
-from mt.comparison.schema.scores import MeasureValue
+from mt.comparison.schema.scores import MeasureDifference, MeasureValue
 
 BUCKETS = (("1-10", 210), ("11-20", 320), ("21-30", 180), ("31-40", 61), ("41-50", 14))
 SOURCES = (
@@ -32,7 +33,10 @@ EVIL = "</script><script>alert(1)</script>"
 
 
 def attention_result(name: str, at: int) -> AttentionResult:
-    """Return no attention for the first system, and two layers for the fourth."""
+    """Return no attention for the first system, and two layers for the fourth.
+
+    The second has one reading of its layer.
+    """
     if not at:
         return AttentionResult(name, False, None, None, None)
     layers, heads = 2 if at == 3 else 1, 2
@@ -73,7 +77,10 @@ def attention_result(name: str, at: int) -> AttentionResult:
         by_length=[*by_length, AttentionByLength("51+", 0, {})],
     )
     aer = AlignmentMeasure(error, error, None)
-    return AttentionResult(name, True, aer, None, diagnostics, layers, max(1, layers - 1))
+    change = MeasureDifference(-9.5, (-11.0, -8.0), 0.01, "better", "")
+    read = MeasureValue(27.5, [27.5], (26.5, 28.5), 900, False, change) if at > 1 else None
+    by_layer = [LayerAlignment(layer, error, read) for layer in range(1, layers + 1)]
+    return AttentionResult(name, True, aer, None, diagnostics, layers, max(1, layers - 1), by_layer)
 
 
 def sentence_result(at: int, systems: tuple[str, ...]) -> SentenceResult:

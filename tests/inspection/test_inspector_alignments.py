@@ -47,7 +47,7 @@ def test_texts_are_cleaned_and_aligned_whatever_their_batch(translator: Translat
     found = mt.inspect(translator).align(pairs)
     cleaned = [*pairs[:-1], ("the cat", "a  dog sees")]
     expected = link_pairs(translator.models, translator.tokenizer, cleaned, token_budget())
-    assert found == [each.links for each in expected]
+    assert found == [each.links for [each] in expected]
     assert found == [mt.inspect(translator).align([pair])[0] for pair in pairs]
     for (source, target), each in zip(cleaned, found, strict=True):
         assert sorted(j for _, j in each.sure) == [j for j in range(count_words(target)) if source]

@@ -21,7 +21,10 @@ from mt.data.digests import file_digest
 from mt.data.links import Links, format_links, parse_lines
 from mt.decoding.load import load
 from mt.errors import MTError
+from mt.evaluation.alignment import READINGS
 from mt.evaluation.lengths import Lengths
+from mt.inspection.alignments import LayerReading
+from mt.inspection.attention_kinds import alignment_layer
 from mt.inspection.inspector import Inspector
 
 
@@ -29,8 +32,19 @@ from mt.inspection.inspector import Inspector
 class RunLinks:
     """The links from a run's attention."""
 
-    references: list[Links]  # between sources and references
-    outputs: list[Links]  # between sources and the run's own translations
+    references: dict[LayerReading, list[Links]]  # between sources and references
+    outputs: list[Links]  # between sources and the run's own translations, by `default_reading`
+
+    @property
+    def default(self) -> list[Links]:
+        """The links between sources and references by `default_reading`."""
+        return self.references[default_reading(list(self.references))]
+
+
+def default_reading(readings: Sequence[LayerReading]) -> LayerReading:
+    """Return the one of all readings that `Inspector.align` uses."""
+    layers = 1 + max(each.layer for each in readings)
+    return LayerReading(alignment_layer(layers), READINGS[0])
 
 
 def load_inspector(run: SystemRun) -> Inspector:
@@ -39,30 +53,52 @@ def load_inspector(run: SystemRun) -> Inspector:
     return Inspector(load(run.path, run.config.trainer.device, "fp32"))
 
 
-def align_run(system: System, index: int, test: TestSet, inspector: Inspector | None) -> RunLinks:
-    """Align the test set with one of a system's runs; `inspector` has its model if it is loaded."""
+def align_run(
+    system: System,
+    index: int,
+    test: TestSet,
+    readings: Sequence[LayerReading],
+    inspector: Inspector | None,
+) -> RunLinks:
+    """Align the test set with one of a system's runs, by all readings that it has.
+
+    `inspector` has the model of the run if it is loaded.
+    """
     run, outputs = system.runs[index], test.hypotheses[system.name][index]
+    default = default_reading(readings)
     return RunLinks(
-        stored_links(run, test, test.references, inspector),
-        stored_links(run, test, outputs, inspector),
+        stored_links(run, test, test.references, readings, default, inspector),
+        stored_links(run, test, outputs, [default], default, inspector)[default],
     )
 
 
 def stored_links(
-    run: SystemRun, test: TestSet, targets: Sequence[str], inspector: Inspector | None
-) -> list[Links]:
+    run: SystemRun,
+    test: TestSet,
+    targets: Sequence[str],
+    readings: Sequence[LayerReading],
+    default: LayerReading,
+    inspector: Inspector | None,
+) -> dict[LayerReading, list[Links]]:
     """Return links between the sources and these targets, from the run directory if they are there.
 
-    Otherwise they are computed and stored there.
+    Otherwise they are computed by one pass of the model, and stored there in a file for each
+    reading. The name of a file has the reading unless it is the default.
     """
     assert test.sources is not None
     text = "\n".join((*test.sources, *targets)).encode("utf-8", "surrogateescape")
     key = hashlib.blake2b(text + file_digest(run.folder.model).encode(), digest_size=6).hexdigest()
-    path = run.folder.extra_tests / f"{test.name}-{key}.alignments.txt"
-    if len(stored := read_stored(run.folder, path) or []) == len(test.sources):
-        return parse_lines(stored, str(path))
-    links = (inspector or load_inspector(run)).align(zip(test.sources, targets, strict=True))
-    store(run.folder, path, map(format_links, links))
+    paths = {}
+    for each in readings:
+        suffix = "" if each == default else f".layer{each.layer + 1}-{each.reading}"
+        paths[each] = run.folder.extra_tests / f"{test.name}-{key}{suffix}.alignments.txt"
+    stored = {each: read_stored(run.folder, path) or [] for each, path in paths.items()}
+    if all(len(lines) == len(test.sources) for lines in stored.values()):
+        return {each: parse_lines(stored[each], str(path)) for each, path in paths.items()}
+    pairs = zip(test.sources, targets, strict=True)
+    links = (inspector or load_inspector(run)).align_layers(pairs, readings)
+    for each, path in paths.items():
+        store(run.folder, path, map(format_links, links[each]))
     return links
 
 
@@ -82,8 +118,7 @@ def alignment_measures(
     golds = test.links
     has_gold = np.array([bool(gold.possible) for gold in golds])
     errors = {
-        system: [link_counts(run.references, golds) for run in runs]
-        for system, runs in links.items()
+        system: [link_counts(run.default, golds) for run in runs] for system, runs in links.items()
     }
     unlinked = {
         system: [unlinked_words(run.outputs, golds) for run in runs]

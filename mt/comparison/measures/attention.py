@@ -15,6 +15,7 @@ from mt.comparison.measures.alignments import (
     alignment_measures,
     load_inspector,
 )
+from mt.comparison.measures.layer_alignments import layer_alignments
 from mt.comparison.schema.attention import (
     AttentionByLength,
     AttentionDiagnostics,
@@ -76,10 +77,11 @@ def attention_results(
                 assert sentence.attention is not None
                 sentence.attention[system.name] = attention_map(inspector, sentence, system.name)
             if test.links:
-                loaded = {runs[0]: inspector}
+                loaded, readings = {runs[0]: inspector}, inspector.layer_readings()
                 links[system.name] = [
-                    align_run(system, index, test, loaded.get(index)) for index in runs
+                    align_run(system, index, test, readings, loaded.get(index)) for index in runs
                 ]
+                result.aer_by_layer = layer_alignments(links[system.name], test.links, bootstrap)
         results.append(result)
     measures = alignment_measures(links, test, length, baseline, bootstrap)
     for result in results:

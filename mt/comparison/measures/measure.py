@@ -58,7 +58,7 @@ def evaluate_measures(
     for name, measure in measures.items():
         resampled = {system: scores[name, system] for system in measure.ratios}
         results[name] = {
-            system: _measure_value(resampled[system], measure.ratios[system], measure.maximum)
+            system: measure_value(resampled[system], measure.ratios[system], measure.maximum)
             for system in resampled
         }
         defined = {key: each for key, each in resampled.items() if np.isfinite(each.scores).all()}
@@ -70,9 +70,8 @@ def evaluate_measures(
     return results
 
 
-def _measure_value(
-    scores: ResampledScores, ratios: Sequence[Ratio], maximum: float
-) -> MeasureValue:
+def measure_value(scores: ResampledScores, ratios: Sequence[Ratio], maximum: float) -> MeasureValue:
+    """Return the value of one system from its scores, without a difference."""
     known = bool(np.isfinite(scores.observed).all())
     in_all_resamples = np.isfinite(scores.scores).all()
     return MeasureValue(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mt.comparison.schema.scores import MeasureValue
 
@@ -17,6 +17,16 @@ class AlignmentMeasure:
     overall: MeasureValue | None = None
     short: MeasureValue | None = None
     long: MeasureValue | None = None
+
+
+@dataclass
+class LayerAlignment:
+    """Alignment error rate of the links from one layer, by reading, over all runs."""
+
+    layer: int  # from 1
+    output: MeasureValue  # at the step that predicts the word
+    # At the step that reads the word, with its difference from `output`; None if not defined.
+    input: MeasureValue | None
 
 
 @dataclass
@@ -101,3 +111,4 @@ class AttentionResult:
     diagnostics: AttentionDiagnostics | None
     layers: int | None = None  # of cross-attention
     aer_layer: int | None = None  # from 1; its mean over heads gives the links of `aer`
+    aer_by_layer: list[LayerAlignment] = field(default_factory=list)  # none without gold links

@@ -16,18 +16,20 @@ import mt.comparison.measures.attention as attention_module
 from helpers.comparing import REFERENCES, make_run
 from helpers.tiny_models import save_run
 from mt.comparison.inputs import read_variants
-from mt.comparison.measures.alignments import stored_links
+from mt.comparison.measures.alignments import align_run, stored_links
 from mt.comparison.measures.attention import attention_map, sample_rows
 from mt.comparison.results.compute import compute_results
 from mt.comparison.schema.attention import AttentionDiagnostics, AttentionResult
 from mt.comparison.schema.results import AttentionMap, Results, SentenceResult
 from mt.comparison.schema.typed_json import from_json
-from mt.comparison.systems import ComparisonInput
+from mt.comparison.systems import ComparisonInput, SystemRun
 from mt.data.embedded_corpus import generate
-from mt.data.links import parse_lines
+from mt.data.links import Links, parse_lines
 from mt.data.tokenizer import Tokenizer
+from mt.evaluation.alignment import AttentionAlignmentScores
 from mt.evaluation.lengths import measure_lengths
 from mt.inspection.alignment_error import score_attention
+from mt.inspection.alignments import LayerReading
 from mt.inspection.diagnostics.measure import diagnose
 from mt.inspection.diagnostics.tables import diagnostics_dict
 from mt.inspection.maps.page import sentence_record
@@ -91,21 +93,34 @@ def entry(compared: Compared, system: str) -> AttentionResult:
     return next(each for each in compared[1].attention if each.system == system)
 
 
+@pytest.fixture(scope="module")
+def evaluated(compared: Compared) -> dict[str, list[AttentionAlignmentScores]]:
+    """System -> the scores of mt-evaluate for each of its runs; without the one that has none."""
+    inputs, _ = compared
+    test = inputs.tests[0]
+    assert test.sources is not None and test.links is not None
+    pairs = list(zip(test.sources, test.references, strict=True))
+    return {
+        system.name: [
+            score_attention(
+                mt.inspect(mt.load(run.path, "cpu", "fp32")).attention(pairs), test.links
+            )
+            for run in system.runs
+        ]
+        for system in inputs.systems[:2]
+    }
+
+
 def test_alignment_errors_are_those_of_mt_evaluate(
-    compared: Compared,
+    compared: Compared, evaluated: dict[str, list[AttentionAlignmentScores]]
 ) -> None:
     inputs, _ = compared
     test = inputs.tests[0]
     assert test.sources is not None and test.links is not None
     pairs = list(zip(test.sources, test.references, strict=True))
-    for system in inputs.systems[:2]:
-        values = [
-            score_attention(
-                mt.inspect(mt.load(run.path, "cpu", "fp32")).attention(pairs), test.links
-            ).default.aer
-            for run in system.runs
-        ]
-        figure = entry(compared, system.name).aer.overall
+    for system, scores in evaluated.items():
+        values = [each.default.aer for each in scores]
+        figure = entry(compared, system).aer.overall
         assert figure.values == pytest.approx(values) and figure.value == pytest.approx(
             np.mean(values)
         )
@@ -120,6 +135,23 @@ def test_alignment_errors_are_those_of_mt_evaluate(
     assert entry(compared, "rnn").aer.overall.difference.text
     assert (entry(compared, "rnn").layers, entry(compared, "rnn").aer_layer) == (1, 1)
     assert entry(compared, "none") == AttentionResult("none", False, None, None, None)
+
+
+def test_errors_by_layer_and_reading_are_those_of_mt_evaluate(
+    compared: Compared, evaluated: dict[str, list[AttentionAlignmentScores]]
+) -> None:
+    result = entry(compared, "transformer")
+    assert [each.layer for each in result.aer_by_layer] == [1, 2]
+    for each in result.aer_by_layer:
+        for reading, value in (("output", each.output), ("input", each.input)):
+            scores = [run.get(each.layer - 1, None, reading) for run in evaluated["transformer"]]
+            assert value.values == pytest.approx([score.aer for score in scores])
+        assert each.input.difference.effect == pytest.approx(each.input.value - each.output.value)
+    assert len({value for each in result.aer_by_layer for value in each.output.values}) == 4
+    default = result.aer_by_layer[result.aer_layer - 1].output
+    assert (default.values, default.cases) == (result.aer.overall.values, result.aer.overall.cases)
+    [only] = entry(compared, "rnn").aer_by_layer  # attends before it reads
+    assert only.input is None and only.output.values == entry(compared, "rnn").aer.overall.values
 
 
 def test_unlinked_words_have_a_sure_link_and_none_from_attention(compared: Compared) -> None:
@@ -204,20 +236,53 @@ def test_links_are_stored_and_computed_again_for_another_model(
         and len(parse_lines(stored[0].read_text("utf-8").splitlines(), "x")) == COUNT
     )
     monkeypatch.setattr(alignments, "load_inspector", lambda _: pytest.fail("a model was loaded"))
-    before = stored_links(run, test, test.references, None)
+    default = LayerReading(0, "output")
+
+    def align(run: SystemRun) -> dict[LayerReading, list[Links]]:
+        return stored_links(run, test, test.references, [default], default, None)
+
+    before = align(run)
     for path in stored:
         path.unlink()
     with pytest.raises(pytest.fail.Exception):
-        stored_links(run, test, test.references, None)
+        align(run)
     monkeypatch.undo()
-    assert stored_links(run, test, test.references, None) == before
+    assert align(run) == before
     copy = dataclasses.replace(run, path=str(shutil.copytree(run.path, tmp_path / "copy")))
-    assert stored_links(copy, test, test.references, None) == before
+    assert align(copy) == before
     torch.manual_seed(99)
     other = build_model(run.config.model, tokenizer.vocab_size(), tokenizer.vocab_size())
     changed = RunFolder.at(tmp_path / "copy")
     changed.write_tensors(changed.model, model_tensors(other), {})
-    assert stored_links(copy, test, test.references, None) != before
+    assert align(copy) != before
+
+
+def test_a_second_report_reads_the_links_of_all_layers(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, test = compared[0].systems[0], compared[0].tests[0]
+    run = system.runs[1]
+    assert test.sources is not None
+    inspector = mt.inspect(mt.load(run.path, "cpu", "fp32"))
+    readings = inspector.layer_readings()
+    files = sorted((Path(run.path) / "tests").glob("test-*.alignments.txt"))
+    assert sorted(path.name.split(".", 1)[1] for path in files) == [
+        *["alignments.txt"] * 2,  # of references and of outputs, layer 1, reading "output"
+        "layer1-input.alignments.txt",
+        "layer2-input.alignments.txt",
+        "layer2-output.alignments.txt",
+    ]
+    monkeypatch.setattr(alignments, "load_inspector", lambda _: pytest.fail("a model was loaded"))
+    links = align_run(system, 1, test, readings, None)
+    assert list(links.references) == readings
+    assert links.default == inspector.align(zip(test.sources, test.references, strict=True))
+    file = next(path for path in files if path.name.endswith("layer2-input.alignments.txt"))
+    stored = file.read_bytes()
+    file.unlink()
+    with pytest.raises(pytest.fail.Exception):
+        align_run(system, 1, test, readings, None)
+    monkeypatch.undo()
+    assert align_run(system, 1, test, readings, None) == links and file.read_bytes() == stored
 
 
 def test_a_sample_is_even_and_has_short_and_long_sentences(monkeypatch: pytest.MonkeyPatch) -> None:

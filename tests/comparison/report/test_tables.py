@@ -6,6 +6,7 @@ import copy
 import csv
 import io
 import re
+from dataclasses import replace
 
 from helpers.report_attention import BUCKETS
 from helpers.report_results import SYSTEMS, results, results_of_files
@@ -14,6 +15,7 @@ from mt.comparison.report.chart import Point
 from mt.comparison.report.markdown import markdown_report, printed_report
 from mt.comparison.report.queries import STILL_IMPROVING
 from mt.comparison.report.results_csv import csv_text
+from mt.comparison.report.sections.attention import layer_alignment_table
 from mt.comparison.report.sections.constructions import (
     bleu_table,
     constructions,
@@ -102,6 +104,23 @@ def test_constructions_are_ordered_by_the_share_kept_and_folded() -> None:
     for each in comparison.tests:
         each.constructions = []
     assert not constructions(comparison).without_empty_blocks().blocks
+
+
+def test_alignment_errors_by_layer_are_shown_if_a_system_has_several() -> None:
+    comparison = results()
+    table = layer_alignment_table(comparison)
+    assert [row[1] for row in table.rows] == ["1 of 1", "1 of 1", "1 of 2", "2 of 2"]
+    first, last = (table.cells[number][2:] for number in (0, -1))
+    assert first == [Cell("39.0", "38.0 - 40.0"), *[Cell("")] * 3]
+    assert last[1:] == [Cell("27.5", "26.5 - 28.5"), Cell("-9.5", "-11.0 to -8.0"), Cell("better")]
+    title = "Alignment error rate by layer"
+    assert title in markdown_report(comparison)
+    for system in comparison.attention:
+        system.aer_by_layer = [
+            replace(layer, input=None) for layer in system.aer_by_layer if layer.layer == 1
+        ]
+    assert not layer_alignment_table(comparison).rows
+    assert title not in markdown_report(comparison)
 
 
 def test_columns_without_values_are_left_out() -> None:

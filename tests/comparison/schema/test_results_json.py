@@ -82,6 +82,7 @@ def results() -> Results:
                 attention.AttentionDiagnostics(
                     *(3, 2, 1, 20, "words", 1.5, None, 0, {"cross": kind}, [], [by_length])
                 ),
+                aer_by_layer=[attention.LayerAlignment(1, value, None)],
             )
         ],
         sentences=[

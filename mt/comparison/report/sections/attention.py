@@ -56,9 +56,11 @@ def attention(results: Results) -> Section:
     """Show how well attention aligns, what it is like, and maps of single sentences."""
     findings = attention_findings(results)
     maps = attention_maps(results)
+    readings = "Alignment error rate by layer, at the step that predicts a word or reads it"
     title = "Every layer: mean over sentences, and over short / long sentences"
     blocks: list[Block] = [
         alignment_table(results),
+        Details(readings, [layer_alignment_table(results)]),
         *(Figure(chart, chart_table(chart)) for chart in attention_charts(results)),
         Details(title, [layers_table(results)]),
         Details(f"Notable: {count_noun(len(findings), 'finding')}", [Bullets(findings)]),
@@ -73,11 +75,7 @@ def alignment_table(results: Results) -> Table:
     for system in results.attention:
         if system.aer is None:
             continue
-        difference = system.aer.overall.difference if system.aer.overall else None
-        cells: list[Cell | str] = [Cell(""), ""]
-        if difference:
-            interval = format_signed_interval(difference.interval, 1)
-            cells = [Cell(f"{difference.effect:+.1f}", interval), difference.verdict]
+        cells = _difference_cells(system.aer.overall)
         measures = (system.aer.overall, system.aer.short, system.aer.long)
         layer = f"{system.aer_layer} of {system.layers}" if system.aer_layer else ""
         rows.append([name_cell(system.system), layer, *map(_measure_cell, measures), *cells])
@@ -93,9 +91,38 @@ def alignment_table(results: Results) -> Table:
     note = (
         "Alignment error rate in per cent against gold links; 0 is best. Links are read from the "
         "mean over heads of one layer, the last but one, or the only one (Garg et al. 2019), at "
-        "the step that predicts the word. Other layers: mt-evaluate RUN."
+        "the step that predicts the word."
     )
     return Table(header, rows, text_columns=2, note=note).without_empty_columns()
+
+
+def layer_alignment_table(results: Results) -> Table:
+    """Return alignment error rates by layer and reading; empty if no system has several."""
+    header = ["system", "layer", "AER, predicting", "AER, reading", "difference", "verdict"]
+    note = (
+        "Alignment error rate in per cent on all sentences, by the mean over the heads of a layer, "
+        "at the step that predicts the word and at the step that reads it (Chen et al. 2020). "
+        "Decoders that attend before they read have only the first. Differences are paired by "
+        "run; better means that the step that reads the word aligns it better. p-values are "
+        "corrected over the layers of a system."
+    )
+    rows: list[list[Cell | str]] = []
+    for system in results.attention:
+        for each in system.aer_by_layer:
+            rows.append(
+                [
+                    name_cell(system.system),
+                    f"{each.layer} of {system.layers}",
+                    _measure_cell(each.output),
+                    _measure_cell(each.input),
+                    *_difference_cells(each.input),
+                ]
+            )
+    several = any(
+        layer.layer > 1 or layer.input for s in results.attention for layer in s.aer_by_layer
+    )
+    table = Table(header, rows if several else [], text_columns=2, note=note)
+    return table.without_empty_columns()
 
 
 def attention_charts(results: Results) -> list[LineChart]:
@@ -195,6 +222,15 @@ def _measure_cell(measure: MeasureValue | None) -> Cell:
         return Cell("")
     interval = format_interval(measure.interval) if measure.interval else ""
     return Cell(format_number(measure.value), interval)
+
+
+def _difference_cells(measure: MeasureValue | None) -> list[Cell]:
+    """Return the difference of a measure, with its interval, and the verdict."""
+    difference = measure.difference if measure else None
+    if difference is None:
+        return [Cell(""), Cell("")]
+    interval = format_signed_interval(difference.interval, 1)
+    return [Cell(f"{difference.effect:+.1f}", interval), Cell(difference.verdict)]
 
 
 def _layer_cell(metric: AttentionMetric | None, field: str, layer: int) -> Cell:
