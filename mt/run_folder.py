@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TOKENIZER = "tokenizer.model"  # of a joint vocabulary; else one for each side:
 SIDE_TOKENIZERS = {"src": "tokenizer.src.model", "tgt": "tokenizer.tgt.model"}
 # Names of the text files of the test after training, which have the same number of lines.
-TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions")
+TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders")
 START_AGAIN = "start the same mt-train command again, which writes it anew"
 TRAINING_TEXT = "training_text.json"  # see `mt.data.training_text`
 WORD_COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}

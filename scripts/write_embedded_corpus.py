@@ -4,8 +4,9 @@
     python scripts/write_embedded_corpus.py corpus --splits test,long --size 5000
 
 Each split becomes four files with one line for each sentence pair: SPLIT.en, SPLIT.de, SPLIT.links
-(word alignment in Pharaoh's format, `p` for possible links) and SPLIT.labels.tsv (number of source
-words, a tab, the constructions separated by spaces).
+(word alignment in Pharaoh's format, `p` for possible links) and SPLIT.labels.tsv. Its columns are
+the number of source words, the constructions, and words that decide others: `pronoun:2-7` if source
+word 2 decides the pronoun that is target word 7, both counted from 0.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from mt.cli import CommandParser, run_command
 from mt.data.alignment_words import count_words
+from mt.data.annotations import format_deciders
 from mt.data.embedded_corpus import SPLITS, SUBSETS, generate
 from mt.errors import MTError
 
@@ -90,8 +92,12 @@ def write(folder: Path, splits: list[str], size: int | None, seed: int, subset: 
                 for suffix in SUFFIXES
             ]
             for pair in pairs:
-                labels = f"{count_words(pair.source)}\t{' '.join(sorted(pair.constructions))}"
-                lines = (pair.source, pair.target, pair.pharaoh, labels)
+                labels = (
+                    str(count_words(pair.source)),
+                    " ".join(sorted(pair.constructions)),
+                    format_deciders(pair.deciders),
+                )
+                lines = (pair.source, pair.target, pair.pharaoh, "\t".join(labels))
                 for file, line in zip(files, lines, strict=True):
                     file.write(line + "\n")
 

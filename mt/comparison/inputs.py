@@ -11,8 +11,7 @@ from pathlib import Path
 from mt.comparison.systems import HEADLINE, ComparisonInput, System, SystemRun, TestSet
 from mt.comparison.test_sets import (
     TestText,
-    read_constructions,
-    read_gold_links,
+    read_annotations,
     read_test_text,
     translate_test_text,
     with_test_set,
@@ -140,7 +139,7 @@ def _read_tests(
         if folder in folders:
             raise UsageError(f"{run.path} is named twice: each run counts once")
         folders.add(folder)
-    headline, headline_notes = _read_headline(systems)
+    headline, headline_notes = _read_headline(systems, say)
     test_sets = [
         headline,
         *(_read_extra(systems, name, overrides, say) for name, overrides in tests.items()),
@@ -151,7 +150,9 @@ def _read_tests(
     return ComparisonInput(systems, test_sets, lang, notes)
 
 
-def _read_headline(systems: Sequence[System]) -> tuple[TestSet, list[str]]:
+def _read_headline(
+    systems: Sequence[System], say: Callable[[str], None]
+) -> tuple[TestSet, list[str]]:
     """Read the test that mt-train left in each run; return it with notes on it.
 
     The test of a model that is not trained has the first `PROBE_PAIRS` pairs only: all runs are
@@ -182,8 +183,8 @@ def _read_headline(systems: Sequence[System]) -> tuple[TestSet, list[str]]:
             f"{', '.join(untrained)}: not trained, and so tested on the first {count} of "
             f"{longest:,} pairs only; all systems are compared on these {count} pairs"
         )
-    links, constructions = read_gold_links(first.folder), read_constructions(first.folder)
-    return TestSet(HEADLINE, sources, references, hypotheses, links, constructions), notes
+    annotations = read_annotations(first, sources, references, say)
+    return TestSet(HEADLINE, sources, references, hypotheses, *annotations), notes
 
 
 def _read_sides(folder: RunFolder) -> tuple[list[str], list[str]]:

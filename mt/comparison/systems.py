@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mt.config.schema import Config
+from mt.data.annotations import Decider
 from mt.data.links import Links
 from mt.run_folder import RunFolder
 
@@ -48,6 +49,7 @@ class TestSet:
     hypotheses: dict[str, list[list[str]]]  # system -> run -> line
     links: list[Links] | None = None  # gold alignments of sources and references
     constructions: list[list[str]] | None = None  # names of those in each sentence
+    deciders: list[list[Decider]] | None = None  # words of each source that decide others
     # All references: for each reference translation a list of lines. Empty: `references` alone.
     reference_sets: list[list[str]] = field(default_factory=list)
 

@@ -7,15 +7,18 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from mt.comparison.stored_lines import read_stored, store
+from mt.comparison.systems import SystemRun
 from mt.config.compose import check_keys
 from mt.config.schema import Config, DataConfig
 from mt.config.yaml import to_config
+from mt.data.annotations import Decider, parse_deciders
 from mt.data.corpus import load_corpus
 from mt.data.digests import file_digest
 from mt.data.links import Links, parse_lines
@@ -121,18 +124,35 @@ def translate_test_text(
     return hypotheses
 
 
-def read_gold_links(folder: RunFolder) -> list[Links] | None:
-    """Read the gold links that mt-train left beside its test, or return None."""
-    path = folder.test_file("links")
-    folder.check(path)
-    return parse_lines(list(read_lines(path)), str(path)) if path.is_file() else None
+def read_annotations(
+    run: SystemRun, sources: Sequence[str], references: Sequence[str], say: Callable[[str], None]
+) -> tuple[list[Links] | None, list[list[str]] | None, list[list[Decider]] | None]:
+    """Read gold links, constructions and deciding words that mt-train left beside its test.
 
-
-def read_constructions(folder: RunFolder) -> list[list[str]] | None:
-    """Read the constructions of each sentence that mt-train left beside its test, or return None.
-
-    Raises MTError if the file is damaged.
+    None for what it has not left. Deciding words of the embedded corpus, which earlier versions did
+    not store, come from the corpus then, provided that it still has the same text.
     """
-    path = folder.test_file("constructions")
-    folder.check(path)
-    return [line.split() for line in read_lines(path)] if path.is_file() else None
+    lines: dict[str, list[str] | None] = {}
+    for name in ("links", "constructions", "deciders"):
+        path = run.folder.test_file(name)
+        run.folder.check(path)
+        lines[name] = list(read_lines(path)) if path.is_file() else None
+    links, constructions, deciders = lines.values()
+    if deciders is None and run.config is not None and run.config.data.test.demo:
+        say(f"finding the deciding words of the test set, which {run.folder} does not have")
+        deciders = _find_deciders(run.config.data, sources, references)
+    return (
+        None if links is None else parse_lines(links, str(run.folder.test_file("links"))),
+        None if constructions is None else [line.split() for line in constructions],
+        None if deciders is None else [parse_deciders(line) for line in deciders],
+    )
+
+
+def _find_deciders(
+    data: DataConfig, sources: Sequence[str], references: Sequence[str]
+) -> list[str] | None:
+    part = load_corpus(data).test
+    pairs = islice(part.pairs(), len(sources))
+    if part.annotations is None or list(pairs) != list(zip(sources, references, strict=True)):
+        return None
+    return [annotation.deciders for annotation in islice(part.annotations(), len(sources))]

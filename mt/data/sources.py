@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from mt.config.schema import DataConfig, SplitConfig
 from mt.data import readers, text_files
-from mt.data.annotations import Annotation
+from mt.data.annotations import Annotation, format_deciders
 from mt.data.digests import digest, file_digest
 from mt.errors import UsageError
 from mt.files import expand_user
@@ -182,7 +182,8 @@ def _open_demo(split: SplitConfig, part: str) -> tuple[PairStream, Fingerprint, 
         return embedded_corpus.generate(part, size, subset=subset)
 
     def annotate(pair: embedded_corpus.Pair) -> Annotation:
-        return Annotation(pair.pharaoh, " ".join(sorted(pair.constructions)))
+        constructions = " ".join(sorted(pair.constructions))
+        return Annotation(pair.pharaoh, constructions, format_deciders(pair.deciders))
 
     generate()  # raises at once if the split or subset does not exist
     return (

@@ -68,7 +68,7 @@ def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     annotations = list(part.annotations()) if part.annotations else []
     columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)]
-    links, constructions = columns or (None, None)
+    links, constructions, _ = columns or (None, None, None)
     return EvaluationSet(sources, [references], links, constructions)
 
 

@@ -53,7 +53,7 @@ def test_model(
     columns = {"sources": sources, "references": references, "hypotheses": hypotheses}
     constructions, alignment = None, None
     if annotations:
-        links, names = (list(column) for column in zip(*annotations, strict=True))
+        links, names, deciders = (list(column) for column in zip(*annotations, strict=True))
         if any(links):
             columns["links"] = links
             gold_links = parse_lines(links, folder.test_file("links").name)
@@ -64,6 +64,8 @@ def test_model(
         if any(names):
             columns["constructions"] = names
             constructions = [line.split() for line in names]
+        if any(deciders):
+            columns["deciders"] = deciders
     evaluation = evaluate_translations(
         sources,
         hypotheses,

@@ -11,7 +11,7 @@ from sacrebleu.metrics import BLEU
 
 from mt.config.compose import load_config
 from mt.config.schema import DataConfig, SplitConfig
-from mt.data.annotations import Annotation
+from mt.data.annotations import Annotation, parse_deciders
 from mt.data.corpus import load_corpus
 from mt.data.links import Links, parse_links
 from mt.data.prepare import prepare
@@ -39,6 +39,10 @@ def test_the_embedded_corpus_is_annotated() -> None:
         assert links.sure and max(i for i, _ in links.possible) < len(source.split())
         assert max(j for _, j in links.possible) < len(target.split())
         assert annotation.constructions
+        for decider in parse_deciders(annotation.deciders):
+            assert decider.source < len(source.split()) and decider.target in {
+                j for _, j in links.sure
+            }
 
 
 def test_limit_and_direction_hold_for_annotations_too() -> None:
@@ -55,6 +59,9 @@ def test_limit_and_direction_hold_for_annotations_too() -> None:
     assert [{(j, i) for i, j in links.possible} for links in expected] == [
         set(links.possible) for links in found
     ]
+    # Deciding words are known in one direction only.
+    assert any(annotation.deciders for annotation in straight.test.annotations())
+    assert not any(annotation.deciders for annotation in turned.test.annotations())
 
 
 def test_splits_and_subsets_of_the_embedded_corpus_are_chosen_in_the_configuration() -> None:
@@ -211,7 +218,7 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     out = capsys.readouterr().out
     assert "by construction" in out and "word alignment from attention: AER" in out
     run = tmp_path / "runs" / "x"
-    for name in ("links", "constructions"):
+    for name in ("links", "constructions", "deciders"):
         assert len((run / f"test.{name}.txt").read_text("utf-8").splitlines()) == 12
     found = json.loads((run / "test.json").read_text("utf-8"))
     assert found["alignment"]["default"]["sentences"] == 12

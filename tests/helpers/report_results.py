@@ -9,6 +9,7 @@ from helpers.report_attention import BUCKETS, attention_result, sentence_result
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import (
     ConstructionResult,
+    DecidedWords,
     FrequencyBand,
     LengthGrouping,
     MeasureDifference,
@@ -294,6 +295,11 @@ def _words(name: str, at: int) -> WordResult:
         untranslated=measure(1.0),
         numbers=measure(90.0),
         names=None,
+        decided=[
+            DecidedWords(kind, label, low, None, cases, measure(95.0 - 3 * low + at, cases))
+            for kind in ("noun", "pronoun")
+            for label, low, cases in (("1-3", 1, 300), ("4-7", 4, 60))
+        ],
     )
 
 

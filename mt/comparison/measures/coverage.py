@@ -56,7 +56,7 @@ def repeated_words(hypotheses: Sequence[str], references: Sequence[str], n: int 
         raise UsageError(f"n must be >= 2, got {n}: single words recur in any good sentence")
     ngrams, immediate = [], []
     for pair in zip(hypotheses, references, strict=True):
-        ours, theirs = map(_folded, pair)
+        ours, theirs = map(folded_words, pair)
         counts, licensed = _ngrams(ours, n), _ngrams(theirs, n)
         ngrams.append(
             (
@@ -77,11 +77,9 @@ def dropped_words(
     target side of the training text; with None, those of the references, and values then depend
     slightly on the test set.
 
-    Words are paired one to one: first those in common order (difflib, as in `diff_words`), then
-    equal words anywhere else in the sentence. A content word without partner is missing. If a
-    stretch of the reference is d words longer than the stretch of the hypothesis between the same
-    neighbours, up to d of its missing words are dropped: all of them if the hypothesis has nothing
-    there.
+    A content word without partner (`pair_words`) is missing. If a stretch of the reference is d
+    words longer than the stretch of the hypothesis between the same neighbours, up to d of its
+    missing words are dropped: all of them if the hypothesis has nothing there.
     """
     check_line_counts({"hypotheses": hypotheses, "references": references})
     function = frequent_words(
@@ -89,27 +87,42 @@ def dropped_words(
     )
     missing, dropped = [], []
     for pair in zip(hypotheses, references, strict=True):
-        ours, theirs = map(_folded, pair)
-        opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
-        moved = Counter(word for tag, a, b, _, _ in opcodes if tag != "equal" for word in ours[a:b])
+        ours, theirs = map(folded_words, pair)
+        has_partner, stretches = pair_words(ours, theirs)
         total = sum(word not in function for word in theirs)
         lost = gone = 0
-        surplus = {c: max(0, (d - c) - (b - a)) for tag, a, b, c, d in opcodes if tag != "equal"}
-        # Stretches that lack most are paired with words elsewhere first: these have probably moved
-        # from there.
-        for _, _, _, c, d in sorted(
-            (o for o in opcodes if o[0] != "equal"), key=lambda opcode: -surplus[opcode[3]]
-        ):
-            without = 0
-            for word in theirs[c:d]:
-                if moved[word]:
-                    moved[word] -= 1
-                else:
-                    without += word not in function
-            lost, gone = lost + without, gone + min(without, surplus[c])
+        for begin, end, surplus in stretches:
+            without = sum(
+                not has_partner[i] and theirs[i] not in function for i in range(begin, end)
+            )
+            lost, gone = lost + without, gone + min(without, surplus)
         missing.append((lost, total))
         dropped.append((gone, total))
     return Dropping(Ratio.of(missing), Ratio.of(dropped))
+
+
+def pair_words(
+    ours: Sequence[str], theirs: Sequence[str]
+) -> tuple[list[bool], list[tuple[int, int, int]]]:
+    """Pair the words of a hypothesis and a reference one to one.
+
+    First those in common order (difflib, as in `diff_words`), then equal words anywhere else in the
+    sentence. Returns for each word of the reference whether it has a partner; and begin, end and
+    surplus of the stretches of the reference that are not in common order: by how much each is
+    longer than the stretch of the hypothesis between the same neighbours.
+    """
+    opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    changed = [opcode[1:] for opcode in opcodes if opcode[0] != "equal"]
+    moved = Counter(word for a, b, _, _ in changed for word in ours[a:b])
+    stretches = [(c, d, max(0, (d - c) - (b - a))) for a, b, c, d in changed]
+    has_partner = [True] * len(theirs)
+    # Stretches that lack most are paired with words elsewhere first: these have probably moved
+    # from there.
+    for begin, end, _ in sorted(stretches, key=lambda stretch: -stretch[2]):
+        for i in range(begin, end):
+            has_partner[i] = moved[theirs[i]] > 0
+            moved[theirs[i]] -= has_partner[i]
+    return has_partner, stretches
 
 
 def unlinked_words(found: Sequence[Links], gold: Sequence[Links]) -> Ratio:
@@ -130,7 +143,8 @@ def unlinked_words(found: Sequence[Links], gold: Sequence[Links]) -> Ratio:
     return Ratio.of(rows)
 
 
-def _folded(text: str) -> list[str]:
+def folded_words(text: str) -> list[str]:
+    """Return the words of a text in lower case."""
     return [word.casefold() for word in split_words(text)]
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 from mt.comparison.measures.copying import names_kept, numbers_kept, untranslated_words
 from mt.comparison.measures.coverage import dropped_words, repeated_words
+from mt.comparison.measures.decided_words import decided_measures, decided_words
 from mt.comparison.measures.measure import Measure, evaluate_measures
 from mt.comparison.measures.word_accuracy import FrequencyBucket, word_accuracy
-from mt.comparison.schema.scores import FrequencyBand, WordResult
+from mt.comparison.schema.scores import DecidedWords, FrequencyBand, WordResult
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import ComparisonInput, System, TestSet
 from mt.data.word_counts import load_counts
@@ -34,6 +35,8 @@ def word_results(
             "so there are no measures of untranslated words, numbers and names"
         )
     measures = target_measures(test, counts) | source_measures(test, counts)
+    distances = decided_words(test)
+    measures |= decided_measures(test, distances)
     buckets: list[FrequencyBucket] = []
     if counts is not None:
         buckets, accuracies = accuracy_measures(test, counts["tgt"])
@@ -59,6 +62,13 @@ def word_results(
             missing=values["missing"][system],
             dropped=values["dropped"][system],
             **{name: values[name][system] if name in values else None for name in SOURCE_MEASURES},
+            decided=[
+                DecidedWords(
+                    *(group.kind, group.label, group.low, group.high, group.words),
+                    values[group.name][system],
+                )
+                for group in distances
+            ],
         )
 
     return [result(system) for system in test.hypotheses], notes

@@ -163,6 +163,18 @@ class FrequencyBand:
 
 
 @dataclass
+class DecidedWords:
+    """Words of the references that are decided by a source word at some distance."""
+
+    kind: str  # of the words, such as pronoun
+    label: str  # the distance in source words
+    low: int
+    high: int | None  # None: no upper end
+    words: int
+    recall: MeasureValue
+
+
+@dataclass
 class WordResult:
     """Word measures of one system; those that need sources are None without them."""
 
@@ -175,3 +187,4 @@ class WordResult:
     untranslated: MeasureValue | None
     numbers: MeasureValue | None
     names: MeasureValue | None
+    decided: list[DecidedWords]  # by kind and distance; none if the test set does not tell

@@ -21,6 +21,10 @@ SUBSETS = ("full", "core")
 LENGTHS = (3, 40)
 TEST_BUCKETS = ((3, 10), (11, 20), (21, 30), (31, 40))
 LONG_BUCKETS = ((41, 60), (61, 80), (81, 120))
+# Raise it if a change of the code changes the pairs (a test compares their digest).
+CODE_VERSION = 1
+# Fingerprint -> an earlier one of exactly the same pairs, whose caches and runs stay valid.
+SAME_PAIRS = {"046835348f70a6eb416fcb21d3aa1625": "239a213a3371f960d2808880e945bbc0"}
 
 
 def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iterator[Pair]:
@@ -51,9 +55,14 @@ def generate(split: str, size: int, seed: int = 0, subset: str = "full") -> Iter
 
 
 def fingerprint() -> str:
-    """Return a digest of rules, words and code, which identifies the corpus in the cache."""
-    files = sorted(path for path in FOLDER.rglob("*") if path.suffix in (".py", ".txt", ".rules"))
-    return blake2b(b"".join(path.read_bytes() for path in files), digest_size=16).hexdigest()
+    """Return a digest of rules, words and CODE_VERSION, which identifies the pairs.
+
+    Caches, and the runs of mt-compare, are found by it.
+    """
+    files = sorted(path for path in FOLDER.rglob("*") if path.suffix in (".txt", ".rules"))
+    content = b"".join(path.read_bytes() for path in files) + str(CODE_VERSION).encode()
+    digest = blake2b(content, digest_size=16).hexdigest()
+    return SAME_PAIRS.get(digest, digest)
 
 
 def _generate(split: str, size: int, seed: int, subset: str) -> Iterator[Pair]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mt.data.embedded_corpus.compiler import Features, Node
+from mt.data.embedded_corpus.deciders import Dependencies
 from mt.data.embedded_corpus.entries import Noun
 from mt.data.embedded_corpus.tables import join_words
 
 Concept = tuple[int, ...]  # of a token: see `spelling.py`
+
+
+class Mention(NamedTuple):
+    """A noun that `it` can refer to."""
+
+    noun: Noun
+    concept: int
 
 
 class Derivation:
@@ -27,23 +35,26 @@ class Derivation:
     def start(self, length: float) -> None:
         """Start a sentence of about `length` words."""
         self.left = length  # words that the sentence may still take
-        self.antecedent: Noun | None = None  # of `it` in the next clause
-        self.mentioned: list[Noun] = []  # possible antecedents of `it` in this sentence
+        self.antecedent: Mention | None = None  # of `it` in the next clause
+        self.mentioned: list[Mention] = []  # possible antecedents of `it` in this sentence
+        self.dependencies = Dependencies()
         self.tags: list[set[str]] = [set()]  # of each clause
         self.open = [self.tags[0]]  # tags of the clauses under construction, innermost last
         self._last_concept = 0
 
     def has_antecedent(self, features: Features) -> bool:
         """Return True if `it` can refer to the antecedent here."""
-        noun = self.antecedent
-        return noun is not None and noun.sort in features.get("sorts", (noun.sort,))
+        if self.antecedent is None:
+            return False
+        sort = self.antecedent.noun.sort
+        return sort in features.get("sorts", (sort,))
 
     def end_clause(self) -> None:
         """Choose the antecedent for the next clause.
 
         It is the noun mentioned last, if all mentioned nouns have the same German gender.
         """
-        genders = {noun.gender for noun in self.mentioned}
+        genders = {mention.noun.gender for mention in self.mentioned}
         self.antecedent = self.mentioned[-1] if len(genders) == 1 else None
 
     def tag(self, name: str) -> None:

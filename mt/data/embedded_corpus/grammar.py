@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from mt.data.annotations import Decider
 from mt.data.embedded_corpus.choices import Choices
 from mt.data.embedded_corpus.compiler import Compiler, Expansion, Features, Node
+from mt.data.embedded_corpus.deciders import locate_deciders
 from mt.data.embedded_corpus.derivation import Derivation
 from mt.data.embedded_corpus.function_words import FunctionWords
 from mt.data.embedded_corpus.lexicon import Lexicon
@@ -26,6 +28,7 @@ class Pair:
     links: tuple[tuple[int, int, bool], ...]  # source and target word between spaces; sure?
     constructions: frozenset[str]  # tags of the rules that built the pair
     clauses: tuple[frozenset[str], ...]  # the same by clause
+    deciders: tuple[Decider, ...]  # in the order of target words
 
     @property
     def pharaoh(self) -> str:
@@ -42,6 +45,7 @@ class Grammar:
 
     def __init__(self, rng: random.Random, lexicon: Lexicon) -> None:
         self.derivation = Derivation(rng.random)
+        self.lexicon = lexicon
         self.choices = Choices(lexicon)
         rules = [
             rule
@@ -70,4 +74,7 @@ class Grammar:
             link_words(source_concepts, target_concepts),
             constructions=frozenset().union(*derivation.tags),
             clauses=tuple(map(frozenset, derivation.tags)),
+            deciders=locate_deciders(
+                derivation.dependencies, self.lexicon, source_concepts, target_concepts
+            ),
         )

@@ -120,6 +120,19 @@ class Lexicon:
         return self._reading_counts[verb.en, verb.particle, verb.en_preposition] > 1
 
     @cached_property
+    def rivals(self) -> dict[Verb, list[Verb]]:
+        """Other readings of each verb's English verb with the same kind of complement."""
+        groups: dict[tuple[object, ...], list[Verb]] = {}
+        for verb in self.verbs:
+            key = (verb.en, verb.particle, verb.en_preposition, verb.frame)
+            groups.setdefault(key, []).append(verb)
+        return {
+            verb: [other for other in group if other is not verb]
+            for group in groups.values()
+            for verb in group
+        }
+
+    @cached_property
     def _reading_counts(self) -> Counter[tuple[object, ...]]:
         return Counter((verb.en, verb.particle, verb.en_preposition) for verb in self.verbs)
 

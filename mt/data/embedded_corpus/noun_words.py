@@ -7,7 +7,7 @@ from functools import cache
 from mt.data.embedded_corpus import inflection
 from mt.data.embedded_corpus.choices import Choices
 from mt.data.embedded_corpus.compiler import Expansion, Features, Node
-from mt.data.embedded_corpus.derivation import Derivation
+from mt.data.embedded_corpus.derivation import Derivation, Mention
 from mt.data.embedded_corpus.entries import Adjective, Determiner, Noun
 from mt.data.embedded_corpus.inflection import CASES, GENDERS
 
@@ -46,14 +46,16 @@ class NounWords:
         )
         plural = countable and self.derivation.random() < PLURAL_PROBABILITY
         gender = "p" if plural else noun.gender
-        if noun.sort != "person" and not plural:
-            self.derivation.mentioned.append(noun)
         if noun.rival:
             self.derivation.tag("ambiguous-noun")
         concept = self._new_concept()
+        self.derivation.dependencies.nouns[concept[0]] = noun
+        if noun.sort != "person" and not plural:
+            self.derivation.mentioned.append(Mention(noun, concept[0]))
         return {
             "en": [(noun.en[plural], concept)],
             "de": [(german_noun(noun, gender, features["case"]), concept)],
+            "head": concept[0],
             "entry": noun,
             "sort": noun.sort,
             "rival": noun.rival,
@@ -66,12 +68,18 @@ class NounWords:
 
     def it(self, features: Features) -> Node:
         """Refer to the antecedent."""
-        noun = self.derivation.antecedent
-        assert noun is not None
-        self.derivation.mentioned.append(noun)
-        concept = self._new_concept()
+        antecedent = self.derivation.antecedent
+        assert antecedent is not None
+        self.derivation.mentioned.append(antecedent)
+        noun, concept = antecedent.noun, self._new_concept()
+        self.derivation.dependencies.antecedents[concept[0]] = antecedent.concept
         german = inflection.IT[noun.gender][CASES.index(features["case"])]
-        return {"en": [("it", concept)], "de": [(german, concept)], "sort": noun.sort}
+        return {
+            "en": [("it", concept)],
+            "de": [(german, concept)],
+            "head": antecedent.concept,
+            "sort": noun.sort,
+        }
 
     def pronoun(self, features: Features) -> Node:
         """Draw a personal pronoun; `bar` is the subject, `her` is no if `her` is ambiguous."""
@@ -85,6 +93,7 @@ class NounWords:
         return {
             "en": [(english[0] if case == "nom" else english[1], concept)],
             "de": [(german[CASES.index(case)], concept)],
+            "head": concept[0],
             "agr": agreement,
             "word": english[0],
         }
@@ -99,6 +108,7 @@ class NounWords:
             "en": [(english, concept)],
             "de": [(german, concept)],
             "de gen": [(f"{german}s", concept)],
+            "head": concept[0],
         }
 
     def determiner(self, features: Features) -> Node:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from mt.data.embedded_corpus.choices import Choices, VerbQuery
 from mt.data.embedded_corpus.compiler import Expansion, Features, Node
+from mt.data.embedded_corpus.deciders import OBJECTS, SUBJECT
 from mt.data.embedded_corpus.derivation import Concept, Derivation
 from mt.data.embedded_corpus.entries import Complement, Verb
 from mt.data.embedded_corpus.spelling import Token
@@ -19,7 +20,11 @@ class VerbWords:
 
     def __init__(self, derivation: Derivation, choices: Choices) -> None:
         self.derivation, self.choices = derivation, choices
-        self.leaves: dict[str, Expansion] = {"verb": self.verb, "not": self.negation}
+        self.leaves: dict[str, Expansion] = {
+            "verb": self.verb,
+            "not": self.negation,
+            "objects": self.objects,
+        }
 
     def verb(self, features: Features) -> Node:
         """Draw a verb: the forms of a tense or, if `form` is given, infinitive and imperative."""
@@ -45,6 +50,12 @@ class VerbWords:
         def tokens(words: Iterable[tuple[str, str]]) -> list[Token]:
             return [(word, concepts[role]) for word, role in words]
 
+        head = concepts["v"][0]
+        if verb.frame != "weather":
+            derivation.dependencies.verbs[head] = verb
+            role = OBJECTS[0] if passive else SUBJECT
+            derivation.dependencies.add_argument(head, role, features.get("subject-head"))
+            derivation.dependencies.add_argument(head, OBJECTS[0], features.get("object-head"))
         if verb.prefix:
             derivation.tag("separable")
         if lexicon.is_ambiguous(verb):
@@ -52,6 +63,7 @@ class VerbWords:
         derivation.left -= 1 + bool(verb.particle) + bool(verb.en_preposition)
         first, second, *_ = [*verb.objects, NO_OBJECT, NO_OBJECT]
         node: Node = {
+            "head": head,
             "frame": verb.frame,
             "sorts1": first.sorts,
             "sorts2": second.sorts,
@@ -79,6 +91,12 @@ class VerbWords:
             derivation.left -= len(words["en first"]) + len(words["en rest"]) - 1
             node["aux"] = "yes" if forms.has_auxiliary else "no"
         return node | {name: tokens(group) for name, group in words.items()}
+
+    def objects(self, features: Features) -> Node:
+        """Record the heads of the objects of a verb."""
+        for role, head in zip(OBJECTS, (features["object1"], features["object2"]), strict=True):
+            self.derivation.dependencies.add_argument(features["verb"], role, head)
+        return {}
 
     def _prepositions(self, verb: Verb, verb_concept: Concept) -> Node:
         """Return the prepositions of the object.

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from helpers.report_attention import BUCKETS
 from helpers.report_results import SYSTEMS, results, results_of_files
-from mt.comparison.report.blocks import Details, Paragraph
+from mt.comparison.report.blocks import Details, Paragraph, Section
 from mt.comparison.report.chart import Point
 from mt.comparison.report.markdown import markdown_report, printed_report
-from mt.comparison.report.queries import STILL_IMPROVING
+from mt.comparison.report.queries import STILL_IMPROVING, column_titles
 from mt.comparison.report.results_csv import csv_text
 from mt.comparison.report.sections.attention import layer_alignment_table
 from mt.comparison.report.sections.constructions import (
@@ -28,6 +28,7 @@ from mt.comparison.report.sections.cost import (
     pareto_front,
     quality_charts,
 )
+from mt.comparison.report.sections.decided_words import decided_words
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
 from mt.comparison.report.sections.training import minutes_to_bleu_table
@@ -121,6 +122,24 @@ def test_alignment_errors_by_layer_are_shown_if_a_system_has_several() -> None:
         ]
     assert not layer_alignment_table(comparison).rows
     assert title not in markdown_report(comparison)
+
+
+def test_decided_words_are_in_a_row_for_each_kind_and_distance() -> None:
+    comparison = results()
+    (details,) = decided_words(comparison)
+    assert isinstance(details, Details)
+    _, shares, differences = details.blocks
+    assert isinstance(shares, Table) and isinstance(differences, Table)
+    assert [row[:3] for row in shares.rows] == [
+        [kind, label, words]
+        for kind in ("noun", "pronoun")
+        for label, words in (("1-3", "300"), ("4-7", "60"))
+    ]
+    assert shares.small_rows == {1, 3} and shares.cells[1][4] == Cell("84.0", "83.0 - 85.0")
+    assert differences.header[3:] == column_titles(comparison, SYSTEMS[1:])
+    for system in comparison.words:
+        system.decided = []
+    assert not Section("", "", decided_words(comparison)).without_empty_blocks().blocks
 
 
 def test_columns_without_values_are_left_out() -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from helpers.comparing import REFERENCES, SOURCES, damaged, make_run
+from helpers.comparing import PAIRS, REFERENCES, SOURCES, damaged, make_run
 from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.measures.source_sensitivity import SourceSensitivity
 from mt.comparison.results.compute import compute_results, curve_notes, system_results
 from mt.comparison.results.provenance import differing_settings
 from mt.comparison.schema.systems import FailedRun, Hardware
 from mt.config.compose import load_config
-from mt.config.schema import Config
+from mt.config.schema import Config, SplitConfig
+from mt.data.annotations import Decider
 from mt.data.word_counts import save_counts
 from mt.errors import MTError, UsageError
 from mt.run_folder import WORD_COUNTS
@@ -245,3 +246,20 @@ def test_constructions_of_a_run_are_those_that_its_test_stored(
     assert found.tests[0].constructions == [label.split() for label in labels]
     (result,) = compute_results(found, bootstrap=100).tests[0].constructions
     assert (result.group.label, result.group.sentences) == ("present", len(SOURCES) // 2)
+
+
+def test_deciding_words_that_a_run_does_not_have_come_from_the_corpus(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
+    test = SplitConfig(demo=len(SOURCES))
+    data = dataclasses.replace(configs["rnn"].data, train=SplitConfig(demo=9), test=test)
+    path = make_run(tmp_path / "a", dataclasses.replace(configs["rnn"], data=data), REFERENCES)
+    found = read_runs([path]).tests[0]
+    assert found.deciders == [list(pair.deciders) for pair in PAIRS]
+    (tmp_path / "a" / "test.deciders.txt").write_text("verb:0-1\n" * len(SOURCES), "utf-8")
+    found = read_runs([path]).tests[0]
+    assert found.deciders == [[Decider(0, 1, "verb")]] * len(SOURCES)
+    (tmp_path / "a" / "test.deciders.txt").unlink()
+    other = [f"Other {source}" for source in SOURCES]
+    (tmp_path / "a" / "test.sources.txt").write_text("\n".join(other) + "\n", "utf-8")
+    assert read_runs([path]).tests[0].deciders is None  # it was another corpus

@@ -17,15 +17,19 @@ import sacrebleu
 
 from helpers import ROOT
 from helpers.corpus_pairs import SIZES, pairs, short_pairs, split_words
-from mt.data.embedded_corpus import LONG_BUCKETS, SPLITS, TEST_BUCKETS, generate
+from mt.data import embedded_corpus
+from mt.data.annotations import format_deciders
+from mt.data.embedded_corpus import LONG_BUCKETS, SPLITS, TEST_BUCKETS, fingerprint, generate
 from mt.data.embedded_corpus.grammar import Grammar, Pair
 from mt.data.embedded_corpus.lexicon import Lexicon
 from mt.data.embedded_corpus.rules import parse_rules
 from mt.data.embedded_corpus.tables import FOLDER
 from mt.errors import UsageError
 
-# If the corpus is meant to change, replace this digest by the one in the failed assertion.
+# If the corpus is meant to change, replace both by the values in the failed assertion. If only code
+# has changed it, raise CODE_VERSION first, so that caches of the old pairs are not used.
 DIGEST = "e7f4a83e8d95cc14"
+FINGERPRINT = "239a213a3371f960d2808880e945bbc0"
 
 
 def length(pair: Pair) -> int:
@@ -40,7 +44,21 @@ def test_the_corpus_is_the_same_everywhere() -> None:
         f"{p.source}\t{p.target}\t{p.pharaoh}\t{' '.join(sorted(p.constructions))}\n"
         for p in generate("train", 1000)
     )
-    assert hashlib.sha256("".join(lines).encode()).hexdigest()[:16] == DIGEST
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+    assert (digest, fingerprint()) == (DIGEST, FINGERPRINT)
+
+
+def test_the_fingerprint_follows_words_rules_and_the_version_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_corpus, "FOLDER", tmp_path)
+    found = set()
+    for name, text in (("a.txt", "x"), ("a.txt", "y"), ("a.rules", "x"), ("a.py", "x")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        found.add(fingerprint())
+    assert len(found) == 3  # not of code, but of its version
+    monkeypatch.setattr(embedded_corpus, "CODE_VERSION", embedded_corpus.CODE_VERSION + 1)
+    assert fingerprint() not in found
 
 
 @pytest.mark.slow
@@ -299,8 +317,9 @@ def test_the_script_writes_files_of_text_links_and_constructions(
             assert sorted(
                 [(*link, True) for link in sure] + [(*link, False) for link in possible]
             ) == sorted(pair.links)
-            number, names = labels.split("\t")
+            number, names, deciders = labels.split("\t")
             assert int(number) == length(pair) and set(names.split()) == pair.constructions
+            assert deciders == format_deciders(pair.deciders)
     for wrong in (["--splits", "train,val", "--size", "5"], ["--splits", "dev"], ["--size", "-1"]):
         with pytest.raises(SystemExit):
             write(*wrong)

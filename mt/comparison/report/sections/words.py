@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from mt.comparison.report.blocks import Block, Details, Figure, Section
 from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.queries import column_titles, system_line
-from mt.comparison.report.text import format_interval, format_number, format_signed_interval
+from mt.comparison.report.sections.decided_words import decided_words
+from mt.comparison.report.sections.measure_cells import difference_cell, value_cell
+from mt.comparison.report.text import format_interval, format_number
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import FrequencyBand, MeasureValue, WordResult
 from mt.comparison.table import Cell, Table
@@ -29,7 +31,7 @@ def words(results: Results) -> Section:
     blocks: list[Block] = [Figure(chart, frequency_table(results))] if chart else []
     blocks.append(measures_table(results))
     title = f"Differences from {results.baseline}, in percentage points"
-    blocks.append(Details(title, [measure_differences_table(results)]))
+    blocks += [Details(title, [measure_differences_table(results)]), *decided_words(results)]
     return Section("words", "Words", blocks)
 
 
@@ -95,26 +97,13 @@ def frequency_table(results: Results) -> Table:
 
 def measures_table(results: Results) -> Table:
     """Return a row for each measure and a column for each system."""
-
-    def cell(measure: MeasureValue) -> Cell:
-        interval = format_interval(measure.interval) if measure.interval else ""
-        return Cell(format_number(measure.value), interval)
-
-    return _measures_table(results, results.words, cell)
+    return _measures_table(results, results.words, value_cell)
 
 
 def measure_differences_table(results: Results) -> Table:
     """Return each variant's difference from the baseline, in percentage points."""
-
-    def cell(measure: MeasureValue) -> Cell:
-        difference = measure.difference
-        if difference is None:
-            return Cell("")
-        interval = format_signed_interval(difference.interval, 1)
-        return Cell(f"{difference.effect:+.1f}", f"{interval}; {difference.verdict}")
-
     variants = [system for system in results.words if system.system != results.baseline]
-    return _measures_table(results, variants, cell)
+    return _measures_table(results, variants, difference_cell)
 
 
 def _measures_table(
