@@ -13,6 +13,7 @@ from mt.comparison.statistics.significance import SystemDifference, VariancePart
 from mt.evaluation.resampling import SEED
 
 ALPHA = 0.05  # two-sided
+EQUAL = "not distinguishable"
 POWER = 0.8
 MAX_SEEDS = 1000  # that are suggested
 SIMULATED_TESTS = 20_000
@@ -43,17 +44,25 @@ def judge(
     low, high = difference.interval
     p_text = describe_p(p, p_is_bound)
     numbers = f"{difference.effect:+.1f}, 95 % interval {low:+.1f} to {high:+.1f}, {p_text}"
-    if p < ALPHA and not low <= 0 <= high:
-        word = "better" if (difference.effect > 0) == difference.higher_is_better else "worse"
+    word = verdict_word(difference, p)
+    if word != EQUAL:
         return Verdict(word, p, None, "; ".join([f"{word} ({numbers})", *caveats]))
     # The correction multiplied p; a single test must meet alpha divided by as much.
     needed = needed_for_verdict(difference, ALPHA * min(1.0, difference.p / p) if p > 0 else ALPHA)
     clauses = [
-        f"not distinguishable with this budget ({numbers})",
+        f"{EQUAL} with this budget ({numbers})",
         describe_needed(needed),
         *caveats,
     ]
-    return Verdict("not distinguishable", p, needed, "; ".join(clauses))
+    return Verdict(EQUAL, p, needed, "; ".join(clauses))
+
+
+def verdict_word(difference: SystemDifference, p: float) -> str:
+    """Return the verdict in a word or two, given the corrected p."""
+    low, high = difference.interval
+    if p >= ALPHA or low <= 0 <= high:
+        return EQUAL
+    return "better" if (difference.effect > 0) == difference.higher_is_better else "worse"
 
 
 def describe_p(p: float, is_bound: bool = False) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from helpers.report_results import results, results_of_files
+from mt.comparison.report.blocks import Paragraph
 from mt.comparison.report.conclusions import conclusions, verdicts, warnings
 from mt.comparison.report.markdown import markdown_report
 from mt.comparison.report.page import report_page
 from mt.comparison.report.queries import IGNORES_SOURCE, STILL_IMPROVING
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
+from mt.comparison.report.sections.tuning import tuning
 from mt.comparison.schema.scores import SentenceGroup, SystemScore
 from mt.comparison.schema.tuning import TrialResult, TuningResult
 
@@ -97,6 +99,17 @@ def test_failed_trials_are_named() -> None:
         "1 trial failed, so that validation chose among fewer settings: "
         "`luong` (optim.lr=1, optim.clip=0): killed by SIGKILL."
     )
+
+
+def test_different_choices_are_said_to_be_partly_chance() -> None:
+    comparison = results(("none", "luong"))
+    for second in ("2", "1"):
+        comparison.tuning = [
+            TuningResult(name, [TrialResult([f"a={value}"], 20.0, 1.5, True, "", "")], [20.0])
+            for name, value in (("none", "1"), ("luong", second))
+        ]
+        (text,) = [b.text for b in tuning(comparison).blocks if isinstance(b, Paragraph)]
+        assert ("another trial_seed" in text) == (second == "2")
 
 
 def test_warnings_begin_with_the_most_serious() -> None:

@@ -10,6 +10,12 @@ from mt.comparison.report.text import count_noun, format_number
 from mt.comparison.schema.results import Results
 from mt.comparison.table import Cell, Table
 
+DIFFERENT_CHOICES = (
+    " Systems have different settings. This is partly chance, as validations vary with the seed, "
+    "and intervals and p-values do not cover it: repeat the comparison with another trial_seed, "
+    "and rely on the differences that both find."
+)
+
 
 def tuning(results: Results) -> Section:
     """Show what was tuned, what was chosen, and how the best score grows with the trials."""
@@ -23,6 +29,9 @@ def tuning(results: Results) -> Section:
         "expected best validation BLEU of a number of random trials (Dodge et al. 2019): a system "
         "whose curve still rises would gain from more trials."
     )
+    choices = {tuple(t.settings) for tuned in results.tuning for t in tuned.trials if t.chosen}
+    if len(choices) > 1:
+        text += DIFFERENT_CHOICES
     blocks: list[Block] = [
         Paragraph(text),
         choice_table(results),
