@@ -17,8 +17,8 @@ from mt.tensor_files import read_tensors
 
 # Values that depend on the time or the memory that a training took
 TIMES = {
-    "minutes", "training_minutes", "validation_minutes", "tokens_per_second", "peak_memory",
-    "test_seconds",
+    "minutes", "minutes_left", "training_minutes", "validation_minutes", "tokens_per_second",
+    "peak_memory", "test_seconds",
 }  # fmt: skip
 # Files whose content depends on the time, or of which each start writes one
 HISTORY = {"train.log", "environment.json", "config.yaml", ".lock"}

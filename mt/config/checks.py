@@ -68,6 +68,11 @@ def check_end_of_training(config: Config) -> None:
             f"optim.decay={optim.decay} needs optim.schedule=constant or inverse_sqrt: "
             "cosine is a decay itself"
         )
+    if trainer.patience and optim.decay != "none":
+        raise UsageError(
+            "trainer.patience would end training before the decay of the learning rate: use "
+            "trainer.until=plateau instead, or set optim.decay=none"
+        )
     if trainer.until != "plateau":
         return
     if optim.schedule == "cosine":

@@ -139,7 +139,7 @@ class TrainerConfig:
     patience: int = setting(
         0,
         "stop after N validations in a row without improvement, not counting those during warm-up; "
-        "0: no limit",
+        "0: no limit; needs optim.decay=none: with a decay, use trainer.until=plateau",
         resumable=True,
     )
     samples: int = setting(

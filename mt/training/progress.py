@@ -10,9 +10,9 @@ from torch import Tensor
 
 from mt.cli import format_duration
 from mt.errors import MTError
-from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.run_log import RunLog
+from mt.training.stopping import StoppingRule
 from mt.training.validation import ValidationScores
 
 MAX_SKIPPED_STEPS = 20  # in a row; more mean that training has diverged
@@ -21,8 +21,8 @@ MAX_SKIPPED_STEPS = 20  # in a row; more mean that training has diverged
 class ProgressReporter:
     """Accumulate the metrics of training steps and report them, and those of validations."""
 
-    def __init__(self, log: RunLog, budget: TrainingBudget, state: TrainingState) -> None:
-        self.log, self.budget, self.state = log, budget, state
+    def __init__(self, log: RunLog, stopping: StoppingRule, state: TrainingState) -> None:
+        self.log, self.stopping, self.state = log, stopping, state
         self.skipped_in_a_row = 0
         self.restart()
 
@@ -44,20 +44,19 @@ class ProgressReporter:
         if not metrics.steps:
             return
         self._count_skipped(metrics)
-        spent = self.budget.fraction_spent(state)
-        left = "done"
-        if spent < 1:
-            left = f"{format_duration(state.minutes * (1 - spent) / spent)} left"
+        left = self.stopping.time_left(state)
         self.log.say(
             f"step {state.step:,}  epoch {state.epochs:.2f}  loss {metrics.loss:.3f}  "
             f"ppl {metrics.perplexity:.2f}  lr {metrics.rate:.2e}  norm {metrics.norm:.2f}  "
-            f"{metrics.tokens_per_second:,.0f} tok/s  {format_duration(state.minutes)}, {left}"
+            f"{metrics.tokens_per_second:,.0f} tok/s  {format_duration(state.minutes)}, "
+            f"{left.describe()}"
         )
         self.log.record(
             "train",
             state.step,
             epoch=state.epochs,
             minutes=state.minutes,
+            **left._asdict(),
             loss=metrics.loss,
             nll=metrics.nll,
             lr=metrics.rate,
@@ -106,7 +105,7 @@ class ProgressReporter:
             training_minutes=state.training_minutes,
             target_tokens=state.target_tokens,
             flops=state.flops,
-            bleu=scores.bleu,
+            bleu=scores.comparable_bleu,
             loss=scores.loss,
             **monitored,
         )

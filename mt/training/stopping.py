@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from mt.cli import format_duration
 from mt.config.schema import Config
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
@@ -19,6 +20,20 @@ class CurvePoint(NamedTuple):
     step: int
     bleu: float
     loss: float | None
+
+
+class TimeLeft(NamedTuple):
+    """An estimate of the time to the end of training."""
+
+    minutes_left: float
+    may_end_earlier: bool  # at a plateau or without improvement
+
+    def describe(self) -> str:
+        """Return the estimate in words."""
+        if self.minutes_left <= 0:
+            return "done"
+        limit = "at most " if self.may_end_earlier else ""
+        return f"{limit}{format_duration(self.minutes_left)} left"
 
 
 class StoppingRule:
@@ -38,12 +53,12 @@ class StoppingRule:
         """Add a validation to the curve; return whether the plateau is seen with it.
 
         There is no plateau before twice the steps of the warm-up, nor once the decay has begun.
-        Validations without BLEU, for lack of time, do not count.
+        Validations that were cut short, for lack of time, do not count.
         """
-        if scores.bleu is None:
+        if scores.comparable_bleu is None:
             return False
         loss = None if math.isnan(scores.loss) else scores.loss
-        state.curve = [*state.curve, [state.step, scores.bleu, loss]]
+        state.curve = [*state.curve, [state.step, scores.comparable_bleu, loss]]
         if self.trainer.until != "plateau" or state.plateau_step:
             return False
         if self.decay_progress(state) is not None:
@@ -78,6 +93,18 @@ class StoppingRule:
         is_spent = self.budget.fraction_spent(state) >= 1
         return is_spent or self._is_plateau_over(state) or self._is_out_of_patience(state)
 
+    def time_left(self, state: TrainingState) -> TimeLeft:
+        """Estimate the time to the end of training, if it goes on as fast as until now."""
+        done = self.budget.fraction_spent(state)
+        may_end_earlier = self.trainer.patience > 0
+        if self.trainer.until == "plateau":
+            if state.plateau_step:
+                done = max(done, state.step / self._last_step(state))
+            else:
+                may_end_earlier |= self.decay_progress(state) is None
+        left = state.minutes * (1 - done) / done
+        return TimeLeft(max(0.0, left), may_end_earlier)
+
     def reason(self, state: TrainingState) -> str:
         """Return why training ends, for a message."""
         if self._is_plateau_over(state):
@@ -96,9 +123,12 @@ class StoppingRule:
     def _is_plateau_over(self, state: TrainingState) -> bool:
         if self.trainer.until != "plateau" or not state.plateau_step:
             return False
-        if self.optim.decay == "none":
-            return True
-        return state.step - state.plateau_step >= self.decay_steps(state)
+        return state.step >= self._last_step(state)
+
+    def _last_step(self, state: TrainingState) -> int:
+        """Return the last step after a plateau, which is that of the decay if there is one."""
+        decay = 0 if self.optim.decay == "none" else self.decay_steps(state)
+        return state.plateau_step + decay
 
     def _is_out_of_patience(self, state: TrainingState) -> bool:
         patience = self.trainer.patience

@@ -112,7 +112,7 @@ class Trainer:
         """
         state, config = self.state, self.config.trainer
         self.clock = TrainingClock(state.minutes)
-        self.reporter = ProgressReporter(self.log, self.budget, state)
+        self.reporter = ProgressReporter(self.log, self.stopping, state)
         self.log.start_metrics(state.step, state.validated)
         self.model.train()
         if config.compile:
@@ -234,7 +234,7 @@ class Trainer:
             if sees_plateau:
                 self.reporter.report_plateau(scores)
             if improved and self.group.is_main:
-                facts = {**asdict(state), "bleu": scores.bleu, "loss": scores.loss}
+                facts = {**asdict(state), "bleu": scores.comparable_bleu, "loss": scores.loss}
                 tensors = model_tensors(self.model)
                 self.folder.write_tensors(self.folder.model, tensors, facts)
         self._save()

@@ -41,6 +41,11 @@ class ValidationScores:
     samples: list[str]  # lines that show some translations
     remark: str = ""  # what the user should know about BLEU
 
+    @property
+    def comparable_bleu(self) -> float | None:
+        """BLEU of the same pairs as in other validations; None if the time was too short."""
+        return None if self.remark else self.bleu
+
     def summary(self) -> str:
         """Return the scores in one line."""
         bleu = "no BLEU" if self.bleu is None else f"BLEU {self.bleu:.2f}"

@@ -180,6 +180,45 @@ def test_no_plateau_is_seen_once_the_decay_has_begun() -> None:
     assert stopping.note_validation(state, ValidationScores(1.0, 20.0, 99, []))
 
 
+def test_a_validation_that_was_cut_short_does_not_decide() -> None:
+    """Its BLEU is that of other pairs: the plateau would be seen too early or too late."""
+    stopping, state = rule(settings(until="plateau", warmup=0)), TrainingState()
+    cut_short = [
+        ValidationScores(1.0, 99.0, 0, [], "out of time, of 4 pairs only"),
+        ValidationScores(1.0, None, 0, [], "out of time"),
+    ]
+    for state.step, bleu in ((100, 10.0), (200, 20.0), (300, 20.1)):
+        assert not stopping.note_validation(state, cut_short[state.step == 200])
+        assert not stopping.note_validation(state, ValidationScores(1.0, bleu, 99, []))
+    state.step = 400
+    assert not stopping.note_validation(state, cut_short[0])
+    assert stopping.note_validation(state, ValidationScores(1.0, 20.1, 99, []))
+    assert [point[1] for point in state.curve] == [10.0, 20.0, 20.1, 20.1]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "3:00 left"),
+        ({"patience": 5}, "at most 3:00 left"),
+        ({"until": "plateau"}, "at most 3:00 left"),
+        # The decay of the budget is from step 80 on: no plateau can be seen then.
+        ({"until": "plateau", "decay": "linear", "step": 80}, "1:00 left"),
+        ({"until": "plateau", "decay": "linear", "plateau_step": 36}, "0:15 left"),
+        ({"until": "plateau", "decay": "linear", "plateau_step": 39}, "0:27 left"),
+        ({"until": "plateau", "plateau_step": 40}, "done"),
+        ({"plateau_step": 40}, "3:00 left"),  # continued up to the limit
+    ],
+)
+def test_the_time_left_is_that_to_the_end_of_training(values: dict, expected: str) -> None:
+    """4 minutes at step 80, or 2 at step 40; the limit is 100 steps."""
+    step, plateau_step = values.pop("step", 40), values.pop("plateau_step", 0)
+    stopping = rule(settings(max_steps=100, decay_share=0.25, **values))
+    state = TrainingState(step=step, minutes=step / 20, plateau_step=plateau_step)
+    assert stopping.time_left(state).describe() == expected
+    assert (expected == "done") == stopping.is_over(state)
+
+
 def stop_at(monkeypatch, step: int) -> None:
     """Stop training after a step, as a signal does; 0: never."""
     original = Trainer._synchronise
@@ -239,6 +278,7 @@ def test_a_run_resumed_in_every_phase_equals_an_uninterrupted_one(
         ({"until": "plateau", "schedule": "cosine"}, "optim=wsd"),
         ({"decay": "linear", "schedule": "cosine"}, "needs optim.schedule=constant"),
         ({"until": "plateau", "val_every": 0}, "needs validations"),
+        ({"patience": 3, "decay": "1-sqrt"}, "patience would end .* use trainer.until=plateau"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(values, message):

@@ -62,7 +62,7 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
     folder = RunFolder.at(Path(str(config.runs_dir)) / str(config.name))
     label = f"[{job.job.num + 1}/{len(labels)}] {labels[job.job.num]}"
     folders = [each for each in job.overrides.hydra if each.startswith(SEARCH_PATH)]
-    progress = RunProgress(folder, config.trainer, label, sys.stderr)
+    progress = RunProgress(folder, label, sys.stderr)
     # In a session of its own: Ctrl-C in a terminal reaches only this process, which passes it on
     # once. Standard error is a pipe, so that the run ends if this process is killed.
     with subprocess.Popen(

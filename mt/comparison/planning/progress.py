@@ -8,8 +8,8 @@ import time
 from typing import Any, TextIO
 
 from mt.cli import format_duration
-from mt.config.schema import TrainerConfig
 from mt.run_folder import RunFolder
+from mt.training.stopping import TimeLeft
 
 PROGRESS_SECONDS = 20.0  # between progress lines of a run; validations are all printed
 
@@ -17,8 +17,8 @@ PROGRESS_SECONDS = 20.0  # between progress lines of a run; validations are all 
 class RunProgress:
     """Prints the validations of a run, and now and then its progress, after a label."""
 
-    def __init__(self, folder: RunFolder, trainer: TrainerConfig, label: str, out: TextIO) -> None:
-        self.folder, self.trainer, self.label, self.out = folder, trainer, label, out
+    def __init__(self, folder: RunFolder, label: str, out: TextIO) -> None:
+        self.folder, self.label, self.out = folder, label, out
         self.last = -PROGRESS_SECONDS
         self.lines = self._read_lines()  # of earlier starts: not printed
 
@@ -46,20 +46,8 @@ class RunProgress:
                 self.say(
                     f"step {record['step']:,}  loss {record['loss']:.3f}  "
                     f"{record['tokens_per_second']:,.0f} tok/s  "
-                    f"{format_duration(record['minutes'])}{self._time_left(record)}"
+                    f"{format_duration(record['minutes'])}{describe_time_left(record)}"
                 )
-
-    def _time_left(self, record: dict[str, Any]) -> str:
-        """Estimate the time to the nearest limit that training records count."""
-        limits = {
-            "step": self.trainer.max_steps,
-            "minutes": self.trainer.max_minutes,
-            "target_tokens": self.trainer.max_target_tokens,
-        }
-        spent = max((record[name] / limit for name, limit in limits.items() if limit), default=0.0)
-        if not 0 < spent < 1:
-            return ""
-        return f", {format_duration(record['minutes'] * (1 - spent) / spent)} left"
 
     def _read_lines(self) -> list[str]:
         """Return the complete lines of the file; none if there is no file yet."""
@@ -68,3 +56,11 @@ class RunProgress:
         except OSError:
             return []
         return text.split("\n")[:-1]
+
+
+def describe_time_left(record: dict[str, Any]) -> str:
+    """Return the time to the end of training in words; "" in records of earlier versions."""
+    if "minutes_left" not in record:
+        return ""
+    left = TimeLeft(record["minutes_left"], record["may_end_earlier"])
+    return f", {left.describe()}"

@@ -239,13 +239,13 @@ def record(kind: str, step: int, **values: float) -> str:
 
 def train(step: int, loss: float = 1.234) -> str:
     values = {"loss": loss, "tokens_per_second": 4012.3, "minutes": step / 600}
-    return record("train", step, **values, target_tokens=10 * step)
+    left = {"minutes_left": (2400 - step) / 600, "may_end_earlier": step < 1800}
+    return record("train", step, **values, **(left if step > 600 else {}))
 
 
 def test_progress_is_read_from_the_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder, out, clock = RunFolder.at(tmp_path), io.StringIO(), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    trainer = load_config(["trainer.max_steps=2400"]).trainer
 
     def lines() -> list[str]:
         progress.update()
@@ -255,18 +255,22 @@ def test_progress_is_read_from_the_metrics(monkeypatch: pytest.MonkeyPatch, tmp_
         return text.splitlines()
 
     folder.metrics.write_text(train(600) + train(900), encoding="utf-8")
-    progress = RunProgress(folder, trainer, "[1/2] a-1", out)
+    progress = RunProgress(folder, "[1/2] a-1", out)
     assert lines() == []  # of an earlier start
     # The run continues from step 600.
     validation = record("val", 1200, bleu=3.0, loss=2.5)
     text = train(600) + train(1200) + train(1300) + validation + '{"kind": "tr'
     folder.metrics.write_text(text, encoding="utf-8")
     assert lines() == [
-        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:00, 2:00 left",
+        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:00, at most 2:00 left",
         "[1/2] a-1  validation at step 1,200: BLEU 3.00, loss 2.500",
     ]
     clock[0] += 25
-    text = text.removesuffix('{"kind": "tr') + train(2400, float("nan"))
+    text = text.removesuffix('{"kind": "tr') + train(1800)
     folder.metrics.write_text(text, encoding="utf-8")
-    assert lines() == ["[1/2] a-1  step 2,400  loss nan  4,012 tok/s  4:00"]
+    assert lines() == ["[1/2] a-1  step 1,800  loss 1.234  4,012 tok/s  3:00, 1:00 left"]
+    clock[0] += 25
+    text += train(2400, float("nan"))
+    folder.metrics.write_text(text, encoding="utf-8")
+    assert lines() == ["[1/2] a-1  step 2,400  loss nan  4,012 tok/s  4:00, done"]
     assert lines() == []
