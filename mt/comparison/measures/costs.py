@@ -76,15 +76,19 @@ def read_curve(folder: RunFolder) -> list[ValidationPoint]:
     return curve
 
 
-def is_still_improving(folder: RunFolder, curve: Sequence[ValidationPoint]) -> bool:
+def recorded_step(folder: RunFolder, kind: str) -> int | None:
+    """Return the step of the last record of a kind, plateau or decay; None if there is none."""
+    steps = [record.get("step") for record in folder.read_metrics() if record.get("kind") == kind]
+    return next((step for step in reversed(steps) if isinstance(step, int)), None)
+
+
+def is_still_improving(curve: Sequence[ValidationPoint], plateau_step: int | None) -> bool:
     """Return whether training ended before its plateau; False if that is unknown.
 
     A run with trainer.until=plateau has recorded its plateau. Its curve alone would not show it,
     because the final decay improves the model once more.
     """
-    if any(record.get("kind") == "plateau" for record in folder.read_metrics()):
-        return False
-    return reached_plateau(curve) is False
+    return plateau_step is None and reached_plateau(curve) is False
 
 
 def bleu_levels(curves: Sequence[Sequence[ValidationPoint]]) -> list[int]:

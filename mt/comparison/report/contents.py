@@ -15,6 +15,7 @@ from mt.comparison.report.sections.attention import attention
 from mt.comparison.report.sections.constructions import constructions
 from mt.comparison.report.sections.cost import cost
 from mt.comparison.report.sections.differences import differences
+from mt.comparison.report.sections.learning import learning
 from mt.comparison.report.sections.lengths import lengths
 from mt.comparison.report.sections.reproduction import reproduction
 from mt.comparison.report.sections.scores import scores
@@ -29,6 +30,7 @@ SECTIONS: list[Callable[[Results], Section]] = [
     differences,
     lengths,
     constructions,
+    learning,
     training,
     tuning,
     cost,

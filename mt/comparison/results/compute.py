@@ -13,6 +13,7 @@ from mt.comparison.measures.costs import (
     minutes_to_bleu,
     read_cost,
     read_curve,
+    recorded_step,
 )
 from mt.comparison.measures.scores import score_test, sentence_statistics
 from mt.comparison.measures.source_sensitivity import SourceSensitivity, source_sensitivity
@@ -193,14 +194,17 @@ def system_results(
         runs = []
         for run in system.runs:
             curve = curves.get(run.path, [])
+            plateau_step = recorded_step(run.folder, "plateau")
             runs.append(
                 RunResult(
                     path=run.path,
                     seed=run.seed,
-                    still_improving=is_still_improving(run.folder, curve),
+                    still_improving=is_still_improving(curve, plateau_step),
                     cost=None if run.config is None else read_cost(run.folder),
                     curve=curve,
                     minutes_to_bleu=minutes_to_bleu(curve, levels),
+                    plateau_step=plateau_step,
+                    decay_step=recorded_step(run.folder, "decay"),
                 )
             )
         first, sensitivity = system.runs[0], sensitivities[system.name]

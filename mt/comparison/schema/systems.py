@@ -82,6 +82,8 @@ class RunResult:
     curve: list[ValidationPoint]
     # BLEU level -> minutes to the first validation that reached it; None: never
     minutes_to_bleu: dict[str, float | None]
+    plateau_step: int | None = None  # of the validation that saw it (until=plateau)
+    decay_step: int | None = None  # the first of the final decay (optim.decay)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from mt.comparison.measures.costs import (
     minutes_to_bleu,
     read_cost,
     read_curve,
+    recorded_step,
 )
 from mt.comparison.schema.systems import ValidationPoint
 from mt.errors import MTError
@@ -35,21 +36,23 @@ def test_records_other_than_validations_are_left_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_run_before_its_plateau_is_still_improving(tmp_path: Path) -> None:
-    start, folder = ((100, 10.0), (500, 20.0)), RunFolder.at(tmp_path)
-    assert is_still_improving(folder, curve(*start, (1000, 26.0)))
-    assert not is_still_improving(folder, curve(*start, (1000, 20.4)))
-    assert not is_still_improving(folder, curve(*start))  # too few to tell
+def test_a_run_before_its_plateau_is_still_improving() -> None:
+    start = ((100, 10.0), (500, 20.0))
+    assert is_still_improving(curve(*start, (1000, 26.0)), None)
+    assert not is_still_improving(curve(*start, (1000, 20.4)), None)
+    assert not is_still_improving(curve(*start), None)  # too few to tell
 
 
 def test_a_run_that_rises_in_the_decay_after_its_plateau_is_not_still_improving(
     tmp_path: Path,
 ) -> None:
     folder = RunFolder.at(tmp_path)
-    folder.metrics.write_text('{"kind": "plateau", "step": 800, "bleu": 20.1}\n', encoding="utf-8")
-    assert not is_still_improving(
-        folder, curve((100, 10.0), (500, 20.0), (800, 20.1), (1000, 26.0))
-    )
+    text = '{"kind": "decay", "step": 300}\n{"kind": "plateau", "step": 800, "bleu": 20.1}\n'
+    folder.metrics.write_text(text + '{"kind": "decay", "step": 801}\n', encoding="utf-8")
+    assert recorded_step(folder, "plateau") == 800 and recorded_step(folder, "decay") == 801
+    points = curve((100, 10.0), (500, 20.0), (800, 20.1), (1000, 26.0))
+    assert not is_still_improving(points, recorded_step(folder, "plateau"))
+    assert recorded_step(RunFolder.at(tmp_path / "nowhere"), "plateau") is None
 
 
 def test_minutes_to_reach_a_level_of_bleu() -> None:
