@@ -16,14 +16,13 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
 from mt.config.hydra_files import read_settings
-from mt.config.overrides import check_single_value, keep_text
+from mt.config.overrides import check_single_value, keep_text, parse_override
 from mt.config.presets import collect_folders, config_dir, find_option, groups, own_folders
 from mt.config.schema import Config, SplitConfig, fields, keys
 from mt.config.setting import default_value
@@ -73,7 +72,7 @@ def check_keys(overrides: list[str]) -> None:
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
     """Parse overrides; text stays as it is written. Raises UsageError if one cannot be parsed."""
     try:
-        return OverridesParser.create().parse_overrides([keep_text(each) for each in overrides])
+        return [parse_override(keep_text(each)) for each in overrides]
     except HydraException as error:
         raise UsageError(
             f"cannot parse the overrides: {one_line(error)}; "

@@ -8,6 +8,7 @@ written.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -90,8 +91,9 @@ def quote_value(text: str) -> str:
     return "'" + re.sub(r"(\\+)\Z", r"\1\1", escaped) + "'"
 
 
+@functools.lru_cache(maxsize=10_000)
 def parse_override(argument: str) -> Override:
-    """Parse one override. Raises HydraException if it cannot be read."""
+    """Parse one override, once. Raises HydraException if it cannot be read."""
     return OverridesParser.create().parse_overrides([argument])[0]
 
 

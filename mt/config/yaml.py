@@ -6,6 +6,7 @@ Separate from `compose.py`, so that reading a run directory does not import Hydr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -25,7 +26,7 @@ MAX_DEPTH = 20  # of nested mappings and lists in the settings of a run
 def to_config(composed: DictConfig) -> Config:
     """Convert a composed configuration to dataclasses; resolve interpolations and check values."""
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
+        config = OmegaConf.to_object(OmegaConf.merge(_schema(Config), composed))
     except OmegaConfBaseException as error:
         raise UsageError(one_line(error)) from error
     assert isinstance(config, Config)
@@ -41,10 +42,16 @@ def to_config(composed: DictConfig) -> Config:
     return config
 
 
+@functools.cache
+def _schema(kind: type) -> DictConfig:
+    """Return the types and defaults of a dataclass, for `OmegaConf.merge`, which copies them."""
+    return OmegaConf.structured(kind)
+
+
 def _split(key: str, entry: Any) -> SplitConfig:
     """Convert an entry of data.mix, whose type OmegaConf does not check when it is added."""
     try:
-        split = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SplitConfig), entry))
+        split = OmegaConf.to_object(OmegaConf.merge(_schema(SplitConfig), entry))
     except (OmegaConfBaseException, ValueError) as error:
         raise UsageError(f"{key}: {one_line(error)}") from error
     assert isinstance(split, SplitConfig)
