@@ -1,4 +1,7 @@
-"""Sentence pairs in Arrow files that `datasets` can memory-map, written and read in chunks."""
+"""Sentence pairs in Arrow files, written and read in chunks, and mapped into memory.
+
+The format is that of the `datasets` library, which takes a second to import and is not needed here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, List, Value
 
 from mt.errors import MTError
 from mt.files import NamedFile
@@ -17,38 +19,32 @@ from mt.files import NamedFile
 CHUNK_SIZE = 20_000  # pairs in memory at a time
 
 # The schemas: text, pieces, and text with its expected number of pieces.
-TEXT = Features({"src": Value("string"), "tgt": Value("string")})
-PIECES = Features({"src": List(Value("int32")), "tgt": List(Value("int32"))})
-SAMPLED_TEXT = Features(
-    {
-        "src": Value("string"),
-        "tgt": Value("string"),
-        "src_pieces": Value("int32"),
-        "tgt_pieces": Value("int32"),
-    }
-)
+TEXT = pa.schema({"src": pa.string(), "tgt": pa.string()})
+PIECES = pa.schema({"src": pa.list_(pa.int32()), "tgt": pa.list_(pa.int32())})
+SAMPLED_TEXT = pa.schema([*TEXT, ("src_pieces", pa.int32()), ("tgt_pieces", pa.int32())])
 
 Pair = tuple[str, str]
 
 
-def open_arrow(path: Path) -> Dataset:
+def open_arrow(path: Path) -> pa.Table:
     """Map an Arrow file into memory. Raises MTError if it is missing or damaged."""
     try:
-        return Dataset.from_file(str(path))
+        with pa.memory_map(str(path)) as file:
+            return pa.ipc.open_stream(file).read_all()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise MTError(
             f"cannot read {path} ({error}): delete the folder to prepare the corpus again"
         ) from error
 
 
-def write_arrow(path: Path, features: Features, tables: Iterable[pa.Table]) -> None:
-    """Write tables to an Arrow file whose schema carries the features.
+def write_arrow(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables with a schema to an Arrow file.
 
     Errors of writing, such as on a full disk, name the file.
     """
     with (
         io.BufferedWriter(NamedFile(path, path)) as sink,
-        pa.ipc.new_stream(sink, features.arrow_schema) as writer,
+        pa.ipc.new_stream(sink, schema) as writer,
     ):
         for table in tables:
             writer.write_table(table.combine_chunks())
@@ -60,7 +56,7 @@ def text_tables(pairs: Iterable[Pair]) -> Iterator[pa.Table]:
     while chunk := list(islice(iterator, CHUNK_SIZE)):
         src, tgt = zip(*chunk, strict=True)
         columns = {"src": pa.array(src, pa.string()), "tgt": pa.array(tgt, pa.string())}
-        yield pa.table(columns, schema=TEXT.arrow_schema)
+        yield pa.table(columns, schema=TEXT)
 
 
 def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
@@ -72,9 +68,9 @@ def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
 
 def read_chunks(path: Path) -> Iterator[pa.Table]:
     """Read an Arrow file one chunk at a time."""
-    data = open_arrow(path).data
-    for start in range(0, len(data), CHUNK_SIZE):
-        yield data.slice(start, CHUNK_SIZE).table
+    table = open_arrow(path)
+    for start in range(0, len(table), CHUNK_SIZE):
+        yield table.slice(start, CHUNK_SIZE)
 
 
 def read_side(paths: Sequence[Path], side: str) -> Iterator[str]:
@@ -89,5 +85,5 @@ def read_side(paths: Sequence[Path], side: str) -> Iterator[str]:
 
 def read_pairs(path: Path) -> list[Pair]:
     """Read all pairs of a text file in Arrow format."""
-    data = open_arrow(path).data
-    return list(zip(data.column("src").to_pylist(), data.column("tgt").to_pylist(), strict=True))
+    table = open_arrow(path)
+    return list(zip(table.column("src").to_pylist(), table.column("tgt").to_pylist(), strict=True))

@@ -25,7 +25,7 @@ class PairEncoder:
 
     def __init__(self, tokenizer: Tokenizer, max_pieces: int | None, sampling: float) -> None:
         self.tokenizer, self.max_pieces, self.sampling = tokenizer, max_pieces, sampling
-        self.features = SAMPLED_TEXT if sampling else PIECES
+        self.schema = SAMPLED_TEXT if sampling else PIECES
         self.dropped = self.written = 0
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -47,7 +47,7 @@ class PairEncoder:
                 columns[f"{side}_pieces"] = pa.array(expected)
         else:
             columns = {side: list_array(pieces[side]) for side in texts}
-        return pa.table(columns, schema=self.features.arrow_schema).filter(pa.array(keep))
+        return pa.table(columns, schema=self.schema).filter(pa.array(keep))
 
     def _expected_lengths(self, texts: list[str], lengths: np.ndarray, side: str) -> np.ndarray:
         """Estimate the lengths of sampled segmentations, at most `max_pieces`, [N] int32."""

@@ -123,7 +123,7 @@ class Pipeline:
         for path in texts:
             encoder = PairEncoder(tokenizer, max_pieces, sampling)
             tables = self._log_progress("encoded", map(encoder, read_chunks(path)))
-            write_arrow(path.with_name(path.name.replace(".text", "")), encoder.features, tables)
+            write_arrow(path.with_name(path.name.replace(".text", "")), encoder.schema, tables)
             path.unlink()
             dropped, written = dropped + encoder.dropped, written + encoder.written
         self.report.append(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Value
 
 from mt.data.arrow_files import open_arrow
 
@@ -15,7 +14,7 @@ class Column:
     """Random access to a column of strings (as UTF-8 bytes) or integer lists.
 
     A row is a view into the mapped file: `values[offsets[i] : offsets[i + 1]]` of its chunk.
-    `datasets` would create one Python object for each piece instead.
+    `to_pylist` would create one Python object for each piece instead.
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
@@ -60,14 +59,13 @@ class PairTable:
     pair is seen in an epoch.
     """
 
-    def __init__(self, dataset: Dataset, weight: float = 1.0) -> None:
+    def __init__(self, table: pa.Table, weight: float = 1.0) -> None:
         self.weight = weight
-        self.holds_text = dataset.features["src"] == Value("string")
-        columns = dataset.data
-        self._src, self._tgt = Column(columns.column("src")), Column(columns.column("tgt"))
+        self.holds_text = pa.types.is_string(table.schema.field("src").type)
+        self._src, self._tgt = Column(table.column("src")), Column(table.column("tgt"))
         if self.holds_text:
-            src = columns.column("src_pieces").to_numpy()
-            tgt = columns.column("tgt_pieces").to_numpy()
+            src = table.column("src_pieces").to_numpy()
+            tgt = table.column("tgt_pieces").to_numpy()
         else:
             src, tgt = self._src.lengths(), self._tgt.lengths()
         self.src_lengths: np.ndarray = src + np.int32(1)

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from datasets import Dataset
 
 from mt.data.arrow_files import PIECES, SAMPLED_TEXT, list_array
 from mt.data.batch_order import BatchOrder, validation_batches
@@ -29,9 +28,7 @@ from mt.errors import MTError, UsageError
 
 def pieces_table(pairs: list[tuple[list[int], list[int]]], weight: float = 1.0) -> PairTable:
     src, tgt = [list(side) for side in zip(*pairs, strict=True)] if pairs else ([], [])
-    return PairTable(
-        Dataset(pa.table([list_array(src), list_array(tgt)], schema=PIECES.arrow_schema)), weight
-    )
+    return PairTable(pa.table([list_array(src), list_array(tgt)], schema=PIECES), weight)
 
 
 def random_table(size: int, seed: int = 0, weight: float = 1.0, longest: int = 60) -> PairTable:
@@ -71,7 +68,7 @@ def test_table_gives_rows_across_chunks_and_slices() -> None:
     column = pa.chunked_array(
         [list_array(rows[:2]), list_array(rows).slice(2, 2), list_array(rows[4:])]
     )
-    table = PairTable(Dataset(pa.table([column, column], schema=PIECES.arrow_schema)))
+    table = PairTable(pa.table([column, column], schema=PIECES))
     source, target = table.pieces(np.array([4, 1, 3, 0, 2, 4]))
     assert (
         [row.tolist() for row in source]
@@ -87,9 +84,7 @@ def test_table_of_text_gives_text_across_slices() -> None:
         [pa.array(text).slice(1, 3), pa.array(text).slice(4), pa.array(text[:1])]
     )
     pieces = pa.array([3, 0, 2, 2, 1], pa.int32())
-    table = PairTable(
-        Dataset(pa.table([column, column, pieces, pieces], schema=SAMPLED_TEXT.arrow_schema))
-    )
+    table = PairTable(pa.table([column, column, pieces, pieces], schema=SAMPLED_TEXT))
     assert table.text(np.array([0, 4, 1, 2, 3]))[0] == ["", "a", "über", "日本", "z"]
     assert table.tgt_lengths.tolist() == [4, 1, 3, 3, 2]
 
@@ -226,13 +221,8 @@ def test_collate_gives_empty_sides_their_special_tokens() -> None:
 
 def test_collate_segments_text_by_row_and_side() -> None:
     lengths = pa.array([2, 3], pa.int32())
-    text = PairTable(
-        Dataset(
-            pa.table(
-                [["ab", "abc"], ["x", "y"], lengths, lengths], schema=SAMPLED_TEXT.arrow_schema
-            )
-        )
-    )
+    columns = [["ab", "abc"], ["x", "y"], lengths, lengths]
+    text = PairTable(pa.table(columns, schema=SAMPLED_TEXT))
     calls = []
 
     def segment(text: str, side: str, row: int, longest: int) -> list[int]:

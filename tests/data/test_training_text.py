@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from datasets import Dataset
 
 from mt.data.arrow_files import PIECES, SAMPLED_TEXT
 from mt.data.table import PairTable
@@ -29,7 +29,7 @@ def table(pairs: list[tuple[str, str]], tokenizer: Tokenizer, sampled: bool, wei
         columns[side] = list(texts) if sampled else pieces
         if sampled:
             columns[f"{side}_pieces"] = [len(row) for row in pieces]
-    return PairTable(Dataset.from_dict(columns, SAMPLED_TEXT if sampled else PIECES), weight)
+    return PairTable(pa.table(columns, SAMPLED_TEXT if sampled else PIECES), weight)
 
 
 @pytest.mark.parametrize("sampled", [False, True])
