@@ -13,7 +13,7 @@ from mt.comparison.report.queries import (
     system_cell,
 )
 from mt.comparison.report.sections.scores import score_cell
-from mt.comparison.report.text import format_large, format_number, quote_name
+from mt.comparison.report.text import count_noun, format_large, format_number, quote_name
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.systems import RunResult, SystemResult, ValidationPoint
 from mt.comparison.table import Cell, Table
@@ -118,16 +118,13 @@ def compare_orders(results: Results, level: float) -> tuple[str, list[str]]:
             f"to compare with that {at}.",
             [],
         )
-    if reversals:
-        return (
-            "Who learns faster is not who is better in the end: of the pairs whose test BLEU "
-            f"differs significantly, {len(reversals)} of {count} are in the opposite order {at}.",
-            reversals,
-        )
+    differing = f"{count_noun(count, 'pair')} of systems with a significant difference in test BLEU"
+    if not reversals:
+        return f"The orders agree: {differing}, in the same order by validation BLEU {at}.", []
     return (
-        "Who learns faster is also better in the end: the pairs whose test BLEU differs "
-        f"significantly ({count}) are in the same order by validation BLEU {at}.",
-        [],
+        f"The orders disagree: {differing}, {len(reversals)} of them in the opposite order by "
+        f"validation BLEU {at}.",
+        reversals,
     )
 
 
