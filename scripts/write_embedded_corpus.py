@@ -17,7 +17,7 @@ from pathlib import Path
 from mt.cli import CommandParser, run_command
 from mt.data.alignment_words import count_words
 from mt.data.annotations import format_deciders
-from mt.data.embedded_corpus import SPLITS, SUBSETS, generate
+from mt.data.embedded_corpus import SPLITS, SUBSETS, construction_names, generate
 from mt.errors import MTError
 
 TRAIN_SIZE, OTHER_SIZE = 60_000, 1000
@@ -94,7 +94,7 @@ def write(folder: Path, splits: list[str], size: int | None, seed: int, subset: 
             for pair in pairs:
                 labels = (
                     str(count_words(pair.source)),
-                    " ".join(sorted(pair.constructions)),
+                    " ".join(construction_names(pair)),
                     format_deciders(pair.deciders),
                 )
                 lines = (pair.source, pair.target, pair.pharaoh, "\t".join(labels))

@@ -182,7 +182,7 @@ def _open_demo(split: SplitConfig, part: str) -> tuple[PairStream, Fingerprint, 
         return embedded_corpus.generate(part, size, subset=subset)
 
     def annotate(pair: embedded_corpus.Pair) -> Annotation:
-        constructions = " ".join(sorted(pair.constructions))
+        constructions = " ".join(embedded_corpus.construction_names(pair))
         return Annotation(pair.pharaoh, constructions, format_deciders(pair.deciders))
 
     generate()  # raises at once if the split or subset does not exist

@@ -13,6 +13,7 @@ from mt.config.compose import load_config
 from mt.config.schema import DataConfig, SplitConfig
 from mt.data.annotations import Annotation, parse_deciders
 from mt.data.corpus import load_corpus
+from mt.data.embedded_corpus.tables import FOLDER
 from mt.data.links import Links, parse_links
 from mt.data.prepare import prepare
 from mt.errors import MTError, UsageError
@@ -43,6 +44,26 @@ def test_the_embedded_corpus_is_annotated() -> None:
             assert decider.source < len(source.split()) and decider.target in {
                 j for _, j in links.sure
             }
+
+
+def test_held_out_combinations_are_constructions_of_the_split_that_has_them() -> None:
+    config = demo_config()
+    assert config.test.split == ""
+    lines = (FOLDER / "rules" / "held-out.txt").read_text("utf-8").splitlines()
+    combinations = {
+        "+".join(sorted(line.split())) for line in lines if line.strip() and line[0] != "#"
+    }
+    config.test.split, config.test.demo = "compose", 60
+    for test, is_compose in (
+        (load_corpus(demo_config()).test, False),
+        (load_corpus(config).test, True),
+    ):
+        assert test.annotations is not None
+        for annotation in test.annotations():
+            names = set(annotation.constructions.split())
+            found = {name for name in names if "+" in name}
+            assert bool(found) == is_compose and found <= combinations
+            assert all(set(name.split("+")) <= names for name in found)
 
 
 def test_limit_and_direction_hold_for_annotations_too() -> None:

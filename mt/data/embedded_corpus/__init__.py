@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
 
 from mt.data.embedded_corpus.grammar import Grammar, Pair
@@ -65,17 +66,38 @@ def fingerprint() -> str:
     return SAME_PAIRS.get(digest, digest)
 
 
+def construction_names(pair: Pair) -> list[str]:
+    """Return the names of the constructions of a pair, and of its held-out combinations."""
+    return [*sorted(pair.constructions), *held_out_combinations(pair)]
+
+
+def held_out_combinations(pair: Pair) -> list[str]:
+    """Return the combinations of constructions in a pair that only `compose` has.
+
+    They are named by the constructions of one clause, such as passive+question.
+    """
+    return [
+        "+".join(sorted(tags))
+        for tags in _held_out()
+        if any(tags <= clause for clause in pair.clauses)
+    ]
+
+
+@cache
+def _held_out() -> list[frozenset[str]]:
+    return [frozenset(tags.split()) for (tags,) in read_table("rules/held-out.txt")]
+
+
 def _generate(split: str, size: int, seed: int, subset: str) -> Iterator[Pair]:
     rng = random.Random(_hash(f"{split} {seed}"))
     grammar = Grammar(rng, Lexicon(core=subset == "core"))
-    held_out = [frozenset(tags.split()) for (tags,) in read_table("rules/held-out.txt")]
     buckets = {"test": TEST_BUCKETS, "long": LONG_BUCKETS}.get(split)
     seen: set[int] = set()
     while len(seen) < size:
         low, high = buckets[len(seen) % len(buckets)] if buckets else LENGTHS
         length = low + (high - low) * rng.random() ** (1 if buckets else 3.4)
         pair = grammar.draw_sentence(length)
-        is_held_out = any(tags <= clause for clause in pair.clauses for tags in held_out)
+        is_held_out = bool(held_out_combinations(pair))
         if is_held_out != (split == "compose") or not low <= pair.source.count(" ") + 1 <= high:
             continue
         key = _hash(pair.source)
