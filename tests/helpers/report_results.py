@@ -296,7 +296,11 @@ def _words(name: str, at: int) -> WordResult:
         numbers=measure(90.0),
         names=None,
         decided=[
-            DecidedWords(kind, label, low, None, cases, measure(95.0 - 3 * low + at, cases))
+            DecidedWords(
+                *(kind, label, low, None, cases),
+                measure(95.0 - 3 * low + at, cases),
+                measure(97.0 - low, 20 * cases),
+            )
             for kind in ("noun", "pronoun")
             for label, low, cases in (("1-3", 1, 300), ("4-7", 4, 60))
         ],

@@ -69,22 +69,33 @@ def decider_distance(decider: Decider, links: Links) -> int:
 
 
 def decided_measures(test: TestSet, groups: Sequence[DecidedGroup]) -> dict[str, Measure]:
-    """Measure the recall of each group: the share of its words that outputs have in that form."""
+    """Measure the recall of each group: the share of its words that outputs have in that form.
+
+    The measure with "others" in its name is the recall of the words of the same sentences that no
+    word decides. A sentence counts for it as often as it has words of the group.
+    """
     if not groups:
         return {}
     recalled = {
         system: [recalled_words(lines, test.references) for lines in outputs]
         for system, outputs in test.hypotheses.items()
     }
-    return {
-        group.name: Measure(
-            {
-                system: [_recall(group, run, len(test.references)) for run in runs]
-                for system, runs in recalled.items()
-            }
+    decided = {word for group in groups for word in group.rows}
+    free = [
+        [(row, word) for word in range(len(line.split(" "))) if (row, word) not in decided]
+        for row, line in enumerate(test.references)
+    ]
+
+    def recall(words: Sequence[tuple[int, int]]) -> Measure:
+        return Measure(
+            {system: [_recall(words, run) for run in runs] for system, runs in recalled.items()}
         )
-        for group in groups
-    }
+
+    measures = {group.name: recall(group.rows) for group in groups}
+    for group in groups:
+        others = [word for row, _ in group.rows for word in free[row]]
+        measures[f"{group.name} others"] = recall(others)
+    return measures
 
 
 def recalled_words(hypotheses: Sequence[str], references: Sequence[str]) -> list[list[bool]]:
@@ -103,9 +114,9 @@ def recalled_words(hypotheses: Sequence[str], references: Sequence[str]) -> list
     return results
 
 
-def _recall(group: DecidedGroup, recalled: Sequence[Sequence[bool]], sentences: int) -> Ratio:
-    counts = [[0, 0] for _ in range(sentences)]
-    for row, word in group.rows:
-        counts[row][0] += recalled[row][word]
-        counts[row][1] += 1
-    return Ratio.of([(count, total) for count, total in counts])
+def _recall(words: Sequence[tuple[int, int]], recalled: Sequence[Sequence[bool]]) -> Ratio:
+    """Return the recall of words, which are given by sentence and place."""
+    counts = np.zeros((len(recalled), 2), dtype=np.int64)
+    for row, word in words:
+        counts[row] += recalled[row][word], 1
+    return Ratio(counts[:, 0], counts[:, 1])

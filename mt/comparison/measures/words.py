@@ -66,6 +66,7 @@ def word_results(
                 DecidedWords(
                     *(group.kind, group.label, group.low, group.high, group.words),
                     values[group.name][system],
+                    values[f"{group.name} others"][system],
                 )
                 for group in distances
             ],

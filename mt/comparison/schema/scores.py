@@ -172,6 +172,7 @@ class DecidedWords:
     high: int | None  # None: no upper end
     words: int
     recall: MeasureValue
+    others: MeasureValue  # recall of the words of the same sentences that no word decides
 
 
 @dataclass

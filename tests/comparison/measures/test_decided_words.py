@@ -31,7 +31,7 @@ def test_words_are_grouped_by_the_distance_to_the_nearest_linked_word() -> None:
         "test",
         ["x " * 30, "x y"],
         references,
-        {"one": [["a b c d", "a b"]], "two": [["a b d", "b"]]},
+        {"one": [["a b c d", "a b"]], "two": [["a b", "b"]]},
         [parse_links("0-0 4-1 9-1 20-2 5p2"), parse_links("1-0")],
         None,
         [
@@ -49,7 +49,14 @@ def test_words_are_grouped_by_the_distance_to_the_nearest_linked_word() -> None:
     assert {
         name: [measure.ratios[system][0].value for system in ("one", "two")]
         for name, measure in measures.items()
-    } == {"pronoun 1-3": [1.0, 0.5], "pronoun 4-7": [1.0, 1.0], "verb 16+": [1.0, 0.0]}
+    } == {
+        "pronoun 1-3": [1.0, 0.5],
+        "pronoun 1-3 others": [1.0, 0.5],  # d of the first sentence, b of the second
+        "pronoun 4-7": [1.0, 1.0],
+        "pronoun 4-7 others": [1.0, 0.0],
+        "verb 16+": [1.0, 0.0],
+        "verb 16+ others": [1.0, 0.0],
+    }
 
 
 def test_a_system_that_confuses_pronouns_is_told_from_one_that_does_not() -> None:
@@ -69,6 +76,7 @@ def test_a_system_that_confuses_pronouns_is_told_from_one_that_does_not() -> Non
     for good, bad in zip(right.decided, wrongs.decided, strict=True):
         assert good.recall.value == 100 and good.words == good.recall.cases == bad.words
         assert bad.recall.value == (0 if bad.kind == "pronoun" else 100)
+        assert good.others.value == 100 == bad.others.value and good.others.cases > good.words
         assert (bad.kind, bad.label) == (good.kind, good.label)
     assert sum(group.words for group in right.decided) == sum(map(len, deciders))
     verdicts = {d.kind: d.recall.difference for d in wrongs.decided if d.label == "4-7"}

@@ -135,7 +135,9 @@ def test_decided_words_are_in_a_row_for_each_kind_and_distance() -> None:
         for kind in ("noun", "pronoun")
         for label, words in (("1-3", "300"), ("4-7", "60"))
     ]
-    assert shares.small_rows == {1, 3} and shares.cells[1][4] == Cell("84.0", "83.0 - 85.0")
+    assert shares.small_rows == {1, 3} and shares.cells[1][4] == Cell(
+        "84.0", "83.0 - 85.0; others 93.0"
+    )
     assert differences.header[3:] == column_titles(comparison, SYSTEMS[1:])
     for system in comparison.words:
         system.decided = []

@@ -74,7 +74,7 @@ def results() -> Results:
                 [scores.FrequencyBand("0", 0, None, 4, value, value, value)],
                 *[value] * 4,
                 *[None] * 3,
-                [scores.DecidedWords("noun", "4-7", 4, 7, 12, value)],
+                [scores.DecidedWords("noun", "4-7", 4, 7, 12, value, value)],
             )
         ],
         attention=[
