@@ -12,6 +12,7 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import functools
 import sys
+from collections.abc import Sequence
 
 from mt.cli import CONTINUES, run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
@@ -19,12 +20,13 @@ from mt.comparison.planning.arguments import Request, help_text, parse_arguments
 from mt.comparison.planning.hydra_launcher import check_launcher
 from mt.comparison.planning.jobs import STOPPED, train_all
 from mt.comparison.planning.overview import format_choices, format_plan
-from mt.comparison.planning.plan import PlanOutcome, make_plan, plan_outcome, plan_runs
+from mt.comparison.planning.plan import Plan, PlanOutcome, make_plan, plan_outcome, plan_runs
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.report.markdown import printed_report
 from mt.comparison.report.write import write_report
 from mt.comparison.results.compute import check_bootstrap, compute_results
 from mt.comparison.schema.results import Results
+from mt.comparison.schema.systems import FailedRun
 from mt.errors import MTError
 from mt.evaluation.metrics import fast_metrics
 from mt.files import expand_user
@@ -73,9 +75,7 @@ def train_missing(request: Request) -> PlanOutcome | None:
         print(format_plan(plan), flush=True)
         return None
     say(format_plan(plan))
-    failed_trials = train_all(plan.missing_trials(), request.launcher)
-    if any(trial.reason == STOPPED for trial in failed_trials):  # validation has to know them all
-        raise MTError(f"a trial was {STOPPED}: the same command continues")
+    failed_trials = train_trials(plan, request.launcher)
     if spec.tune:
         plan_runs(plan)
         say(format_choices(plan))
@@ -87,6 +87,16 @@ def train_missing(request: Request) -> PlanOutcome | None:
             "the same command continues"
         )
     return outcome
+
+
+def train_trials(plan: Plan, launcher: Sequence[str]) -> list[FailedRun]:
+    """Train the missing trials, rung by rung; return those that failed."""
+    failed: list[FailedRun] = []
+    for rung in range(len(plan.rungs)):
+        failed += train_all(plan.missing_in_rung(rung), launcher)
+        if any(trial.reason == STOPPED for trial in failed):  # validation has to know them all
+            raise MTError(f"a trial was {STOPPED}: the same command continues")
+    return failed
 
 
 def compare(request: Request, outcome: PlanOutcome | None) -> Results:

@@ -94,6 +94,14 @@ class TrainerConfig:
         resumable=True,
         choices=("budget", "plateau"),
     )
+    pause_at: float = setting(
+        1.0,
+        "share of the budget after which training pauses, with a validation; learning rates are "
+        "those of the whole budget; raise it to continue; 1: no pause",
+        resumable=True,
+        minimum=1e-6,
+        maximum=1,
+    )
     batch_tokens: int = setting(
         4096,
         "batch size per device, in tokens of the longer side, padding included",

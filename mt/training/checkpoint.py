@@ -25,7 +25,9 @@ UNKNOWN_VALUES: dict[str, Any] = {
     "curve": [],
     "plateau_step": 0,
     "decay_step": 0,
+    "pauses": [],
 }
+ROW_LENGTHS = {"curve": 3, "pauses": 4}
 OLD_NAMES = {"bad": "validations_since_best"}  # name in checkpoints of earlier versions -> name
 
 
@@ -56,6 +58,8 @@ class TrainingState:
     curve: list[list[Any]] = field(default_factory=list)
     plateau_step: int = 0  # step of the validation that saw the plateau; 0: not seen
     decay_step: int = 0  # first step of the final decay; 0: it has not begun
+    # (trainer.pause_at, best_step, best, best_loss) of each pause, and of the end of a paused run.
+    pauses: list[list[Any]] = field(default_factory=list)
 
 
 def save_checkpoint(
@@ -142,13 +146,13 @@ def _fits(name: str, value: Any) -> bool:
     """Return whether a value of `TrainingState` has the right type."""
     if name == "data_hash":
         return isinstance(value, str)
-    if name == "curve":
+    if name in ROW_LENGTHS:
         return isinstance(value, list) and all(
-            isinstance(point, list)
-            and len(point) == 3
-            and all(isinstance(number, int | float) for number in point[:2])
-            and isinstance(point[2], int | float | None)
-            for point in value
+            isinstance(row, list)
+            and len(row) == ROW_LENGTHS[name]
+            and all(isinstance(number, int | float) for number in row[:2])
+            and all(isinstance(number, int | float | None) for number in row[2:])
+            for row in value
         )
     return isinstance(value, int | float) or (name == "best" and value is None)
 

@@ -39,11 +39,12 @@ class TimeLeft(NamedTuple):
 class StoppingRule:
     """The end of training and the beginning of the learning rate's final decay.
 
-    Training ends when a limit of the budget is reached, when the patience runs out or, with
-    trainer.until=plateau, at the plateau. With optim.decay, a plateau begins the decay, whose end
-    is the end of training; if no plateau is seen in time, the decay ends with the budget. The decay
-    takes optim.decay_share of the steps before it. Everything is a function of the settings and the
-    state of training, so that a resumed run ends as an uninterrupted one.
+    Training ends when a limit of the budget, or trainer.pause_at of it, is reached, when the
+    patience runs out or, with trainer.until=plateau, at the plateau. With optim.decay, a plateau
+    begins the decay, whose end is the end of training; if no plateau is seen in time, the decay
+    ends with the budget. The decay takes optim.decay_share of the steps before it. Everything is a
+    function of the settings and the state of training, so that a resumed run ends as an
+    uninterrupted one.
     """
 
     def __init__(self, config: Config, budget: TrainingBudget) -> None:
@@ -90,12 +91,12 @@ class StoppingRule:
 
     def is_over(self, state: TrainingState) -> bool:
         """Return whether training ends."""
-        is_spent = self.budget.fraction_spent(state) >= 1
+        is_spent = self.budget.fraction_spent(state) >= self.trainer.pause_at
         return is_spent or self._is_plateau_over(state) or self._is_out_of_patience(state)
 
     def time_left(self, state: TrainingState) -> TimeLeft:
         """Estimate the time to the end of training, if it goes on as fast as until now."""
-        done = self.budget.fraction_spent(state)
+        done = self.budget.fraction_spent(state) / self.trainer.pause_at
         may_end_earlier = self.trainer.patience > 0
         if self.trainer.until == "plateau":
             if state.plateau_step:
@@ -104,6 +105,19 @@ class StoppingRule:
                 may_end_earlier |= self.decay_progress(state) is None
         left = state.minutes * (1 - done) / done
         return TimeLeft(max(0.0, left), may_end_earlier)
+
+    def note_pause(self, state: TrainingState) -> bool:
+        """Add the best validation so far to the pauses; return whether anything is added.
+
+        The end of a run that has paused counts as a pause.
+        """
+        pause_at = self.trainer.pause_at
+        is_known = any(pause[0] == pause_at for pause in state.pauses)
+        if is_known or (pause_at == 1 and not state.pauses):
+            return False
+        pause = [pause_at, state.best_step, state.best, state.best_loss]
+        state.pauses = [*state.pauses, pause]
+        return True
 
     def reason(self, state: TrainingState) -> str:
         """Return why training ends, for a message."""
@@ -116,6 +130,8 @@ class StoppingRule:
             )
         if self.budget.fraction_spent(state) >= 1:
             return self.budget.limit_reached(state)
+        if self.budget.fraction_spent(state) >= self.trainer.pause_at:
+            return f"reached trainer.pause_at={self.trainer.pause_at:.3g} of the budget"
         count = state.validations_since_best
         name = criterion(state, self.trainer.val_metric)
         return f"no improvement by {name} in {count} validations (trainer.patience)"

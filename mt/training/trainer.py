@@ -157,6 +157,8 @@ class Trainer:
                 if save:
                     self._save()
                     last_save = state.minutes
+        if self.stopping.note_pause(state):
+            self._save()
         self.log.say(f"training ends: {self.stopping.reason(state)}")
         return state
 

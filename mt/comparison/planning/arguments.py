@@ -17,7 +17,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 
 from mt.comparison.planning.budget import RunBudget
-from mt.comparison.planning.spec import describe_error
+from mt.comparison.planning.spec import ComparisonSpec, describe_error
 from mt.config.compose import check_keys
 from mt.config.overrides import keep_text
 from mt.config.presets import SEARCH_PATH, collect_folders
@@ -89,6 +89,10 @@ class CompareConfig:
     trials: Any = setting(
         None, "(training only) number of random combinations of tune to try; 0: all"
     )
+    halving: Any = setting(
+        None,
+        "(training only) successive halving: the best 1 of N trials, such as 3, trains on; 0: all",
+    )
     trial_seed: Any = setting(
         None, "(training only) seed of the trials, which must be none of the seeds of the runs"
     )
@@ -135,17 +139,11 @@ class CompareConfig:
     bootstrap: int = setting(1000, "number of bootstrap resamples")
 
 
-# Keys that only training uses.
-TRAINING_KEYS = (
-    *("compare", "variants", "seeds", "budget", "tune", "trials", "trial_seed"),
-    *("match_parameters", "tests", "plan"),
-)
 LIST_KEYS = ("runs", "ref", "edges")  # one value is a list of one
-# Keys that replace those of the comparison's file.
-SPEC_KEYS = (
-    *("variants", "seeds", "tune", "trials", "trial_seed"),
-    *("match_parameters", "tests", "baseline"),
-)
+OWN_KEYS = {key.name for key in dataclasses.fields(CompareConfig)}
+FILE_KEYS = OWN_KEYS & {key.name for key in dataclasses.fields(ComparisonSpec)}
+SPEC_KEYS = FILE_KEYS - {"budget"}  # replace those of the comparison's file; budget.* are apart
+TRAINING_KEYS = {"compare", "plan", *FILE_KEYS} - {"baseline"}  # keys that only training uses
 
 
 @dataclass

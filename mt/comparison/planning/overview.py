@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mt.cli import format_duration
+from mt.comparison.planning.halving import Rung, choose, cost_share, promoted
 from mt.comparison.planning.plan import Plan
 from mt.comparison.planning.planned_run import PlannedRun
-from mt.comparison.planning.tuning import choose
+from mt.comparison.planning.variants import Variant
+from mt.comparison.schema.tuning import format_share
 from mt.comparison.table import Table, markdown_table
 
 
@@ -22,7 +24,7 @@ def format_plan(plan: Plan) -> str:
             f"{variant.parameters:,}",
             "" if variant.name == spec.baseline else f"{variant.parameters / of_baseline - 1:+.1%}",
             ", ".join(map(str, spec.seeds)),
-            *([format_state([trial.run for trial in variant.trials])] if spec.tune else []),
+            *([format_trials(plan, variant)] if spec.tune else []),
             format_state(variant.runs) if variant.runs else "after the trials",
         ]
         for variant in plan.variants
@@ -44,16 +46,15 @@ def format_plan(plan: Plan) -> str:
     missing = len(plan.missing()) if plan.runs() else runs
     summary = f"{runs} run{'s' * (runs != 1)}, {missing} of them to train"
     if spec.tune:
-        trials = sum(len(variant.trials) for variant in plan.variants)
-        unfinished = len(plan.missing_trials())
-        missing += unfinished
-        tuned = " and ".join(spec.tune)
         lines.append(
-            f"tuning of {tuned}: {trials} trials with the budget of a run, {unfinished} of them to "
-            "train; validation chooses the settings of each variant"
+            f"tuning of {' and '.join(spec.tune)}: {describe_rungs(plan.rungs)}; "
+            f"{len(plan.missing_trials())} of all variants to train"
+            f"{' before the next promotion' * (len(plan.rungs) > 1)}; "
+            "validation chooses the settings of each variant"
         )
-    if missing and budget.minutes:
-        minutes = missing * budget.minutes
+    budgets = missing + plan.trial_budgets()
+    if budgets and budget.minutes:
+        minutes = budgets * budget.minutes
         summary += f": at most {format_duration(minutes)} one after the other, and the tests"
     return "\n".join([*lines, summary])
 
@@ -62,10 +63,32 @@ def format_choices(plan: Plan) -> str:
     """Return the settings that validation chose for each variant, a line each."""
     lines = []
     for variant in plan.variants:
-        best = choose(variant.trials)
+        best = choose(variant.trials, plan.rungs)
         settings = ", ".join(best.settings) if best else "none, as no trial is finished"
         lines.append(f"chosen for {variant.name}: {settings}")
     return "\n".join(lines)
+
+
+def describe_rungs(rungs: Sequence[Rung]) -> str:
+    """Say how many trials each variant has, with which share of the budget, and what they cost."""
+    share = "" if len(rungs) == 1 else f"{format_share(rungs[0].share)} of "
+    text = f"{rungs[0].trials} trials of each variant with {share}the budget of a run"
+    for rung in rungs[1:]:
+        text += f", the best {rung.trials} with {format_share(rung.share)} of it"
+    cost = f" ({100 * cost_share(rungs):.0f} % of the cost of whole trials)"
+    return text + cost * (len(rungs) > 1)
+
+
+def format_trials(plan: Plan, variant: Variant) -> str:
+    """Say how many trials of a variant are trained."""
+    if len(plan.rungs) == 1:
+        return format_state([trial.run for trial in variant.trials])
+    counts = []
+    for number, rung in enumerate(plan.rungs):
+        group = promoted(variant.trials, plan.rungs, number)
+        trained = sum(trial.validation(number) is not None for trial in group)
+        counts.append(f"{trained} of {rung.trials} with {format_share(rung.share)}")
+    return ", ".join(counts)
 
 
 def format_state(runs: Sequence[PlannedRun]) -> str:

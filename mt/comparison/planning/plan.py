@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mt.comparison.planning.halving import Rung, choose, plan_rungs, promoted
 from mt.comparison.planning.parameters import MAX_DIFFERENCE
-from mt.comparison.planning.planned_run import PlannedRun, plan_run
+from mt.comparison.planning.planned_run import PAUSE, PlannedRun, plan_run
 from mt.comparison.planning.spec import ComparisonSpec
 from mt.comparison.planning.trial_settings import trial_settings
-from mt.comparison.planning.tuning import NO_TEST, Trial, check_distinct, choose, tuning_result
+from mt.comparison.planning.trials import NO_TEST, Trial, check_distinct
+from mt.comparison.planning.tuning import tuning_result
 from mt.comparison.planning.variants import Variant, compose, compose_variants
 from mt.comparison.schema.systems import FailedRun
-from mt.comparison.schema.tuning import TuningResult
+from mt.comparison.schema.tuning import TuningResult, format_share
 from mt.config.compose import load_config
 from mt.config.schema import Config, DataConfig
 from mt.data.corpus import load_corpus
@@ -39,6 +42,7 @@ class Plan:
     tests: list[ExtraTest]
     matched: list[str]  # widths chosen by match_parameters, a sentence for each changed variant
     notes: list[str]
+    rungs: list[Rung] = field(default_factory=list)  # of the trials, if settings are tuned
 
     def folder(self) -> Path:
         """Return the directory of all runs and trials."""
@@ -57,10 +61,31 @@ class Plan:
         """Return the runs to train, in order."""
         return [run for run in self.runs() if not run.ended()]
 
+    def missing_in_rung(self, rung: int) -> list[PlannedRun]:
+        """Return the trials to train for a rung: the first of every variant, then the second."""
+        groups = (promoted(variant.trials, self.rungs, rung) for variant in self.variants)
+        return [
+            trial.runs[rung]
+            for row in itertools.zip_longest(*groups)
+            for trial in row
+            if trial and not trial.ended(rung)
+        ]
+
     def missing_trials(self) -> list[PlannedRun]:
-        """Return the trials to train: the first of every variant, then the second, and so on."""
-        trials = zip(*(variant.trials for variant in self.variants), strict=True)
-        return [each.run for row in trials for each in row if not each.run.ended()]
+        """Return the trials to train next: those of the first rung that is not complete."""
+        missing = map(self.missing_in_rung, range(len(self.rungs)))
+        return next((runs for runs in missing if runs), [])
+
+    def trial_budgets(self) -> float:
+        """Return the training that trials still need, in budgets of a run."""
+        left = share = 0.0
+        for number, rung in enumerate(self.rungs):
+            waiting = left > 0  # for the trials that will be promoted to it
+            trials = rung.trials * len(self.variants)
+            missing = trials if waiting else len(self.missing_in_rung(number))
+            left += missing * (rung.share - share)
+            share = rung.share
+        return left
 
 
 @dataclass(frozen=True)
@@ -118,19 +143,41 @@ def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
 def plan_trials(plan: Plan) -> None:
     """Plan the trials of every variant. Raises UsageError for settings that are not possible."""
     spec = plan.spec
+    settings_of_trials = trial_settings(spec.tune, spec.trials, spec.trial_seed)
+    plan.rungs = plan_rungs(len(settings_of_trials), spec.halving)
     target = next(each.parameters for each in plan.variants if each.name == spec.baseline)
     for variant in plan.variants:
-        for settings in trial_settings(spec.tune, spec.trials, spec.trial_seed):
+        for settings in settings_of_trials:
             overrides = [*variant.overrides, *settings, NO_TEST]
             config = compose(f"{variant.name}, {', '.join(settings)}", overrides)
             config = replace(config, data=variant.config.data)  # with the size of the vocabulary
             if spec.match_parameters:
                 check_match(variant, settings, config, target)
-            label = " ".join([variant.name, *settings])
-            seed, data_hash = spec.trial_seed, variant.data_hash
-            run = plan_run(variant.name, overrides, config, seed, data_hash, label)
-            variant.trials.append(Trial(settings, run))
+            runs = plan_rung_runs(variant, settings, overrides, config, plan)
+            variant.trials.append(Trial(settings, runs))
         check_distinct(variant.trials)
+
+
+def plan_rung_runs(
+    variant: Variant, settings: Sequence[str], overrides: list[str], config: Config, plan: Plan
+) -> tuple[PlannedRun, ...]:
+    """Plan the runs of a trial, one for each rung, in one folder."""
+    label, seed = " ".join([variant.name, *settings]), plan.spec.trial_seed
+    if len(plan.rungs) == 1:
+        return (plan_run(variant.name, overrides, config, seed, variant.data_hash, label),)
+    shares = [rung.share for rung in plan.rungs]
+    return tuple(
+        plan_run(
+            variant.name,
+            [*overrides, f"{PAUSE}={share!r}"],
+            replace(config, trainer=replace(config.trainer, pause_at=share)),
+            seed,
+            variant.data_hash,
+            f"{label}, {format_share(share)} of the budget",
+            pauses=shares,
+        )
+        for share in shares
+    )
 
 
 def check_match(variant: Variant, settings: Sequence[str], config: Config, target: int) -> None:
@@ -150,7 +197,7 @@ def plan_runs(plan: Plan) -> None:
     A variant of which every trial failed gets no runs.
     """
     for variant in plan.variants:
-        best = choose(variant.trials)
+        best = choose(variant.trials, plan.rungs)
         if variant.trials and best is None:
             continue
         overrides = [*variant.overrides, *(best.settings if best else ())]
@@ -188,7 +235,7 @@ def plan_outcome(
         failed=[*failed, *(trial for trial in failed_trials if trial.system not in planned)],
         tests=plan.tests,
         tuning=[
-            tuning_result(variant.name, variant.trials, reasons)
+            tuning_result(variant.name, variant.trials, plan.rungs, reasons)
             for variant in plan.variants
             if variant.trials
         ],

@@ -22,6 +22,7 @@ from mt.run_folder import RunFolder
 THREADS = "trainer.threads"  # changes only the speed
 # They change only the test, so that the same training can be used.
 TEST_BEAM, TEST = "trainer.test_beam", "trainer.test"
+PAUSE = "trainer.pause_at"  # how far a training has come
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,19 @@ def plan_run(
     seed: int,
     data_hash: str,
     label: str = "",
+    pauses: Sequence[float] = (),
 ) -> PlannedRun:
     """Plan the run of a seed; `data_hash` is that of the prepared text.
 
-    `label` is its name in progress messages; empty: variant and seed.
+    `label` is its name in progress messages; empty: variant and seed. `pauses` are the shares of
+    the budget at which it pauses, if it does: it is then validated there, unlike other runs.
     """
     settings = {
         key: _to_json(get_setting(config, key))
         for key in keys()
-        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST)
+        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST, PAUSE)
     }
-    content = [settings, data_hash, *initial_weights(variant, config)]
+    content = [settings, data_hash, *initial_weights(variant, config), *pauses]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     base = Path(config.runs_dir) / FOLDER_NAME
     # A variant of another name may have trained it already.

@@ -38,6 +38,7 @@ class ComparisonSpec:
     # Values to try before, for each variant with the same budget: key of mt-train -> list
     tune: dict[str, Any] = field(default_factory=dict)
     trials: int = 0  # number of random combinations of `tune` to try; 0: all
+    halving: int = 0  # successive halving: 1 of so many trials trains on; 0: all to the end
     trial_seed: int = 0  # of the trials, and of their random choice
     # Choose widths so that all variants have as many parameters as the baseline.
     match_parameters: bool = False
@@ -150,6 +151,7 @@ def check_spec(spec: ComparisonSpec, extra: Sequence[str]) -> None:
     check_tuning(
         spec.tune,
         spec.trials,
+        spec.halving,
         spec.trial_seed,
         seed_list(spec.seeds),
         {**settings, "the command line": extra},
@@ -201,7 +203,7 @@ def check_override(origin: str, override: Override) -> None:
         raise UsageError(
             f"{origin}: {override.input_line} has several values: make each of them a variant"
         )
-    if key in ("name", "seed", "trainer.test"):
+    if key in ("name", "seed", "trainer.test", "trainer.pause_at"):
         raise UsageError(
             f"{origin}: {key} is chosen by mt-compare{': set seeds=...' if key == 'seed' else ''}"
         )

@@ -38,6 +38,7 @@ def combination(sides: Sequence[Sequence[str]], index: int) -> tuple[str, ...]:
 def check_tuning(
     tune: dict[str, Any],
     trials: int,
+    halving: int,
     seed: int,
     seeds: Sequence[int],
     others: dict[str, Sequence[str]],
@@ -47,8 +48,9 @@ def check_tuning(
     `others` are the overrides of each variant and of the command line, by the name in messages.
     """
     if not tune:
-        if trials:
-            raise UsageError(f"trials={trials} needs tune: {{KEY: [VALUE, VALUE], ...}}")
+        for name, value in (("trials", trials), ("halving", halving)):
+            if value:
+                raise UsageError(f"{name}={value} needs tune: {{KEY: [VALUE, VALUE], ...}}")
         return
     for key, values in tune.items():
         if not isinstance(values, list) or len({*map(str, values)}) < max(2, len(values)):
@@ -62,6 +64,10 @@ def check_tuning(
         raise UsageError(
             f"trials must be >= 0 and <= {count}, the number of combinations, got {trials}"
         )
+    if halving < 0 or halving == 1:
+        raise UsageError(f"halving must be 0 or >= 2, got {halving}")
+    if halving > (trials or count):
+        raise UsageError(f"halving={halving} needs as many trials: there are {trials or count}")
     if seed in seeds:
         raise UsageError(
             f"trial_seed={seed} is a seed of the runs: the choice would favour that run; "

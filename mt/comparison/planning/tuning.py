@@ -1,93 +1,47 @@
-"""Equal tuning: each variant is trained with the same trial settings, and validation chooses.
-
-A trial is a run with a seed of its own, so that the choice favours none of the runs that are
-compared, and without a test.
-"""
+"""Results of equal tuning: each variant is trained with the same settings; validation chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from mt.comparison.planning.planned_run import PlannedRun
-from mt.comparison.schema.tuning import TrialResult, TuningResult
-from mt.errors import MTError, UsageError
-from mt.run_folder import RunFolder
-from mt.tensor_files import read_facts
-from mt.training.selection import rank
-
-NO_TEST = "trainer.test=false"
+from mt.comparison.planning.halving import Rung, choose, promoted
+from mt.comparison.planning.trials import Trial
+from mt.comparison.schema.tuning import RungValidation, TrialResult, TuningResult
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training of a variant with settings that are tried."""
-
-    settings: tuple[str, ...]  # overrides of mt-train
-    run: PlannedRun
-
-
-def check_distinct(trials: Sequence[Trial]) -> None:
-    """Raise UsageError if two trials of a variant are the same training."""
-    by_folder: dict[RunFolder, Trial] = {}
-    for trial in trials:
-        same = by_folder.setdefault(trial.run.folder, trial)
-        if same is not trial:
-            one, other = (", ".join(each.settings) for each in (same, trial))
-            raise UsageError(f"tune: {one} and {other} are the same training")
-
-
-def choose(trials: Sequence[Trial]) -> Trial | None:
-    """Return the finished trial with the best validation, the first of equal ones.
-
-    None if no trial is finished.
-    """
-    finished = [trial for trial in trials if trial.run.finished()]
-    return max(finished, key=validation_rank) if finished else None
-
-
-def validation_rank(trial: Trial) -> tuple[float, float]:
-    """Return a key that is higher for better validations, as mt-train ranks those of a run."""
-    facts = validation_facts(trial.run)
-    return rank(facts["best"], facts["best_loss"], trial.run.config.trainer.val_metric)
-
-
-def validation_facts(run: PlannedRun) -> dict[str, Any]:
-    """Return the facts that mt-train stored with the best weights.
-
-    Raises MTError if these were lost and replaced, so that their validation is unknown.
-    """
-    facts = read_facts(run.folder.model)
-    if facts["best"] is None:
-        raise MTError(
-            f"{run.folder} has lost its best model, and the validation of its present one is "
-            "unknown: delete the folder and start the same command again"
-        )
-    return facts
-
-
-def tuning_result(variant: str, trials: Sequence[Trial], failed: dict[str, str]) -> TuningResult:
+def tuning_result(
+    variant: str, trials: Sequence[Trial], rungs: Sequence[Rung], failed: dict[str, str]
+) -> TuningResult:
     """Collect the trials of a variant; `failed` holds the reason of each failed run by its path.
 
-    The expected best counts a failed trial as 0 BLEU.
+    The expected best counts a failed trial as 0 BLEU. With several rungs there is none, because
+    trials that were not promoted have no score with the whole budget.
     """
-    chosen, results = choose(trials), []
+    chosen = choose(trials, rungs)
+    groups = [promoted(trials, rungs, number) for number in range(len(rungs))]
+    results = []
     for trial in trials:
+        planned = [number for number, group in enumerate(groups) if trial in group]
+        validations = [trial.validation(number) for number in planned]
+        reached = [
+            RungValidation(rungs[number].share, validation.bleu, validation.loss)
+            for number, validation in zip(planned, validations, strict=True)
+            if validation
+        ]
         path = str(trial.run.folder)
-        facts = validation_facts(trial.run) if trial.run.finished() else {}
         results.append(
             TrialResult(
                 list(trial.settings),
-                facts.get("bleu"),
-                facts.get("loss"),
+                reached[-1].bleu if reached else None,
+                reached[-1].loss if reached else None,
                 trial is chosen,
                 path,
-                "" if facts else failed.get(path, "not trained"),
+                failed.get(path, "not trained") if None in validations else "",
+                reached,
             )
         )
     bleu = [result.bleu or 0.0 for result in results]
-    return TuningResult(variant, results, expected_best(bleu))
+    return TuningResult(variant, results, expected_best(bleu) if len(rungs) == 1 else [])
 
 
 def expected_best(scores: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mt.comparison.planning.parameters import count_parameters, match_parameters
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.spec import ComparisonSpec
-from mt.comparison.planning.tuning import Trial
+from mt.comparison.planning.trials import Trial
 from mt.config.compose import load_config
 from mt.config.schema import Config, DataConfig, ModelConfig
 from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary

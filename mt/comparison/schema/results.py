@@ -14,7 +14,7 @@ from mt.comparison.schema.typed_json import from_json, to_json
 from mt.errors import MTError
 from mt.files import write_text
 
-VERSION = 8  # of results.json; raise it when a field is added, renamed or changes its meaning
+VERSION = 9  # of results.json; raise it when a field is added, renamed or changes its meaning
 
 
 @dataclass

@@ -10,12 +10,11 @@ from statistics import mean
 
 import pytest
 
-from helpers.training_runs import write_tiny_run
+from helpers.tuned_comparisons import plan_tuning, tuning_arguments
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.planning.jobs import STOPPED
-from mt.comparison.planning.plan import Plan, make_plan, plan_outcome
-from mt.comparison.planning.spec import load_spec
+from mt.comparison.planning.plan import Plan, plan_outcome
 from mt.comparison.planning.trial_settings import trial_settings
 from mt.comparison.planning.tuning import expected_best
 from mt.comparison.schema.results import Results
@@ -23,24 +22,9 @@ from mt.comparison.schema.systems import FailedRun
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
-VARIANTS = {"rnn": ["model=rnn"], "tr": ["model=transformer"]}
-TUNE = {"optim.lr": ["1e-3", "3e-3"], "model.dropout": ["0", "0.1"]}
-SHORT = ["model/size=tiny", "trainer.test_beam=1", "data.val.limit=4", "data.test.limit=4"]
-
-
-def arguments(folder: Path, *more: str, **keys: object) -> list[str]:
-    """Return arguments of mt-compare for variants on a tiny corpus."""
-    settings = [s for s in write_tiny_run(folder, 60) if not s.startswith(("name=", "trainer.max"))]
-    spec = {"variants": VARIANTS, "overrides": [*settings, *SHORT], "seeds": 1, "tune": TUNE}
-    spec |= {"budget": {"steps": 3}, **keys}
-    (folder / "tiny.yaml").write_text(json.dumps(spec), encoding="utf-8")  # JSON is YAML
-    return [f"compare={folder}/tiny.yaml", f"out={folder}/out", "bootstrap=100", *more]
-
 
 def plan(folder: Path, *more: str, **keys: object) -> Plan:
-    request = parse_arguments(arguments(folder, *more, **keys))
-    spec, notes = load_spec(request.config.compare, request.changes, request.train)
-    return make_plan(spec, request.train, lambda _: None, notes)
+    return plan_tuning(tuning_arguments(folder, *more, **keys))
 
 
 def test_every_variant_has_the_same_trials_without_a_test(tmp_path: Path) -> None:
@@ -138,7 +122,7 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The rate of 1e-9 learns nothing within the budget, so the other one must be chosen."""
-    given = arguments(
+    given = tuning_arguments(
         tmp_path,
         "data.tokenizer.vocab_size=0",
         "data.tokenizer.max_vocab_size=400",
@@ -200,4 +184,4 @@ def test_no_settings_are_chosen_while_a_trial_has_yet_to_continue(
     monkeypatch.setattr("mt.compare.train_all", lambda runs, launcher: [stopped])
     monkeypatch.setattr("mt.compare.plan_runs", lambda plan: pytest.fail("settings were chosen"))
     with pytest.raises(MTError, match="a trial was stopped by a signal.*the same command"):
-        run(parse_arguments(arguments(tmp_path)))
+        run(parse_arguments(tuning_arguments(tmp_path)))

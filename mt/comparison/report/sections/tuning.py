@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mt.comparison.report.blocks import Block, Details, Figure, Paragraph, Section
 from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.chart_table import chart_table
 from mt.comparison.report.queries import system_line
-from mt.comparison.report.text import count_noun, format_number
+from mt.comparison.report.text import count_noun, format_number, join_words
 from mt.comparison.schema.results import Results
+from mt.comparison.schema.tuning import RungValidation, TrialResult, format_share
 from mt.comparison.table import Cell, Table
 
 DIFFERENT_CHOICES = (
@@ -21,24 +24,60 @@ def tuning(results: Results) -> Section:
     """Show what was tuned, what was chosen, and how the best score grows with the trials."""
     if not results.tuning:
         return Section("tuning", "Tuning", [])
-    chart = expected_best_chart(results)
-    trials = len(results.tuning[0].trials)
-    text = (
-        f"Each system had {count_noun(trials, 'trial')} with the same settings, each with the "
-        "budget of a run. Validation chose among them; no trial was tested. The curve shows the "
-        "expected best validation BLEU of a number of random trials (Dodge et al. 2019): a system "
-        "whose curve still rises would gain from more trials."
-    )
+    text = describe_rungs(results)
     choices = {tuple(t.settings) for tuned in results.tuning for t in tuned.trials if t.chosen}
     if len(choices) > 1:
         text += DIFFERENT_CHOICES
-    blocks: list[Block] = [
-        Paragraph(text),
-        choice_table(results),
-        Figure(chart, chart_table(chart), table_in="page"),
-        Details("All trials", [trial_table(results)]),
+    shown: list[Block] = [Paragraph(text), choice_table(results)]
+    if not is_halved(results):
+        chart = expected_best_chart(results)
+        shown.append(Figure(chart, chart_table(chart), table_in="page"))
+    return Section("tuning", "Tuning", [*shown, Details("All trials", [trial_table(results)])])
+
+
+def describe_rungs(results: Results) -> str:
+    """Say how far the trials were trained, and what the section shows."""
+    trials = len(results.tuning[0].trials)
+    begin = f"Each system had {count_noun(trials, 'trial')} with the same settings"
+    if not is_halved(results):
+        return (
+            f"{begin}, each with the budget of a run. Validation chose among them; no trial was "
+            "tested. The curve shows the expected best validation BLEU of a number of random "
+            "trials (Dodge et al. 2019): a system whose curve still rises would gain from more "
+            "trials."
+        )
+    shares = rung_shares(results)
+    sizes = [
+        max(sum(share in rungs_of(trial) for trial in tuned.trials) for tuned in results.tuning)
+        for share in shares
     ]
-    return Section("tuning", "Tuning", blocks)
+    rungs = [
+        f"{size} with {format_share(share)}" for size, share in zip(sizes, shares, strict=True)
+    ]
+    return (
+        f"{begin}. Successive halving (Jamieson and Talwalkar 2016) trained {join_words(rungs)} of "
+        "the budget of a run: validation promoted the best of each rung, and chose among the last. "
+        "No trial was tested. Settings that learn slowly and win late, such as small learning "
+        "rates or dropout, may have been stopped too early. The expected best validation of a "
+        "number of trials is not defined here, because most trials have no score with the whole "
+        "budget: the table of all trials shows their validations at each rung instead."
+    )
+
+
+def is_halved(results: Results) -> bool:
+    """Return whether successive halving stopped trials."""
+    return not any(tuned.expected_best for tuned in results.tuning)
+
+
+def rung_shares(results: Results) -> list[float]:
+    """Return the shares of the budget at which trials were validated, in order."""
+    trials = [trial for tuned in results.tuning for trial in tuned.trials]
+    return sorted({share for trial in trials for share in rungs_of(trial)})
+
+
+def rungs_of(trial: TrialResult) -> dict[float, RungValidation]:
+    """Return the validations of a trial by the share of the budget."""
+    return {rung.share: rung for rung in trial.rungs}
 
 
 def choice_table(results: Results) -> Table:
@@ -53,19 +92,31 @@ def choice_table(results: Results) -> Table:
 
 
 def trial_table(results: Results) -> Table:
-    """Return every trial."""
+    """Return every trial, and with successive halving its validation at each rung."""
+    shares = rung_shares(results) or [1.0]
     rows: list[list[Cell | str]] = [
         [
             system.system,
             ", ".join(trial.settings),
             "failed: " + trial.failure if trial.failure else "chosen" if trial.chosen else "",
-            format_number(trial.bleu),
-            format_number(trial.loss, 3),
+            *validation_cells(trial, shares),
         ]
         for system in results.tuning
         for trial in system.trials
     ]
-    return Table(["system", "settings", "", "validation BLEU", "loss"], rows, text_columns=3)
+    header = ["system", "settings", ""]
+    for share in shares:
+        at = f" with {format_share(share)}" if is_halved(results) else ""
+        header += [f"validation BLEU{at}", f"loss{at}"]
+    return Table(header, rows, text_columns=3)
+
+
+def validation_cells(trial: TrialResult, shares: Sequence[float]) -> list[str]:
+    """Return BLEU and loss at each share of the budget; empty where it was not trained so far."""
+    rungs = rungs_of(trial)
+    reached = [rungs.get(share, RungValidation(share, None, None)) for share in shares]
+    pairs = [(format_number(rung.bleu), format_number(rung.loss, 3)) for rung in reached]
+    return [text for pair in pairs for text in pair]
 
 
 def expected_best_chart(results: Results) -> LineChart:
