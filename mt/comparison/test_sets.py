@@ -1,4 +1,4 @@
-"""Extra test sets of a trained run: translated once, and stored in the run directory."""
+"""Annotations of the test that a run left, and extra test sets, translated once and stored there."""
 
 from __future__ import annotations
 
