@@ -1,4 +1,4 @@
-"""Annotations of the test that a run left, and extra test sets, translated once and stored there."""
+"""Annotations of the test of a run, and extra test sets, translated once and stored in the run."""
 
 from __future__ import annotations
 
