@@ -178,20 +178,27 @@ def test_stepwise_rnn_equals_pytorch(kind):
 def test_cells_equal_pytorch(update, cell):
     torch.manual_seed(5)
     reference = cell(4, 6)
-    x, state = (
-        torch.randn(3, 4),
-        tuple(torch.randn(3, 6) for _ in range(2 if cell is nn.LSTMCell else 1)),
+    x = torch.randn(3, 4, requires_grad=True)
+    state = tuple(
+        torch.randn(3, 6, requires_grad=True) for _ in range(2 if cell is nn.LSTMCell else 1)
     )
+
+    def run():
+        return update(
+            x @ reference.weight_ih.T + reference.bias_ih,
+            state[0] @ reference.weight_hh.T + reference.bias_hh,
+            state,
+        )
+
     expected = reference(x, state if cell is nn.LSTMCell else state[0])
-    got = update(
-        x @ reference.weight_ih.T + reference.bias_ih,
-        state[0] @ reference.weight_hh.T + reference.bias_hh,
-        state,
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    with torch.no_grad():
+        torch.testing.assert_close(run(), expected)
+    found, inputs = run(), (x, *state, *reference.parameters())
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(sum(y.square().sum() for y in z), inputs) for z in (found, expected))
     )
-    for one, other in zip(
-        got, expected if isinstance(expected, tuple) else (expected,), strict=True
-    ):
-        torch.testing.assert_close(one, other)
 
 
 def test_bidirectional_encoder_equals_pytorch_with_packing():

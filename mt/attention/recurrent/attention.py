@@ -11,7 +11,7 @@ K = 1; in search the K hypotheses of a sentence are neighbours and share its mem
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ from mt.attention.select import (
 )
 from mt.config.schema import RNNConfig
 from mt.layers.losses import ExtraLoss
+from mt.layers.repeated import RepeatedProduct
 
 AttentionState = tuple[Tensor, ...]  # the coverage [N, H, S], or empty: one row per hypothesis
 
@@ -46,9 +47,11 @@ class ProjectedMemory:
     values: Tensor  # [B, S, M]
     keys: Tensor  # [B, S, A]
     mask: Tensor  # [B, S] bool
+    # weights [B, H, Q, S] -> their sums of values [B, H, Q, M / H], in training
+    sum_values: Callable[[Tensor], Tensor] | None = None
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the fields in order, so that ProjectedMemory(*tensors) restores them."""
+        """Return the tensors in order, so that ProjectedMemory(*tensors) restores them."""
         return self.values, self.keys, self.mask
 
 
@@ -126,8 +129,12 @@ class Attention(nn.Module):
         weights, terms = self.select(scores, mask[:, None], query)
         if factor is not None:
             weights = weights * factor[:, None]
-        values = memory.values.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, S, M / H]
-        context = (weights.to(values.dtype) @ values).transpose(1, 2).reshape(rows, length, -1)
+        weights_low = weights.to(memory.values.dtype)
+        if memory.sum_values is not None:
+            context = memory.sum_values(weights_low)
+        else:
+            context = weights_low @ self._split_values(memory)
+        context = context.transpose(1, 2).reshape(rows, length, -1)
         weights = weights.unflatten(2, (-1, length)).transpose(1, 2)  # [B, K, H, Q, S]
         weights = weights.reshape(rows, self.heads, length, -1)
         terms = {name: term.reshape(rows, length) for name, term in terms.items()}
@@ -136,6 +143,14 @@ class Attention(nn.Module):
             terms["coverage"] = overlap.mean(1, keepdim=True)
         new_state = tuple(coverage + weights[:, :, 0] for coverage in state)
         return AttentionOutput(context, weights, terms), new_state
+
+    def _split_values(self, memory: ProjectedMemory) -> Tensor:
+        """Return the values of each head, [B, H, S, M / H]."""
+        return memory.values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def training_memory(self, memory: ProjectedMemory) -> ProjectedMemory:
+        """Return the memory for many queries in training, which sums values faster."""
+        return replace(memory, sum_values=RepeatedProduct(self._split_values(memory).mT))
 
     def _keys(self, memory: ProjectedMemory, state: AttentionState) -> Tensor:
         """Return keys [B, 1, S, A], or with coverage [B, K, S, A]."""
@@ -164,6 +179,9 @@ class NoAttention(nn.Module):
     def project(self, states: Tensor, mask: Tensor) -> ProjectedMemory:
         empty = states[..., :0]
         return ProjectedMemory(empty, empty, mask)
+
+    def training_memory(self, memory: ProjectedMemory) -> ProjectedMemory:
+        return memory
 
     def initial_state(self, memory: ProjectedMemory, rows: int) -> AttentionState:
         return ()

@@ -23,7 +23,7 @@ from mt.models.recurrent.cells import (
     init_recurrent_weights,
     run_gates,
 )
-from mt.models.recurrent.decoder import RecurrentDecoder, affine
+from mt.models.recurrent.decoder import RecurrentDecoder, affine, training_loop
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
 
@@ -134,14 +134,15 @@ class BahdanauDecoder(RecurrentDecoder):
     ) -> tuple[Tensor, AttentionOutput]:
         """Run T steps: word_gates [N, T, G * H], steps [T] -> states [N, T, H], the outputs."""
         states, outputs = [], []
-        # unbind, not indexing: its backward pass stacks T gradients, while indexing would allocate
-        # T tensors of full size.
-        for gates, step in zip(word_gates.unbind(1), steps.split(1), strict=True):
-            state, attended, attention_state = self.cell(
-                gates, state, memory, step, attention_state
-            )
-            states.append(state[0])
-            outputs.append(attended)
+        with training_loop(self.cell, self.cell.attention, memory) as memory:
+            # unbind, not indexing: its backward pass stacks T gradients, while indexing would
+            # allocate T tensors of full size.
+            for gates, step in zip(word_gates.float().unbind(1), steps.split(1), strict=True):
+                state, attended, attention_state = self.cell(
+                    gates, state, memory, step, attention_state
+                )
+                states.append(state[0])
+                outputs.append(attended)
         return torch.stack(states, 1), concat_outputs(outputs)
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mt.models.recurrent.gru import gru_states
+from mt.models.recurrent.gru import gru_states, gru_step
 
 RecurrentState = tuple[Tensor, ...]  # the hidden state [N, H], and the cell state [N, H] of an LSTM
 
@@ -21,6 +21,8 @@ def gru_update(input_gates: Tensor, hidden_gates: Tensor, state: RecurrentState)
     the reset gate applies after the product: n = tanh(W x + r * (U h)).
     """
     (hidden,) = state
+    if torch.is_grad_enabled():  # a shorter graph; exported models have the formulas below
+        return (gru_step(input_gates, hidden_gates, hidden),)
     size = hidden.shape[1]
     gates = input_gates[:, : 2 * size] + hidden_gates[:, : 2 * size]
     r, z = gates.sigmoid().chunk(2, dim=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mt.attention.masks import position_range
 from mt.attention.recurrent.attention import (
@@ -15,8 +16,15 @@ from mt.attention.recurrent.attention import (
 )
 from mt.config.schema import ModelConfig
 from mt.layers.dropout import Dropout
-from mt.models.recurrent.cells import RNN_CLASSES, RecurrentState, init_rnn, run_rnn
-from mt.models.recurrent.decoder import RecurrentDecoder, affine
+from mt.layers.repeated import RepeatedProduct
+from mt.models.recurrent.cells import (
+    CELL_UPDATES,
+    RNN_CLASSES,
+    RecurrentState,
+    init_rnn,
+    run_rnn,
+)
+from mt.models.recurrent.decoder import RecurrentDecoder, affine, training_loop
 from mt.models.seq2seq import DecoderOutput, DecodingState, Memory
 
 # Recurrent state, last attentional vector [N, E], attention state.
@@ -52,23 +60,16 @@ class LuongDecoder(RecurrentDecoder):
         self, embedded: Tensor, memory: Memory, need_weights: bool = False
     ) -> DecoderOutput:
         projected = self.attention.project(memory.states, memory.mask)
-        cache, length = self._initial_cache(memory, projected, 1), embedded.shape[1]
-        steps = position_range(0, length, embedded.device)
-        chunk = 1 if self.input_feeding else max(1, length)
-        hidden, outputs = [], []
-        for words, chunk_steps in zip(
-            self.dropout(embedded).split(chunk, 1), steps.split(chunk), strict=True
-        ):
-            vectors, attended, cache = self._advance(words, chunk_steps, projected, cache)
-            hidden.append(vectors)
-            outputs.append(attended)
-        attended = concat_outputs(outputs)
+        cache = self._initial_cache(memory, projected, 1)
+        words, steps = self.dropout(embedded), position_range(0, embedded.shape[1], embedded.device)
+        run = self._run_with_feeding if self.input_feeding else self._advance
+        hidden, attended, _ = run(words, steps, projected, cache)
         losses = self.attention.losses(
             attended.loss_terms,
             affects_later_tokens=self.input_feeding or self.attention.sequential,
         )
         weights = self.cross_weights(attended, need_weights)
-        return DecoderOutput(torch.cat(hidden, 1), weights, losses)
+        return DecoderOutput(hidden, weights, losses)
 
     def init_state(self, memory: Memory, beam: int = 1) -> DecodingState:
         projected = self.attention.project(memory.states, memory.mask)
@@ -95,7 +96,7 @@ class LuongDecoder(RecurrentDecoder):
     def _advance(
         self, words: Tensor, steps: Tensor, memory: ProjectedMemory, cache: Cache
     ) -> tuple[Tensor, AttentionOutput, Cache]:
-        """Run T steps (T = 1 with input feeding): words [N, T, E], steps [T].
+        """Run T steps at once (T = 1 with input feeding): words [N, T, E], steps [T].
 
         Returns the attentional vectors [N, T, E], the attention output and the new cache.
         """
@@ -111,6 +112,31 @@ class LuongDecoder(RecurrentDecoder):
             )
             outputs.append(attended)
         attended = concat_outputs(outputs)
-        combined = self.combine(torch.cat((attended.context.to(states.dtype), states), -1))
-        vectors = self.dropout(combined.tanh())
+        vectors = self._combine(states, attended.context)
         return vectors, attended, (state, vectors[:, -1].float(), attention_state)
+
+    def _run_with_feeding(
+        self, words: Tensor, steps: Tensor, memory: ProjectedMemory, cache: Cache
+    ) -> tuple[Tensor, AttentionOutput, Cache]:
+        """Run T steps one by one, as `_advance` would, except for the products with the words."""
+        state, vector, attention_state = cache
+        weight_ih, weight_hh, bias_ih, bias_hh = self.recurrence.all_weights[0]
+        word, fed = weight_ih.split(self.dim, 1)
+        feed, recur = RepeatedProduct(fed), RepeatedProduct(weight_hh, bias_hh)
+        update, vectors, outputs = CELL_UPDATES[self.cell_type], [], []
+        word_gates = F.linear(words, word, bias_ih).float().unbind(1)
+        with training_loop(self, self.attention, memory) as memory:
+            for gates, step in zip(word_gates, steps.split(1), strict=True):
+                state = update(gates + feed(vector), recur(state[0]), state)
+                query = state[0][:, None]
+                attended, attention_state = self.attention(query, memory, step, attention_state)
+                vector = self._combine(query, attended.context)[:, 0].float()
+                vectors.append(vector)
+                outputs.append(attended)
+        attended = concat_outputs(outputs)
+        return torch.stack(vectors, 1), attended, (state, vector, attention_state)
+
+    def _combine(self, states: Tensor, context: Tensor) -> Tensor:
+        """Compute the attentional vectors [N, T, E] from states [N, T, H] and contexts."""
+        combined = self.combine(torch.cat((context.to(states.dtype), states), -1))
+        return self.dropout(combined.tanh())
