@@ -72,7 +72,7 @@ def test_chinese_without_a_language_is_validated_and_tested_as_chinese(tiny_run,
     vocabulary = "data.tokenizer.vocab_size=283"
     evaluation = run_training([*run, vocabulary, "model/size=tiny", "trainer.max_steps=2"])
     assert "tok:zh" in evaluation.scores["bleu"].signature
-    before_training, _, _ = capsys.readouterr().err.partition("step")
+    before_training, _, _ = capsys.readouterr().err.partition("\nstep ")
     assert "note: the references are in a script without spaces" in before_training
 
 
