@@ -89,8 +89,8 @@ class TrainerConfig:
     until: str = setting(
         "budget",
         "end of training; budget: at the first limit; plateau: when the second half of the steps "
-        "has lowered the validation loss by under 1 % and raised BLEU by under 0.5 and 3 %, then "
-        "after optim.decay; limits hold, too",
+        "has lowered the validation loss by under 0.01 or 1 %, and raised BLEU by under 0.5 or "
+        "3 %, then after optim.decay; limits hold, too",
         resumable=True,
         choices=("budget", "plateau"),
     )

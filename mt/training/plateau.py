@@ -1,7 +1,8 @@
 """The plateau of a training run, judged by its validations.
 
 A run has reached it if doubling the budget brings next to nothing: the validation loss falls by
-under 1 %, and validation BLEU rises by under 0.5 points or 3 % of itself, whichever is more.
+under 0.01 nats per token (1 % of the perplexity) or 1 % of itself, whichever is more, and
+validation BLEU rises by under 0.5 points or 3 % of itself, whichever is more.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-MIN_LOSS_FALL = 0.01  # as a share of the loss
+MIN_LOSS_FALL = 0.01  # nats per token
+MIN_LOSS_FALL_SHARE = 0.01  # of the loss
 MIN_BLEU_RISE = 0.5  # points
 MIN_BLEU_RISE_SHARE = 0.03  # of BLEU
 MIN_VALIDATIONS = 3
@@ -44,4 +46,5 @@ def reached_plateau(validations: Sequence[Validation]) -> bool | None:
     losses = [[each.loss for each in part if each.loss is not None] for part in (half, validations)]
     if not losses[0]:
         return True
-    return min(losses[0]) - min(losses[1]) < MIN_LOSS_FALL * min(losses[0])
+    loss_before, loss_after = (min(part) for part in losses)
+    return loss_before - loss_after < max(MIN_LOSS_FALL, MIN_LOSS_FALL_SHARE * loss_before)

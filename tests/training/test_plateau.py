@@ -23,6 +23,8 @@ class Validation(NamedTuple):
         ((4.0, 3.0), (4.4, 2.98), True),
         ((4.0, 3.0), (4.5, 2.98), False),  # at a low level, 0.5 points decide
         ((4.0, 3.0), (4.0, 2.96), False),  # the loss still falls
+        ((90.0, 0.1), (90.0, 0.091), True),  # by 9 %, but the perplexity by under 1 %
+        ((90.0, 0.1), (90.0, 0.089), False),
         ((30.0, 2.0), (28.0, 2.5), True),  # overfitted, not improving
         ((30.0, None), (30.8, None), True),
         ((30.0, None), (31.0, None), False),

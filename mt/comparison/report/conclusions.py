@@ -103,9 +103,9 @@ def warnings(results: Results) -> list[str]:
         were, their = ("was", "its") if len(improving) == 1 else ("were", "their")
         warnings.append(
             f"{STILL_IMPROVING} {join_words(improving)} {were} still improving when the budget "
-            f"ended: in the second half of training {their} loss fell by 1 % or more, or {their} "
-            "BLEU rose by 0.5 points and 3 % or more. This compares what was learned with this "
-            "budget, not what longer training would reach."
+            f"ended: in the second half of training {their} loss fell by 0.01 and 1 % or more, "
+            f"or {their} BLEU rose by 0.5 points and 3 % or more. This compares what was learned "
+            "with this budget, not what longer training would reach."
         )
     if single := [quote_name(s.name) for s in results.systems if len(s.runs) == 1]:
         systems = "every system" if len(single) == len(results.systems) else join_words(single)
