@@ -92,12 +92,7 @@ def plan_run(
     `label` is its name in progress messages; empty: variant and seed. `pauses` are the shares of
     the budget at which it pauses, if it does: it is then validated there, unlike other runs.
     """
-    settings = {
-        key: _to_json(get_setting(config, key))
-        for key in keys()
-        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST, PAUSE)
-    }
-    content = [settings, data_hash, *initial_weights(variant, config), *pauses]
+    content = [changed_settings(config), data_hash, *initial_weights(variant, config), *pauses]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     base = Path(config.runs_dir) / FOLDER_NAME
     # A variant of another name may have trained it already.
@@ -113,6 +108,22 @@ def plan_run(
         dataclasses.replace(config, seed=seed, name=name, runs_dir=str(base)),
         label or f"{variant}-{seed}",
     )
+
+
+def changed_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that affect what is learned and are not the defaults, by key.
+
+    A setting that a later version adds does not change them, so that version finds the run.
+    """
+    defaults = Config()
+    values = {
+        key: get_setting(config, key)
+        for key in keys()
+        if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST, PAUSE)
+    }
+    return {
+        key: _to_json(value) for key, value in values.items() if value != get_setting(defaults, key)
+    }
 
 
 def initial_weights(variant: str, config: Config) -> list[str]:
