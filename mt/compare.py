@@ -20,6 +20,7 @@ from mt.comparison.planning.arguments import Request, help_text, parse_arguments
 from mt.comparison.planning.hydra_launcher import check_launcher
 from mt.comparison.planning.jobs import STOPPED, train_all
 from mt.comparison.planning.overview import format_choices, format_plan
+from mt.comparison.planning.parallel import choose_jobs
 from mt.comparison.planning.plan import Plan, PlanOutcome, make_plan, plan_outcome, plan_runs
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.report.markdown import printed_report
@@ -70,16 +71,17 @@ def train_missing(request: Request) -> PlanOutcome | None:
     check_launcher(request.launcher)  # before text is prepared
     spec, notes = load_spec(request.config.compare, request.changes, request.train)
     check_bootstrap(request.config.bootstrap, len(spec.variants))
-    plan = make_plan(spec, request.train, say, notes)
+    jobs, threads = choose_jobs(request.config.jobs, spec, request.train, request.launcher)
+    plan = make_plan(spec, [*request.train, *threads], say, notes)
     if request.config.plan:
         print(format_plan(plan), flush=True)
         return None
     say(format_plan(plan))
-    failed_trials = train_trials(plan, request.launcher)
+    failed_trials = train_trials(plan, request.launcher, jobs)
     if spec.tune:
         plan_runs(plan)
         say(format_choices(plan))
-    failed = train_all(plan.missing(), request.launcher)
+    failed = train_all(plan.missing(), request.launcher, jobs)
     outcome = plan_outcome(plan, failed, failed_trials)
     if outcome.baseline not in outcome.systems:
         raise MTError(
@@ -89,11 +91,11 @@ def train_missing(request: Request) -> PlanOutcome | None:
     return outcome
 
 
-def train_trials(plan: Plan, launcher: Sequence[str]) -> list[FailedRun]:
+def train_trials(plan: Plan, launcher: Sequence[str], jobs: int) -> list[FailedRun]:
     """Train the missing trials, rung by rung; return those that failed."""
     failed: list[FailedRun] = []
     for rung in range(len(plan.rungs)):
-        failed += train_all(plan.missing_in_rung(rung), launcher)
+        failed += train_all(plan.missing_in_rung(rung), launcher, jobs)
         if any(trial.reason == STOPPED for trial in failed):  # validation has to know them all
             raise MTError(f"a trial was {STOPPED}: the same command continues")
     return failed

@@ -44,10 +44,15 @@ def device_name(device: torch.device) -> str:
 
 def set_threads(threads: int) -> None:
     """Set the number of CPU threads; 0: one per core, divided among the processes of torchrun."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    torch.set_num_threads(threads or max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    torch.set_num_threads(threads or max(1, count_cores() // processes))
+
+
+def count_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def has_fast_bf16(device: torch.device) -> bool:

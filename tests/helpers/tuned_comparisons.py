@@ -22,7 +22,7 @@ def tuning_arguments(folder: Path, *more: str, **keys: object) -> list[str]:
     spec = {"variants": VARIANTS, "overrides": [*settings, *SHORT], "seeds": 1, "tune": TUNE}
     spec |= {"budget": {"steps": 3}, **keys}
     (folder / "tiny.yaml").write_text(json.dumps(spec), encoding="utf-8")  # JSON is YAML
-    return [f"compare={folder}/tiny.yaml", f"out={folder}/out", "bootstrap=100", *more]
+    return [f"compare={folder}/tiny.yaml", f"out={folder}/out", "bootstrap=100", "jobs=1", *more]
 
 
 def plan_tuning(arguments: Sequence[str]) -> Plan:

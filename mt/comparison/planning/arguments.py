@@ -43,7 +43,6 @@ Train and compare variants:
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
   mt-compare compare=mine.yaml plan=true         check your own comparison, train nothing
   mt-compare --config-dir conf compare=mine      conf/compare/mine.yaml; conf/ is like configs/
-  mt-compare hydra/launcher=joblib hydra.launcher.n_jobs=2 trainer.threads=1     two at a time
 Compare trained runs:
   mt-compare runs='[runs/rnn,runs/transformer]'
   mt-compare runs='runs/why_attention-*'
@@ -102,6 +101,9 @@ class CompareConfig:
     tests: Any = setting(
         None, "(training only) extra test sets: \"{NAME: ['data.test.KEY=VALUE'], ...}\""
     )
+    jobs: int = setting(
+        0, "(training only) number of runs at a time; 0: one per core, on a GPU one at a time"
+    )
     plan: bool = setting(False, "(training only) check and show what would be trained, then stop")
     runs: list[str] = setting(
         list, "run directories to compare, or patterns such as runs/x-*, instead of training"
@@ -143,7 +145,7 @@ LIST_KEYS = ("runs", "ref", "edges")  # one value is a list of one
 OWN_KEYS = {key.name for key in dataclasses.fields(CompareConfig)}
 FILE_KEYS = OWN_KEYS & {key.name for key in dataclasses.fields(ComparisonSpec)}
 SPEC_KEYS = FILE_KEYS - {"budget"}  # replace those of the comparison's file; budget.* are apart
-TRAINING_KEYS = {"compare", "plan", *FILE_KEYS} - {"baseline"}  # keys that only training uses
+TRAINING_KEYS = {"compare", "jobs", "plan", *FILE_KEYS} - {"baseline"}  # of no use otherwise
 
 
 @dataclass

@@ -1,8 +1,7 @@
-"""Training of the planned runs as jobs of a Hydra launcher.
+"""Training of the planned runs, several at a time on this machine or through a Hydra launcher.
 
-Jobs run one after the other by default, in parallel or on a cluster with hydra/launcher=joblib and
-others. A job is `python -m mt.train ...` in a process of its own: a crash or a lack of memory ends
-one run and not the comparison, and the peak memory is that of the run.
+A job is `python -m mt.train ...` in a process of its own: a crash or a lack of memory ends one run
+and not the comparison, and the peak memory is that of the run.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -35,38 +35,84 @@ STOPPED = "stopped by a signal, and saved"  # the reason of a run that continues
 POLL_SECONDS = 0.5  # between looks at the metrics of a run
 
 
-def train_all(runs: Sequence[PlannedRun], launcher: Sequence[str] = ()) -> list[FailedRun]:
-    """Train and test runs through the launcher that the Hydra overrides `launcher` choose.
+def train_all(
+    runs: Sequence[PlannedRun], launcher: Sequence[str] = (), jobs: int = 1
+) -> list[FailedRun]:
+    """Train and test runs, `jobs` at a time, or through the launcher of Hydra overrides.
 
     Returns the runs that failed. Raises KeyboardInterrupt if the user (or SIGTERM) stops it, after
-    the current run has saved.
+    the current runs have saved.
     """
-    job = functools.partial(train_one, labels=[run.label for run in runs])
-    with hydra_launcher(launcher, job) as hydra, interrupt_on_signals():
-        returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
+    labels = [f"[{i}/{len(runs)}] {run.label}" for i, run in enumerate(runs, start=1)]
+    with interrupt_on_signals():
+        if launcher:
+            reasons = train_through_hydra(runs, labels, launcher)
+        else:
+            reasons = train_side_by_side(runs, labels, jobs)
     failed = []
-    for run, result in zip(runs, returned, strict=True):
-        try:
-            reason = result.return_value
-        except Exception as error:  # of the launcher, such as a node that was lost
-            reason = f"{type(error).__name__}: {error}"
+    for run, reason in zip(runs, reasons, strict=True):
         if reason or not run.finished():
-            text = " ".join(str(reason or "it ended before its time").split())
+            text = " ".join((reason or "it ended before its time").split())
             failed.append(FailedRun(run.variant, run.seed, str(run.folder), text))
     return failed
 
 
-def train_one(config: DictConfig, labels: Sequence[str]) -> str:
-    """Run one job; `labels` are those of all jobs. Returns why it failed, or ""."""
+def train_side_by_side(runs: Sequence[PlannedRun], labels: Sequence[str], jobs: int) -> list[str]:
+    """Train runs on this machine, `jobs` at a time; return why each failed, or ""."""
+    stop = threading.Event()
+
+    def job(run: PlannedRun, label: str) -> str:
+        return train_one(run.overrides, run.folder, run.config.trainer.test, label, stop)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(job, *each) for each in zip(runs, labels, strict=True)]
+        try:
+            return [reason_of(future.result) for future in futures]
+        except KeyboardInterrupt:
+            stop.set()
+            pool.shutdown(cancel_futures=True)  # waits for those that save
+            raise
+
+
+def train_through_hydra(
+    runs: Sequence[PlannedRun], labels: Sequence[str], launcher: Sequence[str]
+) -> list[str]:
+    """Train runs through a launcher of Hydra; return why each failed, or ""."""
+    with hydra_launcher(launcher, functools.partial(train_hydra_job, labels=labels)) as hydra:
+        returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
+    return [reason_of(lambda: result.return_value) for result in returned]  # noqa: B023
+
+
+def reason_of(result: Callable[[], str]) -> str:
+    """Return the result of a job, or its exception as the reason of a failure."""
+    try:
+        return result() or ""
+    except Exception as error:  # of the launcher, such as a node that was lost
+        return f"{type(error).__name__}: {error}"
+
+
+def train_hydra_job(config: DictConfig, labels: Sequence[str]) -> str:
+    """Run the job of a Hydra launcher; `labels` are those of all jobs."""
     job = HydraConfig.get()
     folder = RunFolder.at(Path(str(config.runs_dir)) / str(config.name))
-    label = f"[{job.job.num + 1}/{len(labels)}] {labels[job.job.num]}"
     folders = [each for each in job.overrides.hydra if each.startswith(SEARCH_PATH)]
+    overrides = [*folders[:1], *job.overrides.task]
+    label, tested = labels[job.job.num], bool(config.trainer.test)
+    return train_one(overrides, folder, tested, label, threading.Event())
+
+
+def train_one(
+    overrides: Sequence[str], folder: RunFolder, tested: bool, label: str, stop: threading.Event
+) -> str:
+    """Run mt-train with these overrides until it ends. Returns why it failed, or "".
+
+    The run saves and ends if `stop` is set, or at a signal in the main thread.
+    """
     progress = RunProgress(folder, label, sys.stderr)
     # In a session of its own: Ctrl-C in a terminal reaches only this process, which passes it on
     # once. Standard error is a pipe, so that the run ends if this process is killed.
     with subprocess.Popen(
-        [*COMMAND, *folders[:1], *job.overrides.task],
+        [*COMMAND, *overrides],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,10 +125,10 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
         reader = threading.Thread(target=tail.extend, args=(process.stderr,), daemon=True)
         reader.start()
         try:
-            follow(process, progress)
+            follow(process, progress, stop)
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)  # it saves and ends
-            follow(process, progress)
+            stop.set()
+            follow(process, progress, stop)
             raise
         reader.join()
     lines = list(tail)
@@ -90,7 +136,7 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
     if reason:
         append_error(folder, lines)
         progress.say(f"FAILED: {reason} ({folder.log})")
-    elif config.trainer.test:
+    elif tested:
         bleu = folder.read_scores()["scores"]["bleu"]["value"]
         progress.say(f"finished: {bleu:.1f} BLEU on the test set")
     else:
@@ -100,10 +146,13 @@ def train_one(config: DictConfig, labels: Sequence[str]) -> str:
     return reason
 
 
-def follow(process: subprocess.Popen[str], progress: RunProgress) -> None:
-    """Report progress until the process ends."""
-    ended = False
+def follow(process: subprocess.Popen[str], progress: RunProgress, stop: threading.Event) -> None:
+    """Report progress until the process ends; interrupt it, once, if `stop` is set."""
+    interrupted = ended = False
     while not ended:
+        if stop.is_set() and not interrupted:
+            process.send_signal(signal.SIGINT)  # it saves and ends
+            interrupted = True
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_SECONDS)
             ended = True

@@ -49,7 +49,7 @@ def comparison(tiny_run, tmp_path: Path):
             **keys,
         }
         (tmp_path / "tiny.yaml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
-        return [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100"]
+        return [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100", "jobs=1"]
 
     return arguments
 
@@ -172,7 +172,7 @@ def test_the_reason_of_a_failure_is_reported(
 
 
 def test_a_run_without_a_test_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(jobs, "train_one", lambda config, labels: "")
+    monkeypatch.setattr(jobs, "train_one", lambda *arguments: "")
     assert [failed.reason for failed in train_all([planned(tmp_path)])] == [
         "it ended before its time"
     ]
@@ -191,10 +191,13 @@ def test_mt_train_gets_every_setting_as_planned(
     assert load_config(json.loads((tmp_path / "given.json").read_text())) == run.config
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_lets_the_run_save_and_starts_no_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+@pytest.mark.parametrize(
+    ("number", "at_a_time"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)]
+)
+def test_stopping_lets_current_runs_save_and_starts_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, at_a_time: int
 ) -> None:
+    """The run that starts last of those at a time sends the signal."""
     program(
         monkeypatch,
         f"""
@@ -203,7 +206,10 @@ def saved(*_):
     open(r'{tmp_path}/saved', 'a').write('x')
     sys.exit(130)
 signal.signal(signal.SIGINT, saved)
-os.kill(os.getppid(), {int(number)})
+with open(r'{tmp_path}/started', 'a') as started:
+    started.write('x')
+if os.path.getsize(r'{tmp_path}/started') == {at_a_time}:
+    os.kill(os.getppid(), {int(number)})
 for _ in range(100):
     time.sleep(0.1)
 """,
@@ -212,10 +218,27 @@ for _ in range(100):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            train_all([planned(tmp_path), planned(tmp_path, "b-1-x")])
+            train_all([planned(tmp_path, f"{name}-1-x") for name in "abc"], jobs=at_a_time)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert (tmp_path / "saved").read_text() == "x"
+    assert (tmp_path / "saved").read_text() == "x" * at_a_time
+
+
+def test_runs_train_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each of two runs waits for the other."""
+    program(
+        monkeypatch,
+        f"""
+import os, pathlib, sys, time
+pathlib.Path(r'{tmp_path}', str(os.getpid())).touch()
+for _ in range(600):
+    if len([name for name in os.listdir(r'{tmp_path}') if name.isdigit()]) == 2:
+        sys.exit('error: both are here')
+    time.sleep(0.1)
+""",
+    )
+    runs = [planned(tmp_path), planned(tmp_path, "b-1-x")]
+    assert [each.reason for each in train_all(runs, jobs=2)] == ["both are here"] * 2
 
 
 def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:

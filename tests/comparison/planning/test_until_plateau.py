@@ -44,7 +44,7 @@ def test_runs_end_after_their_plateau_and_the_report_compares_them_before_it(
         "budget": {"until": "plateau", "steps": 60},
     }
     (tmp_path / "tiny.yaml").write_text(json.dumps(spec), encoding="utf-8")  # JSON is YAML
-    command = [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100"]
+    command = [f"compare={tmp_path}/tiny.yaml", f"out={tmp_path}/out", "bootstrap=100", "jobs=1"]
     results = run(parse_arguments(command))
     assert isinstance(results, Results)
     assert results.provenance.budget == "until its plateau, at most 60 steps"
