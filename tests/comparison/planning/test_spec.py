@@ -54,11 +54,11 @@ def test_the_command_line_changes_the_file() -> None:
             "budget.minutes=1.5",
             "budget.until=budget",
             "baseline=rope",
-            "optim.lr=1e-2",
+            "optim.warmup=50",
             "hydra/launcher=basic",
         ]
     )
-    assert (request.train, request.launcher) == (["optim.lr=1e-2"], ["hydra/launcher=basic"])
+    assert (request.train, request.launcher) == (["optim.warmup=50"], ["hydra/launcher=basic"])
     spec, notes = load_spec("positions", request.changes, request.train)
     assert spec.seeds == [1, 2] and spec.baseline == "rope" and not notes
     assert asdict(spec.budget) == {
