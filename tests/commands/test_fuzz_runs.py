@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mt
 from helpers.fuzzing import fuzz, outcome
-from helpers.tiny_models import save_run
+from helpers.tiny_models import save_run, sentences
 from helpers.training_runs import run_training, write_tiny_run
 from mt import compare, evaluate
 from mt.arguments.evaluate import parse_arguments
+from mt.config.schema import TokenizerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.evaluation.tables import to_dict
@@ -32,6 +33,8 @@ MODEL = [
     "trainer.test_beam=1", "trainer.val_beam=1", "data.tokenizer.vocab_size=320",
     "data.val.limit=4", "data.test.limit=4",
 ]  # fmt: skip
+
+OTHER_LINES = sentences(300, seed=1)
 
 
 @dataclass(repr=False)
@@ -186,13 +189,24 @@ def test_fuzz_commands_on_damaged_runs_give_the_same_result_or_one_line(
 def models(
     run: Path, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path, Any]:
-    """Return a run, one with other weights, and what the first gives."""
+    """Return a run, one with other weights and other pieces, and what the first gives."""
     folder = tmp_path_factory.mktemp("models")
-    return run, save_run(folder / "other", tokenizer, seed=1), load_and_use(run)
+    settings = TokenizerConfig(type="bpe", vocab_size=tokenizer.vocab_size())
+    other = Tokenizer.train(lambda: OTHER_LINES, lambda: OTHER_LINES, settings)
+    return run, save_run(folder / "other", other, seed=1), load_and_use(run)
+
+
+def exchange(file: int) -> Damage:
+    """Return the damage that only a checksum shows: the file of another run."""
+    return Damage("of the other run", file, 0, (0,), b"")
 
 
 @fuzz(40)
 @given(st.lists(damages, min_size=1, max_size=2))
+@example([exchange(0)])
+@example([exchange(1)])
+@example([exchange(2)])
+@example([exchange(3)])
 def test_fuzz_a_damaged_model_gives_the_same_result_or_one_line(
     models: tuple[Path, Path, Any], damages: list[Damage]
 ) -> None:
