@@ -17,6 +17,16 @@ from mt.tensor_files import read_tensors
 from mt.train import train
 
 
+def widths(dim: int) -> list[str]:
+    return [
+        f"model.dim={dim}", f"model.transformer.ff_dim={2 * dim}", f"model.rnn.hidden={dim}",
+        f"model.rnn.attention_dim={dim}",
+    ]  # fmt: skip
+
+
+NARROW_MODEL, WIDE_MODEL = widths(32), widths(128)  # WIDE_MODEL learns a corpus
+
+
 @functools.cache
 def short_pairs(split: str, count: int) -> list[Pair]:
     """Return short pairs of the embedded corpus.
@@ -53,6 +63,7 @@ def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
         f"data.cache={folder}/cache",
         f"runs_dir={folder}/runs",
         "name=tiny",
+        *NARROW_MODEL,
         "trainer.batch_tokens=256",
         "trainer.max_minutes=0",
         "trainer.threads=1",

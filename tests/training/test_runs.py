@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import mt
 from helpers.training_runs import (
+    WIDE_MODEL,
     checkpoint_state,
     checkpoint_tensors,
     read_records,
@@ -44,6 +45,7 @@ def test_a_model_memorises_its_corpus(tiny_run, tmp_path, model):
             *tiny_run(16),
             f"model={model}",
             "model/size=tiny",
+            *WIDE_MODEL,
             "model.dropout=0",
             "optim.lr=3e-3",
             "optim.warmup=50",
@@ -90,7 +92,7 @@ SAMPLING_RNN = [
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
     """5 steps and then 11 equal 16, bit for bit, across an epoch: weights, moments and average."""
-    base = [*tiny_run(60), "model/size=tiny", *extra]
+    base = [*tiny_run(60), "model/size=tiny", "trainer.test=false", *extra]
     run_training([*base, "name=whole", "trainer.max_steps=16"])
     run_training([*base, "name=parts", "trainer.max_steps=5"])
     run_training([*base, "name=parts", "trainer.max_steps=16"])
@@ -114,6 +116,7 @@ def start_process(arguments, tmp_path, **environment):
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_path, number):
     base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.val_every=0"]
+    base += ["trainer.test=false"]
     run_training([*base, "name=whole", "trainer.max_steps=60"])
     arguments = ["-m", "mt.train", *base, "name=parts", "trainer.max_steps=60"]
     process = start_process(arguments, tmp_path)
@@ -133,6 +136,7 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_pat
 def test_two_ranks_equal_one_with_twice_the_accumulation(tiny_run, tmp_path):
     """With an odd number of batches per epoch, so that a rank has none in the last step of each."""
     base = [*tiny_run(64), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
+    base += ["trainer.test=false"]
     run_training([*base, "name=one", "trainer.accumulate=2"])
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
     process = start_process([*torchrun, "-m", "mt.train", *base, "name=two"], tmp_path)
@@ -153,6 +157,7 @@ WITHOUT_IMPROVEMENT = [
     "optim.warmup=1",
     "trainer.val_every=2",
     "trainer.patience=2",
+    "trainer.test=false",
 ]
 
 
@@ -178,7 +183,7 @@ def test_a_checkpoint_of_an_earlier_version_keeps_its_count_of_validations(tiny_
 
 
 def test_minutes_add_up_over_restarts(tiny_run, tmp_path):
-    base = [*tiny_run(60), "model/size=tiny"]
+    base = [*tiny_run(60), "model/size=tiny", "trainer.test=false"]
     run_training([*base, "trainer.max_steps=3"])
     before = checkpoint_state(tmp_path / "runs" / "tiny")
     start = time.monotonic()
@@ -197,6 +202,7 @@ def test_without_a_limit_training_ends_after_half_an_hour():
 def test_validation_loss_is_the_mean_over_target_tokens(tiny_run, tmp_path):
     """Compared with PyTorch's loss of one sentence at a time."""
     overrides = ["model/size=tiny", "trainer.max_steps=3", "trainer.precision=fp32"]
+    overrides += ["trainer.test=false"]
     run_training([*tiny_run(60), *overrides])
     run = load_run(tmp_path / "runs" / "tiny", torch.device("cpu"))
     record = read_records(tmp_path / "runs" / "tiny")[-1]
@@ -225,6 +231,7 @@ def test_adaptive_spans_are_reported_and_shrink_with_their_cost(tiny_run, tmp_pa
         "optim.lr=0.01",
         "trainer.max_steps=20",
         "trainer.val_every=10",
+        "trainer.test=false",
     ]
     run_training([*tiny_run(60), *overrides])
     folder = tmp_path / "runs" / "tiny"
@@ -234,17 +241,10 @@ def test_adaptive_spans_are_reported_and_shrink_with_their_cost(tiny_run, tmp_pa
 
 
 def test_fine_tuning_starts_from_the_weights_of_the_other_run(tiny_run, tmp_path):
-    run_training([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=3"])
-    run_training(
-        [
-            *tiny_run(60),
-            "model/size=tiny",
-            "name=second",
-            "trainer.max_steps=1",
-            "optim.lr=0",
-            f"trainer.init_from={tmp_path}/runs/first",
-        ]
-    )
+    base = [*tiny_run(60), "model/size=tiny", "trainer.test=false"]
+    run_training([*base, "name=first", "trainer.max_steps=3"])
+    init_from = f"trainer.init_from={tmp_path}/runs/first"
+    run_training([*base, "name=second", "trainer.max_steps=1", "optim.lr=0", init_from])
     first, second = (
         load_file(RunFolder.at(tmp_path / "runs" / name).model) for name in ("first", "second")
     )
@@ -253,9 +253,9 @@ def test_fine_tuning_starts_from_the_weights_of_the_other_run(tiny_run, tmp_path
 
 def test_fine_tuning_with_other_settings_of_the_tokenizer_is_refused(tiny_run, tmp_path):
     """The tokenizer comes from the other run: config.yaml would record what was not used."""
-    run_training([*tiny_run(60), "model/size=tiny", "name=first", "trainer.max_steps=1"])
-    fine_tune = [*tiny_run(60), "model/size=tiny", "name=second", "trainer.max_steps=1"]
-    fine_tune += [f"trainer.init_from={tmp_path}/runs/first"]
+    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=1", "trainer.test=false"]
+    run_training([*base, "name=first"])
+    fine_tune = [*base, "name=second", f"trainer.init_from={tmp_path}/runs/first"]
     other = ["data.tokenizer.vocab_size=350", "data.tokenizer.joint=false"]
     advice = "add data.tokenizer.vocab_size=400 data.tokenizer.joint=true$"
     with pytest.raises(MTError, match=advice):

@@ -12,6 +12,7 @@ from helpers.training_runs import checkpoint_state, checkpoint_tensors, read_rec
 from mt.cli import run_command
 from mt.data.pipeline import Pipeline
 from mt.decoding.translator import Translator
+from mt.run_folder import RunFolder
 from mt.training.progress import ProgressReporter
 from mt.training.validation import Validator
 
@@ -44,6 +45,7 @@ def test_a_validation_is_interrupted_and_repeated(
     tiny_run, tmp_path, monkeypatch, function, count, step, validated, number
 ):
     base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=8", "trainer.val_every=4"]
+    base += ["trainer.test=false"]
     with monkeypatch.context() as patch:
         interrupt(patch, function, number, count)
         with pytest.raises(SystemExit) as ended:
@@ -52,7 +54,7 @@ def test_a_validation_is_interrupted_and_repeated(
     parts, whole = tmp_path / "runs" / "parts", tmp_path / "runs" / "whole"
     state = checkpoint_state(parts)
     assert (state["step"], state["validated"]) == (step, validated)
-    assert not (parts / "test.json").exists()
+    assert not RunFolder.at(parts).cost.exists(), "the run has not ended"
     run_training([*base, "name=parts"])
     run_training([*base, "name=whole"])
     assert [r["step"] for r in read_records(parts, "val")] == [4, 8]

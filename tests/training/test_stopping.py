@@ -244,7 +244,7 @@ WSD = ["optim=wsd", "optim.lr=1e-5", "optim.warmup=1", "optim.decay_share=0.5"]
 def test_a_run_resumed_in_every_phase_equals_an_uninterrupted_one(
     tiny_run, tmp_path, monkeypatch, end, plateau, decay, last
 ):
-    every = ["model/size=tiny", "trainer.val_every=2", "trainer.log_every=1", "trainer.test_beam=1"]
+    every = ["model/size=tiny", "trainer.val_every=2", "trainer.log_every=1", "trainer.test=false"]
     base = [*tiny_run(60), *every, *WSD, *end]
     run_training([*base, "name=whole"])
     for step in (3, 6, 8):  # before the plateau, at it, in the decay
