@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 import mt
 from helpers import ROOT
 from helpers.tiny_models import save_run, sentences
-from helpers.training_runs import write_tiny_run
+from helpers.training_runs import NARROW_MODEL, write_tiny_run
 from mt.config.schema import TokenizerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
@@ -53,9 +52,12 @@ def skip_flops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def tiny_run(tmp_path: Path) -> Callable[..., list[str]]:
     """Return a function that writes some sentence pairs to files and returns overrides of a run.
 
-    See `helpers.training_runs.write_tiny_run`.
+    See `helpers.training_runs.write_tiny_run`. The model is a narrow one.
     """
-    return functools.partial(write_tiny_run, tmp_path)
+    return lambda *arguments, **choices: [
+        *write_tiny_run(tmp_path, *arguments, **choices),
+        *NARROW_MODEL,
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def widths(dim: int) -> list[str]:
     ]  # fmt: skip
 
 
-NARROW_MODEL, WIDE_MODEL = widths(32), widths(128)  # WIDE_MODEL learns a corpus
+NARROW_MODEL, WIDE_MODEL = widths(32), widths(128)  # the wide one learns a corpus
 
 
 @functools.cache
@@ -63,7 +63,6 @@ def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
         f"data.cache={folder}/cache",
         f"runs_dir={folder}/runs",
         "name=tiny",
-        *NARROW_MODEL,
         "trainer.batch_tokens=256",
         "trainer.max_minutes=0",
         "trainer.threads=1",

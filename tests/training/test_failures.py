@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from helpers.training_runs import run_training, write_tiny_run
+from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
 from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.run_folder import RunFolder
@@ -24,7 +24,8 @@ from mt.training import trainer
 def template(tmp_path_factory):
     """Train one run, of which each test gets a copy."""
     folder = tmp_path_factory.mktemp("template")
-    run_training([*write_tiny_run(folder, 60), "model/size=tiny", "trainer.max_steps=2"])
+    base = [*write_tiny_run(folder, 60), *NARROW_MODEL, "model/size=tiny"]
+    run_training([*base, "trainer.max_steps=2"])
     return folder
 
 
@@ -73,7 +74,7 @@ def write_model_of_a_newer_version(folder):
 
 
 def change_model_settings(folder):
-    edit_config(folder, lambda text: text.replace("ff_dim: 256", "ff_dim: 128"))
+    edit_config(folder, lambda text: text.replace("ff_dim: 64", "ff_dim: 128"))
 
 
 def add_unknown_setting(folder):
