@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from helpers.report_results import results, results_of_files
 from mt.comparison.report.blocks import Paragraph
 from mt.comparison.report.conclusions import conclusions, verdicts, warnings
@@ -12,7 +14,7 @@ from mt.comparison.report.page import report_page
 from mt.comparison.report.queries import IGNORES_SOURCE, STILL_IMPROVING
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
-from mt.comparison.report.sections.tuning import tuning
+from mt.comparison.report.sections.tuning import choice_table, tuning
 from mt.comparison.schema.scores import SentenceGroup, SystemScore
 from mt.comparison.schema.tuning import TrialResult, TuningResult
 
@@ -110,6 +112,30 @@ def test_different_choices_are_said_to_be_partly_chance() -> None:
         ]
         (text,) = [b.text for b in tuning(comparison).blocks if isinstance(b, Paragraph)]
         assert ("another trial_seed" in text) == (second == "2")
+
+
+@pytest.mark.parametrize(
+    ("tried", "chosen", "remark"),
+    [
+        (["1e-3", "2e-3", "1e-2"], "1e-2", "largest optim.lr tried"),
+        (["2e-3", "1e-3", "1e-2"], "1e-3", "smallest optim.lr tried"),
+        (["1e-3", "2e-3", "1e-2"], "2e-3", ""),
+        (["1e-3", "1e-2"], "1e-2", ""),  # one of two is always at the end
+        (["none", "linear", "1-sqrt"], "none", ""),
+    ],
+)
+def test_choices_at_the_end_of_the_values_tried_are_marked(
+    tried: list[str], chosen: str, remark: str
+) -> None:
+    comparison = results(("none", "luong"))
+    trials = [
+        TrialResult([f"optim.lr={each}", "a=1"], 20.0, 1.5, each == chosen, each, "")
+        for each in tried
+    ]
+    comparison.tuning = [TuningResult("luong", trials, [20.0])]
+    table = choice_table(comparison)
+    assert table.cells[0][1] == (f"optim.lr={chosen}, a=1", remark, False, False)
+    assert bool(table.note) == bool(remark)
 
 
 def test_warnings_begin_with_the_most_serious() -> None:

@@ -83,12 +83,42 @@ def rungs_of(trial: TrialResult) -> dict[float, RungValidation]:
 def choice_table(results: Results) -> Table:
     """Return the chosen settings of each system, and their validation."""
     rows: list[list[Cell | str]] = []
+    note = ""
     for system in results.tuning:
         chosen = next((trial for trial in system.trials if trial.chosen), None)
         settings = ", ".join(chosen.settings) if chosen else "none: every trial failed"
+        extremes = ", ".join(extreme_choices(system.trials, chosen)) if chosen else ""
         bleu, loss = (chosen.bleu, chosen.loss) if chosen else (None, None)
-        rows.append([system.system, settings, format_number(bleu), format_number(loss, 3)])
-    return Table(["system", "chosen", "validation BLEU", "loss"], rows, text_columns=2)
+        cell = Cell(settings, extremes)
+        rows.append([system.system, cell, format_number(bleu), format_number(loss, 3)])
+        if extremes:
+            note = "The largest or smallest value that was tried may not be the best: try others."
+    return Table(["system", "chosen", "validation BLEU", "loss"], rows, text_columns=2, note=note)
+
+
+def extreme_choices(trials: Sequence[TrialResult], chosen: TrialResult) -> list[str]:
+    """Name the chosen numbers that are the largest or smallest of three or more tried."""
+    extremes = []
+    for setting in chosen.settings:
+        key = setting.partition("=")[0]
+        values = {
+            number
+            for trial in trials
+            for each in trial.settings
+            if each.startswith(f"{key}=") and (number := to_number(each)) is not None
+        }
+        number = to_number(setting)
+        if number is not None and len(values) > 2 and number in (min(values), max(values)):
+            extremes.append(f"{'largest' if number == max(values) else 'smallest'} {key} tried")
+    return extremes
+
+
+def to_number(setting: str) -> float | None:
+    """Return the value of key=value as a number; None if it is none."""
+    try:
+        return float(setting.partition("=")[2])
+    except ValueError:
+        return None
 
 
 def trial_table(results: Results) -> Table:
