@@ -90,7 +90,8 @@ class CompareConfig:
     )
     halving: Any = setting(
         None,
-        "(training only) successive halving: the best 1 of N trials, such as 3, trains on; 0: all",
+        "(training only) successive halving: of N trials, such as 3, only the best trains on; "
+        "0: all are trained to the end",
     )
     trial_seed: Any = setting(
         None, "(training only) seed of the trials, which must be none of the seeds of the runs"

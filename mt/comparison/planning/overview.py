@@ -17,6 +17,8 @@ from mt.comparison.table import Table, markdown_table
 def format_plan(plan: Plan) -> str:
     """Return the question, a table of the variants and what is still to train."""
     spec, budget = plan.spec, plan.spec.budget
+    waiting = plan.missing_trials()
+    no_runs = "after the trials" if waiting else "none: every trial failed"
     of_baseline = next(v.parameters for v in plan.variants if v.name == spec.baseline)
     rows = [
         [
@@ -25,7 +27,7 @@ def format_plan(plan: Plan) -> str:
             "" if variant.name == spec.baseline else f"{variant.parameters / of_baseline - 1:+.1%}",
             ", ".join(map(str, spec.seeds)),
             *([format_trials(plan, variant)] if spec.tune else []),
-            format_state(variant.runs) if variant.runs else "after the trials",
+            format_state(variant.runs) if variant.runs else no_runs,
         ]
         for variant in plan.variants
     ]
@@ -48,7 +50,7 @@ def format_plan(plan: Plan) -> str:
     if spec.tune:
         lines.append(
             f"tuning of {' and '.join(spec.tune)}: {describe_rungs(plan.rungs)}; "
-            f"{len(plan.missing_trials())} of all variants to train"
+            f"{len(waiting)} trial{'s' * (len(waiting) != 1)} to train"
             f"{' before the next promotion' * (len(plan.rungs) > 1)}; "
             "validation chooses the settings of each variant"
         )

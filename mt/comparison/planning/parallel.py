@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from mt.comparison.planning.spec import ComparisonSpec
-from mt.config.compose import load_config
+from mt.comparison.planning.trial_settings import count_trials
+from mt.comparison.planning.variants import compose
 from mt.device import count_cores, pick_device
 from mt.errors import UsageError
 
@@ -33,13 +34,15 @@ def choose_jobs(
                 f"jobs={jobs} and {launcher[0]} both choose a launcher: give one of them"
             )
         return 1, []
-    config = load_config([*spec.overrides, *next(iter(spec.variants.values())), *train])
+    name, own = next(iter(spec.variants.items()))
+    config = compose(name, [*spec.overrides, *own, *train])
     cores = count_cores()
     if not jobs:
         is_shared = pick_device(config.trainer.device).type == "cpu" and not spec.budget.minutes
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         possible = min(cores // max(1, config.trainer.threads), memory // BYTES_PER_RUN)
-        jobs = max(1, min(possible, len(spec.variants) * len(spec.seeds))) if is_shared else 1
+        trainings = max(len(spec.seeds), count_trials(spec.tune, spec.trials))  # of a variant
+        jobs = max(1, min(possible, len(spec.variants) * trainings)) if is_shared else 1
     if jobs == 1:
         return 1, []
     threads = config.trainer.threads or max(1, cores // jobs)

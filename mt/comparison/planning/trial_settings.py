@@ -26,6 +26,11 @@ def trial_settings(tune: dict[str, Any], trials: int, seed: int) -> list[tuple[s
     return [combination(sides, i) for i in random.Random(seed).sample(range(count), trials)]
 
 
+def count_trials(tune: dict[str, Any], trials: int) -> int:
+    """Return the number of trials of each variant, 0 without tuning."""
+    return (trials or math.prod(map(len, tune.values()))) if tune else 0
+
+
 def combination(sides: Sequence[Sequence[str]], index: int) -> tuple[str, ...]:
     """Return number `index` of itertools.product(*sides), without those before it."""
     chosen: list[str] = []
@@ -50,7 +55,10 @@ def check_tuning(
     if not tune:
         for name, value in (("trials", trials), ("halving", halving)):
             if value:
-                raise UsageError(f"{name}={value} needs tune: {{KEY: [VALUE, VALUE], ...}}")
+                raise UsageError(
+                    f"{name}={value} needs tune: {{KEY: [VALUE, VALUE], ...}}; "
+                    f"without tuning, set {name}=0"
+                )
         return
     for key, values in tune.items():
         if not isinstance(values, list) or len({*map(str, values)}) < max(2, len(values)):
@@ -67,7 +75,12 @@ def check_tuning(
     if halving < 0 or halving == 1:
         raise UsageError(f"halving must be 0 or >= 2, got {halving}")
     if halving > (trials or count):
-        raise UsageError(f"halving={halving} needs as many trials: there are {trials or count}")
+        raise UsageError(
+            f"halving={halving} needs as many trials, and there are {trials or count}: "
+            "set halving=0, or tune more values"
+        )
+    if seed < 0:
+        raise UsageError(f"trial_seed must be >= 0, got {seed}")
     if seed in seeds:
         raise UsageError(
             f"trial_seed={seed} is a seed of the runs: the choice would favour that run; "

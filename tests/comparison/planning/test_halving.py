@@ -92,9 +92,9 @@ def test_a_late_bloomer_is_missed_and_a_failed_survivor_is_replaced() -> None:
     [
         (["halving=1"], {}, "halving must be 0 or >= 2, got 1"),
         (["halving=-2"], {}, "halving must be 0 or >= 2, got -2"),
-        (["halving=5"], {}, "halving=5 needs as many trials: there are 4"),
-        (["halving=3", "trials=2"], {}, "halving=3 needs as many trials: there are 2"),
-        (["halving=2"], {"tune": {}}, "halving=2 needs tune"),
+        (["halving=5"], {}, "halving=5 needs as many trials, and there are 4: set"),
+        (["halving=3", "trials=2"], {}, "halving=3 needs as many trials, and there are 2: set"),
+        (["halving=2"], {"tune": {}}, "halving=2 needs tune.*; without tuning, set halving=0"),
         (["trainer.pause_at=0.5"], {}, "trainer.pause_at is chosen by mt-compare"),
     ],
 )
@@ -118,7 +118,7 @@ def test_the_plan_says_how_many_trials_have_which_budget(tmp_path: Path) -> None
     assert "4 trials of each variant with 1/4 of the budget of a run" in text
     assert "the best 2 with 1/2 of it, the best 1 with all of it (50 % of the cost" in text
     assert "0 of 4 with 1/4, 0 of 2 with 1/2, 0 of 1 with all" in text
-    assert "8 of all variants to train before the next promotion" in text
+    assert "8 trials to train before the next promotion" in text
     assert plan.trial_budgets() == pytest.approx(2 * (4 / 4 + 2 / 4 + 1 / 2))
     whole = plan_tuning(tuning_arguments(tmp_path, budget={"steps": 8}))
     assert not {each.folder for each in whole.missing_trials()} & {

@@ -41,9 +41,11 @@ def test_runs_share_the_cores(
     assert choose_jobs(jobs, spec(**budget), cpu, []) == (number, settings)
 
 
-def test_seeds_count_and_memory_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeds_and_trials_count_and_memory_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = ["trainer.device=cpu"]
     assert choose_jobs(0, spec(seeds=2), cpu, [])[0] == 8
+    tuned = spec(tune={"optim.lr": ["1e-3", "2e-3"]})
+    assert choose_jobs(0, tuned, cpu, [])[0] == 8  # two trials of each variant
     monkeypatch.setattr(parallel, "BYTES_PER_RUN", 2**60)
     assert choose_jobs(0, spec(), cpu, []) == (1, [])
 

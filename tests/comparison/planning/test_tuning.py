@@ -80,6 +80,7 @@ def test_random_trials_of_a_huge_grid_are_drawn_without_building_it() -> None:
         (["trials=5"], {}, "trials must be >= 0 and <= 4"),
         (["trials=2"], {"tune": {}}, "trials=2 needs tune"),
         (["trial_seed=1"], {}, "trial_seed=1 is a seed of the runs"),
+        (["trial_seed=-1"], {}, "trial_seed must be >= 0, got -1"),
         (
             ["match_parameters=true"],
             {"tune": {"model.rnn.hidden": ["32", "64"]}},
@@ -181,7 +182,7 @@ def test_no_settings_are_chosen_while_a_trial_has_yet_to_continue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = FailedRun("rnn", 0, "runs/x", STOPPED)
-    monkeypatch.setattr("mt.compare.train_all", lambda runs, launcher: [stopped])
+    monkeypatch.setattr("mt.compare.train_all", lambda runs, launcher, jobs: [stopped])
     monkeypatch.setattr("mt.compare.plan_runs", lambda plan: pytest.fail("settings were chosen"))
     with pytest.raises(MTError, match="a trial was stopped by a signal.*the same command"):
         run(parse_arguments(tuning_arguments(tmp_path)))
