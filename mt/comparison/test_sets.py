@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from mt.comparison.stored_lines import read_stored, store
 from mt.comparison.systems import SystemRun
-from mt.config.compose import check_keys
+from mt.config.compose import check_keys, parse_overrides
 from mt.config.schema import Config, DataConfig
 from mt.config.yaml import to_config
 from mt.data.annotations import Decider, parse_deciders
@@ -54,11 +52,7 @@ def with_test_set(config: Config, name: str, overrides: Sequence[str]) -> Config
     """
     check_keys(list(overrides))
     composed = OmegaConf.create(dataclasses.asdict(config))
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:  # check_keys has read them
-        raise UsageError(str(error)) from error
-    for override in parsed:
+    for override in parse_overrides(overrides):
         if not override.key_or_group.startswith("data.test."):
             raise UsageError(
                 f"the test set {name} sets {override.key_or_group}: "

@@ -35,8 +35,8 @@ def word_results(
             "so there are no measures of untranslated words, numbers and names"
         )
     measures = target_measures(test, counts) | source_measures(test, counts)
-    distances = decided_words(test)
-    measures |= decided_measures(test, distances)
+    decided = decided_words(test)
+    measures |= decided_measures(test, decided)
     buckets: list[FrequencyBucket] = []
     if counts is not None:
         buckets, accuracies = accuracy_measures(test, counts["tgt"])
@@ -68,7 +68,7 @@ def word_results(
                     values[group.name][system],
                     values[f"{group.name} others"][system],
                 )
-                for group in distances
+                for group in decided
             ],
         )
 

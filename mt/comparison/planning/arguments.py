@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -19,7 +18,7 @@ from yaml.constructor import ConstructorError  # type: ignore[import-untyped]
 from mt.comparison.planning.budget import RunBudget
 from mt.comparison.planning.spec import ComparisonSpec, describe_error
 from mt.config.compose import check_keys
-from mt.config.overrides import keep_text
+from mt.config.overrides import keep_text, parse_override
 from mt.config.presets import SEARCH_PATH, collect_folders
 from mt.config.setting import setting
 from mt.errors import UsageError
@@ -38,7 +37,7 @@ usage: mt-compare [compare=NAME] [key=value ...]
        mt-compare hyp='{NAME: FILE, ...}' ref=FILE [src=FILE] [key=value ...]
 
 Train and compare variants:
-  mt-compare                      no attention, Bahdanau, Luong, Transformer; three seeds each
+  mt-compare                      no attention, Bahdanau, Luong, Transformer; tuned, three seeds
   mt-compare compare=quick        short sentences, one seed; takes minutes
   mt-compare compare=positions data=multi30k seeds=5 budget.minutes=20
   mt-compare compare=mine.yaml plan=true         check your own comparison, train nothing
@@ -68,7 +67,9 @@ class CompareConfig:
     """The settings of mt-compare. None: as in the comparison's file."""
 
     compare: str = setting(
-        "default", "comparison to train: a file of configs/compare, or the path of a YAML file"
+        "default",
+        "comparison to train: a file of configs/compare, such as ladder or findings/luong-2015, or "
+        "the path of a YAML file",
     )
     variants: Any = setting(
         None,
@@ -221,7 +222,7 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
 
 def _parse_override(argument: str) -> Override:
     try:
-        return OverridesParser.create().parse_overrides([argument])[0]
+        return parse_override(argument)
     except HydraException as error:
         if argument.startswith(("variants=", "tests=")):
             example = "variants=\"{a: ['model=rnn'], b: ['model=transformer']}\""

@@ -132,7 +132,7 @@ def test_promoted_trials_continue_and_the_others_stop(
     """The rates of 1e-9 and 2e-9 learn nothing, so the others are promoted."""
     batches: list[list[str]] = []
 
-    def train_here(runs: list[PlannedRun], launcher: list[str]) -> list[FailedRun]:
+    def train_here(runs: list[PlannedRun], launcher: list[str], jobs: int) -> list[FailedRun]:
         batches.append([each.label for each in runs])
         for each in runs:
             train(each.config)

@@ -11,9 +11,9 @@ from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.chart_table import chart_table
 from mt.comparison.report.queries import headline_test, name_cell, system_line, system_names
 from mt.comparison.report.sections.lengths import length_label
+from mt.comparison.report.sections.measure_cells import value_cell
 from mt.comparison.report.text import (
     count_noun,
-    format_interval,
     format_number,
     format_signed_interval,
     quote_name,
@@ -218,10 +218,7 @@ def _diagnostics(results: Results) -> Mapping[str, AttentionDiagnostics]:
 
 
 def _measure_cell(measure: MeasureValue | None) -> Cell:
-    if measure is None or measure.value is None:
-        return Cell("")
-    interval = format_interval(measure.interval) if measure.interval else ""
-    return Cell(format_number(measure.value), interval)
+    return Cell("") if measure is None else value_cell(measure)
 
 
 def _difference_cells(measure: MeasureValue | None) -> list[Cell]:

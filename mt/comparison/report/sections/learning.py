@@ -44,8 +44,8 @@ def learning(results: Results) -> Section:
 def token_levels(results: Results) -> list[float]:
     """Return numbers of target tokens at which every run has a validation on either side.
 
-    None for a single system, if a run has no curve, or if cosine schedules of different lengths
-    have different rates at equal tokens.
+    There are none for a single system, if a run has no curve, or if cosine schedules of different
+    lengths have different rates at equal tokens.
     """
     curves = [stable_curve(run) for system in results.systems for run in system.runs]
     if len(results.systems) < 2 or not all(curves):

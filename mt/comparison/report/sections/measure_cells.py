@@ -1,4 +1,4 @@
-"""Cells of tables of measures of words."""
+"""Cells of tables of measures."""
 
 from __future__ import annotations
 

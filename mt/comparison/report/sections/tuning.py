@@ -37,8 +37,7 @@ def tuning(results: Results) -> Section:
 
 def describe_rungs(results: Results) -> str:
     """Say how far the trials were trained, and what the section shows."""
-    trials = len(results.tuning[0].trials)
-    begin = f"Each system had {count_noun(trials, 'trial')} with the same settings"
+    begin = f"All systems had the same {count_noun(len(results.tuning[0].trials), 'trial')}"
     if not is_halved(results):
         return (
             f"{begin}, each with the budget of a run. Validation chose among them; no trial was "
