@@ -68,11 +68,6 @@ def check_end_of_training(config: Config) -> None:
             f"optim.decay={optim.decay} needs optim.schedule=constant or inverse_sqrt: "
             "cosine is a decay itself"
         )
-    if trainer.patience and optim.decay != "none":
-        raise UsageError(
-            "trainer.patience would end training before the decay of the learning rate: use "
-            "trainer.until=plateau instead, or set optim.decay=none"
-        )
     if trainer.until != "plateau":
         return
     if optim.schedule == "cosine":
@@ -83,6 +78,18 @@ def check_end_of_training(config: Config) -> None:
     if not trainer.val_every and not trainer.val_minutes:
         raise UsageError(
             "trainer.until=plateau needs validations: set trainer.val_every or trainer.val_minutes"
+        )
+
+
+def check_patience(config: Config) -> None:
+    """Raise UsageError if patience would prevent the final decay of the learning rate.
+
+    Runs of earlier versions may have such settings, so this is not checked where they are read.
+    """
+    if config.trainer.patience and config.optim.decay != "none":
+        raise UsageError(
+            "trainer.patience would end training before the decay of the learning rate: use "
+            "trainer.until=plateau instead, or set optim.decay=none"
         )
 
 

@@ -21,6 +21,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
+from mt.config.checks import check_patience
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text, parse_override
 from mt.config.presets import collect_folders, config_dir, find_option, groups, own_folders
@@ -46,6 +47,7 @@ def load_config(overrides: list[str]) -> Config:
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     check_mechanisms(overrides, config)
+    check_patience(config)
     return config
 
 

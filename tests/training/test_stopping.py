@@ -15,7 +15,9 @@ from helpers.training_runs import (
     run_training,
 )
 from mt.config.checks import check_values
+from mt.config.compose import load_config
 from mt.config.schema import Config
+from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
@@ -278,7 +280,6 @@ def test_a_run_resumed_in_every_phase_equals_an_uninterrupted_one(
         ({"until": "plateau", "schedule": "cosine"}, "optim=wsd"),
         ({"decay": "linear", "schedule": "cosine"}, "needs optim.schedule=constant"),
         ({"until": "plateau", "val_every": 0}, "needs validations"),
-        ({"patience": 3, "decay": "1-sqrt"}, "patience would end .* use trainer.until=plateau"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(values, message):
@@ -286,3 +287,11 @@ def test_settings_that_contradict_each_other_are_refused(values, message):
     config.name = "x"
     with pytest.raises(UsageError, match=message):
         check_values(config)
+
+
+def test_patience_that_prevents_the_decay_is_refused_but_earlier_runs_with_it_are_read():
+    with pytest.raises(UsageError, match="patience would end .* use trainer.until=plateau"):
+        load_config(["trainer.patience=3", "optim.decay=1-sqrt"])
+    config = settings(patience=3, decay="1-sqrt")
+    config.name = "x"
+    assert config_from_yaml(config_to_yaml(config)) == config
