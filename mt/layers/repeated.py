@@ -1,7 +1,8 @@
 """Products of one matrix with a vector per step of a loop, as in a recurrent decoder.
 
 Autograd would multiply once per step for the gradient of the matrix, and add up the results. Here
-it is one product over all steps, which takes less time and is more exact.
+it is one product over all steps, which takes less time and is more exact. Each backward pass must
+compute the gradient of the matrix, too; there are no second derivatives.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 Calls = list[tuple[Tensor, Tensor]]  # inputs [..., N, D], gradients of the outputs [..., N, E]
@@ -60,6 +62,7 @@ class _Weight(torch.autograd.Function):
         return weight.to(dtype), None if bias is None else bias.to(dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *_: Any) -> Any:
         if not ctx.calls:
             return None, None, None, None
@@ -81,6 +84,7 @@ class _Product(torch.autograd.Function):
         return y.to(x.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         x, weight = ctx.saved_tensors
         grad = grads[0].to(weight.dtype)

@@ -8,6 +8,7 @@ import torch
 from helpers.variants import VARIANTS, VOCAB
 from mt.layers.repeated import repeated_linear_layers
 from mt.models.build import build_model
+from mt.models.recurrent.gru import gru_step
 
 RECURRENT = [name for name, config in VARIANTS.items() if config.decoder == "rnn"]
 
@@ -79,3 +80,15 @@ def test_layers_in_a_loop_have_the_gradients_of_plain_layers_also_when_backward_
     for _ in range(2):
         torch.testing.assert_close(torch.autograd.grad(value, inputs, retain_graph=True), expected)
     torch.testing.assert_close(torch.autograd.grad(loss(), inputs), expected)
+
+
+def test_second_derivatives_are_an_error():
+    torch.manual_seed(3)
+    layers, x = torch.nn.ModuleList([torch.nn.Linear(4, 4)]), torch.randn(3, 4, requires_grad=True)
+    with repeated_linear_layers(layers):
+        repeated = layers[0](x)
+    gates = [torch.randn(3, 12, requires_grad=True) for _ in range(2)]
+    for y, inputs in ((repeated, x), (gru_step(*gates, x), gates[0])):
+        (grad,) = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            grad.square().sum().backward()

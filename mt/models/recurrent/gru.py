@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def gru_states(input_gates: Tensor, start: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -49,6 +50,7 @@ class _GRU(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         """Backpropagate through time: from step to step, only the state's gradient is unknown."""
         states, gates, products, n, weight = ctx.saved_tensors
@@ -83,6 +85,7 @@ class _GRUStep(torch.autograd.Function):
         return torch.lerp(n, state, gates[:, hidden:])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         gates, products, n, state = ctx.saved_tensors
         by_n, by_products = derivatives(gates, products, n, state)
