@@ -26,7 +26,7 @@ from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
 from mt.config.presets import SEARCH_PATH
 from mt.run_folder import RunFolder
-from mt.signals import STOP_SIGNALS, interrupt_on_signals
+from mt.signals import INTERRUPTED, STOP_SIGNALS, interrupt_on_signals
 from mt.tensor_files import read_facts
 
 COMMAND = [sys.executable, "-m", "mt.train"]
@@ -133,7 +133,9 @@ def train_one(
         reader.join()
     lines = list(tail)
     reason = failure_reason(process.returncode, lines)
-    if reason:
+    if stop.is_set() and process.returncode in (INTERRUPTED, -signal.SIGINT):
+        progress.say("stopped")
+    elif reason:
         append_error(folder, lines)
         progress.say(f"FAILED: {reason} ({folder.log})")
     elif tested:

@@ -195,7 +195,11 @@ def test_mt_train_gets_every_setting_as_planned(
     ("number", "at_a_time"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)]
 )
 def test_stopping_lets_current_runs_save_and_starts_no_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, at_a_time: int
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    at_a_time: int,
 ) -> None:
     """The run that starts last of those at a time sends the signal."""
     program(
@@ -222,6 +226,8 @@ for _ in range(100):
     finally:
         signal.signal(signal.SIGINT, before)
     assert (tmp_path / "saved").read_text() == "x" * at_a_time
+    said = capsys.readouterr().err
+    assert said.count("stopped") == at_a_time and "FAILED" not in said
 
 
 def test_runs_train_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
