@@ -84,9 +84,15 @@ def test_the_report_says_whether_the_faster_learner_is_better_in_the_end() -> No
     assert text.startswith("The orders agree: 1 pair of systems") and not reversals
     made = comparison(slow="luong", fast="none")
     text, (reversal,) = compare_orders(made, 400)
-    assert "1 of them in the opposite order by validation BLEU at 400 target tokens" in text
+    gap = "at least 0.5 points of validation BLEU at 400 target tokens"
+    assert f"1 in the opposite order by {gap}" in text
     ahead = "`none` is ahead of `luong` at 400 target tokens (validation BLEU 20.0 and 12.7)"
     assert reversal.startswith(ahead) and "behind it in the end" in reversal
+    for lead, orders in ((0.4, "agree"), (0.6, "disagree")):
+        for system, bleu in zip(made.systems, (20 + lead, 20), strict=True):
+            for run in system.runs:
+                learned(run, [(400, bleu, 1.0), (440, 30.0, 0.5)])
+        assert compare_orders(made, 400)[0].startswith(f"The orders {orders}")
     # Whatever is ahead, an order is stated only if the test finds one.
     for pair in made.tests[0].pairs:
         pair.verdict = "not distinguishable"

@@ -18,6 +18,7 @@ from mt.comparison.schema.results import Results
 from mt.comparison.schema.systems import RunResult, SystemResult, ValidationPoint
 from mt.comparison.table import Cell, Table
 from mt.evaluation.metrics import HEADLINE
+from mt.training.plateau import MIN_BLEU_RISE
 
 SHARES = (0.25, 0.5, 1.0)  # of the tokens that all runs have reached
 MAX_COSINE_RATIO = 1.02  # greatest over least length of runs that count as equally long
@@ -95,7 +96,7 @@ def compare_orders(results: Results, level: float) -> tuple[str, list[str]]:
     """Say whether the systems that are ahead at equal tokens are better in the end.
 
     Returns a sentence, and one for each pair in which the order is reversed. Only pairs whose test
-    BLEU differs significantly count.
+    BLEU differs significantly count, and only gaps of 0.5 or more in validation BLEU.
     """
     systems, test = {system.name: system for system in results.systems}, headline_test(results)
     early = {name: _bleu_at(system, level) for name, system in systems.items()}
@@ -106,7 +107,7 @@ def compare_orders(results: Results, level: float) -> tuple[str, list[str]]:
             continue
         count += 1
         worse, better = sorted((pair.system, pair.other), key=late.__getitem__)
-        if early[worse] > early[better]:
+        if early[worse] - early[better] >= MIN_BLEU_RISE:
             reversals.append(
                 f"{quote_name(worse)} is ahead of {quote_name(better)} {at} (validation BLEU "
                 f"{early[worse]:.1f} and {early[better]:.1f}), and behind it in the end (test BLEU "
@@ -119,13 +120,11 @@ def compare_orders(results: Results, level: float) -> tuple[str, list[str]]:
             [],
         )
     differing = f"{count_noun(count, 'pair')} of systems with a significant difference in test BLEU"
+    gap = f"at least {MIN_BLEU_RISE} points of validation BLEU {at}"
     if not reversals:
-        return f"The orders agree: {differing}, in the same order by validation BLEU {at}.", []
-    return (
-        f"The orders disagree: {differing}, {len(reversals)} of them in the opposite order by "
-        f"validation BLEU {at}.",
-        reversals,
-    )
+        return f"The orders agree: {differing}, none in the opposite order by {gap}.", []
+    number = len(reversals)
+    return f"The orders disagree: {differing}, {number} in the opposite order by {gap}.", reversals
 
 
 def value_at(
