@@ -121,13 +121,20 @@ class Lexicon:
 
     @cached_property
     def rivals(self) -> dict[Verb, list[Verb]]:
-        """Other readings of each verb's English verb with the same kind of complement."""
+        """Readings of each verb's English verb with the same kind of complement and other German.
+
+        Readings with the same German verb and prepositions have the same translation.
+        """
         groups: dict[tuple[object, ...], list[Verb]] = {}
         for verb in self.verbs:
             key = (verb.en, verb.particle, verb.en_preposition, verb.frame)
             groups.setdefault(key, []).append(verb)
+
+        def german(verb: Verb) -> tuple[object, ...]:
+            return verb.prefix, verb.de, [each.preposition for each in verb.objects]
+
         return {
-            verb: [other for other in group if other is not verb]
+            verb: [other for other in group if german(other) != german(verb)]
             for group in groups.values()
             for verb in group
         }
