@@ -79,8 +79,9 @@ def test_a_system_that_confuses_pronouns_is_told_from_one_that_does_not() -> Non
         assert good.others.value == 100 == bad.others.value and good.others.cases > good.words
         assert (bad.kind, bad.label) == (good.kind, good.label)
     assert sum(group.words for group in right.decided) == sum(map(len, deciders))
-    verdicts = {d.kind: d.recall.difference for d in wrongs.decided if d.label == "4-7"}
-    assert verdicts["pronoun"] and verdicts["pronoun"].verdict == "worse"
-    assert verdicts["verb"] and verdicts["verb"].verdict == "not distinguishable"
+    verdicts = {(d.kind, d.label): d.recall.difference for d in wrongs.decided}
+    pronoun, verb = verdicts["pronoun", "4-7"], verdicts["verb", "1-3"]
+    assert pronoun and pronoun.verdict == "worse"
+    assert verb and verb.verdict == "not distinguishable"
     without = TestSet("test", SOURCES, REFERENCES, systems)
     assert decided_words(without) == [] and decided_measures(without, []) == {}
