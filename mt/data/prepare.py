@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 from filelock import FileLock, Timeout
 
-from mt.config.schema import Config, DataConfig, TokenizerConfig
+from mt.config.schema import CleanConfig, Config, DataConfig, TokenizerConfig
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.corpus import RawCorpus, load_corpus
@@ -226,6 +227,14 @@ def cache_folder(config: DataConfig) -> Path:
     return expand_user(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt")
 
 
+def cleaning_settings(config: CleanConfig) -> dict[str, Any]:
+    """Return the settings of cleaning, without one that is off and unknown to older caches."""
+    settings = asdict(config)
+    if not settings["min_words"]:
+        del settings["min_words"]
+    return settings
+
+
 def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
     """Return a hash of everything that shapes the written files.
 
@@ -248,7 +257,7 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
             corpus.val.fingerprint(),
             corpus.test.fingerprint(),
         ],
-        "clean": asdict(config.clean),
+        "clean": cleaning_settings(config.clean),
         "tokenizer": [given, config.tokenizer.sampling] if given else settings,
         "max_pieces": config.max_pieces,
     }

@@ -179,6 +179,12 @@ def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> N
         assert counts == expected and sum(counts.values()) > 100
 
 
+def test_caches_keep_their_names_although_there_are_new_settings() -> None:
+    old = {"unicode", "max_words", "max_chars", "max_ratio", "deduplicate", "drop_overlap"}
+    assert set(module.cleaning_settings(CleanConfig())) == old
+    assert module.cleaning_settings(CleanConfig(min_words=2))["min_words"] == 2
+
+
 def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(pipeline.Pipeline, "_encode_validation", lambda *_: 1 / 0)
