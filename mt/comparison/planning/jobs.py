@@ -65,8 +65,8 @@ def train_side_by_side(runs: Sequence[PlannedRun], labels: Sequence[str], jobs: 
         return train_one(run.overrides, run.folder, run.config.trainer.test, label, stop)
 
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(job, *each) for each in zip(runs, labels, strict=True)]
         try:
+            futures = [pool.submit(job, *each) for each in zip(runs, labels, strict=True)]
             return [reason_of(future.result) for future in futures]
         except KeyboardInterrupt:
             stop.set()
