@@ -91,8 +91,8 @@ class CompareConfig:
     )
     halving: Any = setting(
         None,
-        "(training only) successive halving: of N trials, such as 3, only the best trains on; "
-        "0: all are trained to the end",
+        "(training only) successive halving: of N trials, such as 3, only the best trains on "
+        "after a share of the budget; 0: all are trained to the end",
     )
     trial_seed: Any = setting(
         None, "(training only) seed of the trials, which must be none of the seeds of the runs"

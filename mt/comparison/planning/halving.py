@@ -1,8 +1,8 @@
 """Synchronous successive halving (Jamieson and Talwalkar 2016): the best trials train on.
 
 All trials of a variant are trained for a share of the budget, the best of them for a larger share,
-and so on. A promoted trial continues its run. Without halving there is one rung, with all trials
-and the whole budget.
+and so on until one is left, which is chosen. A promoted trial continues its run. Without halving
+there is one rung, with all trials and the whole budget.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ class Rung:
 def plan_rungs(trials: int, halving: int) -> list[Rung]:
     """Return the rungs for a number of trials, of which 1 of `halving` is promoted; 0: one rung.
 
-    Rung k of 0 to s has floor(trials / halving^k) trials and the share halving^(k - s).
+    Rung k of 0 to s has floor(trials / halving^k) trials and the share halving^(k - s). A last rung
+    of one trial is left out: nothing is chosen there.
     """
     sizes = [trials]
     while halving and sizes[-1] >= halving:
         sizes.append(sizes[-1] // halving)
-    return [Rung(size, 1 / halving ** (len(sizes) - 1 - k)) for k, size in enumerate(sizes)]
+    rungs = [Rung(size, 1 / halving ** (len(sizes) - 1 - k)) for k, size in enumerate(sizes)]
+    return rungs[:-1] if len(rungs) > 1 and sizes[-1] == 1 else rungs
 
 
 def cost_share(rungs: Sequence[Rung]) -> float:

@@ -73,17 +73,18 @@ def format_choices(plan: Plan) -> str:
 
 def describe_rungs(rungs: Sequence[Rung]) -> str:
     """Say how many trials each variant has, with which share of the budget, and what they cost."""
-    share = "" if len(rungs) == 1 else f"{format_share(rungs[0].share)} of "
+    is_whole = rungs[0].share == 1
+    share = "" if is_whole else f"{format_share(rungs[0].share)} of "
     text = f"{rungs[0].trials} trials of each variant with {share}the budget of a run"
     for rung in rungs[1:]:
         text += f", the best {rung.trials} with {format_share(rung.share)} of it"
     cost = f" ({100 * cost_share(rungs):.0f} % of the cost of whole trials)"
-    return text + cost * (len(rungs) > 1)
+    return text if is_whole else text + cost
 
 
 def format_trials(plan: Plan, variant: Variant) -> str:
     """Say how many trials of a variant are trained."""
-    if len(plan.rungs) == 1:
+    if plan.rungs[0].share == 1:
         return format_state([trial.run for trial in variant.trials])
     counts = []
     for number, rung in enumerate(plan.rungs):

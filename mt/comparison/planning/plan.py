@@ -163,7 +163,7 @@ def plan_rung_runs(
 ) -> tuple[PlannedRun, ...]:
     """Plan the runs of a trial, one for each rung, in one folder."""
     label, seed = " ".join([variant.name, *settings]), plan.spec.trial_seed
-    if len(plan.rungs) == 1:
+    if plan.rungs[0].share == 1:
         return (plan_run(variant.name, overrides, config, seed, variant.data_hash, label),)
     shares = [rung.share for rung in plan.rungs]
     return tuple(

@@ -32,13 +32,13 @@ class Trial:
     """One training of a variant with settings that are tried."""
 
     settings: tuple[str, ...]  # overrides of mt-train
-    # One for each rung, in the same folder: each continues the one before. The last has the whole
-    # budget.
+    # One for each rung, in the same folder: each continues the one before. Without halving there is
+    # one, with the whole budget.
     runs: tuple[PlannedRun, ...]
 
     @property
     def run(self) -> PlannedRun:
-        """The run with the whole budget."""
+        """The run of the last rung."""
         return self.runs[-1]
 
     def validation(self, rung: int) -> TrialValidation | None:
@@ -47,9 +47,9 @@ class Trial:
         Raises MTError if that is lost.
         """
         run = self.runs[rung]
-        if len(self.runs) == 1:
-            return final_validation(run) if run.finished() else None
-        return paused_validation(run)
+        if self.runs[0].config.trainer.pause_at < 1:
+            return paused_validation(run)
+        return final_validation(run) if run.finished() else None
 
     def ended(self, rung: int) -> bool:
         """Return whether there is nothing to train for a rung: it is done, or has diverged."""

@@ -34,7 +34,7 @@ class TuningResult:
 
     system: str
     trials: list[TrialResult]
-    # Validation BLEU of the best of 1, 2, ... random trials; empty with successive halving.
+    # Validation BLEU of the best of 1, 2, ... random trials; empty with several rungs.
     expected_best: list[float]
 
 

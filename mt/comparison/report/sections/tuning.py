@@ -18,6 +18,10 @@ DIFFERENT_CHOICES = (
     "and intervals and p-values do not cover it: repeat the comparison with another trial_seed, "
     "and rely on the differences that both find."
 )
+STOPPED_EARLY = (
+    " Settings that learn slowly and win late, such as small learning rates or dropout, may have "
+    "been stopped too early."
+)
 
 
 def tuning(results: Results) -> Section:
@@ -29,7 +33,7 @@ def tuning(results: Results) -> Section:
     if len(choices) > 1:
         text += DIFFERENT_CHOICES
     shown: list[Block] = [Paragraph(text), choice_table(results)]
-    if not is_halved(results):
+    if has_one_rung(results):
         chart = expected_best_chart(results)
         shown.append(Figure(chart, chart_table(chart), table_in="page"))
     return Section("tuning", "Tuning", [*shown, Details("All trials", [trial_table(results)])])
@@ -38,14 +42,15 @@ def tuning(results: Results) -> Section:
 def describe_rungs(results: Results) -> str:
     """Say how far the trials were trained, and what the section shows."""
     begin = f"All systems had the same {count_noun(len(results.tuning[0].trials), 'trial')}"
-    if not is_halved(results):
-        return (
-            f"{begin}, each with the budget of a run. Validation chose among them; no trial was "
-            "tested. The curve shows the expected best validation BLEU of a number of random "
-            "trials (Dodge et al. 2019): a system whose curve still rises would gain from more "
-            "trials."
-        )
     shares = rung_shares(results)
+    if has_one_rung(results):
+        share = "" if shares == [1] else f"{format_share(shares[0])} of "
+        return (
+            f"{begin}, each with {share}the budget of a run. Validation chose among them; no trial "
+            "was tested. The curve shows the expected best validation BLEU of a number of random "
+            "trials (Dodge et al. 2019): a system whose curve still rises would gain from more "
+            f"trials.{STOPPED_EARLY * (shares != [1])}"
+        )
     sizes = [
         max(sum(share in rungs_of(trial) for trial in tuned.trials) for tuned in results.tuning)
         for share in shares
@@ -56,22 +61,21 @@ def describe_rungs(results: Results) -> str:
     return (
         f"{begin}. Successive halving (Jamieson and Talwalkar 2016) trained {join_words(rungs)} of "
         "the budget of a run: validation promoted the best of each rung, and chose among the last. "
-        "No trial was tested. Settings that learn slowly and win late, such as small learning "
-        "rates or dropout, may have been stopped too early. The expected best validation of a "
-        "number of trials is not defined here, because most trials have no score with the whole "
-        "budget: the table of all trials shows their validations at each rung instead."
+        f"No trial was tested.{STOPPED_EARLY} The expected best validation of a number of trials "
+        "is not defined here, because most trials have no score at the last rung: the table of all "
+        "trials shows their validations at each rung instead."
     )
 
 
-def is_halved(results: Results) -> bool:
-    """Return whether successive halving stopped trials."""
-    return not any(tuned.expected_best for tuned in results.tuning)
+def has_one_rung(results: Results) -> bool:
+    """Return whether all trials had the same share of the budget."""
+    return any(tuned.expected_best for tuned in results.tuning)
 
 
 def rung_shares(results: Results) -> list[float]:
-    """Return the shares of the budget at which trials were validated, in order."""
+    """Return the shares of the budget at which trials were validated, in order; [1] if none was."""
     trials = [trial for tuned in results.tuning for trial in tuned.trials]
-    return sorted({share for trial in trials for share in rungs_of(trial)})
+    return sorted({share for trial in trials for share in rungs_of(trial)}) or [1.0]
 
 
 def rungs_of(trial: TrialResult) -> dict[float, RungValidation]:
@@ -122,7 +126,7 @@ def to_number(setting: str) -> float | None:
 
 def trial_table(results: Results) -> Table:
     """Return every trial, and with successive halving its validation at each rung."""
-    shares = rung_shares(results) or [1.0]
+    shares = rung_shares(results)
     rows: list[list[Cell | str]] = [
         [
             system.system,
@@ -135,7 +139,7 @@ def trial_table(results: Results) -> Table:
     ]
     header = ["system", "settings", ""]
     for share in shares:
-        at = f" with {format_share(share)}" if is_halved(results) else ""
+        at = "" if shares == [1] else f" with {format_share(share)}"
         header += [f"validation BLEU{at}", f"loss{at}"]
     return Table(header, rows, text_columns=3)
 
