@@ -16,17 +16,19 @@ import sys
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mt.arguments.train import COMPLETION_FLAGS, complete_arguments, prepare_arguments, run_name
 from mt.cli import CONTINUES, exit_with_error, run_command
+from mt.config.automatic import open_keys
 from mt.config.compose import help_text
 from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
-from mt.data.prepare import prepare_run, record_vocabulary
+from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
 from mt.data.training_text import save_training_text
 from mt.device import pick_device, set_threads
 from mt.errors import MTError
@@ -34,15 +36,18 @@ from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.metrics import HEADLINE
 from mt.run_folder import RunFolder
 from mt.signals import interrupt_on_signals
+from mt.training.automatic import choose_settings, text_facts
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
+from mt.training.speed import measure_speed
 from mt.training.start import (
     check_run_folder,
     describe_training,
     finished_scores,
     make_model,
+    recall_settings,
     remove_folders,
     save_environment,
     save_vocabulary,
@@ -61,6 +66,7 @@ def train(config: Config) -> Evaluation | None:
     set_threads(config.trainer.threads)
     group = ProcessGroup()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
+    config = recall_settings(config, folder)
     check_run_folder(folder, config)
     new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     with (
@@ -76,6 +82,7 @@ def train(config: Config) -> Evaluation | None:
             check_run_folder(folder, config)
         for line in data.report:
             log.say(line)
+        config = choose_automatic(config, data, group, device, log.say)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, group, device)
         had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
@@ -115,6 +122,24 @@ def train(config: Config) -> Evaluation | None:
         evaluation, seconds = test_model(config, data, folder, log)
         save_cost(folder, model, state, device, evaluation.sentences, seconds, beam)
         return evaluation
+
+
+def choose_automatic(
+    config: Config, data: PreparedData, group: ProcessGroup, device: torch.device, log: Log
+) -> Config:
+    """Choose the settings that are `auto`, and log each with its reason."""
+    if not open_keys(config):
+        return config
+    config, choices = choose_settings(
+        config,
+        text_facts(data),
+        device.type != "cpu",
+        group.world_size,
+        lambda sized: measure_speed(sized, data, group, device),
+    )
+    for choice in choices:
+        log(str(choice))
+    return config
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

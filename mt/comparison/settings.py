@@ -10,6 +10,7 @@ from mt.config.schema import Config
 # Names, seeds, paths and what is logged: they change neither what is learned nor what it costs.
 NEUTRAL_KEYS = (
     "name",
+    "auto",
     "runs_dir",
     "seed",
     "data.tokenizer.max_vocab_size",  # data.tokenizer.vocab_size records the size that was used

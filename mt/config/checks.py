@@ -12,15 +12,20 @@ import functools
 import math
 from pathlib import Path
 
+from mt.config.automatic import with_defaults
 from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
 from mt.config.schema import Config, keys
-from mt.config.setting import MAX_INTEGER
+from mt.config.setting import MAX_INTEGER, is_auto
 from mt.errors import UsageError
 
 
 def check_values(config: Config) -> None:
-    """Raise UsageError if a value is invalid or if settings contradict each other."""
+    """Raise UsageError if a value is invalid or if settings contradict each other.
+
+    A setting that is `auto` counts as its default here; what is chosen is checked again.
+    """
     check_ranges(config)
+    config = with_defaults(config)
     parts = Path(config.name).parts
     if Path(config.name).is_absolute() or ".." in parts or not parts:
         raise UsageError(
@@ -105,6 +110,8 @@ def check_ranges(config: Config) -> None:
         for field in dataclasses.fields(split)
     ]
     for name, field, value in settings:
+        if is_auto(field, value):
+            continue
         limits = field.metadata
         choices, minimum, below = limits["choices"], limits["minimum"], limits["below"]
         maximum = limits["maximum"]

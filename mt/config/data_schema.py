@@ -107,6 +107,7 @@ class TokenizerConfig:
         8000,
         "(vocab_size=0 only) largest automatic vocabulary size; presets set this",
         resumable=True,
+        auto=True,
         minimum=1,
         maximum=10_000_000,
     )

@@ -15,10 +15,12 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
+from mt.config.automatic import encode_content
 from mt.config.text_yaml import load_text_yaml
 from mt.errors import UsageError
 
 SECTION = "hydra"  # of settings and of directories that belong to Hydra
+GLOBAL = "_global_"  # the package of a file whose settings have full keys
 
 
 class FileConfigSource(file_config_source.FileConfigSource):
@@ -26,14 +28,16 @@ class FileConfigSource(file_config_source.FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
-        content = OmegaConf.create(read_settings(path)) if path.is_file() else None
+        content = read_settings(path) if path.is_file() else None
         result = super().load_config(config_path)
         package = result.header.get("package") or ""
         if content is None or SECTION in (config_path.split("/")[0], package.split(".")[0]):
             return result
+        section = package or config_path.rpartition("/")[0].replace("/", ".")
+        content = encode_content(content, "" if section == GLOBAL else section)
         if isinstance(result.config, DictConfig) and SECTION in result.config:
             content[SECTION] = result.config[SECTION]
-        result.config = content
+        result.config = OmegaConf.create(content)
         return result
 
 

@@ -28,13 +28,21 @@ MULTI_HEAD_SCORES = ("additive", "concat", "dot", "scaled_dot")
 class TransformerConfig:
     """Transformer encoder and decoder (Vaswani et al. 2017)."""
 
-    encoder_layers: int = setting(3, "number of encoder layers", minimum=1, maximum=1000)
-    decoder_layers: int = setting(3, "number of decoder layers", minimum=1, maximum=1000)
+    encoder_layers: int = setting(3, "number of encoder layers", minimum=1, maximum=1000, auto=True)
+    decoder_layers: int = setting(3, "number of decoder layers", minimum=1, maximum=1000, auto=True)
     heads: int = setting(
-        4, "number of attention heads; must divide model.dim", minimum=1, maximum=1_000_000
+        4,
+        "number of attention heads; must divide model.dim",
+        minimum=1,
+        maximum=1_000_000,
+        auto=True,
     )
     ff_dim: int = setting(
-        1024, "inner dimension of the feed-forward sublayers", minimum=1, maximum=1_000_000
+        1024,
+        "inner dimension of the feed-forward sublayers",
+        minimum=1,
+        maximum=1_000_000,
+        auto=True,
     )
     kv_heads: int = setting(
         0,
@@ -122,12 +130,13 @@ class RNNConfig:
     """
 
     cell: str = setting("gru", "recurrent cell", choices=("gru", "lstm"))
-    encoder_layers: int = setting(1, "number of encoder layers", minimum=1, maximum=1000)
+    encoder_layers: int = setting(1, "number of encoder layers", minimum=1, maximum=1000, auto=True)
     hidden: int = setting(
         512,
         "hidden size of the decoder and of each direction of the encoder",
         minimum=1,
         maximum=1_000_000,
+        auto=True,
     )
     bidirectional: bool = setting(True, "bidirectional encoder; false: left to right")
     reverse_source: bool = setting(
@@ -156,6 +165,7 @@ class RNNConfig:
         "dimension of the additive and concat scores; with several heads, of queries and keys",
         minimum=1,
         maximum=1_000_000,
+        auto=True,
     )
     attention_heads: int = setting(
         1,
@@ -230,8 +240,11 @@ class ModelConfig:
         "dimension of embeddings and of Transformer layers; must be even",
         minimum=1,
         maximum=1_000_000,
+        auto=True,
     )
-    dropout: float = setting(0.1, "dropout of embeddings and of sublayer outputs", below=1)
+    dropout: float = setting(
+        0.1, "dropout of embeddings and of sublayer outputs", below=1, auto=True
+    )
     tie_embeddings: str = setting(
         "all",
         "weight tying; all: source, target and output embeddings (needs a joint vocabulary); "

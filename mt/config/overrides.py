@@ -18,6 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
+from mt.config.automatic import encode_override
 from mt.config.schema import SplitConfig, keys
 from mt.errors import UsageError
 
@@ -43,6 +44,7 @@ def keep_text(argument: str, is_text: Callable[[str], bool] = is_text_key) -> st
     Text that Hydra cannot parse is taken as it stands. Other overrides are returned unchanged.
     Raises UsageError, which shows how to write it, for a list that cannot be parsed.
     """
+    argument = encode_override(argument)
     key, equals, value = argument.partition("=")
     if not equals or not is_text(key.lstrip("+")):
         return argument

@@ -48,6 +48,12 @@ class Config:
     seed: int = setting(
         1, "random seed of the initial weights, data order, dropout and subword sampling"
     )
+    auto: bool = setting(
+        True,
+        "choose the settings whose value is auto from the text, the budget and the speed of the "
+        "machine; false: use their default values in this list",
+        resumable=True,
+    )
     data: DataConfig = group(DataConfig, "parallel text")
     model: ModelConfig = group(ModelConfig, "encoder and decoder")
     optim: OptimConfig = group(OptimConfig, "optimizer, learning-rate schedule and loss")

@@ -7,6 +7,8 @@ from dataclasses import MISSING, Field, field
 from typing import Any
 
 MAX_INTEGER = 2**63 - 1  # of settings that have no smaller maximum
+AUTO = "auto"  # the value of a setting that mt-train chooses
+AUTO_NUMBER = -1  # what a number holds instead of the word, as its type requires
 
 
 def setting(
@@ -18,6 +20,7 @@ def setting(
     minimum: float = 0,
     below: float = math.inf,
     maximum: float | None = None,
+    auto: bool = False,
 ) -> Any:
     """Declare a setting with its default and its help text.
 
@@ -29,6 +32,7 @@ def setting(
         minimum: The smallest valid number.
         below: The exclusive upper bound of a number.
         maximum: The largest valid number; None: `MAX_INTEGER` for integers, none for others.
+        auto: If True, the value may be `auto`: mt-train then chooses it (mt/training/automatic.py).
     """
     metadata = {
         "help": help,
@@ -37,6 +41,7 @@ def setting(
         "minimum": minimum,
         "below": below,
         "maximum": maximum,
+        "auto": auto,
     }
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -54,3 +59,8 @@ def default_value(declared: Field) -> Any:
         return declared.default
     assert declared.default_factory is not MISSING
     return declared.default_factory()
+
+
+def is_auto(declared: Field, value: Any) -> bool:
+    """Return whether the value of a setting is `auto`."""
+    return declared.metadata["auto"] and value in (AUTO, AUTO_NUMBER)

@@ -19,9 +19,10 @@ class OptimConfig:
         "optimizer; muon: orthogonalised momentum for weight matrices (Jordan et al. 2024), AdamW "
         "for the rest",
         choices=("adamw", "muon"),
+        auto=True,
     )
-    lr: float = setting(1e-3, "peak learning rate")
-    warmup: int = setting(1000, "linear warm-up, in optimizer steps")
+    lr: float = setting(1e-3, "peak learning rate", auto=True)
+    warmup: int = setting(1000, "linear warm-up, in optimizer steps", auto=True)
     schedule: str = setting(
         "inverse_sqrt",
         "learning rate after warm-up; inverse_sqrt: lr * sqrt(warmup / step); cosine: to zero "
@@ -60,6 +61,7 @@ class OptimConfig:
         "decay of the exponential moving average of the weights, which is validated and saved as "
         "the model; 0: no average",
         below=1,
+        auto=True,
     )
 
 
@@ -72,7 +74,7 @@ class TrainerConfig:
     max_minutes: float = setting(
         0.0,
         "stop after N minutes of training and validation, the last one included, summed over "
-        "restarts; 0: no limit (30 minutes if none of the five limits is set)",
+        "restarts; 0: no limit (30 minutes if until=budget has none of the five limits)",
         resumable=True,
     )
     max_target_tokens: int = setting(
@@ -93,6 +95,7 @@ class TrainerConfig:
         "3 %, then after optim.decay; limits hold, too",
         resumable=True,
         choices=("budget", "plateau"),
+        auto=True,
     )
     pause_at: float = setting(
         1.0,
@@ -107,6 +110,7 @@ class TrainerConfig:
         "batch size per device, in tokens of the longer side, padding included",
         minimum=1,
         maximum=100_000_000,
+        auto=True,
     )
     accumulate: int = setting(
         1, "batches per device in an optimizer step", minimum=1, maximum=1_000_000
@@ -131,7 +135,9 @@ class TrainerConfig:
     log_every: int = setting(
         20, "interval of progress lines, in optimizer steps", resumable=True, minimum=1
     )
-    val_every: int = setting(500, "interval of validations, in optimizer steps; 0: only at the end")
+    val_every: int = setting(
+        500, "interval of validations, in optimizer steps; 0: only at the end", auto=True
+    )
     val_minutes: float = setting(
         0.0,
         "interval of additional validations, in minutes; 0: none",

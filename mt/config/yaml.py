@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.errors import OmegaConfBaseException
 
+from mt.config.automatic import with_defaults
 from mt.config.checks import check_values
 from mt.config.schema import Config, SplitConfig
 from mt.config.text_yaml import TextLoader
@@ -39,7 +40,7 @@ def to_config(composed: DictConfig) -> Config:
         name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
     }
     check_values(config)
-    return config
+    return config if config.auto else with_defaults(config)
 
 
 @functools.cache

@@ -23,6 +23,7 @@ import sentencepiece
 from filelock import FileLock, Timeout
 
 from mt.config.schema import CleanConfig, Config, DataConfig, TokenizerConfig
+from mt.config.setting import AUTO_NUMBER
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.corpus import RawCorpus, load_corpus
@@ -130,14 +131,16 @@ def prepare_folder(
 ) -> Path:
     """Return the cache folder of a corpus; prepare the corpus if there is none.
 
-    If the text does not support the largest automatic vocabulary, the folder is that of the
-    vocabulary size that it supports, which is noted beside the cache folders.
+    If the size of the vocabulary is chosen by the text, or the text does not support the largest
+    automatic one, the folder is that of the chosen size, which is noted beside the cache folders.
     """
     folder = root / cache_key(config, corpus, tokenizer)
     note = folder.with_suffix(".vocabulary")
     automatic = not tokenizer and not config.tokenizer.vocab_size
+    limit = config.tokenizer.max_vocab_size
     with hold_lock(folder.with_suffix(".lock"), log):
-        if automatic and 0 < (known := read_note(note)) < config.tokenizer.max_vocab_size:
+        known = read_note(note) if automatic else 0
+        if known and (limit == AUTO_NUMBER or known < limit):
             return prepare_folder(root, set_vocabulary(config, known), corpus, log, None)
         if folder.exists():
             return folder
@@ -147,7 +150,7 @@ def prepare_folder(
         unfinished.mkdir()
         try:
             size = Pipeline(config, log, unfinished).run(corpus, tokenizer).vocab_size()
-            if not automatic or size == config.tokenizer.max_vocab_size:
+            if not automatic or size == limit:
                 os.replace(unfinished, folder)
                 return folder
             reduced = root / cache_key(set_vocabulary(config, size), corpus, None)
@@ -177,7 +180,11 @@ def record_vocabulary(config: Config, data: PreparedData) -> Config:
     """Return the settings of a run with the vocabulary size that it uses, if it is automatic."""
     if config.data.tokenizer.vocab_size:
         return config
-    return replace(config, data=set_vocabulary(config.data, data.tokenizer.vocab_size()))
+    size = data.tokenizer.vocab_size()
+    recorded = replace(config, data=set_vocabulary(config.data, size))
+    if config.data.tokenizer.max_vocab_size == AUTO_NUMBER:
+        recorded.data.tokenizer.max_vocab_size = size
+    return recorded
 
 
 def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[str]:
@@ -185,6 +192,8 @@ def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[s
     size = tokenizer.vocab_size()
     if config.vocab_size or size == config.max_vocab_size:
         return []
+    if config.max_vocab_size == AUTO_NUMBER:
+        return [f"auto: data.tokenizer.vocab_size={size}: by the number of characters in the text"]
     return [
         f"note: {size:,} pieces are the most that this text supports "
         f"(data.tokenizer.max_vocab_size={config.max_vocab_size})"

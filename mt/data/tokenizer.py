@@ -18,10 +18,12 @@ from pathlib import Path
 import sentencepiece
 
 from mt.config.schema import TokenizerConfig
+from mt.config.setting import AUTO_NUMBER
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
 from mt.data.tokenizer_training import (
     VocabularyTooLarge,
     VocabularyTooSmall,
+    automatic_size,
     reservoir_sample,
     train_sentencepiece,
 )
@@ -57,6 +59,8 @@ class Tokenizer:
         sides together, are sampled and held in memory. An automatic vocabulary is reduced to the
         size that the text supports; of separate vocabularies, both to the smaller size. Raises
         MTError if the text does not support a vocabulary of the given size.
+
+        With max_vocab_size=auto the size follows from the text: see `automatic_size`.
         """
         count = config.train_lines if config.joint else max(1, config.train_lines // 2)
         sides: dict[str, Callable[[], Iterable[str]]] = {
@@ -66,6 +70,9 @@ class Tokenizer:
         if config.joint:
             sides = {"the text of both sides": lambda: chain(src(), tgt())}
         size, reason = config.vocab_size or config.max_vocab_size, ""
+        is_free = size == AUTO_NUMBER
+        if is_free:
+            size = automatic_size(max(sum(map(len, lines())) for lines in sides.values()))
         while True:
             try:
                 sized = dataclasses.replace(config, vocab_size=size)
@@ -82,6 +89,9 @@ class Tokenizer:
                     f"{error.side} supports at most {error.largest} pieces",
                 )
             except VocabularyTooSmall as error:
+                if is_free and not reason and error.needed > size:
+                    size = error.needed + automatic_size(0)
+                    continue
                 if not reason:
                     raise
                 raise MTError(

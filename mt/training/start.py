@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from mt.config.automatic import get_value, open_keys, with_values
 from mt.config.compose import Difference, differences
 from mt.config.schema import Config, ModelConfig
 from mt.data.prepare import PreparedData
@@ -29,6 +31,24 @@ from mt.training.trainer import Trainer, seed_everything
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 MAX_DIFFERENCES = 6  # settings to list in an error message
+
+
+def recall_settings(config: Config, folder: RunFolder) -> Config:
+    """Return the settings with those chosen before for each that is `auto`.
+
+    A run that is continued keeps its choices. Fine-tuning takes the shape of the model from the run
+    that it starts from.
+    """
+    known: dict[str, Any] = {}
+    if config.trainer.init_from:
+        before = RunFolder.at(config.trainer.init_from).read_config()
+        known = {
+            key: get_value(before, key) for key in open_keys(config) if key.startswith("model.")
+        }
+    if folder.has_weights():
+        before = folder.read_config()
+        known = {key: get_value(before, key) for key in open_keys(config)}
+    return with_values(config, known) if known else config
 
 
 def check_run_folder(folder: RunFolder, config: Config) -> None:

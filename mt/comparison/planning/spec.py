@@ -22,6 +22,7 @@ from mt.errors import UsageError
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 FOLDER_NAME = "compare"  # of the runs, in runs_dir
+FIXED = "auto=false"  # no setting is chosen by mt-train
 
 
 @dataclass
@@ -78,6 +79,7 @@ def load_spec(
     if "variants" in changes and "baseline" not in changes and spec.baseline not in spec.variants:
         spec.baseline = ""  # it is one of the file's variants
     spec.variants = {key: to_list(value, f"variants.{key}") for key, value in spec.variants.items()}
+    spec.overrides.insert(0, FIXED)  # settings that are chosen could differ between variants
     spec.tests = {key: to_list(value, f"tests.{key}") for key, value in spec.tests.items()}
     check_spec(spec, extra)
     spec.baseline = spec.baseline or next(iter(spec.variants))
