@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mt.config.compose import check_keys, load_config, parse_overrides
 from mt.config.overrides import keep_text, quote_value, sweep_values
-from mt.config.presets import FLAGS, collect_folders
+from mt.config.presets import FLAGS, collect_folders, imply_preset
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}
 COMPLETION_FLAGS = {"-sc", "--shell-completion"}
@@ -23,7 +23,8 @@ def prepare_arguments(arguments: Sequence[str]) -> list[str]:
     Composes once before Hydra does, for one-line errors and the right exit code: all values of a
     sweep, but only the keys if a flag such as --cfg changes what is done.
     """
-    prepared = collect_folders([a if a.startswith("-") else keep_text(a) for a in arguments])
+    texts = [a if a.startswith("-") else keep_text(a) for a in arguments]
+    prepared = imply_preset(collect_folders(texts))
     flags = {argument for argument in prepared if argument.startswith("-")}
     if not flags:
         load_config(prepared)

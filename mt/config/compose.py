@@ -24,7 +24,14 @@ from mt.config import corpus_name, hydra_files
 from mt.config.checks import check_patience
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text, parse_override
-from mt.config.presets import collect_folders, config_dir, find_option, groups, own_folders
+from mt.config.presets import (
+    collect_folders,
+    config_dir,
+    find_option,
+    groups,
+    imply_preset,
+    own_folders,
+)
 from mt.config.schema import Config, SplitConfig, fields, keys
 from mt.config.setting import default_value
 from mt.config.yaml import one_line, to_config
@@ -37,7 +44,7 @@ corpus_name.register()
 
 def load_config(overrides: list[str]) -> Config:
     """Compose the YAML files with `overrides`, such as ["model=rnn"], and check the result."""
-    overrides = collect_folders([keep_text(override) for override in overrides])
+    overrides = imply_preset(collect_folders([keep_text(each) for each in overrides]))
     check_keys(overrides)
     for override in parse_overrides(overrides):
         check_single_value(override)

@@ -21,6 +21,7 @@ from mt.files import expand_user
 
 SEARCH_PATH = "hydra.searchpath"
 FLAGS = ("--config-dir", "-cd")
+FILE_KEYS = ("data.train.src", "data.train.file")  # that name files of one's own
 COMPARISONS = "compare"  # the folder of files of mt-compare
 
 
@@ -75,6 +76,16 @@ def collect_folders(arguments: Sequence[str]) -> list[str]:
         _check_names(origin, folder)
     listed = ",".join(quote_value(f"file://{folder}") for folder in dict.fromkeys(folders))
     return [f"{SEARCH_PATH}=[{listed}]", *others]
+
+
+def imply_preset(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with data=files if they name files of training text, but no data set."""
+    names = [argument.partition("=")[0].lstrip("+") for argument in arguments]
+    chosen = {"data", "experiment"} & set(names)
+    if chosen or not any(name in FILE_KEYS for name in names):
+        return list(arguments)
+    first = next(i for i, name in enumerate(names) if name in FILE_KEYS)
+    return [*arguments[:first], "data=files", *arguments[first:]]
 
 
 def own_folders(arguments: Iterable[str]) -> list[Path]:

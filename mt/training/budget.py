@@ -33,16 +33,16 @@ class TrainingBudget:
 
     @classmethod
     def from_config(cls, config: TrainerConfig) -> TrainingBudget:
-        """Return the limits of a configuration; `DEFAULT_MINUTES` if it has none."""
+        """Return the limits of a configuration; `DEFAULT_MINUTES` if nothing else ends training."""
         limits = {field.name: getattr(config, f"max_{field.name}") for field in fields(cls)}
         budget = cls(**limits)
-        if not any(astuple(budget)):
+        if not any(astuple(budget)) and config.until == "budget" and not config.patience:
             budget.minutes = DEFAULT_MINUTES
         return budget
 
     def fraction_spent(self, state: TrainingState) -> float:
         """Return the spent fraction of the nearest limit; 1 or more if training is over."""
-        return max(self._fractions(state).values())
+        return max(self._fractions(state).values(), default=0.0)
 
     def validation_minutes(self, state: TrainingState) -> float:
         """Return the minutes that a validation may take; infinite without a limit in minutes."""

@@ -25,11 +25,13 @@ class CurvePoint(NamedTuple):
 class TimeLeft(NamedTuple):
     """An estimate of the time to the end of training."""
 
-    minutes_left: float
+    minutes_left: float | None  # None: unknown, as there is no limit
     may_end_earlier: bool  # at a plateau or without improvement
 
     def describe(self) -> str:
         """Return the estimate in words."""
+        if self.minutes_left is None:
+            return "until validations stop improving"
         if self.minutes_left <= 0:
             return "done"
         limit = "at most " if self.may_end_earlier else ""
@@ -103,6 +105,8 @@ class StoppingRule:
                 done = max(done, state.step / self._last_step(state))
             else:
                 may_end_earlier |= self.decay_progress(state) is None
+        if not done:
+            return TimeLeft(None, may_end_earlier)
         left = state.minutes * (1 - done) / done
         return TimeLeft(max(0.0, left), may_end_earlier)
 
