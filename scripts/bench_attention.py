@@ -84,7 +84,7 @@ def main() -> None:
 def measure(name: str, length: int, side: str, tokens: int) -> tuple[float, float]:
     """Measure a forward and backward pass: seconds per token and peak memory in mebibytes."""
     overrides = [] if name == "full" else [f"attention={name}"]
-    config = load_config(["model=transformer", *overrides]).model
+    config = load_config(["auto=false", "model=transformer", *overrides]).model
     device, batch = pick_device(), max(1, tokens // length)
     layer = MultiHeadAttention(config.transformer, config.dim, pattern=name).to(device)
     x = torch.randn(batch, length, config.dim, device=device, requires_grad=True)

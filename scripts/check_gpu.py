@@ -65,7 +65,9 @@ def check(device: torch.device) -> None:
 def differences(family: str, device: torch.device) -> dict[str, float]:
     """Return the relative differences from the CPU, by the names of TOLERANCES."""
     seed_everything(1)
-    config = load_config([f"model={family}", "model/size=tiny", "model.dropout=0"]).model
+    config = load_config(
+        ["auto=false", f"model={family}", "model/size=tiny", "model.dropout=0"]
+    ).model
     model = build_model(config, VOCAB_SIZE, VOCAB_SIZE)
     device_model = build_model(config, VOCAB_SIZE, VOCAB_SIZE)
     device_model.load_state_dict(model.state_dict())

@@ -195,7 +195,9 @@ def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> 
         jobs = {}
         for name in names:
             overrides = job.overrides([*MECHANISMS[name], *common], "auto")
-            jobs[name] = job.common(load_config(overrides), "auto") | {"overrides": overrides}
+            jobs[name] = job.common(load_config(["auto=false", *overrides]), "auto") | {
+                "overrides": overrides
+            }
         run_contest(entries, lambda entry: jobs[entry.contestant.name], REPEATS)
     speeds = {
         entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries

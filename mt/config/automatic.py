@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
 from typing import Any
 
 from mt.config.schema import Config, keys
@@ -55,7 +54,7 @@ def encode_override(argument: str) -> str:
     key, equals, value = argument.partition("=")
     if not equals or not _is_number(key):
         return argument
-    return f"{key}={re.sub(rf'(?<![^,]){AUTO}(?![^,])', str(AUTO_NUMBER), value)}"
+    return f"{key}={','.join(_encode(part) for part in value.split(','))}"
 
 
 def encode_content(content: Any, prefix: str = "") -> Any:
@@ -68,7 +67,12 @@ def encode_content(content: Any, prefix: str = "") -> Any:
             key: encode_content(value, f"{prefix}.{key}" if prefix else str(key))
             for key, value in content.items()
         }
-    return str(AUTO_NUMBER) if content == AUTO and _is_number(prefix) else content
+    return _encode(content) if isinstance(content, str) and _is_number(prefix) else content
+
+
+def _encode(text: str) -> str:
+    """Return the text of a number, or the number that stands for the word."""
+    return str(AUTO_NUMBER) if text.strip() == AUTO else text
 
 
 def _is_number(key: str) -> bool:

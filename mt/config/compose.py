@@ -33,7 +33,7 @@ from mt.config.presets import (
     own_folders,
 )
 from mt.config.schema import Config, SplitConfig, fields, keys
-from mt.config.setting import default_value
+from mt.config.setting import AUTO, default_value
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
 
@@ -207,7 +207,8 @@ def help_text() -> str:
             default = str(default).lower()
         shown = "" if default is None or default == "" else f" = {default}"
         star = "*" if metadata["resumable"] else ""
-        choices = f" [{'|'.join(metadata['choices'])}]" if metadata["choices"] else ""
+        options = [*metadata["choices"], *([AUTO] if metadata["auto"] else [])]
+        choices = f" [{'|'.join(options)}]" if options else ""
         lines += [f"    {name}{shown}{star}{choices}", wrap(metadata["help"], 8 * " ")]
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 MAX_INTEGER = 2**63 - 1  # of settings that have no smaller maximum
 AUTO = "auto"  # the value of a setting that mt-train chooses
-AUTO_NUMBER = -1  # what a number holds instead of the word, as its type requires
+AUTO_NUMBER = -(10**9)  # what a number holds instead of the word, as its type requires
 
 
 def setting(

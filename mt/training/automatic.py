@@ -189,7 +189,9 @@ def choose_end(config: Config) -> tuple[dict[str, Any], str]:
         return {"trainer.until": "budget"}, "trainer.patience ends training"
     if not trainer.val_every and not trainer.val_minutes:
         return {"trainer.until": "budget"}, "there are no validations before the end"
-    return {"trainer.until": "plateau"}, "training ends when validations stop improving, or before"
+    return {
+        "trainer.until": "plateau"
+    }, "training ends when validations stop improving, or at a limit"
 
 
 def choose_batch(
@@ -235,7 +237,7 @@ def choose_warmup(steps: float) -> tuple[dict[str, Any], str]:
     """Warm up for a twentieth of the steps."""
     if math.isinf(steps):
         return {"optim.warmup": 400}, "the number of steps is not known"
-    return {"optim.warmup": round(min(1000, max(20, steps / 20)))}, f"of about {steps:,.0f} steps"
+    return {"optim.warmup": round(min(1000, max(20, steps / 20)))}, f"for about {steps:,.0f} steps"
 
 
 def choose_average(steps: float) -> tuple[dict[str, Any], str]:

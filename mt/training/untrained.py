@@ -6,8 +6,8 @@ and tells nothing. Its validation and test are limited to a few pairs.
 
 from __future__ import annotations
 
-MAX_VALIDATION_PAIRS = 1_000  # translated in a validation
-PROBE_PAIRS = 200  # translated first; a model that is not trained is scored on them alone
+MAX_VALIDATION_PAIRS = 500  # translated in a validation
+PROBE_PAIRS = 100  # translated first; a model that is not trained is scored on them alone
 
 
 def sample_pairs(count: int) -> tuple[list[int], list[int]]:

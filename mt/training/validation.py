@@ -80,6 +80,9 @@ class Validator:
         self.notes += reference_notes([references], config.data.clean.unicode)
         self.notes += tokenised_notes([], [references])
         lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)
+        # A model at its beginning repeats itself up to the longest output that is allowed.
+        ratio = float(data.val.tgt_lengths.sum() / data.val.src_lengths.sum())
+        self.options = SearchOptions(config.trainer.val_beam, max_ratio=1.5 * ratio, max_extra=10)
         if too_long := int((lengths > max_length).sum()):
             self.notes.append(
                 f"{too_long} validation pairs are longer than data.max_pieces: they count in BLEU, "
@@ -106,7 +109,7 @@ class Validator:
             unicode=self.config.data.clean.unicode,
             **text_settings(self.config, [self.data.text], None),
             precision=self.config.trainer.precision,
-            options=SearchOptions(beam=self.config.trainer.val_beam),
+            options=self.options,
         )
         outputs, endless = self._translate(translator, self.probe, deadline)
         if outputs is None:

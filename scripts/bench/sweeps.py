@@ -111,7 +111,7 @@ def sweep(
             run_overrides = [*text, f"model={family}", *sized, *vocab, *value_overrides, *overrides]
             contestant = replace(parse_variant("mt="), name=f"{family} {value}")
             entries.append(Entry(contestant, precision))
-            config = load_config(job.overrides(run_overrides, precision))
+            config = load_config(["auto=false", *job.overrides(run_overrides, precision)])
             mt_overrides = job.overrides(run_overrides, precision)
             if chosen.prepares:
                 mt_overrides.append(f"data.cache='{job.folder}/cache-{family}-{value}'")

@@ -87,7 +87,7 @@ class Training:
             for_peers: whether to write the pairs and batches that peers read.
         """
         self.job, self.family, self.run_overrides = job, family, list(overrides)
-        self.config = load_config(job.overrides(self.run_overrides, "fp32"))
+        self.config = load_config(["auto=false", *job.overrides(self.run_overrides, "fp32")])
         self.data = prepare_run(self.config, lambda line: None)
         self.vocab = self.data.tokenizer.vocab_size("tgt")
         self.cost = TokenCost(self.config, self.data)

@@ -28,6 +28,7 @@ from protocol import (
 )
 
 from mt.config.compose import load_config
+from mt.config.schema import keys
 from mt.data.prepare import prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
@@ -73,7 +74,13 @@ def train(work: dict[str, Any]) -> None:
     every = math.gcd(work["warm_up"], work["steps"])
     folder = Path(work["folder"]) / f"run-{time.time_ns()}"
     config = load_config(
-        [*work["overrides"], f"trainer.log_every={every}", f"runs_dir='{folder}'", "name=bench"]
+        [
+            *work["overrides"],
+            *(["auto=false"] if "auto" in keys() else []),  # older versions have no such setting
+            f"trainer.log_every={every}",
+            f"runs_dir='{folder}'",
+            "name=bench",
+        ]
     )
     window = Window(work)
     device = pick_device(config.trainer.device)

@@ -53,7 +53,7 @@ def family(case: list[str]) -> list[str]:
 @functools.cache
 def deviations(size: str, *settings: str) -> dict[str, tuple[float, float]]:
     """Return the least and greatest deviation over heads and layers, by kind of attention."""
-    config = load_config([*settings, f"model/size={size}"]).model
+    config = load_config(["auto=false", *settings, f"model/size={size}"]).model
     torch.manual_seed(1)
     model = build_model(config, 1000, 1000).eval()
     recurrent: list[Tensor] = []
@@ -103,7 +103,9 @@ def test_scaled_general_is_general_divided_by_the_root_of_the_width() -> None:
     """The name `general` keeps its meaning, so that saved runs translate as before."""
     models = []
     for score in ("general", "scaled_general"):
-        config = load_config(["model=rnn", f"attention={score}", "model/size=tiny"]).model
+        config = load_config(
+            ["auto=false", "model=rnn", f"attention={score}", "model/size=tiny"]
+        ).model
         torch.manual_seed(1)
         models.append(build_model(config, 50, 50).eval())
     scores = [module for m in models for module in m.modules() if isinstance(module, DotScore)]
@@ -115,7 +117,9 @@ def test_scaled_general_is_general_divided_by_the_root_of_the_width() -> None:
 
 
 def test_a_saved_run_with_general_attention_reads_it_unscaled() -> None:
-    config = load_config(["model=rnn", "attention=general", "model/size=tiny", "name=old"])
+    config = load_config(
+        ["auto=false", "model=rnn", "attention=general", "model/size=tiny", "name=old"]
+    )
     text = config_to_yaml(config)
     assert "attention: general\n" in text
     model = build_model(config_from_yaml(text).model, 50, 50)

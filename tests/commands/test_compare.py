@@ -16,7 +16,7 @@ from mt.errors import MTError, UsageError
 
 
 def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
-    config = load_config(["model=rnn"])
+    config = load_config(["auto=false", "model=rnn"])
     paths = [
         make_run(tmp_path / name, config, damaged(every))
         for name, every in (("one", 3), ("two", 4))

@@ -48,10 +48,12 @@ def test_absurd_values_are_refused_in_one_line(override: str, message: str) -> N
 
 
 def test_a_model_that_the_machine_cannot_hold_is_refused_before_it_is_built() -> None:
-    config = load_config(["model.dim=1000000", "model.transformer.ff_dim=1000000"]).model
+    config = load_config(
+        ["auto=false", "model.dim=1000000", "model.transformer.ff_dim=1000000"]
+    ).model
     with pytest.raises(MTError, match=r"parameters needs [\d,]+ GiB to train, and there are"):
         check_memory(config, [8000, 8000], torch.device("cpu"))
-    check_memory(load_config([]).model, [8000, 8000], torch.device("cpu"))
+    check_memory(load_config(["auto=false"]).model, [8000, 8000], torch.device("cpu"))
 
 
 # Settings of which every large value means that there is no limit, or only a long wait.
@@ -85,7 +87,7 @@ NUMBERS = {name: field.type for name, field in keys().items() if field.type in (
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_is_refused_in_one_line_if_it_is_absurd(name: str) -> None:
     """Composing takes long, so that the checks are called with the value."""
-    config = load_config([])
+    config = load_config(["auto=false"])
     *sections, field = name.split(".")
     owner = functools.reduce(getattr, sections, config)
     values: list[float] = [-1, -(10**30), 10**30]

@@ -27,9 +27,9 @@ GROUPS = [(group, option) for group, options in compose.groups().items() for opt
 def test_every_file_composes_and_its_model_builds(group, option):
     text = (compose.config_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
     recurrent = ["model=rnn"] if group == "attention" and "transformer:" not in text else []
-    config = compose.load_config([*recurrent, f"{group}={option}"])
+    config = compose.load_config(["auto=false", *recurrent, f"{group}={option}"])
     with torch.device("meta"):
-        build_model(config.model, *[config.data.tokenizer.max_vocab_size] * 2)
+        build_model(config.model, 8000, 8000)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,11 @@ def test_sizes_apply_to_both_families_and_grow(family, size):
     sizes = ("tiny", "small", "base", "big")
     with torch.device("meta"):
         models = [
-            build_model(compose.load_config([f"model={family}", f"model/size={s}"]).model, 100, 100)
+            build_model(
+                compose.load_config(["auto=false", f"model={family}", f"model/size={s}"]).model,
+                100,
+                100,
+            )
             for s in sizes[: sizes.index(size) + 1]
         ]
     weights = [sum(p.numel() for p in model.parameters()) for model in models]
@@ -48,7 +52,7 @@ def test_sizes_apply_to_both_families_and_grow(family, size):
 
 
 def test_a_hybrid_model_takes_two_overrides():
-    config = compose.load_config(["model=transformer", "model.decoder=rnn"])
+    config = compose.load_config(["auto=false", "model=transformer", "model.decoder=rnn"])
     assert (config.model.encoder, config.model.decoder, config.name) == (
         "transformer",
         "rnn",
@@ -208,13 +212,15 @@ RNN_ATTENTION = [
 
 @pytest.mark.parametrize("option", RNN_ATTENTION)
 def test_every_attention_option_for_rnns_builds_a_model(option):
-    config = compose.load_config(["model=rnn", f"attention={option}"])
+    config = compose.load_config(["auto=false", "model=rnn", f"attention={option}"])
     with torch.device("meta"):
         build_model(config.model, 100, 100)
 
 
 def test_attention_options_combine():
-    rnn = compose.load_config(["model=rnn", "attention=[luong,local_p,sparsemax]"]).model.rnn
+    rnn = compose.load_config(
+        ["auto=false", "model=rnn", "attention=[luong,local_p,sparsemax]"]
+    ).model.rnn
     assert (rnn.bidirectional, rnn.scope, rnn.select) == (False, "local_p", "sparsemax")
 
 

@@ -9,6 +9,8 @@ from omegaconf import OmegaConf
 
 from helpers import ROOT
 from mt.config import corpus_name
+from mt.config.automatic import encode_content
+from mt.config.hydra_files import read_settings
 from mt.config.schema import Config
 from mt.data.sources import source_kinds
 
@@ -19,9 +21,8 @@ corpus_name.register()
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    config = OmegaConf.to_object(
-        OmegaConf.merge(OmegaConf.structured(Config), {"data": OmegaConf.create(text)})
-    )
+    preset = encode_content(read_settings(path), "data")
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), {"data": preset}))
     assert isinstance(config, Config) and text.startswith("# ") and config.data.name == path.stem
     parts = [config.data.train, config.data.val, config.data.test]
     expected = {"files": 0, "hub": 0, "tatoeba": 2}.get(path.stem, 3)
@@ -30,7 +31,7 @@ def test_presets_fit_the_schema_and_say_what_they_are(path: Path) -> None:
 
 def test_preset_follows_a_local_copy() -> None:
     schema = OmegaConf.structured(Config)
-    preset = OmegaConf.load(CONFIGS / "iwslt2017.yaml")
+    preset = encode_content(read_settings(CONFIGS / "iwslt2017.yaml"), "data")
     config = OmegaConf.to_object(
         OmegaConf.merge(schema, {"data": preset}, {"data": {"train": {"hub": "folder"}}})
     )

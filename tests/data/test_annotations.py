@@ -229,7 +229,15 @@ def overrides(folder: Path, model: str) -> list[str]:
         "trainer.threads=1",
     ]
     places = [f"data.cache={folder}/cache", f"runs_dir={folder}/runs", "name=x"]
-    return ["data=demo", f"model={model}", "model/size=tiny", *places, *sizes, *trainer]
+    return [
+        "auto=false",
+        "data=demo",
+        f"model={model}",
+        "model/size=tiny",
+        *places,
+        *sizes,
+        *trainer,
+    ]
 
 
 def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(

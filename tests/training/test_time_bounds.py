@@ -20,12 +20,12 @@ from mt.training.checkpoint import TrainingState
 from mt.training.untrained import is_untrained, sample_pairs
 
 
-@pytest.mark.parametrize("count", [1, 12, 200, 201, 999, 1000, 1001, 3000])
+@pytest.mark.parametrize("count", [1, 12, 100, 101, 499, 500, 501, 3000])
 def test_validation_translates_a_sample_that_is_spread_over_the_set(count):
     rest, probe = sample_pairs(count)
     indices = sorted([*rest, *probe])
-    assert len(set(indices)) == len(indices) == min(count, 1000)
-    assert len(probe) == min(count, 200)
+    assert len(set(indices)) == len(indices) == min(count, 500)
+    assert len(probe) == min(count, 100)
     for part in (indices, probe):
         gaps = [b - a for a, b in zip(part, part[1:], strict=False)]
         assert part[0] == 0 and part[-1] < count

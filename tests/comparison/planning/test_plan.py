@@ -114,7 +114,7 @@ def test_folders_differ_by_settings_that_change_training_and_by_no_others(
 
 
 def test_folders_differ_by_initial_weights(tmp_path: Path) -> None:
-    config = load_config([f"trainer.init_from={tmp_path}"])
+    config = load_config(["auto=false", f"trainer.init_from={tmp_path}"])
     with pytest.raises(MTError, match="variant a: trainer.init_from=.* has no model.safetensors"):
         plan_run("a", [], config, 1, "text")
     folders = []
@@ -125,7 +125,7 @@ def test_folders_differ_by_initial_weights(tmp_path: Path) -> None:
 
 
 def test_an_equal_run_of_a_variant_of_another_name_is_used(tmp_path: Path) -> None:
-    config = load_config([f"runs_dir={tmp_path}"])
+    config = load_config(["auto=false", f"runs_dir={tmp_path}"])
 
     def folder(name: str) -> Path:
         return plan_run(name, [], config, 1, "text").folder.path
@@ -140,7 +140,7 @@ def test_an_equal_run_of_a_variant_of_another_name_is_used(tmp_path: Path) -> No
 
 
 def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None:
-    config = load_config([f"runs_dir={tmp_path}", "trainer.test_beam=3"])
+    config = load_config(["auto=false", f"runs_dir={tmp_path}", "trainer.test_beam=3"])
     run = plan_run("a", [], config, 1, "text")
     run.folder.path.mkdir(parents=True)
     run.folder.write_config(run.config)  # as the second start does, before it tests again
@@ -155,7 +155,7 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
     assert (
         run.finished()
         and not replace(
-            run, config=load_config(["optim.lr=2e-3", "trainer.test_beam=3"])
+            run, config=load_config(["auto=false", "optim.lr=2e-3", "trainer.test_beam=3"])
         ).finished()
     )
     run.folder.cost.write_text("[")

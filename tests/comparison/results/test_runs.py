@@ -25,7 +25,9 @@ from mt.run_folder import WORD_COUNTS
 
 @pytest.fixture(scope="module")
 def configs() -> dict[str, Config]:
-    return {family: load_config([f"model={family}"]) for family in ("rnn", "transformer")}
+    return {
+        family: load_config(["auto=false", f"model={family}"]) for family in ("rnn", "transformer")
+    }
 
 
 def test_runs_that_differ_in_their_seed_are_one_system(

@@ -65,7 +65,7 @@ def test_an_extra_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokeniz
 
 def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
     (tmp_path / "empty.tsv").touch()
-    config = load_config(["data=demo"])
+    config = load_config(["auto=false", "data=demo"])
     changed = with_test_set(
         config, "long", ["data.test.split=long", "data.test.demo=7", "data.test.limit=5"]
     )

@@ -1,0 +1,187 @@
+"""Settings that are `auto`: how they are read, what is chosen, and that a run keeps it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt.config.automatic import get_value, open_keys
+from mt.config.compose import load_config
+from mt.config.schema import Config, keys
+from mt.config.setting import AUTO_NUMBER, default_value
+from mt.data.tokenizer_training import automatic_size
+from mt.errors import UsageError
+from mt.run_folder import RunFolder
+from mt.train import train
+from mt.training.automatic import Choice, TextFacts, choose_settings
+from mt.training.budget import TrainingBudget
+from mt.training.checkpoint import TrainingState
+
+Overrides = Callable[..., list[str]]
+CAPTIONS = TextFacts(pairs=29_000, target_tokens=500_000)
+
+
+def choose(
+    *overrides: str, text: TextFacts = CAPTIONS, speed: float = 5000, gpu: bool = False
+) -> tuple[Config, dict[str, str]]:
+    """Return the settings chosen at a speed, and the reasons by the first key of each choice."""
+    config, choices = choose_settings(load_config(list(overrides)), text, gpu, 1, lambda _: speed)
+    return config, {next(iter(choice.values)): choice.reason for choice in choices}
+
+
+def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_path: Path) -> None:
+    assert load_config(["optim.lr=auto"]).optim.lr == AUTO_NUMBER
+    assert "optim.lr" in open_keys(load_config(["optim=muon", "optim.lr=auto"]))
+    assert "optim.lr" not in open_keys(load_config(["optim.lr=1e-3"]))
+    folder = tmp_path / "optim"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text("lr: 2e-3\nwarmup: auto\noptimizer: auto\n")
+    own = load_config([f"hydra.searchpath=[file://{tmp_path}]", "optim=mine"])
+    assert (own.optim.lr, own.optim.warmup, own.optim.optimizer) == (2e-3, AUTO_NUMBER, "auto")
+    with pytest.raises(UsageError, match=r"optim\.clip"):
+        load_config(["optim.clip=auto"])
+    with pytest.raises(UsageError, match=r"optim\.warmup must be >= 0"):
+        load_config(["optim.warmup=-1"])
+
+
+def test_auto_false_takes_the_defaults_of_the_schema() -> None:
+    config = load_config(["auto=false"])
+    assert not open_keys(config)
+    for key in open_keys(load_config([])):
+        assert get_value(config, key) == default_value(keys()[key])
+
+
+TRIED = [
+    "trainer.max_minutes=4",
+    "trainer.max_epochs=30",
+    "trainer.max_steps=100",
+    "trainer.max_target_tokens=1000000",
+    "trainer.max_flops=1e15",
+    "model=rnn",
+    "model/size=base",
+    "model.dropout=0.5",
+    "optim=cosine",
+    "optim.lr=1e-4",
+    "optim.optimizer=adamw",
+    "optim.warmup=7",
+    "trainer.batch_tokens=100",
+    "trainer.val_every=0",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    overrides=st.lists(st.sampled_from(TRIED), unique=True),
+    pairs=st.integers(1, 10**8),
+    length=st.integers(1, 60),
+    speed=st.floats(1, 1e6),
+    gpu=st.booleans(),
+)
+def test_all_settings_are_chosen_and_those_that_are_given_stay(
+    overrides: list[str], pairs: int, length: int, speed: float, gpu: bool
+) -> None:
+    text = TextFacts(pairs, pairs * length)
+    given_settings = load_config(overrides)
+    config, reasons = choose(*overrides, text=text, speed=speed, gpu=gpu)
+    assert not open_keys(config) and all(reasons.values())
+    for key in set(keys()) - set(open_keys(given_settings)):
+        assert get_value(config, key) == get_value(given_settings, key), key
+
+
+def test_more_time_gives_a_larger_model_larger_batches_and_more_dropout() -> None:
+    before = (0, 0, -1.0)
+    for minutes in (1, 4, 15, 60, 600):
+        config, _ = choose(f"trainer.max_minutes={minutes}")
+        now = (config.model.dim, config.trainer.batch_tokens, config.model.dropout)
+        assert all(b <= n for b, n in zip(before, now, strict=True)), (minutes, before, now)
+        before = now
+    assert before == (256, 4608, 0.3)
+
+
+def test_the_reasons_name_what_decided() -> None:
+    config, reasons = choose("trainer.max_minutes=10", speed=2000)
+    assert "about 1,080,000 tokens in 10:00 at 2,000 a second" in reasons["model/size"]
+    assert (config.model.dim, config.trainer.until) == (256, "plateau")
+    _, reasons = choose(text=TextFacts(10**7, 3 * 10**8))
+    assert "no GPU and no limit" in reasons["model/size"]
+    assert choose("optim=cosine")[0].trainer.until == "budget"
+    assert choose("trainer.val_every=0")[0].trainer.until == "budget"
+    assert str(Choice({"optim.lr": 1e-3}, "as tried")) == "auto: optim.lr=0.001: as tried"
+
+
+def test_the_speed_is_measured_only_for_a_limit_in_minutes() -> None:
+    def fail(config: Config) -> float:
+        raise AssertionError("measured")
+
+    for limit in ("max_steps=100", "max_epochs=3", "max_target_tokens=1000"):
+        choose_settings(load_config([f"trainer.{limit}"]), CAPTIONS, False, 1, fail)
+    with pytest.raises(AssertionError, match="measured"):
+        choose_settings(load_config(["trainer.max_minutes=1"]), CAPTIONS, False, 1, fail)
+
+
+def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=16, got 200"):
+        choose("model.dim=200", "model.transformer.heads=16")
+    with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=256, got 128"):
+        choose("model.transformer.heads=256", "trainer.max_minutes=1", speed=10)
+
+
+@pytest.mark.parametrize(
+    ("characters", "pieces"), [(0, 1000), (480_000, 1500), (3_700_000, 3800), (10**12, 32_000)]
+)
+def test_vocabularies_grow_with_the_text(characters: int, pieces: int) -> None:
+    assert automatic_size(characters) == pieces
+
+
+def test_without_a_limit_only_the_plateau_ends_training() -> None:
+    config, _ = choose()
+    budget = TrainingBudget.from_config(config.trainer)
+    assert budget.fraction_spent(TrainingState(step=10**9, minutes=10**6)) == 0
+    assert math.isinf(budget.validation_minutes(TrainingState()))
+
+
+def test_a_run_records_its_choices_and_keeps_them(
+    tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = ("auto=", "optim=", "vocab_size", "batch_tokens", "max_minutes")
+    overrides = [each for each in tiny_run(60) if not any(word in each for word in fixed)]
+    overrides += ["trainer.max_minutes=100", "trainer.max_steps=3", "trainer.test=false"]
+    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 100.0)
+    train(load_config(overrides))
+    folder = RunFolder.at(Path(get_value(load_config(overrides), "runs_dir")) / "tiny")
+    config = folder.read_config()
+    assert not open_keys(config) and config.data.tokenizer.max_vocab_size > 0
+    assert str(AUTO_NUMBER) not in folder.config.read_text(encoding="utf-8")
+    log = folder.log.read_text(encoding="utf-8")
+    assert "auto: model/size=tiny: " in log and " at 100 a second" in log
+    assert "auto: data.tokenizer.vocab_size=" in log
+    # At another speed, or with other limits, another start would choose other settings.
+    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 1e6)
+    train(load_config([*overrides, "trainer.max_steps=5"]))
+    again = folder.read_config()
+    again.trainer.max_steps = 3
+    assert again == config
+
+
+def test_fine_tuning_takes_the_shape_of_the_model_from_the_run(tiny_run: Overrides) -> None:
+    base = [*tiny_run(60), "trainer.max_steps=2", "trainer.test=false"]
+    train(load_config(base))
+    runs = Path(load_config(base).runs_dir)
+    fixed = ("auto=", "name=tiny", "model.")
+    tuned = [each for each in base if not each.startswith(fixed)]
+    train(load_config([*tuned, "name=tuned", f"trainer.init_from={runs}/tiny"]))
+    models = [RunFolder.at(runs / name).read_config().model for name in ("tiny", "tuned")]
+    assert models[0] == models[1] and models[0].dim == 32
+
+
+def test_files_of_ones_own_imply_their_preset() -> None:
+    given_config = load_config(["data.train.src=a/mine.en", "data.train.tgt=a/mine.de"])
+    assert (given_config.data.name, given_config.name) == ("files-mine", "files-mine-transformer")
+    assert load_config(["data.train.file=x.tsv"]).data.name == "files-x"
+    assert load_config(["data=hub", "data.train.src=x"]).data.name.startswith("hub")
+    assert load_config(["data.train.demo=100"]).data.name == "demo"
