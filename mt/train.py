@@ -39,6 +39,7 @@ from mt.signals import interrupt_on_signals
 from mt.training.automatic import choose_settings, text_facts
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
+from mt.training.outcome import describe_outcome
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
 from mt.training.speed import measure_speed
@@ -116,11 +117,14 @@ def train(config: Config) -> Evaluation | None:
         if not group.is_main:
             return None
         beam = config.trainer.test_beam
-        if not config.trainer.test:
-            save_cost(folder, model, state, device, 0, 0.0, beam)
-            return None
-        evaluation, seconds = test_model(config, data, folder, log)
-        save_cost(folder, model, state, device, evaluation.sentences, seconds, beam)
+        evaluation, seconds = None, 0.0
+        if config.trainer.test:
+            evaluation, seconds = test_model(config, data, folder, log)
+        tested = evaluation.sentences if evaluation else 0
+        save_cost(folder, model, state, device, tested, seconds, beam)
+        if config.trainer.pause_at == 1:
+            for line in describe_outcome(state, folder, bool(evaluation)):
+                log.say(line)
         return evaluation
 
 

@@ -1,0 +1,62 @@
+"""What limited a training, and what to type next, in words for the person who started it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from mt.run_folder import RunFolder
+from mt.training.checkpoint import TrainingState
+from mt.training.plateau import reached_plateau
+from mt.training.stopping import CurvePoint
+
+# Validation loss over training loss, in nats per token, from which on the model knows its training
+# text better than the language.
+GAP = 0.2
+RECENT = 0.2  # share of the steps whose training loss counts
+
+
+def describe_outcome(state: TrainingState, folder: RunFolder, is_tested: bool) -> list[str]:
+    """Return lines on the limit of a finished training and on the next commands."""
+    lines = [f"what limited it: {describe_limit(state, folder.read_metrics())}"]
+    lines.append(f"to translate:    mt-translate {folder} < in.txt > out.txt")
+    if is_tested:
+        lines.append(f"to look closer:  mt-evaluate {folder}")
+    return lines
+
+
+def describe_limit(state: TrainingState, records: Sequence[dict[str, Any]]) -> str:
+    """Say whether time, text or the size of the model limited a training.
+
+    `records` are those of metrics.jsonl. Time: validations were still improving. Text: the loss of
+    the training text is lower than that of the validation text by more than `GAP`. Else size.
+    """
+    curve = [CurvePoint(*point) for point in state.curve]
+    is_flat = True if state.plateau_step else reached_plateau(curve)
+    if is_flat is None:
+        return "unknown, as there were too few validations"
+    if not is_flat:
+        return (
+            "time; validations were still improving, so a larger limit would help: the same "
+            "command with one continues this run"
+        )
+    losses = [
+        record["nll"]
+        for record in records
+        if record["kind"] == "train" and record["step"] > (1 - RECENT) * state.step
+    ]
+    validation = min((point.loss for point in curve if point.loss is not None), default=None)
+    if not losses or validation is None:
+        return "unknown, as there are no losses"
+    training = statistics.fmean(losses)
+    compared = f"loss {training:.2f} in training, {validation:.2f} in validation"
+    if validation - training > GAP:
+        return (
+            f"the text; the model knows it better than the language ({compared}): more pairs, or "
+            "more dropout, would help"
+        )
+    return (
+        f"the size of the model; it learns its text no better than new text ({compared}): a larger "
+        "model/size, or less dropout, may help"
+    )

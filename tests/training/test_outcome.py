@@ -1,0 +1,60 @@
+"""What is said at the end of a training: what limited it, and what to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mt.run_folder import RunFolder
+from mt.training.checkpoint import TrainingState
+from mt.training.outcome import describe_limit, describe_outcome
+
+IMPROVING = [[100, 5.0, 3.0], [200, 10.0, 2.5], [400, 20.0, 2.0]]
+FLAT = [[100, 20.0, 2.0], [200, 30.0, 1.50], [400, 30.1, 1.50]]
+
+
+def records(nll: float) -> list[dict[str, object]]:
+    """Return records of training whose loss falls to `nll` in its last fifth."""
+    return [
+        {"kind": "train", "step": step, "nll": nll if step > 320 else 9.0}
+        for step in range(20, 401, 20)
+    ] + [{"kind": "val", "step": 400, "bleu": 30.1}]
+
+
+@pytest.mark.parametrize(
+    ("curve", "plateau", "nll", "begin"),
+    [
+        (IMPROVING, 0, 1.0, "time; validations were still improving"),
+        (IMPROVING, 300, 1.0, "the text; "),
+        (FLAT, 0, 1.0, "the text; "),
+        (FLAT, 0, 1.4, "the size of the model; "),
+        (FLAT, 0, 2.0, "the size of the model; "),
+    ],
+)
+def test_the_limit_follows_from_the_curves(
+    curve: list[list[float]], plateau: int, nll: float, begin: str
+) -> None:
+    state = TrainingState(step=400, curve=curve, plateau_step=plateau)
+    text = describe_limit(state, records(nll))
+    assert text.startswith(begin)
+    if begin.startswith("the"):
+        assert f"loss {nll:.2f} in training, {min(row[2] for row in curve):.2f} in val" in text
+
+
+def test_a_training_without_losses_or_validations_has_no_known_limit() -> None:
+    assert describe_limit(TrainingState(step=400, curve=FLAT), []).startswith("unknown, as there")
+    state = TrainingState(step=400, curve=FLAT[-1:])
+    assert describe_limit(state, records(1.0)).endswith("too few validations")
+
+
+def test_the_next_commands_name_the_run(tmp_path: Path) -> None:
+    state = TrainingState(step=400, curve=IMPROVING)
+    lines = describe_outcome(state, RunFolder.at(tmp_path), is_tested=True)
+    assert [line.split(":")[0] for line in lines] == [
+        "what limited it",
+        "to translate",
+        "to look closer",
+    ]
+    assert f"mt-translate {tmp_path} < in.txt" in lines[1]
+    assert len(describe_outcome(state, RunFolder.at(tmp_path), is_tested=False)) == 2
