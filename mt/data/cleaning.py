@@ -28,6 +28,10 @@ VISIBLE = regex.compile(
 )
 SURROGATE = re.compile("[\ud800-\udfff]")
 
+EXAMPLES = 3  # of the pairs that a step drops
+EXAMPLE_WIDTH = 70  # characters of each side
+LARGE_SHARE = 0.1  # of the pairs that a step drops, from which on there is a warning
+
 # The length ratio of shorter pairs is not limited ("Ja." - "That is correct, of course.").
 RATIO_MIN_BYTES = 50
 
@@ -68,13 +72,23 @@ class Cleaner:
 
     `counts` holds the number of pairs for each step: normalised ones were changed, the others
     dropped. A pair counts for the first step that drops it, so read = kept + all dropped.
+    `examples` holds the first pairs that each step drops.
     """
 
-    DROP_REASONS = ("empty", "too short", "too long", "ratio", "overlap", "duplicate")
+    # Reason to drop a pair -> the settings to check if many are dropped
+    DROP_REASONS = {
+        "empty": "data.train",
+        "too short": "data.clean.min_words",
+        "too long": "data.clean.max_words and data.clean.max_chars",
+        "ratio": "data.clean.max_ratio",
+        "overlap": "data.train and data.clean.drop_overlap",
+        "duplicate": "data.clean.deduplicate",
+    }
 
     def __init__(self, config: CleanConfig, held_out: Iterable[tuple[str, str]]) -> None:
         self.config = config
         self.counts = dict.fromkeys(("read", "kept", "normalised", *self.DROP_REASONS), 0)
+        self.examples: dict[str, list[tuple[str, str]]] = {step: [] for step in self.DROP_REASONS}
         self._seen: set[int] = set()
         self._held_out_sources: set[int] = set()
         self._held_out_targets: set[int] = set()
@@ -93,6 +107,8 @@ class Cleaner:
             reason = self._reason_to_drop(source, target)
             if reason:
                 counts[reason] += 1
+                if counts[reason] <= EXAMPLES:
+                    self.examples[reason].append((source, target))
             else:
                 counts["kept"] += 1
                 yield source, target
@@ -126,7 +142,10 @@ class Cleaner:
         return None
 
     def report(self) -> list[str]:
-        """Describe the counts so far, one line for each step, with the steps that are off."""
+        """Describe the counts so far, with examples: a line for each step, also if it is off.
+
+        There is a warning for a step that drops a large share.
+        """
         counts, config = self.counts, self.config
         words = config.max_words or "any number of"
         characters = config.max_chars or "any number of"
@@ -152,7 +171,21 @@ class Cleaner:
             f"normalised ({config.unicode}, control characters, white space at the ends): "
             f"{counts['normalised']:,}",
         ]
-        for step in self.DROP_REASONS:
+        for step, settings in self.DROP_REASONS.items():
             dropped = f"dropped, {descriptions[step]}: {counts[step]:,}"
             lines.append(dropped if enabled[step] else f"{step}: step is off")
+            lines += [
+                f"  {shorten(source)} ||| {shorten(target)}"
+                for source, target in self.examples[step]
+            ]
+            if counts[step] > max(EXAMPLES, LARGE_SHARE * counts["read"]):
+                lines.append(
+                    f"warning: {counts[step] / counts['read']:.0%} of the pairs are dropped "
+                    f"{descriptions[step]}: look at the examples above, and check {settings}"
+                )
         return lines
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a text, with dots if it is longer."""
+    return text if len(text) <= EXAMPLE_WIDTH else f"{text[: EXAMPLE_WIDTH - 3]}..."

@@ -164,3 +164,19 @@ def test_text_is_blank_if_nothing_in_it_is_visible() -> None:
     cleaner = Cleaner(CleanConfig(), [])
     assert list(cleaner([("\u200b", "a"), ("b", "\u3164"), ("c", "d")])) == [("c", "d")]
     assert cleaner.counts["empty"] == 2
+
+
+def test_the_report_shows_what_was_dropped_and_warns_of_a_step_that_drops_much() -> None:
+    long = "word " * 30
+    pairs = [(f"source {i}", f"target {i}") for i in range(30)]
+    pairs += [(f"{i} {long}", f"short {i}") for i in range(5)] + [("", "an empty one")]
+    cleaner = Cleaner(CleanConfig(), [])
+    assert len(list(cleaner(pairs))) == 30
+    report = cleaner.report()
+    at = next(i for i, line in enumerate(report) if "4 times as long as the other: 5" in line)
+    shown = f"  0 {long}"[:69] + "... ||| short 0"
+    assert report[at + 1] == shown and report[at + 3].endswith("||| short 2")
+    (warning,) = [line for line in report if line.startswith("warning")]
+    assert warning == report[at + 4]
+    assert "14% of the pairs" in warning and warning.endswith("check data.clean.max_ratio")
+    assert "   ||| an empty one" in report
