@@ -12,6 +12,7 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import contextlib
 import dataclasses
+import io
 import sys
 from pathlib import Path
 
@@ -21,9 +22,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mt.arguments.train import COMPLETION_FLAGS, complete_arguments, prepare_arguments, run_name
+from mt.arguments.train import (
+    COMPLETION_FLAGS,
+    SHOW_FLAGS,
+    complete_arguments,
+    prepare_arguments,
+    run_name,
+)
 from mt.cli import CONTINUES, exit_with_error, run_command
-from mt.config.automatic import open_keys
+from mt.config.automatic import decode_text, open_keys
 from mt.config.compose import help_text
 from mt.config.presets import config_dir
 from mt.config.schema import Config
@@ -123,7 +130,7 @@ def train(config: Config) -> Evaluation | None:
         tested = evaluation.sentences if evaluation else 0
         save_cost(folder, model, state, device, tested, seconds, beam)
         if config.trainer.pause_at == 1:
-            for line in describe_outcome(state, folder, bool(evaluation)):
+            for line in describe_outcome(state, folder, config.optim.schedule, bool(evaluation)):
                 log.say(line)
         return evaluation
 
@@ -162,7 +169,7 @@ def name_run(config: Config) -> Config:
     hydra_config = HydraConfig.get()
     if hydra_config.mode != RunMode.MULTIRUN:
         return config
-    name = run_name(config.name, hydra_config.job.override_dirname)
+    name = run_name(config.name, decode_text(hydra_config.job.override_dirname))
     return dataclasses.replace(config, name=name)
 
 
@@ -179,6 +186,10 @@ def main() -> None:
 
     def start() -> None:
         sys.argv[1:] = prepare(arguments)
-        job()
+        if not SHOW_FLAGS & set(arguments):
+            return job()
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            job()
+        print(decode_text(shown.getvalue()), end="", flush=True)
 
     run_command(start, CONTINUES)

@@ -1,11 +1,6 @@
-"""Settings by their dotted keys, and those that do not distinguish systems."""
+"""Settings that do not distinguish systems."""
 
 from __future__ import annotations
-
-import functools
-from typing import Any
-
-from mt.config.schema import Config
 
 # Names, seeds, paths and what is logged: they change neither what is learned nor what it costs.
 NEUTRAL_KEYS = (
@@ -20,8 +15,3 @@ NEUTRAL_KEYS = (
     "trainer.samples",
     "trainer.save_minutes",
 )
-
-
-def get_setting(config: Config, key: str) -> Any:
-    """Return the value of a dotted key."""
-    return functools.reduce(getattr, key.split("."), config)

@@ -7,23 +7,16 @@ choice are in `mt.training.automatic`.
 from __future__ import annotations
 
 import copy
-import functools
+import re
 from typing import Any
 
-from mt.config.schema import Config, keys
+from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO, AUTO_NUMBER, default_value, is_auto
 
 
 def open_keys(config: Config) -> list[str]:
-    """Return the keys of the settings that are `auto`.
-
-    The size of the vocabulary is none of them: the tokenizer chooses it (mt/data/tokenizer.py).
-    """
-    return [
-        key
-        for key, field in keys().items()
-        if is_auto(field, get_value(config, key)) and not key.startswith("data.")
-    ]
+    """Return the keys of the settings that are `auto`."""
+    return [key for key, field in keys().items() if is_auto(field, get_value(config, key))]
 
 
 def with_values(config: Config, values: dict[str, Any]) -> Config:
@@ -41,20 +34,20 @@ def with_defaults(config: Config) -> Config:
     return with_values(config, {key: default_value(keys()[key]) for key in open_keys(config)})
 
 
-def get_value(config: Config, key: str) -> Any:
-    """Return the value of a dotted key."""
-    return functools.reduce(getattr, key.split("."), config)
-
-
 def encode_override(argument: str) -> str:
     """Return an override such as optim.lr=auto with the number that stands for the word.
 
     The values of a sweep, such as optim.lr=auto,1e-3, too.
     """
     key, equals, value = argument.partition("=")
-    if not equals or not _is_number(key):
+    if not equals or not _is_number(key.lstrip("+")):
         return argument
     return f"{key}={','.join(_encode(part) for part in value.split(','))}"
+
+
+def decode_text(text: str) -> str:
+    """Return text, such as a name, with the word in place of the number that stands for it."""
+    return re.sub(rf"{AUTO_NUMBER}(\.0)?", AUTO, text)
 
 
 def encode_content(content: Any, prefix: str = "") -> Any:
@@ -72,7 +65,7 @@ def encode_content(content: Any, prefix: str = "") -> Any:
 
 def _encode(text: str) -> str:
     """Return the text of a number, or the number that stands for the word."""
-    return str(AUTO_NUMBER) if text.strip() == AUTO else text
+    return str(AUTO_NUMBER) if text.strip(" '\"") == AUTO else text
 
 
 def _is_number(key: str) -> bool:

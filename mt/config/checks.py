@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import math
 from pathlib import Path
 
 from mt.config.automatic import with_defaults
 from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
-from mt.config.schema import Config, keys
-from mt.config.setting import MAX_INTEGER, is_auto
+from mt.config.schema import Config, get_value, keys
+from mt.config.setting import AUTO, AUTO_NUMBER, MAX_INTEGER, is_auto
 from mt.errors import UsageError
 
 
@@ -75,6 +74,8 @@ def check_end_of_training(config: Config) -> None:
         )
     if trainer.until != "plateau":
         return
+    if trainer.pause_at < 1 and not trainer.is_limited():
+        raise UsageError("trainer.pause_at is a share of a limit: set one, such as max_minutes")
     if optim.schedule == "cosine":
         raise UsageError(
             "trainer.until=plateau needs a schedule without a known end, and cosine ends with the "
@@ -91,7 +92,7 @@ def check_patience(config: Config) -> None:
 
     Runs of earlier versions may have such settings, so this is not checked where they are read.
     """
-    if config.trainer.patience and config.optim.decay != "none":
+    if config.trainer.patience and config.optim.decay not in ("none", AUTO):
         raise UsageError(
             "trainer.patience would end training before the decay of the learning rate: use "
             "trainer.until=plateau instead, or set optim.decay=none"
@@ -100,10 +101,7 @@ def check_patience(config: Config) -> None:
 
 def check_ranges(config: Config) -> None:
     """Raise UsageError if a value is outside the choices or the range that the schema declares."""
-    settings = [
-        (name, field, functools.reduce(getattr, name.split("."), config))
-        for name, field in keys().items()
-    ]
+    settings = [(name, field, get_value(config, name)) for name, field in keys().items()]
     settings += [
         (f"data.mix.{corpus}.{field.name}", field, getattr(split, field.name))
         for corpus, split in config.data.mix.items()
@@ -124,6 +122,8 @@ def check_ranges(config: Config) -> None:
             raise UsageError(f"{name} must be one of {listed}, got {value}{hint}")
         if not isinstance(value, int | float):
             continue
+        if value == AUTO_NUMBER:
+            raise UsageError(f"{name} refers to a setting that is auto: give one of them a number")
         if isinstance(value, float) and not math.isfinite(value):
             raise UsageError(f"{name} must be a finite number, got {value}")
         if not minimum <= value < below or value > maximum:

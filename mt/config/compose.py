@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +31,7 @@ from mt.config.presets import (
     imply_preset,
     own_folders,
 )
-from mt.config.schema import Config, SplitConfig, fields, keys
+from mt.config.schema import Config, SplitConfig, fields, get_value, keys
 from mt.config.setting import AUTO, default_value
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
@@ -150,9 +149,7 @@ def differences(old: Config, new: Config) -> list[Difference]:
     """Return the settings that differ and must not if a run is to be continued."""
     changed = []
     for name, field in keys().items():
-        before, after = (
-            functools.reduce(getattr, name.split("."), config) for config in (old, new)
-        )
+        before, after = (get_value(config, name) for config in (old, new))
         if before != after and not field.metadata["resumable"]:
             changed.append(Difference(name, before, after))
     return changed

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import Field, dataclass
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from mt.config.data_schema import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
 from mt.config.model_schema import ModelConfig, RNNConfig, TransformerConfig
@@ -31,6 +31,7 @@ __all__ = [
     "TrainerConfig",
     "TransformerConfig",
     "fields",
+    "get_value",
     "keys",
 ]
 
@@ -69,6 +70,11 @@ def fields(kind: type = Config, prefix: str = "") -> Iterator[tuple[str, Field, 
         yield name, field, is_section
         if is_section:
             yield from fields(hints[field.name], name + ".")
+
+
+def get_value(config: Any, key: str) -> Any:
+    """Return the value of a dotted key."""
+    return functools.reduce(getattr, key.split("."), config)
 
 
 @functools.cache

@@ -35,6 +35,7 @@ class OptimConfig:
         "end of training; linear: 1 - x; 1-sqrt: 1 - sqrt(x), with x from 0 to 1 (Haegele et al. "
         "2024)",
         choices=DECAY_NAMES,
+        auto=True,
     )
     decay_share: float = setting(
         0.2,
@@ -136,7 +137,10 @@ class TrainerConfig:
         20, "interval of progress lines, in optimizer steps", resumable=True, minimum=1
     )
     val_every: int = setting(
-        500, "interval of validations, in optimizer steps; 0: only at the end", auto=True
+        500,
+        "interval of validations, in optimizer steps; 0: only at the end",
+        resumable=True,
+        auto=True,
     )
     val_minutes: float = setting(
         0.0,
@@ -175,3 +179,8 @@ class TrainerConfig:
     test_beam: int = setting(
         5, "beam size in the test after training", resumable=True, minimum=1, maximum=1000
     )
+
+    def is_limited(self) -> bool:
+        """Return whether training has a limit."""
+        limits = (self.max_steps, self.max_epochs, self.max_minutes, self.max_target_tokens)
+        return any(limits) or self.max_flops > 0

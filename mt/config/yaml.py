@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.errors import OmegaConfBaseException
 
-from mt.config.automatic import with_defaults
+from mt.config.automatic import decode_text, with_defaults
 from mt.config.checks import check_values
 from mt.config.schema import Config, SplitConfig
 from mt.config.text_yaml import TextLoader
@@ -39,6 +39,7 @@ def to_config(composed: DictConfig) -> Config:
     config.data.mix = {
         name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
     }
+    config.name = decode_text(config.name)  # as in name='x-${optim.lr}'
     check_values(config)
     return config if config.auto else with_defaults(config)
 

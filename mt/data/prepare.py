@@ -178,13 +178,11 @@ def set_vocabulary(config: DataConfig, size: int) -> DataConfig:
 
 def record_vocabulary(config: Config, data: PreparedData) -> Config:
     """Return the settings of a run with the vocabulary size that it uses, if it is automatic."""
-    if config.data.tokenizer.vocab_size:
-        return config
-    size = data.tokenizer.vocab_size()
-    recorded = replace(config, data=set_vocabulary(config.data, size))
-    if config.data.tokenizer.max_vocab_size == AUTO_NUMBER:
-        recorded.data.tokenizer.max_vocab_size = size
-    return recorded
+    given = config.data.tokenizer
+    size = given.vocab_size or data.tokenizer.vocab_size()
+    largest = size if given.max_vocab_size == AUTO_NUMBER else given.max_vocab_size
+    tokenizer = replace(given, vocab_size=size, max_vocab_size=largest)
+    return replace(config, data=replace(config.data, tokenizer=tokenizer))
 
 
 def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[str]:
@@ -193,7 +191,7 @@ def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[s
     if config.vocab_size or size == config.max_vocab_size:
         return []
     if config.max_vocab_size == AUTO_NUMBER:
-        return [f"auto: data.tokenizer.vocab_size={size}: by the number of characters in the text"]
+        return [f"auto: data.tokenizer.vocab_size={size}: by the amount of text"]
     return [
         f"note: {size:,} pieces are the most that this text supports "
         f"(data.tokenizer.max_vocab_size={config.max_vocab_size})"

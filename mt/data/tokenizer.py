@@ -21,6 +21,7 @@ from mt.config.schema import TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
 from mt.data.tokenizer_training import (
+    MIN_AUTOMATIC,
     VocabularyTooLarge,
     VocabularyTooSmall,
     automatic_size,
@@ -60,7 +61,8 @@ class Tokenizer:
         size that the text supports; of separate vocabularies, both to the smaller size. Raises
         MTError if the text does not support a vocabulary of the given size.
 
-        With max_vocab_size=auto the size follows from the text: see `automatic_size`.
+        With max_vocab_size=auto the size follows from the text, of separate vocabularies from the
+        longer side: see `automatic_size`.
         """
         count = config.train_lines if config.joint else max(1, config.train_lines // 2)
         sides: dict[str, Callable[[], Iterable[str]]] = {
@@ -90,7 +92,7 @@ class Tokenizer:
                 )
             except VocabularyTooSmall as error:
                 if is_free and not reason and error.needed > size:
-                    size = error.needed + automatic_size(0)
+                    size = error.needed + MIN_AUTOMATIC  # the text has many characters
                     continue
                 if not reason:
                     raise

@@ -21,6 +21,8 @@ from mt.errors import MTError
 TRAINING_THREADS = 8
 # Pieces of every vocabulary: the special tokens and the bytes.
 FIXED_PIECES = 4 + 256
+# Sizes of vocabularies that are chosen by the text.
+MIN_AUTOMATIC, MAX_AUTOMATIC = 1000, 32_000
 
 
 class VocabularyTooLarge(MTError):
@@ -44,13 +46,13 @@ class VocabularyTooSmall(MTError):
 
 
 def automatic_size(characters: int) -> int:
-    """Return the size of a vocabulary for a text with a number of characters, all sides together.
+    """Return the size of a vocabulary for a text with a number of characters.
 
-    It grows about as the square root of the text, from 1,000 to 32,000 pieces: 1,500 for 3,000
-    pairs of 13 words, 32,000 for three million.
+    It grows about as the square root of the text: 1,500 pieces for 3,000 pairs of 13 words, 32,000
+    for three million.
     """
     size = 1500 * (characters / 480_000) ** 0.45
-    return round(min(32_000, max(1000, size)) / 100) * 100
+    return round(min(MAX_AUTOMATIC, max(MIN_AUTOMATIC, size)) / 100) * 100
 
 
 def train_sentencepiece(lines: list[str], config: TokenizerConfig, side: str = "the text") -> bytes:

@@ -36,7 +36,7 @@ class TrainingBudget:
         """Return the limits of a configuration; `DEFAULT_MINUTES` if nothing else ends training."""
         limits = {field.name: getattr(config, f"max_{field.name}") for field in fields(cls)}
         budget = cls(**limits)
-        if not any(astuple(budget)) and config.until == "budget" and not config.patience:
+        if not any(astuple(budget)) and config.until == "budget":
             budget.minutes = DEFAULT_MINUTES
         return budget
 

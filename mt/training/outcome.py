@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -17,25 +18,36 @@ GAP = 0.2
 RECENT = 0.2  # share of the steps whose training loss counts
 
 
-def describe_outcome(state: TrainingState, folder: RunFolder, is_tested: bool) -> list[str]:
-    """Return lines on the limit of a finished training and on the next commands."""
-    lines = [f"what limited it: {describe_limit(state, folder.read_metrics())}"]
-    lines.append(f"to translate:    mt-translate {folder} < in.txt > out.txt")
+def describe_outcome(
+    state: TrainingState, folder: RunFolder, schedule: str, is_tested: bool
+) -> list[str]:
+    """Return lines on the limit of a finished training and on the next commands.
+
+    `schedule` is that of the learning rate.
+    """
+    limit = describe_limit(state, schedule, folder.read_metrics())
+    path = shlex.quote(str(folder))
+    lines = [
+        f"what limited it: {limit}",
+        f"to translate:    mt-translate {path} < in.txt > out.txt",
+    ]
     if is_tested:
-        lines.append(f"to look closer:  mt-evaluate {folder}")
+        lines.append(f"to look closer:  mt-evaluate {path}")
     return lines
 
 
-def describe_limit(state: TrainingState, records: Sequence[dict[str, Any]]) -> str:
+def describe_limit(state: TrainingState, schedule: str, records: Sequence[dict[str, Any]]) -> str:
     """Say whether time, text or the size of the model limited a training.
 
-    `records` are those of metrics.jsonl. Time: validations were still improving. Text: the loss of
-    the training text is lower than that of the validation text by more than `GAP`. Else size.
+    `records` are those of metrics.jsonl. Time: validations were still improving, before the rate
+    began to fall, which improves them in any case. Text: the loss of the training text is lower
+    than that of the validation text by more than `GAP`, although dropout raises it.
     """
     curve = [CurvePoint(*point) for point in state.curve]
-    is_flat = True if state.plateau_step else reached_plateau(curve)
-    if is_flat is None:
-        return "unknown, as there were too few validations"
+    before = [point for point in curve if not state.decay_step or point.step < state.decay_step]
+    is_flat = True if state.plateau_step else reached_plateau(before)
+    if is_flat is None or (schedule == "cosine" and not is_flat):
+        return "unknown: too few validations, or a rate that falls all the time"
     if not is_flat:
         return (
             "time; validations were still improving, so a larger limit would help: the same "
@@ -57,6 +69,6 @@ def describe_limit(state: TrainingState, records: Sequence[dict[str, Any]]) -> s
             "more dropout, would help"
         )
     return (
-        f"the size of the model; it learns its text no better than new text ({compared}): a larger "
-        "model/size, or less dropout, may help"
+        f"the size of the model, or the text ({compared}): a larger model/size, less dropout or "
+        "more pairs may help"
     )

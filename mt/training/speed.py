@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 
@@ -10,23 +9,24 @@ import torch
 
 from mt.config.automatic import with_values
 from mt.config.schema import Config
-from mt.data.batch_stream import Position
 from mt.data.batching import Batch
+from mt.data.collate import collate
 from mt.data.prepare import PreparedData
+from mt.data.tokenizer import Segmenter
 from mt.device import autocast
-from mt.models.build import build_model
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
 from mt.training.optim import (
     CombinedOptimizer,
+    WeightAverage,
     apply_gradients,
     build_optimizer,
     collect_gradients,
 )
-from mt.training.steps import load_steps, order_batches
+from mt.training.start import make_model
+from mt.training.steps import order_batches
 
-BATCH_TOKENS = 2048
 SECONDS = 2.0  # of steps that are timed
 WARM_UP = 2  # steps before them, in which memory and kernels are prepared
 
@@ -36,29 +36,33 @@ def measure_speed(
 ) -> float:
     """Return the target tokens per second of training with some settings, on all ranks.
 
-    Trains a model that is then dropped, on the first batches of the first epoch. The training that
-    follows seeds its random numbers anew.
+    Trains a model that is then dropped, on batches of the first epoch. Every rank measures for
+    itself, without the exchange of gradients. The training that follows seeds its random numbers
+    anew.
     """
-    config = with_values(config, {"trainer.batch_tokens": BATCH_TOKENS})
-    sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
-    tokens = steps = 0
-    start = time.monotonic()
-    model = build_model(config.model, *sizes).to(device).train()
+    config = with_values(config, {"trainer.init_from": ""})
+    model = make_model(config, data, device).train()
     optimizer = build_optimizer(config.optim, model)
+    average = WeightAverage(model, config.optim.ema)
     order = order_batches(config, data)
-    stream = load_steps(config, data, order, group, Position(), group.world_size)
-    with contextlib.closing(stream):
-        for batch in itertools.chain.from_iterable(batches for _, batches in stream):
-            take_step(model, optimizer, batch, config, device)
-            steps += 1
-            if steps == WARM_UP:
-                start = time.monotonic()
-            elif steps > WARM_UP:
-                tokens += batch.target_tokens
-                if time.monotonic() - start >= SECONDS:
-                    break
-    own = tokens / (time.monotonic() - start)
-    return float(sum(group.all_gather(own)))
+    sampling = config.data.tokenizer.sampling
+    segment = (
+        Segmenter(data.tokenizer, sampling, config.seed, 0, config.data.max_pieces)
+        if sampling
+        else None
+    )
+    tokens, start = 0, time.monotonic()
+    for step, rows in enumerate(itertools.cycle(order.epoch(0)), start=1):
+        batch = collate(order.tables_in(0), rows, segment)
+        take_step(model, optimizer, batch, config, device)
+        average.update(step)
+        if step == WARM_UP:
+            start = time.monotonic()
+        elif step > WARM_UP:
+            tokens += batch.target_tokens
+            if time.monotonic() - start >= SECONDS:
+                break
+    return float(sum(group.all_gather(tokens / (time.monotonic() - start))))
 
 
 def take_step(

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
 from mt.run_folder import WORD_COUNTS, RunFolder
+from mt.training.budget import TrainingBudget
 from mt.training.distributed import ProcessGroup
 from mt.training.trainer import Trainer, seed_everything
 
@@ -36,19 +38,25 @@ MAX_DIFFERENCES = 6  # settings to list in an error message
 def recall_settings(config: Config, folder: RunFolder) -> Config:
     """Return the settings with those chosen before for each that is `auto`.
 
-    A run that is continued keeps its choices. Fine-tuning takes the shape of the model from the run
-    that it starts from.
+    A run that is continued keeps its choices; with other limits, the interval of validations is
+    chosen anew. Fine-tuning takes the shape of the model from the run that it starts from.
     """
     known: dict[str, Any] = {}
-    if config.trainer.init_from:
-        before = RunFolder.at(config.trainer.init_from).read_config()
-        known = {
-            key: get_value(before, key) for key in open_keys(config) if key.startswith("model.")
-        }
     if folder.has_weights():
         before = folder.read_config()
         known = {key: get_value(before, key) for key in open_keys(config)}
-    return with_values(config, known) if known else config
+        if limits_of(before) != limits_of(config):
+            known.pop("trainer.val_every", None)
+    elif config.trainer.init_from:
+        before = RunFolder.at(config.trainer.init_from).read_config()
+        shape = (key for key in open_keys(config) if key.startswith("model."))
+        known = {key: get_value(before, key) for key in shape if key != "model.dropout"}
+    return with_values(config, known)
+
+
+def limits_of(config: Config) -> tuple[float, ...]:
+    """Return the limits of training."""
+    return astuple(TrainingBudget.from_config(config.trainer))
 
 
 def check_run_folder(folder: RunFolder, config: Config) -> None:

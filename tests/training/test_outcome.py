@@ -28,33 +28,45 @@ def records(nll: float) -> list[dict[str, object]]:
         (IMPROVING, 0, 1.0, "time; validations were still improving"),
         (IMPROVING, 300, 1.0, "the text; "),
         (FLAT, 0, 1.0, "the text; "),
-        (FLAT, 0, 1.4, "the size of the model; "),
-        (FLAT, 0, 2.0, "the size of the model; "),
+        (FLAT, 0, 1.4, "the size of the model, or the text"),
+        (FLAT, 0, 2.0, "the size of the model, or the text"),
     ],
 )
 def test_the_limit_follows_from_the_curves(
     curve: list[list[float]], plateau: int, nll: float, begin: str
 ) -> None:
     state = TrainingState(step=400, curve=curve, plateau_step=plateau)
-    text = describe_limit(state, records(nll))
+    text = describe_limit(state, "constant", records(nll))
     assert text.startswith(begin)
     if begin.startswith("the"):
         assert f"loss {nll:.2f} in training, {min(row[2] for row in curve):.2f} in val" in text
 
 
 def test_a_training_without_losses_or_validations_has_no_known_limit() -> None:
-    assert describe_limit(TrainingState(step=400, curve=FLAT), []).startswith("unknown, as there")
+    assert describe_limit(TrainingState(step=400, curve=FLAT), "constant", []).startswith(
+        "unknown, as there"
+    )
     state = TrainingState(step=400, curve=FLAT[-1:])
-    assert describe_limit(state, records(1.0)).endswith("too few validations")
+    assert describe_limit(state, "constant", records(1.0)).startswith("unknown: too few")
+    cosine = TrainingState(step=400, curve=IMPROVING)
+    assert describe_limit(cosine, "cosine", records(1.0)).startswith("unknown")
+
+
+def test_what_the_falling_rate_brings_is_no_sign_of_too_little_time() -> None:
+    curve = [[75, 20.0, 2.0], [150, 30.0, 1.5], [300, 30.1, 1.5], [400, 40.0, 1.2]]
+    begun = TrainingState(step=400, curve=curve, decay_step=301)
+    assert describe_limit(begun, "constant", records(0.9)).startswith("the text")
+    never = TrainingState(step=400, curve=curve)
+    assert describe_limit(never, "constant", records(1.0)).startswith("time")
 
 
 def test_the_next_commands_name_the_run(tmp_path: Path) -> None:
     state = TrainingState(step=400, curve=IMPROVING)
-    lines = describe_outcome(state, RunFolder.at(tmp_path), is_tested=True)
+    lines = describe_outcome(state, RunFolder.at(tmp_path), "constant", is_tested=True)
     assert [line.split(":")[0] for line in lines] == [
         "what limited it",
         "to translate",
         "to look closer",
     ]
     assert f"mt-translate {tmp_path} < in.txt" in lines[1]
-    assert len(describe_outcome(state, RunFolder.at(tmp_path), is_tested=False)) == 2
+    assert len(describe_outcome(state, RunFolder.at(tmp_path), "constant", is_tested=False)) == 2

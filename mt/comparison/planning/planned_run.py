@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mt.comparison.planning.spec import FOLDER_NAME
-from mt.comparison.settings import NEUTRAL_KEYS, get_setting
+from mt.comparison.settings import NEUTRAL_KEYS
 from mt.config.compose import differences
 from mt.config.overrides import quote_value
-from mt.config.schema import Config, keys
+from mt.config.schema import Config, get_value, keys
 from mt.data.digests import file_digest
 from mt.errors import MTError
 from mt.run_folder import RunFolder
@@ -54,7 +54,7 @@ class PlannedRun:
             return False
         is_finished = (
             cost is not None
-            and cost.get("test_beam") == get_setting(self.config, TEST_BEAM)
+            and cost.get("test_beam") == get_value(self.config, TEST_BEAM)
             and not differences(folder.read_config(), self.config)
         )
         if is_finished:
@@ -117,12 +117,12 @@ def changed_settings(config: Config) -> dict[str, Any]:
     """
     defaults = Config()
     values = {
-        key: get_setting(config, key)
+        key: get_value(config, key)
         for key in keys()
         if key not in (*NEUTRAL_KEYS, THREADS, TEST_BEAM, TEST, PAUSE)
     }
     return {
-        key: _to_json(value) for key, value in values.items() if value != get_setting(defaults, key)
+        key: _to_json(value) for key, value in values.items() if value != get_value(defaults, key)
     }
 
 

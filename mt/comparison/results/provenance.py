@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from mt.comparison.schema.systems import Hardware, Provenance, Setting
-from mt.comparison.settings import NEUTRAL_KEYS, get_setting
+from mt.comparison.settings import NEUTRAL_KEYS
 from mt.comparison.systems import System
-from mt.config.schema import Config, keys
+from mt.config.schema import Config, get_value, keys
 from mt.environment import git_commit, package_versions, platform_name
 from mt.run_folder import RunFolder
 
@@ -95,7 +95,7 @@ def _first_configs(systems: Sequence[System]) -> dict[str, Config]:
 def _setting_values(configs: dict[str, Config]) -> dict[str, dict[str, Setting]]:
     """Return key -> system -> value."""
     return {
-        key: {name: _scalar(get_setting(config, key)) for name, config in configs.items()}
+        key: {name: _scalar(get_value(config, key)) for name, config in configs.items()}
         for key in keys()
         if key not in NEUTRAL_KEYS
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.comparison.planning.spec import load_spec
+from mt.comparison.planning.spec import FIXED, load_spec
 from mt.comparison.planning.spec_files import comparisons
 from mt.errors import UsageError
 
@@ -31,7 +31,7 @@ def load(folder: Path, **files: str):
 def test_a_file_takes_over_what_it_does_not_set(tmp_path: Path) -> None:
     child = "extends: more/parent\noverrides: [optim.lr=2e-3]\nbudget: {minutes: 3}\nseeds: 5"
     spec = load(tmp_path, child=child, parent=PARENT)
-    assert spec.overrides == ["optim.lr=1e-3", "data=demo", "optim.lr=2e-3"]
+    assert spec.overrides == [FIXED, "optim.lr=1e-3", "data=demo", "optim.lr=2e-3"]
     assert (spec.baseline, list(spec.variants)) == ("other", ["plain", "other"])
     assert spec.seeds == [1, 2, 3, 4, 5]
     assert (spec.budget.minutes, spec.budget.steps, spec.budget.until) == (3, 0, "budget")
