@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mt.cli import format_duration
@@ -63,9 +63,10 @@ class Choice:
 
     values: dict[str, Any]  # by dotted key
     reason: str
+    preset: str = ""  # that has these values, such as model/size=tiny
 
     def __str__(self) -> str:
-        settings = " ".join(f"{key}={value}" for key, value in self.values.items())
+        settings = self.preset or " ".join(f"{key}={value}" for key, value in self.values.items())
         return f"auto: {settings}: {self.reason}"
 
 
@@ -103,7 +104,7 @@ def choose_settings(
         own = {key: value for key, value in choice.values.items() if key in open_keys(config)}
         if own:
             config = with_values(config, own)
-            chosen.append(Choice(own, choice.reason))
+            chosen.append(replace(choice, values=own))
 
     apply(choose_decay(config))
     apply(choose_end(config))
@@ -171,9 +172,9 @@ def choose_size(
         name = min((size.name for size in SIZES), key=lambda name: distance(name, width, given))
         values = size_values(config, name)
         plan = plan_training(with_values(config, values), text, is_gpu, measure)
-        return Choice(values, f"as in size {name}, for {width}={given}"), plan
-    error: UsageError | None = None
-    reason = ""
+        reason = f"the nearest to {width}={given}, which stays"
+        return Choice(values, reason, f"model/size={name}"), plan
+    error, reason = None, ""
     for size in reversed(SIZES):
         if text.target_tokens < size.text:
             reason = f", too little for {size.name}"
@@ -192,8 +193,8 @@ def choose_size(
     else:
         assert error
         raise error
-    because = f"{text.target_tokens:,} target tokens of text{reason}"
-    return Choice(size_values(config, size.name), f"size {size.name}, by {because}"), plan
+    reason = f"{text.target_tokens:,} target tokens of text{reason}"
+    return Choice(size_values(config, size.name), reason, f"model/size={size.name}"), plan
 
 
 def distance(name: str, key: str, width: int) -> float:
@@ -224,14 +225,16 @@ def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: Measur
     plans = [Plan(math.inf)]
     if budget.target_tokens:
         tokens = budget.target_tokens
-        plans.append(Plan(tokens, f"trainer.max_target_tokens={tokens:,}"))
+        plans.append(Plan(tokens, f"trainer.max_target_tokens={tokens}"))
     if budget.epochs:
-        plans.append(Plan(budget.epochs * text.target_tokens, f"{budget.epochs:g} epochs"))
+        plans.append(
+            Plan(budget.epochs * text.target_tokens, f"trainer.max_epochs={budget.epochs:g}")
+        )
     is_open = "trainer.batch_tokens" in open_keys(config)
     smallest, largest = BATCH_TOKENS["gpu" if is_gpu else "cpu"]
     if budget.steps:
         batch = largest if is_open else config.trainer.batch_tokens
-        plans.append(Plan(budget.steps * batch, f"{budget.steps:,} steps"))
+        plans.append(Plan(budget.steps * batch, f"trainer.max_steps={budget.steps}"))
     if budget.minutes:
         batch = max(2 * smallest, text.longest) if is_open else config.trainer.batch_tokens
         speed = measure(with_defaults(with_values(config, {"trainer.batch_tokens": batch})))

@@ -35,9 +35,9 @@ CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
 def choose(
     *overrides: str, text: TextFacts = CAPTIONS, speed: float = 5000, gpu: bool = False
 ) -> tuple[Config, dict[str, str]]:
-    """Return the settings chosen at a speed, and the reasons by the first key of each choice."""
+    """Return the settings chosen at a speed, and the reasons by the preset or first key of each."""
     config, choices = choose_settings(load_config(list(overrides)), text, gpu, 1, lambda _: speed)
-    return config, {next(iter(choice.values)): choice.reason for choice in choices}
+    return config, {each.preset or next(iter(each.values)): each.reason for each in choices}
 
 
 def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_path: Path) -> None:
@@ -117,11 +117,10 @@ def test_more_time_gives_a_larger_model_larger_batches_and_more_dropout() -> Non
 
 def test_the_reasons_name_what_decided() -> None:
     config, reasons = choose("trainer.max_minutes=10", speed=2000)
-    reason = "size small, by 500,000 target tokens of text, too little for base"
-    assert reasons["model.dim"] == reason
+    assert reasons["model/size=small"] == "500,000 target tokens of text, too little for base"
     assert (config.model.dim, config.trainer.until) == (256, "plateau")
     _, reasons = choose(text=TextFacts(10**8, 10**8, 60))
-    assert reasons["model.dim"].endswith("and no GPU, too little for base")
+    assert reasons["model/size=small"].endswith("and no GPU, too little for base")
     assert choose("optim=cosine")[0].trainer.until == "budget"
     assert choose("trainer.val_every=0")[0].trainer.until == "budget"
     assert str(Choice({"optim.lr": 1e-3}, "as tried")) == "auto: optim.lr=0.001: as tried"
@@ -171,7 +170,7 @@ def test_a_run_records_its_choices_and_keeps_them(
     assert not open_keys(config) and config.data.tokenizer.max_vocab_size > 0
     assert str(AUTO_NUMBER) not in folder.config.read_text(encoding="utf-8")
     log = folder.log.read_text(encoding="utf-8")
-    assert ": as in size tiny, for model.dim=32" in log
+    assert "auto: model/size=tiny: the nearest to model.dim=32, which stays" in log
     assert "auto: data.tokenizer.vocab_size=" in log
     # At another speed, or with other limits, another start would choose other settings.
     monkeypatch.setattr("mt.train.measure_speed", lambda *_: 1e6)
@@ -211,7 +210,7 @@ def test_a_size_that_does_not_fit_the_settings_is_left_out() -> None:
 def test_the_other_widths_follow_a_width_that_is_given() -> None:
     config, reasons = choose("model.dim=500", "model.transformer.heads=2", "trainer.max_minutes=1")
     assert (config.model.dim, config.model.transformer.ff_dim) == (500, 2048)
-    assert any("as in size base, for model.dim=500" in reason for reason in reasons.values())
+    assert reasons["model/size=base"] == "the nearest to model.dim=500, which stays"
     config, _ = choose("model=rnn", "model.rnn.hidden=1000", "trainer.max_minutes=1")
     assert config.model.rnn.attention_dim == 1000
 
