@@ -186,7 +186,7 @@ def main() -> None:
 
     def start() -> None:
         sys.argv[1:] = prepare(arguments)
-        if not SHOW_FLAGS & set(arguments):
+        if not SHOW_FLAGS & {argument.partition("=")[0] for argument in arguments}:
             return job()
         with contextlib.redirect_stdout(io.StringIO()) as shown:
             job()

@@ -63,9 +63,11 @@ def overrides(given: argparse.Namespace, pairs: int, name: str, own: str) -> lis
 
 
 def train(arguments: Sequence[str]) -> None:
-    """Run mt-train; its log is in the run directory."""
+    """Run mt-train, which continues a run or finds it finished. Exits with its error."""
     command = [sys.executable, "-m", "mt.train", *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise SystemExit(result.stderr.strip().splitlines()[-1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,13 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parse(sys.argv[1:] if arguments is None else arguments)
     groups = dict(each.split("=", 1) for each in given.settings)
     cells = [(pairs, name) for pairs in given.pairs for name in groups]
-    missing = [
-        overrides(given, pairs, name, groups[name])
-        for pairs, name in cells
-        if not RunFolder.at(given.out / f"{name}-{pairs}").scores.is_file()
-    ]
+    trainings = [overrides(given, pairs, name, groups[name]) for pairs, name in cells]
     with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(train, missing))
+        list(pool.map(train, trainings))
     rows: list[list[Cell | str]] = []
     for pairs in given.pairs:
         rows.append([f"{pairs:,}"])

@@ -14,7 +14,7 @@ from mt.config.presets import FLAGS, collect_folders, imply_preset
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}
 COMPLETION_FLAGS = {"-sc", "--shell-completion"}
-SHOW_FLAGS = {"-c", "--cfg"}  # print the composed settings
+SHOW_FLAGS = {"-c", "--cfg", "-i", "--info"}  # print the composed settings
 DIRNAME = "hydra.job.config.override_dirname"  # the settings that tell the runs of a sweep apart
 
 

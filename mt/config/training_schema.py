@@ -28,6 +28,7 @@ class OptimConfig:
         "learning rate after warm-up; inverse_sqrt: lr * sqrt(warmup / step); cosine: to zero "
         "when the training budget is spent",
         choices=SCHEDULE_NAMES,
+        auto=True,
     )
     decay: str = setting(
         "none",
@@ -75,7 +76,7 @@ class TrainerConfig:
     max_minutes: float = setting(
         0.0,
         "stop after N minutes of training and validation, the last one included, summed over "
-        "restarts; 0: no limit (30 minutes if until=budget has none of the five limits)",
+        "restarts; 0: no limit (30 minutes if until=budget and none of the five limits is set)",
         resumable=True,
     )
     max_target_tokens: int = setting(
@@ -182,5 +183,5 @@ class TrainerConfig:
 
     def is_limited(self) -> bool:
         """Return whether training has a limit."""
-        limits = (self.max_steps, self.max_epochs, self.max_minutes, self.max_target_tokens)
-        return any(limits) or self.max_flops > 0
+        counts = self.max_steps, self.max_target_tokens
+        return any((*counts, self.max_epochs, self.max_minutes, self.max_flops))

@@ -39,7 +39,8 @@ def to_config(composed: DictConfig) -> Config:
     config.data.mix = {
         name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
     }
-    config.name = decode_text(config.name)  # as in name='x-${optim.lr}'
+    # As in name='x-${optim.lr}'.
+    config.name, config.runs_dir = decode_text(config.name), decode_text(config.runs_dir)
     check_values(config)
     return config if config.auto else with_defaults(config)
 
@@ -120,7 +121,7 @@ def one_line(error: Exception) -> str:
     """Return the useful part of an error message of Hydra or OmegaConf in one line."""
     # Hydra's own message only says that merging failed; the wrapped error has the reason.
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    lines = [line.strip() for line in decode_text(str(cause)).splitlines() if line.strip()]
     noise = ("full_key:", "reference_type=", "object_type=", "See https", "^")
     prefix = "full_key:"
     key = next((line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix)), "")

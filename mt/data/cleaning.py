@@ -181,7 +181,7 @@ class Cleaner:
             if counts[step] > max(EXAMPLES, LARGE_SHARE * counts["read"]):
                 lines.append(
                     f"warning: {counts[step] / counts['read']:.0%} of the pairs are dropped "
-                    f"{descriptions[step]}: look at the examples above, and check {settings}"
+                    f"({descriptions[step]}): look at the examples above, and check {settings}"
                 )
         return lines
 

@@ -76,6 +76,7 @@ class Plan:
 
     tokens: float
     reason: str = ""
+    is_in_steps: bool = False  # the nearest limit is one in steps, with the largest batches
 
 
 def text_facts(data: PreparedData) -> TextFacts:
@@ -94,7 +95,7 @@ def choose_settings(
 ) -> tuple[Config, list[Choice]]:
     """Choose all settings that are `auto`; return the settings without any, and the choices.
 
-    `measure` is called only if it is needed: for limits in minutes. Raises UsageError if the
+    `measure` is called only for limits in minutes. Raises UsageError if the
     choices contradict the settings that are given.
     """
     chosen: list[Choice] = []
@@ -106,6 +107,7 @@ def choose_settings(
             config = with_values(config, own)
             chosen.append(replace(choice, values=own))
 
+    apply(Choice({"optim.schedule": "constant"}, "it fits any limit, and none"))
     apply(choose_decay(config))
     apply(choose_end(config))
     apply(choose_optimizer(config))
@@ -129,17 +131,23 @@ def choose_settings(
 
 def choose_decay(config: Config) -> Choice:
     """Let the rate fall at the end, unless patience decides where the end is."""
-    if config.trainer.patience or config.optim.schedule == "cosine":
-        return Choice({"optim.decay": "none"}, "the rate cannot fall at an end that is not known")
+    if config.optim.schedule == "cosine":
+        return Choice({"optim.decay": "none"}, "a cosine is a decay itself")
+    if config.trainer.patience:
+        return Choice({"optim.decay": "none"}, "trainer.patience ends training without notice")
     return Choice({"optim.decay": "1-sqrt"}, "a falling rate improves the model at the end")
 
 
 def choose_end(config: Config) -> Choice:
     """End at a plateau, if the schedule and the validations allow it."""
     trainer = config.trainer
-    has_validations = trainer.val_every or trainer.val_minutes
-    if config.optim.schedule == "cosine" or trainer.patience or not has_validations:
-        return Choice({"trainer.until": "budget"}, "as schedule, patience or validations require")
+    for reason, holds in (
+        ("a cosine ends with the budget", config.optim.schedule == "cosine"),
+        ("trainer.patience ends training before", bool(trainer.patience)),
+        ("there are no validations", not trainer.val_every and not trainer.val_minutes),
+    ):
+        if holds:
+            return Choice({"trainer.until": "budget"}, reason)
     reason = "training ends when validations stop improving, or at a limit"
     return Choice({"trainer.until": "plateau"}, reason)
 
@@ -174,6 +182,7 @@ def choose_size(
         plan = plan_training(with_values(config, values), text, is_gpu, measure)
         reason = f"the nearest to {width}={given}, which stays"
         return Choice(values, reason, f"model/size={name}"), plan
+    best: tuple[Size, Plan] | None = None
     error, reason = None, ""
     for size in reversed(SIZES):
         if text.target_tokens < size.text:
@@ -183,16 +192,18 @@ def choose_size(
         try:
             check_values(sized)
         except UsageError as problem:
-            error = error or problem
+            error, reason = problem, f"; {size.name} contradicts settings that are given"
             continue
         plan = plan_training(sized, text, is_gpu, measure)
-        slow = size.name == "base" and not is_gpu and math.isinf(plan.tokens)
-        if plan.tokens >= size.training and not slow:
+        best = size, plan
+        is_slow = size.name == "base" and not is_gpu and math.isinf(plan.tokens)
+        if plan.tokens >= size.training and not is_slow:
             break
         reason = f" and {plan.reason or 'no GPU'}, too little for {size.name}"
-    else:
+    if not best:
         assert error
         raise error
+    size, plan = best
     reason = f"{text.target_tokens:,} target tokens of text{reason}"
     return Choice(size_values(config, size.name), reason, f"model/size={size.name}"), plan
 
@@ -234,7 +245,7 @@ def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: Measur
     smallest, largest = BATCH_TOKENS["gpu" if is_gpu else "cpu"]
     if budget.steps:
         batch = largest if is_open else config.trainer.batch_tokens
-        plans.append(Plan(budget.steps * batch, f"trainer.max_steps={budget.steps}"))
+        plans.append(Plan(budget.steps * batch, f"trainer.max_steps={budget.steps}", True))
     if budget.minutes:
         batch = max(2 * smallest, text.longest) if is_open else config.trainer.batch_tokens
         speed = measure(with_defaults(with_values(config, {"trainer.batch_tokens": batch})))
@@ -253,7 +264,7 @@ def choose_batch(config: Config, text: TextFacts, plan: Plan, is_gpu: bool, rank
     positions = text.longer_tokens / text.target_tokens / config.trainer.accumulate / ranks
     for tokens, why in (
         (text.target_tokens / BATCHES_PER_EPOCH, f"for {BATCHES_PER_EPOCH} batches an epoch"),
-        (plan.tokens / STEPS, f"for {STEPS:,} steps"),
+        (math.inf if plan.is_in_steps else plan.tokens / STEPS, f"for {STEPS:,} steps"),
     ):
         if tokens * positions < wanted:
             wanted, reason = tokens * positions, why

@@ -14,6 +14,7 @@ from mt.data.collate import collate
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Segmenter
 from mt.device import autocast
+from mt.errors import MTError
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -38,9 +39,21 @@ def measure_speed(
 
     Trains a model that is then dropped, on batches of the first epoch. Every rank measures for
     itself, without the exchange of gradients. The training that follows seeds its random numbers
-    anew.
+    anew. 0 if a model does not fit into memory.
     """
-    config = with_values(config, {"trainer.init_from": ""})
+    try:
+        own = _measure(with_values(config, {"trainer.init_from": ""}), data, device)
+    except (MTError, torch.OutOfMemoryError):
+        own = 0.0
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    speeds = group.all_gather(own)
+    return float(sum(speeds)) if min(speeds) else 0.0
+
+
+def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
+    """Return the target tokens per second of this process."""
     model = make_model(config, data, device).train()
     optimizer = build_optimizer(config.optim, model)
     average = WeightAverage(model, config.optim.ema)
@@ -62,7 +75,7 @@ def measure_speed(
             tokens += batch.target_tokens
             if time.monotonic() - start >= SECONDS:
                 break
-    return float(sum(group.all_gather(tokens / (time.monotonic() - start))))
+    return tokens / (time.monotonic() - start)
 
 
 def take_step(

@@ -8,15 +8,16 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mt.config.automatic import get_value, open_keys, with_values
+from mt.config.automatic import open_keys, with_values
+from mt.config.checks import check_patience, check_values
 from mt.config.compose import Difference, differences
-from mt.config.schema import Config, ModelConfig
+from mt.config.schema import Config, ModelConfig, get_value
 from mt.data.prepare import PreparedData
 from mt.device import device_name, keep_freed_memory, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name
@@ -45,13 +46,42 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
     if folder.has_weights():
         before = folder.read_config()
         known = {key: get_value(before, key) for key in open_keys(config)}
-        if limits_of(before) != limits_of(config):
+        if limits_of(before) != limits_of(with_values(config, known)):
             known.pop("trainer.val_every", None)
     elif config.trainer.init_from:
         before = RunFolder.at(config.trainer.init_from).read_config()
         shape = (key for key in open_keys(config) if key.startswith("model."))
         known = {key: get_value(before, key) for key in shape if key != "model.dropout"}
-    return with_values(config, known)
+        check_same_model(config.trainer.init_from, before.model, with_values(config, known).model)
+    config = with_values(config, known)
+    check_values(config)
+    check_patience(config)
+    return config
+
+
+def check_same_model(origin: str, before: ModelConfig, now: ModelConfig) -> None:
+    """Raise MTError if the model to fine-tune has settings of another one; dropout may differ."""
+    families = {before.encoder, before.decoder}
+    changed = [
+        f"model.{name}={value}"
+        for name, value in flat(asdict(before)).items()
+        if value != flat(asdict(now))[name]
+        and name.split(".")[0] not in {"transformer", "rnn"} - families
+        and not name.endswith(("dropout", "recompute"))
+    ]
+    if changed:
+        raise MTError(
+            f"trainer.init_from={origin} has another model: add {' '.join(changed).lower()}"
+        )
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = prefix + key
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
 
 
 def limits_of(config: Config) -> tuple[float, ...]:

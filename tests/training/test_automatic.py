@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.config.automatic import decode_text, open_keys, with_defaults, with_values
+from mt.config.automatic import decode_text, open_keys, with_values
 from mt.config.compose import load_config
-from mt.config.schema import Config, get_value, keys
+from mt.config.schema import Config, OptimConfig, get_value, keys
 from mt.config.setting import AUTO_NUMBER, default_value
 from mt.data.prepare import prepare_run
 from mt.data.tokenizer_training import automatic_size
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.train import train
 from mt.training.automatic import Choice, TextFacts, choose_settings, text_facts
@@ -26,6 +26,7 @@ from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
 from mt.training.speed import measure_speed
+from mt.training.start import recall_settings
 from mt.training.steps import order_batches
 
 Overrides = Callable[..., list[str]]
@@ -63,7 +64,7 @@ def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_pat
 
 def test_auto_false_takes_the_defaults_of_the_schema() -> None:
     config = load_config(["auto=false"])
-    assert not open_keys(config)
+    assert not open_keys(config) and config.optim == OptimConfig()
     for key in open_keys(load_config([])):
         assert get_value(config, key) == default_value(keys()[key])
 
@@ -140,7 +141,7 @@ def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=16, got 200"):
         choose("model.dim=200", "model.transformer.heads=16")
     with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=256, got 128"):
-        choose("model.transformer.heads=256", "position=none", "trainer.max_minutes=1", speed=10)
+        choose("model.transformer.heads=256", "position=none", text=TextFacts(1000, 1000, 60))
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,14 @@ def test_a_size_that_does_not_fit_the_settings_is_left_out() -> None:
     assert config.model.rnn.attention_dim == 512, "not 1000, as in base"
 
 
+def test_a_larger_size_is_taken_if_the_smaller_contradict_what_is_given() -> None:
+    config, reasons = choose(
+        "model.transformer.heads=256", "position=none", "trainer.max_minutes=1", speed=10
+    )
+    assert config.model.dim == 256
+    assert reasons["model/size=small"].endswith("; tiny contradicts settings that are given")
+
+
 def test_the_other_widths_follow_a_width_that_is_given() -> None:
     config, reasons = choose("model.dim=500", "model.transformer.heads=2", "trainer.max_minutes=1")
     assert (config.model.dim, config.model.transformer.ff_dim) == (500, 2048)
@@ -226,6 +235,7 @@ def test_a_limit_in_steps_plans_the_largest_batches() -> None:
     much = TextFacts(10**8, 10**8, 60)
     assert choose("trainer.max_steps=2000", text=much)[0].model.dim == 256
     assert choose("trainer.max_steps=20000", text=much)[0].model.dim == 512
+    assert choose("trainer.max_steps=200")[0].trainer.batch_tokens == 4096
 
 
 def test_a_budget_without_a_plateau_and_a_limit_is_planned_with_half_an_hour() -> None:
@@ -239,15 +249,21 @@ def test_patience_keeps_the_rate_constant() -> None:
     assert choose()[0].optim.decay == "1-sqrt"
 
 
-def test_the_speed_is_measured_on_every_rank_also_with_fewer_batches_than_ranks(
+def test_the_speed_is_the_sum_over_ranks_also_with_fewer_batches_than_ranks(
     tiny_run: Overrides,
 ) -> None:
-    config = with_defaults(load_config([*tiny_run(60), "trainer.batch_tokens=4096"]))
+    config = load_config([*tiny_run(60), "trainer.batch_tokens=4096"])
     data = prepare_run(config, lambda line: None)
-    group = ProcessGroup()
-    group.rank, group.world_size = 1, 1
-    assert measure_speed(config, data, group, torch.device("cpu")) > 0
     assert len(order_batches(config, data).epoch(0)) == 1
+
+    class TwoRanks(ProcessGroup):
+        def all_gather(self, value: float) -> list[float]:
+            return [value, other]
+
+    other = 1e9
+    assert 1e9 < measure_speed(config, data, TwoRanks(), torch.device("cpu")) < 1.1e9
+    other = 0.0  # it has too little memory
+    assert measure_speed(config, data, TwoRanks(), torch.device("cpu")) == 0
 
 
 @pytest.mark.parametrize("extra", [[], ["data.tokenizer.sampling=0.2"], ["data.concat=0.5"]])
@@ -266,3 +282,45 @@ def test_the_facts_of_the_text_are_those_of_its_pieces(
 def test_a_pause_needs_a_limit() -> None:
     with pytest.raises(UsageError, match=r"pause_at is a share of a limit"):
         load_config(["trainer.until=plateau", "trainer.pause_at=0.5"])
+
+
+def test_settings_that_a_continued_run_cannot_have_are_refused(tiny_run: Overrides) -> None:
+    """Its choices are recalled, so that they may contradict what is given now."""
+    base = [each for each in tiny_run(60) if not each.startswith(("auto=", "optim="))]
+    train(load_config([*base, "trainer.max_steps=2", "trainer.test=false"]))
+    for given_now, message in (
+        ("trainer.val_every=0", "until=plateau needs validations"),
+        ("trainer.patience=5", "trainer.patience would end training before the decay"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            train(load_config([*base, "trainer.max_steps=2", given_now]))
+
+
+def test_a_run_without_a_limit_keeps_its_interval_of_validations(tiny_run: Overrides) -> None:
+    fixed = ("auto=", "optim=")
+    base = [each for each in tiny_run(60) if not each.startswith(fixed)]
+    config = load_config([*base, "optim=cosine"])
+    folder = RunFolder.at(Path(config.runs_dir) / config.name)
+    chosen, _ = choose_settings(config, CAPTIONS, False, 1, lambda _: 1000.0)
+    chosen = with_values(chosen, {"data.tokenizer.max_vocab_size": 400})
+    folder.path.mkdir(parents=True)
+    folder.write_config(chosen)
+    (folder.path / "last").mkdir()
+    (folder.path / "model.safetensors").touch()
+    assert not open_keys(recall_settings(config, folder)), "both have half an hour"
+    more = with_values(config, {"trainer.max_minutes": 60.0})
+    assert open_keys(recall_settings(more, folder)) == ["trainer.val_every"]
+
+
+def test_fine_tuning_another_model_names_the_settings_to_add(tiny_run: Overrides) -> None:
+    base = [*tiny_run(60), "trainer.max_steps=2", "trainer.test=false"]
+    train(load_config([*base, "position=sinusoidal", "model.transformer.qk_norm=false"]))
+    tuned = [each for each in base if not each.startswith(("auto=", "name=tiny", "model."))]
+    runs = Path(load_config(base).runs_dir)
+    given_now = [*tuned, "name=tuned", f"trainer.init_from={runs}/tiny"]
+    with pytest.raises(MTError, match="another model: add ") as error:
+        train(load_config(given_now))
+    assert str(error.value).endswith(
+        "model.transformer.position=sinusoidal model.transformer.qk_norm=false"
+    )
+    train(load_config([*given_now, *str(error.value).split(": add ")[1].split()]))

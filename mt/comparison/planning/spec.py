@@ -17,6 +17,8 @@ from mt.comparison.planning.trial_settings import check_tuning
 from mt.config.compose import parse_overrides
 from mt.config.overrides import keep_text
 from mt.config.presets import own_folders
+from mt.config.schema import keys
+from mt.config.setting import is_auto
 from mt.errors import UsageError
 
 # Names of variants and tests become names of files.
@@ -79,11 +81,11 @@ def load_spec(
     if "variants" in changes and "baseline" not in changes and spec.baseline not in spec.variants:
         spec.baseline = ""  # it is one of the file's variants
     spec.variants = {key: to_list(value, f"variants.{key}") for key, value in spec.variants.items()}
-    spec.overrides.insert(0, FIXED)  # settings that are chosen could differ between variants
     spec.tests = {key: to_list(value, f"tests.{key}") for key, value in spec.tests.items()}
     check_spec(spec, extra)
     spec.baseline = spec.baseline or next(iter(spec.variants))
     spec.seeds = seed_list(spec.seeds)
+    spec.overrides.insert(0, FIXED)  # settings that are chosen could differ between variants
     return spec, notes
 
 
@@ -204,6 +206,11 @@ def check_override(origin: str, override: Override) -> None:
     if override.is_sweep_override():
         raise UsageError(
             f"{origin}: {override.input_line} has several values: make each of them a variant"
+        )
+    value = override.value() if not override.is_delete() else None
+    if (key == "auto" and value) or (key in keys() and is_auto(keys()[key], value)):
+        raise UsageError(
+            f"{origin}: {key}: mt-train would choose settings that differ between variants"
         )
     if key in ("name", "seed", "trainer.test", "trainer.pause_at"):
         raise UsageError(

@@ -115,6 +115,8 @@ def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
         (["variants={a: ['seed=4']}"], "a: seed is chosen by mt-compare: set seeds="),
         (["variants={a: [model=rnn]}"], "quote every setting"),
         (["name=x"], "name is chosen by mt-compare"),
+        (["auto=true"], "auto: mt-train would choose settings that differ between variants"),
+        (["optim.warmup=auto"], "optim.warmup: mt-train would choose settings that differ"),
         (["experiment=demo"], "experiment=... sets model, data and budget"),
         (["model=rnn,transformer"], "make each of them a variant"),
         (["optim.lrr=1"], "unknown key optim.lrr: did you mean optim.lr?"),
