@@ -52,7 +52,6 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
         before = RunFolder.at(config.trainer.init_from).read_config()
         shape = (key for key in open_keys(config) if key.startswith("model."))
         known = {key: get_value(before, key) for key in shape if key != "model.dropout"}
-        check_same_model(config.trainer.init_from, before.model, with_values(config, known).model)
     config = with_values(config, known)
     check_values(config)
     check_patience(config)
@@ -158,6 +157,9 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
     if device.type == "cpu":
         keep_freed_memory()
+    if config.trainer.init_from:
+        before = RunFolder.at(config.trainer.init_from).read_config()
+        check_same_model(config.trainer.init_from, before.model, config.model)
     sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
     check_memory(config.model, sizes, device)
     seed_everything(config.seed)

@@ -36,9 +36,8 @@ def test_each_part_is_trained_with_each_group_once(
         *("--settings", f"fixed=auto=false {own}", f"wide=auto=false {own} model.dim=64"),
     ]
     script.main(arguments)
-    rows = [
-        line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|")
-    ]
+    printed = capsys.readouterr().out.splitlines()
+    rows = [line.split("|") for line in printed if line.startswith("|")]
     assert [cell.strip() for cell in rows[0][1:-1]] == ["pairs", "fixed", "wide"]
     assert [row[1].strip() for row in rows[2:]] == ["20", "60"]
     for name, pairs, dim in (("fixed", 20, 32), ("wide", 60, 64)):
