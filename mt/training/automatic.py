@@ -38,6 +38,9 @@ SIZES = (Size("tiny", 0, 0), Size("small", 100_000, 600_000), Size("base", 5_000
 VALIDATION_SHARE = 0.1  # of the minutes, for validations
 STEPS = 3000  # optimizer steps to aim at: smaller batches for shorter trainings
 BATCH_TOKENS = {"cpu": (1024, 4096), "gpu": (4096, 16384)}  # smallest and largest batch
+# Smallest batch of models wider than 128 with Muon: a step of `small` takes as long as 800 tokens
+# more than it has (docs/automatic-settings.md).
+WIDE_BATCH = 2048
 BATCHES_PER_EPOCH = 50  # at least
 VALIDATIONS = 20  # in a training, fewer in one of under ten minutes
 # Epochs -> dropout: the more often a text is seen, the more.
@@ -260,6 +263,8 @@ def choose_batch(config: Config, text: TextFacts, plan: Plan, is_gpu: bool, rank
     """Choose a batch that leaves enough steps in the training and in an epoch."""
     device = "gpu" if is_gpu else "cpu"
     smallest, largest = BATCH_TOKENS[device]
+    if config.optim.optimizer == "muon" and config.model.dim > 128:
+        smallest = max(smallest, WIDE_BATCH)
     wanted, reason = float(largest), f"the largest on a {device.upper()}"
     positions = text.longer_tokens / text.target_tokens / config.trainer.accumulate / ranks
     for tokens, why in (

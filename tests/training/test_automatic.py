@@ -226,9 +226,11 @@ def test_the_other_widths_follow_a_width_that_is_given() -> None:
 
 def test_batches_hold_the_longest_pair_and_count_accumulation_and_ranks() -> None:
     assert choose(text=TextFacts(10**5, 10**5, 5000))[0].trainer.batch_tokens == 5000
-    for accumulate, batch in ((1, 4096), (2, 3072), (8, 1024)):
+    for accumulate, batch in ((1, 4096), (2, 3072), (8, 2048)):
         config, _ = choose("trainer.max_minutes=60", f"trainer.accumulate={accumulate}")
         assert config.trainer.batch_tokens == batch
+    narrow, _ = choose("trainer.max_minutes=1")
+    assert (narrow.model.dim, narrow.trainer.batch_tokens) == (128, 1024)
 
 
 def test_a_limit_in_steps_plans_the_largest_batches() -> None:
