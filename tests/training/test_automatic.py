@@ -21,10 +21,11 @@ from mt.data.tokenizer_training import automatic_size
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.train import train
-from mt.training.automatic import Choice, TextFacts, choose_settings, text_facts
+from mt.training.automatic import choose_settings, text_facts
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
+from mt.training.planned_size import Choice, TextFacts
 from mt.training.speed import measure_speed
 from mt.training.start import recall_settings
 from mt.training.steps import order_batches
