@@ -1,4 +1,4 @@
-"""What limited a training, and what to type next, in words for the person who started it."""
+"""Say what limited a training, and what to type next."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def describe_limit(state: TrainingState, schedule: str, records: Sequence[dict[s
         return "unknown: too few validations, or a rate that falls all the time"
     if not is_flat:
         return (
-            "time; validations were still improving, so a larger limit would help: the same "
-            "command with one continues this run"
+            "time; validations were still improving: raise the limit, and the same command "
+            "continues this run"
         )
     losses = [
         record["nll"]

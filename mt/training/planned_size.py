@@ -36,7 +36,7 @@ MeasureSpeed = Callable[[Config], float]  # target tokens per second of training
 
 @dataclass(frozen=True)
 class TextFacts:
-    """What the rules know about the prepared training text."""
+    """Hold what the rules know about the prepared training text."""
 
     target_tokens: int  # in an epoch
     longer_tokens: int  # in an epoch, of the longer side of each pair, by which batches are filled
@@ -58,7 +58,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much will be trained: target tokens until the nearest limit; infinite if unknown."""
+    """Hold how much will be trained: target tokens until the nearest limit, infinite if unknown."""
 
     tokens: float
     reason: str = ""

@@ -1,4 +1,4 @@
-"""What is said at the end of a training: what limited it, and what to type next."""
+"""Check what is said at the end of a training: what limited it, and what to type next."""
 
 from __future__ import annotations
 
