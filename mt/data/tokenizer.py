@@ -9,6 +9,7 @@ here; `mt.data.cleaning.normalise` replaces it.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -20,6 +21,7 @@ import sentencepiece
 from mt.config.schema import TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
+from mt.data.tags import MARK, is_tag_piece, split_tag
 from mt.data.tokenizer_training import (
     MIN_AUTOMATIC,
     VocabularyTooLarge,
@@ -53,8 +55,9 @@ class Tokenizer:
         tgt: Callable[[], Iterable[str]],
         config: TokenizerConfig,
         seed: int = 1,
+        tags: Sequence[str] = (),
     ) -> Tokenizer:
-        """Train on a sample of the lines of both sides.
+        """Train on a sample of the lines of both sides, which have no tags.
 
         `src` and `tgt` restart their lines at each call. At most `config.train_lines` lines, both
         sides together, are sampled and held in memory. An automatic vocabulary is reduced to the
@@ -62,7 +65,7 @@ class Tokenizer:
         MTError if the text does not support a vocabulary of the given size.
 
         With max_vocab_size=auto the size follows from the text, of separate vocabularies from the
-        longer side: see `automatic_size`.
+        longer side: see `automatic_size`. The vocabulary of the source has `tags` too.
         """
         count = config.train_lines if config.joint else max(1, config.train_lines // 2)
         sides: dict[str, Callable[[], Iterable[str]]] = {
@@ -79,8 +82,8 @@ class Tokenizer:
             try:
                 sized = dataclasses.replace(config, vocab_size=size)
                 models = (
-                    train_sentencepiece(reservoir_sample(lines(), count, seed), sized, name)
-                    for name, lines in sides.items()
+                    train_sentencepiece(reservoir_sample(lines(), count, seed), sized, name, own)
+                    for (name, lines), own in zip(sides.items(), (tags, ()), strict=False)
                 )
                 return cls(*models)
             except VocabularyTooLarge as error:
@@ -101,25 +104,44 @@ class Tokenizer:
                     "the other side; set data.tokenizer.joint=true"
                 ) from error
 
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """The ids of the tags of source texts; see `mt.data.tags`."""
+        processor = self.models["src"].processor
+        ids = itertools.takewhile(processor.is_control, range(EOS + 1, len(processor)))
+        pieces = ((processor.id_to_piece(i), i) for i in ids)
+        return {piece.removeprefix(MARK): i for piece, i in pieces if is_tag_piece(piece)}
+
     def encode(self, text: str, side: str = "src") -> list[int]:
-        """Return the ids of the pieces of a text."""
-        return self.models[side].processor.encode(text)
+        """Return the ids of the pieces of a text; that of a tag comes first."""
+        tag, text = self._split_tag(text, side)
+        ids = self.models[side].processor.encode(text)
+        return [self.tags[tag], *ids] if tag else ids
 
     def encode_many(self, texts: Sequence[str], side: str = "src") -> list[list[int]]:
         """Encode texts on all processor cores."""
-        return self.models[side].processor.encode(list(texts))
+        parts = [self._split_tag(text, side) for text in texts]
+        rows = self.models[side].processor.encode([plain for _, plain in parts])
+        tags = (tag for tag, _ in parts)
+        return [[self.tags[tag], *ids] if tag else ids for tag, ids in zip(tags, rows, strict=True)]
 
     def sample(self, text: str, side: str, alpha: float, seed: int) -> list[int]:
         """Sample a segmentation, the same for the same seed (>= 0) in every process.
 
         `alpha` must be > 0. Unigram: probabilities are raised to this power, so that smaller values
         are more random (Kudo 2018). BPE: the probability of skipping a merge, so that larger values
-        are more random (Provilkov et al. 2020).
+        are more random (Provilkov et al. 2020). A tag stays one piece.
         """
-        return self.models[side].sample(text, alpha, seed)
+        tag, text = self._split_tag(text, side)
+        ids = self.models[side].sample(text, alpha, seed)
+        return [self.tags[tag], *ids] if tag else ids
+
+    def _split_tag(self, text: str, side: str) -> tuple[str, str]:
+        """Return the tag of a text and the text without it; texts have tags if there are any."""
+        return split_tag(text) if side == "src" and self.tags else ("", text)
 
     def decode(self, ids: Sequence[int], side: str = "tgt") -> str:
-        """Return the text of the pieces, without special tokens.
+        """Return the text of the pieces, without special tokens and tags.
 
         Bytes that are not valid UTF-8 become U+FFFD.
         """

@@ -9,11 +9,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mt.config.schema import TokenizerConfig
 from mt.data import sentencepiece_process
+from mt.data.tags import tag_piece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
 
@@ -55,11 +56,14 @@ def automatic_size(characters: int) -> int:
     return round(min(MAX_AUTOMATIC, max(MIN_AUTOMATIC, size)) / 100) * 100
 
 
-def train_sentencepiece(lines: list[str], config: TokenizerConfig, side: str = "the text") -> bytes:
-    """Train SentencePiece and return the serialised model, the same for the same lines.
+def train_sentencepiece(
+    lines: list[str], config: TokenizerConfig, side: str = "the text", tags: Sequence[str] = ()
+) -> bytes:
+    """Train SentencePiece and return the serialised model, the same for the same lines and tags.
 
-    `side` says in errors which text this is. Raises VocabularyTooLarge if the text does not support
-    `config.vocab_size`, which must not be 0, and VocabularyTooSmall if it needs a larger one.
+    `side` says in errors which text this is; `tags` are control symbols after the special tokens.
+    Raises VocabularyTooLarge if the text does not support `config.vocab_size`, which must not be 0,
+    and VocabularyTooSmall if it needs a larger one.
     """
     if not any(lines):
         raise MTError(f"there is no text to train the tokenizer on: {side} is empty")
@@ -80,9 +84,11 @@ def train_sentencepiece(lines: list[str], config: TokenizerConfig, side: str = "
         "num_threads": TRAINING_THREADS,
         "minloglevel": 2,
     }
+    if tags:
+        settings["control_symbols"] = [tag_piece(tag) for tag in sorted(tags)]
     result = _run_process(lines, settings)
     if isinstance(result, str):
-        raise _explain(result, config, side)
+        raise _explain(result, config, side, FIXED_PIECES + len(tags))
     return result
 
 
@@ -113,14 +119,17 @@ def _run_process(lines: list[str], settings: dict[str, Any]) -> bytes | str:
                 process.stdin.close()
 
 
-def _explain(message: str, config: TokenizerConfig, side: str) -> MTError:
-    """Return an error for a message of SentencePiece, which speaks of its source files."""
+def _explain(message: str, config: TokenizerConfig, side: str, fixed: int) -> MTError:
+    """Return an error for a message of SentencePiece, which speaks of its source files.
+
+    `fixed` is the number of pieces that every vocabulary of this text has.
+    """
     size = config.vocab_size
     if too_large := re.search(r"set it to a value <= (\d+)", message):
         return VocabularyTooLarge(size, side, int(too_large[1]))
     too_small = re.search(r"smaller than required_chars\. \d+ vs (\d+)", message)
-    if too_small or size < FIXED_PIECES:
-        needed = int(too_small[1]) if too_small else FIXED_PIECES + 1
+    if too_small or size < fixed:
+        needed = int(too_small[1]) if too_small else fixed + 1
         return VocabularyTooSmall(
             f"a vocabulary of {size} pieces has no room for the bytes and single characters of "
             f"{side}: set data.tokenizer.vocab_size to {needed} or more, "
