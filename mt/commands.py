@@ -28,3 +28,8 @@ def compare() -> None:
 def export() -> None:
     """Run mt-export."""
     run_module("mt.export")
+
+
+def import_model() -> None:
+    """Run mt-import."""
+    run_module("mt.import_model")

@@ -7,6 +7,7 @@ else as JSON, YAML or plain text; nothing is a pickle. Files are replaced atomic
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -27,8 +28,10 @@ from mt.tensor_files import RESTORE, read_tensors, write_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-TOKENIZER = "tokenizer.model"  # of a joint vocabulary; else one for each side:
-SIDE_TOKENIZERS = {"src": "tokenizer.src.model", "tgt": "tokenizer.tgt.model"}
+# SentencePiece models: one for both sides, or one for each.
+TOKENIZERS = (("tokenizer.model",), ("tokenizer.src.model", "tokenizer.tgt.model"))
+# Vocabularies of a pretrained model, whose ids are not those of its SentencePiece models.
+VOCABULARIES = (("vocabulary.json",), ("vocabulary.src.json", "vocabulary.tgt.json"))
 # Names of the text files of the test after training, which have the same number of lines.
 TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders")
 START_AGAIN = "start the same mt-train command again, which writes it anew"
@@ -96,6 +99,11 @@ class RunFolder:
         return self.path / "cost.json"
 
     @property
+    def origin(self) -> Path:
+        """Where the weights of an imported model come from, with their licence."""
+        return self.path / "origin.json"
+
+    @property
     def scores(self) -> Path:
         """The test scores after training."""
         return self.path / "test.json"
@@ -124,9 +132,9 @@ class RunFolder:
 
     def add_missing_checksums(self) -> None:
         """Record the files of mt-train without a checksum, such as after a kill."""
-        tests, tokenizers = map(self.test_file, TEST_FILES), (TOKENIZER, *SIDE_TOKENIZERS.values())
-        names = (*tokenizers, *WORD_COUNTS.values(), TRAINING_TEXT)
-        single = (self.config, self.model, self.checkpoint, self.scores, self.cost)
+        tests, layouts = map(self.test_file, TEST_FILES), (*TOKENIZERS, *VOCABULARIES)
+        names = (*itertools.chain(*layouts), *WORD_COUNTS.values(), TRAINING_TEXT)
+        single = (self.config, self.model, self.checkpoint, self.scores, self.cost, self.origin)
         self.checksums.add_missing([*single, *tests, *(self.path / name for name in names)])
 
     def check(self, path: Path) -> None:
@@ -268,6 +276,18 @@ class RunFolder:
         }
         with self.checksums.update(self.cost):
             write_text(self.cost, json.dumps(known, indent=1) + "\n")
+
+    def read_origin(self) -> dict[str, Any]:
+        """Return the origin of imported weights; empty if mt-train made them."""
+        if not self.origin.is_file():
+            return {}
+        self.check(self.origin)
+        return _read_json(self.origin, "restore it from a copy of the run")
+
+    def write_origin(self, origin: dict[str, Any]) -> None:
+        """Write the origin of imported weights as JSON."""
+        with self.checksums.update(self.origin):
+            write_text(self.origin, json.dumps(origin, ensure_ascii=False, indent=1) + "\n")
 
     def read_scores(self) -> dict[str, Any]:
         """Return the test scores, in the format of `mt.evaluation.tables.to_dict`.

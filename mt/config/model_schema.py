@@ -109,8 +109,9 @@ class TransformerConfig:
     )
     activation: str = setting(
         "relu",
-        "feed-forward activation; swiglu is gated, with inner dimension 2/3 ff_dim",
-        choices=("relu", "gelu", "swiglu"),
+        "feed-forward activation; swish: x sigmoid(x); swiglu is gated, with inner dimension 2/3 "
+        "ff_dim",
+        choices=("relu", "gelu", "swish", "swiglu"),
     )
     recompute: bool = setting(
         False,

@@ -4,24 +4,22 @@ Decoding returns the encoded text unchanged: normalisation is off, all white spa
 characters without a piece are encoded as bytes. The one exception is U+2581, which SentencePiece
 uses for a space and which is decoded as a space. A lone surrogate has no UTF-8 form and is an error
 here; `mt.data.cleaning.normalise` replaces it.
+
+The models of a pretrained model (`mt.importing`) are used as they are: they may normalise text, and
+have no piece for some characters. A vocabulary of their own then gives the ids.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import random
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-import sentencepiece
-
 from mt.config.schema import TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
-from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
-from mt.data.tags import MARK, is_tag_piece, split_tag
+from mt.data.sentencepiece_model import SentencePieceModel
+from mt.data.tags import split_tag
 from mt.data.tokenizer_training import (
     MIN_AUTOMATIC,
     VocabularyTooLarge,
@@ -30,10 +28,11 @@ from mt.data.tokenizer_training import (
     reservoir_sample,
     train_sentencepiece,
 )
-from mt.data.vocabulary import BOS, EOS, PAD, UNK
-from mt.errors import MTError, UsageError
+from mt.data.vocabulary import Vocabulary
+from mt.data.vocabulary_model import VocabularyModel
+from mt.errors import MTError
 from mt.files import atomic_write
-from mt.run_folder import SIDE_TOKENIZERS, TOKENIZER, RunFolder
+from mt.run_folder import TOKENIZERS, VOCABULARIES, RunFolder
 
 
 class Tokenizer:
@@ -42,11 +41,31 @@ class Tokenizer:
     Encoding adds neither BOS nor EOS. The special tokens have the ids of `mt.data.vocabulary`.
     """
 
-    def __init__(self, src: bytes, tgt: bytes | None = None) -> None:
-        """Load serialised SentencePiece models; without `tgt`, `src` serves both sides."""
-        self.joint = tgt is None
-        source = SentencePieceModel(src)
-        self.models = {"src": source, "tgt": source if tgt is None else SentencePieceModel(tgt)}
+    def __init__(
+        self,
+        src: bytes,
+        tgt: bytes | None = None,
+        *,
+        vocabularies: Sequence[Vocabulary] = (),
+    ) -> None:
+        """Load serialised SentencePiece models; without `tgt`, `src` serves both sides.
+
+        `vocabularies` give the ids of pieces, one for both sides or one for each. Without any, the
+        ids are those of the SentencePiece models. Raises ValueError if a model is not usable.
+        """
+        self.vocabularies = list(vocabularies)
+        self.joint = len(vocabularies) == 1 if vocabularies else tgt is None
+        contents = [src] if tgt is None else [src, tgt]
+        models: list[SentencePieceModel] = []
+        for number in range(max(len(contents), len(vocabularies))):
+            content = contents[min(number, len(contents) - 1)]
+            if vocabularies:
+                vocabulary = vocabularies[min(number, len(vocabularies) - 1)]
+                models.append(VocabularyModel(content, vocabulary))
+            else:
+                models.append(SentencePieceModel(content))
+        self.contents = contents
+        self.models = {"src": models[0], "tgt": models[-1]}
 
     @classmethod
     def train(
@@ -104,24 +123,19 @@ class Tokenizer:
                     "the other side; set data.tokenizer.joint=true"
                 ) from error
 
-    @cached_property
+    @property
     def tags(self) -> dict[str, int]:
         """The ids of the tags of source texts; see `mt.data.tags`."""
-        processor = self.models["src"].processor
-        ids = itertools.takewhile(processor.is_control, range(EOS + 1, len(processor)))
-        pieces = ((processor.id_to_piece(i), i) for i in ids)
-        return {piece.removeprefix(MARK): i for piece, i in pieces if is_tag_piece(piece)}
+        return self.models["src"].tags
 
     def encode(self, text: str, side: str = "src") -> list[int]:
         """Return the ids of the pieces of a text; that of a tag comes first."""
-        tag, text = self._split_tag(text, side)
-        ids = self.models[side].processor.encode(text)
-        return [self.tags[tag], *ids] if tag else ids
+        return self.encode_many([text], side)[0]
 
     def encode_many(self, texts: Sequence[str], side: str = "src") -> list[list[int]]:
         """Encode texts on all processor cores."""
         parts = [self._split_tag(text, side) for text in texts]
-        rows = self.models[side].processor.encode([plain for _, plain in parts])
+        rows = self.models[side].encode([plain for _, plain in parts])
         tags = (tag for tag, _ in parts)
         return [[self.tags[tag], *ids] if tag else ids for tag, ids in zip(tags, rows, strict=True)]
 
@@ -149,18 +163,15 @@ class Tokenizer:
 
     def decode_many(self, rows: Sequence[Sequence[int]], side: str = "tgt") -> list[str]:
         """Decode several rows of ids."""
-        ordinary = [[int(i) for i in ids if i > EOS] for ids in rows]
-        if not ordinary:
-            return []  # SentencePiece would take [] for a single row
-        return self.models[side].processor.decode(ordinary)
+        return self.models[side].decode([[int(i) for i in ids] for ids in rows])
 
     def pieces(self, ids: Sequence[int], side: str = "tgt") -> list[str]:
         """Return the pieces as SentencePiece writes them, with U+2581 for a space."""
-        return [self.models[side].processor.id_to_piece(int(i)) for i in ids]
+        return [self.models[side].piece(int(i)) for i in ids]
 
     def vocab_size(self, side: str = "tgt") -> int:
         """Return the size of the vocabulary, special tokens included."""
-        return len(self.models[side].processor)
+        return len(self.models[side])
 
     @property
     def kind(self) -> str:
@@ -168,31 +179,37 @@ class Tokenizer:
         return "bpe" if self.models["src"].is_bpe else "unigram"
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.model, or tokenizer.src.model and tokenizer.tgt.model, to a folder."""
+        """Write the models, and the vocabularies if there are any, to a folder."""
         folder, files = Path(folder), self.files()
-        for name, side in files.items():
+        for name, content in files.items():
             with atomic_write(folder / name) as temporary:
-                temporary.write_bytes(self.models[side].serialized)
-        # Files of the other layout would confuse `load`.
-        for name in {TOKENIZER, *SIDE_TOKENIZERS.values()} - files.keys():
-            (folder / name).unlink(missing_ok=True)
+                temporary.write_bytes(content)
+        # Files of another layout would confuse `load`.
+        for names in (*TOKENIZERS, *VOCABULARIES):
+            for name in set(names) - files.keys():
+                (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
         """Load a tokenizer written by `save`.
 
-        Raises MTError if a file is missing or not a SentencePiece model with our special tokens.
+        Raises MTError if a file is missing or not usable.
         """
-        folder = Path(folder)
-        joint = (folder / TOKENIZER).exists()
-        names = [TOKENIZER] if joint else list(SIDE_TOKENIZERS.values())
-        for name in names:
-            RunFolder(folder).check(folder / name)
+        run = RunFolder(Path(folder))
+        single, separate = TOKENIZERS
+        names = separate if any((run.path / name).exists() for name in separate) else single
+        written = [each for each in VOCABULARIES if (run.path / each[0]).exists()]
+        for name in (*names, *chain(*written)):
+            run.check(run.path / name)
         try:
-            return cls(*((folder / name).read_bytes() for name in names))
+            models = [(run.path / name).read_bytes() for name in names]
+            vocabularies = [
+                Vocabulary.from_json((run.path / name).read_bytes()) for name in chain(*written[:1])
+            ]
+            return cls(*models, vocabularies=vocabularies)
         except FileNotFoundError as error:
             raise MTError(
-                f"{folder} has no {TOKENIZER}: it is not a complete run directory"
+                f"{folder} has no {Path(error.filename).name}: it is not a complete run directory"
             ) from error
         except OSError as error:
             raise MTError(f"cannot read the tokenizer in {folder}: {error.strerror}") from error
@@ -200,64 +217,17 @@ class Tokenizer:
             raise MTError(f"cannot use the tokenizer in {folder}: {error}") from error
 
     def serialized(self) -> list[bytes]:
-        """Return the serialised model, or both models, which identify the tokenizer."""
-        return [self.models[side].serialized for side in self.files().values()]
+        """Return the contents of all files, which identify the tokenizer."""
+        return list(self.files().values())
 
-    def files(self) -> dict[str, str]:
-        """Return the side stored in each file."""
-        if self.joint:
-            return {TOKENIZER: "src"}
-        return {name: side for side, name in SIDE_TOKENIZERS.items()}
-
-
-class SentencePieceModel:
-    """One SentencePiece model and its samplers."""
-
-    def __init__(self, serialized: bytes) -> None:
-        self.serialized = serialized
-        self.processor = sentencepiece.SentencePieceProcessor()
-        try:
-            self.processor.load_from_serialized_proto(serialized)
-            specials = (
-                self.processor.pad_id(),
-                self.processor.unk_id(),
-                self.processor.bos_id(),
-                self.processor.eos_id(),
-            )
-        except RuntimeError as error:
-            raise ValueError("not a SentencePiece model") from error
-        if specials != (PAD, UNK, BOS, EOS):
-            raise ValueError(
-                f"the ids of pad, unk, bos and eos must be {(PAD, UNK, BOS, EOS)}, got {specials}"
-            )
-        self.samplers: dict[float, UnigramSampler | BPEDropout] = {}
-
-    @cached_property
-    def vocabulary(self) -> Pieces:
-        """The ordinary pieces."""
-        return Pieces(self.processor)
-
-    def sample(self, text: str, alpha: float, seed: int) -> list[int]:
-        """Sample a segmentation: see `Tokenizer.sample`."""
-        if alpha <= 0:
-            raise UsageError(f"data.tokenizer.sampling must be > 0 to sample, got {alpha}")
-        if not text:
-            return []
-        if alpha not in self.samplers:
-            sampler_class = BPEDropout if self.is_bpe else UnigramSampler
-            self.samplers[alpha] = sampler_class(self.vocabulary, alpha)
-        sample_word, uniform = self.samplers[alpha], random.Random(seed).random
-        words = text.replace(SPACE, " ").split(" ")
-        return [i for word in words for i in sample_word(SPACE + word, uniform)]
-
-    @cached_property
-    def is_bpe(self) -> bool:
-        """True for BPE, False for unigram.
-
-        SentencePiece does not expose the type, but its BPE scores are ranks: 0, -1, -2, ...
-        """
-        scores = [score for score in self.vocabulary.scores.values() if score != 0]
-        return all(score == int(score) for score in scores)
+    def files(self) -> dict[str, bytes]:
+        """Return the content of each file by its name."""
+        names = TOKENIZERS[len(self.contents) - 1]
+        files = dict(zip(names, self.contents, strict=True))
+        if self.vocabularies:
+            contents = [vocabulary.to_json() for vocabulary in self.vocabularies]
+            files |= zip(VOCABULARIES[len(contents) - 1], contents, strict=True)
+        return files
 
 
 class Segmenter:

@@ -92,6 +92,7 @@ def build_spec(config: ModelConfig) -> Any:
     activations = {
         "relu": specs.Activation.RELU,
         "gelu": specs.Activation.GELU,
+        "swish": specs.Activation.SWISH,
         "swiglu": specs.Activation.SWISH,
     }
     shared = {

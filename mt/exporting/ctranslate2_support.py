@@ -44,7 +44,7 @@ TRANSFORMER_SETTINGS: dict[str, tuple[Any, ...] | None] = {
     "qk_norm": (False, True),
     "norm": ("pre", "post", "sandwich", "deepnorm"),
     "norm_kind": ("layer", "rms"),
-    "activation": ("relu", "gelu", "swiglu"),
+    "activation": ("relu", "gelu", "swish", "swiglu"),
     "recompute": ANY,  # in training only, as the next two
     "attention_dropout": ANY,
     "activation_dropout": ANY,

@@ -45,6 +45,7 @@ MECHANISMS = {
     "rms": tiny(norm_kind="rms"),
     "sandwich, rms, swiglu": tiny(norm="sandwich", norm_kind="rms", activation="swiglu"),
     "gelu": tiny(activation="gelu"),
+    "swish": tiny(activation="swish"),
     "swiglu": tiny(activation="swiglu"),
     "multi-query": tiny(kv_heads=1),
     "multi-query, rope": tiny(kv_heads=1, position="rope"),

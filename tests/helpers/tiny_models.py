@@ -13,7 +13,7 @@ from mt.data.vocabulary import EOS
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
-from mt.run_folder import TOKENIZER, RunFolder
+from mt.run_folder import RunFolder
 
 WORDS = "the a cat dog house tree sees under is red green and or not . , ?".split()
 
@@ -67,6 +67,6 @@ def save_run(
     RunFolder.at(folder).write_config(config)
     run = RunFolder.at(folder)
     run.write_tensors(run.model, model_tensors(model), {})
-    with run.checksums.update(folder / TOKENIZER):
+    with run.checksums.update(*(folder / name for name in tokenizer.files())):
         tokenizer.save(folder)
     return folder

@@ -15,6 +15,7 @@ from mt.layers.norm import RMSNorm, to_autocast_dtype
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
+    "swish": F.silu,
     "swiglu": F.silu,
 }
 NORMS: dict[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "rms": RMSNorm}

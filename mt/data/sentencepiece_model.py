@@ -1,0 +1,100 @@
+"""A SentencePiece model whose ids are those of the model that is trained on them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from functools import cached_property
+
+import sentencepiece
+
+from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
+from mt.data.tags import MARK, is_tag_piece
+from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.errors import UsageError
+
+
+class SentencePieceModel:
+    """One SentencePiece model and its samplers."""
+
+    def __init__(self, serialized: bytes) -> None:
+        """Load a model. Raises ValueError if it is none, or has other ids of special tokens."""
+        self.serialized = serialized
+        self.processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self.processor.load_from_serialized_proto(serialized)
+            self._check_ids()
+        except RuntimeError as error:
+            raise ValueError("not a SentencePiece model") from error
+        self.samplers: dict[float, UnigramSampler | BPEDropout] = {}
+
+    def _check_ids(self) -> None:
+        processor = self.processor
+        specials = (
+            processor.pad_id(),
+            processor.unk_id(),
+            processor.bos_id(),
+            processor.eos_id(),
+        )
+        if specials != (PAD, UNK, BOS, EOS):
+            raise ValueError(
+                f"the ids of pad, unk, bos and eos must be {(PAD, UNK, BOS, EOS)}, got {specials}"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of ids."""
+        return len(self.processor)
+
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """The ids of the tags of source texts; see `mt.data.tags`."""
+        ids = itertools.takewhile(self.processor.is_control, range(EOS + 1, len(self.processor)))
+        pieces = ((self.processor.id_to_piece(i), i) for i in ids)
+        return {piece.removeprefix(MARK): i for piece, i in pieces if is_tag_piece(piece)}
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of the pieces of each text, computed on all processor cores."""
+        return self.processor.encode(list(texts), num_threads=threads(texts))
+
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Return the text of each row of ids, without special tokens."""
+        if not rows:
+            return []  # SentencePiece would take [] for a single row
+        return self.processor.decode([[i for i in ids if i > EOS] for ids in rows])
+
+    def piece(self, number: int) -> str:
+        """Return the piece with an id."""
+        return self.processor.id_to_piece(number)
+
+    @cached_property
+    def vocabulary(self) -> Pieces:
+        """The ordinary pieces."""
+        return Pieces(self.processor)
+
+    def sample(self, text: str, alpha: float, seed: int) -> list[int]:
+        """Sample a segmentation: see `Tokenizer.sample`."""
+        if alpha <= 0:
+            raise UsageError(f"data.tokenizer.sampling must be > 0 to sample, got {alpha}")
+        if not text:
+            return []
+        if alpha not in self.samplers:
+            sampler_class = BPEDropout if self.is_bpe else UnigramSampler
+            self.samplers[alpha] = sampler_class(self.vocabulary, alpha)
+        sample_word, uniform = self.samplers[alpha], random.Random(seed).random
+        words = text.replace(SPACE, " ").split(" ")
+        return [i for word in words for i in sample_word(SPACE + word, uniform)]
+
+    @cached_property
+    def is_bpe(self) -> bool:
+        """True for BPE, False for unigram.
+
+        SentencePiece does not expose the type, but its BPE scores are ranks: 0, -1, -2, ...
+        """
+        scores = [score for score in self.vocabulary.scores.values() if score != 0]
+        return all(score == int(score) for score in scores)
+
+
+def threads(texts: Sequence[str]) -> int:
+    """Return the number of threads to encode texts with: a single text is not worth a pool."""
+    return 1 if len(texts) == 1 else -1

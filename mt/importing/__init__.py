@@ -1,0 +1,1 @@
+"""Import of pretrained models in the layouts of the Hugging Face hub as run directories."""

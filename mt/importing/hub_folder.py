@@ -1,0 +1,184 @@
+"""Folders in the layout of the Hugging Face hub: their files, and where they come from.
+
+Only JSON, safetensors and SentencePiece models are read, and pickled tensors with PyTorch's
+`weights_only`, which runs no code of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import torch
+import yaml  # type: ignore[import-untyped]
+from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mt.errors import MTError, UsageError
+from mt.files import expand_user
+
+# The weights, as one file or as an index of several; the first that exists is read.
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+SMALL_FILES = ("*.json", "*.spm", "*.model", "README.md")  # all but the weights
+FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)  # YAML at the beginning of a model card
+BLOCK_SIZE = 1 << 20  # bytes read at a time
+
+
+@dataclass(frozen=True)
+class HubFolder:
+    """A local folder, with the name under which it was asked for."""
+
+    path: Path
+    name: str  # a folder, or a repository such as Helsinki-NLP/opus-mt-en-de
+    revision: str = ""  # the commit of a repository
+
+    def missing(self, names: tuple[str, ...]) -> list[str]:
+        """Return those of the named files that do not exist."""
+        return [name for name in names if not (self.path / name).is_file()]
+
+    def read_json(self, name: str, default: Any = None) -> Any:
+        """Return the content of a JSON file; `default`, unless it is None, if there is no file.
+
+        Raises MTError if the file is missing or damaged.
+        """
+        path = self.path / name
+        if default is not None and not path.exists():
+            return default
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise MTError(f"cannot read {path}: {error}") from error
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return the content of a file. Raises MTError if it cannot be read."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise MTError(f"cannot read {self.path / name}: {error.strerror}") from error
+
+    def weight_files(self) -> list[str]:
+        """Return the names of the files with the weights; empty if there are none."""
+        for name in WEIGHTS:
+            if self.missing((name,)):
+                continue
+            if not name.endswith(".index.json"):
+                return [name]
+            return sorted(set(self.read_json(name)["weight_map"].values()))
+        return []
+
+    def read_tensors(self) -> dict[str, Tensor]:
+        """Return all weights in float32. Raises MTError if a file is missing or damaged."""
+        tensors: dict[str, Tensor] = {}
+        for name in self.weight_files():
+            path = self.path / name
+            try:
+                tensors |= load_weights(path)
+            except (
+                SafetensorError,
+                pickle.UnpicklingError,
+                OSError,
+                RuntimeError,
+                EOFError,
+                ValueError,
+            ) as error:
+                reason = str(error).strip().split("\n")[0]
+                raise MTError(
+                    f"{path} is missing, damaged, or has more than tensors ({reason}): copy or "
+                    "download it again"
+                ) from error
+        return {name: tensor.float() for name, tensor in tensors.items()}
+
+    def card(self) -> dict[str, Any]:
+        """Return the metadata of the model card; empty if there is none."""
+        if self.missing(("README.md",)):
+            return {}
+        text = (self.path / "README.md").read_text(encoding="utf-8", errors="replace")
+        match = FRONT_MATTER.match(text)
+        try:
+            content = yaml.safe_load(match[1]) if match else {}
+        except yaml.YAMLError:
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def origin(self) -> dict[str, Any]:
+        """Return what a run records of the origin of its weights."""
+        licence = self.card().get("license")
+        return {
+            "from": self.name,
+            "revision": self.revision or None,
+            "license": str(licence) if licence else None,
+            "model_type": self.read_json("config.json").get("model_type"),
+            "sha256": {name: file_digest(self.path / name) for name in self.weight_files()},
+        }
+
+
+def load_weights(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of a file by name."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise ValueError("it is not a dictionary of tensors")
+    return content
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, which the hub shows too."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_folder(name: str, revision: str = "") -> HubFolder:
+    """Return a local folder, or download a repository of the hub.
+
+    Raises MTError if the folder does not exist, or the repository cannot be downloaded.
+    """
+    path = expand_user(name)
+    if path.is_dir():
+        if revision:
+            raise UsageError(f"--revision is for models of the hub, and {name} is a folder")
+        return HubFolder(path, name)
+    if path.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
+        raise MTError(f"no folder {name}: give a folder, or a model of the hub, owner/name")
+    try:
+        files = huggingface_hub.HfApi().list_repo_files(name, revision=revision or None)
+        weights = next(([each] for each in WEIGHTS if each in files), [])
+        if weights and weights[0].endswith(".index.json"):
+            weights.append(weights[0].replace(".index.json", "").replace(".", "-*."))
+        found = huggingface_hub.snapshot_download(
+            name, revision=revision or None, allow_patterns=[*SMALL_FILES, *weights]
+        )
+    except (OSError, HFValidationError) as error:  # errors of the hub are OSErrors
+        found = find_downloaded(name, revision, error)
+    return HubFolder(Path(found), name, Path(found).name)
+
+
+def find_downloaded(name: str, revision: str, error: Exception) -> str:
+    """Return the folder of a repository that was downloaded before.
+
+    Raises MTError, with the reason why it cannot be downloaded now, if there is none.
+    """
+    try:
+        return huggingface_hub.snapshot_download(
+            name, revision=revision or None, local_files_only=True
+        )
+    except (OSError, HFValidationError):
+        reason = str(error).strip().split("\n")[0]
+        raise MTError(
+            f"{name} is no folder, and cannot be downloaded from the hub ({reason}): give a folder "
+            "with its files"
+        ) from error

@@ -1,0 +1,95 @@
+"""Import of a pretrained model: from a folder of the hub to a run directory."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mt.checksums import Checksums
+from mt.config.checks import check_values
+from mt.config.schema import Config
+from mt.data.training_text import TrainingText, save_training_text
+from mt.errors import MTError
+from mt.files import expand_user
+from mt.importing.hub_folder import HubFolder
+from mt.importing.marian import read_marian
+from mt.importing.pretrained import Pretrained
+from mt.models.build import build_model
+from mt.models.weights import load_parameters
+from mt.run_folder import RunFolder
+from mt.version import __version__
+
+# model_type in config.json -> the function that reads such a model
+ARCHITECTURES = {"marian": read_marian}
+
+
+def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) -> Pretrained:
+    """Write the model in a folder as a run directory, and return it.
+
+    `languages` are the codes of source and target if they are not empty. Raises MTError if the
+    model is not supported or damaged, or if `out` exists.
+    """
+    if out.path.exists() and (not out.path.is_dir() or any(out.path.iterdir())):
+        raise MTError(f"{out} exists: give another folder with --out, or remove it")
+    config = folder.read_json("config.json") if not folder.missing(("config.json",)) else {}
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if config and kind not in ARCHITECTURES:
+        raise MTError(
+            f"cannot import {folder.name}: model_type={kind} (only {', '.join(ARCHITECTURES)})"
+        )
+    model = ARCHITECTURES[kind or "marian"](folder)
+    source, target = (
+        given or known or default
+        for given, known, default in zip(languages, model.languages, ("src", "tgt"), strict=True)
+    )
+    model = replace(model, languages=(source, target))
+    write_run(out, model, folder)
+    return model
+
+
+def write_run(out: RunFolder, model: Pretrained, folder: HubFolder) -> None:
+    """Write the run directory, complete or not at all."""
+    config = settings_of(model, out.path.name)
+    sizes = [model.tokenizer.vocab_size(side) for side in ("src", "tgt")]
+    with torch.device("meta"):
+        expected = build_model(config.model, *sizes)
+    load_parameters(expected, model.tensors, folder.name)  # checks names and shapes
+    part = RunFolder(out.path.with_name(f".{out.path.name}.unfinished"))
+    try:
+        shutil.rmtree(part.path, ignore_errors=True)
+        part.path.mkdir(parents=True)
+        part.write_config(config)
+        part.write_tensors(part.model, model.tensors, {})
+        model.tokenizer.save(part.path)
+        # These models were trained on pairs of sentences, of unknown lengths.
+        save_training_text(part, TrainingText(several_sentences=0.0, length_ratio=0.0))
+        part.write_origin({**folder.origin(), "mt": __version__})
+        Checksums(part.path).add_all()
+        if out.path.exists():
+            out.path.rmdir()
+        part.path.rename(out.path)
+    except OSError as error:
+        raise MTError(f"could not write {out}: {error}") from error
+    finally:
+        shutil.rmtree(part.path, ignore_errors=True)
+
+
+def settings_of(model: Pretrained, name: str) -> Config:
+    """Return the settings of an imported run: those of the model, and otherwise the defaults."""
+    config = Config(name=name)
+    config.model = model.model
+    data, tokenizer = config.data, config.data.tokenizer
+    data.name, (data.src_lang, data.tgt_lang) = name, model.languages
+    data.max_pieces = model.max_pieces
+    tokenizer.vocab_size = tokenizer.max_vocab_size = model.tokenizer.vocab_size()
+    tokenizer.type, tokenizer.joint = model.tokenizer.kind, model.tokenizer.joint
+    check_values(config)
+    return config
+
+
+def default_out(name: str) -> Path:
+    """Return runs/NAME for a model of that name."""
+    return Path("runs") / expand_user(name).name

@@ -1,0 +1,195 @@
+"""Small random models in the layouts of the Hugging Face hub, made with transformers."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+import torch
+
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+SOURCE_WORDS = "the a cat dog house tree sees under is red green and or not . , ? dog's 42".split()
+TARGET_WORDS = (
+    "der die das Katze Hund Haus Baum sieht unter ist rot grün und oder nicht . , ?".split()
+)
+ODD_LINES = [
+    "  two  spaces ",
+    "tab\there",
+    "ｆｕｌｌ　ｗｉｄｔｈ",
+    "cafe\u0301 café",
+    "♥♥ the ☃ cat",
+    "日本語のテキスト。",
+    "👩\u200d👧 😀",
+    "a\u200bb\u200cc\u2060d",
+    "THE CAT &amp; <b>dog</b>",
+    "x" * 60,
+    "1,234.56 % — “quoted” … ‚low‘",
+    "grün Katze",  # pieces of the other side
+    "مرحبا بالعالم",
+    "2 < 3 > 1 << >>",
+    "\ufeffbyte order mark",
+    "▁the ▁▁ cat",
+    "the cat sees the dog . the house is red ?",
+    "\u2028line",
+    "?",
+    ".",
+]
+
+
+def lines(count: int, words: list[str], seed: int = 0) -> list[str]:
+    choose = random.Random(seed)
+    return [" ".join(choose.choices(words, k=choose.randint(1, 14))) for _ in range(count)]
+
+
+def mixed_lines(count: int) -> list[str]:
+    """Return odd and ordinary lines."""
+    return [*ODD_LINES, *lines(count - len(ODD_LINES), SOURCE_WORDS, seed=7)]
+
+
+def train_spm(words: list[str], size: int, **settings: Any) -> bytes:
+    """Train a SentencePiece model with its defaults: the normalisation is nmt_nfkc."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines(400, words)),
+        model_writer=model,
+        vocab_size=size,
+        hard_vocab_limit=False,
+        minloglevel=2,
+        **settings,
+    )
+    return model.getvalue()
+
+
+def pieces_of(model: bytes) -> list[str]:
+    processor = sentencepiece.SentencePieceProcessor()
+    processor.load_from_serialized_proto(model)
+    return [processor.id_to_piece(i) for i in range(len(processor))]
+
+
+def save_marian(
+    folder: Path, separate: bool = False, tags: tuple[str, ...] = (), **changes: Any
+) -> Path:
+    """Save a random MarianMT model with the files and the order of ids of Helsinki-NLP's models."""
+    from transformers import MarianConfig, MarianMTModel
+
+    folder.mkdir(parents=True)
+    models = {"source": train_spm(SOURCE_WORDS, 70), "target": train_spm(TARGET_WORDS, 70)}
+    pieces = {
+        side: set(pieces_of(model)) - {"<unk>", "<s>", "</s>"} for side, model in models.items()
+    }
+    groups = [pieces["source"] | pieces["target"]]
+    if separate:  # with fillers, because the ids of special tokens must be the same
+        longest = max(map(len, pieces.values()))
+        groups = [
+            each | {f"filler{i}" for i in range(longest - len(each))} for each in pieces.values()
+        ]
+    vocabularies = [
+        {piece: i for i, piece in enumerate(["</s>", "<unk>", *sorted(group), *tags, "<pad>"])}
+        for group in groups
+    ]
+    for side, model in models.items():
+        (folder / f"{side}.spm").write_bytes(model)
+    for name, vocabulary in zip(("vocab.json", "target_vocab.json"), vocabularies, strict=False):
+        (folder / name).write_text(json.dumps(vocabulary))
+    settings: dict[str, Any] = {"source_lang": "eng", "target_lang": "deu"}
+    if separate:
+        settings |= {"separate_vocabs": True, "tokenizer_class": "MarianTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    pad = len(vocabularies[0]) - 1
+    config = MarianConfig(
+        **{
+            "vocab_size": len(vocabularies[0]),
+            "decoder_vocab_size": len(vocabularies[-1]),
+            "share_encoder_decoder_embeddings": not separate,
+            "d_model": 32,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "encoder_ffn_dim": 48,
+            "decoder_ffn_dim": 48,
+            "activation_function": "swish",
+            "scale_embedding": True,
+            "max_position_embeddings": 128,
+            "pad_token_id": pad,
+            "decoder_start_token_id": pad,
+            "eos_token_id": 0,
+            "forced_eos_token_id": 0,
+        }
+        | changes
+    )
+    torch.manual_seed(3)
+    model = MarianMTModel(config).eval()
+    liven_hub_model(model)
+    with torch.no_grad():
+        model.final_logits_bias.copy_(0.1 * torch.randn_like(model.final_logits_bias))
+        model.final_logits_bias[0, 0] = 2.0  # so that outputs end
+    model.save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n\n# A model\n")
+    return folder
+
+
+@torch.no_grad()
+def liven_hub_model(model: torch.nn.Module) -> None:
+    """Draw weights with which outputs depend on the source and on all tokens before.
+
+    The signs in the norms stop a model with tied embeddings from repeating its input.
+    """
+    for name, parameter in model.named_parameters():
+        if "embed_positions" in name:
+            continue
+        if parameter.dim() > 1:
+            gain = 1.5 if "shared" in name or "embed_tokens" in name else 1.0
+            parameter.normal_(std=gain * parameter.shape[-1] ** -0.5)
+        else:
+            parameter.add_(0.2 * torch.randn_like(parameter))
+            if name.endswith("final_layer_norm.weight"):
+                parameter.mul_(torch.randn_like(parameter).sign())
+
+
+class TranslatorOfTransformers:
+    """A model of the hub, loaded and run by transformers."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoModelForSeq2SeqLM, MarianTokenizer
+
+        self.model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+        self.tokenizer = MarianTokenizer.from_pretrained(folder)
+
+    @torch.no_grad()
+    def log_probs(self, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
+        """Return log-probability and number of tokens of each target, by teacher forcing."""
+        batch = self.tokenizer(sources, text_target=targets, return_tensors="pt", padding=True)
+        labels = batch.pop("labels")
+        pad = self.model.config.pad_token_id
+        start = self.model.config.decoder_start_token_id
+        inputs = torch.cat([torch.full((len(labels), 1), start), labels[:, :-1]], 1)
+        logits = self.model(**batch, decoder_input_ids=inputs).logits
+        values = logits.log_softmax(-1).gather(2, labels[..., None])[..., 0]
+        mask = labels != pad
+        totals = values.masked_fill(~mask, 0).sum(1)
+        return list(zip(totals.tolist(), mask.sum(1).tolist(), strict=True))
+
+    @torch.no_grad()
+    def translate(self, sources: list[str], beam: int) -> list[str]:
+        """Translate lines to up to 12 tokens, without padding and unknown tokens."""
+        ids = [self.model.config.pad_token_id, self.tokenizer.unk_token_id]
+        outputs: list[str] = []
+        for start in range(0, len(sources), 100):
+            batch = self.tokenizer(sources[start : start + 100], return_tensors="pt", padding=True)
+            rows = self.model.generate(
+                **batch,
+                num_beams=beam,
+                do_sample=False,
+                max_new_tokens=12,
+                forced_eos_token_id=None,
+                bad_words_ids=[[i] for i in ids],
+            )
+            outputs += self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return outputs

@@ -1,0 +1,235 @@
+"""Imported MarianMT models compute and translate as transformers does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import mt
+from helpers.hub_models import (
+    TARGET_WORDS,
+    TranslatorOfTransformers,
+    lines,
+    mixed_lines,
+    save_marian,
+)
+from mt import import_model as command
+from mt.decoding.translator import Translator
+from mt.run_folder import RunFolder
+
+MODELS: dict[str, dict[str, Any]] = {
+    "swish, one vocabulary": {"tags": (">>deu<<", ">>fra<<")},
+    "relu, separate vocabularies": {"separate": True, "activation_function": "relu"},
+    "gelu, untied output": {"activation_function": "gelu", "tie_word_embeddings": False},
+}
+
+
+def run_import(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
+    """Run mt-import; return exit code, standard output and standard error."""
+    code = 0
+    try:
+        command.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    return code, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Return a function that returns a model of the hub and the run it was imported as."""
+    made: dict[str, tuple[Path, Path]] = {}
+
+    def get(name: str) -> tuple[Path, Path]:
+        if name not in made:
+            parent = tmp_path_factory.mktemp("hub")
+            folder = save_marian(parent / "opus-mt-en-de", **MODELS[name])
+            command.main([str(folder), "--out", str(parent / "run")])
+            made[name] = folder, parent / "run"
+        return made[name]
+
+    return get
+
+
+def load(run: Path) -> Translator:
+    return mt.load(run, device="cpu", precision="fp32", split_sentences=False)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_probabilities_are_those_of_transformers(name: str, make) -> None:
+    folder, run = make(name)
+    sources, targets = mixed_lines(60), lines(60, TARGET_WORDS, seed=2)
+    expected = TranslatorOfTransformers(folder).log_probs(sources, targets)
+    scores = load(run).score(zip(sources, targets, strict=True))
+    assert [score.tokens for score in scores] == [tokens for _, tokens in expected]
+    assert [s.log_prob for s in scores] == pytest.approx([value for value, _ in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_odd_and_ordinary_lines_are_translated_as_by_transformers(beam: int, make) -> None:
+    folder, run = make("swish, one vocabulary")
+    sources = mixed_lines(200)
+    expected = TranslatorOfTransformers(folder).translate(sources, beam)
+    outputs = load(run).translate(sources, beam=beam, max_ratio=0, max_extra=12)
+    assert outputs == expected
+    assert len(set(outputs)) > 40
+
+
+def test_a_tag_at_the_beginning_chooses_the_language(make) -> None:
+    folder, run = make("swish, one vocabulary")
+    translator, reference = load(run), TranslatorOfTransformers(folder)
+    sources = [f"{tag}{line}" for line in mixed_lines(25) for tag in (">>deu<< ", ">>fra<<")]
+    outputs = translator.translate(sources, beam=1, max_ratio=0, max_extra=12)
+    assert outputs == reference.translate(sources, 1)
+    assert outputs[::2] != outputs[1::2]
+    ids = translator.tokenizer.encode(">>fra<< the cat")
+    assert translator.tokenizer.pieces(ids)[0] == ">>fra<<"
+
+
+def test_special_tokens_in_text_are_text(make) -> None:
+    _, run = make("swish, one vocabulary")
+    tokenizer = load(run).tokenizer
+    for text in ("<pad>", "</s> the", "<s><unk>", ">>xyz<< the"):
+        assert not {0, 2, 3} & set(tokenizer.encode(text))
+
+
+def test_weights_of_pytorch_and_of_several_files_are_read_too(make, tmp_path: Path, capsys) -> None:
+    folder, run = make("swish, one vocabulary")
+    tensors = mt.importing.hub_folder.load_weights(folder / "model.safetensors")
+    expected, _ = RunFolder(run).read_tensors(RunFolder(run).model)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "model.safetensors").unlink()
+    torch.save(dict(tensors), copy / "pytorch_model.bin")
+    assert run_import(capsys, copy, "--out", tmp_path / "one")[0] == 0
+    (copy / "pytorch_model.bin").unlink()
+    files = {name: f"part-{i % 2}.bin" for i, name in enumerate(tensors)}
+    for part in ("part-0.bin", "part-1.bin"):
+        torch.save({n: t for n, t in tensors.items() if files[n] == part}, copy / part)
+    (copy / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": files}))
+    assert run_import(capsys, copy, "--out", tmp_path / "two")[0] == 0
+    for name in ("one", "two"):
+        other = RunFolder(tmp_path / name)
+        found, _ = other.read_tensors(other.model)
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_the_run_records_languages_origin_and_licence(make, capsys, tmp_path: Path) -> None:
+    folder, _ = make("swish, one vocabulary")
+    code, out, err = run_import(capsys, folder, "--out", tmp_path / "run")
+    assert code == 0 and "eng to deu" in out and "cc-by-4.0" in err
+    run = RunFolder(tmp_path / "run")
+    origin = run.read_origin()
+    assert (origin["from"], origin["license"]) == (str(folder), "cc-by-4.0")
+    assert len(origin["sha256"]["model.safetensors"]) == 64
+    config = run.read_config()
+    assert config.data.languages() == ("eng", "deu") and config.data.max_pieces == 127
+    assert "origin.json" in (run.path / "checksums.txt").read_text()
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def add_piece(folder: Path) -> None:
+    path = folder / "vocab.json"
+    edit_json(path, new=len(json.loads(path.read_text())))
+
+
+def exchange_model(folder: Path) -> None:
+    from helpers.hub_models import train_spm
+
+    (folder / "source.spm").write_bytes(train_spm(["ПРИВЕТ", "МИР", "КАК", "ДЕЛА", "ЖУК"], 60))
+
+
+@pytest.mark.parametrize(
+    "damage, messages",
+    [
+        (lambda f: (f / "vocab.json").unlink(), ["no vocab.json"]),
+        (
+            lambda f: [(f / n).unlink() for n in ("source.spm", "model.safetensors")],
+            ["no source.spm", "no model.safetensors or pytorch_model.bin"],
+        ),
+        (
+            lambda f: edit_json(
+                f / "config.json",
+                scale_embedding=False,
+                decoder_ffn_dim=99,
+                activation_function="x",
+            ),
+            ["scale_embedding=False (only True)", "decoder_ffn_dim=99 (only 48)", "function=x"],
+        ),
+        (lambda f: edit_json(f / "config.json", model_type="bart"), ["model_type=bart (only"]),
+        (lambda f: edit_json(f / "config.json", encoder_layers=3), ["16 weights are missing"]),
+        (lambda f: edit_json(f / "config.json", encoder_layers=1), ["16 weights are unknown"]),
+        (lambda f: edit_json(f / "config.json", d_model="a"), ["no d_model in config.json"]),
+        (lambda f: edit_json(f / "vocab.json", new=63), ["must give each piece an id"]),
+        (
+            lambda f: edit_json(f / "config.json", pad_token_id=5),
+            ["has no <unk>, or another <pad>"],
+        ),
+        (add_piece, ["pieces, and the weights"]),
+        (exchange_model, ["source.spm or target.spm: only ", "belongs to another model"]),
+        (lambda f: (f / "config.json").write_text("{"), ["config.json"]),
+        (lambda f: truncate(f / "model.safetensors"), ["model.safetensors is missing, damaged"]),
+        (lambda f: truncate(f / "source.spm"), ["source.spm or target.spm"]),
+        (lambda f: truncate(f / "vocab.json"), ["cannot read", "vocab.json"]),
+    ],
+)
+def test_all_that_is_in_the_way_is_said_in_one_line(
+    damage: Callable[[Path], object], messages: list[str], make, tmp_path: Path, capsys
+) -> None:
+    copy = shutil.copytree(make("swish, one vocabulary")[0], tmp_path / "copy")
+    damage(copy)
+    capsys.readouterr()
+    code, out, err = run_import(capsys, copy, "--out", tmp_path / "run")
+    assert code == 1 and not out and err.count("\n") == 1, err
+    assert all(message in err for message in messages), err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_exists_is_not_replaced_and_wrong_names_are_said(make, tmp_path: Path, capsys) -> None:
+    folder, run = make("swish, one vocabulary")
+    code, _, err = run_import(capsys, folder, "--out", run)
+    assert code == 1 and "exists" in err
+    code, _, err = run_import(capsys, tmp_path / "none", "--out", tmp_path / "run")
+    assert code == 1 and "no folder" in err
+    code, _, err = run_import(capsys, folder, "--revision", "main", "--out", tmp_path / "run")
+    assert code == 2 and "--revision" in err
+    pickled = shutil.copytree(folder, tmp_path / "pickled")
+    (pickled / "model.safetensors").unlink()
+    torch.save({"x": Path("a")}, pickled / "pytorch_model.bin")
+    code, _, err = run_import(capsys, pickled, "--out", tmp_path / "run")
+    assert code == 1 and "more than tensors" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("backend", ["ctranslate2", "onnx"])
+def test_an_imported_model_can_be_exported(backend: str, make, tmp_path: Path) -> None:
+    from helpers.exports import write_export
+    from mt.decoding.load import load_run
+
+    pytest.importorskip({"onnx": "onnxruntime"}.get(backend, backend))
+    _, run = make("swish, one vocabulary")
+    exported = write_export(
+        load_run(run, torch.device("cpu")), backend, "float32", tmp_path / "exported"
+    )
+    sources = [line for line in mixed_lines(40) if line.strip()]
+    options = {"beam": 1, "max_ratio": 1.0, "max_extra": 5}
+    outputs = mt.load(exported, split_sentences=False).translate(sources, **options)
+    expected = load(run).translate(sources, **options)
+    assert sum(map(str.__eq__, outputs, expected)) >= len(sources) - 1
+
+
+def test_attention_is_read_from_an_imported_model(make) -> None:
+    translation = mt.inspect(load(make("swish, one vocabulary")[1])).translate("the cat sees")
+    (part,) = translation.attention
+    assert part.cross.shape[:2] == (2, 4) and part.word_weights().shape[1] == 3
