@@ -66,5 +66,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing mt and the test tools into $(VENV): PyTorch is large, the first time takes some minutes"
-	@$(INSTALL) -e '.[dev,ctranslate2,onnx]' | $(STEPS)
+	@$(INSTALL) -e '.[dev,ctranslate2,onnx,serve,detect]' | $(STEPS)
 	@touch $@ $(VENV)/.installed

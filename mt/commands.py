@@ -33,3 +33,8 @@ def export() -> None:
 def import_model() -> None:
     """Run mt-import."""
     run_module("mt.import_model")
+
+
+def serve() -> None:
+    """Run mt-serve."""
+    run_module("mt.serve")

@@ -13,6 +13,8 @@ PACKAGES = {
     "plot": ("matplotlib", "resvg-py"),
     "ctranslate2": ("ctranslate2",),
     "onnx": ("onnx", "onnxruntime"),
+    "serve": ("starlette", "uvicorn", "python-multipart", "prometheus-client"),
+    "detect": ("py3langid",),
 }
 
 

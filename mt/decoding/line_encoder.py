@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mt.data.cleaning import is_blank
 from mt.data.sentences import SentenceSplitter
@@ -11,6 +12,14 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.splitting import split_sentences, split_text
 
 EncodedPart = tuple[str, list[int]]  # text and pieces
+
+
+@dataclass(frozen=True)
+class EncodedLine:
+    """A line as what a model translates one by one: itself, or its parts."""
+
+    source: str  # normalised
+    parts: list[EncodedPart]  # none if the line has no visible character
 
 
 class LineEncoder:
@@ -23,8 +32,8 @@ class LineEncoder:
         self.tokenizer, self.max_pieces = tokenizer, max_pieces
         self.sentences, self.split_sentences = SentenceSplitter(language), split_sentences
 
-    def encode(self, lines: Sequence[str], counts: Counter[str]) -> list[list[EncodedPart]]:
-        """Return the parts of each line; none if it is blank.
+    def encode(self, lines: Sequence[str], counts: Counter[str]) -> list[EncodedLine]:
+        """Encode lines in parts.
 
         Adds the numbers of lines that are split to `counts`: "sentences" if they have several,
         "split" if they, or one of their sentences, are too long.
@@ -33,14 +42,14 @@ class LineEncoder:
         encode = self.tokenizer.encode_many
         rows = iter(encode([text for parts in texts for text in parts], "src"))
         encoded = []
-        for parts in texts:
+        for source, parts in zip(lines, texts, strict=True):
             line = [(text, next(rows)) for text in parts]
             counts["sentences"] += len(line) > 1
             if any(len(pieces) > self.max_pieces for _, pieces in line):
                 counts["split"] += 1
                 parts = [part for text in parts for part in self._split_long(text)]
                 line = list(zip(parts, encode(parts, "src"), strict=True))
-            encoded.append(line)
+            encoded.append(EncodedLine(source, line))
         return encoded
 
     def _split(self, line: str) -> list[str]:

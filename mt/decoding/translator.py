@@ -26,11 +26,12 @@ from mt.decoding.arguments import (
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
-from mt.decoding.line_encoder import LineEncoder
+from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.output_warnings import REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs
 from mt.decoding.scoring import PairScore
+from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
@@ -228,20 +229,33 @@ class Translator:
         generator: torch.Generator,
         progress: Callable[[int], None],
     ) -> list[Translation]:
-        sources = self._normalise(lines)
-        encoded = self.encoder.encode(sources, self.counts)
-        rows = [pieces for parts in encoded for _, pieces in parts]
-        found = iter(self.engine.search(rows, options, self.budget, generator, progress))
+        encoded = self.encode_lines(lines)
+        rows = [pieces for line in encoded for _, pieces in line.parts]
+        found = self.engine.search(rows, options, self.budget, generator, progress)
+        return self.decode_lines(encoded, found, options.length_penalty)
+
+    def encode_lines(self, lines: Sequence[str]) -> list[EncodedLine]:
+        """Normalise and split lines as `translate_chunks` does, and encode them for the engine."""
+        return self.encoder.encode(self._normalise(lines), self.counts)
+
+    def decode_lines(
+        self,
+        lines: Sequence[EncodedLine],
+        hypotheses: Iterable[list[Hypothesis]],
+        length_penalty: float,
+    ) -> list[Translation]:
+        """Return the translations of lines, given what the engine found for each of their parts."""
+        found = iter(hypotheses)
         translations = []
-        for source, line in zip(sources, encoded, strict=True):
-            parts = [TranslatedPart(text, pieces, next(found)) for text, pieces in line]
+        for line in lines:
+            parts = [TranslatedPart(text, pieces, next(found)) for text, pieces in line.parts]
             outputs = build_outputs(
-                source, parts, self.tokenizer, options.length_penalty, self.length_ratio
+                line.source, parts, self.tokenizer, length_penalty, self.length_ratio
             )
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(parts) and is_blank(outputs[0].text)
             self.counts.update(outputs[0].warnings)
-            translations.append(Translation(source, outputs, parts))
+            translations.append(Translation(line.source, outputs, parts))
         return translations
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:

@@ -126,30 +126,55 @@ class Inspector:
         for translations in self.translator.translate_chunks(
             lines, chunk_size, seed, progress, **options
         ):
-            links = self._link_parts(translations) if alignments else iter(())
-            best = [
-                (part.pieces, part.hypotheses[0].tokens)
-                for translation in translations
-                for part in translation.parts
+            if alignments:
+                translations = self.add_links(translations)
+            if attention is None:
+                weights: Iterable[list[PairAttention] | None] = [None] * len(translations)
+            else:
+                weights = self.translation_attention(translations, attention)
+            for translation, part_weights in zip(translations, weights, strict=True):
+                yield InspectedTranslation(
+                    translation.source, translation.outputs, translation.parts, part_weights
+                )
+
+    def add_links(self, translations: Sequence[Translation]) -> list[Translation]:
+        """Return the translations with the word alignments of all their outputs.
+
+        Raises UsageError if there is no attention to the source.
+        """
+        require_cross_attention(self.translator.models)
+        links = self._link_parts(translations)
+        linked = []
+        for translation in translations:
+            parts, outputs = translation.parts, translation.outputs
+            part_links = [[next(links) for _ in part.hypotheses] for part in parts]
+            line_links = (
+                self._line_links(part_links, translation.source, [o.text for o in outputs])
+                if parts
+                else [Links()] * len(outputs)
+            )
+            outputs = [
+                replace(output, links=output_links)
+                for output, output_links in zip(outputs, line_links, strict=True)
             ]
-            weights = self._attention_of(best, attention or ())  # computed lazily
-            for translation in translations:
-                parts = translation.parts
-                outputs = translation.outputs
-                if alignments:
-                    part_links = [[next(links) for _ in part.hypotheses] for part in parts]
-                    texts = [output.text for output in outputs]
-                    line_links = (
-                        self._line_links(part_links, translation.source, texts)
-                        if parts
-                        else [Links()] * len(texts)
-                    )
-                    outputs = [
-                        replace(output, links=output_links)
-                        for output, output_links in zip(outputs, line_links, strict=True)
-                    ]
-                part_weights = None if attention is None else list(islice(weights, len(parts)))
-                yield InspectedTranslation(translation.source, outputs, parts, part_weights)
+            linked.append(replace(translation, outputs=outputs))
+        return linked
+
+    def translation_attention(
+        self, translations: Sequence[Translation], kinds: Sequence[str] = ("cross",)
+    ) -> Iterator[list[PairAttention]]:
+        """Yield the attention in each part of each translation, in its best hypothesis.
+
+        The weights of a few parts are in memory. Raises UsageError if the model lacks the kinds.
+        """
+        best = [
+            (part.pieces, part.hypotheses[0].tokens)
+            for translation in translations
+            for part in translation.parts
+        ]
+        weights = self._attention_of(best, kinds)  # computed lazily
+        for translation in translations:
+            yield list(islice(weights, len(translation.parts)))
 
     def attention(
         self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)

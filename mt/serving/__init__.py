@@ -1,0 +1,1 @@
+"""Translation over HTTP: the API of LibreTranslate, a page, shared batches, limits, metrics."""

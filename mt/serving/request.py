@@ -1,0 +1,151 @@
+"""What a client asks for: JSON, a form or a query, as LibreTranslate accepts them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
+
+from mt.serving.model import Wanted
+
+FLAGS = ("scores", "alignments", "attention", "stream")
+TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}
+FORMATS = ("text", "html")
+
+
+@dataclass(frozen=True)
+class TranslateRequest:
+    """A request for translations."""
+
+    texts: list[str]
+    is_list: bool  # whether the answer is a list too
+    source: str  # a language code or "auto"
+    target: str
+    format: str
+    wanted: Wanted
+    stream: bool
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body of a request; raise HTTPException 413 if it has more bytes than `limit`.
+
+    0: unlimited.
+    """
+    error = HTTPException(413, f"too long: the request has more than {limit:,} bytes")
+    length = request.headers.get("content-length", "")
+    if limit and length.isdecimal() and int(length) > limit:
+        raise error  # before it is read
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if limit and len(body) > limit:
+            raise error
+    return bytes(body)
+
+
+async def read_fields(request: Request, limit: int) -> dict[str, Any]:
+    """Return the fields of a request.
+
+    Raises HTTPException: 413 if the body has more bytes than `limit` (0: unlimited), 400 if it is
+    not understood.
+    """
+    body = await read_body(request, limit)
+
+    async def replay() -> Message:
+        return {"type": "http.request", "body": body}
+
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    fields: dict[str, Any] = dict(request.query_params)
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        form = await Request(request.scope, replay).form(max_files=0, max_part_size=len(body) + 1)
+        values = {name: form.getlist(name) for name in form}
+        fields |= {name: value[0] if len(value) == 1 else value for name, value in values.items()}
+        if "q" in fields:
+            fields["q"] = _unix_lines(fields["q"])
+    elif body:
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise invalid("the body is neither JSON nor a form") from error
+        if not isinstance(content, dict):
+            raise invalid("the body must be a JSON object")
+        fields |= content
+    return fields
+
+
+def _unix_lines(value: Any) -> Any:
+    """Undo the line ends CR LF that forms prescribe."""
+    if isinstance(value, list):
+        return [_unix_lines(each) for each in value]
+    return value.replace("\r\n", "\n")
+
+
+def parse_translate(fields: Mapping[str, Any]) -> TranslateRequest:
+    """Check the fields of /translate. Raises HTTPException 400 with the field that is wrong."""
+    q = fields.get("q")
+    if q is None or q == "" or q == []:
+        raise invalid("missing q parameter")
+    texts = q if isinstance(q, list) else [q]
+    if not all(isinstance(text, str) for text in texts):
+        raise invalid("q must be a string or a list of strings")
+    flags = {name: parse_flag(name, fields.get(name)) for name in FLAGS}
+    stream = flags.pop("stream")
+    request = TranslateRequest(
+        [replace_surrogates(text) for text in texts],
+        isinstance(q, list),
+        parse_text("source", fields.get("source")),
+        parse_text("target", fields.get("target")),
+        parse_text("format", fields.get("format") or "text"),
+        Wanted(parse_count("alternatives", fields.get("alternatives", 0)), **flags),
+        stream,
+    )
+    if request.format not in FORMATS:
+        raise invalid(f"format must be text or html, got {request.format}")
+    if request.format == "html" and (request.wanted.details or stream):
+        raise invalid("scores, alignments, attention and stream are for format text")
+    if stream and request.is_list:
+        raise invalid("stream is for one text, but q is a list")
+    return request
+
+
+def parse_text(name: str, value: Any) -> str:
+    """Return a field that must be text."""
+    if value is None or value == "":
+        raise invalid(f"missing {name} parameter")
+    if not isinstance(value, str):
+        raise invalid(f"{name} must be a string")
+    return replace_surrogates(value)
+
+
+def parse_count(name: str, value: Any) -> int:
+    """Return a field that must be an integer >= 0."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0 or isinstance(value, float):
+        raise invalid(f"{name} must be an integer >= 0")
+    return number
+
+
+def parse_flag(name: str, value: Any) -> bool:
+    """Return a field that must be true or false."""
+    text = str("" if value is None else value).lower()
+    if text not in TRUE | FALSE:
+        raise invalid(f"{name} must be true or false")
+    return text in TRUE
+
+
+def replace_surrogates(text: str) -> str:
+    r"""Combine surrogates, as in JSON's "\ud83d\ude00", and replace single ones by U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def invalid(message: str) -> HTTPException:
+    """Return the error of a request that can never succeed."""
+    return HTTPException(400, f"invalid request: {message}")

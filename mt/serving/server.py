@@ -1,0 +1,63 @@
+"""The server process: uvicorn, which ends in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from mt.errors import MTError
+from mt.signals import STOP_SIGNALS
+
+BACKLOG = 2048  # connections that the system accepts before the server does
+
+
+class Server(uvicorn.Server):
+    """A server that a signal stops: it takes no more requests and finishes those it has.
+
+    A second SIGINT ends it at once. Ending is no failure: the signal is not raised again, as
+    uvicorn does.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {number: signal.signal(number, self.handle_exit) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; raise MTError if the address is not free or not ours."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MTError(f"cannot listen on {host}, port {port}: {reason}") from error
+
+
+def build_server(app: Starlette, grace_seconds: float) -> Server:
+    """Return a server of `app`: `run(sockets=[...])` serves until a signal arrives.
+
+    It then waits up to `grace_seconds` for running requests; 0: for ever.
+    """
+    return Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(grace_seconds) + 1 if grace_seconds else None,
+        )
+    )

@@ -1,0 +1,207 @@
+"""The endpoints of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from mt.errors import MTError
+from mt.serving.answer import answer_of, detection, event, translation
+from mt.serving.detection import Detector
+from mt.serving.limits import Limits, Places, RateLimit
+from mt.serving.metrics import CONTENT_TYPE
+from mt.serving.model import Part
+from mt.serving.models import Models
+from mt.serving.patience import Patience
+from mt.serving.request import (
+    TranslateRequest,
+    invalid,
+    parse_text,
+    parse_translate,
+    read_fields,
+)
+from mt.serving.texts import Route, TextLines
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server behaves towards its clients."""
+
+    limits: Limits = Limits()
+    keys: frozenset[str] = frozenset()  # API keys, of which requests need one; empty: none needed
+    origins: tuple[str, ...] = ()  # web sites whose scripts may use the server; *: all
+
+
+class EventStream(StreamingResponse):
+    """A stream of server-sent events, which takes a place until it ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[str], places: Places) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self.events, self.places = events, places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.places:
+            async with contextlib.aclosing(self.events):
+                await super().__call__(scope, receive, send)
+
+
+class Service:
+    """The endpoints. Each takes a request and returns its response."""
+
+    def __init__(
+        self, models: Models, settings: Settings, detector: Detector | None = None
+    ) -> None:
+        self.models, self.settings, self.detector = models, settings, detector
+        self.metrics = models.metrics
+        self.rate = RateLimit(settings.limits.per_minute)
+        self.places = Places(settings.limits.active)
+
+    async def translate(self, request: Request) -> Response:
+        """Translate texts."""
+        fields = await self._admit(request)
+        asked = parse_translate(fields)
+        self._check_size(asked.texts)
+        source, detected = asked.source, None
+        if source == "auto":
+            source, detected = self._detect_source(asked)
+        route = self.models.route(source, asked.target)
+        check_supported(route, asked)
+        pair = f"{route.source}-{route.target}"
+        characters = sum(map(len, asked.texts))
+        request.scope["mt.facts"] = {"pair": pair, "characters": characters}
+        if asked.stream:
+            self.places.check()
+            return EventStream(self._stream(request, route, asked, detected), self.places)
+        with self.places:
+            async with Patience(request, self.settings.limits.seconds) as patience:
+                answer = await patience.wait(translation(route, asked, detected))
+        self.metrics.characters.labels(pair).inc(characters)
+        return JSONResponse(answer)
+
+    async def detect(self, request: Request) -> Response:
+        """Recognise the language of a text."""
+        fields = await self._admit(request)
+        text = parse_text("q", fields.get("q"))
+        self._check_size([text])
+        ranked = await asyncio.to_thread(self._detector().rank, text)
+        likely = [(code, probability) for code, probability in ranked if probability >= 0.05]
+        return JSONResponse([detection(*each) for each in likely or ranked[:1]])
+
+    async def languages(self, request: Request) -> Response:
+        """List source languages with their targets."""
+        return JSONResponse(self.models.languages())
+
+    async def list_models(self, request: Request) -> Response:
+        """List pairs, with what their models can do."""
+        return JSONResponse(self.models.describe())
+
+    async def health(self, request: Request) -> Response:
+        """Say that the server runs."""
+        return JSONResponse({"status": "ok"})
+
+    async def settings_of_page(self, request: Request) -> Response:
+        """Return what LibreTranslate's clients ask for before they translate."""
+        limits = self.settings.limits
+        source, target = self.models.default_languages()
+        return JSONResponse(
+            {
+                "apiKeys": bool(self.settings.keys),
+                "keyRequired": bool(self.settings.keys),
+                "charLimit": limits.characters or -1,
+                "batchLimit": limits.texts or -1,
+                "frontendTimeout": 500,
+                "filesTranslation": False,
+                "supportedFilesFormat": [],
+                "suggestions": False,
+                "detection": self.detector is not None,
+                "language": {"source": source, "target": target},
+            }
+        )
+
+    async def render_metrics(self, request: Request) -> Response:
+        """Return metrics for Prometheus."""
+        for model in self.models.models:
+            self.metrics.waiting.labels(f"{model.source}-{model.target}").set(len(model.queue))
+        self.metrics.active.set(self.places.taken)
+        return Response(self.metrics.render(), media_type=CONTENT_TYPE)
+
+    async def _admit(self, request: Request) -> dict[str, Any]:
+        """Return the fields of a request whose key and rate are in order."""
+        fields = await read_fields(request, self.settings.limits.body_bytes)
+        key = str(fields.get("api_key") or "")
+        if self.settings.keys and key not in self.settings.keys:
+            raise HTTPException(403, "invalid API key" if key else "an API key is needed: api_key")
+        address = request.client.host if request.client else ""
+        self.rate.check(key if self.settings.keys else address)
+        return fields
+
+    def _check_size(self, texts: list[str]) -> None:
+        limits, characters = self.settings.limits, sum(map(len, texts))
+        for count, limit, unit in (
+            (characters, limits.characters, "characters"),
+            (len(texts), limits.texts, "texts"),
+        ):
+            if 0 < limit < count:
+                raise HTTPException(413, f"too long: {count:,} {unit}, at most {limit:,} allowed")
+
+    def _detector(self) -> Detector:
+        if self.detector is None:
+            raise HTTPException(
+                501, "this server does not recognise languages: name the source language"
+            )
+        return self.detector
+
+    def _detect_source(self, asked: TranslateRequest) -> tuple[str, dict[str, Any]]:
+        """Return the source language of all texts together, and what to tell the client."""
+        sources = self.models.sources_of(asked.target)
+        if not sources:
+            raise invalid(f"{asked.target} is not supported as a target language")
+        code, probability = self._detector().choose("\n".join(asked.texts), sources)
+        return code, detection(code, probability)
+
+    async def _stream(
+        self,
+        request: Request,
+        route: Route,
+        asked: TranslateRequest,
+        detected: dict[str, Any] | None,
+    ) -> AsyncGenerator[str]:
+        """Yield server-sent events: each part when it is there, then the whole answer."""
+        document = TextLines(asked.texts)
+        parts: list[Part] = []
+        async with (
+            contextlib.aclosing(route.translate(document.lines, asked.wanted)) as stream,
+            Patience(request, self.settings.limits.seconds) as patience,
+        ):
+            try:
+                while part := await patience.wait(anext(stream, None)):
+                    parts.append(part)
+                    text = {"source": part.translation.source, "text": part.translation.text}
+                    yield event("part", {"line": part.line, **text, **part.details})
+                texts = document.join(route.join_lines(parts, asked.wanted))
+                yield event("done", answer_of(texts, [[]], asked, detected))
+            except HTTPException as error:
+                yield event("error", {"error": error.detail})
+            except MTError as error:
+                yield event("error", {"error": str(error)})
+
+
+def check_supported(route: Route, asked: TranslateRequest) -> None:
+    """Raise HTTPException 400 if the models cannot give what is asked for."""
+    wanted, most = asked.wanted, route.max_alternatives
+    if wanted.alternatives > most:
+        raise invalid(f"alternatives must be <= {most}, the beam size - 1")
+    if len(route.models) > 1 and wanted.details:
+        raise invalid("scores, alignments and attention need a model of this pair, not a pivot")
+    if (wanted.alignments or wanted.attention) and not route.attends:
+        raise invalid("the engine of this pair gives no alignments and no attention")

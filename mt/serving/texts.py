@@ -1,0 +1,114 @@
+"""Texts of any number of lines, translated by one model or by two in a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from mt.serving.model import Part, ServedModel, Wanted, join_line
+
+LINE_BREAK = re.compile("(\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])")  # those of str.splitlines
+
+
+@dataclass(frozen=True)
+class Route:
+    """The models that translate a text one after the other: one, or two through a pivot."""
+
+    models: tuple[ServedModel, ...]
+
+    @property
+    def source(self) -> str:
+        return self.models[0].source
+
+    @property
+    def target(self) -> str:
+        return self.models[-1].target
+
+    @property
+    def attends(self) -> bool:
+        """Whether attention between the words of source and target can be read."""
+        return len(self.models) == 1 and self.models[0].attends
+
+    @property
+    def max_alternatives(self) -> int:
+        """The number of translations besides the best one."""
+        return self.models[-1].max_alternatives
+
+    async def translate(self, lines: Sequence[str], wanted: Wanted) -> AsyncGenerator[Part]:
+        """Yield the parts of the lines in order, as the last model finds them."""
+        for model in self.models[:-1]:
+            parts = [part async for part in model.translate(lines, Wanted())]
+            lines = [text for (text,) in self.join_lines(parts, Wanted())]
+        async with aclosing(self.models[-1].translate(lines, wanted)) as stream:
+            async for part in stream:
+                yield part
+
+    def join_lines(self, parts: Sequence[Part], wanted: Wanted) -> list[list[str]]:
+        """Return the translations of each line, best first."""
+        penalty = self.models[-1].inspector.translator.options.length_penalty
+        return [
+            [join_line(line, rank, penalty).text for rank in range(wanted.nbest)]
+            for line in ([*group] for _, group in groupby(parts, lambda part: part.line))
+        ]
+
+
+@dataclass(frozen=True)
+class TranslatedText:
+    """A text with its translations, best first, and the details of its parts if requested."""
+
+    texts: list[str]
+    parts: list[dict[str, Any]]
+
+
+class TextLines:
+    """Several texts as one list of lines, so that all are translated together."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.pieces = [LINE_BREAK.split(text) for text in texts]  # lines and breaks, in turn
+        self.lines = [line for pieces in self.pieces for line in pieces[::2]]
+
+    def join(self, translations: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Return the translations of each text, given those of each line."""
+        lines = iter(translations)
+        joined = []
+        for pieces in self.pieces:
+            columns = [next(lines) for _ in pieces[::2]]
+            breaks = [*pieces[1::2], ""]
+            joined.append(
+                [
+                    "".join(line + end for line, end in zip(ranked, breaks, strict=True))
+                    for ranked in zip(*columns, strict=True)
+                ]
+            )
+        return joined
+
+    def parts_by_text(self, parts: Sequence[Part]) -> list[list[dict[str, Any]]]:
+        """Return the details of the parts of each text; lines count from 0 in each."""
+        grouped: list[list[dict[str, Any]]] = []
+        start = 0
+        for pieces in self.pieces:
+            end = start + len(pieces[::2])
+            grouped.append(
+                [
+                    {**part.details, "line": part.line - start}
+                    for part in parts
+                    if start <= part.line < end
+                ]
+            )
+            start = end
+        return grouped
+
+
+async def translate_texts(
+    route: Route, texts: Sequence[str], wanted: Wanted
+) -> list[TranslatedText]:
+    """Translate texts; line breaks, blank lines and the order of lines stay as they are."""
+    document = TextLines(texts)
+    parts = [part async for part in route.translate(document.lines, wanted)]
+    joined = document.join(route.join_lines(parts, wanted))
+    details = document.parts_by_text(parts) if wanted.details else [[] for _ in texts]
+    return [TranslatedText(*each) for each in zip(joined, details, strict=True)]
