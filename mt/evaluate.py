@@ -16,12 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mt.arguments.evaluate import chosen_metrics, parse_arguments
+from mt.arguments.evaluate import chosen_metrics, parse_arguments, search_options
 from mt.arguments.translate import split_sentences
 from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config
 from mt.data.links import read_links
-from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.decoding.options import BATCH_TOKENS
 from mt.errors import UsageError
 from mt.evaluation.alignment import AlignmentScore, AttentionAlignmentScores, score_alignments
 from mt.evaluation.evaluation import Evaluation, check_settings, evaluate_translations
@@ -136,7 +136,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         arguments.device or "auto",
         workers=0,
         batch_tokens=arguments.batch_tokens or BATCH_TOKENS,
-        options=SearchOptions(beam=arguments.beam or SearchOptions.beam),
+        options=search_options(arguments),
         split_sentences=split_sentences(arguments),
     )
     inspector = Inspector(translator)
@@ -193,11 +193,13 @@ def translate(
     translator: Translator, sources: list[str], arguments: argparse.Namespace
 ) -> list[str]:
     """Translate, with progress and speed on standard error."""
-    beam = arguments.beam or SearchOptions.beam
-    say(f"translating {len(sources):,} sentences with {arguments.run}, beam {beam}")
+    options = translator.options
+    search = "sampling" if options.sample else f"beam {options.width}"
+    risk = f", minimum Bayes risk by {options.mbr_metric}" if options.mbr else ""
+    say(f"translating {len(sources):,} sentences with {arguments.run}, {search}{risk}")
     started = time.perf_counter()
     progress = SentenceProgress(sys.stderr, silent=False)
-    stream = translator.translate_stream(sources, progress=progress.add)
+    stream = translator.translate_stream(sources, seed=arguments.seed, progress=progress.add)
     hypotheses = [translation.text for translation in stream]
     progress.close()
     seconds = time.perf_counter() - started

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mt.arguments.translate import add_sentence_flag
+from mt.arguments.translate import add_search_flags, add_sentence_flag
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -29,11 +29,13 @@ Files may be compressed (gzip, xz, zstd, bzip2).
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 """
 ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
+SEARCH_FLAGS = tuple(name for name in SearchOptions.__dataclass_fields__ if name != "nbest")
 RUN_ONLY_FLAGS = (
     "diagnostics",
     "split",
     "split_sentences",
-    "beam",
+    *SEARCH_FLAGS,
+    "seed",
     "device",
     "batch_tokens",
     "threads",
@@ -73,6 +75,12 @@ def chosen_metrics(arguments: argparse.Namespace) -> list[str]:
     return [name for name in METRICS if not getattr(arguments, f"no_{name}", False)]
 
 
+def search_options(arguments: argparse.Namespace) -> SearchOptions:
+    """Return the search options of the command line. Raises UsageError if they are invalid."""
+    given = {name: getattr(arguments, name) for name in SEARCH_FLAGS}
+    return SearchOptions(**{name: value for name, value in given.items() if value is not None})
+
+
 def _check_file_flags(arguments: argparse.Namespace) -> None:
     """Check the flags of a call with --hyp."""
     if not arguments.ref:
@@ -98,6 +106,7 @@ def _check_alignment_flags(arguments: argparse.Namespace) -> None:
 
 def _check_run_flags(arguments: argparse.Namespace) -> None:
     """Check the flags of a call with a run directory."""
+    search_options(arguments)
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError(
             "--src and --ref go together; with neither, the run's own test set is used"
@@ -119,6 +128,8 @@ def build_parser() -> CommandParser:
     _add_text_flags(parser.add_argument_group("text"))
     _add_score_flags(parser.add_argument_group("scores"))
     _add_translation_flags(parser.add_argument_group("translation with a run"))
+    add_search_flags(parser.add_argument_group("search (see mt-translate --help)"))
+    parser.set_defaults(**dict.fromkeys(SEARCH_FLAGS))  # None: not given, the usual default
     _add_output_flags(parser.add_argument_group("output"))
     return parser
 
@@ -211,12 +222,6 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
 
 def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add(
-        "--beam",
-        metavar="N",
-        type=positive_integer,
-        help=f"beam size; 1: greedy search (default: {SearchOptions.beam})",
-    )
     add_sentence_flag(group)
     add(
         "--batch-tokens",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mt.arguments.attention import add_attention_flags
 from mt.cli import CommandParser
-from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.decoding.options import BATCH_TOKENS, MBR_METRICS, SearchOptions
 from mt.errors import UsageError
 
 SPLIT_SENTENCES = {"auto": None, "yes": True, "no": False}
@@ -32,17 +32,20 @@ report on standard error counts lines that were split, cut off or repaired, and 
 seem bad.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 
---format jsonl prints an object with the keys index, source, text, score, log_prob, tokens, complete
-(false: cut off at the maximum length) and warnings; if the line was split, also parts, a list of
-objects with these keys except index. The numbers of a line are sums over its parts. Warnings are:
+--format jsonl prints an object with the keys index, source, text, score, log_prob, tokens,
+complete (false: cut off at the maximum length), warnings, pieces and words; if the line was split,
+also parts, a list of objects with these keys except index. The numbers of a line are sums over its
+parts. pieces and words are lists of [text, log-probability]; the piece </s> ends a sentence. The
+backend ctranslate2 does not tell them. Warnings are:
   repetition  pieces are repeated several times in a row, and not so in the source
   short       less than half as long as expected from the lengths in the training text
 
 --alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,
 with the source word that receives the most attention. Words are separated by spaces and counted
 from 0.
-With --nbest, the alignment is a fourth field; with --format jsonl, it is the key "alignment". The
-field is empty if the line is blank or if its words cannot be recovered from its subword pieces.
+With --nbest or --format tsv, the alignment is a fourth field; with --format jsonl, it is the key
+"alignment". The field is empty if the line is blank or if its words cannot be recovered from its
+subword pieces.
 
 --attention draws source words along the top and target words down the side; darker cells have more
 attention. Attention to the start and end symbols is left out. By default the map shows the
@@ -115,16 +118,18 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument(
         "--format",
-        choices=("text", "jsonl"),
+        choices=("text", "tsv", "jsonl"),
         default="text",
-        help="jsonl: one JSON object per line, with scores (default: text)",
+        help="tsv: line number from 0, score and translation, between tabs; jsonl: one JSON object "
+        "per line (default: text)",
     )
     parser.add_argument(
         "--nbest",
         type=int,
         default=1,
         metavar="N",
-        help="print the N best translations; text: line number from 0 ||| translation ||| score",
+        help="print the N best translations, no text twice; text: line number from 0 ||| "
+        "translation ||| score (if a translation may contain |||, use --format tsv or jsonl)",
     )
     parser.add_argument(
         "--scores",
@@ -150,7 +155,7 @@ def build_parser() -> CommandParser:
     )
     add_sentence_flag(parser)
     add_attention_flags(parser)
-    add_search_flags(parser)
+    add_search_flags(parser.add_argument_group("search"))
     add_computation_flags(parser)
     return parser
 
@@ -170,9 +175,9 @@ def split_sentences(arguments: argparse.Namespace) -> bool | None:
     return SPLIT_SENTENCES[arguments.split_sentences or "auto"]
 
 
-def add_search_flags(parser: CommandParser) -> None:
-    """Add the fields of SearchOptions, except `nbest`."""
-    group, defaults = parser.add_argument_group("search"), SearchOptions()
+def add_search_flags(group: argparse._ActionsContainer) -> None:
+    """Add the fields of SearchOptions, except `nbest`, and --seed; mt-evaluate has them too."""
+    defaults = SearchOptions()
     group.add_argument(
         "--beam",
         type=int,
@@ -210,6 +215,37 @@ def add_search_flags(parser: CommandParser) -> None:
         help="minimum output length in tokens (default: 0)",
     )
     group.add_argument(
+        "--no-repeat-ngram",
+        type=int,
+        default=defaults.no_repeat_ngram,
+        metavar="N",
+        help="never produce N subword pieces in a row that the output already has; 0: off "
+        "(default: 0)",
+    )
+    group.add_argument(
+        "--repetition-penalty",
+        type=float,
+        default=defaults.repetition_penalty,
+        metavar="X",
+        help="make subword pieces that the output already has less probable: divide their logits "
+        "by X, or multiply those below 0 (Keskar et al. 2019), such as 1.2; 1: off (default: 1)",
+    )
+    group.add_argument(
+        "--mbr",
+        type=int,
+        default=defaults.mbr,
+        metavar="N",
+        help="minimum-Bayes-risk decoding: of N candidates, choose the one that is most similar "
+        "to all; candidates are the N best of a beam of size N, or samples with --sample, such as "
+        "--mbr 64 --sample --epsilon 0.02; scores are then expected utilities; 0: off (default: 0)",
+    )
+    group.add_argument(
+        "--mbr-metric",
+        choices=MBR_METRICS,
+        default=defaults.mbr_metric,
+        help="similarity in --mbr, between sentences (default: chrf)",
+    )
+    group.add_argument(
         "--sample",
         action="store_true",
         help="sample translations instead of searching; with --nbest N: N independent samples",
@@ -235,6 +271,14 @@ def add_search_flags(parser: CommandParser) -> None:
         metavar="P",
         help="sampling: only from the smallest set of most probable tokens whose total "
         "probability is at least P (default: 1)",
+    )
+    group.add_argument(
+        "--epsilon",
+        type=float,
+        default=defaults.epsilon,
+        metavar="E",
+        help="sampling: only from tokens with a probability of at least E (Hewitt et al. 2022), "
+        "such as 0.02 (default: 0)",
     )
     group.add_argument("--seed", type=int, metavar="N", help="random seed for reproducible samples")
 

@@ -31,10 +31,15 @@ class SearchArguments(TypedDict, total=False):
     max_ratio: float
     max_extra: int
     min_length: int
+    no_repeat_ngram: int
+    repetition_penalty: float
     sample: bool
     temperature: float
     top_k: int
     top_p: float
+    epsilon: float
+    mbr: int
+    mbr_metric: str
 
 
 def merge_options(defaults: SearchOptions, arguments: Mapping[str, Any]) -> SearchOptions:

@@ -57,9 +57,11 @@ def sample_tokens(
     """Sample a token per hypothesis; return log-probability, parent hypothesis, token; each [B, K].
 
     Takes the same tensors as `expand_hypotheses`. The returned log-probabilities are those of the
-    model, before temperature, top-k and top-p.
+    model, before temperature, top-k, top-p and epsilon.
     """
-    logits = filter_logits(log_probs / options.temperature, options.top_k, options.top_p)
+    logits = filter_logits(
+        log_probs / options.temperature, options.top_k, options.top_p, options.epsilon
+    )
     # Of V exponential clocks with rates p_v, clock v rings first with probability p_v. Unlike
     # torch.multinomial, this needs no synchronisation with the host.
     clocks = torch.empty_like(logits).exponential_(generator=generator)
@@ -70,12 +72,17 @@ def sample_tokens(
     return scores + log_prob, parent, token
 
 
-def filter_logits(logits: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Set all logits to -inf that top-k and top-p sampling exclude.
+def filter_logits(logits: Tensor, top_k: int, top_p: float, epsilon: float = 0.0) -> Tensor:
+    """Set all logits to -inf that epsilon, top-k and top-p sampling exclude.
 
-    First keeps the `top_k` largest (0: all); of those, the smallest set of the most probable tokens
-    with a total probability of at least `top_p`.
+    First keeps the tokens with a probability of at least `epsilon`, or the most probable one if
+    there is none; then the `top_k` largest (0: all); of those, the smallest set of the most
+    probable tokens with a total probability of at least `top_p`.
     """
+    if epsilon:
+        probability = logits.softmax(-1)
+        threshold = probability.amax(-1, keepdim=True).clamp(max=epsilon)
+        logits = logits.masked_fill(probability < threshold, -torch.inf)
     if top_k == 0 and top_p == 1.0:
         return logits
     ordered, token = logits.sort(-1, descending=True)

@@ -1,4 +1,4 @@
-"""Output formats of translations: lines of text, n-best lists and JSON lines."""
+"""Output formats of translations: lines of text, n-best lists, tables and JSON lines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ LINE_SEPARATORS = re.compile("[\x7f-\x9f\u2028\u2029]")
 def format_lines(
     translations: Iterable[Translation], style: str, nbest: int, scores: bool
 ) -> Iterator[str]:
-    """Yield each translation in the format `style`, "text" or "jsonl".
+    """Yield each translation in the format `style`, "text", "tsv" or "jsonl".
 
     `nbest`: how many translations of each line were requested. `scores`: put scores before
-    translations (text only: JSON objects and n-best lists always have them).
+    translations (text only: all other formats and n-best lists always have them).
     """
     for index, translation in enumerate(translations):
         if style == "jsonl":
             yield format_json(index, translation, nbest)
+        elif style == "tsv":
+            yield format_table(index, translation)
         else:
             yield format_text(index, translation, nbest, scores)
 
@@ -43,6 +45,18 @@ def format_text(index: int, translation: Translation, nbest: int, scores: bool) 
     output = translation.outputs[0]
     score = f"{output.score:.6f}\t" if scores else ""
     return f"{score}{output.text}{_alignment_field(output)}\n"
+
+
+def format_table(index: int, translation: Translation) -> str:
+    """Return a line for each output: index, score, translation and alignment, if requested.
+
+    The fields are separated by tabs, which no translation contains.
+    """
+    rows = []
+    for output in translation.outputs:
+        links = [] if output.links is None else [format_links(output.links)]
+        rows.append("\t".join([str(index), f"{output.score:.6f}", output.text, *links]) + "\n")
+    return "".join(rows)
 
 
 def _alignment_field(output: Output) -> str:
@@ -67,10 +81,15 @@ def format_json(index: int, translation: Translation, nbest: int) -> str:
 def _output_record(output: Output, sources: Sequence[str]) -> dict[str, Any]:
     """Return the fields of an output.
 
-    `alignment` is there only if alignments were requested, `parts` only if the line was split;
-    `sources` are the sources of the parts.
+    `alignment` is there only if alignments were requested, `parts` only if the line was split,
+    `pieces` and `words` only if the engine tells their log-probabilities; `sources` are the sources
+    of the parts.
     """
-    record = {name: value for name, value in vars(output).items() if name not in ("links", "parts")}
+    omitted = ("links", "parts", "pieces")
+    record = {name: value for name, value in vars(output).items() if name not in omitted}
+    if output.pieces:
+        record["pieces"] = [(piece, round(log_prob, 5)) for piece, log_prob in output.pieces]
+        record["words"] = [(word, round(log_prob, 5)) for word, log_prob in output.words]
     if output.links is not None:
         record["alignment"] = format_links(output.links)
     if output.parts:

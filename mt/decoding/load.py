@@ -110,8 +110,10 @@ def text_settings(
     known = [text for text in texts if text]
     if split_sentences is None:
         split_sentences = any(text.has_single_sentences for text in known)
+    language, target_language = config.data.languages()
     return {
-        "language": config.data.languages()[0],
+        "language": language,
+        "target_language": target_language,
         "split_sentences": split_sentences,
         "length_ratio": min((text.length_ratio for text in known), default=0.0),
     }

@@ -1,4 +1,4 @@
-"""Search options: beam size, output length, sampling."""
+"""Search options: beam size, output length, constraints, sampling, minimum-Bayes-risk decoding."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 
 from mt.errors import UsageError
 
+SAMPLING_OPTIONS = ("temperature", "top_k", "top_p", "epsilon")
+MBR_METRICS = ("chrf", "bleu")
 BATCH_TOKENS = 8192  # default batch size in source tokens, each hypothesis counted
 
 
@@ -21,12 +23,21 @@ class SearchOptions:
     max_ratio: float = 2.0
     max_extra: int = 20
     min_length: int = 0  # minimum output length in tokens, EOS not included
+    no_repeat_ngram: int = 0  # no n-gram of this many tokens twice in an output; 0: no limit
+    # Logits of tokens that the output already has are divided by it, or multiplied if they are
+    # below 0; 1: no penalty.
+    repetition_penalty: float = 1.0
     sample: bool = False  # sample tokens at random instead of searching
     temperature: float = 1.0  # sampling: divides the logits
     top_k: int = 0  # sampling: only from the k most probable tokens; 0: all
     # Sampling: only from the smallest set of most probable tokens whose total probability is at
     # least top_p (Holtzman et al. 2020).
     top_p: float = 1.0
+    # Sampling: only from tokens with a probability of at least epsilon (Hewitt et al. 2022).
+    epsilon: float = 0.0
+    # Minimum-Bayes-risk decoding: number of candidates among which to choose; 0: none.
+    mbr: int = 0
+    mbr_metric: str = "chrf"  # utility in minimum-Bayes-risk decoding: one of MBR_METRICS
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -46,24 +57,43 @@ class SearchOptions:
             "max_ratio": ("must be >= 0", self.max_ratio >= 0),
             "max_extra": ("must be >= 1", self.max_extra >= 1),
             "min_length": ("must be >= 0", self.min_length >= 0),
+            "no_repeat_ngram": ("must be >= 0", self.no_repeat_ngram >= 0),
+            "repetition_penalty": ("must be > 0", self.repetition_penalty > 0),
             "temperature": ("must be > 0", self.temperature > 0),
             "top_k": ("must be >= 0", self.top_k >= 0),
             "top_p": ("must be > 0 and <= 1", 0 < self.top_p <= 1),
+            "epsilon": ("must be >= 0 and < 1", 0 <= self.epsilon < 1),
+            "mbr": ("must be 0 or >= 2", self.mbr == 0 or self.mbr >= 2),
+            "mbr_metric": (f"must be {' or '.join(MBR_METRICS)}", self.mbr_metric in MBR_METRICS),
         }
         for name, (rule, holds) in rules.items():
             if not holds:
                 raise UsageError(f"{name} {rule}, got {getattr(self, name)}")
-        if self.nbest > self.beam and not self.sample:
+        if self.mbr and self.nbest > self.mbr:
+            raise UsageError(
+                f"nbest must be <= mbr, got nbest {self.nbest} and mbr {self.mbr}: raise mbr"
+            )
+        if self.nbest > self.beam and not self.sample and not self.mbr:
             raise UsageError(
                 f"nbest must be <= beam, got nbest {self.nbest} and beam {self.beam}: "
                 f"raise beam to at least {self.nbest}, or sample"
             )
         for field in fields(self):
             changed = getattr(self, field.name) != field.default
-            if field.name in ("temperature", "top_k", "top_p") and changed and not self.sample:
+            if field.name in SAMPLING_OPTIONS and changed and not self.sample:
                 raise UsageError(f"{field.name} is only used for sampling: enable sampling too")
 
     @property
     def width(self) -> int:
         """The number of hypotheses per sentence, K."""
-        return self.nbest if self.sample else self.beam
+        if self.sample:
+            return self.mbr or self.nbest
+        return max(self.beam, self.mbr)
+
+    @property
+    def candidates(self) -> int:
+        """The number of hypotheses that the search returns for each sentence.
+
+        It may be more than `nbest`, because several can have the same text.
+        """
+        return self.mbr or (1 if self.nbest == 1 else self.width)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mt.data.alignment_words import piece_words
 from mt.data.cleaning import normalise
 from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
+from mt.data.vocabulary import EOS
+from mt.decoding.options import SearchOptions
 from mt.decoding.output_warnings import find_warnings
+from mt.decoding.ranking import TextHypothesis
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import join_parts
 
@@ -23,7 +28,7 @@ class Output:
     """
 
     text: str  # without line separators of any kind
-    score: float  # log_prob / tokens**length_penalty
+    score: float  # log_prob / tokens**length_penalty, or the expected utility (mbr)
     log_prob: float  # natural logarithm
     tokens: int  # EOS included
     complete: bool  # False if the maximum length cut it off
@@ -31,6 +36,28 @@ class Output:
     links: Links | None = None
     warnings: list[str] = field(default_factory=list)  # see `mt.decoding.output_warnings`
     parts: list[Output] = field(default_factory=list)  # of a line that was split, in order
+    # Subword pieces with their log-probabilities, EOS included; none if the engine does not tell.
+    pieces: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def words(self) -> list[tuple[str, float]]:
+        """The words between spaces with their log-probabilities, each the sum over its pieces.
+
+        They are those of the parts if the line was split. There are none if the words cannot be
+        recovered from the pieces.
+        """
+        if self.parts:
+            return [word for part in self.parts for word in part.words]
+        words = [word for word in self.text.split(" ") if word]
+        pieces = self.pieces[:-1] if self.complete else self.pieces
+        indices = piece_words([piece for piece, _ in pieces])
+        if max(indices, default=-1) + 1 != len(words):
+            return []
+        totals = [0.0] * len(words)
+        for index, (_, log_prob) in zip(indices, pieces, strict=True):
+            if index >= 0:  # else a blank between words
+                totals[index] += log_prob
+        return list(zip(words, totals, strict=True))
 
 
 @dataclass
@@ -40,6 +67,7 @@ class TranslatedPart:
     source: str
     pieces: list[int]  # of the source
     hypotheses: list[Hypothesis]  # best first
+    texts: list[str]  # of the hypotheses, without line separators of any kind
 
 
 @dataclass
@@ -62,11 +90,24 @@ def select_rank(parts: list[list[Result]], rank: int) -> list[Result]:
     return [results[min(rank, len(results) - 1)] for results in parts]
 
 
+def decode_hypotheses(
+    found: Sequence[Sequence[Hypothesis]], tokenizer: Tokenizer
+) -> list[list[TextHypothesis]]:
+    """Return the hypotheses of each sentence with their texts.
+
+    Byte pieces can produce control characters and line separators. Normalisation removes them, as
+    in training text.
+    """
+    tokens = [hypothesis.tokens for hypotheses in found for hypothesis in hypotheses]
+    texts = (normalise(text, "none") for text in tokenizer.decode_many(tokens, "tgt"))
+    return [[(next(texts), hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+
 def build_outputs(
     source: str,
     parts: list[TranslatedPart],
     tokenizer: Tokenizer,
-    length_penalty: float,
+    options: SearchOptions,
     length_ratio: float,
 ) -> list[Output]:
     """Join the hypotheses of a line's parts: the best of each part, the second best, ...
@@ -77,43 +118,48 @@ def build_outputs(
         return [Output(source, 0.0, 0.0, 0, True)]
     outputs = []
     for rank in range(max(len(part.hypotheses) for part in parts)):
+        texts = select_rank([part.texts for part in parts], rank)
         hypotheses = select_rank([part.hypotheses for part in parts], rank)
-        texts = tokenizer.decode_many([h.tokens for h in hypotheses], "tgt")
-        part_outputs = []
-        for part, hypothesis, text in zip(parts, hypotheses, texts, strict=True):
-            # Byte pieces can produce control characters and line separators. Normalisation removes
-            # them, as in training text.
-            text = normalise(text, "none")
-            warnings = find_warnings(
-                part.source, part.pieces, text, hypothesis.tokens, length_ratio
+        part_outputs = [
+            Output(
+                text,
+                hypothesis.score,
+                hypothesis.log_prob,
+                hypothesis.length,
+                hypothesis.complete,
+                warnings=find_warnings(
+                    part.source, part.pieces, text, hypothesis.tokens, length_ratio
+                ),
+                pieces=name_pieces(hypothesis, tokenizer),
             )
-            score = hypothesis.log_prob / hypothesis.length**length_penalty
-            part_outputs.append(
-                Output(
-                    text,
-                    score,
-                    hypothesis.log_prob,
-                    hypothesis.length,
-                    hypothesis.complete,
-                    warnings=warnings,
-                )
-            )
-        outputs.append(join_outputs(part_outputs, length_penalty))
+            for part, text, hypothesis in zip(parts, texts, hypotheses, strict=True)
+        ]
+        # A utility is a mean, like a log-probability that is divided by the length.
+        outputs.append(join_outputs(part_outputs, 1.0 if options.mbr else options.length_penalty))
     return outputs
+
+
+def name_pieces(hypothesis: Hypothesis, tokenizer: Tokenizer) -> list[tuple[str, float]]:
+    """Return the pieces of a hypothesis with their log-probabilities, if these are known."""
+    if not hypothesis.log_probs:
+        return []
+    tokens = [*hypothesis.tokens, EOS][: hypothesis.length]
+    return list(zip(tokenizer.pieces(tokens), hypothesis.log_probs, strict=True))
 
 
 def join_outputs(parts: list[Output], length_penalty: float) -> Output:
     """Join the outputs of the parts of a line, of which there is at least one."""
     if len(parts) == 1:
         return parts[0]
-    log_prob = sum(part.log_prob for part in parts)
     tokens = sum(part.tokens for part in parts)
+    total = sum(part.score * part.tokens**length_penalty for part in parts)
     return Output(
         normalise(join_parts([part.text for part in parts]), "none"),
-        log_prob / tokens**length_penalty,
-        log_prob,
+        total / tokens**length_penalty,
+        sum(part.log_prob for part in parts),
         tokens,
         all(part.complete for part in parts),
         warnings=sorted({warning for part in parts for warning in part.warnings}),
         parts=parts,
+        pieces=[piece for part in parts for piece in part.pieces],
     )

@@ -13,24 +13,26 @@ log-probabilities only fall. For alpha > 0 a longer hypothesis could still overt
 it is not worth the time. The search waits for K finished hypotheses even if fewer are requested:
 stopping earlier lowers BLEU and saves little time. Hypotheses that reach the maximum length are
 finished there.
+
+Constraints on the next token are in `mt.decoding.logits_processors`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mt.data.vocabulary import BOS, EOS, PAD, UNK
+from mt.data.vocabulary import BOS, EOS, PAD
 from mt.decoding.candidates import expand_hypotheses, sample_tokens
+from mt.decoding.logits_processors import build_processor
 from mt.decoding.options import SearchOptions
 from mt.errors import MTError
-
-# Tokens that are never produced. UNK is not needed: the tokenizer falls back to bytes.
-FORBIDDEN_TOKENS = (PAD, UNK, BOS)
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Hypothesis:
     score: float  # log_prob / length**alpha
     log_prob: float  # natural logarithm
     complete: bool  # False if the maximum length cut it off before EOS
+    # Log-probability of each token, EOS included; empty if the engine does not tell it.
+    log_probs: list[float] = field(default_factory=list)
 
     @property
     def length(self) -> int:
@@ -63,28 +67,30 @@ class FinishedHypotheses:
     """The K best finished hypotheses of each sentence, best first. Empty slots score -inf."""
 
     score: Tensor  # [B, K]
-    log_prob: Tensor  # [B, K]
     length: Tensor  # [B, K]
     complete: Tensor  # [B, K] bool
     tokens: Tensor  # [B, K, T]
+    totals: Tensor  # [B, K, T], log-probability of the tokens up to each
 
     @classmethod
     def empty(cls, sentences: int, width: int, device: torch.device) -> FinishedHypotheses:
         shape = (sentences, width)
         infinity = torch.full(shape, -torch.inf, device=device)
         zero = torch.zeros(shape, dtype=torch.long, device=device)
-        return cls(infinity, infinity, zero, zero.bool(), zero[..., None][..., :0])
+        no_tokens, no_totals = (each[..., None][..., :0] for each in (zero, infinity))
+        return cls(infinity, zero, zero.bool(), no_tokens, no_totals)
 
     def merge(self, new: FinishedHypotheses) -> FinishedHypotheses:
         """Return the K best of both. The tokens of `new` may be longer."""
-        old_tokens = F.pad(self.tokens, (0, new.tokens.shape[2] - self.tokens.shape[2]), value=PAD)
+        longer = (0, new.tokens.shape[2] - self.tokens.shape[2])
+        old_tokens, old_totals = F.pad(self.tokens, longer, value=PAD), F.pad(self.totals, longer)
         score, index = torch.cat([self.score, new.score], 1).topk(self.score.shape[1], 1)
         return FinishedHypotheses(
             score,
-            torch.cat([self.log_prob, new.log_prob], 1).gather(1, index),
             torch.cat([self.length, new.length], 1).gather(1, index),
             torch.cat([self.complete, new.complete], 1).gather(1, index),
             gather_tokens(torch.cat([old_tokens, new.tokens], 1), index),
+            gather_tokens(torch.cat([old_totals, new.totals], 1), index),
         )
 
     def select(self, sentences: Tensor) -> FinishedHypotheses:
@@ -92,13 +98,19 @@ class FinishedHypotheses:
             *(getattr(self, field.name).index_select(0, sentences) for field in fields(self))
         )
 
-    def hypotheses(self, nbest: int) -> list[list[Hypothesis]]:
-        """Copy the `nbest` best of each sentence to the host."""
-        columns = (getattr(self, field.name)[:, :nbest].tolist() for field in fields(self))
+    def hypotheses(self, count: int) -> list[list[Hypothesis]]:
+        """Copy the `count` best of each sentence to the host."""
+        columns = (getattr(self, field.name)[:, :count].tolist() for field in fields(self))
         return [
             [
-                Hypothesis(tokens[: length - complete], score, log_prob, complete)
-                for score, log_prob, length, complete, tokens in zip(*sentence, strict=True)
+                Hypothesis(
+                    tokens[: length - complete],
+                    score,
+                    totals[length - 1],
+                    complete,
+                    [b - a for a, b in pairwise([0.0, *totals[:length]])],
+                )
+                for score, length, complete, tokens, totals in zip(*sentence, strict=True)
                 if score > -torch.inf
             ]
             for sentence in zip(*columns, strict=True)
@@ -112,21 +124,24 @@ def search(
     mask: Tensor,
     options: SearchOptions,
     generator: torch.Generator | None = None,
+    prefixes: Sequence[Sequence[Sequence[int]]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """Translate source ids [B, S] with mask [B, S]; return `nbest` hypotheses each, best first.
+    """Translate source ids [B, S] with mask [B, S]; return the hypotheses of each, best first.
 
-    `generator`, on the device of the source, makes sampling reproducible. Everything stays on the
-    device: in each step the host reads one small tensor that says which sentences are done. Raises
-    MTError if the model's output is NaN.
+    Their number is `options.candidates`. `generator`, on the device of the source, makes sampling
+    reproducible. `prefixes` holds, for each sentence, the token sequences of which each hypothesis
+    must begin with one; none: it may begin with any. Everything stays on the device: in each step
+    the host reads one small tensor that says which sentences are done. Raises MTError if the
+    model's output is NaN.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
     active = list(range(len(source)))  # sentences that are still searched, as rows of `source`
-    max_length = (mask.sum(1) * options.max_ratio).long() + options.max_extra  # [B]
-    max_length = max_length.clamp(min=options.min_length + 1)
-    forbidden = torch.tensor(FORBIDDEN_TOKENS, device=device)
+    max_length = length_limits(mask, options, prefixes)
+    processor = build_processor(options, prefixes, device)
     state = model.init_state(model.encode(source, mask), width)
     tokens = torch.empty(len(source), width, 0, dtype=torch.long, device=device)
+    totals = torch.empty(len(source), width, 0, device=device)  # log-probability up to each token
     last = torch.full((len(source) * width,), BOS, device=device)
     scores = torch.zeros(len(source), width, device=device)  # log-probability, unfinished only
     if not options.sample:
@@ -136,16 +151,16 @@ def search(
     while active:
         logits, state, _ = model.step(last, state)
         length = tokens.shape[2] + 1
-        log_probs = logits.log_softmax(-1).index_fill_(1, forbidden, -torch.inf)
-        has_nan = log_probs[:, EOS].isnan().any()  # one NaN or +inf logit makes the whole row NaN
-        if length <= options.min_length:
-            log_probs[:, EOS] = -torch.inf
-        log_probs = log_probs.unflatten(0, (len(active), width))
+        logits = processor.before_softmax(logits.unflatten(0, (len(active), width)), tokens)
+        log_probs = logits.log_softmax(-1)
+        has_nan = log_probs[..., EOS].isnan().any()  # one NaN or +inf logit makes the row NaN
+        log_probs = processor.after_softmax(log_probs, tokens)
         if options.sample:
             candidates, parent, token = sample_tokens(log_probs, scores, options, generator)
         else:
             candidates, parent, token = expand_hypotheses(log_probs, scores)
         tokens = torch.cat([gather_tokens(tokens, parent), token[..., None]], 2)  # [B, C, T]
+        totals = torch.cat([gather_tokens(totals, parent), candidates[..., None]], 2)
 
         # Only the K best candidates may finish: by EOS, or because they reach the maximum length.
         complete = token[:, :width] == EOS
@@ -154,13 +169,13 @@ def search(
         score = log_prob / length**options.length_penalty
         lengths = torch.full_like(token[:, :width], length)
         finished = finished.merge(
-            FinishedHypotheses(score, log_prob, lengths, complete, tokens[:, :width])
+            FinishedHypotheses(score, lengths, complete, tokens[:, :width], totals[:, :width])
         )
 
         # The K best candidates that do not end with EOS are continued.
         scores, index = candidates.masked_fill(token == EOS, -torch.inf).topk(width, 1)
         parent, token = parent.gather(1, index), token.gather(1, index)
-        tokens = gather_tokens(tokens, index)
+        tokens, totals = gather_tokens(tokens, index), gather_tokens(totals, index)
         # Empty slots score -inf, so a sentence without unfinished hypotheses is done too.
         best_unfinished = scores[:, 0] / length**options.length_penalty
         done = (finished.score[:, -1] >= best_unfinished) | (max_length <= length)
@@ -178,18 +193,37 @@ def search(
         if should_drop(sum(is_done), len(active)):
             dropped, kept = partition_indices(is_done)
             outputs = finished.select(torch.tensor(dropped, device=device))
-            for row, hypotheses in zip(dropped, outputs.hypotheses(options.nbest), strict=True):
+            for row, hypotheses in zip(
+                dropped, outputs.hypotheses(options.candidates), strict=True
+            ):
                 results[active[row]] = hypotheses
             active = [active[row] for row in kept]
             keep = torch.tensor(kept, dtype=torch.long, device=device)
             state = state.select_sentences(keep, rows.view(-1, width)[keep].flatten())
             finished = finished.select(keep)
-            scores, token, tokens = scores[keep], token[keep], tokens[keep]
-            max_length = max_length[keep]
+            scores, token, tokens, totals = (each[keep] for each in (scores, token, tokens, totals))
+            max_length, processor = max_length[keep], processor.select(keep)
         elif width > 1:
             state = state.select(rows)
         last = token.flatten()
     return results
+
+
+def length_limits(
+    mask: Tensor,
+    options: SearchOptions,
+    prefixes: Sequence[Sequence[Sequence[int]]] | None,
+) -> Tensor:
+    """Return the maximum output length [B], EOS included, of sources with mask [B, S].
+
+    A prefix may be longer than that; `max_extra` tokens may follow it.
+    """
+    limits = (mask.sum(1) * options.max_ratio).long() + options.max_extra
+    limits = limits.clamp(min=options.min_length + 1)
+    if prefixes is None:
+        return limits
+    longest = [max(map(len, sequences), default=0) for sequences in prefixes]
+    return limits.maximum(torch.tensor(longest, device=mask.device) + options.max_extra)
 
 
 def partition_indices(flags: list[bool]) -> tuple[list[int], list[int]]:

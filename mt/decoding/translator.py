@@ -29,7 +29,8 @@ from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.output_warnings import REPETITION, SHORT
-from mt.decoding.outputs import TranslatedPart, Translation, build_outputs
+from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
+from mt.decoding.ranking import rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
@@ -52,6 +53,7 @@ class Translator:
         max_pieces: int = 256,
         unicode: str = "NFC",
         language: str = "",
+        target_language: str = "",
         split_sentences: bool = False,
         length_ratio: float = 0.0,
         precision: str = "auto",
@@ -69,6 +71,7 @@ class Translator:
             max_pieces: maximum length of a source, data.max_pieces of the training.
             unicode: Unicode normalisation form, data.clean.unicode of the training.
             language: code of the source language, for the rules that split sentences.
+            target_language: code of the target language, for the tokenizer of BLEU in `mbr_metric`.
             split_sentences: translate each sentence of a line by itself.
             length_ratio: characters of target / source in the training text; 0: unknown.
             precision: auto, fp32 or bf16.
@@ -85,7 +88,7 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
         self.encoder = LineEncoder(tokenizer, max_pieces, language, split_sentences)
-        self.length_ratio = length_ratio
+        self.target_language, self.length_ratio = target_language, length_ratio
         self.options = options or SearchOptions()
         self.budget = TokenBudget(
             batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
@@ -229,6 +232,7 @@ class Translator:
         generator: torch.Generator,
         progress: Callable[[int], None],
     ) -> list[Translation]:
+<<<<<<< HEAD
         encoded = self.encode_lines(lines)
         rows = [pieces for line in encoded for _, pieces in line.parts]
         found = self.engine.search(rows, options, self.budget, generator, progress)
@@ -252,6 +256,21 @@ class Translator:
             outputs = build_outputs(
                 line.source, parts, self.tokenizer, length_penalty, self.length_ratio
             )
+=======
+        sources = self._normalise(lines)
+        encoded = self.encoder.encode(sources, self.counts)
+        rows = [pieces for parts in encoded for _, pieces in parts]
+        found = self.engine.search(rows, options, self.budget, generator, progress)
+        candidates = iter(decode_hypotheses(found, self.tokenizer))
+        translations = []
+        for source, line in zip(sources, encoded, strict=True):
+            parts = []
+            for text, pieces in line:
+                ranked = rank(next(candidates), options, self.target_language)
+                texts, hypotheses = [text for text, _ in ranked], [each for _, each in ranked]
+                parts.append(TranslatedPart(text, pieces, hypotheses, texts))
+            outputs = build_outputs(source, parts, self.tokenizer, options, self.length_ratio)
+>>>>>>> ce2d780 (Minimum-Bayes-risk decoding, epsilon sampling, repetition penalties and log-probabilities of pieces and words)
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(parts) and is_blank(outputs[0].text)
             self.counts.update(outputs[0].warnings)

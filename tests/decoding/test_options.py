@@ -22,6 +22,13 @@ from mt.errors import UsageError
         {"sample": True, "top_k": -1},
         {"top_k": 5},
         {"temperature": 0.5},
+        {"epsilon": 0.02},
+        {"sample": True, "epsilon": 1.0},
+        {"no_repeat_ngram": -1},
+        {"repetition_penalty": 0.0},
+        {"mbr": 1},
+        {"mbr": 4, "nbest": 5},
+        {"mbr": 4, "mbr_metric": "ter"},
     ],
 )
 def test_invalid_options_are_refused(bad: dict) -> None:

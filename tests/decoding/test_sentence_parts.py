@@ -80,7 +80,8 @@ def test_each_part_has_its_own_score(splitting: Translator) -> None:
         assert [part["source"] for part in record["parts"]] == PARTS
         assert [part["score"] for part in record["parts"]] == [p.score for p in output.parts]
     assert records[1]["parts"][0].keys() == one.outputs[0].__dict__.keys() - {"links", "parts"} | {
-        "source"
+        "source",
+        "words",
     }
 
 
@@ -90,7 +91,7 @@ def test_bad_outputs_are_counted_and_marked(run: Path, monkeypatch: pytest.Monke
     good, bad = "The cat sees the red dog.", "A tree is under the green house and sees."
     pieces = translator.tokenizer.encode(bad, "src")
 
-    def search(model, source, mask, options, generator):
+    def search(model, source, mask, options, generator, prefixes):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         found = [pieces[:1] * 8 if row == pieces else row for row in rows]
         return [[Hypothesis(row, -1.0, -1.0, True)] for row in found]
@@ -137,7 +138,7 @@ def test_an_export_keeps_the_default(backend: str, copied_run: Path, tmp_path: P
 def test_links_fit_the_words_of_the_whole_line(
     splitting: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def echo(model, source, mask, options, generator):
+    def echo(model, source, mask, options, generator, prefixes):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         return [[Hypothesis(row, -1.0, -1.0, True)] for row in rows]
 

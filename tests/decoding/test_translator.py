@@ -14,7 +14,7 @@ from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
 from mt.decoding import line_chunks
 from mt.decoding.engines import engine as engine_module
-from mt.decoding.outputs import TranslatedPart, build_outputs
+from mt.decoding.outputs import decode_hypotheses
 from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
@@ -34,8 +34,7 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(tokenizer: Tok
         "\x00",
     ):
         pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
-        part = TranslatedPart("x", [5], [Hypothesis(pieces, -1.0, -1.0, True)])
-        text = build_outputs("x", [part], tokenizer, 1.0, 0.0)[0].text
+        [[(text, _)]] = decode_hypotheses([[Hypothesis(pieces, -1.0, -1.0, True)]], tokenizer)
         assert text in ("cat dog", "catdog")
         assert len(text.splitlines()) == 1
 

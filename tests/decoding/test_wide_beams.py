@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mt.data.vocabulary import BOS, EOS
+from mt.decoding.logits_processors import FORBIDDEN_TOKENS
 from mt.decoding.options import SearchOptions
-from mt.decoding.search import FORBIDDEN_TOKENS, search
+from mt.decoding.search import search
 from mt.models.seq2seq import DecodingState, Memory
 
 SENTENCES, MAX_LENGTH = 12, 6

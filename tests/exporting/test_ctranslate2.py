@@ -107,6 +107,27 @@ def test_the_exported_model_agrees_with_the_original(
     assert len(lengths) > 2
 
 
+@pytest.mark.parametrize("choices", [{"no_repeat_ngram": 2}, {"repetition_penalty": 1.4}])
+def test_constraints_are_those_of_our_search(exported: Path, choices: dict) -> None:
+    ours = mt.load(exported, backend="pytorch", device="cpu", precision="fp32")
+    theirs = mt.load(exported, backend="ctranslate2")
+    lines = texts(20, 5)
+    free, one, other = (
+        search(each, lines, beam=1, **wanted)
+        for each, wanted in ((ours, {}), (ours, choices), (theirs, choices))
+    )
+    assert [each.tokens for each in one] != [each.tokens for each in free]
+    assert [each.tokens for each in other] == [each.tokens for each in one]
+
+
+@pytest.mark.parametrize("metric", ["chrf", "bleu"])
+def test_minimum_bayes_risk_works_on_a_beam(exported: Path, metric: str) -> None:
+    theirs = mt.load(exported, backend="ctranslate2")
+    for each in theirs.translate_nbest(texts(4, 5), 2, mbr=6, mbr_metric=metric, max_extra=3):
+        best, second = each.outputs
+        assert 100 >= best.score >= second.score >= 0 and best.text != second.text
+
+
 def search(translator: Translator, lines: list[str], **changes) -> list[Hypothesis]:
     """Return the best hypothesis of each line.
 

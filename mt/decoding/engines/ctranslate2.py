@@ -18,11 +18,12 @@ import torch
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
-from mt.decoding.engines.engine import Sources, no_attention_error
+from mt.decoding.engines.engine import Prefixes, Sources, no_attention_error
 from mt.decoding.export_folder import EXPORT_AGAIN
+from mt.decoding.logits_processors import FORBIDDEN_TOKENS
 from mt.decoding.options import SearchOptions
 from mt.decoding.scoring import PairScore
-from mt.decoding.search import FORBIDDEN_TOKENS, Hypothesis
+from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
@@ -89,7 +90,13 @@ class CTranslate2Engine:
         budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
+        prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
+        if prefixes and any(prefixes):
+            raise UsageError(
+                "the backend ctranslate2 does not support prefixes, because it cannot continue a "
+                "word in other pieces: use --backend pytorch or onnx"
+            )
         limits = [self._max_length(len(source) + 1, options) for source in sources]
         hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
         # CTranslate2 takes one maximum length per batch: here that of the longest source.
@@ -108,7 +115,7 @@ class CTranslate2Engine:
         for batch, results in self._run(sources, repeated, options):
             for i, result in zip(batch, results, strict=True):
                 hypotheses[i] = result
-        return [result[: options.nbest] for result in hypotheses]
+        return [result[: options.candidates] for result in hypotheses]
 
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
@@ -161,12 +168,14 @@ class CTranslate2Engine:
         return self.translator.translate_batch(
             [self._to_pieces(source, "src") for source in sources],
             asynchronous=True,
-            beam_size=options.beam,
-            patience=PATIENCE if options.beam > 1 else 1.0,
-            num_hypotheses=options.beam,  # all, to see whether any exceeds its maximum length
+            beam_size=options.width,
+            patience=PATIENCE if options.width > 1 else 1.0,
+            num_hypotheses=options.width,  # all, to see whether any exceeds its maximum length
             length_penalty=options.length_penalty,
             max_decoding_length=limit,
             min_decoding_length=options.min_length,
+            repetition_penalty=options.repetition_penalty,
+            no_repeat_ngram_size=options.no_repeat_ngram,
             max_input_length=0,
             suppress_sequences=[[self.pieces["tgt"][token]] for token in FORBIDDEN_TOKENS],
             return_scores=True,

@@ -23,6 +23,8 @@ from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
 Sources = Sequence[Sequence[int]]  # token ids of each sentence, without BOS and EOS
+# For each sentence the sequences of token ids of which an output must begin with one.
+Prefixes = Sequence[Sequence[Sequence[int]]]
 
 
 class Engine(Protocol):
@@ -44,10 +46,12 @@ class Engine(Protocol):
         budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
+        prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return the `nbest` hypotheses of each source, best first.
+        """Return the hypotheses of each source, `options.candidates` or fewer, best first.
 
-        After each batch, `progress` is called with its number of sentences.
+        After each batch, `progress` is called with its number of sentences. `prefixes` is explained
+        at `mt.decoding.search.search`. Raises UsageError if the engine does not support them.
         """
 
     def score(
@@ -72,16 +76,24 @@ class SearchEngine:
         budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
+        prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
         def search_batch(indices: list[int]) -> list[list[Hypothesis]]:
             batch = make_batch([sources[i] for i in indices], [()] * len(indices))
-            batch = batch.to(self.device)
+            batch, beginnings = batch.to(self.device), select_prefixes(prefixes, indices)
+            inputs = batch.source, batch.source_mask
             with autocast(self.device, self.precision):
-                results = search(self.searched, batch.source, batch.source_mask, options, generator)
+                results = search(self.searched, *inputs, options, generator, beginnings)
             progress(len(indices))
             return results
 
         return budget.map(sources, options.width, search_batch)
+
+
+def select_prefixes(prefixes: Prefixes | None, indices: Sequence[int]) -> Prefixes | None:
+    """Return the prefixes of some sentences; None if none of these has any."""
+    selected = [prefixes[i] for i in indices] if prefixes else []
+    return selected if any(selected) else None
 
 
 def no_attention_error(backend: str) -> UsageError:

@@ -8,7 +8,7 @@ import torch
 
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.engines.engine import SearchEngine, Sources
+from mt.decoding.engines.engine import Prefixes, SearchEngine, Sources, select_prefixes
 from mt.decoding.engines.workers import MIN_WORKER_TOKENS, WorkerLost, WorkerPool, resolve_workers
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.options import SearchOptions
@@ -37,6 +37,13 @@ class PyTorchEngine(SearchEngine):
         self.count = resolve_workers(self.device, workers)
         self.workers: WorkerPool | None = None
 
+    def check(self, options: SearchOptions) -> None:
+        if len(self.models) > 1 and options.repetition_penalty != 1:
+            raise UsageError(
+                "repetition_penalty changes logits, and an ensemble has none, because it averages "
+                "probabilities: use a single run, or no_repeat_ngram"
+            )
+
     def search(
         self,
         sources: Sources,
@@ -44,17 +51,21 @@ class PyTorchEngine(SearchEngine):
         budget: TokenBudget,
         generator: torch.Generator,
         progress: Callable[[int], None],
+        prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
         if self.count == 1 or options.sample:
-            return super().search(sources, options, budget, generator, progress)
+            return super().search(sources, options, budget, generator, progress, prefixes)
         worker_tokens = max(budget.tokens // self.count, min(budget.tokens, MIN_WORKER_TOKENS))
         batches = translation_batches(sources, max(1, worker_tokens // options.width))
         if len(batches) < max(2, self.count // 2):
-            return super().search(sources, options, budget, generator, progress)
+            return super().search(sources, options, budget, generator, progress, prefixes)
         if self.workers is None:
             function = self._worker_function(TokenBudget(worker_tokens, budget.warn))
             self.workers = WorkerPool(self.count, function)
-        calls = [([sources[i] for i in batch], options) for batch in batches]
+        calls = [
+            ([sources[i] for i in batch], options, select_prefixes(prefixes, batch))
+            for batch in batches
+        ]
         hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
         try:
             for batch, results in zip(batches, self.workers.map(calls), strict=True):
@@ -69,14 +80,14 @@ class PyTorchEngine(SearchEngine):
             self.count = 1
             remaining = [i for i, result in enumerate(hypotheses) if not result]
             rest = [sources[i] for i in remaining]
-            results = super().search(rest, options, budget, generator, progress)
+            results = super().search(
+                rest, options, budget, generator, progress, select_prefixes(prefixes, remaining)
+            )
             for i, result in zip(remaining, results, strict=True):
                 hypotheses[i] = result
         return hypotheses
 
-    def _worker_function(
-        self, budget: TokenBudget
-    ) -> Callable[[Sources, SearchOptions], list[list[Hypothesis]]]:
+    def _worker_function(self, budget: TokenBudget) -> Callable[..., list[list[Hypothesis]]]:
         """Return the function that searches a batch in a worker.
 
         Each worker has its own copy of `budget`. The function must not refer to `self`: `self`
@@ -84,8 +95,8 @@ class PyTorchEngine(SearchEngine):
         """
         engine = SearchEngine(self.searched, self.device, self.precision)
         generator = torch.Generator()  # unused: workers never sample
-        return lambda sources, options: engine.search(
-            sources, options, budget, generator, lambda _: None
+        return lambda sources, options, prefixes=None: engine.search(
+            sources, options, budget, generator, lambda _: None, prefixes
         )
 
     def score(
