@@ -193,7 +193,7 @@ def translate(
     translator: Translator, sources: list[str], arguments: argparse.Namespace
 ) -> list[str]:
     """Translate, with progress and speed on standard error."""
-    options = translator.options
+    options = search_options(arguments)
     search = "sampling" if options.sample else f"beam {options.width}"
     risk = f", minimum Bayes risk by {options.mbr_metric}" if options.mbr else ""
     say(f"translating {len(sources):,} sentences with {arguments.run}, {search}{risk}")
