@@ -34,7 +34,7 @@ def translate(arguments: argparse.Namespace) -> None:
     # Importing torch takes seconds: check the flags first.
     from mt.decoding.formats import format_lines
     from mt.decoding.line_chunks import CHUNK_LINES
-    from mt.decoding.line_io import open_input, open_output, read_pairs
+    from mt.decoding.line_io import open_input, open_output, open_prefixes, read_pairs
     from mt.decoding.load import load
     from mt.device import keep_freed_memory, set_threads
     from mt.inspection.inspector import Inspector
@@ -64,6 +64,7 @@ def translate(arguments: argparse.Namespace) -> None:
 
     with (
         open_input(arguments.sentences, arguments.input, arguments.quiet) as lines,
+        open_prefixes(arguments.prefix) as prefixes,
         open_output(arguments.output) as out,
     ):
         if map_file:
@@ -73,7 +74,13 @@ def translate(arguments: argparse.Namespace) -> None:
             results = score_lines(chunks, inspector, map_file, kinds)
         else:
             translations = inspector.translate_stream(
-                lines, chunk_size, arguments.seed, progress.add, arguments.alignments, kinds
+                lines,
+                chunk_size,
+                arguments.seed,
+                progress.add,
+                arguments.alignments,
+                kinds,
+                prefixes,
             )
             if map_file:
                 translations = map_file.collect(translations)

@@ -66,13 +66,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         arguments.nbest > 1
         or arguments.scores
         or arguments.sample
+        or arguments.mbr
+        or arguments.prefix
         or arguments.alignments
         or arguments.format != "text"
         or arguments.split_sentences == "yes"
     ):
         raise UsageError(
-            "--score cannot be combined with --nbest, --scores, --sample, --alignments, --format "
-            "or --split-sentences yes"
+            "--score cannot be combined with --nbest, --scores, --sample, --mbr, --prefix, "
+            "--alignments, --format or --split-sentences yes"
         )
     if arguments.threads < 0:
         raise UsageError(f"--threads must be >= 0, got {arguments.threads}")
@@ -147,6 +149,12 @@ def build_parser() -> CommandParser:
         metavar="FILE",
         help="do not translate: print the log-probability of each line of FILE as the translation "
         "of its input line",
+    )
+    parser.add_argument(
+        "--prefix",
+        metavar="FILE",
+        help="begin each translation with the text in the same line of FILE, which may be empty; a "
+        "space at its end ends its last word, which may otherwise go on",
     )
     parser.add_argument(
         "--stream",

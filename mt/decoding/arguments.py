@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypedDict
 
 from mt.decoding.options import SearchOptions
@@ -58,24 +59,42 @@ def merge_options(defaults: SearchOptions, arguments: Mapping[str, Any]) -> Sear
     return replace(defaults, **arguments)
 
 
-def check_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Return an iterator over the lines.
+def check_lines(lines: Iterable[str], name: str = "lines", item: str = "line") -> Iterator[str]:
+    """Return an iterator over the lines; `name` and `item` are those of the argument.
 
     Raises UsageError if they are not an iterable of strings: at once if `lines` is a single string
     or no iterable, else when the line is reached.
     """
     if isinstance(lines, str):
-        raise UsageError("lines must be several strings, got one: give [text], or call translate")
+        raise UsageError(f"{name} must be several strings, got one: give [text], or call translate")
     if isinstance(lines, bytes) or not isinstance(lines, Iterable):
-        raise UsageError(f"lines must be strings, got {describe(lines)}")
-    return _check_each_line(lines)
+        raise UsageError(f"{name} must be strings, got {describe(lines)}")
+    return _check_each_line(lines, item)
 
 
-def _check_each_line(lines: Iterable[str]) -> Iterator[str]:
+def _check_each_line(lines: Iterable[str], item: str) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
         if not isinstance(line, str):
-            raise UsageError(f"line {number} must be a string, got {describe(line)}")
+            raise UsageError(f"{item} {number} must be a string, got {describe(line)}")
         yield line
+
+
+def take_prefixes(prefixes: Iterator[str], count: int) -> list[str]:
+    """Return the next `count` prefixes. Raises UsageError if there are fewer."""
+    taken = list(islice(prefixes, count))
+    if len(taken) < count:
+        raise UsageError(
+            "there are fewer prefixes than lines: give one for each, which may be empty"
+        )
+    return taken
+
+
+def check_end(prefixes: Iterator[str]) -> None:
+    """Raise UsageError if there are prefixes left."""
+    if next(prefixes, None) is not None:
+        raise UsageError(
+            "there are more prefixes than lines: give one for each, which may be empty"
+        )
 
 
 def check_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -66,6 +66,16 @@ def open_output(path: str | None) -> Iterator[TextIO]:
     os.replace(part, target)
 
 
+@contextlib.contextmanager
+def open_prefixes(path: str | None) -> Iterator[Iterable[str] | None]:
+    """Open the lines of a file of prefixes; None if there is no file."""
+    if path is None:
+        yield None
+        return
+    with open_lines(Path(path), errors="surrogateescape") as lines:
+        yield lines
+
+
 def read_pairs(
     sources: Iterable[str], target_path: Path, chunk_size: int
 ) -> Iterator[list[tuple[str, str]]]:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import NO_TOKEN, Prefixes
 
 # Tokens that are never produced. UNK is not needed: the tokenizer falls back to bytes.
 FORBIDDEN_TOKENS = (PAD, UNK, BOS)
-NO_TOKEN = -1  # pads the sequences of `ForcedPrefix`
 
 
 class LogitsProcessor:
@@ -120,29 +120,29 @@ class ForcedPrefix(LogitsProcessor):
     without sequences has no prefix.
     """
 
-    def __init__(self, sequences: Tensor, rest: LogitsProcessor) -> None:
-        """Take the sequences [B, N, L], padded with NO_TOKEN."""
-        self.sequences, self.rest = sequences, rest
+    def __init__(self, sequences: Tensor, new_word: Tensor, rest: LogitsProcessor) -> None:
+        """Initialise the constraint.
+
+        Args:
+            sequences: token ids [B, N, L], padded with NO_TOKEN.
+            new_word: the tokens that NEW_WORD stands for.
+            rest: the other constraints.
+        """
+        self.sequences, self.new_word, self.rest = sequences, new_word, rest
 
     @classmethod
-    def build(
-        cls,
-        prefixes: Sequence[Sequence[Sequence[int]]],
-        rest: LogitsProcessor,
-        device: torch.device,
-    ) -> ForcedPrefix:
-        """Build the constraint from the sequences of each sentence."""
-        count = max(len(sequences) for sequences in prefixes)
-        longest = max((len(each) for sequences in prefixes for each in sequences), default=0)
+    def build(cls, prefixes: Prefixes, rest: LogitsProcessor, device: torch.device) -> ForcedPrefix:
+        count, longest = max(map(len, prefixes.sequences)), max(prefixes.lengths())
         padded = [
-            [
-                [*each, *[NO_TOKEN] * (longest - len(each))]
-                for each in [*sequences, *[()] * (count - len(sequences))]
-            ]
-            for sequences in prefixes
+            [each + [NO_TOKEN] * (longest - len(each)) for each in sequences]
+            + [[NO_TOKEN] * longest] * (count - len(sequences))
+            for sequences in prefixes.sequences
         ]
-        tensor = torch.tensor(padded, dtype=torch.long, device=device)
-        return cls(tensor.view(len(prefixes), count, longest), rest)
+        return cls(
+            torch.tensor(padded, device=device),
+            torch.tensor(prefixes.new_word, dtype=torch.long, device=device),
+            rest,
+        )
 
     def before_softmax(self, logits: Tensor, tokens: Tensor) -> Tensor:
         return self.rest.before_softmax(logits, tokens)
@@ -152,32 +152,28 @@ class ForcedPrefix(LogitsProcessor):
         if length >= self.sequences.shape[2]:
             return self.rest.after_softmax(log_probs, tokens)
         following = self.sequences[:, None, :, length]  # [B, 1, N]
-        begun = following != NO_TOKEN
+        begun = (following != NO_TOKEN).expand(*tokens.shape[:2], -1)  # [B, K, N]
         for position in range(length):  # one at a time, because N may be thousands
             begun = begun & (self.sequences[:, None, :, position] == tokens[:, :, None, position])
-        begun = begun.expand(*tokens.shape[:2], -1)  # [B, K, N]
-        # One more column takes what stands for no token.
-        allowed = log_probs.new_zeros(*log_probs.shape[:2], log_probs.shape[2] + 1)
-        column = following.where(following != NO_TOKEN, log_probs.shape[2]).expand_as(begun)
-        allowed.scatter_reduce_(2, column, begun.to(allowed.dtype), "amax")
+        # Two columns beyond the vocabulary take NO_TOKEN and NEW_WORD.
+        vocabulary = log_probs.shape[2]
+        column = torch.where(following < 0, vocabulary - 1 - following, following)
+        allowed = log_probs.new_zeros(*begun.shape[:2], vocabulary + 2)
+        allowed.scatter_reduce_(2, column.expand_as(begun), begun.to(allowed.dtype), "amax")
+        allowed[..., self.new_word] += allowed[..., -1:]
+        forced = log_probs.masked_fill(allowed[..., :vocabulary] == 0, -torch.inf)
         inside = begun.any(2, keepdim=True)
-        forced = log_probs.masked_fill(allowed[..., :-1] == 0, -torch.inf)
         return torch.where(inside, forced, self.rest.after_softmax(log_probs, tokens))
 
     def select(self, sentences: Tensor) -> ForcedPrefix:
         sequences = self.sequences.index_select(0, sentences)
-        return ForcedPrefix(sequences, self.rest.select(sentences))
+        return ForcedPrefix(sequences, self.new_word, self.rest.select(sentences))
 
 
 def build_processor(
-    options: SearchOptions,
-    prefixes: Sequence[Sequence[Sequence[int]]] | None,
-    device: torch.device,
+    options: SearchOptions, prefixes: Prefixes | None, device: torch.device
 ) -> LogitsProcessor:
-    """Return all constraints of a search as one.
-
-    `prefixes` holds the sequences of `ForcedPrefix` for each sentence.
-    """
+    """Return all constraints of a search as one."""
     processors: list[LogitsProcessor] = [ForbiddenTokens(FORBIDDEN_TOKENS, device)]
     if options.min_length:
         processors.append(MinLength(options.min_length))

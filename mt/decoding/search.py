@@ -19,7 +19,6 @@ Constraints on the next token are in `mt.decoding.logits_processors`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Protocol
@@ -32,6 +31,7 @@ from mt.data.vocabulary import BOS, EOS, PAD
 from mt.decoding.candidates import expand_hypotheses, sample_tokens
 from mt.decoding.logits_processors import build_processor
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.errors import MTError
 
 
@@ -124,15 +124,14 @@ def search(
     mask: Tensor,
     options: SearchOptions,
     generator: torch.Generator | None = None,
-    prefixes: Sequence[Sequence[Sequence[int]]] | None = None,
+    prefixes: Prefixes | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate source ids [B, S] with mask [B, S]; return the hypotheses of each, best first.
 
     Their number is `options.candidates`. `generator`, on the device of the source, makes sampling
-    reproducible. `prefixes` holds, for each sentence, the token sequences of which each hypothesis
-    must begin with one; none: it may begin with any. Everything stays on the device: in each step
-    the host reads one small tensor that says which sentences are done. Raises MTError if the
-    model's output is NaN.
+    reproducible. `prefixes` are the beginnings of all hypotheses. Everything stays on the device:
+    in each step the host reads one small tensor that says which sentences are done. Raises MTError
+    if the model's output is NaN.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
@@ -209,11 +208,7 @@ def search(
     return results
 
 
-def length_limits(
-    mask: Tensor,
-    options: SearchOptions,
-    prefixes: Sequence[Sequence[Sequence[int]]] | None,
-) -> Tensor:
+def length_limits(mask: Tensor, options: SearchOptions, prefixes: Prefixes | None) -> Tensor:
     """Return the maximum output length [B], EOS included, of sources with mask [B, S].
 
     A prefix may be longer than that; `max_extra` tokens may follow it.
@@ -222,8 +217,8 @@ def length_limits(
     limits = limits.clamp(min=options.min_length + 1)
     if prefixes is None:
         return limits
-    longest = [max(map(len, sequences), default=0) for sequences in prefixes]
-    return limits.maximum(torch.tensor(longest, device=mask.device) + options.max_extra)
+    lengths = torch.tensor(prefixes.lengths(), device=mask.device)
+    return limits.maximum(lengths + options.max_extra)
 
 
 def partition_indices(flags: list[bool]) -> tuple[list[int], list[int]]:

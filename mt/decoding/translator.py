@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Unpack, overload
 
 import torch
@@ -18,18 +19,25 @@ from mt.data.cleaning import SURROGATE, is_blank, normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import (
     SearchArguments,
+    check_end,
     check_integer,
     check_lines,
     check_pairs,
     merge_options,
+    take_prefixes,
 )
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
+<<<<<<< HEAD
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
+=======
+from mt.decoding.line_encoder import EncodedPart, LineEncoder
+>>>>>>> 965adfd (A prefix begins each translation, and its last word may go on in usual pieces)
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.output_warnings import REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
+from mt.decoding.prefixes import PrefixEncoder, Prefixes
 from mt.decoding.ranking import rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
@@ -71,7 +79,8 @@ class Translator:
             max_pieces: maximum length of a source, data.max_pieces of the training.
             unicode: Unicode normalisation form, data.clean.unicode of the training.
             language: code of the source language, for the rules that split sentences.
-            target_language: code of the target language, for the tokenizer of BLEU in `mbr_metric`.
+            target_language: code of the target language, for `mbr_metric` and the sentences of
+                prefixes.
             split_sentences: translate each sentence of a line by itself.
             length_ratio: characters of target / source in the training text; 0: unknown.
             precision: auto, fp32 or bf16.
@@ -95,6 +104,11 @@ class Translator:
         )
         self.counts: Counter[str] = Counter()
 
+    @cached_property
+    def prefix_encoder(self) -> PrefixEncoder:
+        """The encoder of prefixes, which sorts the vocabulary."""
+        return PrefixEncoder(self.tokenizer, self.target_language)
+
     @property
     def models(self) -> list[Seq2Seq]:
         """The PyTorch models, from which attention is read. Raises UsageError if there are none."""
@@ -107,6 +121,7 @@ class Translator:
         chunk_size: int = ...,
         seed: int | None = ...,
         progress: Callable[[int], None] | None = ...,
+        prefixes: str | None = ...,
         **options: Unpack[SearchArguments],
     ) -> str: ...
     @overload
@@ -116,6 +131,7 @@ class Translator:
         chunk_size: int = ...,
         seed: int | None = ...,
         progress: Callable[[int], None] | None = ...,
+        prefixes: Iterable[str] | None = ...,
         **options: Unpack[SearchArguments],
     ) -> list[str]: ...
     def translate(
@@ -124,9 +140,10 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
+        prefixes: str | Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> str | list[str]:
-        """Translate lines, or one line given as a string.
+        """Translate lines, or one line given as a string, whose prefix is a string, too.
 
         The arguments are those of `translate_chunks`. Raises UsageError if `nbest` > 1, because
         this method returns one string for each line: call `translate_nbest`.
@@ -137,7 +154,8 @@ class Translator:
                 f"translate_nbest(lines, {nbest}), which returns several with their scores"
             )
         texts = [lines] if isinstance(lines, str) else lines
-        stream = self.translate_stream(texts, chunk_size, seed, progress, **options)
+        starts = [prefixes] if isinstance(lines, str) and isinstance(prefixes, str) else prefixes
+        stream = self.translate_stream(texts, chunk_size, seed, progress, starts, **options)
         outputs = [translation.text for translation in stream]
         return outputs[0] if isinstance(lines, str) else outputs
 
@@ -148,6 +166,7 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
+        prefixes: Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> list[Translation]:
         """Return up to `nbest` translations of each line with their scores.
@@ -155,7 +174,7 @@ class Translator:
         The other arguments are those of `translate_chunks`.
         """
         options["nbest"] = nbest
-        return list(self.translate_stream(lines, chunk_size, seed, progress, **options))
+        return list(self.translate_stream(lines, chunk_size, seed, progress, prefixes, **options))
 
     def translate_stream(
         self,
@@ -163,13 +182,16 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
+        prefixes: Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> Iterator[Translation]:
         """Yield the translations of any number of lines, one by one, in bounded memory.
 
         The arguments are those of `translate_chunks`.
         """
-        for translations in self.translate_chunks(lines, chunk_size, seed, progress, **options):
+        for translations in self.translate_chunks(
+            lines, chunk_size, seed, progress, prefixes, **options
+        ):
             yield from translations
 
     def translate_chunks(
@@ -178,19 +200,23 @@ class Translator:
         chunk_size: int = CHUNK_LINES,
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
+        prefixes: Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> Iterator[list[Translation]]:
         """Yield the translations of any number of lines in chunks of `chunk_size` lines.
 
         With a chunk size of 1, each line is translated before the next one is read. `seed` makes
         sampling reproducible. After each batch, `progress` is called with its number of sentences.
-        `options` are fields of SearchOptions. Raises UsageError for wrong arguments.
+        `prefixes` has a text for each line with which its translation must begin, "" for none; see
+        `mt.decoding.prefixes`. `options` are fields of SearchOptions. Raises UsageError for wrong
+        arguments.
         """
         search_options = merge_options(self.options, options)
         check_integer("chunk_size", chunk_size, 1)
         if seed is not None:
             check_integer("seed", seed, -(2**63), 2**64 - 1)  # the seeds of torch.Generator
         checked = check_lines(lines)
+        starts = None if prefixes is None else check_lines(prefixes, "prefixes", "prefix")
         self.engine.check(search_options)
         generator = torch.Generator(self.engine.device)
         if seed is None:
@@ -199,8 +225,14 @@ class Translator:
             generator.manual_seed(seed)
         for chunk in split_into_chunks(checked, chunk_size):
             yield self._translate_chunk(
-                chunk, search_options, generator, progress or (lambda _: None)
+                chunk,
+                take_prefixes(starts, len(chunk)) if starts else None,
+                search_options,
+                generator,
+                progress or (lambda _: None),
             )
+        if starts:
+            check_end(starts)
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Return the log-probability of each target text given its source text."""
@@ -210,6 +242,7 @@ class Translator:
         """Return one line of text for each count in `counts` that is not zero."""
         descriptions = {
             "invalid": "with invalid UTF-8 (replaced by U+FFFD)",
+            "prefix": "that are blank but have a prefix (not used)",
             "nul": "with NUL characters (removed)",
             "sentences": "of several sentences (translated one by one, joined)",
             "split": f"longer than {self.max_pieces} pieces (split, translated in parts, joined)",
@@ -228,6 +261,7 @@ class Translator:
     def _translate_chunk(
         self,
         lines: list[str],
+        prefixes: list[str] | None,
         options: SearchOptions,
         generator: torch.Generator,
         progress: Callable[[int], None],
@@ -260,7 +294,8 @@ class Translator:
         sources = self._normalise(lines)
         encoded = self.encoder.encode(sources, self.counts)
         rows = [pieces for parts in encoded for _, pieces in parts]
-        found = self.engine.search(rows, options, self.budget, generator, progress)
+        starts = self._encode_prefixes(prefixes, encoded) if prefixes else None
+        found = self.engine.search(rows, options, self.budget, generator, progress, starts)
         candidates = iter(decode_hypotheses(found, self.tokenizer))
         translations = []
         for source, line in zip(sources, encoded, strict=True):
@@ -276,6 +311,17 @@ class Translator:
             self.counts.update(outputs[0].warnings)
             translations.append(Translation(line.source, outputs, parts))
         return translations
+
+    def _encode_prefixes(
+        self, prefixes: list[str], encoded: list[list[EncodedPart]]
+    ) -> Prefixes | None:
+        """Return the prefixes of all parts of lines; None if all are blank."""
+        sequences = []
+        for prefix, parts in zip(prefixes, encoded, strict=True):
+            sequences += self.prefix_encoder.encode(prefix, len(parts), self.unicode)
+            self.counts["prefix"] += not parts and not is_blank(prefix)
+        every = Prefixes(sequences, self.prefix_encoder.new_word)
+        return every if any(sequences) else None
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
         # Invalid bytes were decoded as surrogates (`surrogateescape`).

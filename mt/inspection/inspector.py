@@ -66,6 +66,7 @@ class Inspector:
         seed: int | None = ...,
         progress: Callable[[int], None] | None = ...,
         alignments: bool = ...,
+        prefixes: str | None = ...,
         **options: Unpack[SearchArguments],
     ) -> InspectedTranslation: ...
     @overload
@@ -76,6 +77,7 @@ class Inspector:
         seed: int | None = ...,
         progress: Callable[[int], None] | None = ...,
         alignments: bool = ...,
+        prefixes: Iterable[str] | None = ...,
         **options: Unpack[SearchArguments],
     ) -> list[InspectedTranslation]: ...
     def translate(
@@ -85,6 +87,7 @@ class Inspector:
         seed: int | None = None,
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
+        prefixes: str | Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> InspectedTranslation | list[InspectedTranslation]:
         """Translate lines, or one line given as a string, with all attention weights of the model.
@@ -96,8 +99,9 @@ class Inspector:
         merge_options(self.translator.options, options)  # names first: `attention` is ours
         kinds = tuple(self.attention_shapes())
         texts = [lines] if isinstance(lines, str) else lines
+        starts = [prefixes] if isinstance(lines, str) and isinstance(prefixes, str) else prefixes
         stream = self.translate_stream(
-            texts, chunk_size, seed, progress, alignments, kinds, **options
+            texts, chunk_size, seed, progress, alignments, kinds, starts, **options
         )
         results = list(stream)
         return results[0] if isinstance(lines, str) else results
@@ -110,6 +114,7 @@ class Inspector:
         progress: Callable[[int], None] | None = None,
         alignments: bool = False,
         attention: Sequence[str] | None = None,
+        prefixes: Iterable[str] | None = None,
         **options: Unpack[SearchArguments],
     ) -> Iterator[InspectedTranslation]:
         """Translate any number of lines in bounded memory, as `Translator.translate_stream` does.
@@ -124,7 +129,7 @@ class Inspector:
         if attention is not None:
             require_kinds(self.translator.models[:1], attention)
         for translations in self.translator.translate_chunks(
-            lines, chunk_size, seed, progress, **options
+            lines, chunk_size, seed, progress, prefixes, **options
         ):
             if alignments:
                 translations = self.add_links(translations)

@@ -12,7 +12,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from mt.config.schema import Config
-from mt.decoding.options import BATCH_TOKENS
+from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.evaluate import main
 
 SOURCES = [
@@ -50,7 +50,7 @@ class FakeTranslator:
     """A translator that looks translations up."""
 
     def translate_stream(
-        self, lines: list[str], progress: Callable[[int], None]
+        self, lines: list[str], seed: int | None, progress: Callable[[int], None]
     ) -> list[SimpleNamespace]:
         known = dict(zip(SOURCES, HYPOTHESES, strict=True))
         progress(len(lines))
@@ -172,14 +172,14 @@ def test_a_run_is_scored_on_its_validation_set_with_other_settings(
     threads: list[int] = []
     monkeypatch.setattr("torch.set_num_threads", threads.append)
     run(
-        "runs/x --split val --beam 2 --batch-tokens 500 --device cpu --threads 1 --bootstrap 0 "
-        "--split-sentences no",
+        "runs/x --split val --beam 2 --no-repeat-ngram 3 --batch-tokens 500 --device cpu "
+        "--threads 1 --bootstrap 0 --split-sentences no",
     )
     assert capsys.readouterr().out.startswith("3 sentences")
     (arguments, named) = calls[0]
     assert (
         arguments == ("runs/x", "cpu")
-        and named["options"].beam == 2
+        and named["options"] == SearchOptions(beam=2, no_repeat_ngram=3)
         and named["batch_tokens"] == 500
         and named["split_sentences"] is False
     )
@@ -253,6 +253,8 @@ def test_alignments_of_any_aligner_are_scored(
         ("runs/x --src src", "go together"),
         ("runs/x --ref ref", "go together"),
         ("runs/x --src src --ref ref --split val", "--split"),
+        ("--hyp hyp --ref ref --mbr 4", "--mbr needs a run"),
+        ("runs/x --epsilon 0.02", "only used for sampling"),
         ("runs/x --beam 0", "must be >= 1, got 0"),
         ("--hyp hyp --ref ref --edges 10,x", "--edges"),
         ("--hyp hyp --ref ref --edges 20,10", "ascending, such as 10,20,30, got 20,10"),

@@ -21,6 +21,7 @@ from mt.decoding.candidates import filter_logits
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.logits_processors import NoRepeatNgram, RepetitionPenalty
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import NEW_WORD, Prefixes
 from mt.decoding.search import search
 
 
@@ -28,6 +29,10 @@ def repeats(tokens: list[int], size: int) -> bool:
     """Return whether the last n-gram stands earlier, too."""
     ngrams = [tokens[i : i + size] for i in range(len(tokens) - size + 1)]
     return bool(ngrams) and ngrams[-1] in ngrams[:-1]
+
+
+def beginnings(sequences: list) -> Prefixes | None:
+    return Prefixes(sequences, [5, EOS]).select(range(len(sequences)))
 
 
 class ConstrainedModel(TableModel):
@@ -54,11 +59,12 @@ class ConstrainedModel(TableModel):
             )
         norm = math.log(sum(math.exp(logit) for logit in logits))
         log_probs = [logit - norm for logit in logits]
-        begun = [
+        begun = {
             each[len(tokens)]
             for each in self.prefixes.get(source, ())
             if len(each) > len(tokens) and each[: len(tokens)] == tokens
-        ]
+        }
+        begun |= {5, EOS} if NEW_WORD in begun else set()
         for token in range(len(logits)):
             size = self.options.no_repeat_ngram
             excluded = (
@@ -78,6 +84,7 @@ CASES: dict[str, tuple[dict, dict]] = {
     "penalty": ({"repetition_penalty": 1.7}, {}),
     "all": ({"repetition_penalty": 0.8, "no_repeat_ngram": 3, "min_length": 2}, {}),
     "prefix": ({}, {1: [[5, 4]], 3: [[4]], 4: [[6, EOS]]}),
+    "new word": ({}, {1: [[5, NEW_WORD], [4, 4]], 3: [[4, NEW_WORD]]}),
     "prefixes": (
         {"no_repeat_ngram": 1, "repetition_penalty": 1.3},
         {1: [[4, 4, 4, 6], [4, 5], [6]], 2: [[5, 5, 5, 5]], 3: [[6, 6, 5], [6, 6, 4]]},
@@ -94,7 +101,9 @@ def test_a_beam_as_large_as_the_search_space_finds_all_allowed_outputs(
         longest = max(map(len, prefixes.get(source, [[]])))
         model = ConstrainedModel(source, wanted, prefixes)
         everything = brute_force(model, source, wanted.max_extra + longest, 1.0)
-        found = search(model, *inputs(source), wanted, None, [prefixes.get(source, [])])[0]
+        found = search(
+            model, *inputs(source), wanted, None, beginnings([prefixes.get(source, [])])
+        )[0]
         assert_equal(found, everything)
 
 
@@ -107,14 +116,15 @@ def test_each_sentence_of_a_batch_is_searched_as_in_plain_python(
     model = ConstrainedModel(4, wanted, prefixes)
     given = [prefixes.get(source, []) for source in sources]
     free = search(model, *inputs(*sources), options(9, beam=beam, nbest=beam))
-    found = search(model, *inputs(*sources), wanted, None, given if prefixes else None)
+    found = search(model, *inputs(*sources), wanted, None, beginnings(given))
     assert found != free
     for source, hypotheses in zip(sources, found, strict=True):
         limit = 9 + max(map(len, prefixes.get(source, [[]])))
         assert_equal(hypotheses, slow_beam(model, source, limit, beam, 1.0))
         for each in hypotheses:
             ended = [*each.tokens, EOS]
-            assert not given[source] or any(ended[: len(p)] == p for p in given[source])
+            plain = [[token for token in each if token >= 0] for each in given[source]]
+            assert not plain or any(ended[: len(each)] == each for each in plain)
 
 
 @pytest.mark.parametrize(("choices", "prefixes"), CASES.values(), ids=CASES.keys())
@@ -124,7 +134,7 @@ def test_samples_obey_constraints_and_have_the_constrained_distribution(
     wanted = options(3, nbest=3000, sample=True, **choices)
     model = ConstrainedModel(2, wanted, prefixes)
     generator = torch.Generator().manual_seed(1)
-    found = search(model, *inputs(1), wanted, generator, [prefixes.get(1, [])])[0]
+    found = search(model, *inputs(1), wanted, generator, beginnings([prefixes.get(1, [])]))[0]
     for each in found[::100]:
         expected = model.log_prob(1, each.tokens, each.complete)
         assert each.log_prob == pytest.approx(expected, abs=1e-4)
@@ -166,8 +176,10 @@ def test_epsilon_keeps_probable_tokens_and_at_least_one() -> None:
 def test_an_ensemble_obeys_constraints() -> None:
     wanted = options(9, beam=2, nbest=2, no_repeat_ngram=1)
     ensemble = Ensemble([TableModel(1), TableModel(2)])
-    for hypotheses in search(ensemble, *inputs(1, 2, 3), wanted, None, [[[5]], [], [[6, 6]]]):
+    for hypotheses in search(
+        ensemble, *inputs(1, 2, 3), wanted, None, beginnings([[[5]], [], [[6, 6]]])
+    ):
         for each in hypotheses:
             assert len(set(each.tokens[1:])) == len(each.tokens[1:])
-    found = search(ensemble, *inputs(1, 2), wanted, None, [[[5]], [[6, 6]]])
+    found = search(ensemble, *inputs(1, 2), wanted, None, beginnings([[[5]], [[6, 6]]]))
     assert [each.tokens[0] for hypotheses in found for each in hypotheses] == [5, 5, 6, 6]

@@ -18,10 +18,11 @@ import torch
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
-from mt.decoding.engines.engine import Prefixes, Sources, no_attention_error
+from mt.decoding.engines.engine import Sources, no_attention_error
 from mt.decoding.export_folder import EXPORT_AGAIN
 from mt.decoding.logits_processors import FORBIDDEN_TOKENS
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
@@ -92,7 +93,7 @@ class CTranslate2Engine:
         progress: Callable[[int], None],
         prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
-        if prefixes and any(prefixes):
+        if prefixes:
             raise UsageError(
                 "the backend ctranslate2 does not support prefixes, because it cannot continue a "
                 "word in other pieces: use --backend pytorch or onnx"

@@ -15,6 +15,7 @@ import torch
 from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis, Searchable, search
 from mt.decoding.token_budget import TokenBudget
@@ -23,8 +24,6 @@ from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
 Sources = Sequence[Sequence[int]]  # token ids of each sentence, without BOS and EOS
-# For each sentence the sequences of token ids of which an output must begin with one.
-Prefixes = Sequence[Sequence[Sequence[int]]]
 
 
 class Engine(Protocol):
@@ -50,8 +49,8 @@ class Engine(Protocol):
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of each source, `options.candidates` or fewer, best first.
 
-        After each batch, `progress` is called with its number of sentences. `prefixes` is explained
-        at `mt.decoding.search.search`. Raises UsageError if the engine does not support them.
+        After each batch, `progress` is called with its number of sentences. `prefixes` are those
+        of all sources. Raises UsageError if the engine does not support them.
         """
 
     def score(
@@ -80,8 +79,8 @@ class SearchEngine:
     ) -> list[list[Hypothesis]]:
         def search_batch(indices: list[int]) -> list[list[Hypothesis]]:
             batch = make_batch([sources[i] for i in indices], [()] * len(indices))
-            batch, beginnings = batch.to(self.device), select_prefixes(prefixes, indices)
-            inputs = batch.source, batch.source_mask
+            batch = batch.to(self.device)
+            inputs, beginnings = (batch.source, batch.source_mask), select(prefixes, indices)
             with autocast(self.device, self.precision):
                 results = search(self.searched, *inputs, options, generator, beginnings)
             progress(len(indices))
@@ -90,10 +89,9 @@ class SearchEngine:
         return budget.map(sources, options.width, search_batch)
 
 
-def select_prefixes(prefixes: Prefixes | None, indices: Sequence[int]) -> Prefixes | None:
-    """Return the prefixes of some sentences; None if none of these has any."""
-    selected = [prefixes[i] for i in indices] if prefixes else []
-    return selected if any(selected) else None
+def select(prefixes: Prefixes | None, sentences: Sequence[int]) -> Prefixes | None:
+    """Return the prefixes of some sentences, if there are any."""
+    return prefixes.select(sentences) if prefixes else None
 
 
 def no_attention_error(backend: str) -> UsageError:

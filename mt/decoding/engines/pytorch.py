@@ -8,10 +8,11 @@ import torch
 
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.engines.engine import Prefixes, SearchEngine, Sources, select_prefixes
+from mt.decoding.engines.engine import SearchEngine, Sources, select
 from mt.decoding.engines.workers import MIN_WORKER_TOKENS, WorkerLost, WorkerPool, resolve_workers
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.scoring import PairScore, score_pairs
 from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
@@ -63,8 +64,7 @@ class PyTorchEngine(SearchEngine):
             function = self._worker_function(TokenBudget(worker_tokens, budget.warn))
             self.workers = WorkerPool(self.count, function)
         calls = [
-            ([sources[i] for i in batch], options, select_prefixes(prefixes, batch))
-            for batch in batches
+            ([sources[i] for i in batch], options, select(prefixes, batch)) for batch in batches
         ]
         hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
         try:
@@ -81,7 +81,7 @@ class PyTorchEngine(SearchEngine):
             remaining = [i for i, result in enumerate(hypotheses) if not result]
             rest = [sources[i] for i in remaining]
             results = super().search(
-                rest, options, budget, generator, progress, select_prefixes(prefixes, remaining)
+                rest, options, budget, generator, progress, select(prefixes, remaining)
             )
             for i, result in zip(remaining, results, strict=True):
                 hypotheses[i] = result

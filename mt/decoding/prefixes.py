@@ -1,0 +1,107 @@
+"""Prefixes: texts with which translations must begin, as sequences of subword pieces.
+
+The last word of a prefix may go on. After "The ca", the model expects "▁cat" as one piece, and has
+hardly seen "▁ca", "t". So a prefix does not stand for its own pieces, but for all sequences of
+pieces that cover it: their text begins with the prefix, only their last piece reaches its end, and
+they are the usual segmentation of their text, as in training (the covering of Vieira et al. 2024,
+"From language models over tokens to language models over characters", restricted to usual
+segmentations). The search chooses among them by the probabilities of the model.
+
+A prefix that ends with white space ends a word: a new word follows, or nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mt.data.cleaning import is_blank, normalise
+from mt.data.sampling import SPACE
+from mt.data.sentences import SentenceSplitter
+from mt.data.tokenizer import Tokenizer
+from mt.data.vocabulary import EOS
+from mt.decoding.splitting import join_parts
+
+NO_TOKEN = -1  # pads sequences
+NEW_WORD = -2  # in a sequence: any piece that begins a word, or EOS
+Sequences = list[list[int]]  # an output must begin with one of them; none: with anything
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """The beginnings of the outputs of several sentences, as token ids."""
+
+    sequences: list[Sequences]  # of each sentence
+    new_word: list[int]  # the tokens that NEW_WORD stands for
+
+    def select(self, sentences: Sequence[int]) -> Prefixes | None:
+        """Return the prefixes of some sentences; None if none of these has any."""
+        selected = [self.sequences[i] for i in sentences]
+        return Prefixes(selected, self.new_word) if any(selected) else None
+
+    def lengths(self) -> list[int]:
+        """Return the number of tokens in the longest sequence of each sentence."""
+        return [max(map(len, sequences), default=0) for sequences in self.sequences]
+
+
+class PrefixEncoder:
+    """Encodes prefixes for one tokenizer; `language` is that of the target."""
+
+    def __init__(self, tokenizer: Tokenizer, language: str) -> None:
+        self.tokenizer, self.sentences = tokenizer, SentenceSplitter(language)
+        pieces = tokenizer.pieces(range(tokenizer.vocab_size("tgt")), "tgt")
+        self.ids = {piece: number for number, piece in enumerate(pieces)}
+        self.ordered = sorted(pieces)
+        self.new_word = [i for i, piece in enumerate(pieces) if piece.startswith(SPACE) or i == EOS]
+        self.covers: dict[str, Sequences] = {}  # of words
+
+    def encode(self, prefix: str, parts: int, unicode: str) -> list[Sequences]:
+        """Return the sequences of each part of a line, given its prefix and the number of parts.
+
+        The sentences of the prefix belong to the parts of the line in order. All but the last are
+        whole translations; the last one, with all further ones if there are more sentences than
+        parts, begins its translation. `unicode` is the form of normalisation.
+        """
+        text = normalise(prefix, unicode)
+        if is_blank(text) or not parts:
+            return [[] for _ in range(parts)]
+        sentences = self.sentences.split(text) if parts > 1 else [text]
+        *whole, last = [*sentences[: parts - 1], join_parts(sentences[parts - 1 :])]
+        if not last:
+            *whole, last = whole
+        begun = self._end_word(last) if prefix[-1:].isspace() else self.cover(last)
+        sequences = [[[*self.tokenizer.encode(sentence, "tgt"), EOS]] for sentence in whole]
+        return [*sequences, begun, *([] for _ in range(parts - len(whole) - 1))]
+
+    def cover(self, text: str) -> Sequences:
+        """Return the sequences of pieces that cover a text."""
+        head, space, word = text.rpartition(" ")
+        before = self.tokenizer.encode(head, "tgt") if space else []
+        return [[*before, *cover] for cover in self._cover_word(word)]
+
+    def _end_word(self, text: str) -> Sequences:
+        return [[*self.tokenizer.encode(text, "tgt"), NEW_WORD]]
+
+    def _cover_word(self, word: str) -> Sequences:
+        """Return the sequences that cover a word. No piece contains the end of a word inside."""
+        if word not in self.covers:
+            surface = SPACE + word
+            ends = [
+                (surface[:start], piece)
+                for start in range(len(surface))
+                for piece in self._pieces_from(surface[start:])
+            ]
+            texts = [(head + piece).removeprefix(SPACE) for head, piece in ends]
+            found = {tuple(self.tokenizer.encode(word, "tgt"))}
+            for ids, (_, piece) in zip(self.tokenizer.encode_many(texts, "tgt"), ends, strict=True):
+                if ids and ids[-1] == self.ids[piece]:
+                    found.add(tuple(ids))
+            self.covers[word] = [list(ids) for ids in sorted(found)]
+        return self.covers[word]
+
+    def _pieces_from(self, beginning: str) -> list[str]:
+        """Return the pieces that begin with a text."""
+        start = bisect_left(self.ordered, beginning)
+        stop = bisect_left(self.ordered, beginning + "\U0010ffff")
+        return self.ordered[start:stop]
