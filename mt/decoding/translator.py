@@ -29,11 +29,7 @@ from mt.decoding.arguments import (
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
-<<<<<<< HEAD
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
-=======
-from mt.decoding.line_encoder import EncodedPart, LineEncoder
->>>>>>> 965adfd (A prefix begins each translation, and its last word may go on in usual pieces)
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.output_warnings import REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
@@ -266,11 +262,11 @@ class Translator:
         generator: torch.Generator,
         progress: Callable[[int], None],
     ) -> list[Translation]:
-<<<<<<< HEAD
         encoded = self.encode_lines(lines)
         rows = [pieces for line in encoded for _, pieces in line.parts]
-        found = self.engine.search(rows, options, self.budget, generator, progress)
-        return self.decode_lines(encoded, found, options.length_penalty)
+        starts = self._encode_prefixes(prefixes, encoded) if prefixes else None
+        found = self.engine.search(rows, options, self.budget, generator, progress, starts)
+        return self.decode_lines(encoded, found, options)
 
     def encode_lines(self, lines: Sequence[str]) -> list[EncodedLine]:
         """Normalise and split lines as `translate_chunks` does, and encode them for the engine."""
@@ -279,47 +275,34 @@ class Translator:
     def decode_lines(
         self,
         lines: Sequence[EncodedLine],
-        hypotheses: Iterable[list[Hypothesis]],
-        length_penalty: float,
+        hypotheses: Sequence[Sequence[Hypothesis]],
+        options: SearchOptions,
     ) -> list[Translation]:
-        """Return the translations of lines, given what the engine found for each of their parts."""
-        found = iter(hypotheses)
+        """Return the translations of lines, given what the engine found for each of their parts.
+
+        `options` are those of the search.
+        """
+        candidates = iter(decode_hypotheses(hypotheses, self.tokenizer))
         translations = []
         for line in lines:
-            parts = [TranslatedPart(text, pieces, next(found)) for text, pieces in line.parts]
-            outputs = build_outputs(
-                line.source, parts, self.tokenizer, length_penalty, self.length_ratio
-            )
-=======
-        sources = self._normalise(lines)
-        encoded = self.encoder.encode(sources, self.counts)
-        rows = [pieces for parts in encoded for _, pieces in parts]
-        starts = self._encode_prefixes(prefixes, encoded) if prefixes else None
-        found = self.engine.search(rows, options, self.budget, generator, progress, starts)
-        candidates = iter(decode_hypotheses(found, self.tokenizer))
-        translations = []
-        for source, line in zip(sources, encoded, strict=True):
             parts = []
-            for text, pieces in line:
+            for text, pieces in line.parts:
                 ranked = rank(next(candidates), options, self.target_language)
-                texts, hypotheses = [text for text, _ in ranked], [each for _, each in ranked]
-                parts.append(TranslatedPart(text, pieces, hypotheses, texts))
-            outputs = build_outputs(source, parts, self.tokenizer, options, self.length_ratio)
->>>>>>> ce2d780 (Minimum-Bayes-risk decoding, epsilon sampling, repetition penalties and log-probabilities of pieces and words)
+                texts, best = [text for text, _ in ranked], [each for _, each in ranked]
+                parts.append(TranslatedPart(text, pieces, best, texts))
+            outputs = build_outputs(line.source, parts, self.tokenizer, options, self.length_ratio)
             self.counts["cut off"] += not outputs[0].complete
             self.counts["empty"] += bool(parts) and is_blank(outputs[0].text)
             self.counts.update(outputs[0].warnings)
             translations.append(Translation(line.source, outputs, parts))
         return translations
 
-    def _encode_prefixes(
-        self, prefixes: list[str], encoded: list[list[EncodedPart]]
-    ) -> Prefixes | None:
+    def _encode_prefixes(self, prefixes: list[str], lines: list[EncodedLine]) -> Prefixes | None:
         """Return the prefixes of all parts of lines; None if all are blank."""
         sequences = []
-        for prefix, parts in zip(prefixes, encoded, strict=True):
-            sequences += self.prefix_encoder.encode(prefix, len(parts), self.unicode)
-            self.counts["prefix"] += not parts and not is_blank(prefix)
+        for prefix, line in zip(prefixes, lines, strict=True):
+            sequences += self.prefix_encoder.encode(prefix, len(line.parts), self.unicode)
+            self.counts["prefix"] += not line.parts and not is_blank(prefix)
         every = Prefixes(sequences, self.prefix_encoder.new_word)
         return every if any(sequences) else None
 

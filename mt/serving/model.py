@@ -113,6 +113,7 @@ class ServedModel:
         A blank line is one part. If the caller stops, what still waits is dropped.
         """
         translator = self.inspector.translator
+        options = replace(translator.options, nbest=wanted.nbest)
         encoded = await asyncio.to_thread(translator.encode_lines, lines)
         parts = deque(single_parts(encoded))
         rows = [pieces for _, part in parts for _, pieces in part.parts]
@@ -126,9 +127,7 @@ class ServedModel:
                 while parts and (not group or not parts[0][1].parts or waiting[0].done()):
                     group.append(parts.popleft())
                     found += [await waiting.popleft() for _ in group[-1][1].parts]
-                translations = translator.decode_lines(
-                    [part for _, part in group], found, translator.options.length_penalty
-                )
+                translations = translator.decode_lines([part for _, part in group], found, options)
                 details = await self._describe(translations, wanted)
                 for (line, _), translation, each in zip(group, translations, details, strict=True):
                     yield Part(line, translation, {"line": line, **each} if each else {})
