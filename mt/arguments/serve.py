@@ -9,15 +9,15 @@ from mt.arguments.translate import add_sentence_flag
 from mt.cli import CommandParser
 from mt.errors import UsageError
 
-DESCRIPTION = "Serve trained models over HTTP, with the API of LibreTranslate."
+DESCRIPTION = "Serve trained models over HTTP: a page to translate, and the API of LibreTranslate."
 EPILOG = """\
 examples:
-  mt-serve runs/demo                              # http://127.0.0.1:5000
+  mt-serve runs/demo                              # then open http://127.0.0.1:5000
   mt-serve runs/en-de runs/de-fr --pivot          # also English to French, by way of German
   mt-serve runs/demo --host 0.0.0.0 --api-keys keys.txt --per-minute 60
   curl http://127.0.0.1:5000/translate -d q="A sentence." -d source=en -d target=de
 
-Endpoints: /translate, /detect, /languages, /models, /health, /metrics (Prometheus),
+Endpoints: / (a page), /translate, /detect, /languages, /models, /health, /metrics (Prometheus),
 /docs (reference), /openapi.json. Clients of LibreTranslate work unchanged. Requests of all clients
 share batches. Each request is logged as a line of JSON on standard error, without its text.
 SIGTERM and Ctrl-C end the server when the requests that it has are answered.

@@ -1,1 +1,1 @@
-"""Translation over HTTP: the API of LibreTranslate, a page, shared batches, limits, metrics."""
+"""Translation over HTTP: LibreTranslate's API, a page, shared batches, limits, metrics."""

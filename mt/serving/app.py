@@ -99,7 +99,7 @@ def create_app(
             Route("/metrics", service.render_metrics),
             Route("/openapi.json", file_endpoint("openapi.json")),
             Route("/docs", file_endpoint("docs.html")),
-            Route("/", file_endpoint("docs.html")),
+            Route("/", file_endpoint("index.html")),
             Mount("/assets", Assets(directory=ASSETS)),
         ],
         middleware=middleware,

@@ -6,36 +6,23 @@ Needs the playwright package and a Chromium: $MT_CHROMIUM, or one on the PATH.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.browsers import NEEDS_BROWSER, launch_browser
 from helpers.report_attention import REFERENCES
 from helpers.report_results import results
 from mt.comparison.report.contents import charts
 from mt.comparison.report.write import write_report
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed: pip install playwright"
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "headless_shell")
-CHROMIUM = os.environ.get("MT_CHROMIUM") or next(
-    (path for path in map(shutil.which, NAMES) if path), None
-)
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the PATH: set MT_CHROMIUM")
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
+    yield from launch_browser()
 
 
 @pytest.fixture(scope="module")
