@@ -32,6 +32,7 @@ from mt.evaluation.evaluation_set import (
     read_stored_test_set,
 )
 from mt.evaluation.metrics import build_metrics
+from mt.evaluation.placeholders import PlaceholderCounts, count_placeholders
 from mt.evaluation.tables import FORMAT_VERSION, alignment_text, text_table, to_dict
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics.summary import Diagnostics
@@ -52,6 +53,7 @@ class Translations(NamedTuple):
     constructions: list[list[str]] | None = None
     alignment: AttentionAlignmentScores | None = None
     diagnostics: Diagnostics | None = None
+    placeholders: PlaceholderCounts | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -104,6 +106,9 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
     )
     print(text_table(evaluation), flush=True)
     values = to_dict(evaluation)
+    if translations.placeholders:
+        print(translations.placeholders.text(), flush=True)
+        values["placeholders"] = asdict(translations.placeholders)
     if translations.diagnostics:
         print("\n" + diagnostics_table(translations.diagnostics), flush=True)
         values["diagnostics"] = diagnostics_dict(translations.diagnostics)
@@ -170,6 +175,9 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         [line.split() for line in constructions] if constructions else None,
         alignment,
         diagnostics,
+        count_placeholders(
+            translator.tokenizer.symbols, sources, hypotheses, references, translator.unicode
+        ),
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TOKENIZERS = (("tokenizer.model",), ("tokenizer.src.model", "tokenizer.tgt.model"))
 # Vocabularies of a pretrained model, whose ids are not those of its SentencePiece models.
 VOCABULARIES = (("vocabulary.json",), ("vocabulary.src.json", "vocabulary.tgt.json"))
+SYMBOLS = "tokenizer.symbols.json"  # only if there are symbols or placeholders
 # Names of the text files of the test after training, which have the same number of lines.
 TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders")
 START_AGAIN = "start the same mt-train command again, which writes it anew"
@@ -133,7 +134,7 @@ class RunFolder:
     def add_missing_checksums(self) -> None:
         """Record the files of mt-train without a checksum, such as after a kill."""
         tests, layouts = map(self.test_file, TEST_FILES), (*TOKENIZERS, *VOCABULARIES)
-        names = (*itertools.chain(*layouts), *WORD_COUNTS.values(), TRAINING_TEXT)
+        names = (*itertools.chain(*layouts), SYMBOLS, *WORD_COUNTS.values(), TRAINING_TEXT)
         single = (self.config, self.model, self.checkpoint, self.scores, self.cost, self.origin)
         self.checksums.add_missing([*single, *tests, *(self.path / name for name in names)])
 

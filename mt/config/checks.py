@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mt.config.automatic import with_defaults
 from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
+from mt.config.placeholders import check_symbols
 from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO, AUTO_NUMBER, MAX_INTEGER, is_auto
 from mt.errors import UsageError
@@ -41,6 +42,7 @@ def check_values(config: Config) -> None:
             f"data.clean.min_words must be <= data.clean.max_words, which is {clean.max_words}, "
             f"got {clean.min_words}"
         )
+    check_symbols(config.data)
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")

@@ -124,6 +124,14 @@ class TokenizerConfig:
         "take about 4 GB of memory)",
         minimum=1,
     )
+    symbols: list[str] = setting(
+        list, "literal pieces of text that are never split, such as [C++,<br>]; no spaces"
+    )
+    placeholders: list[str] = setting(
+        list,
+        "kinds of text that translation copies unchanged: url, email, tag, braces, printf, role, "
+        "dunder, or all; re:PATTERN adds a regular expression (docs/text.md)",
+    )
     sampling: float = setting(
         0.0,
         "subword regularisation; unigram: smoothing alpha, 0.1 (strong) to 0.5 (weak); bpe: merge "

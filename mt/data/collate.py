@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_SAMPLED_RATIO = 1.5  # longest sampled segmentation over the longest expected one in a batch
 
-SegmentFunction = Callable[[str, str, int, int], Sequence[int]]
+SegmentFunction = Callable[[str, str, int, tuple[int, int]], tuple[Sequence[int], Sequence[int]]]
 
 
 def table_starts(tables: Sequence[PairTable]) -> np.ndarray:
@@ -30,9 +30,9 @@ def collate(
 ) -> Batch:
     """Build a batch from the given rows; rows of one table stay together.
 
-    Tables of text need `segment(text, side, row, longest) -> pieces`, such as
-    `mt.data.tokenizer.Segmenter`. `longest` is `MAX_SAMPLED_RATIO` times the longest expected
-    length in the batch, which keeps the batch near its token budget.
+    Tables of text need `segment(source, target, row, longest) -> pieces of both sides`, such as
+    `mt.data.segmenter.Segmenter`. `longest` is `MAX_SAMPLED_RATIO` times the longest expected
+    length of each side in the batch, which keeps the batch near its token budget.
     """
     starts = table_starts(tables)
     table_of_row = np.searchsorted(starts, rows, side="right") - 1
@@ -50,12 +50,12 @@ def collate(
             continue
         if segment is None:
             raise TypeError("a table of text needs `segment`")
-        source_text, target_text = table.text(local)
-        for side, texts, lengths, output in (
-            ("src", source_text, table.src_lengths, sources),
-            ("tgt", target_text, table.tgt_lengths, targets),
-        ):
-            longest = int(MAX_SAMPLED_RATIO * lengths[local].max()) - 1
-            for text, row in zip(texts, table_rows.tolist(), strict=True):
-                output.append(segment(text, side, row, longest))
+        longest_source, longest_target = (
+            int(MAX_SAMPLED_RATIO * lengths[local].max()) - 1
+            for lengths in (table.src_lengths, table.tgt_lengths)
+        )
+        for source, target, row in zip(*table.text(local), table_rows.tolist(), strict=True):
+            pair = segment(source, target, row, (longest_source, longest_target))
+            sources.append(pair[0])
+            targets.append(pair[1])
     return make_batch(sources, targets)

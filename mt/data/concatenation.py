@@ -107,34 +107,46 @@ class Joiner:
 
     def join_text(self, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
         """Join (source, target) and (source, target); the first alone if the result is too long."""
-        joined = [
-            a + separator + b
-            for a, separator, b in zip(first, self.separators, second, strict=True)
-        ]
+        source, target = self._join(first, second)
         # Pieces never cross a space, so only texts joined by nothing can take more pieces.
-        if not self.spaced and max(map(len, self._encode(joined))) >= self.longest:
-            return first[0], first[1]
-        return joined[0], joined[1]
+        if not self.spaced:
+            marked = self.tokenizer.symbols.mark_training_pair(source, target)
+            if max(map(len, self._encode(marked))) >= self.longest:
+                return first[0], first[1]
+        return source, target
 
     def join_pieces(
         self, first: Sequence[np.ndarray], second: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Join source and target pieces to those of the joined text."""
+        """Join source and target pieces to those of the joined text.
+
+        Placeholders keep their numbers, which then may occur in both texts.
+        """
         if self.spaced:
             return [np.concatenate(side) for side in zip(first, second, strict=True)]
         texts = [decode(self.tokenizer, [[side] for side in pair]) for pair in (first, second)]
         (a, b), (c, d) = ([side[0] for side in pair] for pair in texts)
-        return [np.array(ids, np.int32) for ids in self._encode(self.join_text((a, b), (c, d)))]
+        joined = self._encode(self._join((a, b), (c, d)))
+        if max(map(len, joined)) >= self.longest:
+            return list(first)
+        return [np.array(ids, np.int32) for ids in joined]
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+    def _join(self, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
+        source, target = (
+            a + separator + b
+            for a, separator, b in zip(first, self.separators, second, strict=True)
+        )
+        return source, target
+
+    def _encode(self, marked: Sequence[str]) -> list[list[int]]:
         return [
-            self.tokenizer.encode(text, side)
-            for text, side in zip(texts, ("src", "tgt"), strict=True)
+            self.tokenizer.encode_marked([text], side)[0]
+            for text, side in zip(marked, ("src", "tgt"), strict=True)
         ]
 
 
 def decode(tokenizer: Tokenizer, pieces: Sequence[Sequence[np.ndarray]]) -> list[list[str]]:
-    """Return the texts of source pieces and target pieces."""
+    """Return the marked texts of source pieces and target pieces."""
     return [
         tokenizer.decode_many([ids.tolist() for ids in rows], side)
         for rows, side in zip(pieces, ("src", "tgt"), strict=True)

@@ -19,6 +19,9 @@ class PairEncoder:
     planned by the usual length would exceed their token budget. The table therefore holds expected
     lengths, estimated from a sample of the pairs.
 
+    Placeholders are numbered as in training; without `max_pieces`, in validation, as in
+    translation.
+
     Pairs with a side of more than `max_pieces` pieces are dropped, unless `max_pieces` is None.
     `written` and `dropped` count the pairs.
     """
@@ -30,8 +33,8 @@ class PairEncoder:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Encode a table with the columns of `mt.data.arrow_files.TEXT`."""
-        texts = {side: table.column(side).to_pylist() for side in ("src", "tgt")}
-        pieces = {side: self.tokenizer.encode_many(texts[side], side) for side in texts}
+        texts = self._mark(*(table.column(side).to_pylist() for side in ("src", "tgt")))
+        pieces = {side: self.tokenizer.encode_marked(texts[side], side) for side in texts}
         lengths = {
             side: np.fromiter(map(len, rows), np.int32, len(table)) for side, rows in pieces.items()
         }
@@ -49,10 +52,19 @@ class PairEncoder:
             columns = {side: list_array(pieces[side]) for side in texts}
         return pa.table(columns, schema=self.schema).filter(pa.array(keep))
 
+    def _mark(self, sources: list[str], targets: list[str]) -> dict[str, list[str]]:
+        """Return both sides as marked text."""
+        symbols = self.tokenizer.symbols
+        if not symbols:
+            return {"src": sources, "tgt": targets}
+        mark = symbols.mark_pair if self.max_pieces is None else symbols.mark_training_pair
+        marked_sources, marked_targets = zip(*map(mark, sources, targets), strict=True)
+        return {"src": list(marked_sources), "tgt": list(marked_targets)}
+
     def _expected_lengths(self, texts: list[str], lengths: np.ndarray, side: str) -> np.ndarray:
         """Estimate the lengths of sampled segmentations, at most `max_pieces`, [N] int32."""
         sampled = sum(
-            len(self.tokenizer.sample(text, side, self.sampling, seed))
+            len(self.tokenizer.sample_marked(text, side, self.sampling, seed))
             for seed, text in enumerate(texts[::PROBE_INTERVAL])
         )
         ratio = sampled / max(1, int(lengths[::PROBE_INTERVAL].sum()))

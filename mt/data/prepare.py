@@ -31,6 +31,7 @@ from mt.data.empty_sides import describe_empty_sides
 from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_settings import cached_settings, check_tokenizer_settings
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.errors import MTError
 from mt.files import expand_user, write_text
@@ -69,30 +70,6 @@ def prepare_run(config: Config, log: Log) -> PreparedData:
         check_tokenizer_settings(folder, config.data.tokenizer)
         tokenizer = Tokenizer.load(folder.path)
     return prepare(config.data, log, tokenizer)
-
-
-def check_tokenizer_settings(folder: RunFolder, given: TokenizerConfig) -> None:
-    """Raise MTError if a run has other settings of its tokenizer, except those of sampling.
-
-    An automatic vocabulary is that of the run.
-    """
-    used = asdict(folder.read_config().data.tokenizer)
-    changed = {
-        name: used[name]
-        for name, value in asdict(given).items()
-        if value != used[name]
-        and name not in ("sampling", "max_vocab_size")
-        and (name, value) != ("vocab_size", 0)
-    }
-    if changed:
-        arguments = " ".join(
-            f"data.tokenizer.{name}={str(value).lower() if isinstance(value, bool) else value}"
-            for name, value in changed.items()
-        )
-        raise MTError(
-            f"trainer.init_from={folder} takes the tokenizer of that run, which has other "
-            f"settings: add {arguments}"
-        )
 
 
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
@@ -248,7 +225,7 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
     Weights and names of the sources do not affect it. An automatic vocabulary counts as one of the
     largest automatic size.
     """
-    settings = asdict(config.tokenizer)
+    settings = cached_settings(config.tokenizer)
     largest = settings.pop("max_vocab_size")
     settings["vocab_size"] = config.tokenizer.vocab_size or largest
     given = (

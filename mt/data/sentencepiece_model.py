@@ -10,9 +10,11 @@ from functools import cached_property
 import sentencepiece
 
 from mt.data.sampling import SPACE, BPEDropout, Pieces, UnigramSampler
+from mt.data.symbols import MARKED, Symbols, reveal
 from mt.data.tags import MARK, is_tag_piece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import UsageError
+from mt.run_folder import SYMBOLS
 
 
 class SentencePieceModel:
@@ -63,6 +65,36 @@ class SentencePieceModel:
             return []  # SentencePiece would take [] for a single row
         return self.processor.decode([[i for i in ids if i > EOS] for ids in rows])
 
+    @cached_property
+    def marked(self) -> dict[int, str]:
+        """The pieces of symbols and placeholders by id (`mt.data.symbols`)."""
+        # They come after the special tokens and before the bytes.
+        ids = range(EOS + 1, len(self.processor))
+        first = itertools.takewhile(lambda i: not self.processor.is_byte(i), ids)
+        pieces = {i: self.processor.id_to_piece(i) for i in first}
+        return {i: piece for i, piece in pieces.items() if MARKED.fullmatch(piece)}
+
+    def check_symbols(self, symbols: Symbols) -> None:
+        """Raise ValueError if the vocabulary has no pieces for these symbols, or has others."""
+        if sorted(self.marked.values()) != sorted(symbols.pieces()):
+            raise ValueError(f"its symbols are not those of {SYMBOLS}")
+
+    def restore(self, ids: Sequence[int], contents: Sequence[str]) -> str:
+        """Return the text of ids in which numbers are replaced by what `contents` has for them.
+
+        Marks that the model has spelled in bytes are none.
+        """
+        marked = self.marked
+        starts = [0, *(place for place, i in enumerate(ids) if i in marked), len(ids)]
+        first, *parts = (ids[start:end] for start, end in itertools.pairwise(starts))
+        # The symbol at the beginning of a part keeps SentencePiece from removing a space there.
+        texts = self.decode([first, *parts])
+        symbols = [marked[part[0]] for part in parts]
+        return texts[0] + "".join(
+            reveal(symbol, contents) + text[len(symbol) :]
+            for symbol, text in zip(symbols, texts[1:], strict=True)
+        )
+
     def piece(self, number: int) -> str:
         """Return the piece with an id."""
         return self.processor.id_to_piece(number)
@@ -83,7 +115,14 @@ class SentencePieceModel:
             self.samplers[alpha] = sampler_class(self.vocabulary, alpha)
         sample_word, uniform = self.samplers[alpha], random.Random(seed).random
         words = text.replace(SPACE, " ").split(" ")
-        return [i for word in words for i in sample_word(SPACE + word, uniform)]
+        return [
+            i
+            for word in words
+            for number, part in enumerate(MARKED.split(SPACE + word))
+            for i in (
+                [self.processor.piece_to_id(part)] if number % 2 else sample_word(part, uniform)
+            )
+        ]
 
     @cached_property
     def is_bpe(self) -> bool:

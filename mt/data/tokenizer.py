@@ -3,7 +3,8 @@
 Decoding returns the encoded text unchanged: normalisation is off, all white space is kept, and
 characters without a piece are encoded as bytes. The one exception is U+2581, which SentencePiece
 uses for a space and which is decoded as a space. A lone surrogate has no UTF-8 form and is an error
-here; `mt.data.cleaning.normalise` replaces it.
+here; `mt.data.cleaning.normalise` replaces it. Placeholders are numbered pieces, which are decoded
+with what they stand for in the source (`mt.data.symbols`).
 
 The models of a pretrained model (`mt.importing`) are used as they are: they may normalise text, and
 have no piece for some characters. A vocabulary of their own then gives the ids.
@@ -15,10 +16,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from mt.config.schema import TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
+from mt.data.sampling import SPACE
 from mt.data.sentencepiece_model import SentencePieceModel
+from mt.data.symbols import Symbols, reveal
 from mt.data.tags import split_tag
 from mt.data.tokenizer_training import (
     MIN_AUTOMATIC,
@@ -32,11 +36,19 @@ from mt.data.vocabulary import Vocabulary
 from mt.data.vocabulary_model import VocabularyModel
 from mt.errors import MTError
 from mt.files import atomic_write
-from mt.run_folder import TOKENIZERS, VOCABULARIES, RunFolder
+from mt.run_folder import SYMBOLS, TOKENIZERS, VOCABULARIES, RunFolder
+
+
+class EncodedPair(NamedTuple):
+    """The pieces of a source and of its translation."""
+
+    source: Sequence[int]
+    target: Sequence[int]
+    contents: Sequence[str] | None = None  # of placeholders, by number; None: not known
 
 
 class Tokenizer:
-    """One SentencePiece model for both sides, or one for each.
+    """One SentencePiece model for both sides, or one for each, and the symbols of both.
 
     Encoding adds neither BOS nor EOS. The special tokens have the ids of `mt.data.vocabulary`.
     """
@@ -47,13 +59,14 @@ class Tokenizer:
         tgt: bytes | None = None,
         *,
         vocabularies: Sequence[Vocabulary] = (),
+        symbols: Symbols | None = None,
     ) -> None:
         """Load serialised SentencePiece models; without `tgt`, `src` serves both sides.
 
         `vocabularies` give the ids of pieces, one for both sides or one for each. Without any, the
         ids are those of the SentencePiece models. Raises ValueError if a model is not usable.
         """
-        self.vocabularies = list(vocabularies)
+        self.vocabularies, self.symbols = list(vocabularies), symbols or Symbols()
         self.joint = len(vocabularies) == 1 if vocabularies else tgt is None
         contents = [src] if tgt is None else [src, tgt]
         models: list[SentencePieceModel] = []
@@ -64,6 +77,7 @@ class Tokenizer:
                 models.append(VocabularyModel(content, vocabulary))
             else:
                 models.append(SentencePieceModel(content))
+            models[-1].check_symbols(self.symbols)
         self.contents = contents
         self.models = {"src": models[0], "tgt": models[-1]}
 
@@ -87,12 +101,13 @@ class Tokenizer:
         longer side: see `automatic_size`. The vocabulary of the source has `tags` too.
         """
         count = config.train_lines if config.joint else max(1, config.train_lines // 2)
+        symbols = Symbols.from_config(config)
         sides: dict[str, Callable[[], Iterable[str]]] = {
-            "the source text": src,
-            "the target text": tgt,
+            "the source text": lambda: map(symbols.mark, src()),
+            "the target text": lambda: map(symbols.mark, tgt()),
         }
         if config.joint:
-            sides = {"the text of both sides": lambda: chain(src(), tgt())}
+            sides = {"the text of both sides": lambda: map(symbols.mark, chain(src(), tgt()))}
         size, reason = config.vocab_size or config.max_vocab_size, ""
         is_free = size == AUTO_NUMBER
         if is_free:
@@ -100,11 +115,13 @@ class Tokenizer:
         while True:
             try:
                 sized = dataclasses.replace(config, vocab_size=size)
-                models = (
-                    train_sentencepiece(reservoir_sample(lines(), count, seed), sized, name, own)
+                models = [
+                    train_sentencepiece(
+                        reservoir_sample(lines(), count, seed), sized, name, own, symbols.pieces()
+                    )
                     for (name, lines), own in zip(sides.items(), (tags, ()), strict=False)
-                )
-                return cls(*models)
+                ]
+                return cls(*models, symbols=symbols)
             except VocabularyTooLarge as error:
                 if config.vocab_size or error.largest >= size:
                     raise
@@ -129,11 +146,24 @@ class Tokenizer:
         return self.models["src"].tags
 
     def encode(self, text: str, side: str = "src") -> list[int]:
-        """Return the ids of the pieces of a text; that of a tag comes first."""
-        return self.encode_many([text], side)[0]
+        """Return the ids of a source, or of a text alone; that of a tag comes first."""
+        return self.encode_marked([self.symbols.mark(text)], side)[0]
 
     def encode_many(self, texts: Sequence[str], side: str = "src") -> list[list[int]]:
-        """Encode texts on all processor cores."""
+        """Encode sources, or texts alone, on all processor cores."""
+        return self.encode_marked(list(map(self.symbols.mark, texts)), side)
+
+    def encode_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[EncodedPair]:
+        """Encode sources and their translations, in which placeholders have the same numbers."""
+        pairs = list(pairs)
+        marked = [self.symbols.mark_pair(*pair) for pair in pairs]
+        sources = self.encode_marked([source for source, _ in marked], "src")
+        targets = self.encode_marked([target for _, target in marked], "tgt")
+        contents = [self.symbols.contents(source) for source, _ in pairs]
+        return list(map(EncodedPair, sources, targets, contents))
+
+    def encode_marked(self, texts: Sequence[str], side: str) -> list[list[int]]:
+        """Encode marked texts (`mt.data.symbols`) on all processor cores."""
         parts = [self._split_tag(text, side) for text in texts]
         rows = self.models[side].encode([plain for _, plain in parts])
         tags = (tag for tag, _ in parts)
@@ -146,6 +176,10 @@ class Tokenizer:
         are more random (Kudo 2018). BPE: the probability of skipping a merge, so that larger values
         are more random (Provilkov et al. 2020). A tag stays one piece.
         """
+        return self.sample_marked(self.symbols.mark(text), side, alpha, seed)
+
+    def sample_marked(self, text: str, side: str, alpha: float, seed: int) -> list[int]:
+        """Sample a segmentation of a marked text."""
         tag, text = self._split_tag(text, side)
         ids = self.models[side].sample(text, alpha, seed)
         return [self.tags[tag], *ids] if tag else ids
@@ -154,20 +188,52 @@ class Tokenizer:
         """Return the tag of a text and the text without it; texts have tags if there are any."""
         return split_tag(text) if side == "src" and self.tags else ("", text)
 
-    def decode(self, ids: Sequence[int], side: str = "tgt") -> str:
-        """Return the text of the pieces, without special tokens and tags.
+    def decode(
+        self, ids: Sequence[int], side: str = "tgt", contents: Sequence[str] | None = None
+    ) -> str:
+        """Return the text of the pieces, without special tokens and tags; see `decode_many`."""
+        return self.decode_many([ids], side, None if contents is None else [contents])[0]
 
-        Bytes that are not valid UTF-8 become U+FFFD.
+    def decode_many(
+        self,
+        rows: Sequence[Sequence[int]],
+        side: str = "tgt",
+        contents: Sequence[Sequence[str]] | None = None,
+    ) -> list[str]:
+        """Return the texts of rows of pieces, without special tokens.
+
+        `contents` holds what the numbers of placeholders stand for in each row, those of
+        `Symbols.contents`; other numbers are left out. Without it, the result is marked text. Bytes
+        that are not valid UTF-8 become U+FFFD.
         """
-        return self.decode_many([ids], side)[0]
+        model = self.models[side]
+        plain = [[int(i) for i in ids] for ids in rows]
+        if contents is None or not self.symbols:
+            return model.decode(plain)
+        return [model.restore(ids, known) for ids, known in zip(plain, contents, strict=True)]
 
-    def decode_many(self, rows: Sequence[Sequence[int]], side: str = "tgt") -> list[str]:
-        """Decode several rows of ids."""
-        return self.models[side].decode([[int(i) for i in ids] for ids in rows])
+    def count_unknown(self, ids: Sequence[int], contents: Sequence[str]) -> int:
+        """Return how many numbers of placeholders in a target stand for nothing in its source."""
+        marked = self.models["tgt"].marked
+        return sum(i in marked and not reveal(marked[i], contents) for i in map(int, ids))
 
     def pieces(self, ids: Sequence[int], side: str = "tgt") -> list[str]:
         """Return the pieces as SentencePiece writes them, with U+2581 for a space."""
         return [self.models[side].piece(int(i)) for i in ids]
+
+    def shown_pieces(
+        self, ids: Sequence[int], side: str = "tgt", contents: Sequence[str] | None = None
+    ) -> list[str]:
+        """Return the pieces as readers see them.
+
+        Symbols are plain, and placeholders are what `contents` has at their numbers, with U+2581
+        for each space.
+        """
+        marked = self.models[side].marked
+        return [
+            reveal(marked[i], contents).replace(" ", SPACE) if i in marked else piece
+            for i, piece in zip(map(int, ids), self.pieces(ids, side), strict=True)
+        ]
 
     def vocab_size(self, side: str = "tgt") -> int:
         """Return the size of the vocabulary, special tokens included."""
@@ -179,13 +245,13 @@ class Tokenizer:
         return "bpe" if self.models["src"].is_bpe else "unigram"
 
     def save(self, folder: Path) -> None:
-        """Write the models, and the vocabularies if there are any, to a folder."""
+        """Write `files` to a folder."""
         folder, files = Path(folder), self.files()
         for name, content in files.items():
             with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(content)
         # Files of another layout would confuse `load`.
-        for names in (*TOKENIZERS, *VOCABULARIES):
+        for names in (*TOKENIZERS, *VOCABULARIES, (SYMBOLS,)):
             for name in set(names) - files.keys():
                 (folder / name).unlink(missing_ok=True)
 
@@ -199,14 +265,16 @@ class Tokenizer:
         single, separate = TOKENIZERS
         names = separate if any((run.path / name).exists() for name in separate) else single
         written = [each for each in VOCABULARIES if (run.path / each[0]).exists()]
-        for name in (*names, *chain(*written)):
+        for name in (*names, *chain(*written), SYMBOLS):
             run.check(run.path / name)
         try:
             models = [(run.path / name).read_bytes() for name in names]
             vocabularies = [
                 Vocabulary.from_json((run.path / name).read_bytes()) for name in chain(*written[:1])
             ]
-            return cls(*models, vocabularies=vocabularies)
+            stored = run.path / SYMBOLS
+            symbols = Symbols.from_json(stored.read_bytes()) if stored.exists() else None
+            return cls(*models, vocabularies=vocabularies, symbols=symbols)
         except FileNotFoundError as error:
             raise MTError(
                 f"{folder} has no {Path(error.filename).name}: it is not a complete run directory"
@@ -227,26 +295,4 @@ class Tokenizer:
         if self.vocabularies:
             contents = [vocabulary.to_json() for vocabulary in self.vocabularies]
             files |= zip(VOCABULARIES[len(contents) - 1], contents, strict=True)
-        return files
-
-
-class Segmenter:
-    """Subword regularisation for one epoch.
-
-    A call with (text, side, row, longest) samples pieces from seed, epoch, row and side alone:
-    other pieces in each epoch, the same whenever an epoch is repeated. A sample of more than
-    `longest` or `max_pieces` pieces is replaced by the usual segmentation, which is known to fit.
-    """
-
-    def __init__(
-        self, tokenizer: Tokenizer, alpha: float, seed: int, epoch: int, max_pieces: int
-    ) -> None:
-        self.tokenizer, self.alpha, self.max_pieces = tokenizer, alpha, max_pieces
-        self.base = (seed << 72) + (epoch << 40)  # a row takes up to 39 bits, its side one
-
-    def __call__(self, text: str, side: str, row: int, longest: int) -> list[int]:
-        """Return the ids of the pieces of a text."""
-        ids = self.tokenizer.sample(text, side, self.alpha, self.base + 2 * row + (side == "tgt"))
-        if len(ids) > min(longest, self.max_pieces):
-            return self.tokenizer.encode(text, side)
-        return ids
+        return files | ({SYMBOLS: self.symbols.to_json().encode()} if self.symbols else {})

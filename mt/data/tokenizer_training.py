@@ -57,13 +57,18 @@ def automatic_size(characters: int) -> int:
 
 
 def train_sentencepiece(
-    lines: list[str], config: TokenizerConfig, side: str = "the text", tags: Sequence[str] = ()
+    lines: list[str],
+    config: TokenizerConfig,
+    side: str = "the text",
+    tags: Sequence[str] = (),
+    symbols: Sequence[str] = (),
 ) -> bytes:
-    """Train SentencePiece and return the serialised model, the same for the same lines and tags.
+    """Train SentencePiece and return the serialised model, the same for the same arguments.
 
     `side` says in errors which text this is; `tags` are control symbols after the special tokens.
-    Raises VocabularyTooLarge if the text does not support `config.vocab_size`, which must not be 0,
-    and VocabularyTooSmall if it needs a larger one.
+    Each of `symbols` is one piece, and no other piece contains it. Raises VocabularyTooLarge if the
+    text does not support `config.vocab_size`, which must not be 0, and VocabularyTooSmall if it
+    needs a larger one.
     """
     if not any(lines):
         raise MTError(f"there is no text to train the tokenizer on: {side} is empty")
@@ -86,9 +91,11 @@ def train_sentencepiece(
     }
     if tags:
         settings["control_symbols"] = [tag_piece(tag) for tag in sorted(tags)]
+    if symbols:
+        settings["user_defined_symbols"] = list(symbols)
     result = _run_process(lines, settings)
     if isinstance(result, str):
-        raise _explain(result, config, side, FIXED_PIECES + len(tags))
+        raise _explain(result, config, side, FIXED_PIECES + len(tags) + len(symbols))
     return result
 
 

@@ -55,10 +55,15 @@ class LineEncoder:
     def _split(self, line: str) -> list[str]:
         if is_blank(line):
             return []
-        return split_sentences(line, self.sentences) if self.split_sentences else [line]
+        if not self.split_sentences:
+            return [line]
+        hidden, restore = self.tokenizer.symbols.hide(line)
+        return list(map(restore, split_sentences(hidden, self.sentences)))
 
     def _split_long(self, text: str) -> list[str]:
-        def size(text: str) -> int:
-            return len(self.tokenizer.encode(text, "src"))
+        hidden, restore = self.tokenizer.symbols.hide(text)
 
-        return split_text(text, self.sentences, size, self.max_pieces)
+        def size(part: str) -> int:
+            return len(self.tokenizer.encode(restore(part), "src"))
+
+        return list(map(restore, split_text(hidden, self.sentences, size, self.max_pieces)))

@@ -1,7 +1,9 @@
-"""Signs that an output may be bad: it repeats itself, or is much shorter than its source.
+"""Signs that an output may be bad.
 
-Both are chosen to be rare in good translations. Of the reference translations of 30,000 pairs of
-Multi30k, Europarl and news each, 0.03 to 0.18 % are "short" and at most 0.01 % have a "repetition".
+It repeats itself, is much shorter than its source, or has other placeholders (`mt.data.symbols`).
+The first two are chosen to be rare in good translations. Of the reference translations of 30,000
+pairs of Multi30k, Europarl and news each, 0.03 to 0.18 % are "short" and at most 0.01 % have a
+"repetition".
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 REPETITION, SHORT = "repetition", "short"
+LOST, INVENTED = "placeholder lost", "placeholder invented"
 # An n-gram of up to 100 pieces, at least 3 times in a row and over at least 8 pieces.
 LOOP = re.compile(r"(.)\1{7,}|(..)\2{3,}|(.{3,100}?)\3{2,}", re.DOTALL)
 MIN_LENGTH_RATIO = 0.5  # output length / expected length; a lost sentence is more

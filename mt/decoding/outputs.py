@@ -12,7 +12,7 @@ from mt.data.links import Links
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.options import SearchOptions
-from mt.decoding.output_warnings import find_warnings
+from mt.decoding.output_warnings import INVENTED, LOST, find_warnings
 from mt.decoding.ranking import TextHypothesis
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import join_parts
@@ -91,15 +91,20 @@ def select_rank(parts: list[list[Result]], rank: int) -> list[Result]:
 
 
 def decode_hypotheses(
-    found: Sequence[Sequence[Hypothesis]], tokenizer: Tokenizer
+    sources: Sequence[str], found: Sequence[Sequence[Hypothesis]], tokenizer: Tokenizer
 ) -> list[list[TextHypothesis]]:
-    """Return the hypotheses of each sentence with their texts.
+    """Return the hypotheses of each sentence with their texts, given the sources.
 
     Byte pieces can produce control characters and line separators. Normalisation removes them, as
     in training text.
     """
     tokens = [hypothesis.tokens for hypotheses in found for hypothesis in hypotheses]
-    texts = (normalise(text, "none") for text in tokenizer.decode_many(tokens, "tgt"))
+    contents = [
+        known
+        for source, hypotheses in zip(sources, found, strict=True)
+        for known in [tokenizer.symbols.contents(source)] * len(hypotheses)
+    ]
+    texts = (normalise(text, "none") for text in tokenizer.decode_many(tokens, "tgt", contents))
     return [[(next(texts), hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
 
@@ -129,8 +134,9 @@ def build_outputs(
                 hypothesis.complete,
                 warnings=find_warnings(
                     part.source, part.pieces, text, hypothesis.tokens, length_ratio
-                ),
-                pieces=name_pieces(hypothesis, tokenizer),
+                )
+                + find_placeholder_warnings(part.source, text, hypothesis, tokenizer),
+                pieces=name_pieces(part.source, hypothesis, tokenizer),
             )
             for part, text, hypothesis in zip(parts, texts, hypotheses, strict=True)
         ]
@@ -139,12 +145,25 @@ def build_outputs(
     return outputs
 
 
-def name_pieces(hypothesis: Hypothesis, tokenizer: Tokenizer) -> list[tuple[str, float]]:
+def find_placeholder_warnings(
+    source: str, text: str, hypothesis: Hypothesis, tokenizer: Tokenizer
+) -> list[str]:
+    """Return the warnings on placeholders of the translation of one part of a line."""
+    symbols = tokenizer.symbols
+    lost, invented = symbols.compare(source, text)
+    invented += tokenizer.count_unknown(hypothesis.tokens, symbols.contents(source))
+    return [name for name, count in ((LOST, lost), (INVENTED, invented)) if count]
+
+
+def name_pieces(
+    source: str, hypothesis: Hypothesis, tokenizer: Tokenizer
+) -> list[tuple[str, float]]:
     """Return the pieces of a hypothesis with their log-probabilities, if these are known."""
     if not hypothesis.log_probs:
         return []
     tokens = [*hypothesis.tokens, EOS][: hypothesis.length]
-    return list(zip(tokenizer.pieces(tokens), hypothesis.log_probs, strict=True))
+    pieces = tokenizer.shown_pieces(tokens, "tgt", tokenizer.symbols.contents(source))
+    return list(zip(pieces, hypothesis.log_probs, strict=True))
 
 
 def join_outputs(parts: list[Output], length_penalty: float) -> Output:

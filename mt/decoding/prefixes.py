@@ -56,32 +56,39 @@ class PrefixEncoder:
         self.new_word = [i for i, piece in enumerate(pieces) if piece.startswith(SPACE) or i == EOS]
         self.covers: dict[str, Sequences] = {}  # of words
 
-    def encode(self, prefix: str, parts: int, unicode: str) -> list[Sequences]:
-        """Return the sequences of each part of a line, given its prefix and the number of parts.
+    def encode(self, prefix: str, sources: Sequence[str], unicode: str) -> list[Sequences]:
+        """Return the sequences of each part of a line, given its prefix and the parts.
 
         The sentences of the prefix belong to the parts of the line in order. All but the last are
         whole translations; the last one, with all further ones if there are more sentences than
         parts, begins its translation. `unicode` is the form of normalisation.
         """
-        text = normalise(prefix, unicode)
+        text, parts, symbols = normalise(prefix, unicode), len(sources), self.tokenizer.symbols
         if is_blank(text) or not parts:
             return [[] for _ in range(parts)]
-        sentences = self.sentences.split(text) if parts > 1 else [text]
-        *whole, last = [*sentences[: parts - 1], join_parts(sentences[parts - 1 :])]
-        if not last:
-            *whole, last = whole
+        hidden, restore = symbols.hide(text)
+        sentences = self.sentences.split(hidden) if parts > 1 else [hidden]
+        sentences = [*sentences[: parts - 1], join_parts(sentences[parts - 1 :])]
+        *whole, last = [
+            symbols.mark(restore(sentence), symbols.contents(source))
+            for sentence, source in zip(sentences, sources, strict=False)
+            if sentence
+        ]
         begun = self._end_word(last) if prefix[-1:].isspace() else self.cover(last)
-        sequences = [[[*self.tokenizer.encode(sentence, "tgt"), EOS]] for sentence in whole]
+        sequences = [[[*self._encode(sentence), EOS]] for sentence in whole]
         return [*sequences, begun, *([] for _ in range(parts - len(whole) - 1))]
 
     def cover(self, text: str) -> Sequences:
-        """Return the sequences of pieces that cover a text."""
+        """Return the sequences of pieces that cover a marked text (`mt.data.symbols`)."""
         head, space, word = text.rpartition(" ")
-        before = self.tokenizer.encode(head, "tgt") if space else []
+        before = self._encode(head) if space else []
         return [[*before, *cover] for cover in self._cover_word(word)]
 
     def _end_word(self, text: str) -> Sequences:
-        return [[*self.tokenizer.encode(text, "tgt"), NEW_WORD]]
+        return [[*self._encode(text), NEW_WORD]]
+
+    def _encode(self, marked: str) -> list[int]:
+        return self.tokenizer.encode_marked([marked], "tgt")[0]
 
     def _cover_word(self, word: str) -> Sequences:
         """Return the sequences that cover a word. No piece contains the end of a word inside."""
@@ -93,8 +100,9 @@ class PrefixEncoder:
                 for piece in self._pieces_from(surface[start:])
             ]
             texts = [(head + piece).removeprefix(SPACE) for head, piece in ends]
-            found = {tuple(self.tokenizer.encode(word, "tgt"))}
-            for ids, (_, piece) in zip(self.tokenizer.encode_many(texts, "tgt"), ends, strict=True):
+            found = {tuple(self._encode(word))}
+            covers = self.tokenizer.encode_marked(texts, "tgt")
+            for ids, (_, piece) in zip(covers, ends, strict=True):
                 if ids and ids[-1] == self.ids[piece]:
                     found.add(tuple(ids))
             self.covers[word] = [list(ids) for ids in sorted(found)]

@@ -37,8 +37,8 @@ def score_pairs(
     An ensemble averages probabilities at every step. The caller must have called `eval()` on the
     models. `budget` counts the longer side of each pair. Long texts are neither split nor cut.
     """
-    sources = tokenizer.encode_many([source for source, _ in pairs], "src")
-    targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
+    encoded = tokenizer.encode_pairs(pairs)
+    sources, targets = [pair.source for pair in encoded], [pair.target for pair in encoded]
     device = models[0].device
 
     def score_batch(rows: list[int]) -> list[PairScore]:

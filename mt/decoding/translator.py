@@ -31,7 +31,7 @@ from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.output_warnings import REPETITION, SHORT
+from mt.decoding.output_warnings import INVENTED, LOST, REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
 from mt.decoding.prefixes import PrefixEncoder, Prefixes
 from mt.decoding.ranking import rank
@@ -247,6 +247,8 @@ class Translator:
             "empty": "that are not blank but have an empty translation",
             REPETITION: "whose translation repeats itself (several times in a row)",
             SHORT: "whose translation, or that of a part, is much shorter than expected",
+            LOST: "whose translation lacks a placeholder of the source",
+            INVENTED: "whose translation has a placeholder that the source does not have",
         }
         return [
             f"lines {description}: {self.counts[name]:,}"
@@ -282,7 +284,8 @@ class Translator:
 
         `options` are those of the search.
         """
-        candidates = iter(decode_hypotheses(hypotheses, self.tokenizer))
+        sources = [text for line in lines for text, _ in line.parts]
+        candidates = iter(decode_hypotheses(sources, hypotheses, self.tokenizer))
         translations = []
         for line in lines:
             parts = []
@@ -301,7 +304,8 @@ class Translator:
         """Return the prefixes of all parts of lines; None if all are blank."""
         sequences = []
         for prefix, line in zip(prefixes, lines, strict=True):
-            sequences += self.prefix_encoder.encode(prefix, len(line.parts), self.unicode)
+            sources = [text for text, _ in line.parts]
+            sequences += self.prefix_encoder.encode(prefix, sources, self.unicode)
             self.counts["prefix"] += not line.parts and not is_blank(prefix)
         every = Prefixes(sequences, self.prefix_encoder.new_word)
         return every if any(sequences) else None

@@ -17,7 +17,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.token_budget import TokenBudget
 from mt.inspection.pair_attention import PairAttention, defined_readings
 from mt.inspection.teacher_forcing import (
-    Text,
+    Pair,
     attention_shapes,
     map_pair_attention,
     require_cross_attention,
@@ -60,7 +60,7 @@ def threshold_links(weights: np.ndarray, threshold: float) -> Links:
 def link_pairs(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
-    pairs: Sequence[tuple[Text, Text]],
+    pairs: Sequence[Pair],
     budget: TokenBudget,
     precision: str = "fp32",
     readings: Sequence[LayerReading | None] = (None,),

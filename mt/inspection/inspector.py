@@ -8,9 +8,11 @@ from itertools import islice
 from typing import Unpack, overload
 
 from mt.data.links import Links
+from mt.data.tokenizer import EncodedPair
 from mt.decoding.arguments import SearchArguments, merge_options
 from mt.decoding.line_chunks import CHUNK_LINES
-from mt.decoding.outputs import Translation, select_rank
+from mt.decoding.outputs import TranslatedPart, Translation, select_rank
+from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.inspection.alignments import (
     LayerReading,
@@ -21,7 +23,7 @@ from mt.inspection.alignments import (
 )
 from mt.inspection.pair_attention import PairAttention
 from mt.inspection.teacher_forcing import (
-    Text,
+    Pair,
     attention_shapes,
     attention_weights,
     group_by_memory,
@@ -173,7 +175,7 @@ class Inspector:
         The weights of a few parts are in memory. Raises UsageError if the model lacks the kinds.
         """
         best = [
-            (part.pieces, part.hypotheses[0].tokens)
+            self._encoded(part, part.hypotheses[0])
             for translation in translations
             for part in translation.parts
         ]
@@ -191,12 +193,8 @@ class Inspector:
         self, pairs: Iterable[tuple[str, str]], kinds: Sequence[str] = ("cross",)
     ) -> Iterator[PairAttention]:
         """Yield the results of `attention`, with the weights of a few pairs in memory."""
-        cleaned, tokenizer = self.translator.normalise_pairs(pairs), self.translator.tokenizer
-        sides = [
-            tokenizer.encode_many([pair[side] for pair in cleaned], name)
-            for side, name in enumerate(("src", "tgt"))
-        ]
-        return self._attention_of(list(zip(*sides, strict=True)), kinds)
+        cleaned = self.translator.normalise_pairs(pairs)
+        return self._attention_of(self.translator.tokenizer.encode_pairs(cleaned), kinds)
 
     def align(self, pairs: Iterable[tuple[str, str]]) -> list[Links]:
         """Return the links between the words of each source and those of its translation.
@@ -234,7 +232,7 @@ class Inspector:
         return lines
 
     def _attention_of(
-        self, pairs: Sequence[tuple[Text, Text]], kinds: Sequence[str]
+        self, pairs: Sequence[EncodedPair], kinds: Sequence[str]
     ) -> Iterator[PairAttention]:
         translator = self.translator
         model = translator.models[0]
@@ -254,7 +252,7 @@ class Inspector:
         ]
 
     def _link(
-        self, pairs: Sequence[tuple[Text, Text]], readings: Sequence[LayerReading | None]
+        self, pairs: Sequence[Pair], readings: Sequence[LayerReading | None]
     ) -> list[list[PairLinks]]:
         return link_pairs(
             self.translator.models,
@@ -268,8 +266,12 @@ class Inspector:
     def _link_parts(self, translations: Sequence[Translation]) -> Iterator[PairLinks]:
         """Yield the links of every hypothesis of every part of every line, in order."""
         parts = [part for translation in translations for part in translation.parts]
-        pairs = [(part.pieces, hyp.tokens) for part in parts for hyp in part.hypotheses]
+        pairs = [self._encoded(part, each) for part in parts for each in part.hypotheses]
         yield from (links for [links] in self._link(pairs, [None]))
+
+    def _encoded(self, part: TranslatedPart, hypothesis: Hypothesis) -> EncodedPair:
+        contents = self.translator.tokenizer.symbols.contents(part.source)
+        return EncodedPair(part.pieces, hypothesis.tokens, contents)
 
     def _line_links(
         self, parts: list[list[PairLinks]], source: str, texts: list[str]

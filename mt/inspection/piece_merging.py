@@ -1,12 +1,19 @@
-"""Merge the attention weights of subword pieces to weights of words."""
+"""Attention weights of words: merged from those of pieces, or split, if a piece has several words.
+
+A piece with several words is a placeholder, such as the tag `<a href="x">`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from mt.data.sampling import SPACE
 from mt.errors import MTError
+
+SPLIT = re.compile(f"(?<=[^{SPACE}])(?={SPACE})")
 
 
 def merge_pieces(
@@ -33,3 +40,24 @@ def _membership(words: Sequence[int], size: int, side: str) -> np.ndarray:
         raise MTError(f"the weights have {size} {side} pieces, but there are {len(words)} indices")
     index = np.asarray(words, dtype=np.int64)
     return (index[:, None] == np.arange(index.max(initial=-1) + 1)).astype(np.float64)
+
+
+def split_at_spaces(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Split pieces before each space inside them; return the parts and their number by piece."""
+    parts = [SPLIT.split(piece) for piece in pieces]
+    return [part for each in parts for part in each], [len(each) for each in parts]
+
+
+def repeat_weights(
+    weights: np.ndarray, row_parts: Sequence[int], column_parts: Sequence[int]
+) -> np.ndarray:
+    """Return weights [..., R, C] of pieces for the parts of each piece.
+
+    The parts of a row have the same weights, and those of a column share its weight, so a row that
+    sums to 1 still does. A row that reads its piece (see `mt.inspection.pair_attention`) belongs to
+    the last part.
+    """
+    if max(*row_parts, *column_parts) == 1:
+        return weights
+    shared = np.repeat(weights / np.array(column_parts, weights.dtype), column_parts, axis=-1)
+    return np.repeat(shared, row_parts, axis=-2)

@@ -12,17 +12,18 @@ from torch import Tensor
 
 from mt.data.alignment_words import piece_words
 from mt.data.batching import make_batch
-from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer import EncodedPair, Tokenizer
 from mt.data.vocabulary import EOS, PAD
 from mt.decoding.token_budget import TokenBudget
 from mt.device import autocast
 from mt.errors import UsageError
 from mt.inspection.attention_kinds import KINDS
 from mt.inspection.pair_attention import PairAttention
+from mt.inspection.piece_merging import repeat_weights, split_at_spaces
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 
-Text = str | Sequence[int]  # normalised text, or its pieces
+Pair = EncodedPair | tuple[str, str]  # pieces of a source and a target, or their normalised texts
 Result = TypeVar("Result")
 
 MAX_BATCH_WEIGHTS = 2**25  # 128 MiB, of which a few copies exist for a short time
@@ -64,7 +65,7 @@ def require_kinds(models: Sequence[Seq2Seq], kinds: Sequence[str]) -> None:
 def attention_weights(
     model: Seq2Seq,
     tokenizer: Tokenizer,
-    pairs: Sequence[tuple[Text, Text]],
+    pairs: Sequence[Pair],
     budget: TokenBudget,
     precision: str = "fp32",
     kinds: Sequence[str] = ("cross",),
@@ -84,19 +85,19 @@ def attention_weights(
 
 
 def group_by_memory(
-    pairs: Sequence[tuple[Text, Text]], model: Seq2Seq, kinds: Sequence[str]
-) -> Iterator[list[tuple[Text, Text]]]:
-    """Group consecutive pairs, in pieces, whose weights together are at most MAX_BATCH_WEIGHTS.
+    pairs: Sequence[EncodedPair], model: Seq2Seq, kinds: Sequence[str]
+) -> Iterator[list[EncodedPair]]:
+    """Group consecutive pairs whose weights together are at most MAX_BATCH_WEIGHTS.
 
     A larger pair is a group of its own. Raises UsageError if the model does not have all `kinds`.
     """
     require_kinds([model], kinds)
     shapes = attention_shapes(model)
     maps = sum(shapes[kind][0] * shapes[kind][1] for kind in kinds)
-    group: list[tuple[Text, Text]] = []
+    group: list[EncodedPair] = []
     group_size = 0
     for pair in pairs:
-        size = maps * (max(map(len, pair)) + 1) ** 2
+        size = maps * (max(len(pair[0]), len(pair[1])) + 1) ** 2
         if group and group_size + size > MAX_BATCH_WEIGHTS:
             yield group
             group, group_size = [], 0
@@ -119,7 +120,7 @@ class _BatchAttention:
 def map_pair_attention(
     models: Sequence[Seq2Seq],
     tokenizer: Tokenizer,
-    pairs: Sequence[tuple[Text, Text]],
+    pairs: Sequence[Pair],
     budget: TokenBudget,
     function: Callable[[list[PairAttention]], Result],
     precision: str = "fp32",
@@ -132,12 +133,11 @@ def map_pair_attention(
     not fit into memory, `function` is called again for its pairs. Models must have all `kinds`.
     `loss` computes the loss of each pair too.
     """
-
-    def encode(text: Text, side: str) -> list[int]:
-        return tokenizer.encode(text, side) if isinstance(text, str) else list(text)
-
-    sources = [encode(source, "src") for source, _ in pairs]
-    targets = [encode(target, "tgt") for _, target in pairs]
+    encoded = [
+        EncodedPair(*pair) if not isinstance(pair[0], str) else tokenizer.encode_pairs([pair])[0]
+        for pair in pairs
+    ]
+    sources, targets = [pair.source for pair in encoded], [pair.target for pair in encoded]
     device = models[0].device
 
     def process(rows: list[int]) -> list[Result]:
@@ -160,13 +160,25 @@ def map_pair_attention(
         ]
 
     def unpad(row: int, place: int, member: _BatchAttention) -> PairAttention:
-        source = tokenizer.pieces(sources[row], "src")
-        target = tokenizer.pieces(targets[row], "tgt")
-        s, t = len(source) + 1, len(target) + 1
+        contents = encoded[row].contents
+        source, source_parts = split_at_spaces(
+            tokenizer.shown_pieces(sources[row], "src", contents)
+        )
+        target, target_parts = split_at_spaces(
+            tokenizer.shown_pieces(targets[row], "tgt", contents)
+        )
+        s, t = len(sources[row]) + 1, len(targets[row]) + 1
         sizes = {"cross": (t, s), "encoder": (s, s), "decoder": (t, t)}
+        parts = {
+            "cross": ([*target_parts, 1], [*source_parts, 1]),
+            "encoder": ([*source_parts, 1], [*source_parts, 1]),
+            "decoder": ([*target_parts, 1], [1, *target_parts]),
+        }
         # A view would keep the batch in memory.
         weights = {
-            kind: padded[place, :, :, : sizes[kind][0], : sizes[kind][1]].copy()
+            kind: repeat_weights(
+                padded[place, :, :, : sizes[kind][0], : sizes[kind][1]].copy(), *parts[kind]
+            )
             for kind, padded in member.weights.items()
         }
         return PairAttention(

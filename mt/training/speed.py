@@ -12,7 +12,7 @@ from mt.config.schema import Config
 from mt.data.batching import Batch
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData
-from mt.data.tokenizer import Segmenter
+from mt.data.segmenter import Segmenter
 from mt.device import autocast
 from mt.errors import MTError
 from mt.models.loss import cross_entropy

@@ -12,7 +12,7 @@ from mt.data.collate import collate
 from mt.data.concatenation import Concatenation
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
-from mt.data.tokenizer import Segmenter
+from mt.data.segmenter import Segmenter
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
 

@@ -12,6 +12,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from mt.config.schema import Config
+from mt.data.symbols import Symbols
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.evaluate import main
 
@@ -48,6 +49,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 class FakeTranslator:
     """A translator that looks translations up."""
+
+    tokenizer, unicode = SimpleNamespace(symbols=Symbols()), "NFC"
 
     def translate_stream(
         self, lines: list[str], seed: int | None, progress: Callable[[int], None]

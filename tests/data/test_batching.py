@@ -219,23 +219,21 @@ def test_collate_gives_empty_sides_their_special_tokens() -> None:
     assert batch.target.tolist() == [[EOS, PAD], [7, EOS]]
 
 
-def test_collate_segments_text_by_row_and_side() -> None:
+def test_collate_segments_text_by_row() -> None:
     lengths = pa.array([2, 3], pa.int32())
     columns = [["ab", "abc"], ["x", "y"], lengths, lengths]
     text = PairTable(pa.table(columns, schema=SAMPLED_TEXT))
     calls = []
 
-    def segment(text: str, side: str, row: int, longest: int) -> list[int]:
-        calls.append((text, side, row, longest))
-        return [ord(c) for c in text]
+    def segment(source: str, target: str, row: int, longest: tuple[int, int]) -> list[list[int]]:
+        calls.append((source, target, row, longest))
+        return [[ord(c) for c in text] for text in (source, target)]
 
     batch = collate([pieces_table([([5], [6])]), text], np.array([2, 0, 1]), segment)
     longest = int(MAX_SAMPLED_RATIO * 4) - 1
     assert sorted(calls) == [
-        ("ab", "src", 1, longest),
-        ("abc", "src", 2, longest),
-        ("x", "tgt", 1, longest),
-        ("y", "tgt", 2, longest),
+        ("ab", "x", 1, (longest, longest)),
+        ("abc", "y", 2, (longest, longest)),
     ]
     assert batch.source.tolist() == [[5, EOS, PAD, PAD], [97, 98, 99, EOS], [97, 98, EOS, PAD]]
     with pytest.raises(TypeError, match="segment"):

@@ -16,7 +16,7 @@ from mt.data.batching import max_length, pad_width
 from mt.data.collate import collate
 from mt.data.concatenation import ALONE, ConcatenatedTable, Concatenation
 from mt.data.prepare import PreparedData, prepare
-from mt.data.tokenizer import Segmenter
+from mt.data.segmenter import Segmenter
 
 LETTERS = "abcdefgh"
 HAN = "山水火木金土日月"

@@ -19,7 +19,8 @@ from mt.data import prepare as module
 from mt.data.batch_order import BatchOrder
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData, prepare
-from mt.data.tokenizer import Segmenter, Tokenizer
+from mt.data.segmenter import Segmenter
+from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import load_counts, split_words
 from mt.errors import MTError
 

@@ -93,7 +93,7 @@ def test_every_translation_begins_with_its_prefix(translator: Translator) -> Non
 
 def test_a_space_at_the_end_ends_the_word(translator: Translator) -> None:
     encoder = PrefixEncoder(translator.tokenizer, "en")
-    assert encoder.encode("the ca ", 1, "NFC") == [
+    assert encoder.encode("the ca ", ["x"], "NFC") == [
         [[*translator.tokenizer.encode("the ca", "tgt"), NEW_WORD]]
     ]
     for line in sentences(10, seed=7):
@@ -105,12 +105,12 @@ def test_the_sentences_of_a_prefix_belong_to_those_of_the_line(run: Path) -> Non
     splitting = mt.load(run, device="cpu", precision="fp32", split_sentences=True)
     encode = splitting.tokenizer.encode
     encoder = PrefixEncoder(splitting.tokenizer, "en")
-    assert encoder.encode("A cat. The d", 3, "NFC") == [
+    assert encoder.encode("A cat. The d", ["x"] * 3, "NFC") == [
         [[*encode("A cat.", "tgt"), EOS]],
         encoder.cover("The d"),
         [],
     ]
-    assert encoder.encode("A cat. The d", 1, "NFC") == [encoder.cover("A cat. The d")]
+    assert encoder.encode("A cat. The d", ["x"], "NFC") == [encoder.cover("A cat. The d")]
     line = "The cat sees. The dog is green. A house."
     for prefix in (
         "The",

@@ -181,11 +181,9 @@ def attention_map(
     translator = inspector.translator
     source, output = sentence.source, sentence.outputs[system]
     assert source is not None
-    texts = {
-        "src": normalise(source, translator.unicode),
-        "tgt": normalise(output, translator.unicode),
-    }
-    sizes = [len(translator.tokenizer.encode(text, side)) for side, text in texts.items()]
+    texts = (normalise(source, translator.unicode), normalise(output, translator.unicode))
+    [encoded] = translator.tokenizer.encode_pairs([texts])
+    sizes = len(encoded.source), len(encoded.target)
     if not all(0 < size <= translator.max_pieces for size in sizes):
         return None
     pair = inspector.attention([(source, output)])[0]

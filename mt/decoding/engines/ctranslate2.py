@@ -121,8 +121,8 @@ class CTranslate2Engine:
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
-        sources = tokenizer.encode_many([source for source, _ in pairs], "src")
-        targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
+        encoded = tokenizer.encode_pairs(pairs)
+        sources, targets = [pair.source for pair in encoded], [pair.target for pair in encoded]
         longest = max((len(tokens) + 1 for tokens in [*sources, *targets]), default=0)
         if 0 < self.longest < longest:
             raise MTError(

@@ -139,8 +139,8 @@ class OnnxEngine(SearchEngine):
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
     ) -> list[PairScore]:
-        sources = tokenizer.encode_many([source for source, _ in pairs], "src")
-        targets = tokenizer.encode_many([target for _, target in pairs], "tgt")
+        encoded = tokenizer.encode_pairs(pairs)
+        sources, targets = [pair.source for pair in encoded], [pair.target for pair in encoded]
 
         def score_batch(rows: list[int]) -> list[PairScore]:
             batch = make_batch([sources[row] for row in rows], [targets[row] for row in rows])

@@ -53,13 +53,14 @@ def measure_pairs(
     attention.
     """
     tokenizer, limit = translator.tokenizer, translator.max_pieces
-    source_pieces, target_pieces = (
-        tokenizer.encode_many([normalise(line, translator.unicode) for line in lines], side)
-        for lines, side in ((sources, "src"), (references, "tgt"))
+    lines = (
+        [normalise(line, translator.unicode) for line in side] for side in (sources, references)
     )
-    all_pairs = list(zip(source_pieces, target_pieces, strict=True))
+    all_pairs = tokenizer.encode_pairs(zip(*lines, strict=True))
     rows = [
-        row for row, pair in enumerate(all_pairs) if all(0 < len(side) <= limit for side in pair)
+        row
+        for row, pair in enumerate(all_pairs)
+        if all(0 < len(side) <= limit for side in (pair.source, pair.target))
     ]
     model = translator.models[0]
     kinds = tuple(attention_shapes(model))
