@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mt.arguments.export import parse_arguments
 from mt.cli import run_command, say
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.files import expand_user
 
 if TYPE_CHECKING:
@@ -41,12 +41,30 @@ def export(arguments: argparse.Namespace) -> Path:
         folder = expand_user(arguments.out)
     else:
         folder = default_folder(run.folder, arguments.to, arguments.quantization)
-    export_run(folder, run, arguments.to, arguments.quantization)
+    if arguments.to == "hub":
+        export_for_hub(arguments, run, folder)
+    else:
+        export_run(folder, run, arguments.to, arguments.quantization)
     sizes = f"{megabytes(folder)} (the run's model: {megabytes(run.folder.model)})"
     print(f"{folder}: {sizes}", flush=True)
     if arguments.sample:
         print_agreement(arguments, run, folder)
+    if arguments.push:
+        from mt.exporting.hub import push
+
+        print(push(folder, arguments.push), flush=True)
     return folder
+
+
+def export_for_hub(arguments: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
+    """Write a folder for the hub. Raises UsageError if it is to be published without a licence."""
+    from mt.exporting.hub import export_to_hub
+    from mt.exporting.model_card import NO_LICENCE, card_licence
+
+    if arguments.push and card_licence(run, arguments.license) == NO_LICENCE:
+        raise UsageError("--push publishes the model: say under which licence, with --license")
+    if problems := export_to_hub(folder, run, arguments.license):
+        say(f"note: a run directory, because transformers has no class for {'; '.join(problems)}")
 
 
 def print_agreement(arguments: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
@@ -54,19 +72,23 @@ def print_agreement(arguments: argparse.Namespace, run: TrainedModel, folder: Pa
 
     Prints a note instead if the text of the sample cannot be read.
     """
-    from mt.decoding.load import build_translator, load
+    from mt.decoding.load import build_translator
     from mt.decoding.options import SearchOptions
-    from mt.exporting.agreement import measure_agreement, read_sample
+    from mt.exporting.agreement import load_exported, measure_agreement, read_sample
 
     try:
         sample = read_sample(run, arguments.sample, arguments.src, arguments.ref)
+        options = SearchOptions(beam=arguments.beam)
+        exported = load_exported(folder, arguments.to, options)
     except MTError as error:
-        say(f"not compared with the original model: {error} (give other text with --src and --ref)")
+        hint = "" if arguments.src else " (give other text with --src and --ref)"
+        say(f"not compared with the original model: {error}{hint}")
         return
-    options = SearchOptions(beam=arguments.beam)
+    # transformers translates whole lines.
+    split = False if arguments.to == "hub" else None
     agreement = measure_agreement(
-        build_translator([run], precision="fp32", options=options),
-        load(folder, backend=arguments.to, options=options),
+        build_translator([run], split, precision="fp32", options=options),
+        exported,
         sample,
         run.config.data.languages()[1],
     )

@@ -8,20 +8,24 @@ from collections.abc import Sequence
 from mt.cli import CommandParser
 from mt.errors import UsageError
 
-DESCRIPTION = "Export a trained model to another inference engine."
+DESCRIPTION = "Export a trained model to another inference engine, or for publication."
 EPILOG = """\
 examples:
   mt-export runs/mine --to ctranslate2 --quantization int8
   mt-translate runs/mine --backend ctranslate2 < in.txt
   mt-export runs/demo --to onnx --out small
   mt-translate small < in.txt
+  mt-export runs/mine --to hub --license cc-by-4.0 --push my-name/mine
 
 ONNX supports every model. CTranslate2 supports most Transformers; if a model cannot be exported,
 all unsupported settings are listed at once. The export (by default RUN/export/ENGINE-TYPE, such as
 runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs and can be moved
 anywhere. After the export, both engines translate a sample of the validation set, and the command
 reports how many outputs are identical, and both BLEU scores.
-The engines are optional packages: pip install ctranslate2, or pip install onnx onnxruntime.
+--to hub writes a folder for the Hugging Face hub, with a model card: a model of transformers if the
+architecture allows it, else a run directory. transformers translates the sample if it is installed.
+The engines are optional packages: pip install ctranslate2, pip install onnx onnxruntime, or
+pip install transformers.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 """
 SAMPLE_SIZE = 200
@@ -35,6 +39,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             raise UsageError(f"--{name} must be >= 0, got {value}")
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError("--src and --ref must be given together: sentences and their references")
+    if arguments.to != "hub":
+        for name in ("push", "license"):
+            if getattr(arguments, name):
+                raise UsageError(f"--{name} needs --to hub")
+    elif arguments.quantization != "float32":
+        raise UsageError("--to hub writes float32: leave out --quantization")
     return arguments
 
 
@@ -43,7 +53,12 @@ def build_parser() -> CommandParser:
     parser = CommandParser("mt-export", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("run", metavar="RUN", help="run directory written by mt-train, such as runs/demo")
-    add("--to", required=True, choices=("ctranslate2", "onnx"), help="engine to export to")
+    add(
+        "--to",
+        required=True,
+        choices=("ctranslate2", "onnx", "hub"),
+        help="engine to export to; hub: a folder for the Hugging Face hub",
+    )
     add(
         "--quantization",
         default="float32",
@@ -52,6 +67,13 @@ def build_parser() -> CommandParser:
         "float16, int16 and mixed types",
     )
     add("--out", metavar="FOLDER", help="output folder (default: RUN/export/ENGINE-TYPE)")
+    add(
+        "--license",
+        default="",
+        metavar="ID",
+        help="(hub only) licence, such as cc-by-4.0 (default: that of imported weights)",
+    )
+    add("--push", default="", metavar="REPO", help="(hub only) upload to owner/name on the hub")
     add = parser.add_argument_group("comparison with the original model").add_argument
     add(
         "--sample",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-from mt.decoding.load import TrainedModel
-from mt.decoding.translator import Translator
+from mt.decoding.load import TrainedModel, load
+from mt.decoding.options import SearchOptions
 from mt.evaluation.evaluation_set import load_corpus_split, read_parallel
 from mt.evaluation.metrics import HEADLINE, build_metrics
+from mt.exporting.transformers_engine import TransformersTranslator
+from mt.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,26 @@ def read_sample(run: TrainedModel, size: int, src: str | None, refs: Sequence[st
     )
 
 
+class TranslatesLines(Protocol):
+    """What an exported model must do to be compared."""
+
+    def translate(self, lines: list[str]) -> list[str]: ...
+
+
+def load_exported(folder: Path, backend: str, options: SearchOptions) -> TranslatesLines:
+    """Load what was exported, with the engine that it is for.
+
+    Raises MTError if the library is missing.
+    """
+    if backend != "hub":
+        return load(folder, backend=backend, options=options)
+    if RunFolder(folder).config.is_file():
+        return load(folder, precision="fp32", options=options, split_sentences=False)
+    return TransformersTranslator(folder, options)
+
+
 def measure_agreement(
-    original: Translator, exported: Translator, sample: Sample, tgt_lang: str
+    original: TranslatesLines, exported: TranslatesLines, sample: Sample, tgt_lang: str
 ) -> Agreement:
     """Translate the sample with both models and compare their outputs."""
     bleu = build_metrics(tgt_lang, references=sample.references[0])[0][HEADLINE]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,8 +13,9 @@ from mt.data.training_text import save_training_text
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
-from mt.errors import MTError, UsageError
+from mt.errors import UsageError
 from mt.exporting import ctranslate2, ctranslate2_support, onnx
+from mt.exporting.folders import write_folder
 from mt.files import write_text
 from mt.optional import require
 from mt.run_folder import RunFolder
@@ -26,7 +26,8 @@ LIBRARIES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
 
 def default_folder(run: RunFolder, backend: str, quantization: str) -> Path:
     """Return the folder of an export inside its run."""
-    return run.exports / f"{backend}-{quantization}"
+    name = backend if backend == "hub" else f"{backend}-{quantization}"
+    return run.exports / name
 
 
 def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str) -> None:
@@ -72,18 +73,9 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
 def _write_folder(
     folder: Path, run: TrainedModel, info: ExportInfo, write_model: Callable[[Path], None]
 ) -> None:
-    """Write an export folder, replacing an older export of the same name when it is complete.
+    """Write an export folder; `write_model` writes the engine's own files into it."""
 
-    `write_model` writes the engine's own files into the folder it is given. A link to a folder
-    stays one. Raises MTError if something other than an export is in the way, or if writing fails.
-    """
-    folder = Path(os.path.realpath(folder))
-    if folder.exists() and not (folder / EXPORT_FILE).is_file():
-        raise MTError(f"{folder} exists and is not an export: give another folder with --out")
-    part = folder.with_name(f".{folder.name}.unfinished")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    def write(part: Path) -> None:
         write_model(part)
         shutil.copyfile(run.folder.config, RunFolder(part).config)
         run.tokenizer.save(part)
@@ -91,10 +83,5 @@ def _write_folder(
             save_training_text(RunFolder(part), run.text)
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
         Checksums(part).add_all()
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except OSError as error:
-        raise MTError(f"could not write {folder}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+    write_folder(folder, write, EXPORT_FILE)

@@ -23,7 +23,7 @@ from mt.run_folder import RunFolder
 from mt.version import __version__
 
 # model_type in config.json -> the function that reads such a model
-ARCHITECTURES = {"marian": read_marian}
+ARCHITECTURES = {"marian": read_marian, "pegasus": read_marian}
 
 
 def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) -> Pretrained:

@@ -1,7 +1,8 @@
 """MarianMT (Junczys-Dowmunt et al. 2018), the layout of the models of Helsinki-NLP/opus-mt-*.
 
 A post-norm Transformer with sinusoids, an output bias, and one vocabulary for two SentencePiece
-models. Decoding starts with the embedding of padding.
+models. Decoding starts with the embedding of padding. The pre-norm Transformers that mt exports to
+the hub have the same layout, with the model of PEGASUS: see `mt.exporting.hub_layout`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mt.importing.pretrained import Pretrained, RowOrder, pieces_by_id
 from mt.importing.weight_names import parameter_names, to_mt
 
 FILES = ("config.json", "source.spm", "target.spm", "vocab.json")
+NORMS = {"marian": "post", "pegasus": "pre"}  # by model_type
 TARGET_VOCABULARY = "target_vocab.json"  # of models with separate vocabularies
 # Activation in config.json -> ours
 ACTIVATIONS = {"swish": "swish", "silu": "swish", "relu": "relu", "gelu": "gelu"}
@@ -67,7 +69,7 @@ def read_marian(folder: HubFolder) -> Pretrained:
     if problems or tokenizer is None:
         raise MTError(f"cannot import {folder.name}: {'; '.join(problems)}")
     model = model_settings(config)
-    weights = to_mt(tensors, layer_counts(config), final_norms=False)
+    weights = to_mt(tensors, layer_counts(config), has_final_norms(config))
     source, target = orders["src"], orders["tgt"]
     weights["source_embedding.weight"] = source.embeddings(tables["source"])
     if model.tie_embeddings != "all":
@@ -76,8 +78,7 @@ def read_marian(folder: HubFolder) -> Pretrained:
         weights["output.weight"] = target.embeddings(tables["output"])
     bias = tensors.get("final_logits_bias", torch.zeros(len(tables["output"])))
     weights["output.bias"] = target.bias(bias)
-    positions = config.get("max_position_embeddings", 1024)
-    return Pretrained(model, weights, tokenizer, languages(folder), positions - 1)
+    return Pretrained(model, weights, tokenizer, languages(folder), max_length(folder, config) - 1)
 
 
 def obstacles(config: dict[str, Any]) -> list[str]:
@@ -112,7 +113,7 @@ def model_settings(config: dict[str, Any]) -> ModelConfig:
             decoder_layers=config["decoder_layers"],
             heads=config["encoder_attention_heads"],
             ff_dim=config["encoder_ffn_dim"],
-            norm="post",
+            norm=NORMS[config["model_type"]],
             activation=ACTIVATIONS[config.get("activation_function", "gelu")],
             attention_dropout=float(config.get("attention_dropout", 0)),
             activation_dropout=float(config.get("activation_dropout", 0)),
@@ -123,6 +124,11 @@ def model_settings(config: dict[str, Any]) -> ModelConfig:
 def layer_counts(config: dict[str, Any]) -> dict[str, int]:
     """Return the number of layers of each side."""
     return {side: config[f"{side}_layers"] for side in ("encoder", "decoder")}
+
+
+def has_final_norms(config: dict[str, Any]) -> bool:
+    """Return whether a norm follows the last layer, as after pre-norm layers."""
+    return NORMS[config["model_type"]] == "pre"
 
 
 def read_tables(tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Tensor]:
@@ -152,7 +158,8 @@ def weight_problems(
     tensors: dict[str, Tensor], config: dict[str, Any], tables: dict[str, Tensor]
 ) -> list[str]:
     """Return what is missing or has another shape than config.json says, and unknown tensors."""
-    names = [each for _, others in parameter_names(layer_counts(config), False) for each in others]
+    pairs = parameter_names(layer_counts(config), has_final_norms(config))
+    names = [name for _, others in pairs for name in others]
     missing = [name for name in names if name not in tensors]
     missing += [f"the {table} embeddings" for table in ("source", "target") if table not in tables]
     problems = [f"{len(missing)} weights are missing, the first is {missing[0]}"] if missing else []
@@ -215,6 +222,13 @@ def read_tokenizer(
     except ValueError as error:
         raise MTError(f"source.spm or target.spm: {error}") from error
     return tokenizer, {"tgt": orders["src"], **orders}
+
+
+def max_length(folder: HubFolder, config: dict[str, Any]) -> int:
+    """Return the maximum length of a source in tokens, the end of the sentence included."""
+    positions = config.get("max_position_embeddings", 1024)
+    given = folder.read_json("tokenizer_config.json", {}).get("model_max_length", positions)
+    return int(min(positions, given))
 
 
 def languages(folder: HubFolder) -> tuple[str, str]:
