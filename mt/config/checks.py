@@ -15,7 +15,8 @@ from mt.config.automatic import with_defaults
 from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
 from mt.config.placeholders import check_symbols
 from mt.config.schema import Config, get_value, keys
-from mt.config.setting import AUTO, AUTO_NUMBER, MAX_INTEGER, is_auto
+from mt.config.setting import AUTO_NUMBER, MAX_INTEGER, is_auto
+from mt.config.training_checks import check_end_of_training, check_regularisers
 from mt.errors import UsageError
 
 
@@ -47,6 +48,7 @@ def check_values(config: Config) -> None:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
     check_end_of_training(config)
+    check_regularisers(config)
     model = config.model
     if model.dim % 2:
         raise UsageError(f"model.dim must be even, got {model.dim}")
@@ -63,41 +65,6 @@ def check_values(config: Config) -> None:
         raise UsageError(
             "model.tie_embeddings=all needs a joint vocabulary: "
             "set model.tie_embeddings=target or data.tokenizer.joint=true"
-        )
-
-
-def check_end_of_training(config: Config) -> None:
-    """Raise UsageError if schedule, decay and the rule that ends training contradict each other."""
-    optim, trainer = config.optim, config.trainer
-    if optim.schedule == "cosine" and optim.decay != "none":
-        raise UsageError(
-            f"optim.decay={optim.decay} needs optim.schedule=constant or inverse_sqrt: "
-            "cosine is a decay itself"
-        )
-    if trainer.until != "plateau":
-        return
-    if trainer.pause_at < 1 and not trainer.is_limited():
-        raise UsageError("trainer.pause_at is a share of a limit: set one, such as max_minutes")
-    if optim.schedule == "cosine":
-        raise UsageError(
-            "trainer.until=plateau needs a schedule without a known end, and cosine ends with the "
-            "budget: set optim.schedule=constant and optim.decay=1-sqrt (optim=wsd)"
-        )
-    if not trainer.val_every and not trainer.val_minutes:
-        raise UsageError(
-            "trainer.until=plateau needs validations: set trainer.val_every or trainer.val_minutes"
-        )
-
-
-def check_patience(config: Config) -> None:
-    """Raise UsageError if patience would prevent the final decay of the learning rate.
-
-    Runs of earlier versions may have such settings, so this is not checked where they are read.
-    """
-    if config.trainer.patience and config.optim.decay not in ("none", AUTO):
-        raise UsageError(
-            "trainer.patience would end training before the decay of the learning rate: use "
-            "trainer.until=plateau instead, or set optim.decay=none"
         )
 
 

@@ -20,7 +20,6 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
-from mt.config.checks import check_patience
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text, parse_override
 from mt.config.presets import (
@@ -33,6 +32,7 @@ from mt.config.presets import (
 )
 from mt.config.schema import Config, SplitConfig, fields, get_value, keys
 from mt.config.setting import AUTO, default_value
+from mt.config.training_checks import check_patience
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
 

@@ -1,9 +1,9 @@
 """The configuration schema: every setting with its type, default, valid values and help text.
 
-The files `data_schema.py`, `model_schema.py` and `training_schema.py` define the sections, and this
-file joins them. Settings are defined nowhere else: the YAML files under `configs/` only choose
-values, and `mt-train --help` prints these definitions. `mt.config.compose` builds a `Config` from
-YAML files and overrides. No module below the commands sees Hydra's `DictConfig`.
+The files `*_schema.py` define the sections, and this file joins them. Settings are defined nowhere
+else: the YAML files under `configs/` only choose values, and `mt-train --help` prints these
+definitions. `mt.config.compose` builds a `Config` from YAML files and overrides. No module below
+the commands sees Hydra's `DictConfig`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 
 from mt.config.data_schema import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
 from mt.config.model_schema import ModelConfig, RNNConfig, TransformerConfig
+from mt.config.regularise_schema import RegulariseConfig
 from mt.config.setting import group, setting
 from mt.config.training_schema import OptimConfig, TrainerConfig
 
@@ -26,6 +27,7 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "RNNConfig",
+    "RegulariseConfig",
     "SplitConfig",
     "TokenizerConfig",
     "TrainerConfig",
@@ -58,6 +60,9 @@ class Config:
     data: DataConfig = group(DataConfig, "parallel text")
     model: ModelConfig = group(ModelConfig, "encoder and decoder")
     optim: OptimConfig = group(OptimConfig, "optimizer, learning-rate schedule and loss")
+    regularise: RegulariseConfig = group(
+        RegulariseConfig, "word dropout, and losses over several passes"
+    )
     trainer: TrainerConfig = group(TrainerConfig, "training loop")
 
 

@@ -167,8 +167,15 @@ class Seq2Seq(nn.Module):
         target_input begins with BOS. The caller applies `self.output`, because the training loss
         never needs all logits at once.
         """
-        memory = self.encode(source, mask, need_weights)
-        output = self.decoder(self.target_embedding(target_input), memory, need_weights)
+        embedded = self.source_embedding(source), self.target_embedding(target_input)
+        return self.forward_embedded(embedded[0], mask, embedded[1], need_weights)
+
+    def forward_embedded(
+        self, source: Tensor, mask: Tensor, target_input: Tensor, need_weights: bool = False
+    ) -> DecoderOutput:
+        """Do what `forward` does, for embedded source [B, S, E] and target_input [B, T, E]."""
+        memory = self.encoder(source, mask, need_weights)
+        output = self.decoder(target_input, memory, need_weights)
         output.attention.update(memory.attention)
         output.losses.extend(memory.losses)
         return output

@@ -13,11 +13,10 @@ from mt.data.batching import Batch
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData
 from mt.data.segmenter import Segmenter
-from mt.device import autocast
 from mt.errors import MTError
-from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
+from mt.training.objective import Objective
 from mt.training.optim import (
     CombinedOptimizer,
     WeightAverage,
@@ -88,13 +87,7 @@ def take_step(
     """Train on one batch and wait until it is done."""
     for parameter in model.parameters():
         parameter.grad = None
-    batch = batch.to(device)
-    with autocast(device, config.trainer.precision):
-        output = model(batch.source, batch.source_mask, batch.target_input)
-        loss, _ = cross_entropy(
-            output.hidden, model.output, batch.target, config.optim.label_smoothing
-        )
-    loss.backward()
+    Objective(config, device)(model, batch.to(device))[0].backward()
     tokens = torch.tensor(float(batch.target_tokens), device=device)
     gradients = collect_gradients(model)
     apply_gradients(optimizer, gradients, tokens, config.optim.clip, config.optim.lr)[0].item()

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from mt.config.automatic import open_keys, with_values
-from mt.config.checks import check_patience, check_values
+from mt.config.checks import check_values
 from mt.config.compose import Difference, differences
 from mt.config.schema import Config, ModelConfig, get_value
+from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
 from mt.device import device_name, keep_freed_memory, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name

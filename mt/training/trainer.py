@@ -14,17 +14,13 @@ from typing import NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mt.cli import CONTINUES
 from mt.config.schema import Config
 from mt.data.batch_stream import Position, Step
 from mt.data.batching import Batch
 from mt.data.prepare import PreparedData
-from mt.data.vocabulary import PAD
-from mt.device import autocast
 from mt.errors import MTError
-from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder
@@ -36,6 +32,7 @@ from mt.training.cost import peak_memory
 from mt.training.distributed import ProcessGroup
 from mt.training.flops import FlopsEstimator
 from mt.training.guards import explain_out_of_memory
+from mt.training.objective import Objective
 from mt.training.optim import (
     WeightAverage,
     apply_gradients,
@@ -69,6 +66,7 @@ class Trainer:
         self.budget = TrainingBudget.from_config(config.trainer)
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
+        self.objective = Objective(config, device, data.tokenizer.tags.values())
         self.optimizer = build_optimizer(config.optim, model)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
@@ -181,7 +179,7 @@ class Trainer:
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
         for (index, _), batch in zip(step.micro_batches, batches, strict=True):
             seed_everything(self.config.seed, step.epoch, index)
-            loss, nll = self._loss(batch.to(self.device))
+            loss, nll = self.objective(self.model, batch.to(self.device))
             loss.backward()
             sums[0] += loss.detach()
             sums[1] += nll
@@ -194,17 +192,6 @@ class Trainer:
         state.epochs = step.progress
         self.average.update(state.step)
         self.reporter.add(sums, norm, skipped, rate)
-
-    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the training loss and the negative log-likelihood, summed over target tokens."""
-        with autocast(self.device, self.config.trainer.precision):
-            output = self.model(batch.source, batch.source_mask, batch.target_input)
-            loss, nll = cross_entropy(
-                output.hidden, self.model.output, batch.target, self.config.optim.label_smoothing
-            )
-        for term in output.losses:
-            loss = loss + term(nll, batch.target != PAD)
-        return loss, nll.sum()
 
     def _stop(self) -> NoReturn:
         """Save and end the process after a signal."""
@@ -258,7 +245,11 @@ class Trainer:
         state = self.state
         tokens = sum(batch.target_tokens for batch in batches)
         flops = sum(
-            self.flops(len(batch.source), batch.source.shape[1], batch.target.shape[1])
+            self.flops(
+                self.objective.passes * len(batch.source),
+                batch.source.shape[1],
+                batch.target.shape[1],
+            )
             for batch in batches
         )
         minutes = self.clock.minutes if self.group.is_main else 0.0

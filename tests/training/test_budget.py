@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from helpers.tiny_models import tiny_model
 from helpers.training_runs import (
@@ -20,6 +21,7 @@ from helpers.training_runs import (
 from mt.config.compose import load_config
 from mt.config.schema import TrainerConfig
 from mt.data.batch_order import BatchOrder
+from mt.data.batching import make_batch
 from mt.data.collate import collate
 from mt.data.prepare import prepare
 from mt.errors import MTError
@@ -29,6 +31,7 @@ from mt.tensor_files import read_tensors
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.flops import MEASURED_SHAPES, FlopsEstimator, measure_flops
+from mt.training.objective import Objective
 
 # Translation takes longer than training here.
 TINY = ["model/size=tiny", "data.val.limit=2", "data.test.limit=2", "trainer.test_beam=1"]
@@ -124,6 +127,24 @@ def test_counted_flops_equal_the_formula_of_a_transformer() -> None:
     )
     estimate = FlopsEstimator(model)(4, source, target)
     assert estimate == pytest.approx(4 * measure_flops(model, 1, source, target))
+
+
+def test_a_step_of_several_passes_counts_as_many(tiny_run, tmp_path: Path) -> None:
+    """In a run, and as counted in a step of the objective."""
+    base = [*tiny_run(60), *TINY, "trainer.test=false", "trainer.max_steps=2"]
+    base += ["trainer.val_every=0"]
+    for name, extra in (
+        ("plain", []),
+        ("views", ["regularise=token_cutoff", "regularise.views=2"]),
+    ):
+        run_training([*base, f"name={name}", *extra])
+    plain, views = (checkpoint_state(tmp_path / "runs" / name) for name in ("plain", "views"))
+    assert views["flops"] == pytest.approx(3 * plain["flops"])
+    config = load_config([*base, "regularise=simcut", "regularise.word_dropout_src=0.1"])
+    model, rows = build_model(config.model, 50, 50).train(), [[5, 6, 7, 8], [9, 10, 11, 12]]
+    with FlopCounterMode(display=False) as counter:
+        Objective(config, torch.device("cpu"))(model, make_batch(rows, rows))[0].backward()
+    assert counter.get_total_flops() == pytest.approx(FlopsEstimator(model)(2 * 2, 5, 5))
 
 
 def test_counting_changes_neither_random_state_nor_model() -> None:

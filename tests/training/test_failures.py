@@ -17,7 +17,8 @@ from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
 from mt.decoding.load import load_run
 from mt.errors import MTError
 from mt.run_folder import RunFolder
-from mt.training import trainer
+from mt.training import objective
+from mt.training.objective import Objective
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def run_out_of_memory(*_):
 
 
 def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
-    monkeypatch.setattr(trainer.Trainer, "_loss", run_out_of_memory)
+    monkeypatch.setattr(Objective, "__call__", run_out_of_memory)
     with pytest.raises(MTError, match=r"lower trainer.batch_tokens \(now 256\)"):
         run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
 
@@ -133,7 +134,7 @@ def test_a_run_that_failed_before_its_first_save_may_restart_with_other_settings
 ):
     base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"]
     with monkeypatch.context() as patched:
-        patched.setattr(trainer.Trainer, "_loss", run_out_of_memory)
+        patched.setattr(Objective, "__call__", run_out_of_memory)
         with pytest.raises(MTError, match="lower trainer.batch_tokens"):
             run_training(base)
     run_training([*base, "trainer.batch_tokens=200"])
@@ -142,9 +143,9 @@ def test_a_run_that_failed_before_its_first_save_may_restart_with_other_settings
 
 def test_divergence_ends_the_run(tiny_run, monkeypatch):
     def diverge(hidden, *_):
-        return hidden.sum() * math.nan, hidden.sum().detach()
+        return hidden.sum() * math.nan, hidden.detach().sum(-1)
 
-    monkeypatch.setattr(trainer, "cross_entropy", diverge)
+    monkeypatch.setattr(objective, "sum_token_loss", diverge)
     overrides = ["trainer.max_steps=30", "trainer.log_every=10", "trainer.val_every=0"]
     with pytest.raises(MTError, match="lower optim.lr"):
         run_training([*tiny_run(60), "model/size=tiny", *overrides])

@@ -27,8 +27,9 @@ def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
     target[1, 3:] = 0
     inputs = (hidden, output.weight, output.bias)
     if padded:
-        rows = hidden.flatten(0, 1), output.weight, output.bias, target.flatten()
-        got, nll = loss._LinearCrossEntropy.apply(*rows, True, smoothing, torch.float32, True)
+        rows = hidden.flatten(0, 1)[:, None], output.weight, output.bias, target.flatten()
+        kind = loss.CrossEntropy(smoothing)
+        got, nll = loss._LinearTokenLoss.apply(*rows, True, kind, torch.float32, True)
         nll = nll.view(target.shape)
     else:
         got, nll = loss.cross_entropy(hidden, output, target, smoothing)

@@ -78,17 +78,18 @@ def test_chinese_without_a_language_is_validated_and_tested_as_chinese(tiny_run,
     assert "note: the references are in a script without spaces" in before_training
 
 
-SAMPLING_RNN = [
+RANDOM_RNN = [
     "model=rnn",
     "optim.optimizer=muon",
     "data.tokenizer.sampling=0.3",
     "data.concat=0.5",
+    "regularise=[simcut,word_dropout]",
     "trainer.accumulate=2",
 ]
 
 
 @pytest.mark.parametrize(
-    "extra", [[], SAMPLING_RNN], ids=["transformer", "rnn with muon, sampling and concatenation"]
+    "extra", [[], RANDOM_RNN], ids=["transformer", "rnn with muon and all random choices"]
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
     """5 steps and then 11 equal 16, bit for bit, across an epoch: weights, moments and average."""

@@ -1,0 +1,64 @@
+"""Checks of combinations of settings of training; see `mt.config.checks`."""
+
+from __future__ import annotations
+
+from mt.config.regularise_schema import CONSISTENCY_NAMES
+from mt.config.schema import Config
+from mt.config.setting import AUTO
+from mt.errors import UsageError
+
+
+def check_end_of_training(config: Config) -> None:
+    """Raise UsageError if schedule, decay and the rule that ends training contradict each other."""
+    optim, trainer = config.optim, config.trainer
+    if optim.schedule == "cosine" and optim.decay != "none":
+        raise UsageError(
+            f"optim.decay={optim.decay} needs optim.schedule=constant or inverse_sqrt: "
+            "cosine is a decay itself"
+        )
+    if trainer.until != "plateau":
+        return
+    if trainer.pause_at < 1 and not trainer.is_limited():
+        raise UsageError("trainer.pause_at is a share of a limit: set one, such as max_minutes")
+    if optim.schedule == "cosine":
+        raise UsageError(
+            "trainer.until=plateau needs a schedule without a known end, and cosine ends with the "
+            "budget: set optim.schedule=constant and optim.decay=1-sqrt (optim=wsd)"
+        )
+    if not trainer.val_every and not trainer.val_minutes:
+        raise UsageError(
+            "trainer.until=plateau needs validations: set trainer.val_every or trainer.val_minutes"
+        )
+
+
+def check_regularisers(config: Config) -> None:
+    """Raise UsageError if several losses are chosen, or if R-Drop has nothing to compare."""
+    regularise, model = config.regularise, config.model
+    chosen = [name for name in CONSISTENCY_NAMES if getattr(regularise, name)]
+    if len(chosen) > 1:
+        listed = " and ".join(f"regularise.{name}" for name in chosen)
+        raise UsageError(f"{listed} are different losses: set all but one of them to 0")
+    dropout = (
+        model.dropout,
+        model.transformer.attention_dropout,
+        model.transformer.activation_dropout,
+        regularise.word_dropout_src,
+        regularise.word_dropout_tgt,
+    )
+    if regularise.rdrop and not any(dropout):
+        raise UsageError(
+            "regularise.rdrop compares two passes that differ in dropout only: "
+            f"model.dropout must be > 0, got {model.dropout:g}"
+        )
+
+
+def check_patience(config: Config) -> None:
+    """Raise UsageError if patience would prevent the final decay of the learning rate.
+
+    Runs of earlier versions may have such settings, so this is not checked where they are read.
+    """
+    if config.trainer.patience and config.optim.decay not in ("none", AUTO):
+        raise UsageError(
+            "trainer.patience would end training before the decay of the learning rate: use "
+            "trainer.until=plateau instead, or set optim.decay=none"
+        )
