@@ -38,3 +38,8 @@ def import_model() -> None:
 def serve() -> None:
     """Run mt-serve."""
     run_module("mt.serve")
+
+
+def average() -> None:
+    """Run mt-average."""
+    run_module("mt.average")

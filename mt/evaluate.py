@@ -16,7 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mt.arguments.evaluate import chosen_metrics, parse_arguments, search_options
+from mt.arguments.evaluate import chosen_metrics, parse_arguments
+from mt.arguments.search import search_options
 from mt.arguments.translate import split_sentences
 from mt.cli import SentenceProgress, run_command, say
 from mt.config.schema import Config

@@ -64,6 +64,16 @@ class RunFolder:
         """The weights of the best validation (their moving average, unless optim.ema=0)."""
         return self.path / "model.safetensors"
 
+    def kept_model(self, step: int) -> Path:
+        """Return the path of the model of a validation, which trainer.keep keeps."""
+        return self.path / "kept" / f"step-{step}.safetensors"
+
+    def kept_models(self) -> dict[int, Path]:
+        """Return the kept models by their step."""
+        paths = (self.path / "kept").glob("step-*.safetensors")
+        steps = {path.stem.removeprefix("step-"): path for path in paths}
+        return {int(step): path for step, path in steps.items() if step.isdecimal()}
+
     @property
     def checkpoint(self) -> Path:
         """The last checkpoint, from which training resumes."""

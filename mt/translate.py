@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mt.arguments.translate import parse_arguments, search_options, split_sentences
+from mt.arguments.search import search_options
+from mt.arguments.translate import parse_arguments, split_sentences
 from mt.cli import SentenceProgress, run_command, say
 from mt.inspection.maps.map_file import AttentionMapFile
 

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mt.arguments.translate import add_search_flags, add_sentence_flag
+from mt.arguments.search import add_search_flags, search_options
+from mt.arguments.translate import add_sentence_flag
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -73,12 +74,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def chosen_metrics(arguments: argparse.Namespace) -> list[str]:
     """Return the names of the metrics to compute: all but those that a flag leaves out."""
     return [name for name in METRICS if not getattr(arguments, f"no_{name}", False)]
-
-
-def search_options(arguments: argparse.Namespace) -> SearchOptions:
-    """Return the search options of the command line. Raises UsageError if they are invalid."""
-    given = {name: getattr(arguments, name) for name in SEARCH_FLAGS}
-    return SearchOptions(**{name: value for name, value in given.items() if value is not None})
 
 
 def _check_file_flags(arguments: argparse.Namespace) -> None:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from mt.arguments.attention import add_attention_flags
+from mt.arguments.search import add_search_flags
 from mt.cli import CommandParser
-from mt.decoding.options import BATCH_TOKENS, MBR_METRICS, SearchOptions
+from mt.decoding.options import BATCH_TOKENS
 from mt.errors import UsageError
 
 SPLIT_SENTENCES = {"auto": None, "yes": True, "no": False}
@@ -39,6 +40,7 @@ parts. pieces and words are lists of [text, log-probability]; the piece </s> end
 backend ctranslate2 does not tell them. Warnings are:
   repetition  pieces are repeated several times in a row, and not so in the source
   short       less than half as long as expected from the lengths in the training text
+  copy        the same as the source, apart from case, with 15 characters or more
 
 --alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,
 with the source word that receives the most attention. Words are separated by spaces and counted
@@ -79,12 +81,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if arguments.threads < 0:
         raise UsageError(f"--threads must be >= 0, got {arguments.threads}")
     return arguments
-
-
-def search_options(arguments: argparse.Namespace) -> SearchOptions:
-    """Return the search options of the command line. Raises UsageError if they are invalid."""
-    names = SearchOptions.__dataclass_fields__
-    return SearchOptions(**{name: getattr(arguments, name) for name in names})
 
 
 def build_parser() -> CommandParser:
@@ -181,114 +177,6 @@ def add_sentence_flag(group: argparse._ActionsContainer) -> None:
 def split_sentences(arguments: argparse.Namespace) -> bool | None:
     """Return the argument of `mt.load` for --split-sentences."""
     return SPLIT_SENTENCES[arguments.split_sentences or "auto"]
-
-
-def add_search_flags(group: argparse._ActionsContainer) -> None:
-    """Add the fields of SearchOptions, except `nbest`, and --seed; mt-evaluate has them too."""
-    defaults = SearchOptions()
-    group.add_argument(
-        "--beam",
-        type=int,
-        default=defaults.beam,
-        metavar="K",
-        help="beam size; 1: greedy search (default: 5)",
-    )
-    group.add_argument(
-        "--length-penalty",
-        type=float,
-        default=defaults.length_penalty,
-        metavar="ALPHA",
-        help="score = log-probability / length^ALPHA; 0 favours short outputs, values above 1 "
-        "long ones (default: 1)",
-    )
-    group.add_argument(
-        "--max-ratio",
-        type=float,
-        default=defaults.max_ratio,
-        metavar="R",
-        help="maximum output length: R * source tokens + E (default: 2)",
-    )
-    group.add_argument(
-        "--max-extra",
-        type=int,
-        default=defaults.max_extra,
-        metavar="E",
-        help="see --max-ratio (default: 20)",
-    )
-    group.add_argument(
-        "--min-length",
-        type=int,
-        default=defaults.min_length,
-        metavar="N",
-        help="minimum output length in tokens (default: 0)",
-    )
-    group.add_argument(
-        "--no-repeat-ngram",
-        type=int,
-        default=defaults.no_repeat_ngram,
-        metavar="N",
-        help="never produce N subword pieces in a row that the output already has; 0: off "
-        "(default: 0)",
-    )
-    group.add_argument(
-        "--repetition-penalty",
-        type=float,
-        default=defaults.repetition_penalty,
-        metavar="X",
-        help="make subword pieces that the output already has less probable: divide their logits "
-        "by X, or multiply those below 0 (Keskar et al. 2019), such as 1.2; 1: off (default: 1)",
-    )
-    group.add_argument(
-        "--mbr",
-        type=int,
-        default=defaults.mbr,
-        metavar="N",
-        help="minimum-Bayes-risk decoding: of N candidates, choose the one that is most similar "
-        "to all; candidates are the N best of a beam of size N, or samples with --sample, such as "
-        "--mbr 64 --sample --epsilon 0.02; scores are then expected utilities; 0: off (default: 0)",
-    )
-    group.add_argument(
-        "--mbr-metric",
-        choices=MBR_METRICS,
-        default=defaults.mbr_metric,
-        help="similarity in --mbr, between sentences (default: chrf)",
-    )
-    group.add_argument(
-        "--sample",
-        action="store_true",
-        help="sample translations instead of searching; with --nbest N: N independent samples",
-    )
-    group.add_argument(
-        "--temperature",
-        type=float,
-        default=defaults.temperature,
-        metavar="T",
-        help="sampling: below 1 sharpens the distribution, above 1 flattens it (default: 1)",
-    )
-    group.add_argument(
-        "--top-k",
-        type=int,
-        default=defaults.top_k,
-        metavar="K",
-        help="sampling: only from the K most probable tokens; 0: all (default: 0)",
-    )
-    group.add_argument(
-        "--top-p",
-        type=float,
-        default=defaults.top_p,
-        metavar="P",
-        help="sampling: only from the smallest set of most probable tokens whose total "
-        "probability is at least P (default: 1)",
-    )
-    group.add_argument(
-        "--epsilon",
-        type=float,
-        default=defaults.epsilon,
-        metavar="E",
-        help="sampling: only from tokens with a probability of at least E (Hewitt et al. 2022), "
-        "such as 0.02 (default: 0)",
-    )
-    group.add_argument("--seed", type=int, metavar="N", help="random seed for reproducible samples")
 
 
 def add_computation_flags(parser: CommandParser) -> None:

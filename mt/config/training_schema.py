@@ -169,6 +169,12 @@ class TrainerConfig:
         "interval of checkpoints, in minutes; each validation also saves one",
         resumable=True,
     )
+    keep: int = setting(
+        0,
+        "number of validations whose models stay in the folder kept, the last ones, for mt-average",
+        resumable=True,
+        maximum=1000,
+    )
     init_from: str = setting(
         "",
         "run directory to take initial weights and the tokenizer from, for fine-tuning; "

@@ -1,9 +1,9 @@
 """Signs that an output may be bad.
 
-It repeats itself, is much shorter than its source, or has other placeholders (`mt.data.symbols`).
-The first two are chosen to be rare in good translations. Of the reference translations of 30,000
-pairs of Multi30k, Europarl and news each, 0.03 to 0.18 % are "short" and at most 0.01 % have a
-"repetition".
+It repeats itself, is much shorter than its source, copies it, or has other placeholders
+(`mt.data.symbols`). The first three are chosen to be rare in good translations. Of the reference
+translations of 30,000 pairs of Multi30k, Europarl and news each, 0.03 to 0.18 % are "short", at
+most 0.01 % have a "repetition", and at most 0.03 % are a "copy".
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-REPETITION, SHORT = "repetition", "short"
+REPETITION, SHORT, COPY = "repetition", "short", "copy"
 LOST, INVENTED = "placeholder lost", "placeholder invented"
 # An n-gram of up to 100 pieces, at least 3 times in a row and over at least 8 pieces.
 LOOP = re.compile(r"(.)\1{7,}|(..)\2{3,}|(.{3,100}?)\3{2,}", re.DOTALL)
 MIN_LENGTH_RATIO = 0.5  # output length / expected length; a lost sentence is more
 MIN_CHARACTERS = 30  # lengths of shorter sources and expected outputs vary more
+MIN_COPIED_CHARACTERS = 15  # names and numbers are copied for good reasons
 
 
 def has_loop(pieces: Sequence[int]) -> bool:
@@ -36,6 +37,11 @@ def is_short(source: str, output: str, length_ratio: float) -> bool:
     return len(output) < MIN_LENGTH_RATIO * expected
 
 
+def is_copy(source: str, output: str) -> bool:
+    """Return whether the output is the source, apart from case, and no short text."""
+    return len(source) >= MIN_COPIED_CHARACTERS and source.casefold() == output.casefold()
+
+
 def find_warnings(
     source: str,
     source_pieces: Sequence[int],
@@ -52,4 +58,6 @@ def find_warnings(
         warnings.append(REPETITION)
     if is_short(source, output, length_ratio):
         warnings.append(SHORT)
+    if is_copy(source, output):
+        warnings.append(COPY)
     return warnings

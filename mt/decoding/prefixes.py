@@ -21,6 +21,7 @@ from mt.data.sampling import SPACE
 from mt.data.sentences import SentenceSplitter
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
+from mt.decoding.line_encoder import EncodedLine
 from mt.decoding.splitting import join_parts
 
 NO_TOKEN = -1  # pads sequences
@@ -46,24 +47,39 @@ class Prefixes:
 
 
 class PrefixEncoder:
-    """Encodes prefixes for one tokenizer; `language` is that of the target."""
+    """Encodes prefixes for one tokenizer.
 
-    def __init__(self, tokenizer: Tokenizer, language: str) -> None:
-        self.tokenizer, self.sentences = tokenizer, SentenceSplitter(language)
+    `language` is that of the target, `unicode` the form of normalisation.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, language: str, unicode: str) -> None:
+        self.tokenizer, self.unicode = tokenizer, unicode
+        self.sentences = SentenceSplitter(language)
         pieces = tokenizer.pieces(range(tokenizer.vocab_size("tgt")), "tgt")
         self.ids = {piece: number for number, piece in enumerate(pieces)}
         self.ordered = sorted(pieces)
         self.new_word = [i for i, piece in enumerate(pieces) if piece.startswith(SPACE) or i == EOS]
         self.covers: dict[str, Sequences] = {}  # of words
 
-    def encode(self, prefix: str, sources: Sequence[str], unicode: str) -> list[Sequences]:
+    def encode_lines(
+        self, prefixes: Sequence[str], lines: Sequence[EncodedLine]
+    ) -> Prefixes | None:
+        """Return the prefixes of all parts of lines; None if there are none."""
+        sequences = [
+            part
+            for prefix, line in zip(prefixes, lines, strict=True)
+            for part in self.encode(prefix, [source for source, _ in line.parts])
+        ]
+        return Prefixes(sequences, self.new_word) if any(sequences) else None
+
+    def encode(self, prefix: str, sources: Sequence[str]) -> list[Sequences]:
         """Return the sequences of each part of a line, given its prefix and the parts.
 
         The sentences of the prefix belong to the parts of the line in order. All but the last are
         whole translations; the last one, with all further ones if there are more sentences than
-        parts, begins its translation. `unicode` is the form of normalisation.
+        parts, begins its translation.
         """
-        text, parts, symbols = normalise(prefix, unicode), len(sources), self.tokenizer.symbols
+        text, parts, symbols = normalise(prefix, self.unicode), len(sources), self.tokenizer.symbols
         if is_blank(text) or not parts:
             return [[] for _ in range(parts)]
         hidden, restore = symbols.hide(text)

@@ -31,9 +31,9 @@ from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.output_warnings import INVENTED, LOST, REPETITION, SHORT
+from mt.decoding.output_warnings import COPY, INVENTED, LOST, REPETITION, SHORT
 from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
-from mt.decoding.prefixes import PrefixEncoder, Prefixes
+from mt.decoding.prefixes import PrefixEncoder
 from mt.decoding.ranking import rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
@@ -103,7 +103,7 @@ class Translator:
     @cached_property
     def prefix_encoder(self) -> PrefixEncoder:
         """The encoder of prefixes, which sorts the vocabulary."""
-        return PrefixEncoder(self.tokenizer, self.target_language)
+        return PrefixEncoder(self.tokenizer, self.target_language, self.unicode)
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -247,6 +247,7 @@ class Translator:
             "empty": "that are not blank but have an empty translation",
             REPETITION: "whose translation repeats itself (several times in a row)",
             SHORT: "whose translation, or that of a part, is much shorter than expected",
+            COPY: "whose translation, or that of a part, is a copy of the source",
             LOST: "whose translation lacks a placeholder of the source",
             INVENTED: "whose translation has a placeholder that the source does not have",
         }
@@ -266,7 +267,11 @@ class Translator:
     ) -> list[Translation]:
         encoded = self.encode_lines(lines)
         rows = [pieces for line in encoded for _, pieces in line.parts]
-        starts = self._encode_prefixes(prefixes, encoded) if prefixes else None
+        starts = None
+        if prefixes:
+            starts = self.prefix_encoder.encode_lines(prefixes, encoded)
+            lost = zip(prefixes, encoded, strict=True)
+            self.counts["prefix"] += sum(not (is_blank(text) or line.parts) for text, line in lost)
         found = self.engine.search(rows, options, self.budget, generator, progress, starts)
         return self.decode_lines(encoded, found, options)
 
@@ -299,16 +304,6 @@ class Translator:
             self.counts.update(outputs[0].warnings)
             translations.append(Translation(line.source, outputs, parts))
         return translations
-
-    def _encode_prefixes(self, prefixes: list[str], lines: list[EncodedLine]) -> Prefixes | None:
-        """Return the prefixes of all parts of lines; None if all are blank."""
-        sequences = []
-        for prefix, line in zip(prefixes, lines, strict=True):
-            sources = [text for text, _ in line.parts]
-            sequences += self.prefix_encoder.encode(prefix, sources, self.unicode)
-            self.counts["prefix"] += not line.parts and not is_blank(prefix)
-        every = Prefixes(sequences, self.prefix_encoder.new_word)
-        return every if any(sequences) else None
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
         # Invalid bytes were decoded as surrogates (`surrogateescape`).

@@ -32,6 +32,7 @@ from mt.training.cost import peak_memory
 from mt.training.distributed import ProcessGroup
 from mt.training.flops import FlopsEstimator
 from mt.training.guards import explain_out_of_memory
+from mt.training.kept_models import keep_model
 from mt.training.objective import Objective
 from mt.training.optim import (
     WeightAverage,
@@ -222,10 +223,12 @@ class Trainer:
             self.reporter.report_validation(scores, verdict, self.model.monitored_values())
             if sees_plateau:
                 self.reporter.report_plateau(scores)
-            if improved and self.group.is_main:
+            if self.group.is_main:
                 facts = {**asdict(state), "bleu": scores.comparable_bleu, "loss": scores.loss}
                 tensors = model_tensors(self.model)
-                self.folder.write_tensors(self.folder.model, tensors, facts)
+                if improved:
+                    self.folder.write_tensors(self.folder.model, tensors, facts)
+                keep_model(self.folder, tensors, facts, self.config.trainer.keep)
         self._save()
         self._synchronise()
         self.reporter.restart()

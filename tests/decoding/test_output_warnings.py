@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mt.decoding.output_warnings import find_warnings, has_loop, is_short
+from mt.decoding.output_warnings import find_warnings, has_loop, is_copy, is_short
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_a_repetition_of_the_source_is_no_fault() -> None:
     loop, other = [7] * 9, [1, 2, 3]
     assert find_warnings("x" * 40, other, "y" * 10, loop, 1.0) == ["repetition", "short"]
     assert find_warnings("x" * 40, loop, "y" * 40, loop, 1.0) == []
+
+
+def test_a_copy_is_the_whole_source_and_no_name() -> None:
+    assert is_copy("The dog sees a cat.", "the Dog sees a cat.")
+    assert not is_copy("The dog sees a cat.", "The dog sees a cat")
+    assert not is_copy("Barack Obama", "Barack Obama")
+    assert find_warnings("The dog sees a cat.", [1, 2], "The dog sees a cat.", [5], 1.0) == ["copy"]

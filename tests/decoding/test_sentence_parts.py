@@ -99,13 +99,14 @@ def test_bad_outputs_are_counted_and_marked(run: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(engine_module, "search", search)
     whole, alone = translator.translate_nbest([f"{good} {bad}", good], 1)
     assert whole.text.startswith(good) and alone.text == good
-    assert alone.outputs[0].warnings == []
+    assert alone.outputs[0].warnings == ["copy"]
     [record] = [json.loads(line) for line in format_lines([whole], "jsonl", 1, False)]
-    assert [part["warnings"] for part in record["parts"]] == [[], ["repetition", "short"]]
-    assert record["warnings"] == ["repetition", "short"]
+    assert [part["warnings"] for part in record["parts"]] == [["copy"], ["repetition", "short"]]
+    assert record["warnings"] == ["copy", "repetition", "short"]
     report = "\n".join(translator.report())
     assert "repeats itself (several times in a row): 1" in report
     assert "much shorter than expected: 1" in report
+    assert "a copy of the source: 2" in report
 
 
 def test_the_training_text_decides_by_default(copied_run: Path) -> None:

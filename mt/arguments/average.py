@@ -1,0 +1,55 @@
+"""The flags of mt-average."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from mt.cli import CommandParser
+from mt.errors import UsageError
+
+DESCRIPTION = "Average the weights of models with one shape and one tokenizer."
+EPILOG = """\
+examples:
+  mt-train data=multi30k trainer.keep=5 name=mine
+  mt-average runs/mine --last 5 --out runs/mine-average
+  mt-average runs/general runs/fine-tuned --out runs/both
+  mt-evaluate runs/mine-average --split val
+
+The output is a run directory with the settings and the tokenizer of the first run, for
+mt-translate, mt-evaluate, mt-export and trainer.init_from. Average models of one training, or runs
+that were fine-tuned from one model: the weights of other runs have no meaningful average. Compare
+the average with the originals on the validation set before you use it.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse and check the flags. Raises UsageError if a number is too low."""
+    arguments = build_parser().parse_args(argv)
+    for name in ("last", "best"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
+            raise UsageError(f"--{name} must be >= 1, got {value}")
+    return arguments
+
+
+def build_parser() -> CommandParser:
+    """Return the parser of all flags."""
+    parser = CommandParser("mt-average", DESCRIPTION, EPILOG)
+    add = parser.add_argument
+    add("runs", metavar="RUN", nargs="+", help="run directory written by mt-train")
+    add("--out", metavar="RUN", required=True, help="run directory to write")
+    add = parser.add_mutually_exclusive_group().add_argument
+    add(
+        "--last",
+        type=int,
+        metavar="N",
+        help="average the models of the last N validations of each run, which trainer.keep=N keeps",
+    )
+    add(
+        "--best",
+        type=int,
+        metavar="N",
+        help="average the N best of the kept models of each run, by validation",
+    )
+    return parser
