@@ -60,23 +60,18 @@ def test_a_piece_may_go_on_after_the_prefix(vocabulary: Tokenizer) -> None:
 
 def test_every_translation_begins_with_its_prefix(translator: Translator) -> None:
     choose = random.Random(2)
-    lines = sentences(12, seed=4)
-    targets = sentences(12, seed=5)
+    lines, targets = sentences(7, seed=4), sentences(7, seed=5)
+    short = {"max_ratio": 0.3, "max_extra": 4}
     prefixes = [text[: choose.randint(0, 12)] for text in targets]
     prefixes[:3] = ["", "über 語 x", "the the the the the the the the the the the the the the the"]
     for choices in (
         {"beam": 1},
         {"beam": 4, "nbest": 4},
         {"sample": True, "nbest": 3},
-        {
-            "beam": 2,
-            "no_repeat_ngram": 2,
-            "repetition_penalty": 1.5,
-            "max_ratio": 0,
-            "max_extra": 2,
-        },
+        {"beam": 2, "no_repeat_ngram": 2, "repetition_penalty": 1.5, "max_extra": 2},
         {"mbr": 4},
     ):
+        choices = {**short, **choices}
         nbest = choices.pop("nbest", 1)
         found = translator.translate_nbest(lines, nbest, prefixes=prefixes, seed=1, **choices)
         for each, prefix in zip(found, prefixes, strict=True):
@@ -96,8 +91,11 @@ def test_a_space_at_the_end_ends_the_word(translator: Translator) -> None:
     assert encoder.encode("the ca ", ["x"]) == [
         [[*translator.tokenizer.encode("the ca", "tgt"), NEW_WORD]]
     ]
-    for line in sentences(10, seed=7):
-        for output in translator.translate_nbest([line], 5, prefixes=["the ca "])[0].outputs:
+    lines = sentences(6, seed=7)
+    for each in translator.translate_nbest(
+        lines, 5, prefixes=["the ca "] * 6, max_ratio=0.3, max_extra=4
+    ):
+        for output in each.outputs:
             assert output.text == "the ca" or output.text.startswith("the ca ")
 
 
@@ -158,10 +156,10 @@ def test_wrong_prefixes_are_refused(translator: Translator) -> None:
 
 
 def test_workers_and_an_inspector_keep_prefixes(run: Path, translator: Translator) -> None:
-    lines = sentences(60, seed=9)
+    lines, short = sentences(60, seed=9), {"max_ratio": 0.3, "max_extra": 4}
     prefixes = [text[:5] for text in sentences(60, seed=10)]
-    expected = translator.translate(lines, prefixes=prefixes)
+    expected = translator.translate(lines, prefixes=prefixes, **short)
     several = mt.load(run, device="cpu", precision="fp32", workers=2, batch_tokens=400)
-    assert several.translate(lines, prefixes=prefixes) == expected
+    assert several.translate(lines, prefixes=prefixes, **short) == expected
     inspector = mt.inspect(translator)
-    assert inspector.translate(lines[0], prefixes=prefixes[0]).text == expected[0]
+    assert inspector.translate(lines[0], prefixes=prefixes[0], **short).text == expected[0]
