@@ -34,7 +34,15 @@ from mt.evaluation.evaluation_set import (
 )
 from mt.evaluation.metrics import build_metrics
 from mt.evaluation.placeholders import PlaceholderCounts, count_placeholders
+from mt.evaluation.robustness import (
+    METRIC_NAMES,
+    RobustnessRow,
+    measure_robustness,
+    robustness_dict,
+    robustness_table,
+)
 from mt.evaluation.tables import FORMAT_VERSION, alignment_text, text_table, to_dict
+from mt.evaluation.text_form import first_references
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics.summary import Diagnostics
 from mt.inspection.diagnostics.tables import diagnostics_dict, diagnostics_table
@@ -55,6 +63,7 @@ class Translations(NamedTuple):
     alignment: AttentionAlignmentScores | None = None
     diagnostics: Diagnostics | None = None
     placeholders: PlaceholderCounts | None = None
+    robustness: list[RobustnessRow] | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -110,6 +119,9 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
     if translations.placeholders:
         print(translations.placeholders.text(), flush=True)
         values["placeholders"] = asdict(translations.placeholders)
+    if translations.robustness:
+        print("\n" + robustness_table(translations.robustness), flush=True)
+        values["robustness"] = robustness_dict(translations.robustness)
     if translations.diagnostics:
         print("\n" + diagnostics_table(translations.diagnostics), flush=True)
         values["diagnostics"] = diagnostics_dict(translations.diagnostics)
@@ -168,17 +180,48 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         pairs = list(zip(sources, references, strict=True))
         alignment = read_and_score_attention(inspector, pairs, golds)
     constructions = test_set.constructions
+    language = arguments.lang or config.data.languages()[1]
     return Translations(
         sources,
         hypotheses,
         test_set.references,
-        arguments.lang or config.data.languages()[1],
+        language,
         [line.split() for line in constructions] if constructions else None,
         alignment,
         diagnostics,
         count_placeholders(
             translator.tokenizer.symbols, sources, hypotheses, references, translator.unicode
         ),
+        translate_modified(translator, test_set, hypotheses, language, arguments)
+        if arguments.robustness
+        else None,
+    )
+
+
+def translate_modified(
+    translator: Translator,
+    test_set: EvaluationSet,
+    hypotheses: list[str],
+    language: str,
+    arguments: argparse.Namespace,
+) -> list[RobustnessRow]:
+    """Translate and score the test set with each modification; `hypotheses` are without."""
+    metrics, _ = build_metrics(
+        language,
+        arguments.tokenize,
+        arguments.lowercase,
+        METRIC_NAMES,
+        first_references(test_set.references),
+    )
+    return measure_robustness(
+        lambda lines: translate(translator, lines, arguments),
+        test_set.sources,
+        hypotheses,
+        test_set.references,
+        metrics,
+        translator.tokenizer.symbols,
+        translator.unicode,
+        arguments.bootstrap,
     )
 
 

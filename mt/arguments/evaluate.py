@@ -33,6 +33,7 @@ ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
 SEARCH_FLAGS = tuple(name for name in SearchOptions.__dataclass_fields__ if name != "nbest")
 RUN_ONLY_FLAGS = (
     "diagnostics",
+    "robustness",
     "split",
     "split_sentences",
     *SEARCH_FLAGS,
@@ -212,6 +213,13 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         default=None,
         help="print statistics of the attention of each layer and head of a run",
+    )
+    add(
+        "--robustness",
+        action="store_true",
+        default=None,
+        help="also translate the text in capitals, with typing errors and so on, and print a table "
+        "of BLEU and chrF",
     )
 
 

@@ -44,6 +44,8 @@ def check_values(config: Config) -> None:
             f"got {clean.min_words}"
         )
     check_symbols(config.data)
+    if (noise := sum(dataclasses.astuple(config.data.noise))) > 1 + 1e-9:
+        raise UsageError(f"the sum of data.noise.* must be <= 1, got {noise:g}")
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")

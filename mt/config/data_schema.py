@@ -141,6 +141,29 @@ class TokenizerConfig:
 
 
 @dataclass
+class NoiseConfig:
+    """Noise of the training pairs, drawn anew in each epoch; at most one kind for each pair.
+
+    Vocabularies are trained on text with it.
+    """
+
+    upper: float = setting(0.0, "share of the pairs in capitals, on both sides", maximum=1)
+    title: float = setting(
+        0.0, "share of the pairs with a capital at each word, on both sides", maximum=1
+    )
+    lower: float = setting(0.0, "share of the pairs whose source is in small letters", maximum=1)
+    typos: float = setting(
+        0.0, "share of the pairs with typing errors in a tenth of the source's words", maximum=1
+    )
+    punctuation: float = setting(
+        0.0, "share of the pairs whose source is without punctuation", maximum=1
+    )
+    copy: float = setting(
+        0.0, "share of the pairs with a random word at an end of both sides, to copy", maximum=1
+    )
+
+
+@dataclass
 class DataConfig:
     """The parallel text."""
 
@@ -189,6 +212,7 @@ class DataConfig:
         maximum=1,
     )
     clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
+    noise: NoiseConfig = group(NoiseConfig, "noise of the training pairs (docs/text.md)")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
     cache: str = setting(
         "",

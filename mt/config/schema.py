@@ -14,7 +14,13 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass
 from typing import Any, get_type_hints
 
-from mt.config.data_schema import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
+from mt.config.data_schema import (
+    CleanConfig,
+    DataConfig,
+    NoiseConfig,
+    SplitConfig,
+    TokenizerConfig,
+)
 from mt.config.model_schema import ModelConfig, RNNConfig, TransformerConfig
 from mt.config.regularise_schema import RegulariseConfig
 from mt.config.setting import group, setting
@@ -25,6 +31,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "ModelConfig",
+    "NoiseConfig",
     "OptimConfig",
     "RNNConfig",
     "RegulariseConfig",
@@ -49,7 +56,7 @@ class Config:
     )
     runs_dir: str = setting("runs", "directory that contains the run directories", resumable=True)
     seed: int = setting(
-        1, "random seed of the initial weights, data order, dropout and subword sampling"
+        1, "random seed of the initial weights, data order, dropout, noise and subword sampling"
     )
     auto: bool = setting(
         True,

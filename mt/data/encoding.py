@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pyarrow as pa
 
 from mt.data.arrow_files import PIECES, SAMPLED_TEXT, list_array
+from mt.data.noise import Noise
 from mt.data.tokenizer import Tokenizer
 
 PROBE_INTERVAL = 20  # sample one pair in so many to estimate the length of sampled segmentations
@@ -14,10 +17,10 @@ PROBE_INTERVAL = 20  # sample one pair in so many to estimate the length of samp
 class PairEncoder:
     """Convert tables of text to tables of pieces, or of text with its expected number of pieces.
 
-    With `sampling` > 0, pieces are sampled anew in each epoch, so the table keeps the text. Sampled
-    segmentations are longer than the usual one (almost twice as long with sampling 0.1). Batches
-    planned by the usual length would exceed their token budget. The table therefore holds expected
-    lengths, estimated from a sample of the pairs.
+    With `sampling` > 0 or `noise`, pieces are drawn anew in each epoch, so the table keeps the
+    text. Sampled segmentations are longer than the usual one (almost twice as long with sampling
+    0.1). Batches planned by the usual length would exceed their token budget. The table therefore
+    holds expected lengths, estimated from a sample of the pairs.
 
     Placeholders are numbered as in training; without `max_pieces`, in validation, as in
     translation.
@@ -26,14 +29,22 @@ class PairEncoder:
     `written` and `dropped` count the pairs.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_pieces: int | None, sampling: float) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_pieces: int | None,
+        sampling: float,
+        noise: Noise | None = None,
+    ) -> None:
         self.tokenizer, self.max_pieces, self.sampling = tokenizer, max_pieces, sampling
-        self.schema = SAMPLED_TEXT if sampling else PIECES
+        self.noise = noise
+        self.schema = SAMPLED_TEXT if sampling or noise else PIECES
         self.dropped = self.written = 0
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Encode a table with the columns of `mt.data.arrow_files.TEXT`."""
-        texts = self._mark(*(table.column(side).to_pylist() for side in ("src", "tgt")))
+        sources, targets = (table.column(side).to_pylist() for side in ("src", "tgt"))
+        texts = self._mark(sources, targets)
         pieces = {side: self.tokenizer.encode_marked(texts[side], side) for side in texts}
         lengths = {
             side: np.fromiter(map(len, rows), np.int32, len(table)) for side, rows in pieces.items()
@@ -43,10 +54,11 @@ class PairEncoder:
         self.written += int(keep.sum())
         self.dropped += int((~keep).sum())
         columns: dict[str, pa.Array] = {}
-        if self.sampling:
+        if self.schema is SAMPLED_TEXT:
+            probed = self._probe(sources, targets)
             columns = {side: table.column(side).combine_chunks() for side in texts}
             for side in texts:
-                expected = self._expected_lengths(texts[side], lengths[side], side)
+                expected = self._expected_lengths(probed[side], lengths[side], side)
                 columns[f"{side}_pieces"] = pa.array(expected)
         else:
             columns = {side: list_array(pieces[side]) for side in texts}
@@ -61,11 +73,25 @@ class PairEncoder:
         marked_sources, marked_targets = zip(*map(mark, sources, targets), strict=True)
         return {"src": list(marked_sources), "tgt": list(marked_targets)}
 
-    def _expected_lengths(self, texts: list[str], lengths: np.ndarray, side: str) -> np.ndarray:
-        """Estimate the lengths of sampled segmentations, at most `max_pieces`, [N] int32."""
-        sampled = sum(
-            len(self.tokenizer.sample_marked(text, side, self.sampling, seed))
-            for seed, text in enumerate(texts[::PROBE_INTERVAL])
-        )
+    def _probe(self, sources: list[str], targets: list[str]) -> dict[str, list[str]]:
+        """Return a sample of the pairs with noise, as marked text."""
+        pairs = list(zip(sources, targets, strict=True))[::PROBE_INTERVAL]
+        if self.noise:
+            pairs = [self.noise(*pair, random.Random(seed)) for seed, pair in enumerate(pairs)]
+        return self._mark([source for source, _ in pairs], [target for _, target in pairs])
+
+    def _expected_lengths(self, probed: list[str], lengths: np.ndarray, side: str) -> np.ndarray:
+        """Estimate the lengths of segmentations, at most `max_pieces`, [N] int32.
+
+        `probed` are texts of `_probe`.
+        """
+        if self.sampling:
+            rows = [
+                self.tokenizer.sample_marked(text, side, self.sampling, seed)
+                for seed, text in enumerate(probed)
+            ]
+        else:
+            rows = self.tokenizer.encode_marked(probed, side)
+        sampled = sum(map(len, rows))
         ratio = sampled / max(1, int(lengths[::PROBE_INTERVAL].sum()))
         return np.clip(np.ceil(lengths * ratio), None, self.max_pieces).astype(np.int32)

@@ -16,7 +16,9 @@ from mt.data.corpus import RawCorpus
 from mt.data.empty_sides import describe_empty_sides
 from mt.data.encoding import PairEncoder
 from mt.data.links import check_gold, parse_lines
+from mt.data.noise import Noise
 from mt.data.sources import PairSource
+from mt.data.symbols import Symbols
 from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import count_training_words, save_counts
 from mt.errors import MTError
@@ -54,9 +56,10 @@ class Pipeline:
         texts = self._clean(corpus.train, held_out["val"] + held_out["test"])
         if tokenizer is None:
             self.log("training the tokenizer")
+            noise = Noise(self.config.noise, Symbols.from_config(self.config.tokenizer))
             tokenizer = Tokenizer.train(
-                lambda: read_side(texts, "src"),
-                lambda: read_side(texts, "tgt"),
+                lambda: noise.one_side(read_side(texts, "src"), "src"),
+                lambda: noise.one_side(read_side(texts, "tgt"), "tgt"),
                 self.config.tokenizer,
             )
         tokenizer.save(self.folder)
@@ -121,7 +124,8 @@ class Pipeline:
         max_pieces, sampling = self.config.max_pieces, self.config.tokenizer.sampling
         dropped = written = 0
         for path in texts:
-            encoder = PairEncoder(tokenizer, max_pieces, sampling)
+            noise = Noise(self.config.noise, tokenizer.symbols)
+            encoder = PairEncoder(tokenizer, max_pieces, sampling, noise)
             tables = self._log_progress("encoded", map(encoder, read_chunks(path)))
             write_arrow(path.with_name(path.name.replace(".text", "")), encoder.schema, tables)
             path.unlink()

@@ -245,6 +245,9 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
         "tokenizer": [given, config.tokenizer.sampling] if given else settings,
         "max_pieces": config.max_pieces,
     }
+    noise = asdict(config.noise)
+    if any(noise.values()):
+        parts["noise"] = noise
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

@@ -12,7 +12,7 @@ from mt.config.schema import Config
 from mt.data.batching import Batch
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData
-from mt.data.segmenter import Segmenter
+from mt.data.segmenter import build_segmenter
 from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.distributed import ProcessGroup
@@ -57,12 +57,7 @@ def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
     optimizer = build_optimizer(config.optim, model)
     average = WeightAverage(model, config.optim.ema)
     order = order_batches(config, data)
-    sampling = config.data.tokenizer.sampling
-    segment = (
-        Segmenter(data.tokenizer, sampling, config.seed, 0, config.data.max_pieces)
-        if sampling
-        else None
-    )
+    segment = build_segmenter(config, data.tokenizer, 0)
     tokens, start = 0, time.monotonic()
     for step, rows in enumerate(itertools.cycle(order.epoch(0)), start=1):
         batch = collate(order.tables_in(0), rows, segment)

@@ -12,7 +12,7 @@ from mt.data.collate import collate
 from mt.data.concatenation import Concatenation
 from mt.data.prefetch import prefetch
 from mt.data.prepare import PreparedData
-from mt.data.segmenter import Segmenter
+from mt.data.segmenter import build_segmenter
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
 
@@ -40,12 +40,9 @@ def load_steps(
     A step has `micro_batches` over all ranks.
     """
     stream = BatchStream(order, micro_batches, group.rank, group.world_size, start)
-    sampling, max_pieces = config.data.tokenizer.sampling, config.data.max_pieces
 
     def load(step: Step) -> tuple[Step, list[Batch]]:
-        segment = None
-        if sampling:
-            segment = Segmenter(data.tokenizer, sampling, config.seed, step.epoch, max_pieces)
+        segment = build_segmenter(config, data.tokenizer, step.epoch)
         tables = order.tables_in(step.epoch)
         return step, [collate(tables, rows, segment) for _, rows in step.micro_batches]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import time
 from collections import Counter
@@ -281,3 +282,36 @@ def test_a_tokenizer_without_symbols_has_no_other_files_and_the_same_cache_key(
 def test_settings_that_cannot_be_are_errors(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_config(["data=demo", f"data.tokenizer.{override}"])
+
+
+@pytest.mark.realdata
+def test_placeholders_of_real_text_are_restored(realdata: Path) -> None:
+    """Real sentences with real addresses and tags set in come back, whatever the segmentation."""
+    sides = []
+    for side in ("en", "de"):
+        with gzip.open(
+            realdata / "multi30k-ende" / f"train.{side}.gz", "rt", encoding="utf-8"
+        ) as f:
+            lines = [next(f).rstrip("\n") for _ in range(1000)]
+        words = (line.split(" ") for line in lines)
+        sides.append(
+            [
+                " ".join(
+                    [*line[:2], ALL_MATCHES[i % len(ALL_MATCHES)], *line[2:], ALL_MATCHES[-i % 7]]
+                )
+                for i, line in enumerate(words)
+            ]
+        )
+    config = TokenizerConfig(max_vocab_size=1000, placeholders=["all"], symbols=["C++"])
+    tokenizer = Tokenizer.train(lambda: sides[0], lambda: sides[1], config)
+    pairs = list(zip(*sides, strict=True))
+    for pair, encoded in zip(pairs, tokenizer.encode_pairs(pairs), strict=True):
+        for text, ids, side in zip(pair, encoded, ("src", "tgt"), strict=False):
+            assert tokenizer.decode(ids, side, encoded.contents) == text
+        assert "{" not in "".join(tokenizer.pieces(encoded.target))
+        for number in range(2):
+            segment = Segmenter(tokenizer, 0.2, 1, number, 300)
+            ids = segment(*pair, number, (300, 300))
+            assert tuple(map(tokenizer.decode, ids, ("src", "tgt"))) == (
+                tokenizer.symbols.mark_training_pair(*pair)
+            )

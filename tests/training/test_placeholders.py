@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.training_runs import run_training, write_tiny_run
+from mt.data.noise import MODIFICATIONS
 from mt.data.symbols import Symbols
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
@@ -37,8 +38,12 @@ def test_a_run_has_its_symbols_and_counts_lost_placeholders(
     run = tmp_path / "runs" / "tiny"
     assert Tokenizer.load(run).symbols.patterns
     capsys.readouterr()
-    evaluate([str(run), "--json", str(tmp_path / "scores.json"), "--beam", "1"])
-    counts = json.loads((tmp_path / "scores.json").read_text())["placeholders"]
+    flags = ["--json", str(tmp_path / "scores.json"), "--beam", "1", "--bootstrap", "100"]
+    evaluate([str(run), *flags, "--robustness"])
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [row["name"] for row in scores["robustness"]] == ["", *MODIFICATIONS]
+    assert scores["robustness"][1]["changed"] == 12
+    counts = scores["placeholders"]
     assert counts["sources"] == 6 and counts["references_lost"] == 0
     assert counts["lost"] <= 6 and f"lost in translation: {counts['lost']}" in (
         capsys.readouterr().out

@@ -86,10 +86,18 @@ RANDOM_RNN = [
     "regularise=[simcut,word_dropout]",
     "trainer.accumulate=2",
 ]
+NOISE = [
+    "data.noise.upper=0.2",
+    "data.noise.typos=0.2",
+    "data.noise.copy=0.2",
+    "data.tokenizer.placeholders=[all]",
+]
 
 
 @pytest.mark.parametrize(
-    "extra", [[], RANDOM_RNN], ids=["transformer", "rnn with muon and all random choices"]
+    "extra",
+    [[], RANDOM_RNN, NOISE],
+    ids=["transformer", "rnn with muon and all random choices", "noise and placeholders"],
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
     """5 steps and then 11 equal 16, bit for bit, across an epoch: weights, moments and average."""
