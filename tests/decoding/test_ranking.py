@@ -37,7 +37,7 @@ def test_two_segmentations_of_a_text_are_one_translation(translator: Translator)
     letters = [tokenizer.models["tgt"].processor.piece_to_id(piece) for piece in "▁the▁cat"]
     assert usual != letters
     found = [Hypothesis(row, -1.0, -1.0, True) for row in (usual, letters, usual[:1])]
-    texts = [text for text, _ in decode_hypotheses([found], tokenizer)[0]]
+    texts = [text for text, _ in decode_hypotheses(["x"], [found], tokenizer)[0]]
     assert texts[0] == texts[1] == "the cat"
     for each in translator.translate_nbest(["the cat sees", "a dog"], 10, beam=20, max_extra=3):
         texts = [output.text for output in each.outputs]

@@ -34,7 +34,9 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(tokenizer: Tok
         "\x00",
     ):
         pieces = tokenizer.encode(f"cat{separator}dog", "tgt")
-        [[(text, _)]] = decode_hypotheses([[Hypothesis(pieces, -1.0, -1.0, True)]], tokenizer)
+        [[(text, _)]] = decode_hypotheses(
+            ["x"], [[Hypothesis(pieces, -1.0, -1.0, True)]], tokenizer
+        )
         assert text in ("cat dog", "catdog")
         assert len(text.splitlines()) == 1
 
