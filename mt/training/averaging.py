@@ -123,6 +123,8 @@ def write_run(
         source.tokenizer.save(part.path)
         if source.text:
             save_training_text(part, source.text)
+        if origin := source.folder.read_origin():  # with the licence of imported weights
+            part.write_origin(origin)
         Checksums(part.path).add_all()
         os.rename(part.path, out.path)
     except OSError as error:

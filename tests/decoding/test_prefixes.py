@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mt
+from helpers.calls import call
 from helpers.exports import write_export
 from helpers.tiny_models import WORDS, sentences
 from mt.config.schema import TokenizerConfig
@@ -163,3 +164,19 @@ def test_workers_and_an_inspector_keep_prefixes(run: Path, translator: Translato
     assert several.translate(lines, prefixes=prefixes, **short) == expected
     inspector = mt.inspect(translator)
     assert inspector.translate(lines[0], prefixes=prefixes[0], **short).text == expected[0]
+
+
+def test_the_command_reads_prefixes_from_a_file(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    (tmp_path / "prefixes").write_text("the c\n\na dog \n", encoding="utf-8")
+    flags = (run, "--device", "cpu", "--max-ratio", "0.3", "--prefix", tmp_path / "prefixes")
+    data = b"a cat\nthe house\nred and green\n"
+    for stream in ((), ("--stream",), ("--format", "tsv"), ("--mbr", "4")):
+        code, out, _ = call(monkeypatch, capsys, *flags, *stream, stdin=data)
+        first, _, last = (line.split("\t")[-1] for line in out.splitlines())
+        assert code == 0 and first.startswith("the c") and f"{last} ".startswith("a dog ")
+    code, _, err = call(monkeypatch, capsys, *flags, stdin=data + b"one more\n")
+    assert code == 2 and "fewer prefixes than lines" in err
+    code, out, err = call(monkeypatch, capsys, *flags[:-1], tmp_path / "none", stdin=data)
+    assert (code, out) == (1, "") and "no such file" in err

@@ -98,11 +98,14 @@ def test_runs_are_averaged_by_the_command(
     run: Path, tokenizer: Tokenizer, tmp_path: Path, capsys
 ) -> None:
     other = save_run(tmp_path / "other", tokenizer, seed=1)
+    run = shutil.copytree(run, tmp_path / "run")
+    RunFolder.at(run).write_origin({"license": "cc-by-4.0"})
     code, out, err = call(capsys, run, other, "--out", tmp_path / "out")
     assert (code, err) == (0, "") and "the average of 2 models" in out
     files = [RunFolder.at(each).model for each in (run, other)]
     assert_mean(tmp_path / "out", files)
     assert mt.load(tmp_path / "out", device="cpu").translate("the cat")
+    assert RunFolder.at(tmp_path / "out").read_origin() == {"license": "cc-by-4.0"}
     for flags, expected, message in (
         ([run, other, "--out", tmp_path / "out"], 1, "exists: give another folder"),
         ([run, "--out", tmp_path / "new"], 2, "needs several models"),
