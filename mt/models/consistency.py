@@ -1,9 +1,9 @@
 """Losses that make several forward passes over the same text predict alike.
 
-Each is the cross-entropy of the passes and a divergence between their predictions. A divergence
-takes log-probabilities and probabilities [n, K, V] of n tokens in K passes, and returns its values
-[n] and its gradient with respect to the logits. For any function of probabilities whose derivative
-with respect to p_v is g_v, that gradient is p_v * (g_v - sum over w of p_w * g_w).
+Each is the cross-entropy of the passes plus a divergence between their predictions. A divergence
+takes log-probabilities and probabilities [n, K, V] of n tokens in K passes. It returns its values
+[n] and its gradient with respect to the logits, which follows from the derivatives g_v with respect
+to the probabilities p_v: it is p_v * (g_v - sum over w of p_w * g_w).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def jensen_shannon(log_p: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
 def r_drop(smoothing: float, alpha: float) -> ConsistencyLoss:
     """Build the loss of R-Drop: two passes that differ in dropout only.
 
-    The loss of a token y in Wu et al. 2021 (arXiv 2106.14448, equation 4) is
+    The loss of a token y in Wu et al. 2021 (arXiv 2106.14448) is
         -log p_1(y) - log p_2(y) + alpha * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2.
     Here it is half of that, so that the loss and the norm of the gradient, which optim.clip limits,
     have the scale of a single pass. Alpha has the meaning and the values of the paper.
@@ -94,10 +94,10 @@ def simcut(smoothing: float, alpha: float) -> ConsistencyLoss:
 def token_cutoff(smoothing: float, alpha: float, views: int) -> ConsistencyLoss:
     """Build the loss of token cutoff: a pass, and N (`views`) with cut inputs.
 
-    The loss of a token y in Shen et al. 2020 (arXiv 2009.13818), with weight 1 for the
-    cross-entropy of the cut passes, is
-        -log p(y) - mean of log p_cut(y) + alpha * JS,
-    with the Jensen-Shannon divergence JS of all N + 1 predictions. Half of it here, as in `r_drop`.
+    The loss of a token y follows Shen et al. 2020 (arXiv 2009.13818), halved as in `r_drop`:
+        (-log p(y) - mean of log p_cut(y) + alpha * JS) / 2,
+    with the Jensen-Shannon divergence JS of all N + 1 predictions. The paper has one more weight,
+    that of the cross-entropy of the cut passes; it is 1 here.
     """
     weights = (0.5, *[0.5 / views] * views)
     return ConsistencyLoss(smoothing, weights, jensen_shannon, alpha / 2)

@@ -15,7 +15,6 @@ CHUNK_LOGITS = 8 << 20
 # Logits that a CPU turns into gradients at a time: few enough to stay in its cache.
 SLICE_LOGITS = 3 << 18
 
-
 # A part of a loss: a factor, and values [n, K] or [n, 1] to sum over real tokens.
 Term = tuple[float, Tensor]
 
@@ -112,13 +111,13 @@ class _LinearTokenLoss(torch.autograd.Function):
                 p = x.softmax(-1)
                 log_sum = x.amax(-1) - p.amax(-1).log()
                 nll, terms, grad = token_loss(x, p, log_sum, y, needs_grad)
-                real = (y != PAD)[:, None] if padded else 1
+                real = (y != PAD)[:, None]
                 all_nll[chunk][part] = nll * real
                 for factor, term in terms:
                     loss += factor * (term * real).sum()
                 if grad is not None:
                     if padded:
-                        grad.mul_((y != PAD)[:, None, None])
+                        grad.mul_(real[..., None])
                     grad_bias += grad.flatten(0, 1).sum(0)
                     logits[part] = grad
             if needs_grad:
