@@ -164,7 +164,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     golds = None
     if test_set.links:
         name = arguments.links or RunFolder.at(arguments.run).test_file("links").name
-        golds = test_set.gold_links(name, translator.unicode)
+        golds = test_set.gold_links(name, translator.normaliser)
     if arguments.links and not inspector.attends:
         raise UsageError(
             f"{arguments.run} has no attention to the source to compare {arguments.links} with"
@@ -190,7 +190,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         alignment,
         diagnostics,
         count_placeholders(
-            translator.tokenizer.symbols, sources, hypotheses, references, translator.unicode
+            translator.tokenizer.symbols, sources, hypotheses, references, translator.normaliser
         ),
         translate_modified(translator, test_set, hypotheses, language, arguments)
         if arguments.robustness
@@ -220,7 +220,7 @@ def translate_modified(
         test_set.references,
         metrics,
         translator.tokenizer.symbols,
-        translator.unicode,
+        translator.normaliser,
         arguments.bootstrap,
     )
 

@@ -29,6 +29,7 @@ def serve(arguments: argparse.Namespace) -> None:
         require(module, "serve")
 
     # Importing torch takes seconds: check the flags first.
+    from mt.data.detection import Detector
     from mt.decoding.load import load
     from mt.device import keep_freed_memory, set_threads
     from mt.errors import MTError
@@ -36,7 +37,6 @@ def serve(arguments: argparse.Namespace) -> None:
     from mt.inspection.inspector import Inspector
     from mt.run_folder import RunFolder
     from mt.serving.app import create_app
-    from mt.serving.detection import Detector
     from mt.serving.limits import Limits, read_keys
     from mt.serving.metrics import Metrics
     from mt.serving.models import Models

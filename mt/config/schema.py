@@ -39,6 +39,7 @@ __all__ = [
     "TokenizerConfig",
     "TrainerConfig",
     "TransformerConfig",
+    "absent_values",
     "fields",
     "get_value",
     "keys",
@@ -87,6 +88,13 @@ def fields(kind: type = Config, prefix: str = "") -> Iterator[tuple[str, Field, 
 def get_value(config: Any, key: str) -> Any:
     """Return the value of a dotted key."""
     return functools.reduce(getattr, key.split("."), config)
+
+
+@functools.cache
+def absent_values() -> dict[str, Any]:
+    """Return the values of settings in runs from before they existed, if not the defaults."""
+    declared = {name: field.metadata["absent"] for name, field in keys().items()}
+    return {name: value for name, value in declared.items() if value is not None}
 
 
 @functools.cache

@@ -21,6 +21,7 @@ def setting(
     below: float = math.inf,
     maximum: float | None = None,
     auto: bool = False,
+    absent: Any = None,
 ) -> Any:
     """Declare a setting with its default and its help text.
 
@@ -32,6 +33,8 @@ def setting(
         minimum: The smallest valid number.
         below: The exclusive upper bound of a number.
         maximum: The largest valid number; None: `MAX_INTEGER` for integers, none for others.
+        absent: The value of runs and caches from before the setting existed, if the default would
+            change them; None: the default.
         auto: If True, the value may be `auto`: mt-train then chooses it (mt/training/automatic.py).
     """
     metadata = {
@@ -42,6 +45,7 @@ def setting(
         "below": below,
         "maximum": maximum,
         "auto": auto,
+        "absent": absent,
     }
     if callable(default):
         return field(default_factory=default, metadata=metadata)

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.automatic import decode_text, with_defaults
 from mt.config.checks import check_values
-from mt.config.schema import Config, SplitConfig
+from mt.config.schema import Config, SplitConfig, absent_values
 from mt.config.text_yaml import TextLoader
 from mt.errors import UsageError
 
@@ -74,7 +74,7 @@ def config_to_yaml(config: Config) -> str:
 
 
 def config_from_yaml(text: str) -> Config:
-    """Invert `config_to_yaml`.
+    """Invert `config_to_yaml`; settings that are missing have the value of versions without them.
 
     Values are plain text: `${...}` is not resolved, since a run may come from elsewhere. Raises
     UsageError if the text is not YAML, uses aliases, or has unknown keys or wrong types.
@@ -83,7 +83,10 @@ def config_from_yaml(text: str) -> Config:
         content = yaml.load(text, Loader=_PlainLoader)
         if not isinstance(content, dict):
             raise UsageError("not a YAML mapping of settings")
-        return to_config(OmegaConf.create(_escaped(content)))
+        earlier = OmegaConf.create()
+        for key, value in absent_values().items():
+            OmegaConf.update(earlier, key, value)
+        return to_config(OmegaConf.merge(earlier, OmegaConf.create(_escaped(content))))  # type: ignore[arg-type]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:

@@ -14,6 +14,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # type: ignore[arg-type]
 
 
+def text_hash(text: str) -> int:
+    """Return a 64-bit hash of well-formed text, the same in every process (unlike `hash`)."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
 def digest(*parts: object) -> str:
     """Return a digest of the printed form (`repr`) of the parts."""
     encoded = repr(parts).encode("utf-8", "surrogateescape")

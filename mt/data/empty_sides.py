@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank
 from mt.errors import MTError
 
 MAX_NAMED_PAIRS = 10  # in a message

@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from mt.data.cleaning import is_blank, normalise, text_hash
-from mt.data.digests import digest
+from mt.data.digests import digest, text_hash
+from mt.data.normalisation import is_blank, normalise
 from mt.data.sources import PairSource
 from mt.errors import MTError, UsageError
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from operator import ne
 from pathlib import Path
 
 import pyarrow as pa
 
 from mt.config.schema import DataConfig
 from mt.data.arrow_files import PIECES, TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
-from mt.data.cleaning import Cleaner, normalise
+from mt.data.cleaning.cleaner import Cleaner
+from mt.data.cleaning.corpus_facts import SAMPLE_PAIRS
 from mt.data.corpus import RawCorpus
 from mt.data.empty_sides import describe_empty_sides
 from mt.data.encoding import PairEncoder
 from mt.data.links import check_gold, parse_lines
 from mt.data.noise import Noise
+from mt.data.normalisation import Normaliser
 from mt.data.sources import PairSource
 from mt.data.symbols import Symbols
 from mt.data.tokenizer import Tokenizer
@@ -41,11 +45,15 @@ class Pipeline:
 
     def __init__(self, config: DataConfig, log: Log, folder: Path) -> None:
         self.config, self.log, self.folder = config, log, folder
+        self.normaliser = Normaliser.from_config(config.clean)
         self.report: list[str] = []
 
     def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> Tokenizer:
         """Run all steps and return the tokenizer, which is trained unless one is given."""
-        held_out = {"val": list(corpus.val.pairs()), "test": list(corpus.test.pairs())}
+        held_out = {
+            "val": self._read_held_out("val", corpus.val),
+            "test": self._read_held_out("test", corpus.test),
+        }
         for split, pairs in held_out.items():
             name = HELD_OUT_NAMES[split]
             if not pairs:
@@ -76,6 +84,20 @@ class Pipeline:
         write_text(self.folder / REPORT, report)
         return tokenizer
 
+    def _read_held_out(self, split: str, source: PairSource) -> list[Pair]:
+        """Return a held-out set as read, but without the escapes that training text has not.
+
+        The model never writes them, so that references with escapes could not be matched.
+        """
+        undo, pairs = self.normaliser.undo_escapes, list(source.pairs())
+        plain = [(undo(src), undo(tgt)) for src, tgt in pairs]
+        if changed := sum(map(ne, plain, pairs)):
+            self.report.append(
+                f"{HELD_OUT_NAMES[split]} pairs with HTML entities or Moses escapes, which were "
+                f"undone (data.clean.unescape): {changed:,}"
+            )
+        return plain
+
     def _write_annotations(self, test: PairSource, pairs: list[Pair]) -> None:
         """Check and write the annotations of the test set.
 
@@ -91,7 +113,8 @@ class Pipeline:
 
     def _clean(self, sources: Sequence[PairSource], held_out: list[Pair]) -> list[Path]:
         """Write the cleaned text of each source; duplicates are found across sources."""
-        cleaner = Cleaner(self.config.clean, held_out)
+        sample = chain.from_iterable(islice(source.pairs(), SAMPLE_PAIRS) for source in sources)
+        cleaner = Cleaner(self.config.clean, held_out, sample, self.config.languages())
         paths = [self.folder / f"train.{index}.text.arrow" for index in range(len(sources))]
         for path, source in zip(paths, sources, strict=True):
             before = dict(cleaner.counts)
@@ -103,9 +126,7 @@ class Pipeline:
         counts = cleaner.counts
         if not counts["kept"]:
             reasons = ", ".join(
-                f"{count:,} {step}"
-                for step, count in counts.items()
-                if count and step not in ("read", "kept")
+                f"{count:,} {step}" for step, count in cleaner.dropped().items() if count
             )
             raise MTError(
                 f"no training pair is left after cleaning: {counts['read']:,} read "
@@ -148,8 +169,7 @@ class Pipeline:
         write_arrow(self.folder / "val.arrow", PIECES, tables)
 
     def _normalised(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        form = self.config.clean.unicode
-        return ((normalise(source, form), normalise(target, form)) for source, target in pairs)
+        return (self.normaliser.pair(*pair) for pair in pairs)
 
     def _log_progress(self, verb: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         rows, last = 0, time.monotonic()

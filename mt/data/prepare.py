@@ -15,7 +15,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,11 +212,13 @@ def cache_folder(config: DataConfig) -> Path:
 
 
 def cleaning_settings(config: CleanConfig) -> dict[str, Any]:
-    """Return the settings of cleaning, without one that is off and unknown to older caches."""
-    settings = asdict(config)
-    if not settings["min_words"]:
-        del settings["min_words"]
-    return settings
+    """Return the settings of cleaning, except those with the value of versions without them."""
+    absent = {field.name: field.metadata["absent"] for field in fields(config)}
+    return {
+        name: value
+        for name, value in asdict(config).items()
+        if absent[name] is None or value != absent[name]
+    }
 
 
 def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:

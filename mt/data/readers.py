@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mt.data.cleaning import SURROGATE
 from mt.data.file_formats import COMPRESSED
+from mt.data.normalisation import SURROGATE
 from mt.data.text_files import read_lines
 from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError

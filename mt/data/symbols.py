@@ -6,8 +6,8 @@ so that it can neither split nor misspell it. The numbers of a translation are r
 stands in its source (Crego et al. 2016, "SYSTRAN's Pure Neural Machine Translation Systems").
 
 In marked text, both are written between marks, and the vocabulary has these strings as pieces. The
-marks are control characters. `mt.data.cleaning.normalise` removes these from all text, so that no
-text of a user is taken for a placeholder.
+marks are control characters. `mt.data.normalisation.normalise` removes these from all text, so
+that no text of a user is taken for a placeholder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import regex  # type: ignore[import-untyped]
 
 from mt.config.placeholders import placeholder_patterns
 from mt.config.schema import TokenizerConfig
-from mt.data.cleaning import text_hash
+from mt.data.digests import text_hash
 from mt.data.tags import MARK
 
 NUMBER_MARK, SYMBOL_MARK = "\x02", "\x03"

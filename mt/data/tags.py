@@ -5,8 +5,8 @@ which SentencePiece never finds in text. A source that contains `<news>` is ther
 a tagged one.
 
 A tagged text is the tag between two marks, followed by the text. The mark is a control character,
-which normalised text does not have (`mt.data.cleaning.normalise`), and `add_tag` keeps raw text
-from beginning with one, so that the two cannot be confused.
+which normalised text does not have (`mt.data.normalisation.normalise`), and `add_tag` keeps raw
+text from beginning with one, so that the two cannot be confused.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Decoding returns the encoded text unchanged: normalisation is off, all white space is kept, and
 characters without a piece are encoded as bytes. The one exception is U+2581, which SentencePiece
 uses for a space and which is decoded as a space. A lone surrogate has no UTF-8 form and is an error
-here; `mt.data.cleaning.normalise` replaces it. Placeholders are numbered pieces, which are decoded
-with what they stand for in the source (`mt.data.symbols`).
+here; `mt.data.normalisation.normalise` replaces it. Placeholders are numbered pieces, which are
+decoded with what they stand for in the source (`mt.data.symbols`).
 
 The models of a pretrained model (`mt.importing`) are used as they are: they may normalise text, and
 have no piece for some characters. A vocabulary of their own then gives the ids.

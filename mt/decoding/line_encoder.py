@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank
 from mt.data.sentences import SentenceSplitter
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.splitting import split_sentences, split_text

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from mt.config.schema import Config
+from mt.data.normalisation import Normaliser
 from mt.data.tokenizer import Tokenizer
 from mt.data.training_text import TrainingText, load_training_text
 from mt.decoding.arguments import check_integer, describe
@@ -72,28 +73,28 @@ def build_translator(
     """Build a Translator from one run, or from several as an ensemble.
 
     `split_sentences` is explained at `load`, `settings` are passed to Translator. Raises MTError if
-    the runs of an ensemble differ in their vocabularies or in data.clean.unicode.
+    the runs of an ensemble differ in their vocabularies or in the normalisation of text.
     """
     if not runs:
         raise UsageError("no run directory given")
     first = runs[0]
-    unicode = first.config.data.clean.unicode
+    normaliser = Normaliser.from_config(first.config.data.clean)
     for other in runs[1:]:
         if other.tokenizer.serialized() != first.tokenizer.serialized():
             raise MTError(
                 f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs "
                 "runs with the same tokenizer"
             )
-        if other.config.data.clean.unicode != unicode:
+        if Normaliser.from_config(other.config.data.clean) != normaliser:
             raise MTError(
-                f"{first.folder} and {other.folder} differ in data.clean.unicode: an ensemble "
-                "needs runs that normalise text in the same way"
+                f"{first.folder} and {other.folder} differ in data.clean.unicode or "
+                "data.clean.unescape: an ensemble needs runs that normalise text in the same way"
             )
     return Translator(
         [run.model for run in runs],
         first.tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
-        unicode=unicode,
+        normaliser=normaliser,
         **text_settings(first.config, [run.text for run in runs], split_sentences),
         **settings,
     )
@@ -220,7 +221,7 @@ def load_export(
         [],
         tokenizer,
         max_pieces=config.data.max_pieces,
-        unicode=config.data.clean.unicode,
+        normaliser=Normaliser.from_config(config.data.clean),
         engine=engine,
         **text_settings(config, [load_training_text(RunFolder(folder))], split_sentences),
         **settings,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mt.data.alignment_words import piece_words
-from mt.data.cleaning import normalise
 from mt.data.links import Links
+from mt.data.normalisation import normalise
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.options import SearchOptions

@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt.data.cleaning import is_blank, normalise
+from mt.data.normalisation import Normaliser, is_blank
 from mt.data.sampling import SPACE
 from mt.data.sentences import SentenceSplitter
 from mt.data.tokenizer import Tokenizer
@@ -49,11 +49,11 @@ class Prefixes:
 class PrefixEncoder:
     """Encodes prefixes for one tokenizer.
 
-    `language` is that of the target, `unicode` the form of normalisation.
+    `language` is that of the target, `normaliser` that of the model.
     """
 
-    def __init__(self, tokenizer: Tokenizer, language: str, unicode: str) -> None:
-        self.tokenizer, self.unicode = tokenizer, unicode
+    def __init__(self, tokenizer: Tokenizer, language: str, normaliser: Normaliser) -> None:
+        self.tokenizer, self.normaliser = tokenizer, normaliser
         self.sentences = SentenceSplitter(language)
         pieces = tokenizer.pieces(range(tokenizer.vocab_size("tgt")), "tgt")
         self.ids = {piece: number for number, piece in enumerate(pieces)}
@@ -79,7 +79,7 @@ class PrefixEncoder:
         whole translations; the last one, with all further ones if there are more sentences than
         parts, begins its translation.
         """
-        text, parts, symbols = normalise(prefix, self.unicode), len(sources), self.tokenizer.symbols
+        text, parts, symbols = self.normaliser(prefix), len(sources), self.tokenizer.symbols
         if is_blank(text) or not parts:
             return [[] for _ in range(parts)]
         hidden, restore = symbols.hide(text)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import regex  # type: ignore[import-untyped]
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank
 from mt.data.scripts import is_unspaced
 from mt.data.sentences import SentenceSplitter
 

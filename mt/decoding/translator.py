@@ -15,7 +15,7 @@ from typing import Unpack, overload
 
 import torch
 
-from mt.data.cleaning import SURROGATE, is_blank, normalise
+from mt.data.normalisation import SURROGATE, Normaliser, is_blank
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import (
     SearchArguments,
@@ -55,7 +55,7 @@ class Translator:
         tokenizer: Tokenizer,
         *,
         max_pieces: int = 256,
-        unicode: str = "NFC",
+        normaliser: Normaliser | None = None,
         language: str = "",
         target_language: str = "",
         split_sentences: bool = False,
@@ -73,7 +73,7 @@ class Translator:
             models: PyTorch models.
             tokenizer: the tokenizer of the models.
             max_pieces: maximum length of a source, data.max_pieces of the training.
-            unicode: Unicode normalisation form, data.clean.unicode of the training.
+            normaliser: normalisation of the training text (default: NFC only).
             language: code of the source language, for the rules that split sentences.
             target_language: code of the target language, for `mbr_metric` and the sentences of
                 prefixes.
@@ -91,7 +91,8 @@ class Translator:
         check_integer("max_pieces", max_pieces, 1)
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
         self.tokenizer = tokenizer
-        self.max_pieces, self.unicode, self.precision = max_pieces, unicode, precision
+        self.max_pieces, self.precision = max_pieces, precision
+        self.normaliser = normaliser or Normaliser()
         self.encoder = LineEncoder(tokenizer, max_pieces, language, split_sentences)
         self.target_language, self.length_ratio = target_language, length_ratio
         self.options = options or SearchOptions()
@@ -103,7 +104,7 @@ class Translator:
     @cached_property
     def prefix_encoder(self) -> PrefixEncoder:
         """The encoder of prefixes, which sorts the vocabulary."""
-        return PrefixEncoder(self.tokenizer, self.target_language, self.unicode)
+        return PrefixEncoder(self.tokenizer, self.target_language, self.normaliser)
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -309,7 +310,7 @@ class Translator:
         # Invalid bytes were decoded as surrogates (`surrogateescape`).
         self.counts["invalid"] += sum(SURROGATE.search(line) is not None for line in lines)
         self.counts["nul"] += sum("\0" in line for line in lines)
-        return [normalise(line, self.unicode) for line in lines]
+        return list(map(self.normaliser, lines))
 
     def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Normalise (source, target) texts like the training text.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank
 from mt.errors import MTError, UsageError
 from mt.evaluation import lengths
 from mt.evaluation.alignment import AttentionAlignmentScores

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from mt.cli import say
 from mt.config.schema import Config
-from mt.data.cleaning import normalise
 from mt.data.corpus import load_corpus
 from mt.data.links import Links, check_gold, parse_lines
+from mt.data.normalisation import Normaliser
 from mt.data.text_files import read_lines
 from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
@@ -27,16 +27,16 @@ class EvaluationSet(NamedTuple):
     links: list[str] | None
     constructions: list[str] | None
 
-    def gold_links(self, name: str, unicode: str) -> list[Links]:
+    def gold_links(self, name: str, normaliser: Normaliser) -> list[Links]:
         """Parse `links`, which must not be None, and check them against the first references.
 
-        `name` is the file that messages name, `unicode` the normalisation of the model. Raises
-        MTError if a line is malformed or does not fit its pair.
+        `name` is the file that messages name, `normaliser` that of the model. Raises MTError if
+        a line is malformed or does not fit its pair.
         """
         assert self.links is not None
         golds = parse_lines(self.links, name)
         pairs = zip(self.sources, self.references[0], strict=True)
-        check_gold(golds, [(normalise(s, unicode), normalise(t, unicode)) for s, t in pairs], name)
+        check_gold(golds, [normaliser.pair(*pair) for pair in pairs], name)
         return golds
 
 
@@ -61,7 +61,8 @@ def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     """
     corpus = load_corpus(config.data)
     part = corpus.val if split == "val" else corpus.test
-    pairs = list(part.pairs())
+    undo = Normaliser.from_config(config.data.clean).undo_escapes
+    pairs = [(undo(source), undo(target)) for source, target in part.pairs()]
     for note in corpus.notes:
         say(note)
     check_line_counts({f"the {split} set of {run}": pairs})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank
 from mt.evaluation.text_form import first_references, scored_form
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mt.data.cleaning import normalise
+from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 
 
@@ -33,18 +33,18 @@ def count_placeholders(
     sources: Sequence[str],
     hypotheses: Sequence[str],
     references: Sequence[str],
-    unicode: str,
+    normaliser: Normaliser,
 ) -> PlaceholderCounts | None:
     """Count the placeholders of all lines; None if the model has none.
 
-    `unicode` is the normalisation of the model (data.clean.unicode).
+    `normaliser` is that of the model.
     """
     if not symbols.patterns:
         return None
-    lines = [normalise(source, unicode) for source in sources]
+    lines = list(map(normaliser, sources))
     totals = []
     for outputs in (hypotheses, references):
         pairs = zip(lines, outputs, strict=True)
-        counts = [symbols.compare(line, normalise(output, unicode)) for line, output in pairs]
+        counts = [symbols.compare(line, normaliser(output)) for line, output in pairs]
         totals += [sum(column) for column in zip(*counts, strict=True)]
     return PlaceholderCounts(sum(len(symbols.placeholders(line)) for line in lines), *totals)

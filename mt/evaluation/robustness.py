@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mt.data.cleaning import normalise
 from mt.data.noise import MODIFICATIONS, Modification, modify_text
+from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.evaluation.metric import Metric
 from mt.evaluation.resampling import resamples
@@ -51,7 +51,7 @@ def measure_robustness(
     references: Sequence[Sequence[str]],
     metrics: Mapping[str, Metric],
     symbols: Symbols,
-    unicode: str,
+    normaliser: Normaliser,
     bootstrap: int,
 ) -> list[RobustnessRow]:
     """Translate the sources with each modification and score the outputs.
@@ -66,10 +66,10 @@ def measure_robustness(
         references: One or more lists of reference translations.
         metrics: The metrics to compute, by name.
         symbols: Symbols and placeholders of the model, which are not modified.
-        unicode: Normalisation of the model (data.clean.unicode).
+        normaliser: Normalisation of the model.
         bootstrap: Number of resamples, 0 for no intervals.
     """
-    plain = [normalise(line, unicode) for line in sources]
+    plain = list(map(normaliser, sources))
     before = _statistics(metrics, hypotheses, references)
     scores = {name: each.score(bootstrap=bootstrap) for name, each in before.items()}
     rows = [RobustnessRow("", 0, scores, {})]

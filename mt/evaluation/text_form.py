@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
-from mt.data.cleaning import is_blank
+from mt.data.normalisation import is_blank, unescape
 from mt.errors import MTError
 
 FORM: Literal["NFC"] = "NFC"
@@ -67,7 +67,7 @@ def text_notes(
 
 
 def reference_notes(references: Sequence[Sequence[str]], model_form: str = FORM) -> list[str]:
-    """Return notes on blank lines of several references, and on their Unicode form.
+    """Return notes on blank lines of several references, on escapes, and on their Unicode form.
 
     `model_form` is the form that the model writes (data.clean.unicode).
     """
@@ -81,6 +81,13 @@ def reference_notes(references: Sequence[Sequence[str]], model_form: str = FORM)
                 "these sentences are scored with their other references"
             )
         notes += _form_notes(name, lines)
+        escaped = sum(unescape(line) != line for line in lines)
+        if escaped:
+            notes.append(
+                f"{name}: {escaped:,} of {len(lines):,} lines have HTML entities or Moses escapes, "
+                "such as &quot;, which a model does not write (data.clean.unescape); scored as "
+                "they are"
+            )
         other = _count_other_form(lines, model_form) if model_form == "NFKC" else 0
         if other:
             notes.append(

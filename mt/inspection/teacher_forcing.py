@@ -72,7 +72,7 @@ def attention_weights(
 ) -> list[PairAttention]:
     """Return the attention of one model in each (source, target).
 
-    Texts must be normalised (`mt.data.cleaning.normalise`); nothing is split or truncated. The
+    Texts must be normalised (`mt.data.normalisation.normalise`); nothing is split or truncated. The
     model must be in evaluation mode. The weights of all pairs are held in memory: 4 * layers *
     heads * (T + 1) * (S + 1) bytes per pair for the cross-attention.
 

@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from mt.data.detection import Detector
 from mt.errors import MTError
-from mt.serving.detection import Detector
 from mt.serving.models import Models
 from mt.serving.observation import ObserveRequests
 from mt.serving.patience import CLIENT_CLOSED

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from mt.data.detection import Detector
 from mt.errors import MTError
 from mt.serving.answer import answer_of, detection, event, translation
-from mt.serving.detection import Detector
 from mt.serving.limits import Limits, Places, RateLimit
 from mt.serving.metrics import CONTENT_TYPE
 from mt.serving.model import Part

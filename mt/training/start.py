@@ -17,7 +17,8 @@ import torch
 from mt.config.automatic import open_keys, with_values
 from mt.config.checks import check_values
 from mt.config.compose import Difference, differences
-from mt.config.schema import Config, ModelConfig, get_value
+from mt.config.schema import Config, ModelConfig, absent_values, get_value, keys
+from mt.config.setting import default_value
 from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
 from mt.device import device_name, keep_freed_memory, resolve_precision
@@ -40,8 +41,10 @@ MAX_DIFFERENCES = 6  # settings to list in an error message
 def recall_settings(config: Config, folder: RunFolder) -> Config:
     """Return the settings with those chosen before for each that is `auto`.
 
-    A run that is continued keeps its choices; with other limits, the interval of validations is
-    chosen anew. Fine-tuning takes the shape of the model from the run that it starts from.
+    A run that is continued keeps its choices, and the values of settings that did not exist when it
+    was started, unless others than the defaults are given; with other limits, the interval of
+    validations is chosen anew. Fine-tuning takes the shape of the model from the run that it starts
+    from.
     """
     known: dict[str, Any] = {}
     if folder.has_weights():
@@ -49,6 +52,12 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
         known = {key: get_value(before, key) for key in open_keys(config)}
         if limits_of(before) != limits_of(with_values(config, known)):
             known.pop("trainer.val_every", None)
+        known |= {
+            key: value
+            for key, value in absent_values().items()
+            if get_value(before, key) == value
+            and get_value(config, key) == default_value(keys()[key])
+        }
     elif config.trainer.init_from:
         before = RunFolder.at(config.trainer.init_from).read_config()
         shape = (key for key in open_keys(config) if key.startswith("model."))

@@ -15,6 +15,7 @@ from mt.cli import SentenceProgress
 from mt.config.schema import Config
 from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
+from mt.data.normalisation import Normaliser
 from mt.data.prepare import PreparedData
 from mt.decoding.load import text_settings
 from mt.decoding.options import SearchOptions
@@ -106,7 +107,7 @@ class Validator:
             [model],
             self.data.tokenizer,
             max_pieces=self.config.data.max_pieces,
-            unicode=self.config.data.clean.unicode,
+            normaliser=Normaliser.from_config(self.config.data.clean),
             **text_settings(self.config, [self.data.text], None),
             precision=self.config.trainer.precision,
             options=self.options,

@@ -19,7 +19,7 @@ import torch
 from bench.contest import SCRIPTS, Entry, Result
 from bench.report import baseline, contestants, failures, format_spread, ratios, table
 from mt.config.schema import Config
-from mt.data.cleaning import normalise
+from mt.data.normalisation import Normaliser, normalise
 from mt.data.text_files import read_lines
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
@@ -76,8 +76,8 @@ class Translation:
         self.device, self.threads, self.batch, self.cpu_time = device, threads, batch, cpu_time
         self.config: Config = RunFolder.at(run).read_config()
         self.tokenizer = Tokenizer.load(run)
-        form = self.config.data.clean.unicode
-        pieces = self.tokenizer.encode_many([normalise(line, form) for line in text.sources], "src")
+        normaliser = Normaliser.from_config(self.config.data.clean)
+        pieces = self.tokenizer.encode_many(list(map(normaliser, text.sources)), "src")
         self.pieces = sum(map(len, pieces)) + len(pieces)
         longest = max(map(len, pieces)) + 1
         limits = SearchOptions()

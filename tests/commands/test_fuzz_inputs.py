@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from helpers.fuzzing import fuzz, odd_text, outcome
 from mt.arguments.evaluate import parse_arguments
 from mt.config.schema import DataConfig, SplitConfig
-from mt.data.cleaning import Cleaner, normalise
+from mt.data.cleaning.cleaner import Cleaner
 from mt.data.links import Links, read_links
+from mt.data.normalisation import Normaliser
 from mt.data.sources import open_source
 from mt.data.text_files import read_lines
 from mt.decoding.line_io import open_input
@@ -126,9 +127,10 @@ def test_fuzz_pairs_of_files_are_read_and_counted(
     path.write_bytes(stored[:length])
     config = DataConfig(src_lang="en", tgt_lang="de")
 
+    cleaner = Cleaner(config.clean)
+
     def read() -> tuple[Pairs, Pairs, dict[str, int]]:
         source = open_source("train", "train", SplitConfig(file=str(path)), config, lambda _: None)
-        cleaner = Cleaner(config.clean, [])
         return list(source.pairs()), list(cleaner(source.pairs())), cleaner.counts
 
     result = outcome(read)
@@ -136,8 +138,9 @@ def test_fuzz_pairs_of_files_are_read_and_counted(
         return
     raw, cleaned, counts = result
     assert counts["read"] == len(raw) and counts["kept"] == len(cleaned)
-    assert len(raw) == len(cleaned) + sum(counts[reason] for reason in Cleaner.DROP_REASONS)
-    assert all(side == normalise(side) and side for pair in cleaned for side in pair)
+    assert len(raw) == len(cleaned) + sum(cleaner.dropped().values())
+    normaliser = Normaliser.from_config(config.clean)
+    assert all(side == normaliser(side) and side for pair in cleaned for side in pair)
     complete = length is None or length >= len(stored)
     if kind == ".jsonl" and not is_random and complete:
         assert raw == content

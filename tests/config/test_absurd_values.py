@@ -67,6 +67,8 @@ UNLIMITED = {
     "data.clean.max_words",
     "data.clean.max_chars",
     "data.clean.max_ratio",
+    "data.clean.max_repeats",
+    "data.clean.max_foreign",
     "data.tokenizer.train_lines",
     "trainer.max_steps",
     "trainer.max_epochs",

@@ -18,10 +18,10 @@ from mt.config.compose import load_config
 from mt.config.placeholders import placeholder_patterns
 from mt.config.schema import DataConfig, NoiseConfig, SplitConfig, TokenizerConfig
 from mt.data.batch_order import BatchOrder
-from mt.data.cleaning import normalise
 from mt.data.collate import collate
 from mt.data.corpus import load_corpus
 from mt.data.noise import MODIFICATIONS, Noise, modify_text, typing_errors
+from mt.data.normalisation import normalise
 from mt.data.prepare import cache_key, prepare
 from mt.data.segmenter import Segmenter
 from mt.data.symbols import Symbols

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from mt.config.schema import CleanConfig, DataConfig, SplitConfig, TokenizerConfig
+from mt.config.yaml import config_from_yaml
 from mt.data import arrow_files, pipeline
 from mt.data import prepare as module
 from mt.data.batch_order import BatchOrder
@@ -180,10 +182,33 @@ def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> N
         assert counts == expected and sum(counts.values()) > 100
 
 
-def test_caches_keep_their_names_although_there_are_new_settings() -> None:
-    old = {"unicode", "max_words", "max_chars", "max_ratio", "deduplicate", "drop_overlap"}
-    assert set(module.cleaning_settings(CleanConfig())) == old
+def test_caches_of_earlier_versions_keep_their_names() -> None:
+    first = {"unicode", "max_words", "max_chars", "max_ratio", "deduplicate", "drop_overlap"}
+    later = {"unescape", "relative_lengths", "max_copied", "max_repeats", "same_markup"}
+    assert set(module.cleaning_settings(CleanConfig())) == first | later
     assert module.cleaning_settings(CleanConfig(min_words=2))["min_words"] == 2
+    # What a run of an earlier version, which has none of the later settings, is read as.
+    old = yaml.safe_dump({"data": {"clean": {"max_ratio": 4.0}}})
+    assert set(module.cleaning_settings(config_from_yaml(old).data.clean)) == first
+
+
+def test_escapes_of_validation_and_test_are_undone_as_in_training(
+    config: DataConfig, tmp_path: Path
+) -> None:
+    escaped = [("it &apos;s a test", "ein &quot;Test&quot;"), ("a <b> &amp;", "  x @-@ y ")]
+    config.train = write_split(tmp_path, "escaped", [*escaped, *PAIRS[20:]])
+    config.test = write_split(tmp_path, "escaped-test", escaped)
+    config.clean.same_markup = config.clean.drop_overlap = False
+    expected = [("it 's a test", 'ein "Test"'), ("a <b> &amp;", "  x-y ")]
+    data, _ = run(config)
+    assert data.test_pairs == expected
+    assert rows(data)[:2] == [(source, target.strip()) for source, target in expected]
+    assert data.val_pairs == [*PAIRS[:9], ("", "blank  source")]
+    assert (
+        "test pairs with HTML entities or Moses escapes, which were undone (data.clean.unescape): 2"
+    ) in data.report
+    config.clean.unescape = False
+    assert run(config)[0].test_pairs == escaped
 
 
 def test_a_crash_leaves_no_half_cache(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +238,7 @@ def test_long_pairs_are_dropped_from_training_and_counted(
         tmp_path, "long-val", [("river " * 40, "brief"), ("brief", "river " * 40)]
     )
     config.max_pieces = 30
-    config.clean.max_ratio = 0
+    config.clean.max_ratio = config.clean.max_repeats = 0
     data, _ = run(config)
     assert rows(data) == PAIRS[20:]
     assert "dropped, a side over 30 pieces: 2; training pairs: 492" in data.report

@@ -17,7 +17,7 @@ from helpers.tiny_models import sentences
 from mt.config.compose import load_config
 from mt.config.placeholders import placeholder_patterns
 from mt.config.schema import TokenizerConfig
-from mt.data.cleaning import normalise
+from mt.data.normalisation import normalise
 from mt.data.segmenter import Segmenter
 from mt.data.symbols import NUMBERS, Symbols
 from mt.data.tags import add_tag

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config.schema import TokenizerConfig
-from mt.data.cleaning import normalise
+from mt.data.normalisation import normalise
 from mt.data.sampling import SPACE
 from mt.data.segmenter import Segmenter
 from mt.data.tokenizer import Tokenizer

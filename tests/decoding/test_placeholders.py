@@ -14,7 +14,7 @@ from helpers.calls import call
 from helpers.exports import save_lively_run, write_export
 from helpers.tiny_models import save_run, sentences, tiny_config
 from mt.config.schema import TokenizerConfig
-from mt.data.cleaning import normalise
+from mt.data.normalisation import Normaliser, normalise
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.engines import engine as engine_module
@@ -175,7 +175,7 @@ def test_exports_translate_and_score_placeholders_as_the_run(backend: str, tmp_p
 def test_a_prefix_has_the_numbers_of_its_source(translator: Translator) -> None:
     tokenizer = translator.tokenizer
     prefix, source = "the {b} cat", "{a} the cat {b}"
-    [sequences] = PrefixEncoder(tokenizer, "en").encode(prefix, [source], "NFC")
+    [sequences] = PrefixEncoder(tokenizer, "en", Normaliser()).encode(prefix, [source])
     [pair] = tokenizer.encode_pairs([(source, prefix)])
     assert list(pair.target) in sequences
     [output] = translator.translate_nbest([source], 1, prefixes=[prefix])

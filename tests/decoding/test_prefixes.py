@@ -13,6 +13,7 @@ from helpers.calls import call
 from helpers.exports import write_export
 from helpers.tiny_models import WORDS, sentences
 from mt.config.schema import TokenizerConfig
+from mt.data.normalisation import Normaliser
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
 from mt.decoding.load import load_run
@@ -33,7 +34,7 @@ def test_the_cover_of_a_prefix_is_that_of_all_texts_that_begin_with_it(
     vocabulary: Tokenizer,
 ) -> None:
     """Texts that go on in any way are segmented in a way that the prefix allows, and only these."""
-    encoder = PrefixEncoder(vocabulary, "en", "NFC")
+    encoder = PrefixEncoder(vocabulary, "en", Normaliser())
     endings = ["", *WORDS, "s", "ing", " the", "語", "ü", *"abcdehinorst", *map("".join, PAIRS)]
     for prefix in ("the c", "cat", "a dog and th", "the", "s", "a  re", "語", "the ü", "x€", "un"):
         found = {tuple(each) for each in encoder.cover(prefix)}
@@ -51,7 +52,7 @@ PAIRS = list(itertools.product("aeidtgn", repeat=2))
 
 
 def test_a_piece_may_go_on_after_the_prefix(vocabulary: Tokenizer) -> None:
-    encoder = PrefixEncoder(vocabulary, "en", "NFC")
+    encoder = PrefixEncoder(vocabulary, "en", Normaliser())
     [cat] = vocabulary.encode("cat", "tgt")
     assert [cat] in encoder.cover("ca") and [cat] in encoder.cover("cat")
     before = vocabulary.encode("the dog", "tgt")
@@ -88,7 +89,7 @@ def test_every_translation_begins_with_its_prefix(translator: Translator) -> Non
 
 
 def test_a_space_at_the_end_ends_the_word(translator: Translator) -> None:
-    encoder = PrefixEncoder(translator.tokenizer, "en", "NFC")
+    encoder = PrefixEncoder(translator.tokenizer, "en", Normaliser())
     assert encoder.encode("the ca ", ["x"]) == [
         [[*translator.tokenizer.encode("the ca", "tgt"), NEW_WORD]]
     ]
@@ -103,7 +104,7 @@ def test_a_space_at_the_end_ends_the_word(translator: Translator) -> None:
 def test_the_sentences_of_a_prefix_belong_to_those_of_the_line(run: Path) -> None:
     splitting = mt.load(run, device="cpu", precision="fp32", split_sentences=True)
     encode = splitting.tokenizer.encode
-    encoder = PrefixEncoder(splitting.tokenizer, "en", "NFC")
+    encoder = PrefixEncoder(splitting.tokenizer, "en", Normaliser())
     assert encoder.encode("A cat. The d", ["x"] * 3) == [
         [[*encode("A cat.", "tgt"), EOS]],
         encoder.cover("The d"),

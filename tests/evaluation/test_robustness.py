@@ -9,6 +9,7 @@ import sacrebleu
 from helpers.tiny_models import sentences
 from mt.config.placeholders import placeholder_patterns
 from mt.data.noise import MODIFICATIONS
+from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.evaluation.metrics import build_metrics
 from mt.evaluation.resampling import resamples
@@ -32,7 +33,7 @@ def measure(translate, sources=SOURCES, bootstrap=100) -> dict[str, RobustnessRo
         [sources],
         metrics,
         Symbols(patterns=placeholder_patterns(["braces"])),
-        "NFC",
+        Normaliser(),
         bootstrap,
     )
     return {row.name: row for row in rows}

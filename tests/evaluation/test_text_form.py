@@ -40,6 +40,11 @@ def test_text_in_another_unicode_form_scores_as_the_same_text(
         assert (note in evaluation.notes) == (form == "NFD")
 
 
+def test_references_with_escapes_get_a_note() -> None:
+    (note,) = reference_notes([["&quot;so&quot;", "a @-@ b", "AT&T", "<b> &amp;"]])
+    assert note.startswith("references: 2 of 4 lines have HTML entities or Moses escapes")
+
+
 def test_a_model_that_writes_nfkc_gets_a_note_on_other_references() -> None:
     assert reference_notes([["ﬁn", "fin"]]) == reference_notes([["fin"]], "NFKC") == []
     (note,) = reference_notes([["ﬁn", "fin"]], "NFKC")

@@ -20,7 +20,7 @@ from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
 from mt import export as command
 from mt import import_model
 from mt.config.schema import ModelConfig, TokenizerConfig
-from mt.data.cleaning import normalise
+from mt.data.normalisation import normalise
 from mt.data.tags import add_tag
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_training import train_sentencepiece

@@ -185,7 +185,7 @@ def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Cli
 
 def test_languages_are_recognised_among_those_served(make_models: Callable[..., Models]) -> None:
     pytest.importorskip("py3langid", reason="pip install py3langid")
-    from mt.serving.detection import Detector
+    from mt.data.detection import Detector
 
     app = create_app(make_models("en-de", "fr-de"), Settings(), Detector())
     with serving(app) as client:

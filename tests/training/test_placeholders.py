@@ -9,6 +9,7 @@ import pytest
 
 from helpers.training_runs import run_training, write_tiny_run
 from mt.data.noise import MODIFICATIONS
+from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
@@ -67,7 +68,7 @@ def test_counts_are_those_counted_by_hand() -> None:
     sources = ["{a} {b}", "no", "{c}\u00ad"]
     hypotheses = ["{b}", "{x} no", "{c}"]
     references = ["{a} {b}", "no", "c"]
-    assert count_placeholders(symbols, sources, hypotheses, references, "NFC") == (
+    assert count_placeholders(symbols, sources, hypotheses, references, Normaliser()) == (
         PlaceholderCounts(3, 1, 1, 1, 0)
     )
-    assert count_placeholders(Symbols(), sources, hypotheses, references, "NFC") is None
+    assert count_placeholders(Symbols(), sources, hypotheses, references, Normaliser()) is None

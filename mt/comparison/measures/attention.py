@@ -25,7 +25,6 @@ from mt.comparison.schema.attention import (
 from mt.comparison.schema.results import AttentionMap, SentenceResult
 from mt.comparison.schema.typed_json import from_json
 from mt.comparison.systems import ComparisonInput, TestSet
-from mt.data.cleaning import normalise
 from mt.decoding.translator import Translator
 from mt.evaluation.lengths import Lengths, split_by_length
 from mt.inspection.attention_kinds import alignment_layer
@@ -181,7 +180,7 @@ def attention_map(
     translator = inspector.translator
     source, output = sentence.source, sentence.outputs[system]
     assert source is not None
-    texts = (normalise(source, translator.unicode), normalise(output, translator.unicode))
+    texts = translator.normaliser.pair(source, output)
     [encoded] = translator.tokenizer.encode_pairs([texts])
     sizes = len(encoded.source), len(encoded.target)
     if not all(0 < size <= translator.max_pieces for size in sizes):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mt.data.cleaning import normalise
 from mt.data.sampling import SPACE
 from mt.errors import UsageError
 from mt.evaluation.lengths import default_threshold, length_unit, sentence_lengths
@@ -53,9 +52,7 @@ def measure_pairs(
     attention.
     """
     tokenizer, limit = translator.tokenizer, translator.max_pieces
-    lines = (
-        [normalise(line, translator.unicode) for line in side] for side in (sources, references)
-    )
+    lines = ([translator.normaliser(line) for line in side] for side in (sources, references))
     all_pairs = tokenizer.encode_pairs(zip(*lines, strict=True))
     rows = [
         row

@@ -1,0 +1,1 @@
+"""Filters of the training pairs, each of which counts what it drops."""
