@@ -50,7 +50,9 @@ def prepared(folder: Path, source: str, target: str, sampling: float = 0.0) -> P
         val=split("val", 0, 5),
         test=split("test", 0, 5),
         mix={"more": split("more", 40, 64, 2.5)},
-        clean=CleanConfig(drop_overlap=False, deduplicate=False, max_ratio=0),
+        clean=CleanConfig(
+            drop_overlap=False, deduplicate=False, max_ratio=0, max_copied=0, max_repeats=0
+        ),
         tokenizer=TokenizerConfig(vocab_size=290, sampling=sampling),
         cache=str(folder / "cache"),
     )
