@@ -13,6 +13,8 @@ from typing import Any
 from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO, AUTO_NUMBER, default_value, is_auto
 
+SWEEP = "hydra.sweeper.params."  # in front of a setting whose values a file of settings lists
+
 
 def open_keys(config: Config) -> list[str]:
     """Return the keys of the settings that are `auto`."""
@@ -37,12 +39,12 @@ def with_defaults(config: Config) -> Config:
 def encode_override(argument: str) -> str:
     """Return an override such as optim.lr=auto with the number that stands for the word.
 
-    The values of a sweep, such as optim.lr=auto,1e-3, too.
+    The values of a sweep, such as optim.lr=auto,1e-3 or choice(auto,1e-3), too.
     """
     key, equals, value = argument.partition("=")
     if not equals or not _is_number(key.lstrip("+")):
         return argument
-    return f"{key}={','.join(_encode(part) for part in value.split(','))}"
+    return f"{key}={_encode(value)}"
 
 
 def decode_text(text: str) -> str:
@@ -64,11 +66,11 @@ def encode_content(content: Any, prefix: str = "") -> Any:
 
 
 def _encode(text: str) -> str:
-    """Return the text of a number, or the number that stands for the word."""
-    return str(AUTO_NUMBER) if text.strip(" '\"") == AUTO else text
+    """Return the text of a number, or of several, with the number that stands for the word."""
+    return re.sub(rf"(['\"]?)\b{AUTO}\b\1", str(AUTO_NUMBER), text)
 
 
 def _is_number(key: str) -> bool:
     """Return whether a setting is a number that may be `auto`."""
-    field = keys().get(key)
+    field = keys().get(key.removeprefix(SWEEP))
     return bool(field and field.metadata["auto"] and field.type != "str")

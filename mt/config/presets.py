@@ -79,10 +79,12 @@ def collect_folders(arguments: Sequence[str]) -> list[str]:
 
 
 def imply_preset(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with data=files if they name files of training text, but no data set."""
+    """Return the arguments with data=files if they name files of training text, but no data set.
+
+    Those files take the place of a data set that an experiment chooses.
+    """
     names = [argument.partition("=")[0].lstrip("+") for argument in arguments]
-    chosen = {"data", "experiment"} & set(names)
-    if chosen or not any(name in FILE_KEYS for name in names):
+    if "data" in names or not any(name in FILE_KEYS for name in names):
         return list(arguments)
     first = next(i for i, name in enumerate(names) if name in FILE_KEYS)
     return [*arguments[:first], "data=files", *arguments[first:]]

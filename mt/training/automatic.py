@@ -24,6 +24,7 @@ from mt.training.planned_size import (
     TextFacts,
     choose_size,
     is_recurrent,
+    plan_training,
 )
 
 STEPS = 3000  # optimizer steps to aim at: smaller batches for shorter trainings
@@ -73,6 +74,9 @@ def choose_settings(
     size, plan = choose_size(config, text, is_gpu, measure)
     apply(size)
     apply(choose_batch(config, text, plan, is_gpu, ranks))
+    # Smaller batches are slower (docs/automatic-settings.md).
+    if plan.batch_tokens not in (0, config.trainer.batch_tokens):
+        plan = plan_training(config, text, is_gpu, measure)
     trainer = config.trainer
     per_position = text.target_tokens / text.longer_tokens
     step_tokens = trainer.batch_tokens * trainer.accumulate * ranks * per_position

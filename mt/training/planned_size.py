@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mt.cli import format_duration
 from mt.config.automatic import open_keys, with_defaults, with_values
 from mt.config.checks import check_values
 from mt.config.hydra_files import read_settings
@@ -15,6 +14,7 @@ from mt.config.presets import config_dir
 from mt.config.schema import Config, get_value, keys
 from mt.config.setting import default_value
 from mt.errors import UsageError
+from mt.progress_display import format_duration
 from mt.training.budget import TrainingBudget
 
 
@@ -63,6 +63,7 @@ class Plan:
     tokens: float
     reason: str = ""
     is_in_steps: bool = False  # the nearest limit is one in steps, with the largest batches
+    batch_tokens: int = 0  # with which the speed was measured; 0: it was not measured
 
 
 def is_recurrent(config: Config) -> bool:
@@ -158,5 +159,5 @@ def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: Measur
         planned = (1 - VALIDATION_SHARE) * budget.minutes * 60 * speed
         duration = format_duration(budget.minutes)
         reason = f"about {planned:,.0f} in {duration} of training at {speed:,.0f} a second"
-        plans.append(Plan(planned, reason))
+        plans.append(Plan(planned, reason, batch_tokens=batch))
     return min(plans, key=lambda plan: plan.tokens)

@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.config.automatic import decode_text, open_keys, with_values
+from mt.arguments.train import prepare_arguments
+from mt.config.automatic import decode_text, encode_content, encode_override, open_keys, with_values
 from mt.config.compose import load_config
 from mt.config.schema import Config, OptimConfig, get_value, keys
 from mt.config.setting import AUTO_NUMBER, default_value
@@ -61,6 +62,19 @@ def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_pat
     with pytest.raises(UsageError, match=r"log_every refers to a setting that is auto"):
         load_config(["trainer.log_every=${trainer.val_every}"])
     assert decode_text(f"lr: {AUTO_NUMBER}.0, dim: {AUTO_NUMBER}") == "lr: auto, dim: auto"
+
+
+def test_auto_is_one_of_the_values_of_a_sweep(tmp_path: Path) -> None:
+    number = str(AUTO_NUMBER)
+    for value in ("choice(auto,1e-3)", "auto,1e-3", "'auto', 1e-3", 'choice("auto", 1e-3)'):
+        encoded = encode_override(f"optim.lr={value}")
+        assert number in encoded and "auto" not in encoded and "1e-3" in encoded
+        assert prepare_arguments(["-m", f"optim.lr={value}"])
+    assert encode_override("optim.optimizer=choice(auto,adamw)").endswith("choice(auto,adamw)")
+    params = {"optim.lr": "choice(auto, 1e-3)", "optim.optimizer": "auto,muon"}
+    content = encode_content({"hydra": {"sweeper": {"params": params}}})
+    expected = {**params, "optim.lr": f"choice({number}, 1e-3)"}
+    assert content == {"hydra": {"sweeper": {"params": expected}}}
 
 
 def test_auto_false_takes_the_defaults_of_the_schema() -> None:
@@ -138,6 +152,25 @@ def test_the_speed_is_measured_only_for_a_limit_in_minutes() -> None:
         choose_settings(load_config(["trainer.max_minutes=1"]), CAPTIONS, False, 1, fail)
 
 
+def test_the_steps_are_planned_at_the_speed_of_the_batches_that_are_chosen() -> None:
+    """A fixed time for each step makes small batches slower."""
+
+    def measure(config: Config) -> float:
+        batch = config.trainer.batch_tokens
+        return 8000 * batch / (batch + 700)
+
+    config, choices = choose_settings(
+        load_config(["trainer.max_minutes=2"]), CAPTIONS, False, 1, measure
+    )
+    batch = config.trainer.batch_tokens
+    assert batch == 1024
+    tokens = 0.9 * 2 * 60 * measure(config)
+    steps = tokens / (batch * CAPTIONS.target_tokens / CAPTIONS.longer_tokens)
+    reasons = {next(iter(each.values)): each.reason for each in choices}
+    assert reasons["optim.warmup"] == f"for about {steps:,.0f} steps"
+    assert config.optim.warmup == round(steps / 20)
+
+
 def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=16, got 200"):
         choose("model.dim=200", "model.transformer.heads=16")
@@ -194,12 +227,19 @@ def test_fine_tuning_takes_the_shape_of_the_model_from_the_run(tiny_run: Overrid
     assert models[1] == replace(models[0], dropout=0.0)
 
 
-def test_files_of_ones_own_imply_their_preset() -> None:
+def test_files_of_ones_own_imply_their_preset(tmp_path: Path) -> None:
     given_config = load_config(["data.train.src=a/mine.en", "data.train.tgt=a/mine.de"])
     assert (given_config.data.name, given_config.name) == ("files-mine", "files-mine-transformer")
     assert load_config(["data.train.file=x.tsv"]).data.name == "files-x"
     assert load_config(["data=hub", "data.train.src=x"]).data.name.startswith("hub")
     assert load_config(["data.train.demo=100"]).data.name == "demo"
+    (tmp_path / "experiment").mkdir()
+    mine = "# @package _global_\ndefaults:\n  - override /data: multi30k\noptim: {lr: 7e-4}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(mine)
+    experiment = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
+    own = load_config([*experiment, "data.train.src=x.en", "data.train.tgt=x.de"])
+    assert (own.data.name, own.data.train.hub, own.optim.lr) == ("files-x", "", 7e-4)
+    assert load_config(experiment).data.name == "multi30k"
 
 
 def test_a_size_that_does_not_fit_the_settings_is_left_out() -> None:
