@@ -1,4 +1,4 @@
-"""Common parts of the commands: flags, exit codes, messages and progress on standard error."""
+"""Common parts of the commands: flags, exit codes and messages on standard error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import contextlib
 import importlib
 import os
 import sys
-import time
 from collections.abc import Callable
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from mt.errors import MTError, ProcessLost, UsageError
+from mt.progress_display import display
 from mt.ranks import is_first_to_say
 from mt.signals import (
     INTERRUPTED,
@@ -45,7 +45,7 @@ class CommandParser(argparse.ArgumentParser):
 
 def say(message: str) -> None:
     """Print a message on standard error; standard output is for results only."""
-    print(message, file=sys.stderr, flush=True)
+    display.print_line(message)
 
 
 def exit_with_error(error: MTError | OSError) -> NoReturn:
@@ -71,7 +71,7 @@ def run_command(command: Callable[[], object], remark: str = "") -> None:
     """
     fill_closed_streams()
     try:
-        with interrupt_on_signals():
+        with interrupt_on_signals(), contextlib.closing(display):
             command()
     except MTError as error:
         exit_with_error(error)
@@ -129,41 +129,3 @@ def fill_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
-
-
-class SentenceProgress:
-    """Progress display: sentences and speed, every 2 s on a terminal, every minute elsewhere.
-
-    `unit` names what is counted if it is not sentences.
-    """
-
-    def __init__(self, out: TextIO, silent: bool, unit: str = "sentences") -> None:
-        self.out, self.silent, self.terminal = out, silent, out.isatty()
-        self.unit = unit
-        self.count, self.start = 0, time.monotonic()
-        self.last_shown: float | None = None
-
-    def add(self, sentences: int) -> None:
-        """Count more sentences, and print a line if it is time."""
-        self.count += sentences
-        now = time.monotonic()
-        if self.silent or now - (self.last_shown or self.start) < (2 if self.terminal else 60):
-            return
-        self.last_shown = now
-        text = f"{self.count:,} {self.unit}, {self.count / (now - self.start):.1f} per second"
-        if self.terminal:
-            print(f"\r{text}", end="", file=self.out, flush=True)
-        else:
-            print(text, file=self.out, flush=True)
-
-    def close(self) -> None:
-        """End the line on a terminal."""
-        if self.last_shown and self.terminal:
-            print(file=self.out)
-
-
-def format_duration(minutes: float) -> str:
-    """Format minutes as m:ss or h:mm:ss: 0.5 -> 0:30, 75 -> 1:15:00."""
-    seconds = round(minutes * 60)
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

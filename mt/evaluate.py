@@ -9,7 +9,6 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mt.arguments.evaluate import chosen_metrics, parse_arguments
 from mt.arguments.search import search_options
 from mt.arguments.translate import split_sentences
-from mt.cli import SentenceProgress, run_command, say
+from mt.cli import run_command, say
 from mt.config.schema import Config
 from mt.data.links import read_links
 from mt.decoding.options import BATCH_TOKENS
@@ -46,6 +45,7 @@ from mt.evaluation.text_form import first_references
 from mt.files import write_lines, write_text
 from mt.inspection.diagnostics.summary import Diagnostics
 from mt.inspection.diagnostics.tables import diagnostics_dict, diagnostics_table
+from mt.progress_display import Progress
 from mt.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -250,10 +250,9 @@ def translate(
     risk = f", minimum Bayes risk by {options.mbr_metric}" if options.mbr else ""
     say(f"translating {len(sources):,} sentences with {arguments.run}, {search}{risk}")
     started = time.perf_counter()
-    progress = SentenceProgress(sys.stderr, silent=False)
-    stream = translator.translate_stream(sources, seed=arguments.seed, progress=progress.add)
-    hypotheses = [translation.text for translation in stream]
-    progress.close()
+    with Progress("translating", len(sources)) as progress:
+        stream = translator.translate_stream(sources, seed=arguments.seed, progress=progress.add)
+        hypotheses = [translation.text for translation in stream]
     seconds = time.perf_counter() - started
     say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences per second")
     for line in translator.report():

@@ -16,6 +16,9 @@ PACKAGES = {
     "serve": ("starlette", "uvicorn", "python-multipart", "prometheus-client"),
     "detect": ("py3langid",),
     "transformers": ("transformers",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow-skinny",),
+    "trackio": ("trackio",),
 }
 
 

@@ -95,6 +95,11 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
+    def trackers(self) -> Path:
+        """The identity of the run at each service of trainer.report_to."""
+        return self.path / "trackers.json"
+
+    @property
     def environment(self) -> Path:
         """Software versions, hardware and command of each start."""
         return self.path / "environment.json"

@@ -127,10 +127,12 @@ def train(config: Config) -> Evaluation | None:
         evaluation, seconds = None, 0.0
         if config.trainer.test:
             evaluation, seconds = test_model(config, data, folder, log)
+            values = {name: score.value for name, score in evaluation.scores.items()}
+            log.report_test(values, state.step)
         tested = evaluation.sentences if evaluation else 0
         save_cost(folder, model, state, device, tested, seconds, beam)
         if config.trainer.pause_at == 1:
-            for line in describe_outcome(state, folder, config.optim.schedule, bool(evaluation)):
+            for line in describe_outcome(state, trainer.stopping, folder, bool(evaluation)):
                 log.say(line)
         return evaluation
 

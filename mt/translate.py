@@ -8,15 +8,15 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
     run_module("mt.translate")
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.arguments.search import search_options
 from mt.arguments.translate import parse_arguments, split_sentences
-from mt.cli import SentenceProgress, run_command, say
+from mt.cli import run_command, say
 from mt.inspection.maps.map_file import AttentionMapFile
+from mt.progress_display import Progress
 
 if TYPE_CHECKING:
     from mt.inspection.inspector import Inspector
@@ -61,12 +61,12 @@ def translate(arguments: argparse.Namespace) -> None:
     kinds = map_file.kinds(inspector) if map_file else None
     chunk_size = 1 if arguments.stream else CHUNK_LINES
     silent = arguments.quiet or bool(arguments.sentences) or arguments.stream
-    progress = SentenceProgress(sys.stderr, silent)
 
     with (
         open_input(arguments.sentences, arguments.input, arguments.quiet) as lines,
         open_prefixes(arguments.prefix) as prefixes,
         open_output(arguments.output) as out,
+        Progress("translating", silent=silent or out.isatty()) as progress,
     ):
         if map_file:
             lines = map_file.limit(lines)
@@ -92,7 +92,6 @@ def translate(arguments: argparse.Namespace) -> None:
             out.write(text)
             if count % chunk_size == 0:
                 out.flush()
-    progress.close()
     if map_file:
         map_file.write(f"Attention of {Path(arguments.run).resolve().name}", log)
     for line in inspector.report():

@@ -23,6 +23,7 @@ from mt.data.links import Links, parse_lines
 from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.files import write_lines
+from mt.progress_display import Progress
 from mt.run_folder import RunFolder
 
 
@@ -110,7 +111,8 @@ def translate_test_text(
         workers=0,
         options=SearchOptions(beam=beam),
     )
-    hypotheses = translator.translate(text.sources)
+    with Progress("translating", len(text.sources)) as progress:
+        hypotheses = translator.translate(text.sources, progress=progress.add)
     say(f"translated in {time.monotonic() - started:.1f} s")
     write_lines(stem.with_name(f"{stem.name}.sources.txt"), text.sources)
     write_lines(stem.with_name(f"{stem.name}.references.txt"), text.references)

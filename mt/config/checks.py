@@ -16,7 +16,7 @@ from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
 from mt.config.placeholders import check_symbols
 from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO_NUMBER, MAX_INTEGER, is_auto
-from mt.config.training_checks import check_end_of_training, check_regularisers
+from mt.config.training_checks import check_end_of_training, check_regularisers, check_trackers
 from mt.errors import UsageError
 
 
@@ -49,6 +49,7 @@ def check_values(config: Config) -> None:
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
+    check_trackers(config)
     check_end_of_training(config)
     check_regularisers(config)
     model = config.model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mt.config.regularise_schema import CONSISTENCY_NAMES
 from mt.config.schema import Config
 from mt.config.setting import AUTO
+from mt.config.training_schema import TRACKER_NAMES
 from mt.errors import UsageError
 
 
@@ -62,3 +63,12 @@ def check_patience(config: Config) -> None:
             "trainer.patience would end training before the decay of the learning rate: use "
             "trainer.until=plateau instead, or set optim.decay=none"
         )
+
+
+def check_trackers(config: Config) -> None:
+    """Raise UsageError if trainer.report_to names a service that is not known."""
+    for name in config.trainer.report_to:
+        if name not in TRACKER_NAMES:
+            raise UsageError(
+                f"trainer.report_to must name some of {', '.join(TRACKER_NAMES)}, got {name!r}"
+            )

@@ -8,6 +8,7 @@ from mt.config.setting import setting
 
 SCHEDULE_NAMES = ("inverse_sqrt", "cosine", "constant")
 DECAY_NAMES = ("none", "linear", "1-sqrt")
+TRACKER_NAMES = ("wandb", "mlflow", "trackio")
 
 
 @dataclass
@@ -163,6 +164,12 @@ class TrainerConfig:
     )
     samples: int = setting(
         2, "number of validation sentences logged with their translations", resumable=True
+    )
+    report_to: list[str] = setting(
+        list,
+        "services that get settings, metrics and test scores, such as [wandb]: wandb, mlflow, "
+        "trackio; each must be installed, and is configured by its own environment variables",
+        resumable=True,
     )
     save_minutes: float = setting(
         5.0,

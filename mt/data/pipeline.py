@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import ne
@@ -27,12 +26,12 @@ from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import count_training_words, save_counts
 from mt.errors import MTError
 from mt.files import write_text
+from mt.progress_display import Progress
 from mt.run_folder import WORD_COUNTS
 
 ANNOTATIONS = "test.annotations.json"
 REPORT = "report.json"
 HELD_OUT_NAMES = {"val": "validation", "test": "test"}
-PROGRESS_SECONDS = 15.0
 
 Log = Callable[[str], None]
 
@@ -119,7 +118,7 @@ class Pipeline:
         for path, source in zip(paths, sources, strict=True):
             before = dict(cleaner.counts)
             tables = text_tables(cleaner(source.pairs()))
-            write_arrow(path, TEXT, self._log_progress("cleaned", tables))
+            write_arrow(path, TEXT, count_rows(tables, "cleaning", "pairs cleaned"))
             read, kept = (cleaner.counts[step] - before[step] for step in ("read", "kept"))
             self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning")
         self.report += cleaner.report()
@@ -147,7 +146,7 @@ class Pipeline:
         for path in texts:
             noise = Noise(self.config.noise, tokenizer.symbols)
             encoder = PairEncoder(tokenizer, max_pieces, sampling, noise)
-            tables = self._log_progress("encoded", map(encoder, read_chunks(path)))
+            tables = count_rows(map(encoder, read_chunks(path)), "encoding", "pairs encoded")
             write_arrow(path.with_name(path.name.replace(".text", "")), encoder.schema, tables)
             path.unlink()
             dropped, written = dropped + encoder.dropped, written + encoder.written
@@ -171,11 +170,10 @@ class Pipeline:
     def _normalised(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         return (self.normaliser.pair(*pair) for pair in pairs)
 
-    def _log_progress(self, verb: str, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        rows, last = 0, time.monotonic()
+
+def count_rows(tables: Iterable[pa.Table], label: str, unit: str) -> Iterator[pa.Table]:
+    """Yield tables, and show how many rows they have had."""
+    with Progress(label, unit=unit) as progress:
         for table in tables:
             yield table
-            rows += len(table)
-            if time.monotonic() - last >= PROGRESS_SECONDS:
-                self.log(f"{verb} {rows:,} pairs")
-                last = time.monotonic()
+            progress.add(len(table))

@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from mt.data import sentencepiece_process
 from mt.data.tags import tag_piece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import MTError
+from mt.progress_display import Progress
 
 # SentencePiece splits its sums by thread, so another number gives another vocabulary.
 TRAINING_THREADS = 8
+TICK_SECONDS = 0.5  # between two states of the display of progress
 # Pieces of every vocabulary: the special tokens and the bytes.
 FIXED_PIECES = 4 + 256
 # Sizes of vocabularies that are chosen by the text.
@@ -113,6 +116,9 @@ def _run_process(lines: list[str], settings: dict[str, Any]) -> bytes | str:
         try:
             pickle.dump((lines, settings), process.stdin)
             process.stdin.flush()
+            with Progress("training the tokenizer") as progress:
+                while not select.select([process.stdout], [], [], TICK_SECONDS)[0]:
+                    progress.add(0)
             return pickle.load(process.stdout)
         except (BrokenPipeError, EOFError):
             code = process.wait()

@@ -203,7 +203,7 @@ class Translator:
         """Yield the translations of any number of lines in chunks of `chunk_size` lines.
 
         With a chunk size of 1, each line is translated before the next one is read. `seed` makes
-        sampling reproducible. After each batch, `progress` is called with its number of sentences.
+        sampling reproducible. After each batch, `progress` is called with its number of lines.
         `prefixes` has a text for each line with which its translation must begin, "" for none; see
         `mt.decoding.prefixes`. `options` are fields of SearchOptions. Raises UsageError for wrong
         arguments.
@@ -273,7 +273,8 @@ class Translator:
             starts = self.prefix_encoder.encode_lines(prefixes, encoded)
             lost = zip(prefixes, encoded, strict=True)
             self.counts["prefix"] += sum(not (is_blank(text) or line.parts) for text, line in lost)
-        found = self.engine.search(rows, options, self.budget, generator, progress, starts)
+        count = count_lines(progress, len(lines), len(rows))
+        found = self.engine.search(rows, options, self.budget, generator, count, starts)
         return self.decode_lines(encoded, found, options)
 
     def encode_lines(self, lines: Sequence[str]) -> list[EncodedLine]:
@@ -323,3 +324,18 @@ class Translator:
             for texts in ([pair[side] for pair in pairs] for side in (0, 1))
         )
         return list(zip(sources, targets, strict=True))
+
+
+def count_lines(progress: Callable[[int], None], lines: int, parts: int) -> Callable[[int], None]:
+    """Return a function that counts parts of lines, and calls `progress` with a number of lines.
+
+    Batches mix the parts of all lines: a line counts as done in proportion to the parts.
+    """
+    done = 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        before, done = done * lines // parts, done + count
+        progress(done * lines // parts - before)
+
+    return add

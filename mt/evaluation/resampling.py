@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 
-from mt.cli import SentenceProgress
+from mt.progress_display import Progress
 
 SEED = 12345  # sacreBLEU's default: the resamples, and so the intervals, are the same as its own
 DEFAULT_RESAMPLES = 1000
@@ -22,10 +21,7 @@ def resamples(count: int, number: int) -> Iterator[np.ndarray]:
     of 100,000 lines. Progress is printed if it takes long.
     """
     generator = np.random.default_rng(SEED)
-    progress = SentenceProgress(sys.stderr, silent=False, unit=f"of {number:,} resamples")
-    try:
+    with Progress("resampling", number, f"of {number:,} resamples") as progress:
         for _ in range(number):
             yield np.bincount(generator.integers(count, size=count), minlength=count)
-            progress.add(1)
-    finally:  # also if the caller takes no more
-        progress.close()
+            progress.add()

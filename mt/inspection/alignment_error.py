@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from collections.abc import Sequence
 
-from mt.cli import SentenceProgress
 from mt.data.links import Links
 from mt.errors import MTError
 from mt.evaluation.alignment import (
@@ -16,6 +15,7 @@ from mt.evaluation.alignment import (
 from mt.inspection.alignments import argmax_links, threshold_links
 from mt.inspection.inspector import Inspector
 from mt.inspection.pair_attention import PairAttention, defined_readings
+from mt.progress_display import Progress
 
 # Weight above which words are linked. A uniform weight is below it in all but short sentences.
 LINK_THRESHOLD = 0.25
@@ -28,12 +28,11 @@ def read_and_score_attention(
 
     Otherwise as `score_attention`.
     """
-    progress = SentenceProgress(sys.stderr, silent=False, unit="pairs of sentences aligned")
     attention = []
-    for pair in inspector.attention_stream(pairs):
-        attention.append(pair)
-        progress.add(1)
-    progress.close()
+    with Progress("aligning", len(pairs), "pairs of sentences aligned") as progress:
+        for pair in inspector.attention_stream(pairs):
+            attention.append(pair)
+            progress.add()
     return score_attention(attention, golds)
 
 
@@ -53,20 +52,19 @@ def score_attention(
     layers, heads = pairs[0].cross.shape[:2]
     readings = defined_readings(pairs[0].query_reads_input)
     scores = []
-    progress = SentenceProgress(sys.stderr, silent=False, unit="matrices of weights scored")
-    for layer in range(layers):
-        for head in (None, *range(heads)):
-            for reading in readings:
-                weights = [pair.word_weights(layer, head, reading) for pair in pairs]
-                hypotheses = {
-                    "argmax": [argmax_links(matrix) for matrix in weights],
-                    "threshold": [threshold_links(matrix, LINK_THRESHOLD) for matrix in weights],
-                }
-                scores += [
-                    HeadAlignmentScore(layer, head, reading, rule, score_alignments(links, golds))
-                    for rule, links in hypotheses.items()
-                ]
-                progress.add(len(pairs))
-    progress.close()
+    variants = list(itertools.product(range(layers), (None, *range(heads)), readings))
+    count = len(variants) * len(pairs)
+    with Progress("scoring alignments", count, "matrices of weights scored") as progress:
+        for layer, head, reading in variants:
+            weights = [pair.word_weights(layer, head, reading) for pair in pairs]
+            hypotheses = {
+                "argmax": [argmax_links(matrix) for matrix in weights],
+                "threshold": [threshold_links(matrix, LINK_THRESHOLD) for matrix in weights],
+            }
+            scores += [
+                HeadAlignmentScore(layer, head, reading, rule, score_alignments(links, golds))
+                for rule, links in hypotheses.items()
+            ]
+            progress.add(len(pairs))
     default = score_alignments([argmax_links(pair.word_weights()) for pair in pairs], golds)
     return AttentionAlignmentScores(default, scores)

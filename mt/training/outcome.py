@@ -10,7 +10,7 @@ from typing import Any
 from mt.run_folder import RunFolder
 from mt.training.checkpoint import TrainingState
 from mt.training.plateau import reached_plateau
-from mt.training.stopping import CurvePoint
+from mt.training.stopping import CurvePoint, StoppingRule
 
 # Validation loss over training loss, in nats per token, from which on the model knows its training
 # text better than the language.
@@ -19,13 +19,10 @@ RECENT = 0.2  # share of the steps whose training loss counts
 
 
 def describe_outcome(
-    state: TrainingState, folder: RunFolder, schedule: str, is_tested: bool
+    state: TrainingState, stopping: StoppingRule, folder: RunFolder, is_tested: bool
 ) -> list[str]:
-    """Return lines on the limit of a finished training and on the next commands.
-
-    `schedule` is that of the learning rate.
-    """
-    limit = describe_limit(state, schedule, folder.read_metrics())
+    """Return lines on the limit of a finished training and on the next commands."""
+    limit = describe_limit(state, stopping, folder.read_metrics())
     path = shlex.quote(str(folder))
     lines = [
         f"what limited it: {limit}",
@@ -36,17 +33,20 @@ def describe_outcome(
     return lines
 
 
-def describe_limit(state: TrainingState, schedule: str, records: Sequence[dict[str, Any]]) -> str:
+def describe_limit(
+    state: TrainingState, stopping: StoppingRule, records: Sequence[dict[str, Any]]
+) -> str:
     """Say whether time, text or the size of the model limited a training.
 
     `records` are those of metrics.jsonl. Time: validations were still improving, before the rate
-    began to fall, which improves them in any case. Text: the loss of the training text is lower
+    began to fall, which improves them in any case, and neither a plateau nor trainer.patience ended
+    the training. Text: the loss of the training text is lower
     than that of the validation text by more than `GAP`, although dropout raises it.
     """
     curve = [CurvePoint(*point) for point in state.curve]
     before = [point for point in curve if not state.decay_step or point.step < state.decay_step]
-    is_flat = True if state.plateau_step else reached_plateau(before)
-    if is_flat is None or (schedule == "cosine" and not is_flat):
+    is_flat = stopping.stopped_improving(state) or reached_plateau(before)
+    if is_flat is None or (stopping.optim.schedule == "cosine" and not is_flat):
         return "unknown: too few validations, or a rate that falls all the time"
     if not is_flat:
         return (

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mt.cli import format_duration
 from mt.errors import MTError
+from mt.progress_display import LiveLine, display, format_duration
 from mt.training.checkpoint import TrainingState
 from mt.training.run_log import RunLog
 from mt.training.stopping import StoppingRule
@@ -24,7 +25,15 @@ class ProgressReporter:
     def __init__(self, log: RunLog, stopping: StoppingRule, state: TrainingState) -> None:
         self.log, self.stopping, self.state = log, stopping, state
         self.skipped_in_a_row = 0
+        self.bar, self.details = LiveLine("training"), LiveLine("")
+        self.loss = self.speed = self.bleu = ""  # for the display
+        if state.curve:
+            self.bleu = f"BLEU {state.curve[-1][1]:.2f}"
         self.restart()
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Show the progress on a terminal, in two live lines, until the end of a `with` block."""
+        return self.log.show(self.bar, self.details)
 
     def restart(self) -> None:
         """Begin a new interval now; time until now does not count in its tokens per second."""
@@ -33,6 +42,17 @@ class ProgressReporter:
     def add(self, sums: Tensor, norm: Tensor, skipped: Tensor, rate: float) -> None:
         """Add the metrics of a step; see `MetricAccumulator.add`."""
         self.accumulator.add(sums, norm, skipped, rate)
+        if display.live:
+            self._update_display()
+
+    def _update_display(self) -> None:
+        state = self.state
+        left = self.stopping.time_left(state)
+        self.bar.share = left.share_done(state.minutes)
+        self.bar.fields = [left.describe(), f"after {format_duration(state.minutes)}"]
+        numbers = [f"step {state.step:,}", self.loss, self.bleu, self.speed]
+        self.details.fields = [*numbers, f"epoch {state.epochs:.2f}"]
+        display.refresh()
 
     def report(self) -> None:
         """Log and record the means since the last report, and count the skipped steps.
@@ -45,10 +65,12 @@ class ProgressReporter:
             return
         self._count_skipped(metrics)
         left = self.stopping.time_left(state)
-        self.log.say(
-            f"step {state.step:,}  epoch {state.epochs:.2f}  loss {metrics.loss:.3f}  "
+        self.loss = f"loss {metrics.loss:.3f}"
+        self.speed = f"{metrics.tokens_per_second:,.0f} tok/s"
+        self.log.say_progress(
+            f"step {state.step:,}  epoch {state.epochs:.2f}  {self.loss}  "
             f"ppl {metrics.perplexity:.2f}  lr {metrics.rate:.2e}  norm {metrics.norm:.2f}  "
-            f"{metrics.tokens_per_second:,.0f} tok/s  {format_duration(state.minutes)}, "
+            f"{self.speed}  {format_duration(state.minutes)}, "
             f"{left.describe()}"
         )
         self.log.record(
@@ -91,6 +113,8 @@ class ProgressReporter:
         `verdict` says that the model is the best so far; empty if it is not.
         """
         state = self.state
+        if scores.bleu is not None:
+            self.bleu = f"BLEU {scores.bleu:.2f}"
         for line in scores.samples:
             self.log.say(line)
         best = verdict and f"  ({verdict})"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
+from mt.config.schema import Config
 from mt.files import open_text
+from mt.progress_display import LiveLine, display
 from mt.run_folder import RunFolder
+from mt.training.trackers import Trackers, flat_settings
 
 
 class RunLog:
@@ -25,6 +28,7 @@ class RunLog:
         self._text: TextIO | None = None
         self._metrics: TextIO | None = None
         self._board: SummaryWriter | None = None
+        self._trackers: Trackers | None = None
         if active:
             folder.path.mkdir(parents=True, exist_ok=True)
             self._text = open_text(folder.log, "a")
@@ -32,11 +36,26 @@ class RunLog:
     def say(self, line: str) -> None:
         """Write a message to standard error, and with the time to the log file."""
         if self.active:
-            print(line, file=sys.stderr, flush=True)
-            print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=self._text, flush=True)
+            display.print_line(line)
+            self._write(line)
 
-    def start_metrics(self, step: int, validated: int) -> None:
-        """Open the metric files; remove the records after the checkpoint.
+    def say_progress(self, line: str) -> None:
+        """Write a message as `say`, but not to a terminal, where live lines tell the same."""
+        if self.active and display.live:
+            self._write(line)
+        else:
+            self.say(line)
+
+    def show(self, *lines: LiveLine) -> contextlib.AbstractContextManager[None]:
+        """Show live lines on a terminal until the end of a `with` block."""
+        return display.show(*lines) if self.active else contextlib.nullcontext()
+
+    def _write(self, line: str) -> None:
+        """Write a line with the time to the log file."""
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), line, file=self._text, flush=True)
+
+    def start_metrics(self, config: Config, step: int, validated: int) -> None:
+        """Open the metric files and trackers; remove the records after the checkpoint.
 
         `step` is that of the checkpoint, `validated` that of the last validation before it.
         """
@@ -45,26 +64,40 @@ class RunLog:
         self.folder.drop_metrics_after(step, validated)
         self._metrics = open_text(self.folder.metrics, "a")
         self._board = SummaryWriter(self.folder.tensorboard, purge_step=step + 1)
+        services, settings = config.trainer.report_to, flat_settings(config)
+        self._trackers = Trackers(self.folder, services, settings, self.say)
 
     def record(self, kind: str, step: int, **values: Any) -> None:
         """Append a record {"kind": ..., "step": ...} to the metrics.
 
-        Its kind is train, val, plateau, decay or diverged. TensorBoard gets its numbers, too.
+        Its kind is train, val, plateau, decay or diverged. TensorBoard and the services of
+        trainer.report_to get its numbers, too.
         """
-        if self._metrics is None or self._board is None:
+        if self._metrics is None or self._board is None or self._trackers is None:
             return
         rounded = {
             key: float(f"{value:.6g}") if isinstance(value, float) else value
             for key, value in values.items()
         }
         print(json.dumps({"kind": kind, "step": step, **rounded}), file=self._metrics, flush=True)
-        for key, value in values.items():
-            if isinstance(value, int | float):
-                self._board.add_scalar(f"{kind}/{key}", value, step)
+        numbers = {
+            f"{kind}/{key}": value
+            for key, value in values.items()
+            if isinstance(value, int | float)
+        }
+        for name, value in numbers.items():
+            self._board.add_scalar(name, value, step)
+        self._trackers.log(numbers, step)
+
+    def report_test(self, scores: Mapping[str, float], step: int) -> None:
+        """Give the test scores to the services of trainer.report_to; `step` is the last one."""
+        if self._trackers:
+            values = {f"test/{name}": value for name, value in scores.items()}
+            self._trackers.summarise(values, step)
 
     def close(self) -> None:
         """Close all files."""
-        for file in (self._text, self._metrics, self._board):
+        for file in (self._trackers, self._text, self._metrics, self._board):
             if file is not None:
                 with contextlib.suppress(OSError):  # a full disk has already been reported
                     file.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from mt.cli import format_duration
 from mt.config.schema import Config
+from mt.progress_display import format_duration
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.plateau import reached_plateau
@@ -27,6 +27,10 @@ class TimeLeft(NamedTuple):
 
     minutes_left: float | None  # None: unknown, as there is no limit
     may_end_earlier: bool  # at a plateau or without improvement
+
+    def share_done(self, minutes: float) -> float | None:
+        """Return the share of the training that is done after some minutes; None if unknown."""
+        return None if self.minutes_left is None else minutes / ((minutes + self.minutes_left) or 1)
 
     def describe(self) -> str:
         """Return the estimate in words."""
@@ -122,6 +126,10 @@ class StoppingRule:
         pause = [pause_at, state.best_step, state.best, state.best_loss]
         state.pauses = [*state.pauses, pause]
         return True
+
+    def stopped_improving(self, state: TrainingState) -> bool:
+        """Return whether validations had stopped improving, by the plateau or the patience."""
+        return bool(state.plateau_step) or self._is_out_of_patience(state)
 
     def reason(self, state: TrainingState) -> str:
         """Return why training ends, for a message."""

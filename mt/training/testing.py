@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from mt.cli import SentenceProgress
 from mt.config.schema import Config
 from mt.data.links import parse_lines
 from mt.data.prepare import PreparedData
@@ -18,6 +16,7 @@ from mt.evaluation.tables import text_table, to_dict
 from mt.files import write_lines
 from mt.inspection.alignment_error import read_and_score_attention
 from mt.inspection.inspector import Inspector
+from mt.progress_display import Progress
 from mt.run_folder import RunFolder
 from mt.training.run_log import RunLog
 from mt.training.untrained import PROBE_PAIRS, is_untrained
@@ -42,11 +41,10 @@ def test_model(
     test_pairs, annotations = data.test_pairs[:count], data.test_annotations[:count]
     log.say(f"testing on {len(test_pairs):,} pairs with beam {config.trainer.test_beam}")
     sources, references = (list(side) for side in zip(*test_pairs, strict=True))
-    progress = SentenceProgress(sys.stderr, silent=False)
     start = time.monotonic()
-    hypotheses = translator.translate(sources, progress=progress.add)
+    with Progress("testing", len(sources)) as progress:
+        hypotheses = translator.translate(sources, progress=progress.add)
     seconds = time.monotonic() - start
-    progress.close()
     log.say(f"translated in {seconds:.1f} s; scoring")
     for line in translator.report():
         log.say(line)

@@ -112,7 +112,7 @@ class Trainer:
         state, config = self.state, self.config.trainer
         self.clock = TrainingClock(state.minutes)
         self.reporter = ProgressReporter(self.log, self.stopping, state)
-        self.log.start_metrics(state.step, state.validated)
+        self.log.start_metrics(self.config, state.step, state.validated)
         self.model.train()
         if config.compile:
             compile_layers(self.model)
@@ -122,7 +122,11 @@ class Trainer:
         steps = load_steps(
             self.config, self.data, self.order, self.group, position, state.micro_batches
         )
-        with note_signals(self.log.say) as self.signals, contextlib.closing(steps):
+        with (
+            note_signals(self.log.say) as self.signals,
+            contextlib.closing(steps),
+            self.reporter.shown(),
+        ):
             while True:
                 # At the top, so that a run that stopped between a step and its validation
                 # continues with that validation.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from mt.cli import SentenceProgress
 from mt.config.schema import Config
 from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
@@ -28,6 +26,7 @@ from mt.evaluation.text_form import reference_notes, tokenised_notes
 from mt.evaluation.tokenizers import scored_language
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
+from mt.progress_display import Progress
 from mt.training.distributed import ProcessGroup
 from mt.training.untrained import is_untrained, sample_pairs
 
@@ -101,8 +100,13 @@ class Validator:
         translated first, or unknown, and does not count for the choice of a model, because it is
         that of other pairs than in other validations.
         """
-        deadline = time.monotonic() + 60 * minutes
-        loss = self._loss(model)
+        rank, ranks = self.group.rank, self.group.world_size
+        own = len(self.probe[rank::ranks]) + len(self.sample[rank::ranks])
+        with Progress("validating", own, silent=not self.group.is_main) as progress:
+            return self._score(model, time.monotonic() + 60 * minutes, progress)
+
+    def _score(self, model: Seq2Seq, deadline: float, progress: Progress) -> ValidationScores:
+        loss = self._loss(model, progress)
         translator = Translator(
             [model],
             self.data.tokenizer,
@@ -112,12 +116,12 @@ class Validator:
             precision=self.config.trainer.precision,
             options=self.options,
         )
-        outputs, endless = self._translate(translator, self.probe, deadline)
+        outputs, endless = self._translate(translator, self.probe, deadline, progress)
         if outputs is None:
             return ValidationScores(loss, None, 0, [], "out of time")
         remark = ""
         if not is_untrained(endless, len(self.probe)):
-            more, _ = self._translate(translator, self.sample, deadline)
+            more, _ = self._translate(translator, self.sample, deadline, progress)
             if more is None:
                 remark = f"out of time, of {len(outputs):,} pairs only"
             outputs |= more or {}
@@ -131,7 +135,7 @@ class Validator:
         )
 
     def _translate(
-        self, translator: Translator, indices: list[int], deadline: float
+        self, translator: Translator, indices: list[int], deadline: float, progress: Progress
     ) -> tuple[dict[int, str] | None, int]:
         """Return translations of pairs by index, and how many did not end, over all ranks.
 
@@ -140,7 +144,6 @@ class Validator:
         """
         rank, ranks = self.group.rank, self.group.world_size
         before = translator.counts["cut off"]
-        progress = SentenceProgress(sys.stderr, silent=not self.group.is_main)
         own = indices[rank::ranks]
         left = len(own)
 
@@ -156,7 +159,6 @@ class Validator:
             sources = [self.data.val_pairs[index][0] for index in own]
             texts = translator.translate(sources, progress=count)
             own_outputs = dict(zip(own, texts, strict=True))
-        progress.close()
         outputs: dict[int, str] = {}
         endless, in_time = 0, True
         part = (own_outputs, translator.counts["cut off"] - before)
@@ -167,7 +169,7 @@ class Validator:
         return outputs if in_time else None, endless
 
     @torch.no_grad()
-    def _loss(self, model: Seq2Seq) -> float:
+    def _loss(self, model: Seq2Seq, progress: Progress) -> float:
         sums = torch.zeros(2, dtype=torch.float64)
         for rows in self.batches:
             batch = collate([self.data.val], rows).to(self.device)
@@ -175,6 +177,7 @@ class Validator:
                 hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
                 sums[0] += cross_entropy(hidden, model.output, batch.target)[1].sum().item()
             sums[1] += batch.target_tokens
+            progress.add(0)
         self.group.all_reduce_sum([sums])
         return float(sums[0] / sums[1])
 

@@ -18,7 +18,7 @@ from mt.decoding.engines import engine as engine_module
 from mt.decoding.formats import format_lines
 from mt.decoding.load import load_run
 from mt.decoding.search import Hypothesis
-from mt.decoding.translator import Translator
+from mt.decoding.translator import Translator, count_lines
 from mt.device import pick_device
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
@@ -162,3 +162,11 @@ def test_the_command_has_a_flag(copied_run: Path, translator, monkeypatch, capsy
         code, out, err = call(monkeypatch, capsys, *flags, "--split-sentences", value, LINE)
         assert (code, out) == (0, expected + "\n")
         assert ("lines of several sentences" in err) is (value != "no")
+
+
+def test_progress_is_counted_in_lines() -> None:
+    counts: list[int] = []
+    add = count_lines(counts.append, lines=3, parts=7)
+    for parts in (1, 2, 2, 2):
+        add(parts)
+    assert counts == [0, 1, 1, 1]

@@ -234,7 +234,7 @@ def test_resamples_that_take_long_show_their_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = itertools.count(step=25)  # seconds
-    monkeypatch.setattr("mt.cli.time.monotonic", lambda: float(next(now)))
+    monkeypatch.setattr("mt.progress_display.time.monotonic", lambda: float(next(now)))
     draws = resamples(5, 10)
     assert [int(next(draws).sum()) for _ in range(10)] == [5] * 10
     draws.close()

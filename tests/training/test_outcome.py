@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from mt.config.schema import Config, OptimConfig, TrainerConfig
 from mt.run_folder import RunFolder
+from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.outcome import describe_limit, describe_outcome
+from mt.training.stopping import StoppingRule
 
 IMPROVING = [[100, 5.0, 3.0], [200, 10.0, 2.5], [400, 20.0, 2.0]]
 FLAT = [[100, 20.0, 2.0], [200, 30.0, 1.50], [400, 30.1, 1.50]]
+
+
+def rule(schedule: str = "constant", patience: int = 0) -> StoppingRule:
+    config = Config(optim=OptimConfig(schedule=schedule), trainer=TrainerConfig(patience=patience))
+    return StoppingRule(config, TrainingBudget())
 
 
 def records(nll: float) -> list[dict[str, object]]:
@@ -36,37 +44,46 @@ def test_the_limit_follows_from_the_curves(
     curve: list[list[float]], plateau: int, nll: float, begin: str
 ) -> None:
     state = TrainingState(step=400, curve=curve, plateau_step=plateau)
-    text = describe_limit(state, "constant", records(nll))
+    text = describe_limit(state, rule(), records(nll))
     assert text.startswith(begin)
     if begin.startswith("the"):
         assert f"loss {nll:.2f} in training, {min(row[2] for row in curve):.2f} in val" in text
 
 
 def test_a_training_without_losses_or_validations_has_no_known_limit() -> None:
-    assert describe_limit(TrainingState(step=400, curve=FLAT), "constant", []).startswith(
+    assert describe_limit(TrainingState(step=400, curve=FLAT), rule(), []).startswith(
         "unknown, as there"
     )
     state = TrainingState(step=400, curve=FLAT[-1:])
-    assert describe_limit(state, "constant", records(1.0)).startswith("unknown: too few")
+    assert describe_limit(state, rule(), records(1.0)).startswith("unknown: too few")
     cosine = TrainingState(step=400, curve=IMPROVING)
-    assert describe_limit(cosine, "cosine", records(1.0)).startswith("unknown")
+    assert describe_limit(cosine, rule(schedule="cosine"), records(1.0)).startswith("unknown")
 
 
 def test_what_the_falling_rate_brings_is_no_sign_of_too_little_time() -> None:
     curve = [[75, 20.0, 2.0], [150, 30.0, 1.5], [300, 30.1, 1.5], [400, 40.0, 1.2]]
     begun = TrainingState(step=400, curve=curve, decay_step=301)
-    assert describe_limit(begun, "constant", records(0.9)).startswith("the text")
+    assert describe_limit(begun, rule(), records(0.9)).startswith("the text")
     never = TrainingState(step=400, curve=curve)
-    assert describe_limit(never, "constant", records(1.0)).startswith("time")
+    assert describe_limit(never, rule(), records(1.0)).startswith("time")
+
+
+def test_time_is_not_the_limit_of_a_training_that_its_patience_ended() -> None:
+    curve = [*IMPROVING, [500, 19.0, 2.1], [600, 19.0, 2.1]]
+    state = TrainingState(step=400, curve=curve, validations_since_best=2)
+    assert describe_limit(state, rule(patience=2), records(1.0)).startswith("the text")
+    for patience in (0, 3):
+        text = describe_limit(state, rule(patience=patience), records(1.0))
+        assert text.startswith("time")
 
 
 def test_the_next_commands_name_the_run(tmp_path: Path) -> None:
     state = TrainingState(step=400, curve=IMPROVING)
-    lines = describe_outcome(state, RunFolder.at(tmp_path), "constant", is_tested=True)
+    lines = describe_outcome(state, rule(), RunFolder.at(tmp_path), is_tested=True)
     assert [line.split(":")[0] for line in lines] == [
         "what limited it",
         "to translate",
         "to look closer",
     ]
     assert f"mt-translate {tmp_path} < in.txt" in lines[1]
-    assert len(describe_outcome(state, RunFolder.at(tmp_path), "constant", is_tested=False)) == 2
+    assert len(describe_outcome(state, rule(), RunFolder.at(tmp_path), is_tested=False)) == 2

@@ -25,6 +25,7 @@ from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
 from mt.config.presets import SEARCH_PATH
+from mt.progress_display import display
 from mt.run_folder import RunFolder
 from mt.signals import INTERRUPTED, STOP_SIGNALS, interrupt_on_signals
 from mt.tensor_files import read_facts
@@ -108,7 +109,7 @@ def train_one(
 
     The run saves and ends if `stop` is set, or at a signal in the main thread.
     """
-    progress = RunProgress(folder, label, sys.stderr)
+    progress = RunProgress(folder, label)
     # In a session of its own: Ctrl-C in a terminal reaches only this process, which passes it on
     # once. Standard error is a pipe, so that the run ends if this process is killed.
     with subprocess.Popen(
@@ -124,12 +125,13 @@ def train_one(
         assert process.stderr is not None
         reader = threading.Thread(target=tail.extend, args=(process.stderr,), daemon=True)
         reader.start()
-        try:
-            follow(process, progress, stop)
-        except KeyboardInterrupt:
-            stop.set()
-            follow(process, progress, stop)
-            raise
+        with display.show(progress.line):
+            try:
+                follow(process, progress, stop)
+            except KeyboardInterrupt:
+                stop.set()
+                follow(process, progress, stop)
+                raise
         reader.join()
     lines = list(tail)
     reason = failure_reason(process.returncode, lines)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mt.cli import format_duration
 from mt.comparison.planning.halving import Rung, choose, cost_share, promoted
 from mt.comparison.planning.plan import Plan
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.variants import Variant
 from mt.comparison.schema.tuning import format_share
 from mt.comparison.table import Table, markdown_table
+from mt.progress_display import format_duration
 
 
 def format_plan(plan: Plan) -> str:

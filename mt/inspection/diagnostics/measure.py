@@ -18,6 +18,7 @@ from mt.inspection.diagnostics.map_statistics import REPORTED_KINDS, PairStatist
 from mt.inspection.diagnostics.summary import Diagnostics, summarise
 from mt.inspection.pair_attention import PairAttention
 from mt.inspection.teacher_forcing import attention_shapes, map_pair_attention
+from mt.progress_display import Progress
 
 if TYPE_CHECKING:
     from mt.decoding.translator import Translator
@@ -63,18 +64,25 @@ def measure_pairs(
     kinds = tuple(attention_shapes(model))
     if not kinds:
         raise UsageError("the model has no attention for --diagnostics to measure")
-    # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only within
-    # 0.002.
-    return rows, map_pair_attention(
-        [model],
-        tokenizer,
-        [all_pairs[row] for row in rows],
-        translator.budget,
-        lambda members: measure_pair(members[0]),
-        "fp32",
-        kinds,
-        loss=True,
-    )
+
+    def measure(members: list[PairAttention]) -> PairStatistics:
+        progress.add()
+        return measure_pair(members[0])
+
+    with Progress("measuring attention", len(rows), "pairs of sentences measured") as progress:
+        # In float32, whatever the translator's precision: rows of bfloat16 weights sum to 1 only
+        # within 0.002.
+        statistics = map_pair_attention(
+            [model],
+            tokenizer,
+            [all_pairs[row] for row in rows],
+            translator.budget,
+            measure,
+            "fp32",
+            kinds,
+            loss=True,
+        )
+    return rows, statistics
 
 
 def measure_pair(pair: PairAttention) -> PairStatistics:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -272,19 +271,18 @@ def train(step: int, loss: float = 1.234) -> str:
     return record("train", step, **values, **(left if step > 600 else {}))
 
 
-def test_progress_is_read_from_the_metrics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder, out, clock = RunFolder.at(tmp_path), io.StringIO(), [100.0]
+def test_progress_is_read_from_the_metrics(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, clock = RunFolder.at(tmp_path), [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     def lines() -> list[str]:
         progress.update()
-        text = out.getvalue()
-        out.seek(0)
-        out.truncate()
-        return text.splitlines()
+        return capsys.readouterr().err.splitlines()
 
     folder.metrics.write_text(train(600) + train(900), encoding="utf-8")
-    progress = RunProgress(folder, "[1/2] a-1", out)
+    progress = RunProgress(folder, "[1/2] a-1")
     assert lines() == []  # of an earlier start
     # The run continues from step 600.
     validation = record("val", 1200, bleu=3.0, loss=2.5)
