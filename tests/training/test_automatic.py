@@ -160,15 +160,14 @@ def test_the_steps_are_planned_at_the_speed_of_the_batches_that_are_chosen() -> 
         return 8000 * batch / (batch + 700)
 
     config, choices = choose_settings(
-        load_config(["trainer.max_minutes=2"]), CAPTIONS, False, 1, measure
+        load_config(["trainer.max_minutes=1"]), CAPTIONS, False, 1, measure
     )
     batch = config.trainer.batch_tokens
     assert batch == 1024
-    tokens = 0.9 * 2 * 60 * measure(config)
+    tokens = 0.9 * 60 * measure(config)
     steps = tokens / (batch * CAPTIONS.target_tokens / CAPTIONS.longer_tokens)
     reasons = {next(iter(each.values)): each.reason for each in choices}
     assert reasons["optim.warmup"] == f"for about {steps:,.0f} steps"
-    assert config.optim.warmup == round(steps / 20)
 
 
 def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
