@@ -27,27 +27,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def export(arguments: argparse.Namespace) -> Path:
-    """Export the run, compare the export with the original, and return its folder."""
+    """Export the run, compare the export with the original, and return its folder or file."""
     # Importing torch takes seconds: check the flags first.
     import torch
 
     from mt.decoding.load import load_run
     from mt.device import set_threads
-    from mt.exporting.export import default_folder, export_run
+    from mt.exporting.export import default_path, export_run
 
     set_threads(arguments.threads)
     run = load_run(arguments.run, torch.device("cpu"))
     if arguments.out:
         folder = expand_user(arguments.out)
     else:
-        folder = default_folder(run.folder, arguments.to, arguments.quantization)
+        folder = default_path(run, arguments.to, arguments.quantization)
     if arguments.to == "hub":
         export_for_hub(arguments, run, folder)
     else:
         export_run(folder, run, arguments.to, arguments.quantization)
     sizes = f"{megabytes(folder)} (the run's model: {megabytes(run.folder.model)})"
     print(f"{folder}: {sizes}", flush=True)
-    if arguments.sample:
+    if arguments.sample and arguments.to != "argos":  # whose package mt does not read
         print_agreement(arguments, run, folder)
     if arguments.push:
         from mt.exporting.hub import push

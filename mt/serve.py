@@ -30,9 +30,9 @@ def serve(arguments: argparse.Namespace) -> None:
 
     # Importing torch takes seconds: check the flags first.
     from mt.data.detection import Detector
-    from mt.decoding.load import load
     from mt.device import keep_freed_memory, set_threads
     from mt.errors import MTError
+    from mt.exporting.automatic import load_fastest
     from mt.files import expand_user
     from mt.inspection.inspector import Inspector
     from mt.run_folder import RunFolder
@@ -58,11 +58,13 @@ def serve(arguments: argparse.Namespace) -> None:
     keep_freed_memory()
     models = Models(Metrics(), arguments.pivot)
     for path in arguments.runs:
-        translator = load(
-            path,
+        translator = load_fastest(
+            [path],
             arguments.device,
             arguments.precision,
             arguments.backend,
+            arguments.quantization,
+            say,
             options=options,
             batch_tokens=arguments.batch_tokens,
             warn=lambda message: say(f"warning: {message}"),

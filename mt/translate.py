@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.arguments.search import search_options
-from mt.arguments.translate import parse_arguments, split_sentences
+from mt.arguments.translate import only_pytorch, parse_arguments, split_sentences
 from mt.cli import run_command, say
 from mt.inspection.maps.map_file import AttentionMapFile
 from mt.progress_display import Progress
@@ -36,8 +36,8 @@ def translate(arguments: argparse.Namespace) -> None:
     from mt.decoding.formats import format_lines
     from mt.decoding.line_chunks import CHUNK_LINES
     from mt.decoding.line_io import open_input, open_output, open_prefixes, read_pairs
-    from mt.decoding.load import load
     from mt.device import keep_freed_memory, set_threads
+    from mt.exporting.automatic import load_fastest
     from mt.inspection.inspector import Inspector
 
     def log(message: str) -> None:
@@ -46,11 +46,14 @@ def translate(arguments: argparse.Namespace) -> None:
 
     set_threads(arguments.threads)
     keep_freed_memory()
-    translator = load(
+    translator = load_fastest(
         [arguments.run, *arguments.ensemble],
         arguments.device,
         arguments.precision,
         arguments.backend,
+        arguments.quantization,
+        log,
+        only_pytorch(arguments),
         workers=0,
         options=options,
         batch_tokens=arguments.batch_tokens,

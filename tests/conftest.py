@@ -39,6 +39,12 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def pytorch_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands not export every tiny run to CTranslate2, in this process and in others."""
+    monkeypatch.setenv("MT_BACKEND", "pytorch")
+
+
+@pytest.fixture(autouse=True)
 def skip_flops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the count of FLOPs, which takes a second or two, longer than most runs here train."""
     if request.path.name != "test_budget.py":

@@ -15,13 +15,17 @@ examples:
   mt-translate runs/mine --backend ctranslate2 < in.txt
   mt-export runs/demo --to onnx --out small
   mt-translate small < in.txt
+  mt-export runs/demo --to argos --quantization int8
   mt-export runs/mine --to hub --license cc-by-4.0 --push my-name/mine
 
 ONNX supports every model. CTranslate2 supports most Transformers; if a model cannot be exported,
 all unsupported settings are listed at once. The export (by default RUN/export/ENGINE-TYPE, such as
 runs/demo/export/ctranslate2-int8) contains everything that mt-translate needs and can be moved
-anywhere. After the export, both engines translate a sample of the validation set, and the command
-reports how many outputs are identical, and both BLEU scores.
+anywhere, and a README.md that says how to use it without mt. After the export, both engines
+translate a sample of the validation set, and the command reports how many outputs are identical,
+and both BLEU scores.
+--to argos writes an .argosmodel file, which Argos Translate and LibreTranslate install; it needs a
+joint vocabulary.
 --to hub writes a folder for the Hugging Face hub, with a model card: a model of transformers if the
 architecture allows it, else a run directory. transformers translates the sample if it is installed.
 The engines are optional packages: pip install ctranslate2, pip install onnx onnxruntime, or
@@ -56,8 +60,9 @@ def build_parser() -> CommandParser:
     add(
         "--to",
         required=True,
-        choices=("ctranslate2", "onnx", "hub"),
-        help="engine to export to; hub: a folder for the Hugging Face hub",
+        choices=("ctranslate2", "onnx", "argos", "hub"),
+        help="engine to export to; argos: a package of Argos Translate; hub: a folder for the "
+        "Hugging Face hub",
     )
     add(
         "--quantization",
@@ -66,7 +71,7 @@ def build_parser() -> CommandParser:
         help="data type of the weights: float32 (default) or int8; ctranslate2 also bfloat16, "
         "float16, int16 and mixed types",
     )
-    add("--out", metavar="FOLDER", help="output folder (default: RUN/export/ENGINE-TYPE)")
+    add("--out", metavar="FOLDER", help="output folder, or file for argos (default: in RUN/export)")
     add(
         "--license",
         default="",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mt.arguments.translate import add_sentence_flag
+from mt.arguments.translate import add_engine_flags, add_sentence_flag
 from mt.cli import CommandParser
 from mt.errors import UsageError
 
@@ -126,13 +126,7 @@ def add_computation_flags(parser: CommandParser) -> None:
     group.add_argument(
         "--beam", type=int, default=5, metavar="K", help="beam size; 1: greedy search (default: 5)"
     )
-    group.add_argument(
-        "--backend",
-        default="auto",
-        choices=("auto", "pytorch", "ctranslate2", "onnx"),
-        help="inference engine; auto: that of the export, or pytorch for a run directory (default: "
-        "auto)",
-    )
+    add_engine_flags(group)
     group.add_argument(
         "--batch-tokens",
         type=int,

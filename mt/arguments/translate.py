@@ -179,16 +179,41 @@ def split_sentences(arguments: argparse.Namespace) -> bool | None:
     return SPLIT_SENTENCES[arguments.split_sentences or "auto"]
 
 
-def add_computation_flags(parser: CommandParser) -> None:
-    """Add the flags that say where and how to compute."""
-    group = parser.add_argument_group("computation")
+def add_engine_flags(group: argparse._ActionsContainer) -> None:
+    """Add --backend and --quantization, which mt-serve has too."""
     group.add_argument(
         "--backend",
         default="auto",
         choices=("auto", "pytorch", "ctranslate2", "onnx"),
-        help="inference engine; auto: that of the export, or pytorch for a run directory (default: "
-        "auto)",
+        help="inference engine; auto: that of an export; for a run directory, ctranslate2 on a CPU "
+        "if it is installed and supports the model (the run is exported when first used), else "
+        "pytorch, as always with the environment variable MT_BACKEND=pytorch (default: auto)",
     )
+    group.add_argument(
+        "--quantization",
+        default="",
+        metavar="TYPE",
+        help="backend auto: type of the weights, such as int8, a quarter of the size and faster "
+        "(default: float32)",
+    )
+
+
+def only_pytorch(arguments: argparse.Namespace) -> str:
+    """Return what the flags ask for that only PyTorch can do, or ""."""
+    reasons = {
+        "CTranslate2 gives no attention": arguments.alignments or arguments.attention,
+        "CTranslate2 gives no log-probabilities of pieces": arguments.format == "jsonl",
+        "the scores of --score are those of PyTorch": arguments.score,
+        "CTranslate2 cannot reproduce samples": arguments.sample,
+        "CTranslate2 does not support prefixes": arguments.prefix,
+    }
+    return next((reason for reason, asked in reasons.items() if asked), "")
+
+
+def add_computation_flags(parser: CommandParser) -> None:
+    """Add the flags that say where and how to compute."""
+    group = parser.add_argument_group("computation")
+    add_engine_flags(group)
     group.add_argument(
         "--batch-tokens",
         type=int,

@@ -17,7 +17,7 @@ from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.version import __version__
 
-FORMAT_VERSION = 1  # of export.json and the files beside it; newer versions are refused
+FORMAT_VERSION = 2  # of export.json and the files beside it; newer versions are refused
 EXPORT_FILE = "export.json"
 EXPORT_AGAIN = "export the run again"
 BACKENDS = ("ctranslate2", "onnx")
@@ -33,6 +33,7 @@ class ExportInfo:
     library: str  # name and version of the library that wrote the model
     mt: str = __version__
     format: int = FORMAT_VERSION
+    weights: str = ""  # checksum of the weights of the run; "": unknown (format 1)
 
 
 def read_export(folder: Path) -> ExportInfo:

@@ -8,30 +8,42 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from mt.checksums import Checksums
+from mt.checksums import Checksums, file_checksum
 from mt.data.training_text import save_training_text
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
 from mt.errors import UsageError
-from mt.exporting import ctranslate2, ctranslate2_support, onnx
+from mt.exporting import argos, ctranslate2, ctranslate2_support, onnx
 from mt.exporting.folders import write_folder
+from mt.exporting.readme import readme
 from mt.files import write_text
 from mt.optional import require
 from mt.run_folder import RunFolder
 
-QUANTIZATIONS = {"ctranslate2": ctranslate2.QUANTIZATIONS, "onnx": onnx.QUANTIZATIONS}
-LIBRARIES = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
+README_FILE = "README.md"
+QUANTIZATIONS = {
+    "ctranslate2": ctranslate2.QUANTIZATIONS,
+    "onnx": onnx.QUANTIZATIONS,
+    "argos": ctranslate2.QUANTIZATIONS,
+}
+# Format -> library, and the extra that installs it.
+LIBRARIES = {
+    "ctranslate2": ("ctranslate2", "ctranslate2"),
+    "onnx": ("onnxruntime", "onnx"),
+    "argos": ("ctranslate2", "ctranslate2"),
+}
 
 
-def default_folder(run: RunFolder, backend: str, quantization: str) -> Path:
-    """Return the folder of an export inside its run."""
-    name = backend if backend == "hub" else f"{backend}-{quantization}"
-    return run.exports / name
+def default_path(run: TrainedModel, backend: str, quantization: str) -> Path:
+    """Return the folder of an export inside its run; the file of a package of Argos Translate."""
+    if backend == "argos":
+        return run.folder.exports / f"{argos.package_name(run)}.argosmodel"
+    return run.folder.exports / ("hub" if backend == "hub" else f"{backend}-{quantization}")
 
 
 def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str) -> None:
-    """Export `run` to `folder`.
+    """Export `run` to `folder`, or to a file for "argos".
 
     Raises UsageError if the backend does not support the quantization or the model, MTError if a
     library is missing or the folder cannot be written.
@@ -41,12 +53,31 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
         raise UsageError(
             f"--quantization must be one of {', '.join(types)} for {backend}, got {quantization}"
         )
-    library = require(LIBRARIES[backend], backend)
-    version = f"{library.__name__} {library.__version__}"
+    version = library_version(backend)
+    weights = file_checksum(run.folder.model) or ""
     if backend == "onnx":
-        info = ExportInfo(backend, quantization, 0, version)
+        info = ExportInfo(backend, quantization, 0, version, weights=weights)
         _write_folder(folder, run, info, lambda f: onnx.write_graphs(f, run.model, quantization))
         return
+    longest = ctranslate2_positions(run)
+    if backend == "argos":
+        argos.write_package(folder, run, quantization, longest and max(longest, argos.MAX_TOKENS))
+        return
+    _write_folder(
+        folder,
+        run,
+        ExportInfo(backend, quantization, longest, version, weights=weights),
+        lambda f: ctranslate2.write_model(
+            f, run.model, run.config.model, run.tokenizer, quantization, longest
+        ),
+    )
+
+
+def ctranslate2_positions(run: TrainedModel) -> int:
+    """Return the maximum length in tokens of a run in CTranslate2; 0: unlimited.
+
+    Raises UsageError if CTranslate2 does not support the run.
+    """
     model = run.config.model
     unsupported = ctranslate2_support.obstacles(model)
     if not unsupported:
@@ -59,15 +90,13 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
         )
     options = SearchOptions()
     max_output = int((run.config.data.max_pieces + 1) * options.max_ratio) + options.max_extra
-    longest = ctranslate2.max_positions(model, max_output)
-    _write_folder(
-        folder,
-        run,
-        ExportInfo(backend, quantization, longest, version),
-        lambda f: ctranslate2.write_model(
-            f, run.model, model, run.tokenizer, quantization, longest
-        ),
-    )
+    return ctranslate2.max_positions(model, max_output)
+
+
+def library_version(backend: str) -> str:
+    """Return name and version of the library of a backend; raise MTError if it is missing."""
+    library = require(*LIBRARIES[backend])
+    return f"{library.__name__} {library.__version__}"
 
 
 def _write_folder(
@@ -81,7 +110,18 @@ def _write_folder(
         run.tokenizer.save(part)
         if run.text:
             save_training_text(RunFolder(part), run.text)
+        if text := _readme(run, info):
+            write_text(part / README_FILE, text)
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
         Checksums(part).add_all()
 
     write_folder(folder, write, EXPORT_FILE)
+
+
+def _readme(run: TrainedModel, info: ExportInfo) -> str:
+    """Return how to use an export without mt; "" if that needs code of mt."""
+    if info.backend == "onnx" and run.tokenizer.vocabularies:
+        return ""  # pieces have other ids than in SentencePiece
+    names = [name for name in run.tokenizer.files() if name.endswith(".model")]
+    data = run.config.data
+    return readme(info, run.folder.path.name, data.languages(), names, data.clean.unicode)

@@ -173,6 +173,9 @@ def part_details(
             "tokens": output.tokens,
             "complete": output.complete,
             "warnings": output.warnings,
+            "words": [
+                {"text": word, "logProb": round(log_prob, 5)} for word, log_prob in output.words
+            ],
         }
     if wanted.alignments:
         details["alignment"] = sorted(output.links.sure) if output.links else []

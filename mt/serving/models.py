@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from mt.data.language_names import language_name
 from mt.errors import UsageError
 from mt.inspection.inspector import Inspector
-from mt.serving.language_names import language_name
 from mt.serving.metrics import Metrics
 from mt.serving.model import ServedModel
 from mt.serving.request import invalid

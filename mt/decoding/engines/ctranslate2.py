@@ -18,7 +18,7 @@ import torch
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
-from mt.decoding.engines.engine import Sources, no_attention_error
+from mt.decoding.engines.engine import Sources, Unsupported, no_attention_error
 from mt.decoding.export_folder import EXPORT_AGAIN
 from mt.decoding.logits_processors import FORBIDDEN_TOKENS
 from mt.decoding.options import SearchOptions
@@ -33,6 +33,7 @@ from mt.optional import require
 # Finished hypotheses to wait for, as a multiple of the beam size (Kasai et al. 2022). Of 200
 # outputs, 96 % were equal to ours with 1, and all of them with 2, which is 15 % slower.
 PATIENCE = 2.0
+MIN_WORKER_TOKENS = 128  # source tokens, below which a batch is not divided among the workers
 COMPUTE_TYPES = {"auto": "default", "fp32": "float32", "bf16": "bfloat16"}  # default: as exported
 
 
@@ -79,9 +80,9 @@ class CTranslate2Engine:
 
     def check(self, options: SearchOptions) -> None:
         if options.sample:
-            raise UsageError(
+            raise Unsupported(
                 "the backend ctranslate2 does not support sampling, because its samples cannot be "
-                "reproduced with a seed: use --backend pytorch"
+                "reproduced with a seed"
             )
 
     def search(
@@ -94,14 +95,15 @@ class CTranslate2Engine:
         prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
         if prefixes:
-            raise UsageError(
+            raise Unsupported(
                 "the backend ctranslate2 does not support prefixes, because it cannot continue a "
-                "word in other pieces: use --backend pytorch or onnx"
+                "word in other pieces",
+                "use --backend pytorch or onnx",
             )
         limits = [self._max_length(len(source) + 1, options) for source in sources]
         hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
         # CTranslate2 takes one maximum length per batch: here that of the longest source.
-        batches = translation_batches(sources, max(1, budget.tokens // options.width))
+        batches = translation_batches(sources, self._batch_tokens(sources, options, budget))
         batch_limits = [(batch, max(limits[i] for i in batch)) for batch in batches]
         too_long: dict[int, list[int]] = {}
         for batch, results in self._run(sources, batch_limits, options):
@@ -125,9 +127,8 @@ class CTranslate2Engine:
         sources, targets = [pair.source for pair in encoded], [pair.target for pair in encoded]
         longest = max((len(tokens) + 1 for tokens in [*sources, *targets]), default=0)
         if 0 < self.longest < longest:
-            raise MTError(
-                f"a text has {longest} tokens, but the model was exported for up to "
-                f"{self.longest}: use --backend pytorch"
+            raise Unsupported(
+                f"a text has {longest} tokens, but the model was exported for up to {self.longest}"
             )
         scores = self.translator.score_batch(
             [self._to_pieces(tokens, "src") for tokens in sources],
@@ -138,15 +139,20 @@ class CTranslate2Engine:
         )
         return [PairScore(sum(score.log_probs), len(score.log_probs)) for score in scores]
 
+    def _batch_tokens(self, sources: Sources, options: SearchOptions, budget: TokenBudget) -> int:
+        """Return the maximum number of source tokens of a batch, such that each worker has one."""
+        share = -(-sum(len(source) + 1 for source in sources) // self.translator.num_translators)
+        return max(1, min(budget.tokens // options.width, max(share, MIN_WORKER_TOKENS)))
+
     def _max_length(self, source_tokens: int, options: SearchOptions) -> int:
         """Return the maximum output length for a source, EOS included in both."""
         limit = int(source_tokens * options.max_ratio) + options.max_extra
         limit = max(limit, options.min_length + 1)
         if 0 < self.longest < limit:
-            raise UsageError(
+            raise Unsupported(
                 f"the maximum output length is {limit} tokens, but the model was exported for up "
-                f"to {self.longest}: lower --max-ratio, --max-extra or --min-length, or use "
-                "--backend pytorch"
+                f"to {self.longest}",
+                "lower --max-ratio, --max-extra or --min-length, or use --backend pytorch",
             )
         return limit
 

@@ -59,6 +59,14 @@ class Engine(Protocol):
         """Return the log-probability of each target given its source, both normalised."""
 
 
+class Unsupported(UsageError):
+    """An engine does not support what is asked for; PyTorch does."""
+
+    def __init__(self, reason: str, advice: str = "use --backend pytorch") -> None:
+        super().__init__(f"{reason}: {advice}")
+        self.reason = reason
+
+
 class SearchEngine:
     """Base class of the engines that use `mt.decoding.search`."""
 
@@ -96,7 +104,7 @@ def select(prefixes: Prefixes | None, sentences: Sequence[int]) -> Prefixes | No
 
 def no_attention_error(backend: str) -> UsageError:
     """Return the error to raise when attention is requested from an exported model."""
-    return UsageError(
-        f"the backend {backend} does not expose attention: use --backend pytorch for alignments "
-        "and attention maps"
+    return Unsupported(
+        f"the backend {backend} does not expose attention",
+        "use --backend pytorch for alignments and attention maps",
     )

@@ -1,0 +1,53 @@
+"""The code in the README of an export, run as it stands, without mt."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.exports import save_lively_run, write_export
+from helpers.small_transformers import tiny
+from helpers.tiny_models import WORDS
+from mt.config.schema import TokenizerConfig
+from mt.data.normalisation import normalise
+from mt.data.tokenizer import Tokenizer
+from mt.decoding.load import TrainedModel, build_translator
+
+SENTENCE = "the cat sees under a red tree ö ."
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["joint", "separate"])
+def trained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> TrainedModel:
+    lines = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(20)] * 3
+    config = TokenizerConfig(type="bpe", vocab_size=300, joint=request.param)
+    tokenizer = Tokenizer.train(lambda: lines, lambda: lines, config)
+    return save_lively_run(tmp_path_factory.mktemp("runs") / "run", tokenizer, tiny(norm="pre"))
+
+
+@pytest.mark.parametrize(
+    "backend, options",
+    # The limit is that of the table of positions: 2 * (MAX_PIECES + 1) + 20.
+    [("ctranslate2", {"beam": 5, "max_ratio": 0.0, "max_extra": 102}), ("onnx", {"beam": 1})],
+)
+def test_the_code_gives_the_translation_of_the_run(
+    trained: TrainedModel, backend: str, options: dict, tmp_path: Path
+) -> None:
+    pytest.importorskip({"ctranslate2": "ctranslate2", "onnx": "onnx"}[backend])
+    folder = write_export(trained, backend, "float32", tmp_path / "export")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert "import mt" not in code and "A sentence." in code
+    code = code.replace("A sentence.", SENTENCE)
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", "-c", code],
+        cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    translator = build_translator([trained], precision="fp32")
+    assert normalise(done.stdout, "none") == translator.translate(SENTENCE, **options)
