@@ -46,6 +46,7 @@ from mt.signals import interrupt_on_signals
 from mt.training.automatic import choose_settings, text_facts
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup
+from mt.training.fine_tuning import describe_start
 from mt.training.outcome import describe_outcome
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
@@ -90,6 +91,8 @@ def train(config: Config) -> Evaluation | None:
             check_run_folder(folder, config)
         for line in data.report:
             log.say(line)
+        for line in describe_start(config, data) if config.trainer.init_from else ():
+            log.say(line)
         config = choose_automatic(config, data, group, device, log.say)
         model = make_model(config, data, device)
         trainer = Trainer(config, model, data, folder, log, group, device)
@@ -105,16 +108,19 @@ def train(config: Config) -> Evaluation | None:
         log.say(describe_training(config, model, device, group))
         if resumed:
             log.say(f"continuing {folder} after step {trainer.state.step:,}")
-            if had_model and (scores := finished_scores(trainer, folder, config)):
+            if had_model and (finished := finished_scores(trainer, folder, config)):
                 reason = trainer.stopping.reason(trainer.state)
                 log.say(
                     f"{folder} is finished and tested: {reason}. Its scores are in "
                     f"{folder.scores}. Raise the limit to train on, or choose another name=..."
                 )
                 if group.is_main:
-                    print(scores, flush=True)
+                    print(finished, flush=True)
                 group.close()
                 return None
+        if config.trainer.init_from and not resumed:
+            scores = trainer.validator(model.eval())
+            log.say(f"before the first step: {scores.summary()}")
         state = trainer.fit()
         log.say(
             f"best validation by {criterion(state, config.trainer.val_metric)} at step "

@@ -28,17 +28,26 @@ def prepare_arguments(arguments: Sequence[str]) -> list[str]:
     prepared = imply_preset(collect_folders(texts))
     flags = {argument for argument in prepared if argument.startswith("-")}
     if not flags:
-        load_config(prepared)
+        check_settings(prepared)
         return prepared
     overrides = [a for a in prepared if not a.startswith("-") and ("=" in a or a.startswith("~"))]
     check_keys(overrides)
     if not flags & MULTIRUN_FLAGS:
         return prepared
     for combination in sweep_values(overrides):
-        load_config(combination)
+        check_settings(combination)
     # argparse, which Hydra uses, needs all overrides in one place.
     others = [argument for argument in prepared if argument not in overrides]
     return [*others, *overrides, *name_runs(overrides)]
+
+
+def check_settings(overrides: list[str]) -> None:
+    """Raise UsageError for settings that are invalid, or not those of trainer.init_from."""
+    config = load_config(overrides)
+    if config.trainer.init_from:
+        from mt.training.fine_tuning import inherit_settings  # reads the run, with its tokenizer
+
+        inherit_settings(config, {each.key_or_group for each in parse_overrides(overrides)})
 
 
 def name_runs(overrides: Sequence[str]) -> list[str]:

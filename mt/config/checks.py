@@ -50,6 +50,8 @@ def check_values(config: Config) -> None:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
     check_trackers(config)
+    if config.optim.init_decay and not config.trainer.init_from:
+        raise UsageError("optim.init_decay needs trainer.init_from, the weights to decay to")
     check_end_of_training(config)
     check_regularisers(config)
     model = config.model

@@ -53,6 +53,12 @@ class OptimConfig:
         "decoupled weight decay of weight matrices; embeddings, biases and norms have none",
         maximum=10,
     )
+    init_decay: float = setting(
+        0.0,
+        "(trainer.init_from only) decoupled decay of all weights towards the initial ones, which "
+        "keeps what the model had learned; 0: none; such as 1",
+        maximum=1000,
+    )
     clip: float = setting(1.0, "maximum norm of the gradient; 0: no clipping")
     label_smoothing: float = setting(
         0.1,
@@ -184,8 +190,7 @@ class TrainerConfig:
     )
     init_from: str = setting(
         "",
-        "run directory to take initial weights and the tokenizer from, for fine-tuning; "
-        "data.tokenizer must be as in that run, except sampling",
+        "run directory to fine-tune: its weights, its tokenizer, and the settings of both",
     )
     test: bool = setting(
         True, "test the best model when training ends, on data.test", resumable=True

@@ -31,7 +31,7 @@ from mt.data.empty_sides import describe_empty_sides
 from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
 from mt.data.tokenizer import Tokenizer
-from mt.data.tokenizer_settings import cached_settings, check_tokenizer_settings
+from mt.data.tokenizer_settings import cached_settings
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.errors import MTError
 from mt.files import expand_user, write_text
@@ -61,14 +61,12 @@ class PreparedData:
 def prepare_run(config: Config, log: Log) -> PreparedData:
     """Load or prepare the data of a run.
 
-    Fine-tuning uses the tokenizer of the run it starts from. Raises MTError if the settings of that
-    tokenizer are others than those of `config`, which the run would record.
+    Fine-tuning uses the tokenizer of the run it starts from; `mt.training.fine_tuning` gives
+    `config` the settings of that tokenizer.
     """
     tokenizer = None
     if config.trainer.init_from:
-        folder = RunFolder.at(config.trainer.init_from)
-        check_tokenizer_settings(folder, config.data.tokenizer)
-        tokenizer = Tokenizer.load(folder.path)
+        tokenizer = Tokenizer.load(RunFolder.at(config.trainer.init_from).path)
     return prepare(config.data, log, tokenizer)
 
 

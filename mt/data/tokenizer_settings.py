@@ -1,4 +1,4 @@
-"""Settings of tokenizers, compared between runs and between caches."""
+"""Settings of tokenizers, compared between caches."""
 
 from __future__ import annotations
 
@@ -7,38 +7,6 @@ from typing import Any
 
 from mt.config.placeholders import placeholder_patterns
 from mt.config.schema import TokenizerConfig
-from mt.errors import MTError
-from mt.run_folder import RunFolder
-
-
-def check_tokenizer_settings(folder: RunFolder, given: TokenizerConfig) -> None:
-    """Raise MTError if a run has other settings of its tokenizer, except those of sampling.
-
-    An automatic vocabulary is that of the run.
-    """
-    used = asdict(folder.read_config().data.tokenizer)
-    changed = {
-        name: used[name]
-        for name, value in asdict(given).items()
-        if value != used[name]
-        and name not in ("sampling", "max_vocab_size")
-        and (name, value) != ("vocab_size", 0)
-    }
-    if changed:
-        arguments = " ".join(
-            f"data.tokenizer.{name}={format_value(value)}" for name, value in changed.items()
-        )
-        raise MTError(
-            f"trainer.init_from={folder} takes the tokenizer of that run, which has other "
-            f"settings: add {arguments}"
-        )
-
-
-def format_value(value: Any) -> str:
-    """Return the value of a setting as it is written on the command line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"'[{','.join(value)}]'" if isinstance(value, list) else str(value)
 
 
 def cached_settings(config: TokenizerConfig) -> dict[str, Any]:

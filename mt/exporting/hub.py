@@ -42,6 +42,8 @@ def export_to_hub(folder: Path, run: TrainedModel, licence: str = "") -> list[st
     `licence` is the identifier for the model card; empty: that of imported weights, if it is known.
     """
     problems = obstacles(run.config.model)
+    if run.tokenizer.symbols:
+        problems.append("data.tokenizer.symbols and placeholders")
     layout = "mt" if problems else ARCHITECTURES[run.config.model.transformer.norm][0]
 
     def write(part: Path) -> None:

@@ -36,7 +36,8 @@ VALIDATIONS = 20  # in a training, fewer in one of under ten minutes
 # Epochs -> dropout: the more often a text is seen, the more.
 DROPOUT = ((1.5, 0.0), (5, 0.1), (20, 0.2), (math.inf, 0.3))
 # Share of the learning rate that suits fine-tuning, whose model has learned already.
-FINE_TUNING = 0.2
+FINE_TUNING = {"muon": 0.2, "adamw": 0.1}
+FINE_TUNING_WARMUP = 100  # steps, at most
 
 
 def text_facts(data: PreparedData) -> TextFacts:
@@ -84,7 +85,7 @@ def choose_settings(
     if trainer.max_steps:
         steps = min(steps, trainer.max_steps)
     apply(choose_rate(config))
-    apply(choose_warmup(steps))
+    apply(choose_warmup(config, steps))
     apply(choose_average(steps))
     apply(choose_dropout(steps * step_tokens / text.target_tokens, text))
     apply(choose_validations(config, steps, text.target_tokens / step_tokens))
@@ -154,12 +155,15 @@ def choose_rate(config: Config) -> Choice:
     rate *= math.sqrt(256 / width)
     reason = f"{config.optim.optimizer} with width {width}"
     if config.trainer.init_from:
-        rate, reason = FINE_TUNING * rate, f"{reason}, for fine-tuning"
+        rate, reason = FINE_TUNING[config.optim.optimizer] * rate, f"{reason}, for fine-tuning"
     return Choice({"optim.lr": float(f"{rate:.2g}")}, reason)
 
 
-def choose_warmup(steps: float) -> Choice:
-    """Warm up for a twentieth of the steps."""
+def choose_warmup(config: Config, steps: float) -> Choice:
+    """Warm up for a twentieth of the steps, and shortly for fine-tuning."""
+    if config.trainer.init_from:
+        warmup = round(min(FINE_TUNING_WARMUP, max(20, steps / 20), steps / 5))
+        return Choice({"optim.warmup": warmup}, "fine-tuning needs a short one")
     if math.isinf(steps):
         return Choice({"optim.warmup": 400}, "the number of steps is not known")
     warmup = round(min(1000, max(20, steps / 20), steps / 5))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from mt.checksums import Checksums
+from mt.config.schema import get_value, keys
 from mt.data.training_text import save_training_text
 from mt.decoding.load import TrainedModel, load_run
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_facts
 from mt.training.selection import rank
-from mt.training.start import flat
 
 FREE_SETTINGS = ("dropout", "recompute")  # ends of the names of settings that may differ
 
@@ -58,11 +58,12 @@ def check_same_kind(first: TrainedModel, other: TrainedModel) -> None:
         raise MTError(f"{names} have different vocabularies: average runs with the same tokenizer")
     if first.config.data.clean.unicode != other.config.data.clean.unicode:
         raise MTError(f"{names} differ in data.clean.unicode: average runs with the same text form")
-    settings = [flat(asdict(run.config.model)) for run in (first, other)]
     changed = [
-        f"model.{name}"
-        for name, value in settings[0].items()
-        if value != settings[1][name] and not name.endswith(FREE_SETTINGS)
+        key
+        for key in keys()
+        if key.startswith("model.")
+        and get_value(first.config, key) != get_value(other.config, key)
+        and not key.endswith(FREE_SETTINGS)
     ]
     if changed:
         raise MTError(f"{names} have different models: they differ in {', '.join(changed)}")

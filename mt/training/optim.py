@@ -15,8 +15,10 @@ from mt.training.muon import Muon
 class CombinedOptimizer:
     """Several optimizers as one; each parameter of the model belongs to one of them."""
 
-    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
-        self.parts = parts
+    def __init__(
+        self, parts: list[torch.optim.Optimizer], pull: DecayToStart | None = None
+    ) -> None:
+        self.parts, self.pull = parts, pull
         self._part = {
             p: part for part in parts for group in part.param_groups for p in group["params"]
         }
@@ -27,11 +29,34 @@ class CombinedOptimizer:
 
     def step(self, rate: float, skipped: Tensor) -> None:
         """Update the weights at learning rate `rate`; do nothing if the tensor `skipped` is 1.0."""
+        if self.pull:
+            self.pull.step(rate, skipped)
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate
             part.found_inf = skipped  # type: ignore[attr-defined]  # as torch.amp.GradScaler does
             part.step()
+
+
+class DecayToStart:
+    """Decoupled decay of all weights towards those at the beginning of fine-tuning.
+
+    As decoupled weight decay (Loshchilov and Hutter 2019), but towards the weights of the model
+    that is fine-tuned (L2-SP, Li et al. 2018): w <- w - rate * decay * (w - w0) in each step.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        """Keep a copy of the weights that the model has now."""
+        self.weights: list[Tensor] = list(model.parameters())
+        self.start = [weight.detach().clone() for weight in self.weights]
+        self.decay = decay
+
+    @torch.no_grad()
+    def step(self, rate: float, skipped: Tensor) -> None:
+        """Decay once at learning rate `rate`; do nothing if the tensor `skipped` is 1.0."""
+        factor = rate * self.decay * (1 - skipped)  # a tensor, so that nothing waits for a GPU
+        for weight, start in zip(self.weights, self.start, strict=True):
+            weight.sub_((weight - start) * factor)
 
 
 def build_optimizer(config: OptimConfig, model: nn.Module) -> CombinedOptimizer:
@@ -63,7 +88,8 @@ def build_optimizer(config: OptimConfig, model: nn.Module) -> CombinedOptimizer:
     ]
     if muon:
         parts.append(Muon(muon, config.lr, config.momentum, config.weight_decay))
-    return CombinedOptimizer(parts)
+    pull = DecayToStart(model, config.init_decay) if config.init_decay else None
+    return CombinedOptimizer(parts, pull)
 
 
 def collect_gradients(model: nn.Module) -> list[Tensor]:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from mt.models.weights import load_parameters
 from mt.run_folder import WORD_COUNTS, RunFolder
 from mt.training.budget import TrainingBudget
 from mt.training.distributed import ProcessGroup
+from mt.training.fine_tuning import inherit_settings
 from mt.training.trainer import Trainer, seed_everything
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
@@ -43,9 +44,10 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
 
     A run that is continued keeps its choices, and the values of settings that did not exist when it
     was started, unless others than the defaults are given; with other limits, the interval of
-    validations is chosen anew. Fine-tuning takes the shape of the model from the run that it starts
+    validations is chosen anew. Fine-tuning takes model and tokenizer from the run that it starts
     from.
     """
+    config = inherit_settings(config)
     known: dict[str, Any] = {}
     if folder.has_weights():
         before = folder.read_config()
@@ -58,39 +60,10 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
             if get_value(before, key) == value
             and get_value(config, key) == default_value(keys()[key])
         }
-    elif config.trainer.init_from:
-        before = RunFolder.at(config.trainer.init_from).read_config()
-        shape = (key for key in open_keys(config) if key.startswith("model."))
-        known = {key: get_value(before, key) for key in shape if key != "model.dropout"}
     config = with_values(config, known)
     check_values(config)
     check_patience(config)
     return config
-
-
-def check_same_model(origin: str, before: ModelConfig, now: ModelConfig) -> None:
-    """Raise MTError if the model to fine-tune has settings of another one; dropout may differ."""
-    families = {before.encoder, before.decoder}
-    changed = [
-        f"model.{name}={value}"
-        for name, value in flat(asdict(before)).items()
-        if value != flat(asdict(now))[name]
-        and name.split(".")[0] not in {"transformer", "rnn"} - families
-        and not name.endswith(("dropout", "recompute"))
-    ]
-    if changed:
-        raise MTError(
-            f"trainer.init_from={origin} has another model: add {' '.join(changed).lower()}"
-        )
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted name."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = prefix + key
-        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
 
 
 def limits_of(config: Config) -> tuple[float, ...]:
@@ -167,9 +140,6 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
     if device.type == "cpu":
         keep_freed_memory()
-    if config.trainer.init_from:
-        before = RunFolder.at(config.trainer.init_from).read_config()
-        check_same_model(config.trainer.init_from, before.model, config.model)
     sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
     check_memory(config.model, sizes, device)
     seed_everything(config.seed)

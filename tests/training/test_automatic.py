@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from mt.config.schema import Config, OptimConfig, get_value, keys
 from mt.config.setting import AUTO_NUMBER, default_value
 from mt.data.prepare import prepare_run
 from mt.data.tokenizer_training import automatic_size
-from mt.errors import MTError, UsageError
+from mt.errors import UsageError
 from mt.run_folder import RunFolder
 from mt.train import train
 from mt.training.automatic import choose_settings, text_facts
@@ -214,18 +213,6 @@ def test_a_run_records_its_choices_and_keeps_them(
     assert with_values(again, {"trainer.max_steps": 3, "trainer.val_every": 1}) == config
 
 
-def test_fine_tuning_takes_the_shape_of_the_model_from_the_run(tiny_run: Overrides) -> None:
-    base = [*tiny_run(60), "trainer.max_steps=2", "trainer.test=false"]
-    train(load_config(base))
-    runs = Path(load_config(base).runs_dir)
-    fixed = ("auto=", "name=tiny", "model.")
-    tuned = [each for each in base if not each.startswith(fixed)]
-    train(load_config([*tuned, "name=tuned", f"trainer.init_from={runs}/tiny"]))
-    models = [RunFolder.at(runs / name).read_config().model for name in ("tiny", "tuned")]
-    assert models[0].dim == 32 and models[0].dropout == 0.1 and models[1].dropout == 0
-    assert models[1] == replace(models[0], dropout=0.0)
-
-
 def test_files_of_ones_own_imply_their_preset(tmp_path: Path) -> None:
     given_config = load_config(["data.train.src=a/mine.en", "data.train.tgt=a/mine.de"])
     assert (given_config.data.name, given_config.name) == ("files-mine", "files-mine-transformer")
@@ -352,17 +339,3 @@ def test_a_run_without_a_limit_keeps_its_interval_of_validations(tiny_run: Overr
     assert not open_keys(recall_settings(config, folder)), "both have half an hour"
     more = with_values(config, {"trainer.max_minutes": 60.0})
     assert open_keys(recall_settings(more, folder)) == ["trainer.val_every"]
-
-
-def test_fine_tuning_another_model_names_the_settings_to_add(tiny_run: Overrides) -> None:
-    base = [*tiny_run(60), "trainer.max_steps=2", "trainer.test=false"]
-    train(load_config([*base, "position=sinusoidal", "model.transformer.qk_norm=false"]))
-    tuned = [each for each in base if not each.startswith(("auto=", "name=tiny", "model."))]
-    runs = Path(load_config(base).runs_dir)
-    given_now = [*tuned, "name=tuned", f"trainer.init_from={runs}/tiny"]
-    with pytest.raises(MTError, match="another model: add ") as error:
-        train(load_config(given_now))
-    assert str(error.value).endswith(
-        "model.transformer.position=sinusoidal model.transformer.qk_norm=false"
-    )
-    train(load_config([*given_now, *str(error.value).split(": add ")[1].split()]))

@@ -12,10 +12,10 @@ from mt.data.noise import MODIFICATIONS
 from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.data.tokenizer import Tokenizer
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.evaluate import main as evaluate
 from mt.evaluation.placeholders import PlaceholderCounts, count_placeholders
-from mt.run_folder import SYMBOLS
+from mt.run_folder import SYMBOLS, RunFolder
 
 
 def write_text(folder: Path) -> list[str]:
@@ -49,15 +49,13 @@ def test_a_run_has_its_symbols_and_counts_lost_placeholders(
     assert counts["lost"] <= 6 and f"lost in translation: {counts['lost']}" in (
         capsys.readouterr().out
     )
-    with pytest.raises(MTError, match=r"add data.tokenizer.placeholders='\[braces\]'"):
-        run_training(
-            [
-                *overrides[:-1],
-                "data.tokenizer.placeholders=[]",
-                "name=tuned",
-                f"trainer.init_from={run}",
-            ]
-        )
+    others = [each for each in overrides[:-1] if each != "data.tokenizer.joint=false"]
+    tune = [*others, "name=tuned", f"trainer.init_from={run}"]
+    with pytest.raises(UsageError, match=r"leave out data.tokenizer.placeholders=\[\"url\"\]"):
+        run_training([*tune, "data.tokenizer.placeholders=[url]"])
+    run_training(tune)
+    tuned = RunFolder(run.with_name("tuned")).read_config()
+    assert tuned.data.tokenizer.placeholders == ["braces"]
     (run / SYMBOLS).write_text("{}")
     with pytest.raises(MTError, match="has changed since mt wrote it"):
         Tokenizer.load(run)

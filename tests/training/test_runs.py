@@ -11,7 +11,6 @@ import time
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional as F
 
 import mt
@@ -26,7 +25,6 @@ from mt.config.schema import TrainerConfig
 from mt.data.training_text import load_training_text
 from mt.data.word_counts import load_counts
 from mt.decoding.load import load_run
-from mt.errors import MTError
 from mt.evaluate import main as evaluate
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
@@ -247,29 +245,6 @@ def test_adaptive_spans_are_reported_and_shrink_with_their_cost(tiny_run, tmp_pa
     spans = [record["encoder layer 1 mean span"] for record in read_records(folder, "val")]
     assert 20 > spans[0] > spans[1] > 0
     assert "decoder layer 0 longest span" in (folder / "train.log").read_text()
-
-
-def test_fine_tuning_starts_from_the_weights_of_the_other_run(tiny_run, tmp_path):
-    base = [*tiny_run(60), "model/size=tiny", "trainer.test=false"]
-    run_training([*base, "name=first", "trainer.max_steps=3"])
-    init_from = f"trainer.init_from={tmp_path}/runs/first"
-    run_training([*base, "name=second", "trainer.max_steps=1", "optim.lr=0", init_from])
-    first, second = (
-        load_file(RunFolder.at(tmp_path / "runs" / name).model) for name in ("first", "second")
-    )
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_fine_tuning_with_other_settings_of_the_tokenizer_is_refused(tiny_run, tmp_path):
-    """The tokenizer comes from the other run: config.yaml would record what was not used."""
-    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=1", "trainer.test=false"]
-    run_training([*base, "name=first"])
-    fine_tune = [*base, "name=second", f"trainer.init_from={tmp_path}/runs/first"]
-    other = ["data.tokenizer.vocab_size=350", "data.tokenizer.joint=false"]
-    advice = "add data.tokenizer.vocab_size=400 data.tokenizer.joint=true$"
-    with pytest.raises(MTError, match=advice):
-        run_training([*fine_tune, *other, "model.tie_embeddings=target"])
-    run_training([*fine_tune, "data.tokenizer.sampling=0.2"])
 
 
 @pytest.fixture

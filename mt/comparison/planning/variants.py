@@ -13,6 +13,7 @@ from mt.config.compose import load_config
 from mt.config.schema import Config, DataConfig, ModelConfig
 from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
 from mt.errors import MTError, UsageError
+from mt.training.fine_tuning import inherit_settings
 
 
 @dataclass
@@ -69,7 +70,7 @@ def compose_variants(
 def compose(name: str, overrides: list[str]) -> Config:
     """Compose the settings of a variant. Raises UsageError that names it."""
     try:
-        return load_config(overrides)
+        return inherit_settings(load_config(overrides))
     except UsageError as error:
         raise UsageError(f"variant {name}: {error}") from error
 

@@ -1,0 +1,201 @@
+"""Fine-tuning: what it takes from the other run, what it refuses, and what it prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from helpers.hub_models import save_marian
+from helpers.training_runs import run_training
+from mt import import_model
+from mt.arguments.train import prepare_arguments
+from mt.config.automatic import with_values
+from mt.config.compose import load_config
+from mt.config.schema import Config, OptimConfig
+from mt.data.tokenizer import Tokenizer
+from mt.errors import UsageError
+from mt.run_folder import RunFolder
+from mt.training.automatic import FINE_TUNING, choose_rate, choose_warmup
+from mt.training.fine_tuning import inherit_settings, unknown_shares
+from mt.training.optim import apply_gradients, build_optimizer
+
+
+@pytest.fixture
+def base(tiny_run) -> list[str]:
+    """Return the overrides of a short training, without a model."""
+    given = tiny_run(60)
+    return [
+        *(each for each in given if not each.startswith(("name=", "model.", "data.tokenizer."))),
+        "trainer.max_steps=3",
+        "trainer.test=false",
+    ]
+
+
+@pytest.fixture
+def first(tiny_run, base, tmp_path: Path) -> Path:
+    """Train a model that differs from the default in many settings."""
+    run_training(
+        [
+            *base,
+            *(each for each in tiny_run(60) if each.startswith(("model.", "data.tokenizer."))),
+            "name=first",
+            "position=sinusoidal",
+            "model.transformer.qk_norm=false",
+            "model.transformer.norm=post",
+            "model.tie_embeddings=target",
+            "model.dropout=0.15",
+            "data.tokenizer.joint=false",
+            "data.tokenizer.type=bpe",
+        ]
+    )
+    return tmp_path / "runs" / "first"
+
+
+def test_weights_model_and_tokenizer_are_those_of_the_run(base, first: Path, capsys) -> None:
+    run_training([*base, "name=second", "optim.lr=0", f"trainer.init_from={first}"])
+    second = first.with_name("second")
+    before, after = (load_file(RunFolder(path).model) for path in (first, second))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    old, new = (RunFolder(path).read_config() for path in (first, second))
+    assert new.model == old.model and new.model.dropout == 0.15
+    assert new.data.tokenizer == replace(old.data.tokenizer, max_vocab_size=8000)
+    assert Tokenizer.load(second).serialized() == Tokenizer.load(first).serialized()
+    log = (second / "train.log").read_text()
+    assert "400 pieces: 0.0 % of the source words and 0.0 % of the target words" in log
+    assert "before the first step: " in log
+    loss = log.split("before the first step: ")[1].split("loss ")[1].split()[0]
+    assert f"loss {loss}" in log.split("before the first step: ")[1].split("\n", 1)[1]
+    # The same command continues the run, without a validation before its first step.
+    run_training(
+        [*base, "name=second", "optim.lr=0", f"trainer.init_from={first}", "trainer.max_steps=4"]
+    )
+    assert (second / "train.log").read_text().count("before the first step") == 1
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("data.tokenizer.vocab_size=350", r"data.tokenizer.vocab_size=350 \(it has 400\)"),
+        ("model.transformer.norm=sandwich", r"model.transformer.norm=sandwich \(it has post\)"),
+        ("model.dim=64", r"model.dim=64 \(it has 32\)"),
+        ("model=rnn", r"model.encoder=rnn \(it has transformer\), model.decoder=rnn"),
+        ("data.tokenizer.joint=true", r"data.tokenizer.joint=true \(it has false\)"),
+    ],
+)
+def test_what_is_given_and_differs_is_refused_by_name(
+    given: str, message: str, base, first: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"leave out .*{message}"):
+        prepare_arguments([*base, f"trainer.init_from={first}", given])
+
+
+def test_what_may_differ_or_is_the_same_is_accepted(base, first: Path) -> None:
+    given = ["data.tokenizer.sampling=0.2", "model.dropout=0.3", "model.dim=32"]
+    prepare_arguments([*base, f"trainer.init_from={first}", *given])
+    config = inherit_settings(load_config([*base, f"trainer.init_from={first}", *given]))
+    assert (config.data.tokenizer.sampling, config.model.dropout) == (0.2, 0.3)
+
+
+def test_an_imported_model_is_fine_tuned(base, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "opus"
+    import_model.main([str(save_marian(tmp_path / "hub")), "--out", str(run)])
+    run_training(
+        [
+            *(each for each in base if not each.startswith(("auto=", "optim="))),
+            "name=tuned",
+            f"trainer.init_from={run}",
+            "data.tokenizer.sampling=0.3",
+            "optim.init_decay=1",
+        ]
+    )
+    tuned = RunFolder(tmp_path / "runs" / "tuned")
+    config = tuned.read_config()
+    assert config.model == RunFolder(run).read_config().model
+    assert config.optim.optimizer == "adamw" and config.optim.warmup <= 100
+    log = tuned.log.read_text()
+    assert "for fine-tuning" in log and "have bytes or unknown pieces" in log
+    before, after = (load_file(RunFolder(path).model) for path in (run, tuned.path))
+    assert not torch.equal(before["output.bias"], after["output.bias"])
+
+
+def test_rates_and_warm_up_of_fine_tuning() -> None:
+    config = with_values(Config(), {"optim.optimizer": "adamw"})
+    tuned = with_values(config, {"trainer.init_from": "runs/x"})
+    usual, small = (choose_rate(each).values["optim.lr"] for each in (config, tuned))
+    assert small == pytest.approx(FINE_TUNING["adamw"] * usual)
+    assert choose_warmup(tuned, 1e9).values["optim.warmup"] == 100
+    assert choose_warmup(tuned, 50).values["optim.warmup"] == 10
+    assert choose_warmup(config, 1e9).values["optim.warmup"] == 1000
+
+
+def test_words_with_bytes_are_counted(base, first: Path, tmp_path: Path) -> None:
+    """Half of the source words have a character that the first vocabulary lacks."""
+    from mt.data.prepare import prepare_run
+
+    for side, line in (("src", "the ☃house the☃ cat"), ("tgt", "a b")):
+        text = "".join(f"{line} {'x' * (number % 7)}{number}\n" for number in range(200))
+        path = tmp_path / f"new.{side}"
+        path.write_text(text.replace(" x", " "))
+    config = load_config(
+        [
+            *base,
+            f"trainer.init_from={first}",
+            f"data.train.src={tmp_path}/new.src",
+            f"data.train.tgt={tmp_path}/new.tgt",
+        ]
+    )
+    data = prepare_run(inherit_settings(config), lambda _: None)
+    pieces = data.tokenizer.pieces(data.tokenizer.encode("the ☃house the☃ cat"), "src")
+    assert sum(piece.startswith("<0x") for piece in pieces) == 6
+    source, target = unknown_shares(data)
+    expected = sum(
+        any(p.startswith("<0x") for p in data.tokenizer.pieces(data.tokenizer.encode(word), "src"))
+        for word in ["the", "☃house", "the☃", "cat"]
+    )
+    assert expected == 2 and 0.35 < source <= 0.6 and target < source
+
+
+def test_init_decay_pulls_all_weights_towards_their_start() -> None:
+    """Against the formula; without a gradient, only the decay acts."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    config = OptimConfig(weight_decay=0.0, init_decay=2.0, eps=1e-9)
+    optimizer = build_optimizer(config, model)
+    start = [weight.detach().clone() for weight in model.parameters()]
+    moved = [weight + 1.5 for weight in start]
+    with torch.no_grad():
+        for weight, value in zip(model.parameters(), moved, strict=True):
+            weight.copy_(value)
+    step(optimizer, model, 0.0)
+    for weight, value, origin in zip(model.parameters(), moved, start, strict=True):
+        torch.testing.assert_close(weight.detach(), value - 0.1 * 2.0 * (value - origin))
+    kept = [weight.detach().clone() for weight in model.parameters()]
+    step(optimizer, model, float("nan"))  # a step that is skipped
+    assert all(torch.equal(w, k) for w, k in zip(model.parameters(), kept, strict=True))
+
+
+def step(optimizer, model: nn.Module, gradient: float) -> None:
+    gradients: list[Tensor] = []
+    for weight in model.parameters():
+        weight.grad = torch.full_like(weight, gradient)
+        gradients.append(weight.grad)
+    apply_gradients(optimizer, gradients, torch.tensor(1.0), 0.0, 0.1)
+
+
+def test_init_decay_needs_a_run() -> None:
+    with pytest.raises(UsageError, match="optim.init_decay needs trainer.init_from"):
+        load_config(["optim.init_decay=1"])
+
+
+def test_fine_tuning_with_init_decay_is_resumed_exactly(base, first: Path) -> None:
+    given = [*base, f"trainer.init_from={first}", "optim.init_decay=5", "trainer.max_steps=4"]
+    run_training([*given, "name=whole"])
+    run_training([*given, "name=parts", "trainer.max_steps=2"])
+    run_training([*given, "name=parts"])
+    checkpoints = [load_file(RunFolder(first.with_name(n)).checkpoint) for n in ("whole", "parts")]
+    assert all(torch.equal(checkpoints[0][key], checkpoints[1][key]) for key in checkpoints[0])
