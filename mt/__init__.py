@@ -35,12 +35,22 @@ def load(
     options: SearchOptions | None = None,
     warn: Callable[[str], None] | None = None,
     split_sentences: bool | None = None,
+    tag: str | None = None,
 ) -> Translator:
     """Load a Translator from a run directory, or several as an ensemble; see `mt.decoding.load`."""
     from mt.decoding.load import load  # imports torch, which takes seconds
 
     return load(
-        paths, device, precision, backend, workers, batch_tokens, options, warn, split_sentences
+        paths,
+        device,
+        precision,
+        backend,
+        workers,
+        batch_tokens,
+        options,
+        warn,
+        split_sentences,
+        tag,
     )
 
 

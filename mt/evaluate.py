@@ -60,6 +60,7 @@ class Translations(NamedTuple):
     references: list[list[str]]  # one list for each reference translation
     tgt_lang: str
     constructions: list[list[str]] | None = None
+    tags: list[str] | None = None
     alignment: AttentionAlignmentScores | None = None
     diagnostics: Diagnostics | None = None
     placeholders: PlaceholderCounts | None = None
@@ -112,6 +113,7 @@ def evaluate(arguments: argparse.Namespace) -> Evaluation:
         bootstrap=arguments.bootstrap,
         metrics=metrics,
         constructions=translations.constructions,
+        tags=translations.tags,
         alignment=translations.alignment,
     )
     print(text_table(evaluation), flush=True)
@@ -149,6 +151,9 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
 
     set_threads(arguments.threads or 0)
     config = RunFolder.at(arguments.run).read_config()
+    test_set = find_evaluation_set(arguments, config)
+    # A given tag is that of all sources.
+    tags = test_set.tags if arguments.tag is None else None
     translator = load(
         arguments.run,
         arguments.device or "auto",
@@ -156,9 +161,9 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         batch_tokens=arguments.batch_tokens or BATCH_TOKENS,
         options=search_options(arguments),
         split_sentences=split_sentences(arguments),
+        tag=tags[0] if tags else arguments.tag,
     )
     inspector = Inspector(translator)
-    test_set = find_evaluation_set(arguments, config)
     sources, references = test_set.sources, test_set.references[0]
     # These come before the translation, which takes longer, because they can fail.
     golds = None
@@ -172,27 +177,28 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     diagnostics = None
     if arguments.diagnostics:
         say("measuring the attention")
-        diagnostics = diagnose(translator, sources, references, arguments.threshold)
-    hypotheses = translate(translator, sources, arguments)
+        diagnostics = diagnose(translator, sources, references, arguments.threshold, tags)
+    hypotheses = translate(translator, sources, tags, arguments)
     alignment = None
     if golds and inspector.attends:
         say("aligning the references")
         pairs = list(zip(sources, references, strict=True))
-        alignment = read_and_score_attention(inspector, pairs, golds)
+        alignment = read_and_score_attention(inspector, pairs, golds, tags)
     constructions = test_set.constructions
-    language = arguments.lang or config.data.languages()[1]
+    language = arguments.lang or config.data.languages(translator.tag)[1]
     return Translations(
         sources,
         hypotheses,
         test_set.references,
         language,
         [line.split() for line in constructions] if constructions else None,
+        tags,
         alignment,
         diagnostics,
         count_placeholders(
             translator.tokenizer.symbols, sources, hypotheses, references, translator.normaliser
         ),
-        translate_modified(translator, test_set, hypotheses, language, arguments)
+        translate_modified(translator, test_set, tags, hypotheses, language, arguments)
         if arguments.robustness
         else None,
     )
@@ -201,6 +207,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
 def translate_modified(
     translator: Translator,
     test_set: EvaluationSet,
+    tags: list[str] | None,
     hypotheses: list[str],
     language: str,
     arguments: argparse.Namespace,
@@ -214,7 +221,7 @@ def translate_modified(
         first_references(test_set.references),
     )
     return measure_robustness(
-        lambda lines: translate(translator, lines, arguments),
+        lambda lines: translate(translator, lines, tags, arguments),
         test_set.sources,
         hypotheses,
         test_set.references,
@@ -242,17 +249,22 @@ def find_evaluation_set(arguments: argparse.Namespace, config: Config) -> Evalua
 
 
 def translate(
-    translator: Translator, sources: list[str], arguments: argparse.Namespace
+    translator: Translator,
+    sources: list[str],
+    tags: list[str] | None,
+    arguments: argparse.Namespace,
 ) -> list[str]:
     """Translate, with progress and speed on standard error."""
+    from mt.decoding.tagged_lines import translate_tagged
+
     options = search_options(arguments)
     search = "sampling" if options.sample else f"beam {options.width}"
     risk = f", minimum Bayes risk by {options.mbr_metric}" if options.mbr else ""
     say(f"translating {len(sources):,} sentences with {arguments.run}, {search}{risk}")
     started = time.perf_counter()
+    tags = tags or [translator.tag] * len(sources)
     with Progress("translating", len(sources)) as progress:
-        stream = translator.translate_stream(sources, seed=arguments.seed, progress=progress.add)
-        hypotheses = [translation.text for translation in stream]
+        hypotheses = translate_tagged(translator, sources, tags, progress.add, arguments.seed)
     seconds = time.perf_counter() - started
     say(f"translated in {seconds:.1f} s, {len(sources) / seconds:.1f} sentences per second")
     for line in translator.report():

@@ -79,7 +79,8 @@ def print_agreement(arguments: argparse.Namespace, run: TrainedModel, folder: Pa
     try:
         sample = read_sample(run, arguments.sample, arguments.src, arguments.ref)
         options = SearchOptions(beam=arguments.beam)
-        exported = load_exported(folder, arguments.to, options)
+        tag = sample.tags[0] if sample.tags else arguments.tag
+        exported = load_exported(folder, arguments.to, options, tag)
     except MTError as error:
         hint = "" if arguments.src else " (give other text with --src and --ref)"
         say(f"not compared with the original model: {error}{hint}")
@@ -87,7 +88,7 @@ def print_agreement(arguments: argparse.Namespace, run: TrainedModel, folder: Pa
     # transformers translates whole lines.
     split = False if arguments.to == "hub" else None
     agreement = measure_agreement(
-        build_translator([run], split, precision="fp32", options=options),
+        build_translator([run], split, tag, precision="fp32", options=options),
         exported,
         sample,
         run.config.data.languages()[1],

@@ -34,7 +34,7 @@ TOKENIZERS = (("tokenizer.model",), ("tokenizer.src.model", "tokenizer.tgt.model
 VOCABULARIES = (("vocabulary.json",), ("vocabulary.src.json", "vocabulary.tgt.json"))
 SYMBOLS = "tokenizer.symbols.json"  # only if there are symbols or placeholders
 # Names of the text files of the test after training, which have the same number of lines.
-TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders")
+TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders", "tags")
 START_AGAIN = "start the same mt-train command again, which writes it anew"
 TRAINING_TEXT = "training_text.json"  # see `mt.data.training_text`
 WORD_COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}

@@ -59,6 +59,7 @@ def translate(arguments: argparse.Namespace) -> None:
         batch_tokens=arguments.batch_tokens,
         warn=lambda message: log(f"warning: {message}"),
         split_sentences=split_sentences(arguments),
+        tag=arguments.tag,
     )
     inspector = Inspector(translator)
     kinds = map_file.kinds(inspector) if map_file else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.arguments.search import add_search_flags, search_options
-from mt.arguments.translate import add_sentence_flag
+from mt.arguments.translate import add_sentence_flag, add_tag_flag
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -36,6 +36,7 @@ RUN_ONLY_FLAGS = (
     "robustness",
     "split",
     "split_sentences",
+    "tag",
     *SEARCH_FLAGS,
     "seed",
     "device",
@@ -226,6 +227,7 @@ def _add_score_flags(group: argparse._ArgumentGroup) -> None:
 def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add_sentence_flag(group)
+    add_tag_flag(group)
     add(
         "--batch-tokens",
         metavar="N",

@@ -43,6 +43,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             raise UsageError(f"--{name} must be >= 0, got {value}")
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError("--src and --ref must be given together: sentences and their references")
+    if arguments.tag is not None and not arguments.src:
+        raise UsageError("--tag is that of --src: the validation set has its own tags")
     if arguments.to != "hub":
         for name in ("push", "license"):
             if getattr(arguments, name):
@@ -96,6 +98,7 @@ def build_parser() -> CommandParser:
         default=[],
         help="reference translations of --src; repeatable",
     )
+    add("--tag", metavar="TAG", help="tag of the sentences of --src, such as '<news>'")
     add("--beam", type=int, default=5, metavar="K", help="beam size (default: 5)")
     add(
         "--threads",

@@ -146,6 +146,7 @@ def build_parser() -> CommandParser:
         help="do not translate: print the log-probability of each line of FILE as the translation "
         "of its input line",
     )
+    add_tag_flag(parser)
     parser.add_argument(
         "--prefix",
         metavar="FILE",
@@ -162,6 +163,17 @@ def build_parser() -> CommandParser:
     add_search_flags(parser.add_argument_group("search"))
     add_computation_flags(parser)
     return parser
+
+
+def add_tag_flag(group: argparse._ActionsContainer) -> None:
+    """Add --tag, which mt-evaluate has too."""
+    group.add_argument(
+        "--tag",
+        metavar="TAG",
+        help="tag in front of every source, such as '<news>', of a model that was trained with "
+        "tags; '': none (default: none if the training text has sources without, else its only "
+        "tag)",
+    )
 
 
 def add_sentence_flag(group: argparse._ActionsContainer) -> None:

@@ -46,6 +46,8 @@ def check_values(config: Config) -> None:
     check_symbols(config.data)
     if (noise := sum(dataclasses.astuple(config.data.noise))) > 1 + 1e-9:
         raise UsageError(f"the sum of data.noise.* must be <= 1, got {noise:g}")
+    if config.data.both_directions:
+        check_directions(config)
     betas = config.optim.betas
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
@@ -70,6 +72,20 @@ def check_values(config: Config) -> None:
         raise UsageError(
             "model.tie_embeddings=all needs a joint vocabulary: "
             "set model.tie_embeddings=target or data.tokenizer.joint=true"
+        )
+
+
+def check_directions(config: Config) -> None:
+    """Raise UsageError if a model cannot be trained in both directions."""
+    if not config.data.tokenizer.joint:
+        raise UsageError(
+            "data.both_directions=true needs a joint vocabulary, because each language is on both "
+            "sides: set data.tokenizer.joint=true"
+        )
+    if config.data.src_lang == config.data.tgt_lang:
+        raise UsageError(
+            "data.both_directions=true needs two languages, which name the tags: "
+            f"data.src_lang and data.tgt_lang are both {config.data.src_lang}"
         )
 
 

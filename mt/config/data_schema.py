@@ -51,6 +51,16 @@ class SplitConfig:
         "(test only) file(s) with gold word alignments in Pharaoh format (0-0 1-2), for the "
         "alignment error rate",
     )
+    tag: str = setting(
+        "",
+        "tag in front of every source, which translation chooses by --tag: one word, such as "
+        "<news> or <2de>",
+    )
+    tag_column: str = setting(
+        "",
+        "column with the tag of each pair, of .tsv (a number from 0) and .jsonl files (a key); a "
+        "pair with an empty one has none",
+    )
     limit: int = setting(0, "maximum number of pairs, taken from the start; 0: all")
     weight: float = setting(
         1.0,
@@ -187,6 +197,11 @@ class TokenizerConfig:
         "kinds of text that translation copies unchanged: url, email, tag, braces, printf, role, "
         "dunder, or all; re:PATTERN adds a regular expression (docs/text.md)",
     )
+    tags: list[str] = setting(
+        list,
+        "further tags for the vocabulary, which a run that starts from this one may train "
+        "(trainer.init_from)",
+    )
     sampling: float = setting(
         0.0,
         "subword regularisation; unigram: smoothing alpha, 0.1 (strong) to 0.5 (weak); bpe: merge "
@@ -235,6 +250,11 @@ class DataConfig:
     reverse: bool = setting(
         False, "translate in the opposite direction: swap sides, columns and language codes"
     )
+    both_directions: bool = setting(
+        False,
+        "train on each pair in both directions, with the tags <2TGT_LANG> and <2SRC_LANG>; "
+        "validation and test are in the first",
+    )
     train: SplitConfig = group(SplitConfig, "training set")
     val: SplitConfig = group(
         SplitConfig, "validation set; if unset, held out from train by a hash of the source"
@@ -279,6 +299,17 @@ class DataConfig:
         False, "read hub data from the local cache only, without network access", resumable=True
     )
 
-    def languages(self) -> tuple[str, str]:
-        """Return the codes of the source and the target language, swapped if `reverse`."""
-        return (self.tgt_lang, self.src_lang) if self.reverse else (self.src_lang, self.tgt_lang)
+    def languages(self, tag: str = "") -> tuple[str, str]:
+        """Return the codes of the source and the target language, swapped if `reverse`.
+
+        They are also swapped for the tag of the other direction.
+        """
+        source, target = self.src_lang, self.tgt_lang
+        if self.reverse:
+            source, target = target, source
+        return (target, source) if tag == f"<2{source}>" else (source, target)
+
+    def direction_tags(self) -> tuple[str, str]:
+        """Return the tags of the two directions of `both_directions`, that of the task first."""
+        source, target = self.languages()
+        return f"<2{target}>", f"<2{source}>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.data.sampling import SPACE
+from mt.data.tags import is_tag_piece
 
 
 def count_words(text: str) -> int:
@@ -22,11 +23,14 @@ def piece_words(pieces: Sequence[str]) -> list[int]:
 
     The first piece of a word begins with U+2581. If the vocabulary has no such piece, U+2581 stands
     alone before the first piece and belongs to the word too. Any other U+2581 belongs to no word:
-    -1. A piece that encodes a byte belongs to the word that contains it.
+    -1. A piece that encodes a byte belongs to the word that contains it. A tag is no word.
     """
     words: list[int] = []
     word, at_boundary = -1, True
     for piece in pieces:
+        if is_tag_piece(piece):
+            words.append(-1)
+            continue
         has_space, has_letters = piece.startswith(SPACE), bool(piece.strip(SPACE))
         at_boundary |= has_space
         if has_letters and at_boundary:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mt.data.tags import split_tag
 from mt.errors import MTError
 from mt.files import NamedFile
 
@@ -22,6 +23,9 @@ CHUNK_SIZE = 20_000  # pairs in memory at a time
 TEXT = pa.schema({"src": pa.string(), "tgt": pa.string()})
 PIECES = pa.schema({"src": pa.list_(pa.int32()), "tgt": pa.list_(pa.int32())})
 SAMPLED_TEXT = pa.schema([*TEXT, ("src_pieces", pa.int32()), ("tgt_pieces", pa.int32())])
+TAG = pa.field(
+    "tag", pa.int32()
+)  # a column of tagged corpora: the id of the tag, 0 if there is none
 
 Pair = tuple[str, str]
 
@@ -74,9 +78,12 @@ def read_chunks(path: Path) -> Iterator[pa.Table]:
 
 
 def read_side(paths: Sequence[Path], side: str) -> Iterator[str]:
-    """Read the lines of one side ("src" or "tgt") from text files in Arrow format, one by one."""
+    """Read the lines of one side ("src" or "tgt") from text files in Arrow format, one by one.
+
+    They come without their tags.
+    """
     return (
-        line
+        split_tag(line)[1]
         for path in paths
         for table in read_chunks(path)
         for line in table.column(side).to_pylist()

@@ -2,7 +2,8 @@
 
 Corpora have few long sentences, and models translate lengths that they have not seen badly.
 Joining pairs makes long examples without new text. Which pairs are joined is a function of (seed,
-epoch, row) alone, so that runs resume exactly, on any number of ranks.
+epoch, row) alone, so that runs resume exactly, on any number of ranks. Pairs are joined with others
+of the same tag, which the joined pair has once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from mt.data.collate import table_starts
 from mt.data.scripts import mostly_unspaced
 from mt.data.table import PairTable
+from mt.data.tags import add_tag, split_tag, split_tags
 
 if TYPE_CHECKING:
     from mt.data.tokenizer import Tokenizer
@@ -68,12 +70,16 @@ class Concatenation:
         table, size = self.tables_alone[index], len(self.tables_alone[index])
         random = np.random.default_rng((self.seed, CONCAT_STREAM, index, epoch))
         chosen = random.random(size) < self.share
-        # Any other row of the table, with equal probability.
-        partners = (np.arange(size) + random.integers(1, max(2, size), size)) % max(1, size)
-        chosen &= size > 1
+        partners = np.arange(size)
+        for rows in table.rows_by_tag().values():
+            # Any other row with the same tag, with equal probability.
+            count = len(rows)
+            steps = random.integers(1, max(2, count), count)
+            partners[rows] = rows[(np.arange(count) + steps) % max(1, count)]
+        chosen &= partners != np.arange(size)
         too_long = np.zeros(size, bool)
-        for lengths in (table.src_lengths, table.tgt_lengths):
-            too_long |= lengths + lengths[partners] - 1 > self.longest
+        for lengths, added in zip(side_lengths(table), added_lengths(table), strict=True):
+            too_long |= lengths + added[partners] > self.longest
         return np.where(chosen & ~too_long, partners, ALONE), chosen & too_long
 
     def describe(self, epoch: int, batches: Sequence[np.ndarray]) -> str:
@@ -94,13 +100,26 @@ class Concatenation:
         )
 
 
+def side_lengths(table: PairTable) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lengths of the source and the target of each row."""
+    return table.src_lengths, table.tgt_lengths
+
+
+def added_lengths(table: PairTable) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much each row makes another one longer: without its end and its tag."""
+    tag = 0 if table.tags is None else (table.tags > 0).astype(np.int32)
+    return table.src_lengths - 1 - tag, table.tgt_lengths - 1
+
+
 class Joiner:
     """Joins the texts of two pairs: by a space, or by nothing in scripts without spaces."""
 
     def __init__(self, table: PairTable, tokenizer: Tokenizer, longest: int) -> None:
         self.tokenizer, self.longest = tokenizer, longest
+        self.tag_ids = set(tokenizer.tags.values())
         probe = np.arange(min(PROBED_ROWS, len(table)))
         texts = table.text(probe) if table.holds_text else decode(tokenizer, table.pieces(probe))
+        texts = [split_tags(texts[0])[1], texts[1]]
         src, tgt = ("" if mostly_unspaced(side) else " " for side in texts)
         self.separators = src, tgt
         self.spaced = src == tgt == " "
@@ -123,7 +142,10 @@ class Joiner:
         Placeholders keep their numbers, which then may occur in both texts.
         """
         if self.spaced:
-            return [np.concatenate(side) for side in zip(first, second, strict=True)]
+            source, target = second
+            if len(source) and int(source[0]) in self.tag_ids:
+                source = source[1:]
+            return [np.concatenate([first[0], source]), np.concatenate([first[1], target])]
         texts = [decode(self.tokenizer, [[side] for side in pair]) for pair in (first, second)]
         (a, b), (c, d) = ([side[0] for side in pair] for pair in texts)
         joined = self._encode(self._join((a, b), (c, d)))
@@ -133,7 +155,7 @@ class Joiner:
 
     def _join(self, first: Sequence[str], second: Sequence[str]) -> tuple[str, str]:
         source, target = (
-            a + separator + b
+            a + separator + split_tag(b)[1]
             for a, separator, b in zip(first, self.separators, second, strict=True)
         )
         return source, target
@@ -146,11 +168,14 @@ class Joiner:
 
 
 def decode(tokenizer: Tokenizer, pieces: Sequence[Sequence[np.ndarray]]) -> list[list[str]]:
-    """Return the marked texts of source pieces and target pieces."""
-    return [
+    """Return the marked texts of source pieces, with their tags, and of target pieces."""
+    sources, targets = (
         tokenizer.decode_many([ids.tolist() for ids in rows], side)
         for rows, side in zip(pieces, ("src", "tgt"), strict=True)
-    ]
+    )
+    names = {i: tag for tag, i in tokenizer.tags.items()}
+    tags = (names.get(int(ids[0]) if len(ids) else 0, "") for ids in pieces[0])
+    return [[add_tag(text, tag) for text, tag in zip(sources, tags, strict=True)], targets]
 
 
 class ConcatenatedTable(PairTable):
@@ -158,14 +183,11 @@ class ConcatenatedTable(PairTable):
 
     def __init__(self, table: PairTable, partners: np.ndarray, joiner: Joiner) -> None:
         self.table, self.partners, self.joiner = table, partners, joiner
-        self.weight, self.holds_text = table.weight, table.holds_text
+        self.weight, self.holds_text, self.tags = table.weight, table.holds_text, table.tags
         first = np.flatnonzero(partners != ALONE)
         self.src_lengths, self.tgt_lengths = table.src_lengths.copy(), table.tgt_lengths.copy()
-        for joined, lengths in (
-            (self.src_lengths, table.src_lengths),
-            (self.tgt_lengths, table.tgt_lengths),
-        ):
-            joined[first] += lengths[partners[first]] - 1  # one end of sentence
+        for joined, added in zip(side_lengths(self), added_lengths(table), strict=True):
+            joined[first] += added[partners[first]]
 
     def pieces(self, rows: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         return self._join(rows, self.table.pieces, self.joiner.join_pieces)

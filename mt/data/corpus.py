@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mt.config.schema import DataConfig
 from mt.data.held_out import HeldOutSplit
@@ -14,13 +14,15 @@ from mt.errors import UsageError
 class RawCorpus:
     """The text of a run as read, neither normalised nor filtered.
 
-    `notes` are messages for the user, complete once all pairs have been read.
+    `notes` are messages for the user, complete once all pairs have been read. If training text is
+    also seen reversed, `reversed_tag` is the tag of that direction.
     """
 
     train: list[PairSource]
     val: PairSource
     test: PairSource
     notes: list[str] = field(default_factory=list)
+    reversed_tag: str = ""
 
 
 def load_corpus(config: DataConfig) -> RawCorpus:
@@ -41,6 +43,10 @@ def load_corpus(config: DataConfig) -> RawCorpus:
             "data.train.file (.tsv, .jsonl, .tmx), data.train.hub (Hugging Face data set) "
             "or data.train.demo (number of generated pairs)"
         )
+    reversed_tag = ""
+    if config.both_directions:
+        tag, reversed_tag = config.direction_tags()
+        config = set_tag(config, tag)
     train = open_source("train", "train", config.train, config, note)
     mixed = [
         open_source(name, f"mix.{name}", split, config, note) for name, split in config.mix.items()
@@ -67,4 +73,21 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         held_out = HeldOutSplit(train, unset, config.holdout, note)
         parts |= {part: held_out.part(part) for part in unset}
         train = held_out.rest()
-    return RawCorpus([train, *mixed], parts["val"], parts["test"], notes)
+    return RawCorpus([train, *mixed], parts["val"], parts["test"], notes, reversed_tag)
+
+
+def set_tag(config: DataConfig, tag: str) -> DataConfig:
+    """Return the settings with one tag for all text, that of the direction.
+
+    Raises UsageError if text has a tag already: a source has one tag at most.
+    """
+    splits = {"train": config.train, "val": config.val, "test": config.test}
+    for key, split in [*splits.items(), *((f"mix.{name}", s) for name, s in config.mix.items())]:
+        if split.tag or split.tag_column:
+            raise UsageError(
+                f"data.both_directions tags each direction, and a source has one tag at most: "
+                f"clear data.{key}.tag and data.{key}.tag_column"
+            )
+    train, val, test = (replace(split, tag=tag) for split in splits.values())
+    mix = {name: replace(split, tag=tag) for name, split in config.mix.items()}
+    return replace(config, train=train, val=val, test=test, mix=mix)

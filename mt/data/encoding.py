@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pyarrow as pa
 
-from mt.data.arrow_files import PIECES, SAMPLED_TEXT, list_array
+from mt.data.arrow_files import PIECES, SAMPLED_TEXT, TAG, list_array
 from mt.data.noise import Noise
 from mt.data.tokenizer import Tokenizer
 
@@ -23,7 +23,7 @@ class PairEncoder:
     holds expected lengths, estimated from a sample of the pairs.
 
     Placeholders are numbered as in training; without `max_pieces`, in validation, as in
-    translation.
+    translation. With a tokenizer that has tags, a table has the column of `TAG` too.
 
     Pairs with a side of more than `max_pieces` pieces are dropped, unless `max_pieces` is None.
     `written` and `dropped` count the pairs.
@@ -38,7 +38,10 @@ class PairEncoder:
     ) -> None:
         self.tokenizer, self.max_pieces, self.sampling = tokenizer, max_pieces, sampling
         self.noise = noise
-        self.schema = SAMPLED_TEXT if sampling or noise else PIECES
+        self.keeps_text = bool(sampling or noise)
+        self.schema = SAMPLED_TEXT if self.keeps_text else PIECES
+        if tokenizer.tags:
+            self.schema = self.schema.append(TAG)
         self.dropped = self.written = 0
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -54,7 +57,7 @@ class PairEncoder:
         self.written += int(keep.sum())
         self.dropped += int((~keep).sum())
         columns: dict[str, pa.Array] = {}
-        if self.schema is SAMPLED_TEXT:
+        if self.keeps_text:
             probed = self._probe(sources, targets)
             columns = {side: table.column(side).combine_chunks() for side in texts}
             for side in texts:
@@ -62,6 +65,10 @@ class PairEncoder:
                 columns[f"{side}_pieces"] = pa.array(expected)
         else:
             columns = {side: list_array(pieces[side]) for side in texts}
+        if self.tokenizer.tags:
+            ids = set(self.tokenizer.tags.values())
+            first = (row[0] if row else 0 for row in pieces["src"])
+            columns["tag"] = pa.array([i if i in ids else 0 for i in first], pa.int32())
         return pa.table(columns, schema=self.schema).filter(pa.array(keep))
 
     def _mark(self, sources: list[str], targets: list[str]) -> dict[str, list[str]]:

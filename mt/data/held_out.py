@@ -9,6 +9,7 @@ from functools import cached_property
 from mt.data.digests import digest, text_hash
 from mt.data.normalisation import is_blank, normalise
 from mt.data.sources import PairSource
+from mt.data.tags import split_tag
 from mt.errors import MTError, UsageError
 
 MAX_HELD_OUT_SHARE = 0.05  # of the training corpus, for each held-out part
@@ -113,9 +114,12 @@ class HeldOutSplit:
 
 
 def source_key(source: str) -> int:
-    """Return the hash by which a source is ranked; equal keys count as the same source."""
-    return text_hash(" ".join(normalise(source, "NFKC").casefold().split()))
+    """Return the hash by which a source is ranked; equal keys count as the same source.
+
+    A tag makes no difference.
+    """
+    return text_hash(" ".join(normalise(split_tag(source)[1], "NFKC").casefold().split()))
 
 
 def _is_blank(source: str, target: str) -> bool:
-    return is_blank(source) or is_blank(target)
+    return is_blank(split_tag(source)[1]) or is_blank(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, islice
 from operator import ne
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mt.config.schema import DataConfig
-from mt.data.arrow_files import PIECES, TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
+from mt.data.arrow_files import TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
 from mt.data.cleaning.cleaner import Cleaner
 from mt.data.cleaning.corpus_facts import SAMPLE_PAIRS
 from mt.data.corpus import RawCorpus
@@ -22,6 +23,14 @@ from mt.data.noise import Noise
 from mt.data.normalisation import Normaliser
 from mt.data.sources import PairSource
 from mt.data.symbols import Symbols
+from mt.data.tagged_pairs import (
+    add_default_tag,
+    check_known_tags,
+    describe_tags,
+    remove_tags,
+    reverse_table,
+)
+from mt.data.tags import add_tag, split_tag
 from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import count_training_words, save_counts
 from mt.errors import MTError
@@ -57,10 +66,18 @@ class Pipeline:
             name = HELD_OUT_NAMES[split]
             if not pairs:
                 raise MTError(f"the {name} corpus is empty: check data.{split}")
-            describe_empty_sides(name, f"data.{split}", pairs)  # raises if all are empty
-            write_arrow(self.folder / f"{split}.text.arrow", TEXT, text_tables(pairs))
-        self._write_annotations(corpus.test, held_out["test"])
-        texts = self._clean(corpus.train, held_out["val"] + held_out["test"])
+            # Raises an error if all are empty.
+            describe_empty_sides(name, f"data.{split}", remove_tags(pairs))
+        self._write_annotations(corpus.test, remove_tags(held_out["test"]))
+        texts, tags = self._clean(corpus.train, remove_tags(held_out["val"] + held_out["test"]))
+        if corpus.reversed_tag:
+            tags.append(corpus.reversed_tag)
+            self.report.append(f"each pair is also seen reversed, with {corpus.reversed_tag}")
+        if tokenizer:
+            check_known_tags(tags, tokenizer)
+        for split, pairs in held_out.items():
+            held_out[split] = add_default_tag(pairs, tags, split)
+            write_arrow(self.folder / f"{split}.text.arrow", TEXT, text_tables(held_out[split]))
         if tokenizer is None:
             self.log("training the tokenizer")
             noise = Noise(self.config.noise, Symbols.from_config(self.config.tokenizer))
@@ -68,12 +85,13 @@ class Pipeline:
                 lambda: noise.one_side(read_side(texts, "src"), "src"),
                 lambda: noise.one_side(read_side(texts, "tgt"), "tgt"),
                 self.config.tokenizer,
+                tags=sorted({*tags, *self.config.tokenizer.tags} - {""}),
             )
         tokenizer.save(self.folder)
         self._report_vocabulary(tokenizer)
         for side, name in WORD_COUNTS.items():
             save_counts(self.folder / name, count_training_words(read_side(texts, side)))
-        self._encode_training(tokenizer, texts)
+        self._encode_training(tokenizer, texts, corpus.reversed_tag)
         self._encode_validation(tokenizer, held_out["val"])
         self.report += corpus.notes
         self.report.append(
@@ -110,8 +128,13 @@ class Pipeline:
         text = json.dumps(annotations, ensure_ascii=False)
         write_text(self.folder / ANNOTATIONS, text)
 
-    def _clean(self, sources: Sequence[PairSource], held_out: list[Pair]) -> list[Path]:
-        """Write the cleaned text of each source; duplicates are found across sources."""
+    def _clean(
+        self, sources: Sequence[PairSource], held_out: list[Pair]
+    ) -> tuple[list[Path], list[str]]:
+        """Write the cleaned text of each source; duplicates are found across sources.
+
+        Returns the files, and the tags of the text with "" if some has none.
+        """
         sample = chain.from_iterable(islice(source.pairs(), SAMPLE_PAIRS) for source in sources)
         cleaner = Cleaner(self.config.clean, held_out, sample, self.config.languages())
         paths = [self.folder / f"train.{index}.text.arrow" for index in range(len(sources))]
@@ -122,6 +145,8 @@ class Pipeline:
             read, kept = (cleaner.counts[step] - before[step] for step in ("read", "kept"))
             self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning")
         self.report += cleaner.report()
+        if any(cleaner.tags):
+            self.report.append(f"training pairs by tag: {describe_tags(cleaner.tags)}")
         counts = cleaner.counts
         if not counts["kept"]:
             reasons = ", ".join(
@@ -131,7 +156,7 @@ class Pipeline:
                 f"no training pair is left after cleaning: {counts['read']:,} read "
                 f"({reasons or 'the corpus is empty'}); check data.train and data.clean"
             )
-        return paths
+        return paths, list(cleaner.tags)
 
     def _report_vocabulary(self, tokenizer: Tokenizer) -> None:
         sides = ("src",) if tokenizer.joint else ("src", "tgt")
@@ -139,17 +164,25 @@ class Pipeline:
         layout = "joint" if tokenizer.joint else "separate"
         self.report.append(f"vocabulary: {sizes} {tokenizer.kind} pieces, {layout}")
 
-    def _encode_training(self, tokenizer: Tokenizer, texts: list[Path]) -> None:
-        """Replace each file of cleaned text by its encoded table."""
+    def _encode_training(self, tokenizer: Tokenizer, texts: list[Path], reversed_tag: str) -> None:
+        """Replace each file of cleaned text by its encoded table.
+
+        With `reversed_tag`, the tables of all reversed pairs follow. Pairs are cleaned before they
+        are reversed, so that what holds for one direction does for the other.
+        """
         max_pieces, sampling = self.config.max_pieces, self.config.tokenizer.sampling
         dropped = written = 0
-        for path in texts:
-            noise = Noise(self.config.noise, tokenizer.symbols)
+        noise = Noise(self.config.noise, tokenizer.symbols)
+        streams = [read_chunks(path) for path in texts]
+        if reversed_tag:
+            streams += [map(partial(reverse_table, reversed_tag), read_chunks(p)) for p in texts]
+        for index, stream in enumerate(streams):
             encoder = PairEncoder(tokenizer, max_pieces, sampling, noise)
-            tables = count_rows(map(encoder, read_chunks(path)), "encoding", "pairs encoded")
-            write_arrow(path.with_name(path.name.replace(".text", "")), encoder.schema, tables)
-            path.unlink()
+            tables = count_rows(map(encoder, stream), "encoding", "pairs encoded")
+            write_arrow(self.folder / f"train.{index}.arrow", encoder.schema, tables)
             dropped, written = dropped + encoder.dropped, written + encoder.written
+        for path in texts:
+            path.unlink()
         self.report.append(
             f"dropped, a side over {max_pieces:,} pieces: {dropped:,}; training pairs: {written:,}"
         )
@@ -165,10 +198,13 @@ class Pipeline:
         """
         encoder = PairEncoder(tokenizer, max_pieces=None, sampling=0.0)
         tables = map(encoder, text_tables(self._normalised(pairs)))
-        write_arrow(self.folder / "val.arrow", PIECES, tables)
+        write_arrow(self.folder / "val.arrow", encoder.schema, tables)
 
     def _normalised(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        return (self.normaliser.pair(*pair) for pair in pairs)
+        """Yield pairs with normalised text; sources keep their tags."""
+        for tagged, target in pairs:
+            tag, source = split_tag(tagged)
+            yield add_tag(self.normaliser(source), tag), self.normaliser(target)
 
 
 def count_rows(tables: Iterable[pa.Table], label: str, unit: str) -> Iterator[pa.Table]:

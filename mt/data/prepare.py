@@ -30,6 +30,8 @@ from mt.data.corpus import RawCorpus, load_corpus
 from mt.data.empty_sides import describe_empty_sides
 from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
 from mt.data.table import PairTable
+from mt.data.tagged_pairs import remove_tags
+from mt.data.tags import split_tags
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_settings import cached_settings
 from mt.data.training_text import TrainingText, measure_training_text
@@ -48,8 +50,10 @@ class PreparedData:
     tokenizer: Tokenizer
     train: list[PairTable]  # one for each source, with its weight
     val: PairTable  # all validation pairs, normalised, as pieces
-    val_pairs: list[Pair]  # raw text, never filtered
+    val_pairs: list[Pair]  # raw text, never filtered, without tags
+    val_tags: list[str]  # of each pair; "": none
     test_pairs: list[Pair]
+    test_tags: list[str]
     test_annotations: list[Annotation]  # one for each test pair, or empty
     report: list[str]  # what was read, dropped and written, for the user
     hash: str  # identifies content and settings
@@ -88,7 +92,9 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
             f"{error.strerror or error}; free disk space there or set data.cache"
         ) from error
     weights = [source.weight for source in corpus.train]
-    data = load_prepared(folder, weights, config.languages()[0])
+    tags = ["", corpus.reversed_tag] if corpus.reversed_tag else [""]
+    languages = [config.languages(tag)[0] for tag in tags for _ in weights]
+    data = load_prepared(folder, len(tags) * weights, languages)
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     data.report.append(data.text.report())
     for split, pairs in (("val", data.val_pairs), ("test", data.test_pairs)):
@@ -173,27 +179,31 @@ def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[s
     ]
 
 
-def load_prepared(folder: Path, weights: Sequence[float], language: str) -> PreparedData:
+def load_prepared(folder: Path, weights: Sequence[float], languages: Sequence[str]) -> PreparedData:
     """Open a complete cache folder.
 
-    `weights` are those of the training sources, in order; `language` is that of their source side.
+    `weights` and `languages` are those of the training tables, in order, the language that of the
+    source side.
     """
     tokenizer = Tokenizer.load(folder)
     train = [
         PairTable.load(folder / f"train.{index}.arrow", weight)
         for index, weight in enumerate(weights)
     ]
+    val, test = (read_pairs(folder / f"{split}.text.arrow") for split in ("val", "test"))
     return PreparedData(
         tokenizer=tokenizer,
         train=train,
         val=PairTable.load(folder / "val.arrow"),
-        val_pairs=read_pairs(folder / "val.text.arrow"),
-        test_pairs=read_pairs(folder / "test.text.arrow"),
+        val_pairs=remove_tags(val),
+        val_tags=split_tags(source for source, _ in val)[0],
+        test_pairs=remove_tags(test),
+        test_tags=split_tags(source for source, _ in test)[0],
         test_annotations=read_annotations(folder / ANNOTATIONS),
         report=json.loads((folder / REPORT).read_text(encoding="utf-8")),
         hash=folder.name,
         word_counts=[folder / name for name in WORD_COUNTS.values()],
-        text=measure_training_text(train, tokenizer, language),
+        text=measure_training_text(train, tokenizer, languages),
     )
 
 
@@ -248,6 +258,8 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
     noise = asdict(config.noise)
     if any(noise.values()):
         parts["noise"] = noise
+    if corpus.reversed_tag:
+        parts["reversed"] = corpus.reversed_tag
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

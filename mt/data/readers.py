@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mt.data.file_formats import COMPRESSED
@@ -18,12 +18,12 @@ from mt.data.text_files import read_lines
 from mt.data.tmx import TmxReader
 from mt.errors import MTError, UsageError
 
-Pairs = Iterator[tuple[str, str]]
+Pairs = Iterator[tuple[str, ...]]  # source and target, followed by the tag if there is a column
 Warn = Callable[[str], None]
 Reader = Callable[[Path, list[str], tuple[str, str], Warn], Pairs]
 
 
-def read_text_pair(source: Path, target: Path) -> Pairs:
+def read_text_pair(source: Path, target: Path) -> Iterator[tuple[str, str]]:
     """Yield the pairs of two text files, line by line."""
     missing = object()
     sources, targets = read_lines(source), read_lines(target)
@@ -40,8 +40,8 @@ def read_text_pair(source: Path, target: Path) -> Pairs:
         yield left, right  # type: ignore[misc]
 
 
-def read_tsv(path: Path, columns: tuple[int, int]) -> Pairs:
-    """Yield the pairs of a tab-separated file without quoting; `columns` count from 0."""
+def read_tsv(path: Path, columns: Sequence[int]) -> Pairs:
+    """Yield these columns, counted from 0, of a tab-separated file without quoting."""
     needed = max(columns) + 1
     for number, line in enumerate(read_lines(path), start=1):
         fields = line.split("\t")
@@ -50,11 +50,11 @@ def read_tsv(path: Path, columns: tuple[int, int]) -> Pairs:
                 f"{path}, line {number}: {len(fields)} column(s), "
                 f"but column {needed - 1} (counted from 0) is needed"
             )
-        yield fields[columns[0]], fields[columns[1]]
+        yield tuple(fields[column] for column in columns)
 
 
-def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
-    """Yield the pairs of a file with one JSON object on each line.
+def read_jsonl(path: Path, keys: Sequence[str]) -> Pairs:
+    """Yield the values of these keys from a file with one JSON object on each line.
 
     An object is `{"en": ..., "de": ...}`, or has such an object under the key `translation`. null
     becomes an empty side. Raises MTError, with the line and what it holds, for anything else.
@@ -79,15 +79,14 @@ def read_jsonl(path: Path, keys: tuple[str, str]) -> Pairs:
             )
         if any(key not in record for key in keys):
             raise MTError(
-                f"{place}: no keys {keys[0]} and {keys[1]}, found: {', '.join(record) or 'none'}; "
+                f"{place}: no keys {' and '.join(keys)}, found: {', '.join(record) or 'none'}; "
                 "name them with columns=[...]"
             )
         for key in keys:
             if not isinstance(record[key], str | None):
                 raise MTError(f"{place}: {key} must be text, found {_json_type(record[key])}")
         # An escape may encode a lone surrogate, which has no UTF-8 form.
-        source, target = (SURROGATE.sub("\ufffd", record[key] or "") for key in keys)
-        yield source, target
+        yield tuple(SURROGATE.sub("\ufffd", record[key] or "") for key in keys)
 
 
 def _json_list_error(path: Path) -> MTError:
@@ -108,7 +107,8 @@ def _json_type(value: object) -> str:
 def read_file(path: Path, columns: list[str], languages: tuple[str, str], warn: Warn) -> Pairs:
     """Return the pairs of one file with both sides, in the format that its suffix names.
 
-    `columns` names the two sides: column numbers (TSV) or keys (JSON lines); empty for the default.
+    `columns` names the two sides, and the tag if there is one: column numbers (TSV) or keys (JSON
+    lines); empty for the default.
     """
     return READERS[file_kind(path)](path, columns, languages, warn)
 
@@ -133,7 +133,7 @@ def file_kind(path: Path) -> str:
     return kind
 
 
-def tsv_columns(columns: list[str]) -> tuple[int, int]:
+def tsv_columns(columns: list[str]) -> tuple[int, ...]:
     """Return the column numbers of a setting, by default the first two."""
     if not columns:
         return 0, 1
@@ -142,17 +142,18 @@ def tsv_columns(columns: list[str]) -> tuple[int, int]:
             "columns of a TSV file must be numbers from 0, such as [0,1], "
             f"got [{','.join(columns)}]"
         )
-    return int(columns[0]), int(columns[1])
+    return tuple(map(int, columns))
 
 
 # Suffix -> reader of files with both sides: (path, columns, languages, warn) -> pairs
 READERS: dict[str, Reader] = {
     ".tsv": lambda path, columns, _, warn: read_tsv(path, tsv_columns(columns)),
-    ".jsonl": lambda path, columns, languages, warn: read_jsonl(
-        path, (columns[0], columns[1]) if columns else languages
-    ),
+    ".jsonl": lambda path, columns, languages, warn: read_jsonl(path, columns or languages),
     ".tmx": lambda path, _, languages, warn: TmxReader(path, languages, warn).pairs(),
 }
+
+# Suffix -> columns of the two sides by default; empty: the languages. TMX has no columns.
+DEFAULT_COLUMNS = {".tsv": ["0", "1"], ".jsonl": []}
 
 # Suffix -> version of its reader, if it once yielded other pairs for the same file. It is part of
 # the fingerprint of a corpus.

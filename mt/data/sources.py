@@ -14,13 +14,15 @@ from mt.config.schema import DataConfig, SplitConfig
 from mt.data import readers, text_files
 from mt.data.annotations import Annotation, format_deciders
 from mt.data.digests import digest, file_digest
-from mt.errors import UsageError
+from mt.data.tags import MAX_TAGS, add_tag, check_tag
+from mt.errors import MTError, UsageError
 from mt.files import expand_user
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 Item = TypeVar("Item")
 PairStream = Callable[[], Iterator[tuple[str, str]]]
+FieldStream = Callable[[], Iterator[tuple[str, ...]]]  # source, target, and the tag of a column
 Fingerprint = Callable[[], str]
 AnnotationStream = Callable[[], Iterator[Annotation]]
 
@@ -29,7 +31,8 @@ AnnotationStream = Callable[[], Iterator[Annotation]]
 class PairSource:
     """A stream of sentence pairs that can be restarted.
 
-    Each call of `pairs()` starts a new stream of (source, target). `annotations()`, if available,
+    Each call of `pairs()` starts a new stream of (source, target); sources may have a tag in front
+    (`mt.data.tags`), and none else is taken for one. `annotations()`, if available,
     yields one annotation for each pair, in the same order. `fingerprint()` changes whenever the
     pairs or the annotations do. It reads files as bytes without decoding them: seconds for tens of
     millions of lines.
@@ -65,12 +68,15 @@ def open_source(
     columns = [str(column) for column in split.columns]
     languages = (config.src_lang, config.tgt_lang)
     annotations: AnnotationStream | None = None
+    pairs: FieldStream
     if split.demo:
         pairs, fingerprint, annotations = _open_demo(split, split.split or role)
     elif split.hub:
         pairs, fingerprint = _open_hub(role, split, columns, languages, config.offline, note)
     elif split.file:
-        pairs, fingerprint = _open_files(_paths(split.file), columns, languages, note)
+        pairs, fingerprint = _open_files(
+            _paths(split.file), columns, split.tag_column, languages, note
+        )
     else:
         pairs, fingerprint = _open_text(key, _paths(split.src), _paths(split.tgt))
     fingerprints = [fingerprint]
@@ -81,10 +87,13 @@ def open_source(
     def limit(stream: Iterator[Item]) -> Iterator[Item]:
         return itertools.islice(stream, split.limit) if split.limit else stream
 
+    tag_of = TagReader(key, split)
+
     def directed_pairs() -> Iterator[tuple[str, str]]:
-        if config.reverse:
-            return ((target, source) for source, target in limit(pairs()))
-        return limit(pairs())
+        for source, target, *column in limit(pairs()):
+            if config.reverse:
+                source, target = target, source
+            yield add_tag(source, tag_of(*column)), target
 
     def directed_annotations() -> Iterator[Annotation]:
         assert annotations is not None
@@ -95,9 +104,35 @@ def open_source(
         name,
         split.weight,
         directed_pairs,
-        cache(lambda: digest(*(part() for part in fingerprints), split.limit, config.reverse)),
+        cache(
+            lambda: digest(
+                *(part() for part in fingerprints), split.limit, config.reverse, *tag_of.constant
+            )
+        ),
         directed_annotations if annotations else None,
     )
+
+
+class TagReader:
+    """Reads the tag of each pair of a split: a constant, or what a column holds."""
+
+    def __init__(self, key: str, split: SplitConfig) -> None:
+        self.name, self.tag = f"{key}.tag_column", check_tag(split.tag, f"{key}.tag")
+        self.constant = [self.tag] if self.tag else []  # part of the fingerprint
+        self._known: dict[str, str] = {}
+
+    def __call__(self, value: str | None = None) -> str:
+        """Return the tag that a column holds, or the constant one; "" is none."""
+        if value is None:
+            return self.tag
+        if value not in self._known:
+            self._known[value] = check_tag(value, self.name)
+            if len(self._known) > MAX_TAGS:
+                raise MTError(
+                    f"{self.name} has more than {MAX_TAGS} different values: "
+                    "it must be the column of the tags"
+                )
+        return self._known[value]
 
 
 def _check(key: str, split: SplitConfig) -> None:
@@ -108,6 +143,13 @@ def _check(key: str, split: SplitConfig) -> None:
             f"{key} sets {' and '.join(kinds) or 'nothing'}: "
             "set exactly one of src and tgt, file, hub, demo "
             f"(to replace the text of a preset, clear it: {key}.hub='')"
+        )
+    if split.tag and split.tag_column:
+        raise UsageError(f"set {key}.tag or {key}.tag_column, not both")
+    if split.tag_column and kinds != ["file"]:
+        raise UsageError(
+            f"{key}.tag_column is a column of {key}.file, and the text of {key} is {kinds[0]}: "
+            f"set {key}.tag, which is the same for all pairs"
         )
     if split.columns and len(split.columns) != 2:
         raise UsageError(
@@ -139,16 +181,26 @@ def _open_text(
 
 
 def _open_files(
-    paths: list[Path], columns: list[str], languages: tuple[str, str], note: Callable[[str], None]
-) -> tuple[PairStream, Fingerprint]:
-    """Open files that hold both sides."""
+    paths: list[Path],
+    columns: list[str],
+    tag_column: str,
+    languages: tuple[str, str],
+    note: Callable[[str], None],
+) -> tuple[FieldStream, Fingerprint]:
+    """Open files that hold both sides, and perhaps the tags."""
     kinds = [readers.file_kind(path) for path in paths]
+    if tag_column:
+        if len(set(kinds)) > 1 or kinds[0] not in readers.DEFAULT_COLUMNS:
+            raise UsageError(
+                f"a tag_column needs files of one kind, .tsv or .jsonl, got {', '.join(set(kinds))}"
+            )
+        columns = [*(columns or readers.DEFAULT_COLUMNS[kinds[0]] or languages), tag_column]
     for path, kind in zip(paths, kinds, strict=True):
         text_files.check_file(path)
         if kind == ".tsv":
             readers.tsv_columns(columns)
 
-    def pairs() -> Iterator[tuple[str, str]]:
+    def pairs() -> Iterator[tuple[str, ...]]:
         for path in paths:
             yield from readers.read_file(path, columns, languages, note)
 

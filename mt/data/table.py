@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mt.data.arrow_files import open_arrow
+from mt.data.arrow_files import TAG, open_arrow
 
 
 class Column:
@@ -56,13 +56,17 @@ class PairTable:
     `src_lengths` and `tgt_lengths` (int32, one for each row) count the pieces and the EOS that a
     batch adds. For text, they are the expected lengths of sampled segmentations. Only the lengths
     are held in memory, 8 bytes for each pair; the pairs stay on disk. `weight` is how often each
-    pair is seen in an epoch.
+    pair is seen in an epoch. `tags` (int32, one for each row) are the ids of the tags that sources
+    begin with, 0 if one has none; None if the corpus has no tags.
     """
 
     def __init__(self, table: pa.Table, weight: float = 1.0) -> None:
         self.weight = weight
         self.holds_text = pa.types.is_string(table.schema.field("src").type)
         self._src, self._tgt = Column(table.column("src")), Column(table.column("tgt"))
+        self.tags: np.ndarray | None = None
+        if TAG.name in table.schema.names:
+            self.tags = table.column(TAG.name).to_numpy()
         if self.holds_text:
             src = table.column("src_pieces").to_numpy()
             tgt = table.column("tgt_pieces").to_numpy()
@@ -75,6 +79,12 @@ class PairTable:
     def load(cls, path: Path, weight: float = 1.0) -> PairTable:
         """Map an Arrow file with the columns of `PIECES` or `SAMPLED_TEXT`; read lengths only."""
         return cls(open_arrow(path), weight)
+
+    def rows_by_tag(self) -> dict[int, np.ndarray]:
+        """Return the rows of each tag, by its id."""
+        if self.tags is None:
+            return {0: np.arange(len(self))}
+        return {int(tag): np.flatnonzero(self.tags == tag) for tag in np.unique(self.tags)}
 
     def __len__(self) -> int:
         return len(self.src_lengths)

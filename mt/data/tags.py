@@ -12,7 +12,7 @@ text from beginning with one, so that the two cannot be confused.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from mt.errors import UsageError
@@ -68,6 +68,17 @@ def check_tag(tag: str, name: str) -> str:
             f"got {tag[: MAX_LENGTH + 1]!r}"
         )
     return tag
+
+
+def default_tag(trained: Collection[str]) -> str | None:
+    """Return the tag of text that is given none; None if one must be chosen.
+
+    `trained` are the tags of the training text, with "" if some of it has none. A model that has
+    learned from text without a tag needs none; else its only tag is the default.
+    """
+    if not trained or "" in trained:
+        return ""
+    return next(iter(trained)) if len(trained) == 1 else None
 
 
 def list_tags(tags: Iterable[str]) -> str:

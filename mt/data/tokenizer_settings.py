@@ -19,5 +19,5 @@ def cached_settings(config: TokenizerConfig) -> dict[str, Any]:
     return {
         name: value
         for name, value in settings.items()
-        if value or name not in ("symbols", "placeholders")
+        if value or name not in ("symbols", "placeholders", "tags")
     }

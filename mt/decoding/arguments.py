@@ -18,6 +18,7 @@ OTHER_CALLS = {
     "alignments": READ_ATTENTION,
     "batch_tokens": "give it to mt.load",
     "workers": "give it to mt.load",
+    "tag": "give it to mt.load, or call translator.with_tag(tag).translate(lines)",
     "device": "give it to mt.load",
     "precision": "give it to mt.load",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from mt.config.schema import Config
 from mt.data.normalisation import Normaliser
+from mt.data.tags import default_tag, list_tags
 from mt.data.tokenizer import Tokenizer
 from mt.data.training_text import TrainingText, load_training_text
 from mt.decoding.arguments import check_integer, describe
@@ -68,12 +70,15 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
 
 
 def build_translator(
-    runs: Sequence[TrainedModel], split_sentences: bool | None = None, **settings: Any
+    runs: Sequence[TrainedModel],
+    split_sentences: bool | None = None,
+    tag: str | None = None,
+    **settings: Any,
 ) -> Translator:
     """Build a Translator from one run, or from several as an ensemble.
 
-    `split_sentences` is explained at `load`, `settings` are passed to Translator. Raises MTError if
-    the runs of an ensemble differ in their vocabularies or in the normalisation of text.
+    `split_sentences` and `tag` are explained at `load`, `settings` are passed to Translator. Raises
+    MTError if the runs of an ensemble differ in their vocabularies or in the normalisation of text.
     """
     if not runs:
         raise UsageError("no run directory given")
@@ -90,34 +95,69 @@ def build_translator(
                 f"{first.folder} and {other.folder} differ in data.clean.unicode or "
                 "data.clean.unescape: an ensemble needs runs that normalise text in the same way"
             )
+    texts = [run.text for run in runs]
+    of_tag = partial(text_settings, first.config, first.tokenizer, texts, split_sentences)
     return Translator(
         [run.model for run in runs],
         first.tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
         normaliser=normaliser,
-        **text_settings(first.config, [run.text for run in runs], split_sentences),
+        tag_settings=of_tag,
+        **of_tag(tag),
         **settings,
     )
 
 
 def text_settings(
-    config: Config, texts: Sequence[TrainingText | None], split_sentences: bool | None
+    config: Config,
+    tokenizer: Tokenizer,
+    texts: Sequence[TrainingText | None],
+    split_sentences: bool | None,
+    tag: str | None,
 ) -> dict[str, Any]:
     """Return the settings of Translator that the training text of its models determines.
 
-    By default, lines are split into sentences if the text of a model had one sentence a line. What
-    an earlier version has trained is used as before, without.
+    They are those of the text with the tag (`choose_tag`). By default, lines are split into
+    sentences if the text of a model had one sentence a line. What an earlier version has trained is
+    used as before, without.
     """
     known = [text for text in texts if text]
+    tag = choose_tag(tag, tokenizer.tags, {each for text in known for each in text.tags})
+    known = [text.of(tag) for text in known]
     if split_sentences is None:
         split_sentences = any(text.has_single_sentences for text in known)
-    language, target_language = config.data.languages()
+    language, target_language = config.data.languages(tag)
     return {
         "language": language,
         "target_language": target_language,
         "split_sentences": split_sentences,
         "length_ratio": min((text.length_ratio for text in known), default=0.0),
+        "tag": tag,
     }
+
+
+def choose_tag(tag: str | None, known: Collection[str], trained: Collection[str]) -> str:
+    """Return the tag to translate with, "" for none; None stands for the default.
+
+    `known` are the tags of the vocabulary, `trained` those of the training text, with "" if some
+    has none. Raises UsageError if the tag is not known, or if there is no default.
+    """
+    if tag is None:
+        tag = default_tag(trained)
+        if tag is None:
+            raise UsageError(
+                "all text that the model was trained on has a tag, so the text to translate needs "
+                f"one too: give --tag TAG (in Python, mt.load(..., tag=TAG)), one of "
+                f"{list_tags(trained)}"
+            )
+        return tag
+    if not isinstance(tag, str):
+        raise UsageError(f"tag must be text or None, got {describe(tag)}")
+    if tag and tag not in known:
+        if not known:
+            raise UsageError(f"the model was trained without tags, so it does not know {tag!r}")
+        raise UsageError(f"the model does not know the tag {tag!r}: it knows {list_tags(known)}")
+    return tag
 
 
 def load(
@@ -130,6 +170,7 @@ def load(
     options: SearchOptions | None = None,
     warn: Callable[[str], None] | None = None,
     split_sentences: bool | None = None,
+    tag: str | None = None,
 ) -> Translator:
     """Load a Translator from a run directory, from several as an ensemble, or from an export.
 
@@ -145,6 +186,8 @@ def load(
         warn: function that receives warnings of one line (default: print to standard error).
         split_sentences: whether to translate the sentences of a line one by one and join them;
             None: if the training text had one sentence a line.
+        tag: tag in front of every source, "" for none; None: none if the model was trained on text
+            without a tag, else the only tag of its training text, else an error.
 
     Raises MTError if a run directory is missing or damaged, UsageError for wrong arguments.
     """
@@ -165,6 +208,7 @@ def load(
         )
     settings: dict[str, Any] = {
         "split_sentences": split_sentences,
+        "tag": tag,
         "batch_tokens": batch_tokens,
         "options": options,
         "warn": warn,
@@ -190,6 +234,7 @@ def load_export(
     device: str,
     precision: str,
     split_sentences: bool | None = None,
+    tag: str | None = None,
     **settings: Any,
 ) -> Translator:
     """Load a Translator from an exported model.
@@ -207,6 +252,8 @@ def load_export(
     info = read_export(folder)
     check_export(folder)
     config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
+    text = load_training_text(RunFolder(folder))
+    of_tag = partial(text_settings, config, tokenizer, [text], split_sentences)
     # The libraries are optional, so each is imported only if it is used.
     engine: Engine
     if backend == "onnx":
@@ -223,6 +270,7 @@ def load_export(
         max_pieces=config.data.max_pieces,
         normaliser=Normaliser.from_config(config.data.clean),
         engine=engine,
-        **text_settings(config, [load_training_text(RunFolder(folder))], split_sentences),
+        tag_settings=of_tag,
+        **of_tag(tag),
         **settings,
     )

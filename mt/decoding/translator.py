@@ -7,15 +7,17 @@ joined. N lines give N translations, in the same order.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 import torch
 
 from mt.data.normalisation import SURROGATE, Normaliser, is_blank
+from mt.data.tags import add_tag
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import (
     SearchArguments,
@@ -60,6 +62,8 @@ class Translator:
         target_language: str = "",
         split_sentences: bool = False,
         length_ratio: float = 0.0,
+        tag: str = "",
+        tag_settings: Callable[[str | None], dict[str, Any]] | None = None,
         precision: str = "auto",
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
@@ -79,6 +83,8 @@ class Translator:
                 prefixes.
             split_sentences: translate each sentence of a line by itself.
             length_ratio: characters of target / source in the training text; 0: unknown.
+            tag: tag of the vocabulary in front of every source; "": none.
+            tag_settings: returns language, split_sentences, length_ratio and tag for another tag.
             precision: auto, fp32 or bf16.
             batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
             options: defaults of the search options.
@@ -93,13 +99,39 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_pieces, self.precision = max_pieces, precision
         self.normaliser = normaliser or Normaliser()
-        self.encoder = LineEncoder(tokenizer, max_pieces, language, split_sentences)
-        self.target_language, self.length_ratio = target_language, length_ratio
+        self.tag_settings = tag_settings
+        self._set_text(language, target_language, split_sentences, length_ratio, tag)
         self.options = options or SearchOptions()
         self.budget = TokenBudget(
             batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
         )
         self.counts: Counter[str] = Counter()
+
+    def _set_text(
+        self,
+        language: str,
+        target_language: str,
+        split_sentences: bool,
+        length_ratio: float,
+        tag: str,
+    ) -> None:
+        self.encoder = LineEncoder(self.tokenizer, self.max_pieces, language, split_sentences, tag)
+        self.target_language, self.length_ratio, self.tag = target_language, length_ratio, tag
+        self.__dict__.pop("prefix_encoder", None)  # it has rules of the target language
+
+    def with_tag(self, tag: str | None) -> Translator:
+        """Return a translator of text with another tag, which shares the model and the counts.
+
+        "" is text without a tag; None stands for the default, as in `mt.load`. Raises UsageError if
+        the model does not know the tag.
+        """
+        if tag == self.tag:
+            return self
+        if self.tag_settings is None:
+            raise UsageError(f"this translator has no other tag than its own, got {tag!r}")
+        other = copy.copy(self)
+        other._set_text(**self.tag_settings(tag))
+        return other
 
     @cached_property
     def prefix_encoder(self) -> PrefixEncoder:
@@ -314,7 +346,7 @@ class Translator:
         return list(map(self.normaliser, lines))
 
     def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Normalise (source, target) texts like the training text.
+        """Normalise (source, target) texts like the training text; sources get the tag.
 
         A text without a visible character becomes "".
         """
@@ -323,7 +355,10 @@ class Translator:
             ["" if is_blank(text) else text for text in self._normalise(texts)]
             for texts in ([pair[side] for pair in pairs] for side in (0, 1))
         )
-        return list(zip(sources, targets, strict=True))
+        return [
+            (add_tag(source, self.tag), target)
+            for source, target in zip(sources, targets, strict=True)
+        ]
 
 
 def count_lines(progress: Callable[[int], None], lines: int, parts: int) -> Callable[[int], None]:

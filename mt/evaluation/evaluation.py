@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mt.data.normalisation import is_blank
 from mt.errors import MTError, UsageError
@@ -35,6 +35,7 @@ class Evaluation:
     constructions: list[Group]  # empty if they are not known
     # Of the attention of the model; None without gold links, or without a model.
     alignment: AttentionAlignmentScores | None
+    tags: list[Group] = field(default_factory=list)  # empty unless there are several
 
 
 def evaluate_translations(
@@ -51,6 +52,7 @@ def evaluate_translations(
     bootstrap: int = DEFAULT_RESAMPLES,
     metrics: Collection[str] | None = None,
     constructions: Sequence[Collection[str]] | None = None,
+    tags: Sequence[str] | None = None,
     alignment: AttentionAlignmentScores | None = None,
 ) -> Evaluation:
     """Score translations; line i of each list belongs together.
@@ -70,6 +72,7 @@ def evaluate_translations(
         bootstrap: Number of resamples for the intervals, 0 for none.
         metrics: Names in `METRICS`; None: all.
         constructions: The constructions that each sentence is an example of.
+        tags: The tag of each source, "" for none.
         alignment: Passed on to the result.
 
     Raises MTError if there are no sentences, if all references are empty or if the lists differ in
@@ -79,6 +82,7 @@ def evaluate_translations(
     sides |= {f"references {i}": lines for i, lines in enumerate(references, start=1)}
     sides |= {} if sources is None else {"sources": sources}
     sides |= {} if constructions is None else {"constructions": constructions}
+    sides |= {} if tags is None else {"tags": tags}
     check_line_counts(sides)
     check_settings(edges, threshold, bootstrap)
     first = first_references(references)
@@ -106,6 +110,7 @@ def evaluate_translations(
         notes=notes,
         constructions=lengths.score_constructions(constructions or [], statistics, bootstrap),
         alignment=alignment,
+        tags=lengths.score_tags(tags or [], statistics, bootstrap),
     )
 
 

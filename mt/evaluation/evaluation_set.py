@@ -11,7 +11,9 @@ from mt.config.schema import Config
 from mt.data.corpus import load_corpus
 from mt.data.links import Links, check_gold, parse_lines
 from mt.data.normalisation import Normaliser
+from mt.data.tags import default_tag, split_tags
 from mt.data.text_files import read_lines
+from mt.data.training_text import load_training_text
 from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
 
@@ -26,6 +28,7 @@ class EvaluationSet(NamedTuple):
     references: list[list[str]]  # one list for each reference translation
     links: list[str] | None
     constructions: list[str] | None
+    tags: list[str] | None = None  # of the sources, "" for none; None: the default of the run
 
     def gold_links(self, name: str, normaliser: Normaliser) -> list[Links]:
         """Parse `links`, which must not be None, and check them against the first references.
@@ -42,7 +45,7 @@ class EvaluationSet(NamedTuple):
 
 def read_stored_test_set(run: RunFolder) -> EvaluationSet | None:
     """Return the test set that mt-train stored in the run directory; None if there is none."""
-    names = ("sources", "references", "links", "constructions")
+    names = ("sources", "references", "links", "constructions", "tags")
     paths = {name: run.test_file(name) for name in names if run.test_file(name).is_file()}
     if not {"sources", "references"} <= set(paths):
         return None
@@ -50,14 +53,18 @@ def read_stored_test_set(run: RunFolder) -> EvaluationSet | None:
         run.check(path)
     files = dict(zip(paths, read_parallel(list(map(str, paths.values()))), strict=True))
     return EvaluationSet(
-        files["sources"], [files["references"]], files.get("links"), files.get("constructions")
+        files["sources"],
+        [files["references"]],
+        files.get("links"),
+        files.get("constructions"),
+        files.get("tags"),
     )
 
 
 def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     """Load the validation or test set that the configuration of a run names.
 
-    `split` is "val" or "test"; `run` names the run in messages.
+    `split` is "val" or "test"; `run` is the run directory.
     """
     corpus = load_corpus(config.data)
     part = corpus.val if split == "val" else corpus.test
@@ -66,11 +73,15 @@ def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     for note in corpus.notes:
         say(note)
     check_line_counts({f"the {split} set of {run}": pairs})
-    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
+    tags, sources = split_tags(source for source, _ in pairs)
+    references = [target for _, target in pairs]
+    trained = load_training_text(RunFolder.at(run))
+    default = default_tag(trained.tags if trained else ())
+    tags = [tag or default or "" for tag in tags]
     annotations = list(part.annotations()) if part.annotations else []
     columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)]
     links, constructions, _ = columns or (None, None, None)
-    return EvaluationSet(sources, [references], links, constructions)
+    return EvaluationSet(sources, [references], links, constructions, tags if any(tags) else None)
 
 
 def read_parallel(paths: Sequence[str]) -> list[list[str]]:

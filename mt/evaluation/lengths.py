@@ -1,4 +1,4 @@
-"""Scores by sentence length (as in Bahdanau et al. 2014, figure 2) and by construction.
+"""Scores by sentence length (as in Bahdanau et al. 2014, figure 2), construction and tag.
 
 A length is a number of words, or of characters if the script writes no spaces. An edge belongs to
 the bucket below it: edges 10, 20 make 1-10, 11-20 and 21+. Blank lines have length 0 and are in the
@@ -21,6 +21,7 @@ from mt.evaluation.sentence_statistics import Score, SentenceStatistics
 DEFAULT_EDGES = (10, 20, 30, 40, 50, 60)
 DEFAULT_THRESHOLD = 20
 CHARACTERS_PER_WORD = 2
+NO_TAG = "no tag"  # label of the sentences without one
 
 # Measured on WMT22 en-de (BLEU 36): the 95 % interval of a system's BLEU is +-8 with 20 sentences,
 # +-6 with 50, +-4.3 with 100, +-3 with 200, +-1.3 with 1000. With fewer than 100, two good systems
@@ -209,3 +210,12 @@ def score_constructions(
         sentences = np.flatnonzero([name in shown for shown in constructions])
         groups.append(Group(name, len(sentences), score_group(sentences, statistics, bootstrap)))
     return groups
+
+
+def score_tags(
+    tags: Sequence[str], statistics: dict[str, SentenceStatistics], bootstrap: int = 0
+) -> list[Group]:
+    """Score the sentences of each tag, in alphabetical order; none if there are not several."""
+    if len(set(tags)) < 2:
+        return []
+    return score_constructions([[tag or NO_TAG] for tag in tags], statistics, bootstrap)

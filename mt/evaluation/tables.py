@@ -41,7 +41,10 @@ def text_table(evaluation: Evaluation) -> str:
     if e.constructions:
         lines += ["", f"{'by construction':{LABEL_WIDTH}}{groups}"]
         lines += [_row(group.label, group) for group in e.constructions]
-    if any(group.small for group in [e.short, e.long, *e.buckets, *e.constructions]):
+    if e.tags:
+        lines += ["", f"{'by tag':{LABEL_WIDTH}}{groups}"]
+        lines += [_row(group.label, group) for group in e.tags]
+    if any(group.small for group in [e.short, e.long, *e.buckets, *e.constructions, *e.tags]):
         lines += [f"* fewer than {MIN_SENTENCES} sentences: scores are not reliable"]
     lines += ["ratio: output / reference length in BLEU's tokens; BP: brevity penalty", ""]
     if e.alignment:
@@ -71,6 +74,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "long": _group_dict(evaluation.long),
         "buckets": [_group_dict(bucket) for bucket in evaluation.buckets],
         "constructions": [_group_dict(group) for group in evaluation.constructions],
+        "tags": [_group_dict(group) for group in evaluation.tags],
     }
 
 

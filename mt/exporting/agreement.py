@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from mt.decoding.load import TrainedModel, load
 from mt.decoding.options import SearchOptions
+from mt.decoding.tagged_lines import translate_tagged
+from mt.decoding.translator import Translator
 from mt.evaluation.evaluation_set import load_corpus_split, read_parallel
 from mt.evaluation.metrics import HEADLINE, build_metrics
 from mt.exporting.transformers_engine import TransformersTranslator
@@ -22,6 +23,7 @@ class Sample:
     sources: list[str]
     references: list[list[str]]  # one list per reference translation
     name: str  # of the text that they come from
+    tags: list[str] | None = None  # of the sources; None: that of the translator
 
 
 @dataclass(frozen=True)
@@ -50,43 +52,55 @@ def read_sample(run: TrainedModel, size: int, src: str | None, refs: Sequence[st
     """
     if src:
         sources, *references = read_parallel([src, *refs])
-        name = src
+        name, tags = src, None
     else:
         validation = load_corpus_split(run.config, "val", str(run.folder))
         sources, references, name = validation.sources, validation.references, "validation"
+        tags = validation.tags
     size = min(size, len(sources))
     rows = [len(sources) * number // size for number in range(size)]
     return Sample(
         [sources[row] for row in rows],
         [[lines[row] for row in rows] for lines in references],
         name,
+        tags and [tags[row] for row in rows],
     )
 
 
-class TranslatesLines(Protocol):
-    """What an exported model must do to be compared."""
-
-    def translate(self, lines: list[str]) -> list[str]: ...
-
-
-def load_exported(folder: Path, backend: str, options: SearchOptions) -> TranslatesLines:
+def load_exported(
+    folder: Path, backend: str, options: SearchOptions, tag: str | None
+) -> Translator | TransformersTranslator:
     """Load what was exported, with the engine that it is for.
 
     Raises MTError if the library is missing.
     """
     if backend != "hub":
-        return load(folder, backend=backend, options=options)
+        return load(folder, backend=backend, options=options, tag=tag)
     if RunFolder(folder).config.is_file():
-        return load(folder, precision="fp32", options=options, split_sentences=False)
+        return load(folder, precision="fp32", options=options, split_sentences=False, tag=tag)
     return TransformersTranslator(folder, options)
 
 
+def mark_language(lines: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """Return lines with their tags as MarianMT's tokenizer reads them."""
+    return [f">>{tag}<<{line}" if tag else line for tag, line in zip(tags, lines, strict=True)]
+
+
 def measure_agreement(
-    original: TranslatesLines, exported: TranslatesLines, sample: Sample, tgt_lang: str
+    original: Translator,
+    exported: Translator | TransformersTranslator,
+    sample: Sample,
+    tgt_lang: str,
 ) -> Agreement:
     """Translate the sample with both models and compare their outputs."""
     bleu = build_metrics(tgt_lang, references=sample.references[0])[0][HEADLINE]
-    outputs = [translator.translate(sample.sources) for translator in (original, exported)]
+    tags = sample.tags or [original.tag] * len(sample.sources)
+    outputs = [
+        translate_tagged(each, sample.sources, tags)
+        if isinstance(each, Translator)
+        else each.translate(mark_language(sample.sources, tags))
+        for each in (original, exported)
+    ]
     scores = [bleu.corpus_score(lines, sample.references) for lines in outputs]
     identical = sum(one == other for one, other in zip(*outputs, strict=True))
     return Agreement(len(sample.sources), identical, *scores)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from mt.data.links import Links
+from mt.data.tags import map_by_tag
 from mt.errors import MTError
 from mt.evaluation.alignment import (
     AttentionAlignmentScores,
@@ -22,17 +23,27 @@ LINK_THRESHOLD = 0.25
 
 
 def read_and_score_attention(
-    inspector: Inspector, pairs: Sequence[tuple[str, str]], golds: Sequence[Links]
+    inspector: Inspector,
+    pairs: Sequence[tuple[str, str]],
+    golds: Sequence[Links],
+    tags: Sequence[str] | None = None,
 ) -> AttentionAlignmentScores:
     """Read the attention in pairs of texts, with progress on standard error, and score it.
 
-    Otherwise as `score_attention`.
+    `tags` are those of the sources; None: that of the translator. Otherwise as `score_attention`.
     """
-    attention = []
+    translator = inspector.translator
     with Progress("aligning", len(pairs), "pairs of sentences aligned") as progress:
-        for pair in inspector.attention_stream(pairs):
-            attention.append(pair)
-            progress.add()
+
+        def read(tag: str, rows: list[int]) -> list[PairAttention]:
+            attention = []
+            tagged = Inspector(translator.with_tag(tag))
+            for pair in tagged.attention_stream([pairs[row] for row in rows]):
+                attention.append(pair)
+                progress.add()
+            return attention
+
+        attention = map_by_tag([translator.tag] * len(pairs) if tags is None else tags, read)
     return score_attention(attention, golds)
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Unpack, overload
 
 from mt.data.links import Links
+from mt.data.tags import split_tag
 from mt.data.tokenizer import EncodedPair
 from mt.decoding.arguments import SearchArguments, merge_options
 from mt.decoding.line_chunks import CHUNK_LINES
@@ -247,7 +248,7 @@ class Inspector:
         """Return the links of each pair by each reading."""
         cleaned = self.translator.normalise_pairs(pairs)
         return [
-            self._line_links([links], source, [target] * len(readings))
+            self._line_links([links], split_tag(source)[1], [target] * len(readings))
             for links, (source, target) in zip(self._link(cleaned, readings), cleaned, strict=True)
         ]
 

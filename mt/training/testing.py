@@ -9,6 +9,7 @@ from mt.data.links import parse_lines
 from mt.data.prepare import PreparedData
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
+from mt.decoding.tagged_lines import translate_tagged
 from mt.decoding.translator import Translator
 from mt.evaluation.evaluation import Evaluation, evaluate_translations
 from mt.evaluation.metrics import fast_metrics
@@ -36,19 +37,23 @@ def test_model(
         config.trainer.precision,
         workers=0,
         options=SearchOptions(beam=config.trainer.test_beam),
+        tag=data.test_tags[0],
     )
     count = choose_test_size(translator, [source for source, _ in data.test_pairs], log)
     test_pairs, annotations = data.test_pairs[:count], data.test_annotations[:count]
+    tags = data.test_tags[:count]
     log.say(f"testing on {len(test_pairs):,} pairs with beam {config.trainer.test_beam}")
     sources, references = (list(side) for side in zip(*test_pairs, strict=True))
     start = time.monotonic()
     with Progress("testing", len(sources)) as progress:
-        hypotheses = translator.translate(sources, progress=progress.add)
+        hypotheses = translate_tagged(translator, sources, tags, progress.add)
     seconds = time.monotonic() - start
     log.say(f"translated in {seconds:.1f} s; scoring")
     for line in translator.report():
         log.say(line)
     columns = {"sources": sources, "references": references, "hypotheses": hypotheses}
+    if any(tags):
+        columns["tags"] = tags
     constructions, alignment = None, None
     if annotations:
         links, names, deciders = (list(column) for column in zip(*annotations, strict=True))
@@ -58,7 +63,7 @@ def test_model(
             inspector = Inspector(translator)
             if inspector.attends:
                 log.say("aligning the references")
-                alignment = read_and_score_attention(inspector, test_pairs, gold_links)
+                alignment = read_and_score_attention(inspector, test_pairs, gold_links, tags)
         if any(names):
             columns["constructions"] = names
             constructions = [line.split() for line in names]
@@ -71,6 +76,7 @@ def test_model(
         tgt_lang=config.data.languages()[1],
         metrics=fast_metrics(),
         constructions=constructions,
+        tags=tags,
         alignment=alignment,
     )
     with folder.checksums.update(folder.scores, *map(folder.test_file, columns)):

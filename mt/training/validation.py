@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from mt.data.normalisation import Normaliser
 from mt.data.prepare import PreparedData
 from mt.decoding.load import text_settings
 from mt.decoding.options import SearchOptions
+from mt.decoding.tagged_lines import translate_tagged
 from mt.decoding.translator import Translator
 from mt.device import autocast
 from mt.evaluation.metric import MetricOptions
@@ -107,12 +109,14 @@ class Validator:
 
     def _score(self, model: Seq2Seq, deadline: float, progress: Progress) -> ValidationScores:
         loss = self._loss(model, progress)
+        of_tag = partial(text_settings, self.config, self.data.tokenizer, [self.data.text], None)
         translator = Translator(
             [model],
             self.data.tokenizer,
             max_pieces=self.config.data.max_pieces,
             normaliser=Normaliser.from_config(self.config.data.clean),
-            **text_settings(self.config, [self.data.text], None),
+            tag_settings=of_tag,
+            **of_tag(""),
             precision=self.config.trainer.precision,
             options=self.options,
         )
@@ -157,8 +161,10 @@ class Validator:
         own_outputs: dict[int, str] | None = None
         with contextlib.suppress(OutOfTime):
             sources = [self.data.val_pairs[index][0] for index in own]
-            texts = translator.translate(sources, progress=count)
-            own_outputs = dict(zip(own, texts, strict=True))
+            tags = [self.data.val_tags[index] for index in own]
+            own_outputs = dict(
+                zip(own, translate_tagged(translator, sources, tags, count), strict=True)
+            )
         outputs: dict[int, str] = {}
         endless, in_time = 0, True
         part = (own_outputs, translator.counts["cut off"] - before)

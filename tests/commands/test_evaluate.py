@@ -12,6 +12,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from mt.config.schema import Config
+from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.evaluate import main
@@ -50,14 +51,18 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class FakeTranslator:
     """A translator that looks translations up."""
 
-    tokenizer, unicode = SimpleNamespace(symbols=Symbols()), "NFC"
+    tokenizer, normaliser, tag = SimpleNamespace(symbols=Symbols()), Normaliser(), ""
 
-    def translate_stream(
+    def with_tag(self, tag: str) -> FakeTranslator:
+        assert tag == ""
+        return self
+
+    def translate(
         self, lines: list[str], seed: int | None, progress: Callable[[int], None]
-    ) -> list[SimpleNamespace]:
+    ) -> list[str]:
         known = dict(zip(SOURCES, HYPOTHESES, strict=True))
         progress(len(lines))
-        return [SimpleNamespace(text=known[line]) for line in lines]
+        return [known[line] for line in lines]
 
     def report(self) -> list[str]:
         return ["lines of some kind: 3"]

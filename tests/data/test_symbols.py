@@ -261,7 +261,11 @@ def test_a_tokenizer_without_symbols_has_no_other_files_and_the_same_cache_key(
     tokenizer = Tokenizer.train(lambda: lines, lambda: lines, plain)
     tokenizer.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
-    assert asdict(plain).keys() - cached_settings(plain).keys() == {"symbols", "placeholders"}
+    assert asdict(plain).keys() - cached_settings(plain).keys() == {
+        "symbols",
+        "placeholders",
+        "tags",
+    }
     some = TokenizerConfig(placeholders=["url"])
     assert cached_settings(some)["placeholders"] == placeholder_patterns(["url"])
 

@@ -36,12 +36,12 @@ def table(pairs: list[tuple[str, str]], tokenizer: Tokenizer, sampled: bool, wei
 def test_the_share_of_lines_of_several_sentences_is_weighted(
     tokenizer: Tokenizer, sampled: bool
 ) -> None:
-    text = measure_training_text([table(PAIRS, tokenizer, sampled)], tokenizer, "en")
+    text = measure_training_text([table(PAIRS, tokenizer, sampled)], tokenizer, ["en"])
     lengths = [sum(len(pair[side]) for pair in PAIRS) for side in (0, 1)]
     assert text == TrainingText(0.5, pytest.approx(lengths[1] / lengths[0], abs=1e-6))
     assert not text.has_single_sentences
     tables = [table(PAIRS, tokenizer, sampled), table(PAIRS[1:], tokenizer, sampled, weight=18)]
-    text = measure_training_text(tables, tokenizer, "en")
+    text = measure_training_text(tables, tokenizer, ["en"] * len(tables))
     assert text.several_sentences == 0.05 and text.has_single_sentences
     assert "5.0 %" in text.report() and "splits lines" in text.report()
 

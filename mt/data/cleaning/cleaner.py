@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mt.config.schema import CleanConfig
 from mt.data.cleaning.corpus_facts import CorpusFacts, measure_corpus
 from mt.data.cleaning.steps import build_steps
 from mt.data.normalisation import Normaliser
+from mt.data.tags import add_tag, split_tag
 
 Pair = tuple[str, str]
 
@@ -22,6 +24,9 @@ class Cleaner:
     `held_out` are the validation and test pairs, `sample` are raw pairs that show what is usual in
     the corpus, and `languages` the codes of both sides. Duplicates are found across all corpora
     that pass through one cleaner.
+
+    Tags of sources stay; pairs that differ in their tags are no duplicates. `tags` counts the kept
+    pairs by tag, "" if they have none.
 
     `counts` holds the number of pairs for each step: normalised ones were changed, the others
     dropped. A pair counts for the first step that drops it, so read = kept + all dropped.
@@ -41,9 +46,12 @@ class Cleaner:
         self._measured = config.relative_lengths or bool(config.min_script)
         self.facts = CorpusFacts()
         if self._measured:
-            self.facts = measure_corpus(self._normalise.pair(*pair) for pair in sample)
+            self.facts = measure_corpus(
+                self._normalise.pair(split_tag(source)[1], target) for source, target in sample
+            )
         self.steps = build_steps(config, self.facts, held_out, languages)
-        self._active = [(step.name, step.drops) for step in self.steps if step.drops]
+        self._active = [(step.name, step.drops, step.sees_tag) for step in self.steps if step.drops]
+        self.tags: Counter[str] = Counter()
         self.counts = dict.fromkeys(("read", "kept", "normalised"), 0)
         self.counts |= {step.name: 0 for step in self.steps}
         self.examples: dict[str, list[Pair]] = {step.name: [] for step in self.steps}
@@ -51,19 +59,22 @@ class Cleaner:
     def __call__(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Yield the cleaned pairs in order."""
         normalise, counts = self._normalise, self.counts
-        for raw_source, raw_target in pairs:
+        for tagged_source, raw_target in pairs:
+            tag, raw_source = split_tag(tagged_source)
             counts["read"] += 1
             source, target = normalise(raw_source), normalise(raw_target)
             counts["normalised"] += source != raw_source or target != raw_target
-            for name, drops in self._active:
-                if drops(source, target):
+            tagged = add_tag(source, tag)
+            for name, drops, sees_tag in self._active:
+                if drops(tagged if sees_tag else source, target):
                     counts[name] += 1
                     if counts[name] <= EXAMPLES:
                         self.examples[name].append((source, target))
                     break
             else:
                 counts["kept"] += 1
-                yield source, target
+                self.tags[tag] += 1
+                yield tagged, target
 
     def dropped(self) -> dict[str, int]:
         """Return the number of pairs that each step has dropped."""

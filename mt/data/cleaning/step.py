@@ -14,3 +14,4 @@ class Step:
     settings: str  # to check if it drops many pairs
     description: str  # of the pairs that it drops: "dropped, ..."
     drops: Callable[[str, str], bool] | None  # of (source, target); None: the step is off
+    sees_tag: bool = False  # whether the source has its tag (`mt.data.tags`)

@@ -51,12 +51,14 @@ def build_steps(
             "data.clean.deduplicate",
             "seen before",
             SeenPairs() if config.deduplicate else None,
+            sees_tag=True,
         ),
         Step(
             "near-duplicate",
             "data.clean.near_duplicates",
             "seen before with other case, digits or punctuation",
             SeenPairs(simplify) if config.near_duplicates else None,
+            sees_tag=True,
         ),
     ]
 

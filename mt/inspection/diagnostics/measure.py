@@ -29,15 +29,17 @@ def diagnose(
     sources: Sequence[str],
     references: Sequence[str],
     threshold: int | None = None,
+    tags: Sequence[str] | None = None,
 ) -> Diagnostics:
     """Compute statistics of the attention of the translator's (first) model on pairs of texts.
 
     Pairs are left out if a side is blank or has more pieces than `data.max_pieces`. `threshold` is
-    the longest source that counts as short; None: the default of the evaluation.
+    the longest source that counts as short; None: the default of the evaluation. `tags` are those
+    of the sources; None: that of the translator. A tag is a piece.
 
     Raises UsageError if the model has no attention, MTError if no pair is left.
     """
-    rows, statistics = measure_pairs(translator, sources, references)
+    rows, statistics = measure_pairs(translator, sources, references, tags)
     unit = length_unit(sources)
     threshold = default_threshold(unit) if threshold is None else threshold
     lengths = sentence_lengths([sources[row] for row in rows])
@@ -45,7 +47,10 @@ def diagnose(
 
 
 def measure_pairs(
-    translator: Translator, sources: Sequence[str], references: Sequence[str]
+    translator: Translator,
+    sources: Sequence[str],
+    references: Sequence[str],
+    tags: Sequence[str] | None = None,
 ) -> tuple[list[int], list[PairStatistics]]:
     """Return the indices of the pairs that are measured, and the statistics of each.
 
@@ -60,10 +65,15 @@ def measure_pairs(
         for row, pair in enumerate(all_pairs)
         if all(0 < len(side) <= limit for side in (pair.source, pair.target))
     ]
+    tags = [translator.tag] * len(sources) if tags is None else tags
+    prefixes = [[tokenizer.tags[tag]] if tag else [] for tag in tags]
     model = translator.models[0]
     kinds = tuple(attention_shapes(model))
     if not kinds:
         raise UsageError("the model has no attention for --diagnostics to measure")
+    tagged_pairs = [
+        all_pairs[row]._replace(source=[*prefixes[row], *all_pairs[row].source]) for row in rows
+    ]
 
     def measure(members: list[PairAttention]) -> PairStatistics:
         progress.add()
@@ -75,7 +85,7 @@ def measure_pairs(
         statistics = map_pair_attention(
             [model],
             tokenizer,
-            [all_pairs[row] for row in rows],
+            tagged_pairs,
             translator.budget,
             measure,
             "fp32",

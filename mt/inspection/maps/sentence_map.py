@@ -12,6 +12,7 @@ import numpy as np
 from mt.data.links import Links
 from mt.data.sampling import SPACE
 from mt.data.scripts import is_unspaced
+from mt.data.tags import is_tag_piece
 from mt.errors import MTError, UsageError
 from mt.inspection.attention_kinds import KINDS, alignment_layer
 
@@ -128,7 +129,7 @@ def _units(pieces: list[str], words: list[int], need_words: bool) -> tuple[list[
     shown in pieces, because it would be a single word.
     """
     if not need_words and is_unspaced("".join(pieces).replace(SPACE, " ")):
-        visible = [bool(piece.strip(SPACE)) for piece in pieces]
+        visible = [bool(piece.strip(SPACE)) and not is_tag_piece(piece) for piece in pieces]
         numbers = np.cumsum(visible).tolist()
         words = [n - 1 if shown else -1 for n, shown in zip(numbers, visible, strict=True)]
     units = [""] * (max(words, default=-1) + 1)
