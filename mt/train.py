@@ -35,7 +35,7 @@ from mt.config.compose import help_text
 from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
-from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
+from mt.data.prepare import PreparedData, prepare_run, record_vocabulary
 from mt.data.training_text import save_training_text
 from mt.device import pick_device, set_threads
 from mt.errors import MTError
@@ -43,10 +43,11 @@ from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.metrics import HEADLINE
 from mt.run_folder import RunFolder
 from mt.signals import interrupt_on_signals
-from mt.training.automatic import choose_settings, text_facts
+from mt.training.automatic import choose_processes, choose_settings, text_facts
 from mt.training.cost import save_cost
-from mt.training.distributed import ProcessGroup
+from mt.training.distributed import ProcessGroup, join_group
 from mt.training.fine_tuning import describe_start
+from mt.training.forked_ranks import forked_ranks, possible_ranks
 from mt.training.outcome import describe_outcome
 from mt.training.run_log import RunLog
 from mt.training.selection import criterion
@@ -73,17 +74,17 @@ def train(config: Config) -> Evaluation | None:
     """
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
-    group = ProcessGroup()
+    launched = join_group()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     config = recall_settings(config, folder)
     check_run_folder(folder, config)
     new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     with (
         contextlib.ExitStack() as failed_start,
-        contextlib.closing(RunLog(folder, group.is_main)) as log,
-        folder.locked() if group.is_main else contextlib.nullcontext(),
+        contextlib.closing(RunLog(folder, launched.is_main)) as log,
+        folder.locked() if launched.is_main else contextlib.nullcontext(),
     ):
-        if group.is_main:
+        if launched.is_main:
             failed_start.callback(remove_folders, new_folders)
         data = prepare_run(config, log.say)
         config = record_vocabulary(config, data)
@@ -93,41 +94,45 @@ def train(config: Config) -> Evaluation | None:
             log.say(line)
         for line in describe_start(config, data) if config.trainer.init_from else ():
             log.say(line)
-        config = choose_automatic(config, data, group, device, log.say)
-        model = make_model(config, data, device)
-        trainer = Trainer(config, model, data, folder, log, group, device)
-        had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
-        resumed = trainer.resume()
-        if group.is_main:
-            folder.add_missing_checksums()
-            folder.write_config(config)
-            save_vocabulary(folder, data, resumed)
-            save_training_text(folder, data.text)
-            save_environment(folder, data, device, group)
-        failed_start.pop_all()  # from here on, the log tells what happened
-        log.say(describe_training(config, model, device, group))
-        if resumed:
-            log.say(f"continuing {folder} after step {trainer.state.step:,}")
-            if had_model and (finished := finished_scores(trainer, folder, config)):
-                reason = trainer.stopping.reason(trainer.state)
-                log.say(
-                    f"{folder} is finished and tested: {reason}. Its scores are in "
-                    f"{folder.scores}. Raise the limit to train on, or choose another name=..."
-                )
-                if group.is_main:
-                    print(finished, flush=True)
-                group.close()
-                return None
-        if config.trainer.init_from and not resumed:
-            scores = trainer.validator(model.eval())
-            log.say(f"before the first step: {scores.summary()}")
-        state = trainer.fit()
+        possible = possible_ranks(device, launched)
+        config, choices = choose_processes(config, text_facts(data), possible)
+        for choice in choices:
+            log.say(str(choice))
+
+        def follow(group: ProcessGroup) -> None:
+            """Train as a rank that says and writes nothing."""
+            silent = RunLog(folder, active=False)
+            start_trainer(config, data, folder, silent, group, device)[0].fit()
+
+        with forked_ranks(launched, min(config.trainer.processes, possible), follow) as group:
+            had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
+            trainer, resumed = start_trainer(config, data, folder, log, group, device)
+            config, model = trainer.config, trainer.model
+            if group.is_main:
+                folder.add_missing_checksums()
+                folder.write_config(config)
+                save_vocabulary(folder, data, resumed)
+                save_training_text(folder, data.text)
+                save_environment(folder, data, device, group)
+            failed_start.pop_all()  # from here on, the log tells what happened
+            log.say(describe_training(config, model, device, group))
+            if resumed:
+                log.say(f"continuing {folder} after step {trainer.state.step:,}")
+                if had_model and (finished := finished_scores(trainer, folder, config)):
+                    reason = trainer.stopping.reason(trainer.state)
+                    log.say(
+                        f"{folder} is finished and tested: {reason}. Its scores are in "
+                        f"{folder.scores}. Raise the limit to train on, or choose another name=..."
+                    )
+                    if group.is_main:
+                        print(finished, flush=True)
+                    return None
+            state = trainer.fit()
         log.say(
             f"best validation by {criterion(state, config.trainer.val_metric)} at step "
             f"{state.best_step:,} of {state.step:,}; model in {folder}"
         )
-        group.close()
-        if not group.is_main:
+        if not launched.is_main:
             return None
         beam = config.trainer.test_beam
         evaluation, seconds = None, 0.0
@@ -143,22 +148,35 @@ def train(config: Config) -> Evaluation | None:
         return evaluation
 
 
-def choose_automatic(
-    config: Config, data: PreparedData, group: ProcessGroup, device: torch.device, log: Log
-) -> Config:
-    """Choose the settings that are `auto`, and log each with its reason."""
-    if not open_keys(config):
-        return config
-    config, choices = choose_settings(
-        config,
-        text_facts(data),
-        device.type != "cpu",
-        group.world_size,
-        lambda sized: measure_speed(sized, data, group, device),
-    )
-    for choice in choices:
-        log(str(choice))
-    return config
+def start_trainer(
+    config: Config,
+    data: PreparedData,
+    folder: RunFolder,
+    log: RunLog,
+    group: ProcessGroup,
+    device: torch.device,
+) -> tuple[Trainer, bool]:
+    """Return a trainer at the last checkpoint, if there is one, and whether there is.
+
+    All ranks call it. Settings that are `auto` are chosen, and each is logged with its reason.
+    """
+    if open_keys(config):
+        config, choices = choose_settings(
+            config,
+            text_facts(data),
+            device.type != "cpu",
+            group.launched,
+            lambda sized: measure_speed(sized, data, group, device),
+        )
+        for choice in choices:
+            log.say(str(choice))
+    model = make_model(config, data, device)
+    trainer = Trainer(config, model, data, folder, log, group, device)
+    resumed = trainer.resume()
+    if config.trainer.init_from and not resumed:
+        scores = trainer.validator(model.eval())
+        log.say(f"before the first step: {scores.summary()}")
+    return trainer, resumed
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

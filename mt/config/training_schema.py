@@ -124,6 +124,14 @@ class TrainerConfig:
     accumulate: int = setting(
         1, "batches per device in an optimizer step", minimum=1, maximum=1_000_000
     )
+    processes: int = setting(
+        1,
+        "(CPU only) processes that share each batch, with one thread each, at most one for each of "
+        "`threads`: faster than one process with several threads",
+        minimum=1,
+        maximum=1024,
+        auto=True,
+    )
     device: str = setting(
         "auto", "training device", resumable=True, choices=("auto", "cpu", "cuda", "mps")
     )
@@ -198,6 +206,10 @@ class TrainerConfig:
     test_beam: int = setting(
         5, "beam size in the test after training", resumable=True, minimum=1, maximum=1000
     )
+
+    def micro_batches(self) -> int:
+        """Return the number of micro-batches per device in an optimizer step."""
+        return self.accumulate * self.processes
 
     def is_limited(self) -> bool:
         """Return whether training has a limit."""

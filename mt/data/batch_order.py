@@ -36,6 +36,8 @@ class BatchOrder:
     Pairs are drawn by weight, shuffled and split into pools. Each pool is sorted by target width
     and source length, which keeps padding small, and split into batches. Then the batches of all
     pools are shuffled. Rows are numbered through all tables (`mt.data.collate`).
+
+    Processes that share a batch have micro-batches of an equal share of its tokens.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class BatchOrder:
         batch_tokens: int,
         seed: int,
         concatenation: Concatenation | None = None,
+        processes: int = 1,
     ) -> None:
-        self.tables, self.batch_tokens, self.seed = list(tables), batch_tokens, seed
+        self.tables, self.seed = list(tables), seed
+        self.micro_batch_tokens = batch_tokens // processes
         self.starts = table_starts(tables)
         self.concatenation = concatenation
         self._epochs: dict[int, list[np.ndarray]] = {}
@@ -64,10 +68,11 @@ class BatchOrder:
                 "data.*.weight: set larger weights"
             )
         longest = int(pad_width(max(side.max() for side in row_lengths(tables))))
-        if longest > batch_tokens:
+        if longest > self.micro_batch_tokens:
+            sharing = f", shared by {processes} processes" if processes > 1 else ""
             raise MTError(
-                f"a training pair takes {longest} tokens, but a batch holds {batch_tokens}: "
-                f"raise trainer.batch_tokens to {longest} or lower data.max_pieces"
+                f"a training pair takes {longest} tokens, but a batch holds {batch_tokens}{sharing}"
+                f": raise trainer.batch_tokens to {longest * processes} or lower data.max_pieces"
             )
 
     def tables_in(self, epoch: int) -> Sequence[PairTable]:
@@ -93,7 +98,8 @@ class BatchOrder:
         random.shuffle(rows)
         lengths = row_lengths(self.tables_in(number))
         batches: list[np.ndarray] = []
-        for pool in np.array_split(rows, max(1, -(-len(rows) // pool_size(self.batch_tokens)))):
+        size = pool_size(self.micro_batch_tokens)
+        for pool in np.array_split(rows, max(1, -(-len(rows) // size))):
             batches += self._split_pool(pool, *lengths)
         return [batches[index] for index in random.permutation(len(batches))]
 
@@ -119,7 +125,7 @@ class BatchOrder:
         # Source lengths rise within one target width and fall within the next, so that neighbours
         # are similar across the border too.
         order = np.argsort((width << 32) + np.where(width % 2, -source, source), kind="stable")
-        ends = split_by_budget(source[order], target[order], self.batch_tokens)
+        ends = split_by_budget(source[order], target[order], self.micro_batch_tokens)
         return np.split(pool[order], ends[:-1]) if len(pool) else []
 
     def padding(self, epoch: int) -> float:

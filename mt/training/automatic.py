@@ -31,6 +31,8 @@ STEPS = 3000  # optimizer steps to aim at: smaller batches for shorter trainings
 # Smallest batch of models wider than 128 with Muon: a step of `small` takes as long as 800 tokens
 # more than it has (docs/automatic-settings.md).
 WIDE_BATCH = 2048
+MAX_PROCESSES = 8  # that share a batch
+MIN_SHARE = 512  # of a process in a batch, in tokens
 BATCHES_PER_EPOCH = 50  # at least
 VALIDATIONS = 20  # in a training, fewer in one of under ten minutes
 # Epochs -> dropout: the more often a text is seen, the more.
@@ -51,15 +53,35 @@ def text_facts(data: PreparedData) -> TextFacts:
     return TextFacts(round(target), round(longer), int(pad_width(longest)))
 
 
+def choose_processes(config: Config, text: TextFacts, possible: int) -> tuple[Config, list[Choice]]:
+    """Let as many processes as `possible` share each batch, if their shares hold any pair.
+
+    This is chosen before the other settings, because the processes measure the speed together.
+    """
+    if "trainer.processes" not in open_keys(config):
+        return config, []
+    batch, count = config.trainer.batch_tokens, min(possible, MAX_PROCESSES)
+    reason = "one for each thread" if count == possible else "enough shares of a batch"
+    if "trainer.batch_tokens" not in open_keys(config) and batch < count * text.longest:
+        count, reason = (
+            1,
+            f"a share of trainer.batch_tokens={batch} could not hold the longest pair",
+        )
+    choice = Choice({"trainer.processes": count}, reason)
+    return with_values(config, choice.values), [choice] if possible > 1 else []
+
+
 def choose_settings(
     config: Config, text: TextFacts, is_gpu: bool, ranks: int, measure: MeasureSpeed
 ) -> tuple[Config, list[Choice]]:
     """Choose all settings that are `auto`; return the settings without any, and the choices.
 
+    `ranks` are those that torchrun has started. Without `choose_processes` before, one process has
+    each batch.
     `measure` is called only for limits in minutes. Raises UsageError if the choices contradict the
     settings that are given.
     """
-    chosen: list[Choice] = []
+    config, chosen = choose_processes(config, text, 1)
 
     def apply(choice: Choice) -> None:
         nonlocal config
@@ -87,7 +109,7 @@ def choose_settings(
     apply(choose_rate(config))
     apply(choose_warmup(config, steps))
     apply(choose_average(steps))
-    apply(choose_dropout(steps * step_tokens / text.target_tokens, text))
+    apply(choose_dropout(config, steps * step_tokens / text.target_tokens, text))
     apply(choose_validations(config, steps, text.target_tokens / step_tokens))
     check_values(config)
     return config, chosen
@@ -129,6 +151,8 @@ def choose_batch(config: Config, text: TextFacts, plan: Plan, is_gpu: bool, rank
     smallest, largest = BATCH_TOKENS[device]
     if config.optim.optimizer == "muon" and config.model.dim > 128:
         smallest = max(smallest, WIDE_BATCH)
+    processes = config.trainer.processes
+    smallest = max(smallest, processes * MIN_SHARE)
     wanted, reason = float(largest), f"the largest on a {device.upper()}"
     positions = text.longer_tokens / text.target_tokens / config.trainer.accumulate / ranks
     for tokens, why in (
@@ -140,8 +164,9 @@ def choose_batch(config: Config, text: TextFacts, plan: Plan, is_gpu: bool, rank
     if wanted < smallest:
         wanted, reason = smallest, f"{reason}, but at least {smallest:,}"
     batch = 256 * round(wanted / 256)
-    if batch < text.longest:
-        batch, reason = text.longest, "the longest pair"
+    if batch < processes * text.longest:
+        batch = processes * text.longest
+        reason = f"{processes} times the longest pair" if processes > 1 else "the longest pair"
     return Choice({"trainer.batch_tokens": batch}, reason)
 
 
@@ -176,12 +201,14 @@ def choose_average(steps: float) -> Choice:
     return Choice({"optim.ema": round(1 - 1 / span, 4)}, f"an average over about {span} steps")
 
 
-def choose_dropout(epochs: float, text: TextFacts) -> Choice:
+def choose_dropout(config: Config, epochs: float, text: TextFacts) -> Choice:
     """Choose dropout by the number of epochs; by the text if they are not known."""
     if math.isinf(epochs):
         dropout = 0.3 if text.target_tokens < 3e6 else 0.2 if text.target_tokens < 3e7 else 0.1
         return Choice({"model.dropout": dropout}, f"{text.target_tokens:,} target tokens of text")
     dropout = next(value for limit, value in DROPOUT if epochs <= limit)
+    if config.regularise.rdrop and not dropout:
+        return Choice({"model.dropout": DROPOUT[1][1]}, "R-Drop compares passes with dropout")
     return Choice({"model.dropout": dropout}, f"the text is seen about {epochs:.1f} times")
 
 

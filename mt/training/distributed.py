@@ -1,4 +1,4 @@
-"""Data-parallel training with torch.distributed; with one process, all operations do nothing.
+"""Data-parallel training: what its processes, the ranks, exchange.
 
 Gradients are summed once per optimizer step, after accumulation, instead of through
 DistributedDataParallel. A rank that has no batch left in a step contributes zeros, so that the
@@ -20,11 +20,11 @@ from mt.errors import ProcessLost
 
 
 @contextlib.contextmanager
-def explain_lost_process() -> Iterator[None]:
-    """Raise ProcessLost if an exchange with the other processes fails."""
+def explain_lost_process(*errors: type[Exception]) -> Iterator[None]:
+    """Raise ProcessLost if an exchange with the other processes fails with one of some errors."""
     try:
         yield
-    except RuntimeError as error:
+    except errors as error:
         raise ProcessLost(
             "another process of this training has ended: the same command continues from the last "
             "checkpoint"
@@ -32,41 +32,74 @@ def explain_lost_process() -> Iterator[None]:
 
 
 class ProcessGroup:
-    """The processes that torchrun started, and the rank of this one; without torchrun, 0 of 1."""
+    """A single process: there is nothing to exchange. Base class of several."""
+
+    rank = 0
+    world_size = 1
+    launched = 1  # ranks that torchrun started, each with batches of trainer.batch_tokens
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the run directory."""
+        return self.rank == 0
+
+    def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over all ranks, in a single transfer."""
+
+    def exchange(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        """Replace each tensor by that of the rank that owns it; all have one data type."""
+
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return the values of all ranks, in the order of ranks."""
+        return [value]
+
+    def close(self) -> None:
+        """Leave the group, at the end of training."""
+
+
+class TorchrunGroup(ProcessGroup):
+    """The processes that torchrun started, connected by torch.distributed."""
 
     def __init__(self) -> None:
-        # A cluster may set some of these on its own.
-        is_torchrun = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
-        self.world_size = int(os.environ["WORLD_SIZE"]) if is_torchrun else 1
-        self.rank = int(os.environ["RANK"]) if is_torchrun else 0
-        self.is_main = self.rank == 0
-        if self.world_size > 1 and not dist.is_initialized():
+        self.rank = int(os.environ["RANK"])
+        self.world_size = self.launched = int(os.environ["WORLD_SIZE"])
+        if not dist.is_initialized():
             use_nccl = torch.cuda.is_available() and dist.is_nccl_available()
             dist.init_process_group("cpu:gloo,cuda:nccl" if use_nccl else "gloo")
 
     def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over all ranks, in a single transfer."""
-        if self.world_size == 1:
-            return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with explain_lost_process():
+        with explain_lost_process(RuntimeError):
             dist.all_reduce(flat)
-        parts = flat.split([tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(
-            list(tensors),
-            [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)],
-        )
+        torch._foreach_copy_(list(tensors), split_like(flat, tensors))
+
+    def exchange(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        for tensor, owner in zip(tensors, owners, strict=True):
+            if owner != self.rank:
+                tensor.zero_()
+        self.all_reduce_sum(tensors)
 
     def all_gather(self, value: Any) -> list[Any]:
-        """Return the values of all ranks, in the order of ranks."""
-        if self.world_size == 1:
-            return [value]
         values: list[Any] = [None] * self.world_size
-        with explain_lost_process():
+        with explain_lost_process(RuntimeError):
             dist.all_gather_object(values, value)
         return values
 
     def close(self) -> None:
-        """Destroy the process group, at the end of training."""
-        if self.world_size > 1 and dist.is_initialized():
+        if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def join_group() -> ProcessGroup:
+    """Return the group of the processes that torchrun started; without torchrun, a single one."""
+    # A cluster may set some of these on its own.
+    is_torchrun = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+    if is_torchrun and int(os.environ["WORLD_SIZE"]) > 1:
+        return TorchrunGroup()
+    return ProcessGroup()
+
+
+def split_like(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return consecutive parts of a flat tensor in the shapes of some tensors."""
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]

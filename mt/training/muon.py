@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mt.training.distributed import ProcessGroup
+
 # (a, b, c) of the polynomials a x + b x^3 + c x^5, applied one after the other to singular values.
 # Each is the best approximation of 1 on the interval that the previous one maps to, starting with
 # [0.01, 1] (Polar Express, Amsel et al. 2025, algorithm 3). The result is between 0.73 and 1.27.
@@ -31,7 +33,8 @@ class Muon(torch.optim.Optimizer):
     0.2 sqrt(max(r, c)). All directions of a matrix thus learn at the same speed, not only those
     with large gradients.
 
-    Matrices of the same shape are orthogonalised together. In contrast, torch.optim.Muon processes
+    Matrices of the same shape are orthogonalised together, each by one of the ranks of `group`,
+    which share the results. In contrast, torch.optim.Muon processes
     one matrix at a time, with a single polynomial, and cannot skip a step.
     """
 
@@ -43,7 +46,9 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        group: ProcessGroup | None = None,
     ):
+        self.group = group or ProcessGroup()
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -79,7 +84,12 @@ class Muon(torch.optim.Optimizer):
             gradient.lerp_(momentum, decay).to(PRODUCT_DTYPE)
             for gradient, momentum in zip(gradients, momenta, strict=True)
         ]
-        updates = orthogonalise(torch.stack(nesterov))
+        updates = torch.stack(nesterov)
+        own = slice(self.group.rank, None, self.group.world_size)
+        if len(updates[own]):
+            updates[own] = orthogonalise(updates[own])
+        owners = [index % self.group.world_size for index in range(len(matrices))]
+        self.group.exchange(list(updates), owners)
         if weight_decay:
             torch._foreach_mul_(matrices, 1 - lr * weight_decay * active)
         size = lr * UPDATE_RMS * max(matrices[0].shape) ** 0.5

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.config.schema import OptimConfig
+from mt.training.distributed import ProcessGroup
 from mt.training.muon import Muon
 
 
@@ -59,12 +60,14 @@ class DecayToStart:
             weight.sub_((weight - start) * factor)
 
 
-def build_optimizer(config: OptimConfig, model: nn.Module) -> CombinedOptimizer:
+def build_optimizer(
+    config: OptimConfig, model: nn.Module, group: ProcessGroup | None = None
+) -> CombinedOptimizer:
     """Return fused AdamW (Loshchilov and Hutter 2019), or Muon for weight matrices with AdamW.
 
     Weight decay applies to weight matrices only, not to biases, norms or embeddings of words and
     positions. As in Jordan et al. 2024, AdamW optimizes the output layer, whose rows are word
-    embeddings too.
+    embeddings too. The ranks of `group` share the work of Muon.
     """
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     output = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
@@ -87,7 +90,7 @@ def build_optimizer(config: OptimConfig, model: nn.Module) -> CombinedOptimizer:
         torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True)
     ]
     if muon:
-        parts.append(Muon(muon, config.lr, config.momentum, config.weight_decay))
+        parts.append(Muon(muon, config.lr, config.momentum, config.weight_decay, group))
     pull = DecayToStart(model, config.init_decay) if config.init_decay else None
     return CombinedOptimizer(parts, pull)
 

@@ -154,7 +154,8 @@ def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: Measur
         batch = largest if is_open else config.trainer.batch_tokens
         plans.append(Plan(budget.steps * batch, f"trainer.max_steps={budget.steps}", True))
     if budget.minutes:
-        batch = max(2 * smallest, text.longest) if is_open else config.trainer.batch_tokens
+        longest = config.trainer.processes * text.longest
+        batch = max(2 * smallest, longest) if is_open else config.trainer.batch_tokens
         speed = measure(with_defaults(with_values(config, {"trainer.batch_tokens": batch})))
         planned = (1 - VALIDATION_SHARE) * budget.minutes * 60 * speed
         duration = format_duration(budget.minutes)

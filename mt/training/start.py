@@ -174,8 +174,9 @@ def describe_training(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     name = device_name(device)
     if device.type != "cuda":
-        name += f" with {torch.get_num_threads()} threads"
-    ranks = f", {group.world_size} ranks" if group.world_size > 1 else ""
+        threads = torch.get_num_threads()
+        name += f" with {threads} thread{'s' if threads > 1 else ''}"
+    ranks = f", {group.world_size} processes" if group.world_size > 1 else ""
     precision = resolve_precision(device, config.trainer.precision)
     families = f"{config.model.encoder} to {config.model.decoder}"
     return f"{families}, {parameters:,} parameters, on {name}{ranks}, {precision}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from mt.config.schema import Config
+from mt.config.schema import Config, TrainerConfig
 from mt.data.batch_order import BatchOrder
 from mt.data.batch_stream import BatchStream, Position, Step
 from mt.data.batching import Batch, max_length
@@ -19,12 +19,13 @@ from mt.training.distributed import ProcessGroup
 
 def order_batches(config: Config, data: PreparedData) -> BatchOrder:
     """Return the order of the training batches, with concatenated pairs if `data.concat` is set."""
-    batch_tokens, seed = config.trainer.batch_tokens, config.seed
+    trainer, seed = config.trainer, config.seed
     concatenation = None
     if share := config.data.concat:
-        longest = min(config.data.max_pieces + 1, max_length(batch_tokens))
+        limit = max_length(trainer.batch_tokens // trainer.processes)
+        longest = min(config.data.max_pieces + 1, limit)
         concatenation = Concatenation(data.train, share, seed, longest, data.tokenizer)
-    return BatchOrder(data.train, batch_tokens, seed, concatenation)
+    return BatchOrder(data.train, trainer.batch_tokens, seed, concatenation, trainer.processes)
 
 
 def load_steps(
@@ -49,16 +50,16 @@ def load_steps(
     return prefetch(map(load, stream))
 
 
-def keep_step_size(state: TrainingState, ranks: int, accumulate: int) -> str:
-    """Keep the batches per optimizer step if the number of ranks has changed.
+def keep_step_size(state: TrainingState, config: TrainerConfig, launched: int) -> str:
+    """Keep the micro-batches per optimizer step if torchrun starts another number of ranks.
 
     Returns a note that says so, or "".
     """
-    before, now = state.micro_batches, ranks * accumulate
+    before, now = state.micro_batches, launched * config.micro_batches()
     state.micro_batches = before or now
     if state.micro_batches == now:
         return ""
     return (
         f"note: optimizer steps keep the size of {before} batches of earlier starts, also "
-        f"on {ranks} rank{'s' if ranks > 1 else ''}"
+        f"on {launched} rank{'s' if launched > 1 else ''}"
     )

@@ -68,11 +68,11 @@ class Trainer:
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
         self.objective = Objective(config, device, data.tokenizer.tags.values())
-        self.optimizer = build_optimizer(config.optim, model)
+        self.optimizer = build_optimizer(config.optim, model, group)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
         self.validator = Validator(config, data, group, device)
-        micro_batches = group.world_size * config.trainer.accumulate
+        micro_batches = group.launched * config.trainer.micro_batches()
         self.state = TrainingState(data_hash=data.hash, micro_batches=micro_batches)
 
     def resume(self) -> bool:
@@ -93,7 +93,7 @@ class Trainer:
                 with self.average.applied():
                     self.log.say(replace_model(self.folder, self.model, state, self.group.is_main))
                 self._save()
-        note = keep_step_size(self.state, self.group.world_size, self.config.trainer.accumulate)
+        note = keep_step_size(self.state, self.config.trainer, self.group.launched)
         if note:
             self.log.say(note)
         if len(set(self.group.all_gather((self.state.step, self.data.hash)))) > 1:

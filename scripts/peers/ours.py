@@ -7,15 +7,19 @@ mt-train. Translation, from text to text: `run` (a run directory), `lines` (JSON
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import json
 import math
 import multiprocessing
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from protocol import (
     MeasurementDone,
     Window,
@@ -28,7 +32,7 @@ from protocol import (
 )
 
 from mt.config.compose import load_config
-from mt.config.schema import keys
+from mt.config.schema import Config, keys
 from mt.data.prepare import prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
@@ -57,16 +61,28 @@ class WindowLog(RunLog):
         if kind != "train":
             return
         assert self.trainer is not None
-        sentences = sum(map(len, itertools.islice(batches(self.trainer), self.window.step, step)))
+        share = self.trainer.state.micro_batches  # of a step
+        done = itertools.islice(batches(self.trainer), share * self.window.step, share * step)
+        sentences = sum(map(len, done))
         tokens, self.tokens = values["target_tokens"] - self.tokens, values["target_tokens"]
         if self.window.advance(step - self.window.step, target_tokens=tokens, sentences=sentences):
             raise MeasurementDone
 
 
 def batches(trainer: Trainer) -> Any:
-    """Return the rows of each step, in the order of the trainer."""
+    """Return the rows of each micro-batch, in the order of the trainer."""
     epochs = (trainer.order.epoch(number) for number in itertools.count())
     return itertools.chain.from_iterable(epochs)
+
+
+def ranks_of(config: Config, device: torch.device, follow: Callable[[ProcessGroup], None]) -> Any:
+    """Return the context in which this process is one of `trainer.processes`."""
+    if not find_spec("mt.training.forked_ranks"):  # an older version
+        return contextlib.nullcontext(ProcessGroup())
+    from mt.training.forked_ranks import forked_ranks, possible_ranks
+
+    count = min(config.trainer.processes, possible_ranks(device, ProcessGroup()))
+    return forked_ranks(ProcessGroup(), count, follow)
 
 
 def train(work: dict[str, Any]) -> None:
@@ -90,17 +106,23 @@ def train(work: dict[str, Any]) -> None:
     before = time.perf_counter()
     data = prepare_run(config, log.say)
     preparing = time.perf_counter() - before
-    trainer = log.trainer = Trainer(
-        config, make_model(config, data, device), data, run, log, ProcessGroup(), device
-    )
-    try:
-        trainer.fit()
-    except MeasurementDone:
-        log.close()
-    else:
-        raise SystemExit(
-            "training ended before the last measured step: it has other limits than steps"
-        )
+
+    def trainer_of(group: ProcessGroup, log: RunLog) -> Trainer:
+        return Trainer(config, make_model(config, data, device), data, run, log, group, device)
+
+    def follow(group: ProcessGroup) -> None:
+        trainer_of(group, RunLog(run, active=False)).fit()
+
+    with ranks_of(config, device, follow) as group:
+        trainer = log.trainer = trainer_of(group, log)
+        try:
+            trainer.fit()
+        except MeasurementDone:
+            log.close()
+        else:
+            raise SystemExit(
+                "training ended before the last measured step: it has other limits than steps"
+            )
     weights = sum(parameter.numel() for parameter in trainer.model.parameters())
     finish(
         window.result(version(), weights)

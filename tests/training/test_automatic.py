@@ -21,7 +21,7 @@ from mt.data.tokenizer_training import automatic_size
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
 from mt.train import train
-from mt.training.automatic import choose_settings, text_facts
+from mt.training.automatic import choose_processes, choose_settings, text_facts
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
 from mt.training.distributed import ProcessGroup
@@ -35,10 +35,16 @@ CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
 
 
 def choose(
-    *overrides: str, text: TextFacts = CAPTIONS, speed: float = 5000, gpu: bool = False
+    *overrides: str,
+    text: TextFacts = CAPTIONS,
+    speed: float = 5000,
+    gpu: bool = False,
+    processes: int = 1,
 ) -> tuple[Config, dict[str, str]]:
     """Return the settings chosen at a speed, and the reasons by the preset or first key of each."""
-    config, choices = choose_settings(load_config(list(overrides)), text, gpu, 1, lambda _: speed)
+    config, first = choose_processes(load_config(list(overrides)), text, processes)
+    config, others = choose_settings(config, text, gpu, 1, lambda _: speed)
+    choices = first + others
     return config, {each.preset or next(iter(each.values)): each.reason for each in choices}
 
 
@@ -156,7 +162,7 @@ def test_the_steps_are_planned_at_the_speed_of_the_batches_that_are_chosen() -> 
 
     def measure(config: Config) -> float:
         batch = config.trainer.batch_tokens
-        return 8000 * batch / (batch + 700)
+        return 6000 * batch / (batch + 700)
 
     config, choices = choose_settings(
         load_config(["trainer.max_minutes=1"]), CAPTIONS, False, 1, measure
@@ -260,6 +266,26 @@ def test_batches_hold_the_longest_pair_and_count_accumulation_and_ranks() -> Non
     assert (narrow.model.dim, narrow.trainer.batch_tokens) == (128, 1024)
 
 
+def test_each_thread_gets_a_process_if_its_share_of_a_batch_holds_any_pair() -> None:
+    config, reasons = choose(processes=2)
+    assert config.trainer.processes == 2 and reasons["trainer.processes"] == "one for each thread"
+    assert choose("trainer.max_minutes=1", processes=2)[0].trainer.batch_tokens == 1024
+    config, _ = choose("trainer.max_minutes=1", processes=16)
+    assert (config.trainer.processes, config.trainer.batch_tokens) == (8, 8 * 512)
+    long = TextFacts(10**5, 10**5, longest=3000)
+    assert choose(text=long, processes=2)[0].trainer.batch_tokens == 6000
+    config, reasons = choose("trainer.batch_tokens=4096", text=long, processes=2)
+    assert config.trainer.processes == 1
+    assert reasons["trainer.processes"].endswith("could not hold the longest pair")
+    assert choose("trainer.processes=3", processes=8)[0].trainer.processes == 3
+    assert "trainer.processes" not in choose()[1]  # there is no choice
+
+
+def test_r_drop_needs_dropout_also_in_a_short_training() -> None:
+    assert choose("trainer.max_minutes=0.1")[0].model.dropout == 0
+    assert choose("trainer.max_minutes=0.1", "regularise=rdrop")[0].model.dropout == 0.1
+
+
 def test_a_limit_in_steps_plans_the_largest_batches() -> None:
     much = TextFacts(10**8, 10**8, 60)
     assert choose("trainer.max_steps=2000", text=much)[0].model.dim == 256
@@ -331,7 +357,7 @@ def test_a_run_without_a_limit_keeps_its_interval_of_validations(tiny_run: Overr
     config = load_config([*base, "optim=cosine"])
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     chosen, _ = choose_settings(config, CAPTIONS, False, 1, lambda _: 1000.0)
-    chosen = with_values(chosen, {"data.tokenizer.max_vocab_size": 400})
+    chosen = with_values(chosen, {"data.tokenizer.max_vocab_size": 400, "trainer.processes": 1})
     folder.path.mkdir(parents=True)
     folder.write_config(chosen)
     (folder.path / "last").mkdir()

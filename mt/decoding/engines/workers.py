@@ -31,19 +31,23 @@ MIN_WORKER_TOKENS = 4096
 _function: Callable[..., Any]  # in a worker: the function that it calls
 
 
+def can_fork(device: torch.device) -> bool:
+    """Return whether processes can share the memory of this one.
+
+    They cannot on a GPU, on other systems than Linux, and in daemonic processes, which may not have
+    children.
+    """
+    is_daemon = multiprocessing.current_process().daemon
+    return sys.platform == "linux" and device.type == "cpu" and not is_daemon
+
+
 def resolve_workers(device: torch.device, workers: int) -> int:
     """Return the number of processes to use.
 
     That is `workers`, or for 0 one per PyTorch thread, up to `MAX_WORKERS`. It is 1 if processes
-    cannot share this one's memory: on a GPU, on other systems than Linux, and in daemonic
-    processes, which may not have children.
+    cannot share this one's memory.
     """
-    can_fork = (
-        sys.platform == "linux"
-        and device.type == "cpu"
-        and not multiprocessing.current_process().daemon
-    )
-    return (workers or min(torch.get_num_threads(), MAX_WORKERS)) if can_fork else 1
+    return (workers or min(torch.get_num_threads(), MAX_WORKERS)) if can_fork(device) else 1
 
 
 class WorkerLost(Exception):
@@ -111,10 +115,10 @@ def _init_worker(function: Callable[..., Any], parent: int) -> None:
     # Ctrl-C reaches all processes: the parent stops its work, and terminates this one if necessary.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
 
 
-def _exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process when its parent is gone: a killed parent cannot tell it."""
     while os.getppid() == parent:
         time.sleep(1)
