@@ -9,12 +9,13 @@ import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from filelock import FileLock
 
 from mt.checksums import file_checksum
+from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 from mt.decoding.engines.fallback import FallbackEngine
 from mt.decoding.export_folder import is_export, read_export
 from mt.decoding.load import load, load_run
@@ -84,7 +85,9 @@ def load_fastest(
         say(f"computing with PyTorch: there is no export to CTranslate2 ({error})")
         return load_with("pytorch")
     translator = load([export], device, precision, BACKEND, **settings)
-    translator.engine = FallbackEngine(translator.engine, lambda: load_with("pytorch").engine, say)
+    translator.engine = FallbackEngine(
+        cast(CTranslate2Engine, translator.engine), lambda: load_with("pytorch").engine, say
+    )
     return translator
 
 

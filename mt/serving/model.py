@@ -21,6 +21,7 @@ from mt.inspection.maps.sentence_map import sentence_map
 from mt.inspection.pair_attention import PairAttention
 from mt.serving.batch_queue import BatchQueue, Rows, cancel
 from mt.serving.metrics import Metrics
+from mt.serving.piece_scores import add_piece_scores
 
 WEIGHT_DIGITS = 3
 
@@ -146,6 +147,8 @@ class ServedModel:
     def describe(self, translations: list[Translation], wanted: Wanted) -> list[dict[str, Any]]:
         """Return the details of each translated part that are wanted, as JSON types."""
         inspector = self.inspector
+        if wanted.scores:
+            translations = add_piece_scores(translations, inspector.translator)
         linked = inspector.add_links(translations) if wanted.alignments else translations
         attention: Iterable[list[PairAttention]] = (
             inspector.translation_attention(translations)

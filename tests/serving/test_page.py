@@ -115,7 +115,7 @@ def test_pointing_at_a_word_shows_where_the_model_looked(
     assert marks == part["source"].split(" ")
     best = max(range(len(row)), key=row.__getitem__)
     readout = page.locator("#readout").inner_text()
-    assert f"looks at {part['source'].split(' ')[best]} {100 * row[best]:.0f} %" in readout
+    assert f"looks at {part['source'].split(' ')[best]} {100 * row[best]:.0f}\u00a0%" in readout
     page.locator("h1").hover()
     assert page.locator("#mirror mark").count() == 0
 

@@ -139,6 +139,18 @@ class CTranslate2Engine:
         )
         return [PairScore(sum(score.log_probs), len(score.log_probs)) for score in scores]
 
+    def score_pieces(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[list[float]]:
+        """Return the log-probabilities of the tokens of each target, EOS included.
+
+        A pair is the tokens of a source and of an output of `search`, which does not give them.
+        """
+        sources, targets = ([self._to_pieces(pair[i], side) for pair in pairs]
+                            for i, side in enumerate(("src", "tgt")))  # fmt: skip
+        scores = self.translator.score_batch(sources, targets, max_input_length=0)
+        return [score.log_probs for score in scores]
+
     def _batch_tokens(self, sources: Sources, options: SearchOptions, budget: TokenBudget) -> int:
         """Return the maximum number of source tokens of a batch, such that each worker has one."""
         share = -(-sum(len(source) + 1 for source in sources) // self.translator.num_translators)

@@ -1,4 +1,4 @@
-"""A fast engine, and PyTorch for what it does not support."""
+"""CTranslate2, and PyTorch for what it does not support."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 from mt.decoding.engines.engine import Engine, Sources, Unsupported
 from mt.decoding.options import SearchOptions
 from mt.decoding.prefixes import Prefixes
@@ -18,12 +19,15 @@ from mt.models.seq2seq import Seq2Seq
 
 
 class FallbackEngine:
-    """An engine on the CPU for which PyTorch steps in; its model is loaded when that happens."""
+    """CTranslate2 on the CPU. PyTorch steps in; its model is loaded when that happens."""
 
     device = torch.device("cpu")
 
     def __init__(
-        self, fast: Engine, load_slow: Callable[[], Engine], say: Callable[[str], None]
+        self,
+        fast: CTranslate2Engine,
+        load_slow: Callable[[], Engine],
+        say: Callable[[str], None],
     ) -> None:
         """`say` is told the first time that PyTorch searches, and why."""
         self.fast, self._load_slow = fast, load_slow

@@ -28,7 +28,7 @@ function fieldTable(schema) {
   const rows = Object.entries(schema.properties).map(([name, field]) => {
     const facts = [field.description];
     if ("default" in field) facts.push(`Default: ${field.default}.`);
-    if (schema.required?.includes(name)) facts.unshift("Always there.");
+    if (schema.required?.includes(name)) facts.unshift("Required.");
     return create("tr", "", create("th", name), create("td", "", typeName(field)),
       create("td", facts.filter(Boolean).join(" ")));
   });
@@ -49,9 +49,10 @@ function endpoint(path, method, operation) {
     section.append(create("h4", `Request: ${kinds.map(([kind]) => kind).join(", ")}`), describe(kinds[0][1].schema));
   }
   for (const [status, answer] of Object.entries(operation.responses)) {
-    section.append(create("h4", `${status}: ${answer.description}`));
+    const isGood = status === "200";
+    section.append(create(isGood ? "h4" : "p", `${status}: ${answer.description}`));
     const schema = Object.values(answer.content)[0].schema;
-    if (status === "200") section.append(describe(schema.items?.properties ? schema.items : schema));
+    if (isGood) section.append(describe(schema.items?.properties ? schema.items : schema));
   }
   return section;
 }

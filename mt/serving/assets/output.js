@@ -113,7 +113,7 @@ export class Output {
     const most = Math.max(...weights, 0.001);
     marks.forEach((mark, i) => mark?.style.setProperty("--strength", weights[i] / most));
     const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, SHOWN);
-    const named = order.map((i) => `${bare(word.part.attention.source[i])} ${Math.round(100 * weights[i])} %`);
+    const named = order.map((i) => `${bare(word.part.attention.source[i])} ${Math.round(100 * weights[i])}\u00a0%`);
     const name = document.createElement("b");
     name.textContent = bare(word.part.attention.target[word.place]);
     element("readout").append(name, " looks at ", named.join(" · "));
