@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -74,7 +75,6 @@ def expect(locator: Any) -> Any:
 def write(page: Any, text: str) -> None:
     """Type a text and wait for its translation."""
     page.locator("#text").fill(text)
-    expect(page.locator("#status")).to_have_text("Translating …")
     expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"), timeout=30_000)
 
 
@@ -120,6 +120,21 @@ def test_pointing_at_a_word_shows_where_the_model_looked(
     assert page.locator("#mirror mark").count() == 0
 
 
+def test_words_with_a_probability_below_one_half_are_underlined(
+    open_page: Callable, client: Client
+) -> None:
+    page = open_page()
+    write(page, TEXT)
+    parts = client.translate(TEXT, scores=True).json["parts"]
+    words = [word for part in parts for word in part["words"]]
+    unsure = [word["text"] for word in words if word["logProb"] < math.log(0.5)]
+    assert 0 < len(unsure) < len(words)
+    assert page.locator("#output .unsure").all_inner_texts() == unsure
+    line = "e => getComputedStyle(e).textDecorationLine"
+    assert page.locator("#output .unsure").first.evaluate(line) == "underline"
+    assert page.locator("#hint-unsure").is_visible()
+
+
 def test_words_are_reached_by_the_keyboard(open_page: Callable) -> None:
     page = open_page()
     write(page, TEXT)
@@ -130,7 +145,7 @@ def test_words_are_reached_by_the_keyboard(open_page: Callable) -> None:
     page.keyboard.press("ArrowLeft")
     assert page.locator("#output .word.selected").inner_text() == first
     page.keyboard.press("ArrowRight")
-    assert page.locator("#output .word").nth(1).get_attribute("class") == "word selected"
+    assert page.locator("#output .word").nth(1).get_attribute("class").endswith(" selected")
 
 
 def test_another_translation_takes_the_place_of_its_sentence(

@@ -144,6 +144,7 @@ async function update() {
 function updateSoon() {
   clearTimeout(timer);
   timer = setTimeout(update, PAUSE_MS);
+  element("status").textContent = ""; // which was that of another text
   updateCount();
   output.select(null);
 }
