@@ -55,6 +55,13 @@ class SentencePieceModel:
         pieces = ((self.processor.id_to_piece(i), i) for i in ids)
         return {piece.removeprefix(MARK): i for piece, i in pieces if is_tag_piece(piece)}
 
+    def split_written_tag(self, text: str) -> tuple[str, str]:
+        """Return the tag that a source begins with in writing, such as >>fra<<, and the rest.
+
+        Only pretrained models have such tags; "" is none.
+        """
+        return "", text
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of the pieces of each text, computed on all processor cores."""
         return self.processor.encode(list(texts), num_threads=threads(texts))

@@ -78,12 +78,16 @@ class VocabularyModel(SentencePieceModel):
         pairs = itertools.pairwise([EOS, *ids])
         return [*tag, *(i for before, i in pairs if i != UNK or before != UNK)]
 
-    def _split_tag(self, text: str) -> tuple[list[int], str]:
-        """Return the id of the tag at the beginning, if there is one, and the text after it."""
+    def split_written_tag(self, text: str) -> tuple[str, str]:
         match = TAG.match(text)
         if match and match[0] in self.tags:
-            return [self.tags[match[0]]], text[match.end() :]
-        return [], text
+            return match[0], text[match.end() :]
+        return "", text
+
+    def _split_tag(self, text: str) -> tuple[list[int], str]:
+        """Return the id of the tag at the beginning, if there is one, and the text after it."""
+        tag, text = self.split_written_tag(text)
+        return [self.tags[tag]] if tag else [], text
 
 
 class VocabularyPieces(Pieces):

@@ -66,13 +66,16 @@ class LineEncoder:
             return []
         if not self.split_sentences:
             return [line]
-        hidden, restore = self.tokenizer.symbols.hide(line)
-        return list(map(restore, split_sentences(hidden, self.sentences)))
+        tag, text = self.tokenizer.models["src"].split_written_tag(line)
+        hidden, restore = self.tokenizer.symbols.hide(text)
+        return [tag + restore(part) for part in split_sentences(hidden, self.sentences)]
 
     def _split_long(self, text: str) -> list[str]:
+        tag, text = self.tokenizer.models["src"].split_written_tag(text)
         hidden, restore = self.tokenizer.symbols.hide(text)
 
         def size(part: str) -> int:
-            return len(self._encode([restore(part)])[0])
+            return len(self._encode([tag + restore(part)])[0])
 
-        return list(map(restore, split_text(hidden, self.sentences, size, self.max_pieces)))
+        parts = split_text(hidden, self.sentences, size, self.max_pieces)
+        return [tag + restore(part) for part in parts]

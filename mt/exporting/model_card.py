@@ -136,6 +136,6 @@ def limits(config: Config) -> Iterator[str]:
     """Yield limits that every model has."""
     longest = config.data.max_pieces
     yield "Known limits:"
-    yield from ("", f"- The longest source in training has {longest} pieces; split longer text.")
+    yield from ("", f"- Sources of over {longest} pieces must be split, as mt does.")
     yield "- Scores hold for text like that of the test set. On other text they are lower."
     yield "- Translations can be fluent and wrong. Have them checked where errors matter."

@@ -6,6 +6,7 @@ Only JSON, safetensors and SentencePiece models are read, and pickled tensors wi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import pickle
@@ -18,7 +19,7 @@ from typing import Any
 import huggingface_hub
 import torch
 import yaml  # type: ignore[import-untyped]
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -155,30 +156,32 @@ def open_folder(name: str, revision: str = "") -> HubFolder:
     if path.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
         raise MTError(f"no folder {name}: give a folder, or a model of the hub, owner/name")
     try:
-        files = huggingface_hub.HfApi().list_repo_files(name, revision=revision or None)
-        weights = next(([each] for each in WEIGHTS if each in files), [])
-        if weights and weights[0].endswith(".index.json"):
-            weights.append(weights[0].replace(".index.json", "").replace(".", "-*."))
-        found = huggingface_hub.snapshot_download(
-            name, revision=revision or None, allow_patterns=[*SMALL_FILES, *weights]
-        )
+        found = download(name, revision or None)
     except (OSError, HFValidationError) as error:  # errors of the hub are OSErrors
-        found = find_downloaded(name, revision, error)
-    return HubFolder(Path(found), name, Path(found).name)
-
-
-def find_downloaded(name: str, revision: str, error: Exception) -> str:
-    """Return the folder of a repository that was downloaded before.
-
-    Raises MTError, with the reason why it cannot be downloaded now, if there is none.
-    """
-    try:
-        return huggingface_hub.snapshot_download(
-            name, revision=revision or None, local_files_only=True
-        )
-    except (OSError, HFValidationError):
         reason = str(error).strip().split("\n")[0]
         raise MTError(
             f"{name} is no folder, and cannot be downloaded from the hub ({reason}): give a folder "
             "with its files"
         ) from error
+    return HubFolder(found, name, found.name)
+
+
+def download(name: str, revision: str | None) -> Path:
+    """Download the files of a repository that are read, and return their folder.
+
+    What was downloaded before needs no network. Raises OSError or HFValidationError if there is no
+    such repository, or no network.
+    """
+    found = Path(
+        huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES])
+    )
+    for weights in WEIGHTS:
+        if not weights.endswith(".index.json"):
+            with contextlib.suppress(EntryNotFoundError):
+                huggingface_hub.hf_hub_download(name, weights, revision=found.name)
+                break
+        elif (found / weights).is_file():
+            parts = sorted(set(json.loads((found / weights).read_bytes())["weight_map"].values()))
+            huggingface_hub.snapshot_download(name, revision=found.name, allow_patterns=parts)
+            break
+    return found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 import mt
 from helpers.hub_models import (
@@ -20,7 +23,9 @@ from helpers.hub_models import (
     save_marian,
 )
 from mt import import_model as command
+from mt.decoding.line_encoder import LineEncoder
 from mt.decoding.translator import Translator
+from mt.importing import hub_folder
 from mt.run_folder import RunFolder
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -57,7 +62,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path
 
 
 def load(run: Path) -> Translator:
-    return mt.load(run, device="cpu", precision="fp32", split_sentences=False)
+    return mt.load(run, device="cpu", precision="fp32", split_sentences=False, backend="pytorch")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -67,7 +72,10 @@ def test_log_probabilities_are_those_of_transformers(name: str, make) -> None:
     expected = TranslatorOfTransformers(folder).log_probs(sources, targets)
     scores = load(run).score(zip(sources, targets, strict=True))
     assert [score.tokens for score in scores] == [tokens for _, tokens in expected]
-    assert [s.log_prob for s in scores] == pytest.approx([value for value, _ in expected], abs=1e-4)
+    pairs = zip(scores, expected, strict=True)
+    difference = max(abs(score.log_prob - value) for score, (value, _) in pairs)
+    print(f"{name}: largest difference {difference:.1e}")  # docs/pretrained.md
+    assert difference < 1e-4
 
 
 @pytest.mark.parametrize("beam", [1, 4])
@@ -91,6 +99,22 @@ def test_a_tag_at_the_beginning_chooses_the_language(make) -> None:
     assert translator.tokenizer.pieces(ids)[0] == ">>fra<<"
 
 
+def test_each_sentence_of_a_line_gets_its_tag(make) -> None:
+    _, run = make("swish, one vocabulary")
+    translator = mt.load(run, device="cpu", precision="fp32", backend="pytorch")
+    line = ">>fra<< The cat sees a dog. The house is red."
+    (whole,) = translator.translate_nbest([line], 1, beam=1, max_ratio=0, max_extra=12)
+    parts = [">>fra<<The cat sees a dog.", ">>fra<<The house is red."]
+    assert [part.source.replace("<< ", "<<") for part in whole.parts] == parts
+    assert whole.text == " ".join(translator.translate(parts, beam=1, max_ratio=0, max_extra=12))
+    long = f">>fra<< {' '.join(['the cat sees a dog ,'] * 20)}"
+    encoder = LineEncoder(translator.tokenizer, 60, "en", split_sentences=False)
+    (encoded,) = encoder.encode([long], Counter())
+    tag = translator.tokenizer.tags[">>fra<<"]
+    assert len(encoded.parts) > 2
+    assert all(pieces[0] == tag and len(pieces) <= 60 for _, pieces in encoded.parts)
+
+
 def test_special_tokens_in_text_are_text(make) -> None:
     _, run = make("swish, one vocabulary")
     tokenizer = load(run).tokenizer
@@ -100,7 +124,7 @@ def test_special_tokens_in_text_are_text(make) -> None:
 
 def test_weights_of_pytorch_and_of_several_files_are_read_too(make, tmp_path: Path, capsys) -> None:
     folder, run = make("swish, one vocabulary")
-    tensors = mt.importing.hub_folder.load_weights(folder / "model.safetensors")
+    tensors = hub_folder.load_weights(folder / "model.safetensors")
     expected, _ = RunFolder(run).read_tensors(RunFolder(run).model)
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "model.safetensors").unlink()
@@ -233,3 +257,42 @@ def test_attention_is_read_from_an_imported_model(make) -> None:
     translation = mt.inspect(load(make("swish, one vocabulary")[1])).translate("the cat sees")
     (part,) = translation.attention
     assert part.cross.shape[:2] == (2, 4) and part.word_weights().shape[1] == 3
+
+
+def test_a_model_is_downloaded_with_one_kind_of_weights(
+    make, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, run = make("swish, one vocabulary")
+    cache = shutil.copytree(folder, tmp_path / "0123abc")
+    asked: list[object] = []
+
+    def snapshot(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        return str(cache)
+
+    def download(name: str, file: str, revision: str) -> str:
+        asked.append(file)
+        if not (cache / file).exists():
+            raise EntryNotFoundError(file)
+        return str(cache / file)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    code, out, _ = run_import(capsys, "Helsinki-NLP/opus-mt-en-de", "--out", tmp_path / "run")
+    assert code == 0 and asked[1:] == ["model.safetensors"]
+    origin = RunFolder(tmp_path / "run").read_origin()
+    assert (origin["from"], origin["revision"]) == ("Helsinki-NLP/opus-mt-en-de", "0123abc")
+    torch.save(dict(hub_folder.load_weights(cache / "model.safetensors")), cache / "part-1.bin")
+    (cache / "model.safetensors").unlink()
+    names = {"weight_map": {"model.shared.weight": "part-1.bin"}}
+    (cache / "pytorch_model.bin.index.json").write_text(json.dumps(names))
+    asked.clear()
+    assert run_import(capsys, "a/b", "--out", tmp_path / "two")[0] == 0
+    assert asked[1:] == ["model.safetensors", "pytorch_model.bin", ["part-1.bin"]]
+
+    def fail(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        raise LocalEntryNotFoundError("no network\nat all")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    code, _, err = run_import(capsys, "a/b", "--out", tmp_path / "three")
+    assert code == 1 and "no network): give a folder" in err and err.count("\n") == 1
