@@ -29,7 +29,7 @@ class Metrics:
             registry=registry,
         )
         self.characters = Counter(
-            "mt_characters", "Characters of translated text.", ["pair"], registry=registry
+            "mt_characters", "Characters of texts to translate.", ["pair"], registry=registry
         )
         self.active = Gauge(
             "mt_translations_active", "Translations that are waited for.", registry=registry

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
+from mt.decoding.engines.engine import Unsupported
 from mt.decoding.line_encoder import EncodedLine
 from mt.decoding.outputs import Output, Translation, join_outputs, select_rank
 from mt.decoding.search import Hypothesis
-from mt.errors import UsageError
 from mt.inspection.attention_kinds import alignment_layer
 from mt.inspection.inspector import Inspector
 from mt.inspection.maps.sentence_map import sentence_map
@@ -64,6 +64,7 @@ class ServedModel:
     target: str
     inspector: Inspector
     queue: BatchQueue
+    attends: bool  # whether attention and alignments can be read from the engine
 
     @classmethod
     def create(
@@ -93,20 +94,16 @@ class ServedModel:
             window_seconds,
             lambda parts, tokens: metrics.observe_batch(pair, parts, tokens),
         )
-        return cls(name, *languages, inspector, queue)
+        try:
+            attends = inspector.attends  # loads the model that it is read from
+        except Unsupported:
+            attends = False
+        return cls(name, *languages, inspector, queue, attends)
 
     @property
     def max_alternatives(self) -> int:
         """The number of translations that the search finds besides the best."""
         return self.inspector.translator.options.beam - 1
-
-    @property
-    def attends(self) -> bool:
-        """Whether attention and alignments can be read from the engine."""
-        try:
-            return self.inspector.attends
-        except UsageError:
-            return False
 
     async def translate(self, lines: Sequence[str], wanted: Wanted) -> AsyncGenerator[Part]:
         """Yield the parts of lines in order, each as soon as it and those before it are there.

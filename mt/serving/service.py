@@ -79,13 +79,13 @@ class Service:
         pair = f"{route.source}-{route.target}"
         characters = sum(map(len, asked.texts))
         request.scope["mt.facts"] = {"pair": pair, "characters": characters}
+        self.places.check()
+        self.metrics.characters.labels(pair).inc(characters)
         if asked.stream:
-            self.places.check()
             return EventStream(self._stream(request, route, asked, detected), self.places)
         with self.places:
             async with Patience(request, self.settings.limits.seconds) as patience:
                 answer = await patience.wait(translation(route, asked, detected))
-        self.metrics.characters.labels(pair).inc(characters)
         return JSONResponse(answer)
 
     async def detect(self, request: Request) -> Response:

@@ -104,7 +104,13 @@ sbd.MiniSBDSentencizer.split_sentences = lambda self, text: [text]
 package.install_from_path(sys.argv[1])
 print(json.dumps([translate.translate(line, "en", "de") for line in json.loads(sys.argv[2])]))
 """
-    environment = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    settings = {"ARGOS_COMPUTE_TYPE": "float32"}  # not the fastest, whatever it is
+    environment = {
+        **os.environ,
+        **settings,
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
     done = subprocess.run(
         [sys.executable, "-c", code, str(package), json.dumps(LINES)],
         capture_output=True, text=True, env=environment, timeout=120,
@@ -115,7 +121,9 @@ print(json.dumps([translate.translate(line, "en", "de") for line in json.loads(s
     pieces = sentencepiece.SentencePieceProcessor(model_proto=trained.tokenizer.contents[0])
     engine = library.Translator(str(tmp_path / package_name(trained) / "model"))
     found = engine.translate_batch(
-        [pieces.encode(line, out_type=str) for line in LINES], beam_size=4, length_penalty=0.2
+        [pieces.encode(line, out_type=str) for line in LINES],
+        beam_size=4,
+        length_penalty=0.2,
     )  # as the library does
     expected = [pieces.decode_pieces(result.hypotheses[0]).lstrip() for result in found]
     assert [text.lstrip() for text in json.loads(done.stdout.splitlines()[-1])] == expected

@@ -194,13 +194,14 @@ def test_the_log_has_no_text_of_users_and_metrics_count(
         gate.open.set()
         client.translate("a dog\na cat", api_key="secret")
         client.ask("/translate?q=private&source=en&target=de&api_key=secret", b"")
+        client.translate("a dog", stream=True, api_key="secret")
         client.ask("/private")
         client.ask("/health")
-        assert gauge(client, "mt_characters_total") == 11 + 7
-        assert gauge(client, 'mt_requests_total{path="/translate",status="200"}') == 2
-        assert gauge(client, "mt_batch_sentences_sum") == 3
+        assert gauge(client, "mt_characters_total") == 11 + 7 + 5
+        assert gauge(client, 'mt_requests_total{path="/translate",status="200"}') == 3
+        assert gauge(client, "mt_batch_sentences_sum") == 4
     assert [(r["path"], r["status"]) for r in records] == [
-        ("/translate", 200), ("/translate", 200), ("other", 404),
+        ("/translate", 200), ("/translate", 200), ("/translate", 200), ("other", 404),
     ]  # fmt: skip
     assert records[0]["pair"] == "en-de" and records[0]["characters"] == 11
     text = json.dumps(records)

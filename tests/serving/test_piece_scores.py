@@ -43,3 +43,23 @@ def test_words_have_the_log_probabilities_of_pytorch_with_either_engine(
             for line, truth in zip(found, expected, strict=True):
                 scores = [word["logProb"] for word in line]
                 assert scores == pytest.approx([score for _, score in truth], abs=2e-3)
+
+
+def test_an_export_alone_is_served_without_attention(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MT_BACKEND")
+    save_lively_run(tmp_path / "run", tokenizer, tiny(norm="pre"))
+    load_fastest([tmp_path / "run"], "cpu", "auto", "auto", "", lambda line: None)
+    exported = mt.load(tmp_path / "run" / "export" / "auto-float32")
+    models = Models(Metrics())
+    models.add("export", ("en", "de"), mt.inspect(exported))
+    with serving(create_app(models, Settings())) as client:
+        assert client.ask("/models").json[0]["attention"] is False
+        answer = client.translate(LINES[1], attention=True)
+        assert (
+            answer.status == 400 and "gives no alignments and no attention" in answer.json["error"]
+        )
+        assert client.translate(LINES[1]).json["translatedText"] == exported.translate(LINES[1])
+        html = client.translate("<p>the <b>cat</b></p>", format="html").json["translatedText"]
+        assert html.startswith("<p>") and "<b>" in html
