@@ -7,14 +7,16 @@ with messages that suggest the closest valid key.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -48,13 +50,24 @@ def load_config(overrides: list[str]) -> Config:
     for override in parse_overrides(overrides):
         check_single_value(override)
     try:
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        with without_hydra(), initialize_config_dir(str(config_dir()), version_base="1.3"):
             config = to_config(compose("train", overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     check_mechanisms(overrides, config)
     check_patience(config)
     return config
+
+
+@contextlib.contextmanager
+def without_hydra() -> Iterator[None]:
+    """Set aside the Hydra that runs a job, which allows no other one to compose meanwhile."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def check_keys(overrides: list[str]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from helpers.hub_models import save_marian
 from helpers.training_runs import run_training
 from mt import import_model
+from mt import train as command
 from mt.arguments.train import prepare_arguments
 from mt.config.automatic import with_values
 from mt.config.compose import load_config
@@ -99,6 +100,17 @@ def test_what_may_differ_or_is_the_same_is_accepted(base, first: Path) -> None:
     prepare_arguments([*base, f"trainer.init_from={first}", *given])
     config = inherit_settings(load_config([*base, f"trainer.init_from={first}", *given]))
     assert (config.data.tokenizer.sampling, config.model.dropout) == (0.2, 0.3)
+
+
+def test_the_command_takes_the_settings_of_the_run(
+    base, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Hydra runs the job, which composes settings, too."""
+    flags = ["mt-train", *base, "name=by-command", f"trainer.init_from={first}"]
+    monkeypatch.setattr("sys.argv", flags)
+    command.main()
+    tuned = RunFolder(first.with_name("by-command")).read_config()
+    assert tuned.model == RunFolder(first).read_config().model
 
 
 def test_an_imported_model_is_fine_tuned(base, tmp_path: Path, capsys) -> None:
