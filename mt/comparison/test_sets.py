@@ -20,6 +20,7 @@ from mt.data.annotations import Decider, parse_deciders
 from mt.data.corpus import load_corpus
 from mt.data.digests import file_digest
 from mt.data.links import Links, parse_lines
+from mt.data.tags import add_tag, split_tags
 from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.files import write_lines
@@ -38,12 +39,13 @@ class TestText:
     references: list[str]
     links: list[Links] | None  # gold alignments, if there are any
     constructions: list[list[str]] | None  # names of those in each sentence, if there are any
+    tags: list[str] | None = None  # of the sources; None: the default of each run
 
     @property
     def hash(self) -> str:
-        return hashlib.blake2b(
-            "\n".join(self.sources).encode("utf-8", "surrogateescape"), digest_size=6
-        ).hexdigest()
+        lines = map(add_tag, self.sources, self.tags) if self.tags else self.sources
+        text = "\n".join(lines).encode("utf-8", "surrogateescape")
+        return hashlib.blake2b(text, digest_size=6).hexdigest()
 
 
 def with_test_set(config: Config, name: str, overrides: Sequence[str]) -> Config:
@@ -73,8 +75,15 @@ def read_test_text(data: DataConfig, name: str) -> TestText:
     lines = [annotation.links for annotation in annotations]
     links = parse_lines(lines, f"the gold links of the test set {name}") if any(lines) else None
     constructions = [annotation.constructions.split() for annotation in annotations]
-    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
-    return TestText(name, sources, references, links, constructions if any(constructions) else None)
+    tags, sources = split_tags(source for source, _ in pairs)
+    return TestText(
+        name,
+        sources,
+        [target for _, target in pairs],
+        links,
+        constructions if any(constructions) else None,
+        tags if any(tags) else None,
+    )
 
 
 def translate_test_text(
@@ -86,6 +95,7 @@ def translate_test_text(
     """
     from mt.decoding.load import load
     from mt.decoding.options import SearchOptions
+    from mt.decoding.tagged_lines import translate_tagged
 
     beam = config.trainer.test_beam
     if not folder.model.is_file():
@@ -110,9 +120,11 @@ def translate_test_text(
         config.trainer.precision,
         workers=0,
         options=SearchOptions(beam=beam),
+        tag=text.tags[0] if text.tags else None,
     )
+    tags = text.tags or [translator.tag] * len(text.sources)
     with Progress("translating", len(text.sources)) as progress:
-        hypotheses = translator.translate(text.sources, progress=progress.add)
+        hypotheses = translate_tagged(translator, text.sources, tags, progress.add)
     say(f"translated in {time.monotonic() - started:.1f} s")
     write_lines(stem.with_name(f"{stem.name}.sources.txt"), text.sources)
     write_lines(stem.with_name(f"{stem.name}.references.txt"), text.references)

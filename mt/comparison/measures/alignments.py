@@ -19,8 +19,10 @@ from mt.comparison.stored_lines import read_stored, store
 from mt.comparison.systems import System, SystemRun, TestSet
 from mt.data.digests import file_digest
 from mt.data.links import Links, format_links, parse_lines
+from mt.data.tags import list_tags
+from mt.data.text_files import read_lines
 from mt.decoding.load import load
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.evaluation.alignment import READINGS
 from mt.evaluation.lengths import Lengths
 from mt.inspection.alignments import LayerReading
@@ -48,9 +50,19 @@ def default_reading(readings: Sequence[LayerReading]) -> LayerReading:
 
 
 def load_inspector(run: SystemRun) -> Inspector:
-    """Load the model of a run in float32: rows of bfloat16 weights sum to 1 only within 0.002."""
+    """Load the model of a run in float32: rows of bfloat16 weights sum to 1 only within 0.002.
+
+    Sources have the tag of the run's own test set. Raises UsageError if that has several.
+    """
     assert run.config is not None
-    return Inspector(load(run.path, run.config.trainer.device, "fp32"))
+    stored = run.folder.test_file("tags")
+    tags = set(read_lines(stored)) if stored.is_file() else set()
+    if len(tags) > 1:
+        raise UsageError(
+            f"the test set of {run.path} has several tags ({list_tags(tags)}): "
+            "mt-compare reads attention with one tag only; mt-evaluate reads it with each"
+        )
+    return Inspector(load(run.path, run.config.trainer.device, "fp32", tag=next(iter(tags), None)))
 
 
 def align_run(

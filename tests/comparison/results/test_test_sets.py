@@ -11,6 +11,7 @@ from helpers.tiny_models import save_run
 from mt.comparison.inputs import read_variants
 from mt.comparison.test_sets import read_test_text, with_test_set
 from mt.config.compose import load_config
+from mt.config.schema import DataConfig, SplitConfig
 from mt.data.embedded_corpus import generate
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError, UsageError
@@ -94,3 +95,15 @@ def test_test_sets_are_overrides_of_data_test(tmp_path: Path) -> None:
             ).data,
             "none",
         )
+
+
+def test_the_tags_of_a_test_set_are_not_part_of_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "test.tsv"
+    path.write_text("a\tb\t<x>\nc\td\t\n")
+    test = SplitConfig(file=str(path), tag_column="2")
+    data = DataConfig(train=test, val=test, test=test)
+    text = read_test_text(data, "tagged")
+    assert (text.sources, text.references, text.tags) == (["a", "c"], ["b", "d"], ["<x>", ""])
+    test.tag_column = ""
+    plain = read_test_text(data, "plain")
+    assert (plain.sources, plain.tags) == (text.sources, None) and plain.hash != text.hash
