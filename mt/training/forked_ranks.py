@@ -15,18 +15,20 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from mt.decoding.engines.workers import can_fork, exit_with_parent
-from mt.errors import MTError
+from mt.errors import MTError, ProcessLost
 from mt.signals import STOP_SIGNALS
 from mt.training.distributed import ProcessGroup, explain_lost_process, split_like
 
 MAX_MESSAGE_BYTES = 1 << 16  # of tensors that are sent through a pipe; larger ones share memory
+END_SECONDS = 1.0  # to wait for the exit code of a rank that has closed its pipe
 
 
 def possible_ranks(device: torch.device, launched: ProcessGroup) -> int:
@@ -41,7 +43,7 @@ def possible_ranks(device: torch.device, launched: ProcessGroup) -> int:
 
 @dataclass
 class Failure:
-    """Hold the error that has ended a rank, for the user."""
+    """The error that has ended a rank, as a message to rank 0."""
 
     message: str
 
@@ -133,7 +135,7 @@ def forked_ranks(
 
     With one rank, the group is `launched`. Each rank has one thread: thread pools do not survive a
     fork. The others end when the `with` block ends or this process is killed. They ignore signals,
-    which this process handles for all.
+    which this process handles for all. Raises ProcessLost, which says why, if one of them is lost.
     """
     if count == 1:
         yield launched
@@ -144,7 +146,7 @@ def forked_ranks(
     pipes = [context.Pipe() for _ in range(1, count)]
     memory = os.memfd_create("mt-ranks")
     others = [
-        context.Process(target=_run_rank, args=(rank, pipes, memory, run), daemon=True)
+        context.Process(target=_run_rank, args=(rank, os.getpid(), pipes, memory, run), daemon=True)
         for rank in range(1, count)
     ]
     try:
@@ -155,6 +157,13 @@ def forked_ranks(
             theirs.close()
         torch.set_num_threads(1)
         yield ForkedGroup(0, count, [own for own, _ in pipes], memory)
+    except ProcessLost as error:
+        if is_any_killed(others):
+            raise ProcessLost(
+                "a process of this training was killed, perhaps because memory ran out: the same "
+                "command continues from the last checkpoint; trainer.threads=1 needs less memory"
+            ) from error
+        raise
     finally:
         torch.set_num_threads(threads)
         for own, _ in pipes:
@@ -166,8 +175,15 @@ def forked_ranks(
         os.close(memory)
 
 
+def is_any_killed(processes: Sequence[BaseProcess]) -> bool:
+    """Return whether one of several processes, of which one is ending, was killed."""
+    wait([process.sentinel for process in processes], END_SECONDS)
+    return any(process.exitcode == -signal.SIGKILL for process in processes)
+
+
 def _run_rank(
     rank: int,
+    parent: int,
     pipes: Sequence[tuple[Connection, Connection]],
     memory: int,
     run: Callable[[ProcessGroup], object],
@@ -177,7 +193,6 @@ def _run_rank(
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     torch.set_num_threads(1)
-    parent = os.getppid()
     threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
     own = pipes[rank - 1][1]
     for end in (end for pipe in pipes for end in pipe if end is not own):

@@ -33,9 +33,9 @@ class Muon(torch.optim.Optimizer):
     0.2 sqrt(max(r, c)). All directions of a matrix thus learn at the same speed, not only those
     with large gradients.
 
-    Matrices of the same shape are orthogonalised together, each by one of the ranks of `group`,
-    which share the results. In contrast, torch.optim.Muon processes
-    one matrix at a time, with a single polynomial, and cannot skip a step.
+    Matrices of the same shape are orthogonalised together. The ranks of `group` divide them and
+    exchange the results. In contrast, torch.optim.Muon processes one matrix at a time, with a
+    single polynomial, and cannot skip a step.
     """
 
     found_inf: Tensor | None = None  # if 1.0, the next step does nothing, as in fused AdamW

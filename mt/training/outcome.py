@@ -38,10 +38,10 @@ def describe_limit(
 ) -> str:
     """Say whether time, text or the size of the model limited a training.
 
-    `records` are those of metrics.jsonl. Time: validations were still improving, before the rate
-    began to fall, which improves them in any case, and neither a plateau nor trainer.patience ended
-    the training. Text: the loss of the training text is lower
-    than that of the validation text by more than `GAP`, although dropout raises it.
+    `records` are those of metrics.jsonl. Time: neither a plateau nor trainer.patience ended the
+    training, and validations were still improving before the rate began to fall. (A falling rate
+    improves them in any case.) Text: the loss of the training text is lower than that of the
+    validation text by more than `GAP`, although dropout raises it.
     """
     curve = [CurvePoint(*point) for point in state.curve]
     before = [point for point in curve if not state.decay_step or point.step < state.decay_step]

@@ -8,7 +8,7 @@ import time
 import torch
 
 from mt.config.automatic import with_values
-from mt.config.schema import Config
+from mt.config.schema import Config, OptimConfig
 from mt.data.batching import Batch
 from mt.data.collate import collate
 from mt.data.prepare import PreparedData
@@ -56,12 +56,13 @@ def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
     model = make_model(config, data, device).train()
     optimizer = build_optimizer(config.optim, model)
     average = WeightAverage(model, config.optim.ema)
+    objective = Objective(config, device, data.tokenizer.tags.values())
     order = order_batches(config, data)
     segment = build_segmenter(config, data.tokenizer, 0)
     tokens, start = 0, time.monotonic()
     for step, rows in enumerate(itertools.cycle(order.epoch(0)), start=1):
         batch = collate(order.tables_in(0), rows, segment)
-        take_step(model, optimizer, batch, config, device)
+        take_step(model, optimizer, objective, batch, config.optim)
         average.update(step)
         if step == WARM_UP:
             start = time.monotonic()
@@ -75,14 +76,14 @@ def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
 def take_step(
     model: Seq2Seq,
     optimizer: CombinedOptimizer,
+    objective: Objective,
     batch: Batch,
-    config: Config,
-    device: torch.device,
+    config: OptimConfig,
 ) -> None:
     """Train on one batch and wait until it is done."""
     for parameter in model.parameters():
         parameter.grad = None
-    Objective(config, device)(model, batch.to(device))[0].backward()
-    tokens = torch.tensor(float(batch.target_tokens), device=device)
+    objective(model, batch.to(objective.device))[0].backward()
+    tokens = torch.tensor(float(batch.target_tokens), device=objective.device)
     gradients = collect_gradients(model)
-    apply_gradients(optimizer, gradients, tokens, config.optim.clip, config.optim.lr)[0].item()
+    apply_gradients(optimizer, gradients, tokens, config.clip, config.lr)[0].item()

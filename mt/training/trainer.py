@@ -219,6 +219,8 @@ class Trainer:
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
             sees_plateau = self.stopping.note_validation(state, scores)
+            peaks = self.group.all_gather(peak_memory(self.device))
+            state.peak_memory = max(state.peak_memory, sum(peaks))
             is_last, before = self.stopping.is_over(state), state.minutes
             self._synchronise()
             if not is_last:  # else the budget, which keeps this time, would no longer be spent
@@ -238,11 +240,11 @@ class Trainer:
         self.reporter.restart()
 
     def _save(self) -> None:
-        """Save a checkpoint."""
-        state = self.state
-        state.peak_memory = max(state.peak_memory, peak_memory(self.device))
+        """Save a checkpoint. The ranks exchange nothing: a signal may have reached one of them."""
         if self.group.is_main:
-            save_checkpoint(self.folder, self.model, self.optimizer, self.average.shadow, state)
+            save_checkpoint(
+                self.folder, self.model, self.optimizer, self.average.shadow, self.state
+            )
 
     def _synchronise(self, stop: bool = False, batches: Sequence[Batch] = ()) -> bool:
         """Exchange one message between ranks per step, and return whether any of them must stop.
