@@ -20,16 +20,19 @@ class RegulariseConfig:
         0.0,
         "alpha of R-Drop: weight of the divergence between two passes that differ in dropout "
         "(Wu et al. 2021; 5 in translation); 0: off; a step takes about twice the time",
+        maximum=1000,
     )
     simcut: float = setting(
         0.0,
         "alpha of SimCut: weight of the divergence between a pass and one with cut tokens "
         "(Gao et al. 2022; 3 in the paper); 0: off; a step takes about twice the time",
+        maximum=1000,
     )
     token_cutoff: float = setting(
         0.0,
         "weight of the divergence between a pass and others with cut tokens, which have to "
         "translate as well (Shen et al. 2020); 0: off",
+        maximum=1000,
     )
     cut: float = setting(
         0.05,
