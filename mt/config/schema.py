@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import Field, dataclass
 from typing import Any, get_type_hints
 
+from mt.config.cleaning_schema import CleanConfig
 from mt.config.data_schema import (
-    CleanConfig,
     DataConfig,
     NoiseConfig,
     SplitConfig,
