@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 
 from mt.arguments.translate import add_engine_flags, add_sentence_flag
@@ -33,7 +34,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if not 0 <= arguments.port <= 65535:
         raise UsageError(f"--port must be from 0 to 65535, got {arguments.port}")
     for name in ("max_characters", "max_texts", "max_active", "timeout", "per_minute", "threads"):
-        if not (value := getattr(arguments, name)) >= 0:
+        if not 0 <= (value := getattr(arguments, name)) < math.inf:
             raise UsageError(f"--{name.replace('_', '-')} must be >= 0, got {value}")
     return arguments
 
@@ -116,7 +117,7 @@ def add_limit_flags(parser: CommandParser) -> None:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="time for a request (default: 60)",
+        help="time for a request to arrive, and for its answer (default: 60)",
     )
 
 

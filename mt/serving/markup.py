@@ -22,6 +22,7 @@ ATOMS = {"img", "input", "wbr"}  # inline elements without content
 VOID = ATOMS | set("area base br col embed hr link meta param source track".split())
 VERBATIM = set("code kbd math pre samp script style svg template textarea var".split())
 INLINE_VERBATIM = {"code", "kbd", "math", "samp", "svg", "var"}
+MAX_NESTED = 100  # inline elements in one another; further ones stay where they are, like blocks
 WHITE = " \t\n\r\f"  # white space of HTML; other kinds are text
 SPACES = re.compile(f"[{WHITE}]+")
 
@@ -91,7 +92,7 @@ class MarkupParser(HTMLParser):
             or "notranslate" in (values.get("class") or "").split()
         ):
             self.verbatim, self.copied, self.depth = [raw], tag, 1
-        elif tag in INLINE:
+        elif tag in INLINE and len(self.open) < MAX_NESTED:
             self.open.append(Element(tag, raw))
         elif tag in ATOMS:
             self._add_atom(raw)

@@ -7,6 +7,7 @@ between two tags is translated by itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -57,7 +58,7 @@ class SegmentWords:
                     result.tags.append(run.tags)
                 elif text:
                     result.words[-1] += text
-                    result.tags[-1] += tuple(t for t in run.tags if t not in result.tags[-1])
+                    result.tags[-1] = tuple(dict.fromkeys(result.tags[-1] + run.tags))
                 is_space &= not text
         inside = (0 < atom.place < len(result.words) for atom in result.atoms)
         kinds = {run.tags for run in segment.runs if run.has_text}
@@ -71,7 +72,8 @@ class SegmentWords:
 
 async def translate_html(route: Route, pages: Sequence[str], alternatives: int) -> list[list[str]]:
     """Return the translations of HTML fragments or pages, best first."""
-    items = [MarkupParser(page).items for page in pages]
+    # In a thread: parsing damaged HTML can take seconds.
+    items = await asyncio.to_thread(lambda: [MarkupParser(page).items for page in pages])
     segments = [item for page in items for item in page if isinstance(item, Segment)]
     segments = [segment for segment in segments if segment.has_text]
     words = {id(segment): SegmentWords.of(segment) for segment in segments}
@@ -171,9 +173,8 @@ def _aligned_pieces(
     target_words = [word for word in text.split(" ") if word]
     if is_unspaced(text) or (sources, targets) != (len(words.words), len(target_words)):
         return None
-    origins = [0] * len(
-        target_words
-    )  # the source word of each; a word without a link goes with the one before
+    # The source word of each; a word without a link goes with the one before.
+    origins = [0] * len(target_words)
     for number in range(len(target_words)):
         origins[number] = links.get(number, origins[max(0, number - 1)])
     tags = keep_all_tags([words.tags[origin] for origin in origins], words.tags)
@@ -197,8 +198,9 @@ def keep_all_tags(target: Sequence[Tags], source: Sequence[Tags]) -> list[Tags]:
     An element whose words are not aligned stands around the word at the same relative position.
     """
     result = list(target)
+    kept = {element for tags in target for element in tags}
     for element in dict.fromkeys(element for tags in source for element in tags):
-        if result and not any(element in tags for tags in result):
+        if result and element not in kept:
             places = [place for place, tags in enumerate(source) if element in tags]
             middle = (sum(places) / len(places) + 0.5) / len(source)
             place = min(int(middle * len(result)), len(result) - 1)

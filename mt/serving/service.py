@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from mt.data.detection import Detector
 from mt.errors import MTError
 from mt.serving.answer import answer_of, detection, event, translation
-from mt.serving.limits import Limits, Places, RateLimit
+from mt.serving.limits import Limits, Places, RateLimit, is_known
 from mt.serving.metrics import CONTENT_TYPE
 from mt.serving.model import Part
 from mt.serving.models import Models
@@ -73,7 +73,7 @@ class Service:
         self._check_size(asked.texts)
         source, detected = asked.source, None
         if source == "auto":
-            source, detected = self._detect_source(asked)
+            source, detected = await self._detect_source(asked)
         route = self.models.route(source, asked.target)
         check_supported(route, asked)
         pair = f"{route.source}-{route.target}"
@@ -137,12 +137,19 @@ class Service:
 
     async def _admit(self, request: Request) -> dict[str, Any]:
         """Return the fields of a request whose key and rate are in order."""
-        fields = await read_fields(request, self.settings.limits.body_bytes)
+        limits, keys = self.settings.limits, self.settings.keys
+        try:
+            async with asyncio.timeout(limits.seconds or None):
+                fields = await read_fields(request, limits.body_bytes)
+        except TimeoutError as error:
+            message = f"the request did not arrive within {limits.seconds:g} s"
+            raise HTTPException(408, message, {"Connection": "close"}) from error
         key = str(fields.get("api_key") or "")
-        if self.settings.keys and key not in self.settings.keys:
-            raise HTTPException(403, "invalid API key" if key else "an API key is needed: api_key")
+        known = is_known(key, keys)
         address = request.client.host if request.client else ""
-        self.rate.check(key if self.settings.keys else address)
+        self.rate.check(key if known else address)  # so that keys cannot be guessed without end
+        if keys and not known:
+            raise HTTPException(403, "invalid API key" if key else "an API key is needed: api_key")
         return fields
 
     def _check_size(self, texts: list[str]) -> None:
@@ -161,12 +168,13 @@ class Service:
             )
         return self.detector
 
-    def _detect_source(self, asked: TranslateRequest) -> tuple[str, dict[str, Any]]:
+    async def _detect_source(self, asked: TranslateRequest) -> tuple[str, dict[str, Any]]:
         """Return the source language of all texts together, and what to tell the client."""
         sources = self.models.sources_of(asked.target)
         if not sources:
             raise invalid(f"{asked.target} is not supported as a target language")
-        code, probability = self._detector().choose("\n".join(asked.texts), sources)
+        choose = self._detector().choose
+        code, probability = await asyncio.to_thread(choose, "\n".join(asked.texts), sources)
         return code, detection(code, probability)
 
     async def _stream(

@@ -68,6 +68,7 @@ def test_sigterm_finishes_what_runs_and_takes_no_more(
     [
         (["--port", "65536"], "--port must be from 0 to 65535, got 65536"),
         (["--timeout", "-1"], "--timeout must be >= 0, got -1.0"),
+        (["--timeout", "inf"], "--timeout must be >= 0, got inf"),
         (["--timeout", "nan"], "--timeout must be >= 0, got nan"),
         (["--max-characters", "-1"], "--max-characters must be >= 0, got -1"),
         (["--max"], "unrecognized arguments: --max"),
@@ -80,7 +81,7 @@ def test_wrong_flags_are_named(flags: list[str], message: str) -> None:
 
 def test_what_cannot_be_served_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     for flags, code, message in (
-        ([str(run), str(run)], 2, "both translate src-tgt"),
+        ([str(run), str(run), "--backend", "pytorch"], 2, "both translate src-tgt"),
         ([str(tmp_path)], 1, "is not a run directory"),
         ([str(run), "--host", "256.0.0.1"], 1, "cannot listen on 256.0.0.1, port 5000"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from helpers.servers import Client, serving
+from mt.decoding.output_warnings import COPY, INVENTED, LOST, REPETITION, SHORT
 from mt.inspection.inspector import Inspector
 from mt.serving.app import ASSETS, create_app
 from mt.serving.models import Models
@@ -181,6 +183,12 @@ def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Cli
     settings = reference["paths"]["/frontend/settings"]["get"]["responses"]["200"]
     fields = settings["content"]["application/json"]["schema"]["properties"]
     assert client.ask("/frontend/settings").json.keys() == fields.keys()
+
+
+def test_the_page_says_what_each_warning_means() -> None:
+    script = (ASSETS / "output.js").read_text(encoding="utf-8")
+    for warning in (REPETITION, SHORT, COPY, LOST, INVENTED):
+        assert re.search(f'^  "?{warning}"?: "', script, re.MULTILINE)
 
 
 def test_languages_are_recognised_among_those_served(make_models: Callable[..., Models]) -> None:

@@ -99,6 +99,7 @@ def test_a_key_is_needed_if_there_are_keys(make_models: Callable[..., Models]) -
         assert client.translate("a dog").status == 403
         assert client.translate("a dog", api_key="c").json == {"error": "invalid API key"}
         assert client.translate("a dog", api_key=["a"]).status == 403
+        assert client.translate("a dog", api_key="\ud800").status == 403
         assert client.translate("a dog", api_key="b").status == 200
 
 
@@ -125,6 +126,22 @@ def test_a_client_that_asks_too_often_gets_429(make_models: Callable[..., Models
         assert [client.translate("a").status for _ in range(3)] == [200, 200, 429]
         assert 0 < int(client.translate("a").headers["retry-after"]) <= 31
         assert client.ask("/health").status == 200
+
+
+def test_wrong_keys_are_counted_by_address(make_models: Callable[..., Models]) -> None:
+    settings = Settings(Limits(per_minute=2), frozenset({"a"}))
+    with serving(create_app(make_models(), settings)) as client:
+        assert [client.translate("a", api_key=key).status for key in "bcd"] == [403, 403, 429]
+        assert client.translate("a", api_key="a").status == 200
+
+
+def test_a_body_that_arrives_too_slowly_gets_408(make_models: Callable[..., Models]) -> None:
+    with serving(create_app(make_models(), Settings(Limits(seconds=0.2)))) as client:
+        host, port = client.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), 30) as connection:
+            connection.sendall(b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+            answer = connection.makefile("rb").read()  # until the server closes the connection
+        assert answer.startswith(b"HTTP/1.1 408") and b"did not arrive within 0.2 s" in answer
 
 
 def test_requests_beyond_the_places_get_503_until_one_is_free(

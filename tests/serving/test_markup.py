@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mt.data.links import Links
 from mt.decoding.outputs import Output, Translation
+from mt.serving.markup import MAX_NESTED, MarkupParser, Segment
 from mt.serving.markup_transfer import translate_html
 from mt.serving.model import Part, Wanted
 
@@ -112,6 +113,14 @@ def test_scripts_without_spaces_are_translated_between_tags() -> None:
 def test_no_tag_is_lost_if_its_words_are_not_aligned() -> None:
     assert translate("a b <b>c</b> d", unaligned) == "A B <b>C</b> D"
     assert translate("<i>a</i> b <b>c</b> d", lambda words: [("X", None)]) == "<i><b>X</b></i>"
+
+
+def test_elements_that_are_nested_too_deeply_stay_where_they_are() -> None:
+    deep = 2 * MAX_NESTED
+    assert translate("<b>" * deep + "a b" + "</b>" * deep) == "<b>" * deep + "B A" + "</b>" * deep
+    items = MarkupParser("<b>x" * deep).items
+    runs = [run for item in items if isinstance(item, Segment) for run in item.runs]
+    assert max(len(run.tags) for run in runs) == MAX_NESTED
 
 
 def test_alternatives_have_tags_too() -> None:

@@ -5,7 +5,13 @@ import { fill, gap, locate } from "./words.js";
 const UNSURE = Math.log(0.5); // log-probability of a word below which it is underlined
 const SHOWN = 3; // source words in the readout
 
-const WARNINGS = { repetition: "it repeats itself", short: "it is much shorter than expected" };
+const WARNINGS = {
+  repetition: "it repeats itself",
+  short: "it is much shorter than expected",
+  copy: "it copies the source",
+  "placeholder lost": "a placeholder is missing",
+  "placeholder invented": "it has a placeholder that the source has not",
+};
 
 const element = (id) => document.getElementById(id);
 
