@@ -36,7 +36,7 @@ from mt.data.word_counts import count_training_words, save_counts
 from mt.errors import MTError
 from mt.files import write_text
 from mt.progress_display import Progress
-from mt.run_folder import WORD_COUNTS
+from mt.run_files import WORD_COUNTS
 
 ANNOTATIONS = "test.annotations.json"
 REPORT = "report.json"

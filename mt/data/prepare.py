@@ -37,7 +37,8 @@ from mt.data.tokenizer_settings import cached_settings
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.errors import MTError
 from mt.files import expand_user, write_text
-from mt.run_folder import WORD_COUNTS, RunFolder
+from mt.run_files import WORD_COUNTS
+from mt.run_folder import RunFolder
 
 # Of the cache folder. Raise it when the code would write other content for the same settings.
 FORMAT = 2

@@ -14,7 +14,7 @@ from mt.data.symbols import MARKED, Symbols, reveal
 from mt.data.tags import MARK, is_tag_piece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import UsageError
-from mt.run_folder import SYMBOLS
+from mt.run_files import SYMBOLS
 
 
 class SentencePieceModel:

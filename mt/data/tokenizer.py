@@ -36,7 +36,8 @@ from mt.data.vocabulary import Vocabulary
 from mt.data.vocabulary_model import VocabularyModel
 from mt.errors import MTError
 from mt.files import atomic_write
-from mt.run_folder import SYMBOLS, TOKENIZERS, VOCABULARIES, RunFolder
+from mt.run_files import SYMBOLS, TOKENIZERS, VOCABULARIES
+from mt.run_folder import RunFolder
 
 
 class EncodedPair(NamedTuple):

@@ -15,7 +15,8 @@ from mt.data.tags import split_tags
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.files import write_text
-from mt.run_folder import START_AGAIN, TRAINING_TEXT, RunFolder
+from mt.run_files import TRAINING_TEXT
+from mt.run_folder import START_AGAIN, RunFolder
 
 if TYPE_CHECKING:  # it imports pyarrow and datasets, which translation does not need
     from mt.data.table import PairTable

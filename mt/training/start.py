@@ -28,7 +28,8 @@ from mt.files import copy_file
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
 from mt.models.weights import load_parameters
-from mt.run_folder import WORD_COUNTS, RunFolder
+from mt.run_files import WORD_COUNTS
+from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
 from mt.training.distributed import ProcessGroup
 from mt.training.fine_tuning import inherit_settings

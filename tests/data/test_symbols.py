@@ -24,7 +24,7 @@ from mt.data.tags import add_tag
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_settings import cached_settings
 from mt.errors import MTError, UsageError
-from mt.run_folder import SYMBOLS
+from mt.run_files import SYMBOLS
 
 LITERALS = ["C++", "C", "<br>", '"a,b"', "naïve", "⟨0⟩"]
 MATCHES = {

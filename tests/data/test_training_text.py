@@ -17,7 +17,8 @@ from mt.data.training_text import (
     save_training_text,
 )
 from mt.errors import MTError
-from mt.run_folder import TRAINING_TEXT, RunFolder
+from mt.run_files import TRAINING_TEXT
+from mt.run_folder import RunFolder
 
 PAIRS = [("The cat sees. The dog sees.", "abc"), ("The cat sees Dr. Dog.", "abcdef")]
 

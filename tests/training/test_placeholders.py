@@ -15,7 +15,8 @@ from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError, UsageError
 from mt.evaluate import main as evaluate
 from mt.evaluation.placeholders import PlaceholderCounts, count_placeholders
-from mt.run_folder import SYMBOLS, RunFolder
+from mt.run_files import SYMBOLS
+from mt.run_folder import RunFolder
 
 
 def write_text(folder: Path) -> list[str]:

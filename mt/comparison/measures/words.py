@@ -15,7 +15,8 @@ from mt.comparison.schema.scores import DecidedWords, FrequencyBand, WordResult
 from mt.comparison.statistics.ratio import Ratio
 from mt.comparison.systems import ComparisonInput, System, TestSet
 from mt.data.word_counts import load_counts
-from mt.run_folder import WORD_COUNTS, RunFolder
+from mt.run_files import WORD_COUNTS
+from mt.run_folder import RunFolder
 
 TrainingCounts = dict[str, Counter[str]]  # "src" and "tgt" -> word -> count
 

@@ -20,7 +20,7 @@ from mt.config.schema import Config, SplitConfig
 from mt.data.annotations import Decider
 from mt.data.word_counts import save_counts
 from mt.errors import MTError, UsageError
-from mt.run_folder import WORD_COUNTS
+from mt.run_files import WORD_COUNTS
 
 
 @pytest.fixture(scope="module")
