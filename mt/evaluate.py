@@ -35,6 +35,7 @@ from mt.evaluation.metrics import build_metrics
 from mt.evaluation.placeholders import PlaceholderCounts, count_placeholders
 from mt.evaluation.robustness import (
     METRIC_NAMES,
+    TITLES,
     RobustnessRow,
     measure_robustness,
     robustness_dict,
@@ -220,8 +221,13 @@ def translate_modified(
         METRIC_NAMES,
         first_references(test_set.references),
     )
+
+    def translate_one(name: str, lines: list[str]) -> list[str]:
+        say(f"robustness: {TITLES[name]}")
+        return translate(translator, lines, tags, arguments)
+
     return measure_robustness(
-        lambda lines: translate(translator, lines, tags, arguments),
+        translate_one,
         test_set.sources,
         hypotheses,
         test_set.references,
@@ -261,6 +267,7 @@ def translate(
     search = "sampling" if options.sample else f"beam {options.width}"
     risk = f", minimum Bayes risk by {options.mbr_metric}" if options.mbr else ""
     say(f"translating {len(sources):,} sentences with {arguments.run}, {search}{risk}")
+    translator.counts.clear()  # the report below is on these lines alone
     started = time.perf_counter()
     tags = tags or [translator.tag] * len(sources)
     with Progress("translating", len(sources)) as progress:

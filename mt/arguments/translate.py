@@ -41,6 +41,8 @@ backend ctranslate2 does not tell them. Warnings are:
   repetition  pieces are repeated several times in a row, and not so in the source
   short       less than half as long as expected from the lengths in the training text
   copy        the same as the source, apart from case, with 15 characters or more
+  placeholder lost      a placeholder of the source is missing (data.tokenizer.placeholders)
+  placeholder invented  there is one that the source does not have
 
 --alignments prints "Der Hund schläft. ||| 0-0 1-1 2-2": a pair SOURCE-TARGET for each target word,
 with the source word that receives the most attention. Words are separated by spaces and counted

@@ -67,7 +67,8 @@ def check_lines(lines: Iterable[str], name: str = "lines", item: str = "line") -
     or no iterable, else when the line is reached.
     """
     if isinstance(lines, str):
-        raise UsageError(f"{name} must be several strings, got one: give [text], or call translate")
+        advice = ", or call translate" if name == "lines" else ""
+        raise UsageError(f"{name} must be several strings, got one: give [text]{advice}")
     if isinstance(lines, bytes) or not isinstance(lines, Iterable):
         raise UsageError(f"{name} must be strings, got {describe(lines)}")
     return _check_each_line(lines, item)

@@ -18,8 +18,8 @@ from mt.evaluation.sentence_statistics import Score, SentenceStatistics
 
 METRIC_NAMES = ("bleu", "chrf")
 TITLES = {
-    "upper": "upper case*",
-    "title": "title case*",
+    "upper": "upper case",
+    "title": "title case",
     "lower": "lower case",
     "typos": "typing errors",
     "punctuation": "no punctuation",
@@ -45,7 +45,7 @@ class RobustnessRow:
 
 
 def measure_robustness(
-    translate: Callable[[list[str]], list[str]],
+    translate: Callable[[str, list[str]], list[str]],
     sources: Sequence[str],
     hypotheses: Sequence[str],
     references: Sequence[Sequence[str]],
@@ -60,7 +60,7 @@ def measure_robustness(
     same text: the typing errors of a line depend on its number alone.
 
     Args:
-        translate: Returns the translation of each line.
+        translate: Returns the translations of lines, given the name of their modification.
         sources: The text as it is.
         hypotheses: Its translations.
         references: One or more lists of reference translations.
@@ -78,7 +78,7 @@ def measure_robustness(
         targets = references
         if modification.both:
             targets = [_modify(modification, lines, symbols) for lines in references]
-        after = _statistics(metrics, translate(modified), targets)
+        after = _statistics(metrics, translate(key, modified), targets)
         rows.append(
             RobustnessRow(
                 key,
@@ -131,7 +131,7 @@ def robustness_table(rows: Sequence[RobustnessRow]) -> str:
     )
     lines = ["robustness: the same text, modified", f"{'':16}{'changed':>8}{titles}"]
     for row in rows:
-        line = f"{TITLES.get(row.name, 'as it is'):16}{row.changed or '':>8}"
+        line = f"{_title(row.name):16}{row.changed or '':>8}"
         for name in names:
             score, difference = row.scores[name], row.differences.get(name)
             line += f"{score.value:8.1f}{_interval(score.ci):>{width}}"
@@ -143,6 +143,12 @@ def robustness_table(rows: Sequence[RobustnessRow]) -> str:
     return "\n".join(
         [*lines, "* the references are modified in the same way; the others are as they are"]
     )
+
+
+def _title(name: str) -> str:
+    if not name:
+        return "as it is"
+    return TITLES[name] + ("*" if MODIFICATIONS[name].both else "")
 
 
 def _interval(ci: tuple[float, float] | None, sign: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from mt.config.schema import Config
+from mt.data.noise import MODIFICATIONS
 from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.evaluate import main
+from mt.evaluation.robustness import TITLES
 
 SOURCES = [
     "a small dog runs",
@@ -53,6 +56,9 @@ class FakeTranslator:
 
     tokenizer, normaliser, tag = SimpleNamespace(symbols=Symbols()), Normaliser(), ""
 
+    def __init__(self) -> None:
+        self.counts = Counter[str]()
+
     def with_tag(self, tag: str) -> FakeTranslator:
         assert tag == ""
         return self
@@ -62,10 +68,11 @@ class FakeTranslator:
     ) -> list[str]:
         known = dict(zip(SOURCES, HYPOTHESES, strict=True))
         progress(len(lines))
-        return [known[line] for line in lines]
+        self.counts["some kind"] += len(lines)
+        return [known.get(line, line) for line in lines]
 
     def report(self) -> list[str]:
-        return ["lines of some kind: 3"]
+        return [f"lines of some kind: {self.counts['some kind']}"]
 
 
 @pytest.fixture
@@ -153,7 +160,7 @@ def test_a_run_is_scored_on_its_own_test_set(
     assert f"{BLEU().corpus_score(HYPOTHESES, [REFERENCES]).score:.2f}" in out
     assert (
         "translating 20 sentences" in err
-        and "lines of some kind: 3" in err
+        and "lines of some kind: 20" in err
         and "translat" not in out
     )
     for name, lines in {
@@ -212,6 +219,17 @@ def test_a_reversed_run_is_scored_in_its_own_target_language(
     monkeypatch.setattr("mt.run_folder.RunFolder.read_config", lambda folder: config)
     run("runs/x --src src --ref ref --bootstrap 0")
     assert "tok:zh" in capsys.readouterr().out
+
+
+def test_counts_of_modified_text_are_its_own(
+    calls: list[tuple], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("run --src src --ref ref --robustness --bootstrap 0")
+    out, err = capsys.readouterr()
+    assert "robustness: the same text, modified" in out
+    assert err.count("lines of some kind: 20\n") == err.count("lines of some kind") == 6
+    titles = [line for line in err.splitlines() if line.startswith("robustness: ")]
+    assert titles == [f"robustness: {TITLES[name]}" for name in MODIFICATIONS]
 
 
 def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None:
