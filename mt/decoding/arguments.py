@@ -81,22 +81,26 @@ def _check_each_line(lines: Iterable[str], item: str) -> Iterator[str]:
         yield line
 
 
-def take_prefixes(prefixes: Iterator[str], count: int) -> list[str]:
-    """Return the next `count` prefixes. Raises UsageError if there are fewer."""
-    taken = list(islice(prefixes, count))
-    if len(taken) < count:
-        raise UsageError(
-            "there are fewer prefixes than lines: give one for each, which may be empty"
-        )
-    return taken
+def add_prefixes(
+    chunks: Iterable[list[str]], prefixes: Iterator[str] | None
+) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Yield each chunk of lines with the prefixes of its lines, or with None if there are none.
+
+    Raises UsageError if there are not as many prefixes as lines.
+    """
+    for chunk in chunks:
+        taken = None if prefixes is None else list(islice(prefixes, len(chunk)))
+        if taken is not None and len(taken) < len(chunk):
+            raise _prefix_error("fewer")
+        yield chunk, taken
+    if prefixes is not None and next(prefixes, None) is not None:
+        raise _prefix_error("more")
 
 
-def check_end(prefixes: Iterator[str]) -> None:
-    """Raise UsageError if there are prefixes left."""
-    if next(prefixes, None) is not None:
-        raise UsageError(
-            "there are more prefixes than lines: give one for each, which may be empty"
-        )
+def _prefix_error(relation: str) -> UsageError:
+    return UsageError(
+        f"there are {relation} prefixes than lines: give one for each, which may be empty"
+    )
 
 
 def check_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

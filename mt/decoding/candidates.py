@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mt.decoding.arguments import check_integer
 from mt.decoding.options import SearchOptions
 
 # Rows of the table in which `expand_hypotheses` lays out the vocabulary. One maximum stands for a
@@ -49,6 +50,16 @@ def expand_hypotheses(log_probs: Tensor, scores: Tensor) -> tuple[Tensor, Tensor
     values = values.masked_fill(beyond, -torch.inf)
     best, index = values.flatten(1).topk(count, 1)
     return best, parent.gather(1, index // (TABLE_ROWS + 1)), token.flatten(1).gather(1, index)
+
+
+def build_generator(seed: int | None, device: torch.device) -> torch.Generator:
+    """Return a generator of random numbers for samples; None stands for a random seed."""
+    generator = torch.Generator(device)
+    if seed is None:
+        generator.seed()
+        return generator
+    check_integer("seed", seed, -(2**63), 2**64 - 1)  # the seeds of torch.Generator
+    return generator.manual_seed(seed)
 
 
 def sample_tokens(

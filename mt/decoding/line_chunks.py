@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 # Lines of a chunk are sorted by length into batches: enough lines for full batches, and few enough
 # to hold in memory.
@@ -22,3 +22,18 @@ def split_into_chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
+
+
+def count_parts(progress: Callable[[int], None], lines: int, parts: int) -> Callable[[int], None]:
+    """Return a function that counts parts of lines, and calls `progress` with a number of lines.
+
+    Batches mix the parts of all lines: a line counts as done in proportion to the parts.
+    """
+    done = 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        before, done = done * lines // parts, done + count
+        progress(done * lines // parts - before)
+
+    return add

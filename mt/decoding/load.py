@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ import torch
 
 from mt.config.schema import Config
 from mt.data.normalisation import Normaliser
-from mt.data.tags import default_tag, list_tags
 from mt.data.tokenizer import Tokenizer
 from mt.data.training_text import TrainingText, load_training_text
 from mt.decoding.arguments import check_integer, describe
@@ -26,6 +25,7 @@ from mt.decoding.export_folder import (
     resolve_backend,
 )
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.decoding.text_settings import text_settings
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
 from mt.errors import MTError, UsageError
@@ -102,62 +102,10 @@ def build_translator(
         first.tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
         normaliser=normaliser,
-        tag_settings=of_tag,
-        **of_tag(tag),
+        text_settings=of_tag(tag),
+        settings_of_tag=of_tag,
         **settings,
     )
-
-
-def text_settings(
-    config: Config,
-    tokenizer: Tokenizer,
-    texts: Sequence[TrainingText | None],
-    split_sentences: bool | None,
-    tag: str | None,
-) -> dict[str, Any]:
-    """Return the settings of Translator that the training text of its models determines.
-
-    They are those of the text with the tag (`choose_tag`). By default, lines are split into
-    sentences if the text of a model had one sentence a line. What an earlier version has trained is
-    used as before, without.
-    """
-    known = [text for text in texts if text]
-    tag = choose_tag(tag, tokenizer.tags, {each for text in known for each in text.tags})
-    known = [text.of(tag) for text in known]
-    if split_sentences is None:
-        split_sentences = any(text.has_single_sentences for text in known)
-    language, target_language = config.data.languages(tag)
-    return {
-        "language": language,
-        "target_language": target_language,
-        "split_sentences": split_sentences,
-        "length_ratio": min((text.length_ratio for text in known), default=0.0),
-        "tag": tag,
-    }
-
-
-def choose_tag(tag: str | None, known: Collection[str], trained: Collection[str]) -> str:
-    """Return the tag to translate with, "" for none; None stands for the default.
-
-    `known` are the tags of the vocabulary, `trained` those of the training text, with "" if some
-    has none. Raises UsageError if the tag is not known, or if there is no default.
-    """
-    if tag is None:
-        tag = default_tag(trained)
-        if tag is None:
-            raise UsageError(
-                "all text that the model was trained on has a tag, so the text to translate needs "
-                f"one too: give --tag TAG (in Python, mt.load(..., tag=TAG)), one of "
-                f"{list_tags(trained)}"
-            )
-        return tag
-    if not isinstance(tag, str):
-        raise UsageError(f"tag must be text or None, got {describe(tag)}")
-    if tag and tag not in known:
-        if not known:
-            raise UsageError(f"the model was trained without tags, so it does not know {tag!r}")
-        raise UsageError(f"the model does not know the tag {tag!r}: it knows {list_tags(known)}")
-    return tag
 
 
 def load(
@@ -270,7 +218,7 @@ def load_export(
         max_pieces=config.data.max_pieces,
         normaliser=Normaliser.from_config(config.data.clean),
         engine=engine,
-        tag_settings=of_tag,
-        **of_tag(tag),
+        text_settings=of_tag(tag),
+        settings_of_tag=of_tag,
         **settings,
     )

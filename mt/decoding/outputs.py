@@ -11,11 +11,13 @@ from mt.data.links import Links
 from mt.data.normalisation import normalise
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import EOS
+from mt.decoding.line_encoder import EncodedLine
 from mt.decoding.options import SearchOptions
 from mt.decoding.output_warnings import INVENTED, LOST, find_warnings
-from mt.decoding.ranking import TextHypothesis
+from mt.decoding.ranking import TextHypothesis, rank
 from mt.decoding.search import Hypothesis
 from mt.decoding.splitting import join_parts
+from mt.decoding.text_settings import TextSettings
 
 Result = TypeVar("Result")
 
@@ -85,9 +87,34 @@ class Translation:
         return self.outputs[0].text
 
 
-def select_rank(parts: list[list[Result]], rank: int) -> list[Result]:
-    """Return the result of this rank for each part of a line, or its last if it has fewer."""
-    return [results[min(rank, len(results) - 1)] for results in parts]
+def select_rank(parts: list[list[Result]], place: int) -> list[Result]:
+    """Return the result at this place for each part of a line, or its last if it has fewer."""
+    return [results[min(place, len(results) - 1)] for results in parts]
+
+
+def build_translations(
+    lines: Sequence[EncodedLine],
+    found: Sequence[Sequence[Hypothesis]],
+    tokenizer: Tokenizer,
+    options: SearchOptions,
+    settings: TextSettings,
+) -> list[Translation]:
+    """Return the translations of lines, given what the engine found for each of their parts.
+
+    `options` are those of the search.
+    """
+    sources = [text for line in lines for text, _ in line.parts]
+    candidates = iter(decode_hypotheses(sources, found, tokenizer))
+    translations = []
+    for line in lines:
+        parts = []
+        for text, pieces in line.parts:
+            ranked = rank(next(candidates), options, settings.target_language)
+            texts, best = [text for text, _ in ranked], [each for _, each in ranked]
+            parts.append(TranslatedPart(text, pieces, best, texts))
+        outputs = build_outputs(line.source, parts, tokenizer, options, settings.length_ratio)
+        translations.append(Translation(line.source, outputs, parts))
+    return translations
 
 
 def decode_hypotheses(
@@ -122,9 +149,9 @@ def build_outputs(
     if not parts:
         return [Output(source, 0.0, 0.0, 0, True)]
     outputs = []
-    for rank in range(max(len(part.hypotheses) for part in parts)):
-        texts = select_rank([part.texts for part in parts], rank)
-        hypotheses = select_rank([part.hypotheses for part in parts], rank)
+    for place in range(max(len(part.hypotheses) for part in parts)):
+        texts = select_rank([part.texts for part in parts], place)
+        hypotheses = select_rank([part.hypotheses for part in parts], place)
         part_outputs = [
             Output(
                 text,

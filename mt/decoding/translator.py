@@ -8,37 +8,36 @@ joined. N lines give N translations, in the same order.
 from __future__ import annotations
 
 import copy
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Unpack, overload
+from typing import Unpack, overload
 
 import torch
 
-from mt.data.normalisation import SURROGATE, Normaliser, is_blank
+from mt.cli import say
+from mt.data.normalisation import Normaliser, is_blank
 from mt.data.tags import add_tag
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import (
     SearchArguments,
-    check_end,
+    add_prefixes,
     check_integer,
     check_lines,
     check_pairs,
     merge_options,
-    take_prefixes,
 )
+from mt.decoding.candidates import build_generator
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
-from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
+from mt.decoding.line_chunks import CHUNK_LINES, count_parts, split_into_chunks
+from mt.decoding.line_counts import LineCounts
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.output_warnings import COPY, INVENTED, LOST, REPETITION, SHORT
-from mt.decoding.outputs import TranslatedPart, Translation, build_outputs, decode_hypotheses
+from mt.decoding.outputs import Translation, build_translations
 from mt.decoding.prefixes import PrefixEncoder
-from mt.decoding.ranking import rank
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
+from mt.decoding.text_settings import SettingsOfTag, TextSettings
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
@@ -58,12 +57,8 @@ class Translator:
         *,
         max_pieces: int = 256,
         normaliser: Normaliser | None = None,
-        language: str = "",
-        target_language: str = "",
-        split_sentences: bool = False,
-        length_ratio: float = 0.0,
-        tag: str = "",
-        tag_settings: Callable[[str | None], dict[str, Any]] | None = None,
+        text_settings: TextSettings | None = None,
+        settings_of_tag: SettingsOfTag | None = None,
         precision: str = "auto",
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
@@ -78,13 +73,8 @@ class Translator:
             tokenizer: the tokenizer of the models.
             max_pieces: maximum length of a source, data.max_pieces of the training.
             normaliser: normalisation of the training text (default: NFC only).
-            language: code of the source language, for the rules that split sentences.
-            target_language: code of the target language, for `mbr_metric` and the sentences of
-                prefixes.
-            split_sentences: translate each sentence of a line by itself.
-            length_ratio: characters of target / source in the training text; 0: unknown.
-            tag: tag of the vocabulary in front of every source; "": none.
-            tag_settings: returns language, split_sentences, length_ratio and tag for another tag.
+            text_settings: settings for text with a tag, or without.
+            settings_of_tag: returns those for another tag.
             precision: auto, fp32 or bf16.
             batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
             options: defaults of the search options.
@@ -99,25 +89,23 @@ class Translator:
         self.tokenizer = tokenizer
         self.max_pieces, self.precision = max_pieces, precision
         self.normaliser = normaliser or Normaliser()
-        self.tag_settings = tag_settings
-        self._set_text(language, target_language, split_sentences, length_ratio, tag)
+        self.settings_of_tag = settings_of_tag
+        self._set_text(text_settings or TextSettings())
         self.options = options or SearchOptions()
-        self.budget = TokenBudget(
-            batch_tokens, warn or (lambda message: print(f"warning: {message}", file=sys.stderr))
-        )
-        self.counts: Counter[str] = Counter()
+        self.budget = TokenBudget(batch_tokens, warn or (lambda text: say(f"warning: {text}")))
+        self.counts = LineCounts()
 
-    def _set_text(
-        self,
-        language: str,
-        target_language: str,
-        split_sentences: bool,
-        length_ratio: float,
-        tag: str,
-    ) -> None:
-        self.encoder = LineEncoder(self.tokenizer, self.max_pieces, language, split_sentences, tag)
-        self.target_language, self.length_ratio, self.tag = target_language, length_ratio, tag
+    def _set_text(self, text: TextSettings) -> None:
+        self.text_settings = text
+        self.encoder = LineEncoder(
+            self.tokenizer, self.max_pieces, text.language, text.split_sentences, text.tag
+        )
         self.__dict__.pop("prefix_encoder", None)  # it has rules of the target language
+
+    @property
+    def tag(self) -> str:
+        """The tag in front of every source, "" for none."""
+        return self.text_settings.tag
 
     def with_tag(self, tag: str | None) -> Translator:
         """Return a translator of text with another tag, which shares the model and the counts.
@@ -127,16 +115,16 @@ class Translator:
         """
         if tag == self.tag:
             return self
-        if self.tag_settings is None:
+        if self.settings_of_tag is None:
             raise UsageError(f"this translator has no other tag than its own, got {tag!r}")
         other = copy.copy(self)
-        other._set_text(**self.tag_settings(tag))
+        other._set_text(self.settings_of_tag(tag))
         return other
 
     @cached_property
     def prefix_encoder(self) -> PrefixEncoder:
         """The encoder of prefixes, which sorts the vocabulary."""
-        return PrefixEncoder(self.tokenizer, self.target_language, self.normaliser)
+        return PrefixEncoder(self.tokenizer, self.text_settings.target_language, self.normaliser)
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -242,26 +230,14 @@ class Translator:
         """
         search_options = merge_options(self.options, options)
         check_integer("chunk_size", chunk_size, 1)
-        if seed is not None:
-            check_integer("seed", seed, -(2**63), 2**64 - 1)  # the seeds of torch.Generator
         checked = check_lines(lines)
         starts = None if prefixes is None else check_lines(prefixes, "prefixes", "prefix")
+        generator = build_generator(seed, self.engine.device)
         self.engine.check(search_options)
-        generator = torch.Generator(self.engine.device)
-        if seed is None:
-            generator.seed()
-        else:
-            generator.manual_seed(seed)
-        for chunk in split_into_chunks(checked, chunk_size):
+        for chunk, beginnings in add_prefixes(split_into_chunks(checked, chunk_size), starts):
             yield self._translate_chunk(
-                chunk,
-                take_prefixes(starts, len(chunk)) if starts else None,
-                search_options,
-                generator,
-                progress or (lambda _: None),
+                chunk, beginnings, search_options, generator, progress or (lambda _: None)
             )
-        if starts:
-            check_end(starts)
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[PairScore]:
         """Return the log-probability of each target text given its source text."""
@@ -269,26 +245,7 @@ class Translator:
 
     def report(self) -> list[str]:
         """Return one line of text for each count in `counts` that is not zero."""
-        descriptions = {
-            "invalid": "with invalid UTF-8 (replaced by U+FFFD)",
-            "prefix": "that are blank but have a prefix (not used)",
-            "nul": "with NUL characters (removed)",
-            "sentences": "of several sentences (translated one by one, joined)",
-            "split": f"longer than {self.max_pieces} pieces (split, translated in parts, joined)",
-            "cut off": "whose translation was cut off at the maximum length (--max-ratio, "
-            "--max-extra)",
-            "empty": "that are not blank but have an empty translation",
-            REPETITION: "whose translation repeats itself (several times in a row)",
-            SHORT: "whose translation, or that of a part, is much shorter than expected",
-            COPY: "whose translation, or that of a part, is a copy of the source",
-            LOST: "whose translation lacks a placeholder of the source",
-            INVENTED: "whose translation has a placeholder that the source does not have",
-        }
-        return [
-            f"lines {description}: {self.counts[name]:,}"
-            for name, description in descriptions.items()
-            if self.counts[name]
-        ]
+        return self.counts.describe(self.max_pieces)
 
     def _translate_chunk(
         self,
@@ -303,9 +260,8 @@ class Translator:
         starts = None
         if prefixes:
             starts = self.prefix_encoder.encode_lines(prefixes, encoded)
-            lost = zip(prefixes, encoded, strict=True)
-            self.counts["prefix"] += sum(not (is_blank(text) or line.parts) for text, line in lost)
-        count = count_lines(progress, len(lines), len(rows))
+            self.counts.add_prefixes(prefixes, encoded)
+        count = count_parts(progress, len(lines), len(rows))
         found = self.engine.search(rows, options, self.budget, generator, count, starts)
         return self.decode_lines(encoded, found, options)
 
@@ -323,26 +279,15 @@ class Translator:
 
         `options` are those of the search.
         """
-        sources = [text for line in lines for text, _ in line.parts]
-        candidates = iter(decode_hypotheses(sources, hypotheses, self.tokenizer))
-        translations = []
-        for line in lines:
-            parts = []
-            for text, pieces in line.parts:
-                ranked = rank(next(candidates), options, self.target_language)
-                texts, best = [text for text, _ in ranked], [each for _, each in ranked]
-                parts.append(TranslatedPart(text, pieces, best, texts))
-            outputs = build_outputs(line.source, parts, self.tokenizer, options, self.length_ratio)
-            self.counts["cut off"] += not outputs[0].complete
-            self.counts["empty"] += bool(parts) and is_blank(outputs[0].text)
-            self.counts.update(outputs[0].warnings)
-            translations.append(Translation(line.source, outputs, parts))
+        translations = build_translations(
+            lines, hypotheses, self.tokenizer, options, self.text_settings
+        )
+        for translation in translations:
+            self.counts.add_translation(translation)
         return translations
 
     def _normalise(self, lines: Sequence[str]) -> list[str]:
-        # Invalid bytes were decoded as surrogates (`surrogateescape`).
-        self.counts["invalid"] += sum(SURROGATE.search(line) is not None for line in lines)
-        self.counts["nul"] += sum("\0" in line for line in lines)
+        self.counts.add_lines(lines)
         return list(map(self.normaliser, lines))
 
     def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -359,18 +304,3 @@ class Translator:
             (add_tag(source, self.tag), target)
             for source, target in zip(sources, targets, strict=True)
         ]
-
-
-def count_lines(progress: Callable[[int], None], lines: int, parts: int) -> Callable[[int], None]:
-    """Return a function that counts parts of lines, and calls `progress` with a number of lines.
-
-    Batches mix the parts of all lines: a line counts as done in proportion to the parts.
-    """
-    done = 0
-
-    def add(count: int) -> None:
-        nonlocal done
-        before, done = done * lines // parts, done + count
-        progress(done * lines // parts - before)
-
-    return add

@@ -16,9 +16,9 @@ from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
 from mt.data.normalisation import Normaliser
 from mt.data.prepare import PreparedData
-from mt.decoding.load import text_settings
 from mt.decoding.options import SearchOptions
 from mt.decoding.tagged_lines import translate_tagged
+from mt.decoding.text_settings import text_settings
 from mt.decoding.translator import Translator
 from mt.device import autocast
 from mt.evaluation.metric import MetricOptions
@@ -115,8 +115,8 @@ class Validator:
             self.data.tokenizer,
             max_pieces=self.config.data.max_pieces,
             normaliser=Normaliser.from_config(self.config.data.clean),
-            tag_settings=of_tag,
-            **of_tag(""),
+            text_settings=of_tag(""),
+            settings_of_tag=of_tag,
             precision=self.config.trainer.precision,
             options=self.options,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from mt.data.training_text import TrainingText, save_training_text
 from mt.data.vocabulary import EOS
 from mt.decoding.engines import engine as engine_module
 from mt.decoding.formats import format_lines
+from mt.decoding.line_chunks import count_parts
 from mt.decoding.load import load_run
 from mt.decoding.search import Hypothesis
-from mt.decoding.translator import Translator, count_lines
+from mt.decoding.translator import Translator
 from mt.device import pick_device
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
@@ -87,7 +89,7 @@ def test_each_part_has_its_own_score(splitting: Translator) -> None:
 
 def test_bad_outputs_are_counted_and_marked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     translator = mt.load(run, device="cpu", precision="fp32", split_sentences=True)
-    translator.length_ratio = 1.0
+    translator.text_settings = replace(translator.text_settings, length_ratio=1.0)
     good, bad = "The cat sees the red dog.", "A tree is under the green house and sees."
     pieces = translator.tokenizer.encode(bad, "src")
 
@@ -117,7 +119,7 @@ def test_the_training_text_decides_by_default(copied_run: Path) -> None:
         for asked in (None, True, False):
             loaded = mt.load(copied_run, device="cpu", split_sentences=asked)
             assert loaded.encoder.split_sentences is (expected if asked is None else asked)
-            assert loaded.length_ratio == (1.0 if text else 0.0)
+            assert loaded.text_settings.length_ratio == (1.0 if text else 0.0)
     with pytest.raises(UsageError, match="split_sentences must be True, False or None, got 'yes'"):
         mt.load(copied_run, device="cpu", split_sentences="yes")
 
@@ -132,7 +134,7 @@ def test_an_export_keeps_the_default(backend: str, copied_run: Path, tmp_path: P
         folder = write_export(exported, backend, "float32", tmp_path / f"export-{bool(text)}")
         loaded = mt.load(folder, device="cpu")
         assert loaded.encoder.split_sentences is bool(text)
-        assert loaded.length_ratio == (1.0 if text else 0.0)
+        assert loaded.text_settings.length_ratio == (1.0 if text else 0.0)
     assert loaded.translate(LINE) == " ".join(filter(None, loaded.translate(PARTS)))
 
 
@@ -166,7 +168,7 @@ def test_the_command_has_a_flag(copied_run: Path, translator, monkeypatch, capsy
 
 def test_progress_is_counted_in_lines() -> None:
     counts: list[int] = []
-    add = count_lines(counts.append, lines=3, parts=7)
+    add = count_parts(counts.append, lines=3, parts=7)
     for parts in (1, 2, 2, 2):
         add(parts)
     assert counts == [0, 1, 1, 1]

@@ -17,8 +17,9 @@ from mt.data.batching import make_batch
 from mt.data.tokenizer import Tokenizer
 from mt.data.training_text import TrainingText, save_training_text
 from mt.data.vocabulary import PAD
-from mt.decoding.load import choose_tag, load_run
+from mt.decoding.load import load_run
 from mt.decoding.tagged_lines import translate_tagged
+from mt.decoding.text_settings import choose_tag
 from mt.decoding.translator import Translator
 from mt.device import pick_device
 from mt.errors import UsageError
@@ -83,8 +84,8 @@ def test_tags_change_translations_and_literal_text_does_not(translator: Translat
 def test_each_tag_has_the_properties_of_its_training_text(run: Path) -> None:
     first = mt.load(run, device="cpu", tag="<a>")
     second = first.with_tag("<b>")
-    assert (first.encoder.split_sentences, first.length_ratio) == (True, 1.0)
-    assert (second.encoder.split_sentences, second.length_ratio) == (False, 2.0)
+    assert (first.encoder.split_sentences, first.text_settings.length_ratio) == (True, 1.0)
+    assert (second.encoder.split_sentences, second.text_settings.length_ratio) == (False, 2.0)
     assert second.engine is first.engine and second.counts is first.counts
 
 
