@@ -126,8 +126,8 @@ def test_what_takes_long_after_a_signal_is_announced(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "arguments", "function"),
     [
-        ("translate", ["RUN", "A sentence."], "mt.decoding.load.load"),
-        ("evaluate", ["RUN"], "mt.decoding.load.load"),
+        ("translate", ["RUN", "A sentence."], "mt.exporting.automatic.load_fastest"),
+        ("evaluate", ["RUN"], "mt.evaluate.find_evaluation_set"),
         ("export", ["RUN", "--to", "onnx"], "mt.decoding.load.load_run"),
         ("compare", ["compare=quick"], "mt.compare.load_spec"),
         ("train", ["data=demo"], "mt.train.train"),
