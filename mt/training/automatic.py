@@ -54,19 +54,21 @@ def text_facts(data: PreparedData) -> TextFacts:
 
 
 def choose_processes(config: Config, text: TextFacts, possible: int) -> tuple[Config, list[Choice]]:
-    """Let as many processes as `possible` share each batch, if their shares hold any pair.
+    """Let processes share each batch: as many as `possible` whose shares hold the longest pair.
 
-    This is chosen before the other settings, because the processes measure the speed together.
+    This is chosen before the other settings, because the processes measure the speed together. A
+    batch size that is open counts as the largest, so that one long pair does not enlarge batches.
     """
     if "trainer.processes" not in open_keys(config):
         return config, []
-    batch, count = config.trainer.batch_tokens, min(possible, MAX_PROCESSES)
+    batch = config.trainer.batch_tokens
+    if "trainer.batch_tokens" in open_keys(config):
+        _, batch = BATCH_TOKENS["cpu"]
+    most = min(possible, MAX_PROCESSES)
+    count = min(most, max(1, batch // text.longest))
     reason = "one for each thread" if count == possible else "enough shares of a batch"
-    if "trainer.batch_tokens" not in open_keys(config) and batch < count * text.longest:
-        count, reason = (
-            1,
-            f"a share of trainer.batch_tokens={batch} could not hold the longest pair",
-        )
+    if count < most:
+        reason = f"a share of {batch:,} tokens has to hold the longest pair ({text.longest:,})"
     choice = Choice({"trainer.processes": count}, reason)
     return with_values(config, choice.values), [choice] if possible > 1 else []
 
@@ -77,9 +79,8 @@ def choose_settings(
     """Choose all settings that are `auto`; return the settings without any, and the choices.
 
     `ranks` are those that torchrun has started. Without `choose_processes` before, one process has
-    each batch.
-    `measure` is called only for limits in minutes. Raises UsageError if the choices contradict the
-    settings that are given.
+    each batch. `measure` is called only for limits in minutes. Raises UsageError if the choices
+    contradict the settings that are given.
     """
     config, chosen = choose_processes(config, text, 1)
 

@@ -273,10 +273,14 @@ def test_each_thread_gets_a_process_if_its_share_of_a_batch_holds_any_pair() -> 
     config, _ = choose("trainer.max_minutes=1", processes=16)
     assert (config.trainer.processes, config.trainer.batch_tokens) == (8, 8 * 512)
     long = TextFacts(10**5, 10**5, longest=3000)
-    assert choose(text=long, processes=2)[0].trainer.batch_tokens == 6000
-    config, reasons = choose("trainer.batch_tokens=4096", text=long, processes=2)
-    assert config.trainer.processes == 1
-    assert reasons["trainer.processes"].endswith("could not hold the longest pair")
+    for batch in ("auto", "4096"):
+        config, reasons = choose(f"trainer.batch_tokens={batch}", text=long, processes=2)
+        assert config.trainer.processes == 1
+        assert "hold the longest pair (3,000)" in reasons["trainer.processes"]
+    assert choose(text=long, processes=2)[0].trainer.batch_tokens < 6000
+    long = TextFacts(10**5, 10**5, longest=1024)
+    assert choose(text=long, processes=16)[0].trainer.processes == 4
+    assert choose("trainer.batch_tokens=9000", text=long, processes=6)[0].trainer.processes == 6
     assert choose("trainer.processes=3", processes=8)[0].trainer.processes == 3
     assert "trainer.processes" not in choose()[1]  # there is no choice
 
