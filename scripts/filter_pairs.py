@@ -109,6 +109,7 @@ def scored_pairs(path: Path, header: str) -> int:
     Raises MTError if the file holds scores of other text or models.
     """
     if not path.exists() or not path.stat().st_size:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header)
     with path.open("rb+") as stream:
         first = stream.readline()

@@ -1,7 +1,7 @@
 r"""Plant faults into clean parallel text; count what each cleaning step finds and what it costs.
 
     D=$MT_REALDATA
-    python scripts/measure_filters.py --pairs 30000 \
+    python scripts/measure_filters.py --pairs 10000 \
         --corpus en de $D/multi30k-ende/train.en.gz $D/multi30k-ende/train.de.gz \
         --corpus en de $D/newstest-ende/train.en.gz $D/newstest-ende/train.de.gz \
         --corpus en fr $D/europarl-enfr/train-a.en.gz $D/europarl-enfr/train-a.fr.gz

@@ -38,9 +38,9 @@ complete (false: cut off at the maximum length), warnings, pieces and words; if 
 also parts, a list of objects with these keys except index. The numbers of a line are sums over its
 parts. pieces and words are lists of [text, log-probability]; the piece </s> ends a sentence. The
 backend ctranslate2 does not tell them. Warnings are:
-  repetition  pieces are repeated several times in a row, and not so in the source
-  short       less than half as long as expected from the lengths in the training text
-  copy        the same as the source, apart from case, with 15 characters or more
+  repetition            pieces are repeated several times in a row, and not so in the source
+  short                 less than half as long as expected from the lengths in the training text
+  copy                  the same as the source, apart from case, with 15 characters or more
   placeholder lost      a placeholder of the source is missing (data.tokenizer.placeholders)
   placeholder invented  there is one that the source does not have
 

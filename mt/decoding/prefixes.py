@@ -26,6 +26,7 @@ from mt.decoding.splitting import join_parts
 
 NO_TOKEN = -1  # pads sequences
 NEW_WORD = -2  # in a sequence: any piece that begins a word, or EOS
+MAX_WORDS = 10_000  # whose sequences are kept in memory
 Sequences = list[list[int]]  # an output must begin with one of them; none: with anything
 
 
@@ -109,6 +110,8 @@ class PrefixEncoder:
     def _cover_word(self, word: str) -> Sequences:
         """Return the sequences that cover a word. No piece contains the end of a word inside."""
         if word not in self.covers:
+            if len(self.covers) >= MAX_WORDS:
+                self.covers.clear()
             surface = SPACE + word
             ends = [
                 (surface[:start], piece)

@@ -48,6 +48,18 @@ def test_the_cover_of_a_prefix_is_that_of_all_texts_that_begin_with_it(
             assert any(ids[:length] in found for length in range(1, len(ids) + 1)), prefix + ending
 
 
+def test_the_memory_of_prefixes_is_bounded(
+    vocabulary: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = PrefixEncoder(vocabulary, "en", Normaliser())
+    words = ["ca", "do", "th", "ca", "re"]
+    unbounded = [encoder.cover(word) for word in words]
+    monkeypatch.setattr("mt.decoding.prefixes.MAX_WORDS", 2)
+    encoder.covers.clear()
+    for word, expected in zip(words, unbounded, strict=True):
+        assert encoder.cover(word) == expected and len(encoder.covers) <= 2
+
+
 PAIRS = list(itertools.product("aeidtgn", repeat=2))
 
 
