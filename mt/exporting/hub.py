@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub.errors import HFValidationError
 from safetensors.torch import save_file
 
 from mt.data.training_text import save_training_text
@@ -92,7 +91,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def push(folder: Path, repository: str) -> str:
     """Upload a folder to a repository of the hub, which is made if necessary; return its address.
 
-    Raises MTError if that fails, as without a token.
+    Raises MTError if that fails, as without a token or a network.
     """
     api = huggingface_hub.HfApi()
     try:
@@ -100,9 +99,10 @@ def push(folder: Path, repository: str) -> str:
         api.upload_folder(
             repo_id=repository, folder_path=folder, commit_message=f"Upload by mt {__version__}"
         )
-    except (OSError, HFValidationError) as error:  # errors of the hub are OSErrors
+    except Exception as error:  # without a network, those of the HTTP library, which has changed
         reason = str(error).strip().split("\n")[0]
         raise MTError(
-            f"cannot upload {folder} to {repository} ({reason}): log in with hf auth login"
+            f"cannot upload {folder} to {repository} ({reason}): log in with hf auth login, and "
+            "try again"
         ) from error
     return str(address)

@@ -6,7 +6,6 @@ Only JSON, safetensors and SentencePiece models are read, and pickled tensors wi
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import pickle
@@ -19,7 +18,7 @@ from typing import Any
 import huggingface_hub
 import torch
 import yaml  # type: ignore[import-untyped]
-from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -157,7 +156,7 @@ def open_folder(name: str, revision: str = "") -> HubFolder:
         raise MTError(f"no folder {name}: give a folder, or a model of the hub, owner/name")
     try:
         found = download(name, revision or None)
-    except (OSError, HFValidationError) as error:  # errors of the hub are OSErrors
+    except Exception as error:  # also those of the HTTP library, if the connection breaks
         reason = str(error).strip().split("\n")[0]
         raise MTError(
             f"{name} is no folder, and cannot be downloaded from the hub ({reason}): give a folder "
@@ -170,18 +169,25 @@ def download(name: str, revision: str | None) -> Path:
     """Download the files of a repository that are read, and return their folder.
 
     What was downloaded before needs no network. Raises OSError or HFValidationError if there is no
-    such repository, or no network.
+    such repository, and errors of the HTTP library if the connection breaks.
     """
     found = Path(
         huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES])
     )
+    broken: LocalEntryNotFoundError | None = None
     for weights in WEIGHTS:
         if not weights.endswith(".index.json"):
-            with contextlib.suppress(EntryNotFoundError):
+            try:
                 huggingface_hub.hf_hub_download(name, weights, revision=found.name)
-                break
+                return found
+            except LocalEntryNotFoundError as error:  # no network, and it was not downloaded before
+                broken = error
+            except EntryNotFoundError:
+                continue
         elif (found / weights).is_file():
             parts = sorted(set(json.loads((found / weights).read_bytes())["weight_map"].values()))
             huggingface_hub.snapshot_download(name, revision=found.name, allow_patterns=parts)
-            break
+            return found
+    if broken:
+        raise broken
     return found

@@ -24,6 +24,9 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "mt-evaluate": commands.evaluate,
     "mt-compare": commands.compare,
     "mt-export": commands.export,
+    "mt-average": commands.average,
+    "mt-import": commands.import_model,
+    "mt-serve": commands.serve,
 }
 # Arguments that come first, so that nothing is trained for long or asked from the network.
 FIRST = {
@@ -33,6 +36,9 @@ FIRST = {
     "mt-compare": [["hyp={a: text.txt, b: text.txt}"], ["hyp={a: text.txt}", "ref=text.txt"],
                    ["runs=[run]"], ["hyp={a: [text.txt, bytes]}", "ref=bytes"], ["runs=[nowhere]"]],
     "mt-export": [["run"], ["nowhere"], ["folder"]],
+    "mt-average": [["run", "run"], ["run"], ["run", "nowhere"], ["folder", "run"]],
+    "mt-import": [["run"], ["folder"], ["nowhere"], ["text.txt"]],
+    "mt-serve": [["nowhere"], ["folder"], ["text.txt"]],  # a run would be served without an end
 }  # fmt: skip
 FLAGS = {
     "mt-train": ["name=", "model.dim=", "optim.lr=", "trainer.device=", "trainer.max_steps=",
@@ -50,6 +56,10 @@ FLAGS = {
                    "threshold=", "tokenize=", "lowercase=", "ter=", "title=", "nosuch=", "--help"],
     "mt-export": ["--to", "--quantization", "--out", "--beam", "--sample", "--src", "--ref",
                   "--threads", "--version"],
+    "mt-average": ["--out", "--last", "--best", "--help"],
+    "mt-import": ["--out", "--revision", "--src-lang", "--tgt-lang", "--version"],
+    "mt-serve": ["--host", "--port", "--api-keys", "--timeout", "--max-texts", "--per-minute",
+                 "--beam", "--batch-tokens", "--device", "--backend", "--quantization"],
 }  # fmt: skip
 VALUES = [
     "run", "text.txt", "bytes", "empty", "folder", "nowhere", "nowhere/x", "/dev/null", "", "0",

@@ -290,9 +290,12 @@ def test_a_model_is_downloaded_with_one_kind_of_weights(
     assert run_import(capsys, "a/b", "--out", tmp_path / "two")[0] == 0
     assert asked[1:] == ["model.safetensors", "pytorch_model.bin", ["part-1.bin"]]
 
-    def fail(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+    def fail(*given: Any, **more: Any) -> str:
         raise LocalEntryNotFoundError("no network\nat all")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    code, _, err = run_import(capsys, "a/b", "--out", tmp_path / "three")
-    assert code == 1 and "no network): give a folder" in err and err.count("\n") == 1
+    # The network fails in the middle, then from the beginning.
+    (cache / "pytorch_model.bin.index.json").unlink()
+    for function in ("hf_hub_download", "snapshot_download"):
+        monkeypatch.setattr(huggingface_hub, function, fail)
+        code, _, err = run_import(capsys, "a/b", "--out", tmp_path / "three")
+        assert code == 1 and "no network): give a folder" in err and err.count("\n") == 1
