@@ -69,6 +69,7 @@ def serve(arguments: argparse.Namespace) -> None:
             batch_tokens=arguments.batch_tokens,
             warn=lambda message: say(f"warning: {message}"),
             split_sentences=split_sentences(arguments),
+            tag=arguments.tag,
         )
         languages = RunFolder.at(path).read_config().data.languages()
         models.add(Path(path).resolve().name, languages, Inspector(translator))

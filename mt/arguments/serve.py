@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from mt.arguments.translate import add_engine_flags, add_sentence_flag
+from mt.arguments.translate import add_engine_flags, add_sentence_flag, add_tag_flag
 from mt.cli import CommandParser
 from mt.errors import UsageError
 
@@ -59,6 +59,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--quiet", action="store_true", help="do not log requests")
     add_sentence_flag(parser)
+    add_tag_flag(parser)
     add_access_flags(parser)
     add_limit_flags(parser)
     add_computation_flags(parser)

@@ -168,7 +168,7 @@ def build_parser() -> CommandParser:
 
 
 def add_tag_flag(group: argparse._ActionsContainer) -> None:
-    """Add --tag, which mt-evaluate has too."""
+    """Add --tag, which mt-evaluate and mt-serve have too."""
     group.add_argument(
         "--tag",
         metavar="TAG",
