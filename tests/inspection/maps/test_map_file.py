@@ -227,7 +227,9 @@ def test_missing_attention_is_reported_before_the_translation(
         ("transformer", "no layer 2: the encoder self-attention"),
     ):
         model = Translator([tiny(tokenizer.vocab_size(), encoder, "rnn", "none")], tokenizer)
-        monkeypatch.setattr("mt.exporting.automatic.load_fastest", lambda *_, model=model, **__: model)
+        monkeypatch.setattr(
+            "mt.exporting.automatic.load_fastest", lambda *_, model=model, **__: model
+        )
         code, out, err = call(
             monkeypatch, capsys, run, *CPU, "--attention", file, "--attention-layer", "2", "the cat"
         )
