@@ -17,6 +17,7 @@ from helpers.terminals import Terminal, terminal
 from mt.progress_display import LiveLine, Progress, display
 
 BAR = "━"
+LINES = 100  # enough for a translation that takes longer than SHOW_SECONDS
 
 # Two runs side by side, as mt-compare follows them.
 TWO_RUNS = """
@@ -133,7 +134,7 @@ def test_several_runs_have_a_line_each(tmp_path: Path) -> None:
 def test_translation_on_a_narrow_terminal(run: Path, tmp_path: Path) -> None:
     """Its output is in the file only, and the line is cut to the width."""
     text = tmp_path / "in.txt"
-    text.write_text("the cat sees a dog\n" * 40, encoding="utf-8")
+    text.write_text("the cat sees a dog\n" * LINES, encoding="utf-8")
     flags = ["--input", str(text), "--batch-tokens", "64", "--threads", "1"]
     with (
         (tmp_path / "out.txt").open("w") as out,
@@ -145,7 +146,7 @@ def test_translation_on_a_narrow_terminal(run: Path, tmp_path: Path) -> None:
     check_clean(opened)
     live = [line for screen in opened.screens for line in screen if line.startswith("translating")]
     assert any("sentences" in line for line in live) and all(len(line) < 40 for line in live)
-    assert len((tmp_path / "out.txt").read_text().splitlines()) == 40
+    assert len((tmp_path / "out.txt").read_text().splitlines()) == LINES
 
 
 def test_without_a_terminal_rich_is_not_imported(capsys: pytest.CaptureFixture[str]) -> None:

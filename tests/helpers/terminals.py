@@ -53,7 +53,7 @@ class Terminal:
         """The lines of the screen that are not empty."""
         return [line.rstrip() for line in self.screen.display if line.strip()]
 
-    def read(self, until: Callable[[list[str]], bool], seconds: float = 100) -> bool:
+    def read(self, until: Callable[[list[str]], bool], seconds: float = 300) -> bool:
         """Read until the lines of the screen are as wanted, or the process has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -73,7 +73,7 @@ class Terminal:
     def finish(self) -> int:
         """Read until the process has ended; return its exit code."""
         self.read(lambda lines: False)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 @contextlib.contextmanager
