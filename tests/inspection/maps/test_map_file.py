@@ -236,7 +236,7 @@ def test_missing_attention_is_reported_before_the_translation(
         assert (code, out) == (2, "") and message in err.splitlines()[-1]
 
 
-def test_a_page_that_would_be_too_large_is_refused_is_refused(
+def test_a_page_that_would_be_too_large_is_refused(
     run: Path, monkeypatch, capsys, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("mt.inspection.maps.map_file.MAX_PAGE_WEIGHTS", 100)
