@@ -93,9 +93,9 @@ def test_urls_end_before_scripts_without_spaces() -> None:
 def test_matching_takes_linear_time() -> None:
     symbols = Symbols(LITERALS, placeholder_patterns(["all"]))
     for part in ("{", "<a ", "%", "a@", "http://", "__a", ":a", "{{", "<!--", "www.a(", "a.b@c."):
-        start = time.perf_counter()
+        start = time.process_time()
         symbols.placeholders(part * 10_000)
-        assert time.perf_counter() - start < 5, part
+        assert time.process_time() - start < 5, part
 
 
 @settings(deadline=None, max_examples=300)
