@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from mt.config.schema import CleanConfig
+from mt.data.arrow_files import Pair
 from mt.data.cleaning.corpus_facts import CorpusFacts, measure_corpus
 from mt.data.cleaning.steps import build_steps
 from mt.data.normalisation import Normaliser
 from mt.data.tags import add_tag, split_tag
-
-Pair = tuple[str, str]
 
 EXAMPLES = 3  # of the pairs that a step drops
 EXAMPLE_WIDTH = 70  # characters of each side

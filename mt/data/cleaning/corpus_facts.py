@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from mt.data.arrow_files import Pair
 from mt.data.cleaning.letters import main_script
 from mt.data.scripts import count_units
-
-Pair = tuple[str, str]
 
 SAMPLE_PAIRS = 5000  # from the start of each source
 MIN_CHARACTERS = 40  # of both sides together; the ratio of shorter pairs varies much

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from mt.config.schema import CleanConfig
+from mt.data.arrow_files import Pair
 from mt.data.cleaning.copies import is_copy
 from mt.data.cleaning.corpus_facts import CorpusFacts
 from mt.data.cleaning.duplicates import Overlap, SeenPairs, simplify
@@ -17,8 +18,6 @@ from mt.data.cleaning.numbers import common_digits
 from mt.data.cleaning.repetition import loops_on_one_side
 from mt.data.cleaning.step import Step
 from mt.data.normalisation import Normaliser, is_blank
-
-Pair = tuple[str, str]
 
 
 def build_steps(
