@@ -64,6 +64,25 @@ def _replace(path: Path, target: Path) -> Iterator[Path]:
         _remove(folder)
 
 
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder, which becomes `path` when the `with` block succeeds.
+
+    At that time there must be nothing at `path`, or an empty folder. Only one process may write a
+    folder at a time. Raises MTError if the folder cannot be written, such as on a full disk.
+    """
+    part = path.with_name(f".{path.name}.unfinished")
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # left by a process that was killed
+        part.mkdir(parents=True)
+        yield part
+        part.rename(path)
+    except OSError as error:
+        raise MTError(f"could not write {path}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def _remove(path: Path) -> None:
     """Remove a directory, or a file as earlier versions wrote, if there is one."""
     if path.is_dir():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mt.errors import MTError
+from mt.files import new_folder
 
 
 def write_folder(folder: Path, write: Callable[[Path], None], record: str) -> None:
@@ -20,15 +21,7 @@ def write_folder(folder: Path, write: Callable[[Path], None], record: str) -> No
     folder = Path(os.path.realpath(folder))
     if folder.exists() and not (folder / record).is_file():
         raise MTError(f"{folder} exists and is not an export: give another folder with --out")
-    part = folder.with_name(f".{folder.name}.unfinished")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    with new_folder(folder) as part:
         write(part)
         if folder.exists():
             shutil.rmtree(folder)
-        part.rename(folder)
-    except OSError as error:
-        raise MTError(f"could not write {folder}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from mt.config.checks import check_values
 from mt.config.schema import Config
 from mt.data.training_text import TrainingText, save_training_text
 from mt.errors import MTError
-from mt.files import expand_user
+from mt.files import expand_user, new_folder
 from mt.importing.hub_folder import HubFolder
 from mt.importing.marian import read_marian
 from mt.importing.pretrained import Pretrained
@@ -57,10 +56,8 @@ def write_run(out: RunFolder, model: Pretrained, folder: HubFolder) -> None:
     with torch.device("meta"):
         expected = build_model(config.model, *sizes)
     load_parameters(expected, model.tensors, folder.name)  # checks names and shapes
-    part = RunFolder(out.path.with_name(f".{out.path.name}.unfinished"))
-    try:
-        shutil.rmtree(part.path, ignore_errors=True)
-        part.path.mkdir(parents=True)
+    with new_folder(out.path) as path:
+        part = RunFolder(path)
         part.write_config(config)
         part.write_tensors(part.model, model.tensors, {})
         model.tokenizer.save(part.path)
@@ -68,13 +65,6 @@ def write_run(out: RunFolder, model: Pretrained, folder: HubFolder) -> None:
         save_training_text(part, TrainingText(several_sentences=0.0, length_ratio=0.0))
         part.write_origin({**folder.origin(), "mt": __version__})
         Checksums(part.path).add_all()
-        if out.path.exists():
-            out.path.rmdir()
-        part.path.rename(out.path)
-    except OSError as error:
-        raise MTError(f"could not write {out}: {error}") from error
-    finally:
-        shutil.rmtree(part.path, ignore_errors=True)
 
 
 def settings_of(model: Pretrained, name: str) -> Config:

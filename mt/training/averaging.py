@@ -7,8 +7,6 @@ initialisations have no meaningful average.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from mt.config.schema import get_value, keys
 from mt.data.training_text import save_training_text
 from mt.decoding.load import TrainedModel, load_run
 from mt.errors import MTError, UsageError
+from mt.files import new_folder
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_facts
 from mt.training.selection import rank
@@ -115,10 +114,8 @@ def write_run(
 
     Raises MTError if that fails.
     """
-    part = RunFolder(out.path.with_name(f".{out.path.name}.unfinished"))
-    try:
-        shutil.rmtree(part.path, ignore_errors=True)
-        part.path.mkdir(parents=True)
+    with new_folder(out.path) as path:
+        part = RunFolder(path)
         part.write_config(replace(source.config, name=out.path.name))
         part.write_tensors(part.model, tensors, facts)
         source.tokenizer.save(part.path)
@@ -127,8 +124,3 @@ def write_run(
         if origin := source.folder.read_origin():  # with the licence of imported weights
             part.write_origin(origin)
         Checksums(part.path).add_all()
-        os.rename(part.path, out.path)
-    except OSError as error:
-        raise MTError(f"could not write {out}: {error}") from error
-    finally:
-        shutil.rmtree(part.path, ignore_errors=True)

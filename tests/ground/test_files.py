@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import MTError
-from mt.files import atomic_write, expand_user, write_lines
+from mt.files import atomic_write, expand_user, new_folder, write_lines
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -43,6 +43,23 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_write(tmp_path: Pat
     (tmp_path / ".file.unfinished").write_text("a file, as earlier versions left it")
     write_lines(path, ["newer"])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_complete_or_not_there_and_never_replaces_another(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    (tmp_path / ".folder.unfinished").mkdir()
+    (tmp_path / ".folder.unfinished" / "left").touch()  # by a process that was killed
+    with pytest.raises(MTError, match="No space"), new_folder(path) as part:
+        (part / "file").write_text("half")
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+    path.mkdir()
+    with new_folder(path) as part:
+        (part / "file").write_text("whole")
+    with pytest.raises(MTError, match="could not write"), new_folder(path) as part:
+        (part / "file").write_text("another")
+    assert [*tmp_path.rglob("*")] == [path, path / "file"]
+    assert (path / "file").read_text() == "whole"
 
 
 def test_a_line_break_within_a_string_does_not_shift_the_lines(tmp_path: Path) -> None:
