@@ -39,7 +39,7 @@ def serve(arguments: argparse.Namespace) -> None:
     from mt.serving.app import create_app
     from mt.serving.limits import Limits, read_keys
     from mt.serving.metrics import Metrics
-    from mt.serving.models import Models
+    from mt.serving.models import Models, check_pairs
     from mt.serving.observation import log_to_stderr
     from mt.serving.server import build_server, listen
     from mt.serving.service import Settings
@@ -53,11 +53,16 @@ def serve(arguments: argparse.Namespace) -> None:
     )
     keys = read_keys(expand_user(arguments.api_keys)) if arguments.api_keys else frozenset()
     settings = Settings(limits, keys, tuple(arguments.allow_origin))
+    runs = [
+        (Path(path).resolve().name, RunFolder.at(path).read_config().data.languages())
+        for path in arguments.runs
+    ]
+    check_pairs(runs)  # before models are loaded
     listener = listen(arguments.host, arguments.port)
     set_threads(arguments.threads)
     keep_freed_memory()
     models = Models(Metrics(), arguments.pivot)
-    for path in arguments.runs:
+    for path, (name, languages) in zip(arguments.runs, runs, strict=True):
         translator = load_fastest(
             [path],
             arguments.device,
@@ -71,8 +76,7 @@ def serve(arguments: argparse.Namespace) -> None:
             split_sentences=split_sentences(arguments),
             tag=arguments.tag,
         )
-        languages = RunFolder.at(path).read_config().data.languages()
-        models.add(Path(path).resolve().name, languages, Inspector(translator))
+        models.add(name, languages, Inspector(translator))
     try:
         detector = Detector()
     except MTError:

@@ -19,6 +19,20 @@ from mt.serving.texts import Route
 WINDOW_SECONDS = 0.005
 
 
+def check_pairs(models: Sequence[tuple[str, tuple[str, str]]]) -> None:
+    """Raise UsageError if models, given as (name, languages), do not have different pairs."""
+    names: dict[tuple[str, str], str] = {}
+    for name, (source, target) in models:
+        if not source or not target or source == target:
+            raise UsageError(
+                f"{name} translates from {source or '?'} to {target or '?'}: mt-serve needs two "
+                "languages (data.src_lang, data.tgt_lang)"
+            )
+        if other := names.get((source, target)):
+            raise UsageError(f"{other} and {name} both translate {source}-{target}")
+        names[source, target] = name
+
+
 class Models:
     """Models of different pairs, which share one thread: each search uses all cores."""
 
@@ -32,15 +46,8 @@ class Models:
 
     def add(self, name: str, languages: tuple[str, str], inspector: Inspector) -> None:
         """Add a model. Raises UsageError if its languages are unknown or already served."""
-        source, target = languages
-        if not source or not target or source == target:
-            raise UsageError(
-                f"{name} translates from {source or '?'} to {target or '?'}: mt-serve needs two "
-                "languages (data.src_lang, data.tgt_lang)"
-            )
-        for other in self.models:
-            if (other.source, other.target) == languages:
-                raise UsageError(f"{other.name} and {name} both translate {source}-{target}")
+        served = [(model.name, (model.source, model.target)) for model in self.models]
+        check_pairs([*served, (name, languages)])
         self.models.append(
             ServedModel.create(
                 name, languages, inspector, self.executor, self.window_seconds, self.metrics

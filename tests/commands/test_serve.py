@@ -81,7 +81,7 @@ def test_wrong_flags_are_named(flags: list[str], message: str) -> None:
 
 def test_what_cannot_be_served_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     for flags, code, message in (
-        ([str(run), str(run), "--backend", "pytorch"], 2, "both translate src-tgt"),
+        ([str(run), str(run)], 2, "both translate src-tgt"),
         ([str(run), "--backend", "pytorch", "--tag", "<x>"], 2, "was trained without tags"),
         ([str(tmp_path)], 1, "is not a run directory"),
         ([str(run), "--host", "256.0.0.1"], 1, "cannot listen on 256.0.0.1, port 5000"),
