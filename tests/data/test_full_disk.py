@@ -29,6 +29,8 @@ def test_every_file_of_the_cache_is_named_that_the_disk_cannot_hold(
     tiny_run: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     config = load_config(tiny_run(400))
+    for path in map(Path, (config.data.val.src, config.data.val.tgt)):
+        path.write_text(150 * path.read_text())  # more than the training text
     config.data.cache = str(tmp_path / "whole")
     data = prepare_run(config, lambda _: None)
     files = {path.name: path.stat().st_size for path in (tmp_path / "whole" / data.hash).iterdir()}

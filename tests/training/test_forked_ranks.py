@@ -170,7 +170,7 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("to_all", [True, False])
+@pytest.mark.parametrize("to_all", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_signal_saves_once_and_the_same_command_continues_exactly(
     tiny_run, tmp_path, to_all
 ) -> None:
@@ -195,7 +195,7 @@ def test_a_signal_saves_once_and_the_same_command_continues_exactly(
     assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
 
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("first", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_no_rank_survives_another(tiny_run, tmp_path, first) -> None:
     base = [
         *base_run(tiny_run),

@@ -238,7 +238,7 @@ def test_validation_and_reported_likelihood_are_those_of_plain_training(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["regularise.rdrop=-1"], "regularise.rdrop must be >= 0, got -1.0"),
+        (["regularise.rdrop=-1"], "regularise.rdrop must be >= 0 and <= 1,000, got -1.0"),
         (["regularise.cut=1"], "regularise.cut must be >= 0 and < 1, got 1.0"),
         (["regularise.word_dropout_tgt=1"], "regularise.word_dropout_tgt must be >= 0 and < 1"),
         (["regularise.views=0"], "regularise.views must be >= 1"),
