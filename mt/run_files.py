@@ -84,7 +84,7 @@ class RunFiles:
 
     @property
     def origin(self) -> Path:
-        """Where the weights of an imported model come from, with their licence."""
+        """The origin of the weights of an imported model, with their licence."""
         return self.path / "origin.json"
 
     @property

@@ -138,19 +138,6 @@ def add_computation_flags(parser: CommandParser) -> None:
         "let new requests start sooner",
     )
     group.add_argument(
-        "--device",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="device to compute on (default: auto)",
-    )
-    group.add_argument(
-        "--precision",
-        default="auto",
-        choices=("auto", "fp32", "bf16"),
-        help="number format of matrix products; auto: bf16 if the hardware supports it (default: "
-        "auto)",
-    )
-    group.add_argument(
         "--threads",
         type=int,
         default=0,

@@ -194,7 +194,7 @@ def split_sentences(arguments: argparse.Namespace) -> bool | None:
 
 
 def add_engine_flags(group: argparse._ActionsContainer) -> None:
-    """Add --backend and --quantization, which mt-serve has too."""
+    """Add the flags of engine and device, which mt-serve has too."""
     group.add_argument(
         "--backend",
         default="auto",
@@ -209,6 +209,19 @@ def add_engine_flags(group: argparse._ActionsContainer) -> None:
         metavar="TYPE",
         help="backend auto: type of the weights, such as int8, a quarter of the size and faster "
         "(default: float32)",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="device to compute on (default: auto)",
+    )
+    group.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16"),
+        help="number format of matrix products; auto: bf16 if the hardware supports it (default: "
+        "auto)",
     )
 
 
@@ -235,19 +248,6 @@ def add_computation_flags(parser: CommandParser) -> None:
         metavar="N",
         help="batch size in source tokens * beam size; smaller batches need less memory (default: "
         "8192; with several processes: 4096 each)",
-    )
-    group.add_argument(
-        "--device",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="device to compute on (default: auto)",
-    )
-    group.add_argument(
-        "--precision",
-        default="auto",
-        choices=("auto", "fp32", "bf16"),
-        help="number format of matrix products; auto: bf16 if the hardware supports it (default: "
-        "auto)",
     )
     group.add_argument(
         "--threads",

@@ -1,4 +1,4 @@
-"""How text is split, tagged and judged, which follows from the training text of a model."""
+"""Settings of splitting, tags and warnings, which follow from the training text of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of a pretrained model, and the order of its vocabulary."""
+"""The parts of a pretrained model, and the order of its vocabulary."""
 
 from __future__ import annotations
 

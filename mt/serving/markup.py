@@ -53,7 +53,7 @@ class Run:
 
 @dataclass
 class Segment:
-    """What stands between two blocks."""
+    """The content between two blocks."""
 
     runs: list[Run] = field(default_factory=list)
 

@@ -28,7 +28,7 @@ WEIGHT_DIGITS = 3
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request wants of each part besides its translation."""
+    """The parts of the answer that a request wants besides the translation."""
 
     alternatives: int = 0  # further translations
     scores: bool = False
@@ -42,7 +42,7 @@ class Wanted:
 
     @property
     def details(self) -> bool:
-        """Whether the response describes each part."""
+        """True if the response describes each part."""
         return self.scores or self.alignments or self.attention
 
 
