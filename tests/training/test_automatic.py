@@ -1,34 +1,23 @@
-"""Settings that are `auto`: how they are read, what is chosen, and that a run keeps it."""
+"""The rules of settings that are `auto`: what is chosen, and why."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mt.arguments.train import prepare_arguments
-from mt.config.automatic import decode_text, encode_content, encode_override, open_keys, with_values
+from mt.config.automatic import open_keys
 from mt.config.compose import load_config
-from mt.config.schema import Config, OptimConfig, get_value, keys
-from mt.config.setting import AUTO_NUMBER, default_value
-from mt.data.prepare import prepare_run
+from mt.config.schema import Config, get_value, keys
 from mt.data.tokenizer_training import automatic_size
 from mt.errors import UsageError
-from mt.run_folder import RunFolder
-from mt.train import train
-from mt.training.automatic import choose_processes, choose_settings, text_facts
+from mt.training.automatic import choose_processes, choose_settings
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
-from mt.training.distributed import ProcessGroup
 from mt.training.planned_size import Choice, TextFacts
-from mt.training.speed import measure_speed
-from mt.training.start import recall_settings
-from mt.training.steps import order_batches
 
 Overrides = Callable[..., list[str]]
 CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
@@ -46,47 +35,6 @@ def choose(
     config, others = choose_settings(config, text, gpu, 1, lambda _: speed)
     choices = first + others
     return config, {each.preset or next(iter(each.values)): each.reason for each in choices}
-
-
-def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_path: Path) -> None:
-    assert load_config(["optim.lr=auto"]).optim.lr == AUTO_NUMBER
-    assert "optim.lr" in open_keys(load_config(["optim=muon", "optim.lr=auto"]))
-    assert "optim.lr" not in open_keys(load_config(["optim.lr=1e-3"]))
-    folder = tmp_path / "optim"
-    folder.mkdir()
-    (folder / "mine.yaml").write_text("lr: 2e-3\nwarmup: auto\noptimizer: auto\n")
-    own = load_config([f"hydra.searchpath=[file://{tmp_path}]", "optim=mine"])
-    assert (own.optim.lr, own.optim.warmup, own.optim.optimizer) == (2e-3, AUTO_NUMBER, "auto")
-    with pytest.raises(UsageError, match=r"optim\.clip"):
-        load_config(["optim.clip=auto"])
-    with pytest.raises(UsageError, match=r"optim\.warmup must be >= 0"):
-        load_config(["optim.warmup=-1"])
-    for written in ("++optim.lr=auto", "optim.lr='auto'"):
-        assert load_config([written]).optim.lr == AUTO_NUMBER
-    assert load_config(["name='x-${optim.lr}-${model.dim}'"]).name == "x-auto-auto"
-    with pytest.raises(UsageError, match=r"log_every refers to a setting that is auto"):
-        load_config(["trainer.log_every=${trainer.val_every}"])
-    assert decode_text(f"lr: {AUTO_NUMBER}.0, dim: {AUTO_NUMBER}") == "lr: auto, dim: auto"
-
-
-def test_auto_is_one_of_the_values_of_a_sweep(tmp_path: Path) -> None:
-    number = str(AUTO_NUMBER)
-    for value in ("choice(auto,1e-3)", "auto,1e-3", "'auto', 1e-3", 'choice("auto", 1e-3)'):
-        encoded = encode_override(f"optim.lr={value}")
-        assert number in encoded and "auto" not in encoded and "1e-3" in encoded
-        assert prepare_arguments(["-m", f"optim.lr={value}"])
-    assert encode_override("optim.optimizer=choice(auto,adamw)").endswith("choice(auto,adamw)")
-    params = {"optim.lr": "choice(auto, 1e-3)", "optim.optimizer": "auto,muon"}
-    content = encode_content({"hydra": {"sweeper": {"params": params}}})
-    expected = {**params, "optim.lr": f"choice({number}, 1e-3)"}
-    assert content == {"hydra": {"sweeper": {"params": expected}}}
-
-
-def test_auto_false_takes_the_defaults_of_the_schema() -> None:
-    config = load_config(["auto=false"])
-    assert not open_keys(config) and config.optim == OptimConfig()
-    for key in open_keys(load_config([])):
-        assert get_value(config, key) == default_value(keys()[key])
 
 
 TRIED = [
@@ -196,44 +144,6 @@ def test_without_a_limit_only_the_plateau_ends_training() -> None:
     assert math.isinf(budget.validation_minutes(TrainingState()))
 
 
-def test_a_run_records_its_choices_and_keeps_them(
-    tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fixed = ("auto=", "optim=", "vocab_size", "batch_tokens", "max_minutes")
-    overrides = [each for each in tiny_run(60) if not any(word in each for word in fixed)]
-    overrides += ["trainer.max_minutes=100", "trainer.max_steps=3", "trainer.test=false"]
-    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 100.0)
-    train(load_config(overrides))
-    folder = RunFolder.at(Path(get_value(load_config(overrides), "runs_dir")) / "tiny")
-    config = folder.read_config()
-    assert not open_keys(config) and config.data.tokenizer.max_vocab_size > 0
-    assert str(AUTO_NUMBER) not in folder.config.read_text(encoding="utf-8")
-    log = folder.log.read_text(encoding="utf-8")
-    assert "auto: model/size=tiny: the nearest to model.dim=32, which stays" in log
-    assert "auto: data.tokenizer.vocab_size=" in log
-    # At another speed, or with other limits, another start would choose other settings.
-    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 1e6)
-    train(load_config([*overrides, "trainer.max_steps=40"]))
-    again = folder.read_config()
-    assert (config.trainer.val_every, again.trainer.val_every) == (1, 2)
-    assert with_values(again, {"trainer.max_steps": 3, "trainer.val_every": 1}) == config
-
-
-def test_files_of_ones_own_imply_their_preset(tmp_path: Path) -> None:
-    given_config = load_config(["data.train.src=a/mine.en", "data.train.tgt=a/mine.de"])
-    assert (given_config.data.name, given_config.name) == ("files-mine", "files-mine-transformer")
-    assert load_config(["data.train.file=x.tsv"]).data.name == "files-x"
-    assert load_config(["data=hub", "data.train.src=x"]).data.name.startswith("hub")
-    assert load_config(["data.train.demo=100"]).data.name == "demo"
-    (tmp_path / "experiment").mkdir()
-    mine = "# @package _global_\ndefaults:\n  - override /data: multi30k\noptim: {lr: 7e-4}\n"
-    (tmp_path / "experiment" / "mine.yaml").write_text(mine)
-    experiment = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
-    own = load_config([*experiment, "data.train.src=x.en", "data.train.tgt=x.de"])
-    assert (own.data.name, own.data.train.hub, own.optim.lr) == ("files-x", "", 7e-4)
-    assert load_config(experiment).data.name == "multi30k"
-
-
 def test_a_size_that_does_not_fit_the_settings_is_left_out() -> None:
     much = TextFacts(10**8, 10**8, 60)
     heads = ["model=rnn", "attention=multihead_dot", "model.rnn.attention_heads=16"]
@@ -306,66 +216,3 @@ def test_patience_keeps_the_rate_constant() -> None:
     config, _ = choose("trainer.patience=5")
     assert (config.optim.decay, config.trainer.until) == ("none", "budget")
     assert choose()[0].optim.decay == "1-sqrt"
-
-
-def test_the_speed_is_the_sum_over_ranks_also_with_fewer_batches_than_ranks(
-    tiny_run: Overrides,
-) -> None:
-    config = load_config([*tiny_run(60), "trainer.batch_tokens=4096"])
-    data = prepare_run(config, lambda line: None)
-    assert len(order_batches(config, data).epoch(0)) == 1
-
-    class TwoRanks(ProcessGroup):
-        def all_gather(self, value: float) -> list[float]:
-            return [value, other]
-
-    other = 1e9
-    assert 1e9 < measure_speed(config, data, TwoRanks(), torch.device("cpu")) < 1.1e9
-    other = 0.0  # it has too little memory
-    assert measure_speed(config, data, TwoRanks(), torch.device("cpu")) == 0
-
-
-@pytest.mark.parametrize("extra", [[], ["data.tokenizer.sampling=0.2"], ["data.concat=0.5"]])
-def test_the_facts_of_the_text_are_those_of_its_pieces(
-    tiny_run: Overrides, extra: list[str]
-) -> None:
-    config = load_config([*tiny_run(60), *extra])
-    data = prepare_run(config, lambda line: None)
-    facts = text_facts(data)
-    assert facts.target_tokens == data.train[0].tgt_lengths.sum()
-    assert facts.target_tokens <= facts.longer_tokens
-    assert facts.longest >= data.train[0].src_lengths.max()
-    assert measure_speed(config, data, ProcessGroup(), torch.device("cpu")) > 0
-
-
-def test_a_pause_needs_a_limit() -> None:
-    with pytest.raises(UsageError, match=r"pause_at is a share of a limit"):
-        load_config(["trainer.until=plateau", "trainer.pause_at=0.5"])
-
-
-def test_settings_that_a_continued_run_cannot_have_are_refused(tiny_run: Overrides) -> None:
-    """Its choices are recalled, so that they may contradict what is given now."""
-    base = [each for each in tiny_run(60) if not each.startswith(("auto=", "optim="))]
-    train(load_config([*base, "trainer.max_steps=2", "trainer.test=false"]))
-    for given_now, message in (
-        ("trainer.val_every=0", "until=plateau needs validations"),
-        ("trainer.patience=5", "trainer.patience would end training before the decay"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            train(load_config([*base, "trainer.max_steps=2", given_now]))
-
-
-def test_a_run_without_a_limit_keeps_its_interval_of_validations(tiny_run: Overrides) -> None:
-    fixed = ("auto=", "optim=")
-    base = [each for each in tiny_run(60) if not each.startswith(fixed)]
-    config = load_config([*base, "optim=cosine"])
-    folder = RunFolder.at(Path(config.runs_dir) / config.name)
-    chosen, _ = choose_settings(config, CAPTIONS, False, 1, lambda _: 1000.0)
-    chosen = with_values(chosen, {"data.tokenizer.max_vocab_size": 400, "trainer.processes": 1})
-    folder.path.mkdir(parents=True)
-    folder.write_config(chosen)
-    (folder.path / "last").mkdir()
-    (folder.path / "model.safetensors").touch()
-    assert not open_keys(recall_settings(config, folder)), "both have half an hour"
-    more = with_values(config, {"trainer.max_minutes": 60.0})
-    assert open_keys(recall_settings(more, folder)) == ["trainer.val_every"]

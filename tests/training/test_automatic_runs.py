@@ -1,0 +1,108 @@
+"""Runs that choose their settings: the facts of their text, their speed, and what they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from mt.config.automatic import open_keys, with_values
+from mt.config.compose import load_config
+from mt.config.schema import get_value
+from mt.config.setting import AUTO_NUMBER
+from mt.data.prepare import prepare_run
+from mt.errors import UsageError
+from mt.run_folder import RunFolder
+from mt.train import train
+from mt.training.automatic import choose_settings, text_facts
+from mt.training.distributed import ProcessGroup
+from mt.training.planned_size import TextFacts
+from mt.training.speed import measure_speed
+from mt.training.start import recall_settings
+from mt.training.steps import order_batches
+
+Overrides = Callable[..., list[str]]
+CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
+
+
+def test_a_run_records_its_choices_and_keeps_them(
+    tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = ("auto=", "optim=", "vocab_size", "batch_tokens", "max_minutes")
+    overrides = [each for each in tiny_run(60) if not any(word in each for word in fixed)]
+    overrides += ["trainer.max_minutes=100", "trainer.max_steps=3", "trainer.test=false"]
+    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 100.0)
+    train(load_config(overrides))
+    folder = RunFolder.at(Path(get_value(load_config(overrides), "runs_dir")) / "tiny")
+    config = folder.read_config()
+    assert not open_keys(config) and config.data.tokenizer.max_vocab_size > 0
+    assert str(AUTO_NUMBER) not in folder.config.read_text(encoding="utf-8")
+    log = folder.log.read_text(encoding="utf-8")
+    assert "auto: model/size=tiny: the nearest to model.dim=32, which stays" in log
+    assert "auto: data.tokenizer.vocab_size=" in log
+    # At another speed, or with other limits, another start would choose other settings.
+    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 1e6)
+    train(load_config([*overrides, "trainer.max_steps=40"]))
+    again = folder.read_config()
+    assert (config.trainer.val_every, again.trainer.val_every) == (1, 2)
+    assert with_values(again, {"trainer.max_steps": 3, "trainer.val_every": 1}) == config
+
+
+def test_the_speed_is_the_sum_over_ranks_also_with_fewer_batches_than_ranks(
+    tiny_run: Overrides,
+) -> None:
+    config = load_config([*tiny_run(60), "trainer.batch_tokens=4096"])
+    data = prepare_run(config, lambda line: None)
+    assert len(order_batches(config, data).epoch(0)) == 1
+
+    class TwoRanks(ProcessGroup):
+        def all_gather(self, value: float) -> list[float]:
+            return [value, other]
+
+    other = 1e9
+    assert 1e9 < measure_speed(config, data, TwoRanks(), torch.device("cpu")) < 1.1e9
+    other = 0.0  # it has too little memory
+    assert measure_speed(config, data, TwoRanks(), torch.device("cpu")) == 0
+
+
+@pytest.mark.parametrize("extra", [[], ["data.tokenizer.sampling=0.2"], ["data.concat=0.5"]])
+def test_the_facts_of_the_text_are_those_of_its_pieces(
+    tiny_run: Overrides, extra: list[str]
+) -> None:
+    config = load_config([*tiny_run(60), *extra])
+    data = prepare_run(config, lambda line: None)
+    facts = text_facts(data)
+    assert facts.target_tokens == data.train[0].tgt_lengths.sum()
+    assert facts.target_tokens <= facts.longer_tokens
+    assert facts.longest >= data.train[0].src_lengths.max()
+    assert measure_speed(config, data, ProcessGroup(), torch.device("cpu")) > 0
+
+
+def test_settings_that_a_continued_run_cannot_have_are_refused(tiny_run: Overrides) -> None:
+    """Its choices are recalled, so that they may contradict what is given now."""
+    base = [each for each in tiny_run(60) if not each.startswith(("auto=", "optim="))]
+    train(load_config([*base, "trainer.max_steps=2", "trainer.test=false"]))
+    for given_now, message in (
+        ("trainer.val_every=0", "until=plateau needs validations"),
+        ("trainer.patience=5", "trainer.patience would end training before the decay"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            train(load_config([*base, "trainer.max_steps=2", given_now]))
+
+
+def test_a_run_without_a_limit_keeps_its_interval_of_validations(tiny_run: Overrides) -> None:
+    fixed = ("auto=", "optim=")
+    base = [each for each in tiny_run(60) if not each.startswith(fixed)]
+    config = load_config([*base, "optim=cosine"])
+    folder = RunFolder.at(Path(config.runs_dir) / config.name)
+    chosen, _ = choose_settings(config, CAPTIONS, False, 1, lambda _: 1000.0)
+    chosen = with_values(chosen, {"data.tokenizer.max_vocab_size": 400, "trainer.processes": 1})
+    folder.path.mkdir(parents=True)
+    folder.write_config(chosen)
+    (folder.path / "last").mkdir()
+    (folder.path / "model.safetensors").touch()
+    assert not open_keys(recall_settings(config, folder)), "both have half an hour"
+    more = with_values(config, {"trainer.max_minutes": 60.0})
+    assert open_keys(recall_settings(more, folder)) == ["trainer.val_every"]
