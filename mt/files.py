@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from mt.errors import MTError
 
+PART = ".part"  # suffix of a file of results until it is complete
 # The directories of a process's open files: /dev/stdout is a link into one of them.
 OPEN_FILES = (f"/proc/{os.getpid()}/fd", "/dev/fd")
 
@@ -55,8 +56,7 @@ def _replace(path: Path, target: Path) -> Iterator[Path]:
         mode = stat.S_IMODE(temporary.stat().st_mode)  # 0666 less the umask
         yield temporary
         os.chmod(temporary, mode)  # safetensors writes files that only their owner can read
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())  # the content must reach the disk before the rename
+        flush_to_disk(temporary)
         os.replace(temporary, target)
     except (OSError, SafetensorError) as error:
         raise MTError(f"could not save {path}: {error}; the old file is unchanged") from error
@@ -81,6 +81,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise MTError(f"could not write {path}: {error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the content of a file is on the disk, as it must be before the file is renamed."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _remove(path: Path) -> None:

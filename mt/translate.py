@@ -8,13 +8,15 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
     run_module("mt.translate")
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mt.arguments.search import search_options
 from mt.arguments.translate import only_pytorch, parse_arguments, split_sentences
 from mt.cli import run_command, say
+from mt.decoding.input_files import InputFiles
+from mt.errors import MTError
 from mt.inspection.maps.map_file import AttentionMapFile
 from mt.progress_display import Progress
 
@@ -31,11 +33,9 @@ def translate(arguments: argparse.Namespace) -> None:
     """Translate or score the input as the flags say and write the results."""
     options = search_options(arguments)
     map_file = AttentionMapFile.from_arguments(arguments)
+    files = InputFiles.from_arguments(arguments)
 
     # Importing torch takes seconds: check the flags first.
-    from mt.decoding.formats import format_lines
-    from mt.decoding.line_chunks import CHUNK_LINES
-    from mt.decoding.line_io import open_input, open_output, open_prefixes, read_pairs
     from mt.device import keep_freed_memory, set_threads
     from mt.exporting.automatic import load_fastest
     from mt.inspection.inspector import Inspector
@@ -62,6 +62,63 @@ def translate(arguments: argparse.Namespace) -> None:
         tag=arguments.tag,
     )
     inspector = Inspector(translator)
+    failures = 0
+    if files:
+        failures = translate_files(files, arguments, inspector, log)
+    else:
+        translate_input(arguments, inspector, map_file)
+    if map_file:
+        map_file.write(f"Attention of {Path(arguments.run).resolve().name}", log)
+    for line in inspector.report():
+        log(line)
+    if failures:
+        raise MTError(f"{failures:,} of {len(files or ()):,} input files could not be translated")
+
+
+def translate_files(
+    files: InputFiles,
+    arguments: argparse.Namespace,
+    inspector: Inspector,
+    log: Callable[[str], None],
+) -> int:
+    """Translate the files whose outputs do not exist; return how many could not be read."""
+    files.record_settings(arguments)
+    done = busy = failures = 0
+    for number, file in enumerate(files, start=1):
+        with files.claim(file) as is_free:
+            if is_free:
+                label = f"translating {file.source.name} ({number:,} of {len(files):,})"
+                each = {"input": str(file.source), "output": str(file.target)}
+                try:
+                    translate_input(
+                        argparse.Namespace(**{**vars(arguments), **each}), inspector, label=label
+                    )
+                    done += 1
+                except MTError as error:  # the other files are translated all the same
+                    say(f"error: {error}")
+                    failures += 1
+            elif not file.target.exists():
+                log(f"{file.target}: another process is writing it; left to that process")
+                busy += 1
+    finished = len(files) - done - busy - failures
+    log(
+        f"files in {files.folder}: {done:,} translated, {finished:,} finished before, {busy:,} "
+        "left to other processes"
+    )
+    return failures
+
+
+def translate_input(
+    arguments: argparse.Namespace,
+    inspector: Inspector,
+    map_file: AttentionMapFile | None = None,
+    label: str = "translating",
+) -> None:
+    """Translate or score one input and write one output."""
+    from mt.decoding.formats import format_lines
+    from mt.decoding.line_chunks import CHUNK_LINES
+    from mt.decoding.line_io import open_input, open_output, open_prefixes, read_pairs
+
     kinds = map_file.kinds(inspector) if map_file else None
     chunk_size = 1 if arguments.stream else CHUNK_LINES
     silent = arguments.quiet or bool(arguments.sentences) or arguments.stream
@@ -70,7 +127,7 @@ def translate(arguments: argparse.Namespace) -> None:
         open_input(arguments.sentences, arguments.input, arguments.quiet) as lines,
         open_prefixes(arguments.prefix) as prefixes,
         open_output(arguments.output) as out,
-        Progress("translating", silent=silent or out.isatty()) as progress,
+        Progress(label, silent=silent or out.isatty()) as progress,
     ):
         if map_file:
             lines = map_file.limit(lines)
@@ -96,10 +153,6 @@ def translate(arguments: argparse.Namespace) -> None:
             out.write(text)
             if count % chunk_size == 0:
                 out.flush()
-    if map_file:
-        map_file.write(f"Attention of {Path(arguments.run).resolve().name}", log)
-    for line in inspector.report():
-        log(line)
 
 
 def score_lines(

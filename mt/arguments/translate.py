@@ -24,6 +24,7 @@ examples:
   mt-translate runs/demo --attention map.png --attention-layer all "The dog sleeps."
   mt-translate runs/demo --attention map.html --score references.txt --links gold.txt < in.txt
   tail -f log.txt | mt-translate runs/demo --stream
+  mt-translate runs/demo --input 'in/*.zst' --output out/ --shard 3/16
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Lines
 without a visible character stay as they are. The input is UTF-8, or UTF-16 with a byte order mark;
@@ -31,6 +32,13 @@ lines end at LF, and a CR before it is removed. Lines of several sentences (--sp
 lines that are too long for the model are split, translated in parts and joined. At the end, a
 report on standard error counts lines that were split, cut off or repaired, and translations that
 seem bad.
+
+If --input is a folder or a pattern, or --output is a folder, each input file gets an output file of
+the same name, compressed if the name says so. Any number of processes may share the work, with or
+without --shard: a file that one is writing is left to it, and files that exist are skipped. So the
+same command goes on after a crash. A folder whose files were made with other weights or settings
+is refused.
+
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 
 --format jsonl prints an object with the keys index, source, text, score, log_prob, tokens,
@@ -65,7 +73,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse and check the flags. Raises UsageError if they contradict each other."""
     arguments = build_parser().parse_intermixed_args(argv)
     if arguments.sentences and arguments.input:
-        raise UsageError("give sentences or --input, not both")
+        raise UsageError(
+            "give sentences or --input, not both; a pattern needs quotes: --input 'in/*.txt'"
+        )
     if arguments.score and (
         arguments.nbest > 1
         or arguments.scores
@@ -109,12 +119,21 @@ def build_parser() -> CommandParser:
     parser.add_argument(
         "--input",
         metavar="FILE",
-        help="read lines from FILE (text, gzip, xz, zstd or bzip2) instead of standard input",
+        help="read lines from FILE (text, gzip, xz, zstd or bzip2) instead of standard input; or "
+        "from all files of a folder or a pattern in quotes, such as 'in/*.zst' (** stands for "
+        "folders of any depth)",
     )
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="write to FILE (to FILE.part until the output is complete)",
+        help="write to FILE (to FILE.part until the output is complete), compressed if its name "
+        "ends in .gz, .xz, .zst or .bz2; or to a file of the same name in a folder, which ends in "
+        "/ if it does not exist: finished files are skipped",
+    )
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only every Nth of the input files from the Ith on, such as 3/16",
     )
     parser.add_argument(
         "--format",

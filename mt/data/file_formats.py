@@ -1,14 +1,12 @@
-"""File formats, recognised by their first bytes."""
+"""File formats, recognised by their first bytes; compression, chosen by the name."""
 
 from __future__ import annotations
 
 import codecs
 import io
+import os
 from collections.abc import Callable
 from typing import IO, Any
-
-# Suffixes of compressed text. They can follow the suffix that names the kind of a file.
-COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
 BLOCK_SIZE = 1 << 16  # bytes read at a time
 Decompress = Callable[[IO[bytes]], Any]
@@ -70,6 +68,42 @@ def _unzstd(stream: IO[bytes]) -> Any:
 
     # Arrow's reader detects truncated archives.
     return pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd")
+
+
+def _gzip(stream: IO[bytes]) -> Any:
+    import gzip
+
+    # Without name and time, so that equal contents give equal files.
+    return gzip.GzipFile("", "wb", fileobj=stream, mtime=0)
+
+
+def _xz(stream: IO[bytes]) -> Any:
+    import lzma
+
+    return lzma.LZMAFile(stream, "wb")
+
+
+def _bzip2(stream: IO[bytes]) -> Any:
+    import bz2
+
+    return bz2.BZ2File(stream, "wb")
+
+
+def _zstd(stream: IO[bytes]) -> Any:
+    import pyarrow
+
+    return pyarrow.CompressedOutputStream(pyarrow.PythonFile(stream, "w"), "zstd")
+
+
+COMPRESSORS = {".gz": _gzip, ".xz": _xz, ".zst": _zstd, ".bz2": _bzip2}
+# Suffixes of compressed text. They can follow the suffix that names the kind of a file.
+COMPRESSED = tuple(COMPRESSORS)
+
+
+def compress(stream: IO[bytes], name: str) -> Any:
+    """Return a stream that writes to another one, compressed if the suffix of a name says so."""
+    compressor = COMPRESSORS.get(os.path.splitext(name)[1].lower())
+    return compressor(stream) if compressor else stream
 
 
 BZIP2_BLOCKS = (b"\x31\x41\x59\x26\x53\x59", b"\x17\x72\x45\x38\x50\x90")  # the last: an empty file

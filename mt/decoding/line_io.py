@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import TextIO
 
 from mt.cli import say
+from mt.data.file_formats import compress
 from mt.data.text_files import decode_lines, open_lines
 from mt.decoding.line_chunks import split_into_chunks
 from mt.errors import MTError
-from mt.files import open_special_text, open_text, replaceable
+from mt.files import PART, NamedFile, flush_to_disk, open_special_text, replaceable
 
 
 @contextlib.contextmanager
@@ -40,8 +42,9 @@ def open_input(sentences: Sequence[str], path: str | None, quiet: bool) -> Itera
 def open_output(path: str | None) -> Iterator[TextIO]:
     """Open standard output, or a file that is called FILE.part until it is complete.
 
-    After an interruption, FILE.part keeps what was written so far. Links are followed; devices and
-    pipes are opened and written. Raises MTError if the file cannot be written.
+    It is compressed if its name says so (.gz, .xz, .zst, .bz2). After an interruption, FILE.part
+    keeps what was written so far. Links are followed; devices and pipes are opened and written.
+    Raises MTError if the file cannot be written.
     """
     if path is None:
         if sys.stdout is None:
@@ -58,11 +61,16 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         with open_special_text(Path(path)) as file:
             yield file
         return
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}{PART}")
     if not part.parent.is_dir():
         raise MTError(f"cannot write {path}: there is no folder {part.parent}")
-    with open_text(part) as file:
+    with (
+        io.BufferedWriter(NamedFile(part, part)) as raw,
+        compress(raw, target.name) as stream,
+        io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file,
+    ):
         yield file
+    flush_to_disk(part)
     os.replace(part, target)
 
 

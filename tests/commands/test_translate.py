@@ -170,7 +170,7 @@ def test_every_format_shows_the_same_translations_and_scores(
         (["--score", "r", "--split-sentences", "yes"], 2, "--split-sentences"),
         (["--input", "/nowhere/in.txt"], 1, "no such file: /nowhere/in.txt"),
         (["x", "--output", "/nowhere/o"], 1, "cannot write /nowhere/o"),
-        (["--input", "."], 1, "is a folder"),
+        (["--input", "."], 2, "give --output FOLDER"),
         (["--ensemble", "/nowhere"], 1, "/nowhere"),
     ],
 )
