@@ -9,12 +9,16 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mt.arguments.serve import parse_arguments
 from mt.arguments.translate import split_sentences
 from mt.cli import run_command, say
 from mt.decoding.options import SearchOptions
 from mt.optional import PACKAGES, require
+
+if TYPE_CHECKING:
+    from mt.decoding.translator import Translator
 
 
 def main() -> None:
@@ -34,13 +38,10 @@ def serve(arguments: argparse.Namespace) -> None:
     from mt.errors import MTError
     from mt.exporting.automatic import load_fastest
     from mt.files import expand_user
-    from mt.inspection.inspector import Inspector
-    from mt.run_folder import RunFolder
     from mt.serving.app import create_app
     from mt.serving.limits import Limits, read_keys
-    from mt.serving.metrics import Metrics
-    from mt.serving.models import Models, check_pairs
     from mt.serving.observation import log_to_stderr
+    from mt.serving.runs import load_models, read_runs
     from mt.serving.server import build_server, listen
     from mt.serving.service import Settings
 
@@ -50,20 +51,17 @@ def serve(arguments: argparse.Namespace) -> None:
         arguments.max_active,
         arguments.timeout,
         arguments.per_minute,
+        arguments.max_hypotheses,
     )
     keys = read_keys(expand_user(arguments.api_keys)) if arguments.api_keys else frozenset()
     settings = Settings(limits, keys, tuple(arguments.allow_origin))
-    runs = [
-        (Path(path).resolve().name, RunFolder.at(path).read_config().data.languages())
-        for path in arguments.runs
-    ]
-    check_pairs(runs)  # before models are loaded
+    runs = read_runs([expand_user(path) for path in arguments.runs], arguments.tag)
     listener = listen(arguments.host, arguments.port)
     set_threads(arguments.threads)
     keep_freed_memory()
-    models = Models(Metrics(), arguments.pivot)
-    for path, (name, languages) in zip(arguments.runs, runs, strict=True):
-        translator = load_fastest(
+
+    def load(path: Path, tag: str | None) -> Translator:
+        return load_fastest(
             [path],
             arguments.device,
             arguments.precision,
@@ -74,9 +72,10 @@ def serve(arguments: argparse.Namespace) -> None:
             batch_tokens=arguments.batch_tokens,
             warn=lambda message: say(f"warning: {message}"),
             split_sentences=split_sentences(arguments),
-            tag=arguments.tag,
+            tag=tag,
         )
-        models.add(name, languages, Inspector(translator))
+
+    models = load_models(runs, load, arguments.pivot)
     try:
         detector = Detector()
     except MTError:

@@ -33,7 +33,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = build_parser().parse_args(argv)
     if not 0 <= arguments.port <= 65535:
         raise UsageError(f"--port must be from 0 to 65535, got {arguments.port}")
-    for name in ("max_characters", "max_texts", "max_active", "timeout", "per_minute", "threads"):
+    limits = ("max_characters", "max_texts", "max_active", "max_hypotheses", "timeout")
+    for name in (*limits, "per_minute", "threads"):
         if not 0 <= (value := getattr(arguments, name)) < math.inf:
             raise UsageError(f"--{name.replace('_', '-')} must be >= 0, got {value}")
     return arguments
@@ -112,6 +113,14 @@ def add_limit_flags(parser: CommandParser) -> None:
         default=256,
         metavar="N",
         help="requests that are translated at a time; more get status 503 (default: 256)",
+    )
+    group.add_argument(
+        "--max-hypotheses",
+        type=int,
+        default=64,
+        metavar="N",
+        help="hypotheses of a sentence that a request may ask for: beam size, candidates of mbr, "
+        "samples (default: 64)",
     )
     group.add_argument(
         "--timeout",

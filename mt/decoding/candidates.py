@@ -58,8 +58,13 @@ def build_generator(seed: int | None, device: torch.device) -> torch.Generator:
     if seed is None:
         generator.seed()
         return generator
-    check_integer("seed", seed, -(2**63), 2**64 - 1)  # the seeds of torch.Generator
-    return generator.manual_seed(seed)
+    return generator.manual_seed(check_seed(seed))
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed of `torch.Generator`; raise UsageError if it is none."""
+    check_integer("seed", seed, -(2**63), 2**64 - 1)
+    return seed
 
 
 def sample_tokens(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mt.decoding.engines.engine import Unsupported
+from mt.errors import MTError, UsageError
 from mt.serving.markup_transfer import translate_html
 from mt.serving.request import TranslateRequest
 from mt.serving.texts import Route, translate_texts
@@ -15,9 +17,9 @@ async def translation(
 ) -> dict[str, Any]:
     """Return the answer to a request."""
     if asked.format == "html":
-        texts = await translate_html(route, asked.texts, asked.wanted.alternatives)
+        texts = await translate_html(route, asked.texts, asked.wanted)
         return answer_of(texts, [[] for _ in texts], asked, detected)
-    translated = await translate_texts(route, asked.texts, asked.wanted)
+    translated = await translate_texts(route, asked.texts, asked.wanted, asked.prefixes)
     return answer_of(
         [text.texts for text in translated], [text.parts for text in translated], asked, detected
     )
@@ -47,6 +49,13 @@ def answer_of(
 def unique_alternatives(ranked: list[str]) -> list[str]:
     """Return the translations besides the best one, each once."""
     return [text for text in dict.fromkeys(ranked) if text != ranked[0]]
+
+
+def error_message(error: MTError) -> str:
+    """Return what a client is told; the advice of engines names flags that it does not have."""
+    if isinstance(error, Unsupported):
+        return f"invalid request: {error.reason}"
+    return f"invalid request: {error}" if isinstance(error, UsageError) else str(error)
 
 
 def detection(code: str, probability: float) -> dict[str, Any]:

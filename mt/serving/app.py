@@ -17,7 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from mt.data.detection import Detector
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
+from mt.serving.answer import error_message
 from mt.serving.models import Models
 from mt.serving.observation import ObserveRequests
 from mt.serving.patience import CLIENT_CLOSED
@@ -40,7 +41,9 @@ async def show_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=CLIENT_CLOSED)
     if isinstance(error, MTError):
-        return JSONResponse({"error": str(error)}, 500)
+        return JSONResponse(
+            {"error": error_message(error)}, 400 if isinstance(error, UsageError) else 500
+        )
     return JSONResponse({"error": "internal error"}, 500)
 
 

@@ -2,22 +2,47 @@
 
 The parts of a request wait in a queue of their own, and a batch takes one part of each request in
 turn: a short text does not wait for all of a long one. While a batch is searched, the parts that
-arrive form the next one.
+arrive form the next one. Requests with other search options have batches of their own, in turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
+
+from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.search import Hypothesis
 
 Rows = list[list[int]]  # the pieces of each part, without EOS
-SearchBatch = Callable[[Rows, int], list[list[Hypothesis]]]
 Found = asyncio.Future[list[Hypothesis]]
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """How the parts of a request, or those of a batch, are searched."""
+
+    options: SearchOptions
+    generator: torch.Generator | None = None  # of samples
+    prefixes: Prefixes | None = None  # of all parts
+
+    @property
+    def key(self) -> Hashable:
+        """Requests with the same key share batches.
+
+        Samples do not, so that their random numbers depend on nothing but the request.
+        """
+        if self.generator or self.prefixes:
+            return self
+        return replace(self.options, nbest=1)
+
+
+SearchBatch = Callable[[Rows, Search], list[list[Hypothesis]]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +50,8 @@ class WaitingPart:
     """A part that is not translated yet."""
 
     pieces: list[int]
-    nbest: int
+    place: int  # among the parts of its request
+    search: Search
     found: Found  # cancelled if nobody waits for it any more
 
 
@@ -43,32 +69,40 @@ class BatchQueue:
         """Initialise the queue; `run` must run as a task.
 
         Args:
-            search: searches rows for as many hypotheses each as requested; called in `executor`.
+            search: returns the hypotheses of rows, best first; called in `executor`.
             executor: where batches are searched.
-            batch_tokens: maximum number of source tokens of a batch, EOS included. A longer part is
-                a batch of its own.
+            batch_tokens: maximum number of source tokens of a batch, EOS included, each hypothesis
+                counted. A longer part is a batch of its own.
             window_seconds: how long the first part waits for others if the engine is idle.
             observe: called with the numbers of parts and tokens of each batch.
         """
         self.search, self.executor = search, executor
         self.batch_tokens, self.window_seconds = batch_tokens, window_seconds
         self.observe = observe
-        self.requests: deque[deque[WaitingPart]] = deque()
+        # By the keys of their searches; the first has the next batch.
+        self.requests: dict[Hashable, deque[deque[WaitingPart]]] = {}
         self.arrived = asyncio.Event()
 
     def __len__(self) -> int:
         """Return the number of waiting parts."""
-        return sum(not part.found.done() for request in self.requests for part in request)
+        return sum(
+            not part.found.done()
+            for requests in self.requests.values()
+            for request in requests
+            for part in request
+        )
 
-    def submit(self, rows: Rows, nbest: int) -> list[Found]:
-        """Add the parts of a request; return a future for the `nbest` hypotheses of each.
+    def submit(self, rows: Rows, search: Search) -> list[Found]:
+        """Add the parts of a request; return a future for the hypotheses of each.
 
         To give up, cancel the futures.
         """
         loop = asyncio.get_running_loop()
-        request = deque(WaitingPart(row, nbest, loop.create_future()) for row in rows)
+        request = deque(
+            WaitingPart(row, place, search, loop.create_future()) for place, row in enumerate(rows)
+        )
         if request:
-            self.requests.append(request)
+            self.requests.setdefault(search.key, deque()).append(request)
             self.arrived.set()
         return [part.found for part in request]
 
@@ -83,10 +117,12 @@ class BatchQueue:
             batch = self.take_batch()
             if not batch:
                 continue
-            rows, nbest = [part.pieces for part in batch], max(part.nbest for part in batch)
+            rows = [part.pieces for part in batch]
             self.observe(len(rows), sum(len(row) + 1 for row in rows))
             try:
-                results = await loop.run_in_executor(self.executor, self.search, rows, nbest)
+                results = await loop.run_in_executor(
+                    self.executor, self.search, rows, join_searches(batch)
+                )
             except Exception as error:  # which belongs to the requests, not to the queue
                 for part in batch:
                     if not part.found.done():
@@ -94,25 +130,41 @@ class BatchQueue:
                 continue
             for part, hypotheses in zip(batch, results, strict=True):
                 if not part.found.done():
-                    part.found.set_result(hypotheses[: part.nbest])
+                    part.found.set_result(hypotheses[: part.search.options.candidates])
 
     def take_batch(self) -> list[WaitingPart]:
         """Remove and return the parts of the next batch; drop those that nobody waits for."""
         batch: list[WaitingPart] = []
         tokens = 0
-        while self.requests:
-            request = self.requests[0]
+        key = next(iter(self.requests))
+        requests = self.requests.pop(key)
+        while requests:
+            request = requests[0]
             while request and request[0].found.done():
                 request.popleft()
             if not request:
-                self.requests.popleft()
+                requests.popleft()
                 continue
-            tokens += len(request[0].pieces) + 1
+            part = request[0]
+            tokens += (len(part.pieces) + 1) * part.search.options.width
             if batch and tokens > self.batch_tokens:
                 break
             batch.append(request.popleft())
-            self.requests.rotate(-1)
+            requests.rotate(-1)
+        if requests:
+            self.requests[key] = requests  # behind the others
         return batch
+
+
+def join_searches(batch: Sequence[WaitingPart]) -> Search:
+    """Return the search of the parts of a batch, whose searches have one key."""
+    search = batch[0].search
+    prefixes = search.prefixes
+    return replace(
+        search,
+        options=replace(search.options, nbest=max(part.search.options.nbest for part in batch)),
+        prefixes=prefixes and prefixes.select([part.place for part in batch]),
+    )
 
 
 def cancel(futures: Sequence[Found]) -> None:

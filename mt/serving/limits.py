@@ -27,6 +27,7 @@ class Limits:
     active: int = 256  # requests that are translated at a time
     seconds: float = 60.0  # for a request
     per_minute: int = 0  # requests of a client
+    hypotheses: int = 64  # of a sentence: beam size, candidates or samples
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -70,7 +70,7 @@ class SegmentWords:
         return " ".join(self.words)
 
 
-async def translate_html(route: Route, pages: Sequence[str], alternatives: int) -> list[list[str]]:
+async def translate_html(route: Route, pages: Sequence[str], wanted: Wanted) -> list[list[str]]:
     """Return the translations of HTML fragments or pages, best first."""
     # In a thread: parsing damaged HTML can take seconds.
     items = await asyncio.to_thread(lambda: [MarkupParser(page).items for page in pages])
@@ -79,11 +79,11 @@ async def translate_html(route: Route, pages: Sequence[str], alternatives: int) 
     words = {id(segment): SegmentWords.of(segment) for segment in segments}
     whole = [s for s in segments if words[id(s)].is_uniform or _can_align(route, words[id(s)])]
     rendered = {id(s): r for s, r in zip(
-        whole, await _translate_whole(route, [words[id(s)] for s in whole], alternatives),
+        whole, await _translate_whole(route, [words[id(s)] for s in whole], wanted),
         strict=True,
     )}  # fmt: skip
     rest = [s for s in segments if not rendered.get(id(s))]
-    for segment, result in zip(rest, await _translate_runs(route, rest, alternatives), strict=True):
+    for segment, result in zip(rest, await _translate_runs(route, rest, wanted), strict=True):
         rendered[id(segment)] = result
     return [
         [
@@ -91,7 +91,7 @@ async def translate_html(route: Route, pages: Sequence[str], alternatives: int) 
                 item if isinstance(item, str) else _render_item(item, rendered, rank)
                 for item in page
             )
-            for rank in range(1 + alternatives)
+            for rank in range(wanted.nbest)
         ]
         for page in items
     ]
@@ -115,10 +115,10 @@ def _copy(run: Run) -> Piece:
 
 
 async def _translate_whole(
-    route: Route, segments: Sequence[SegmentWords], alternatives: int
+    route: Route, segments: Sequence[SegmentWords], wanted: Wanted
 ) -> list[list[str]]:
     """Return the translations of segments as HTML; [] for one whose words cannot be aligned."""
-    wanted = Wanted(alternatives, alignments=not all(words.is_uniform for words in segments))
+    wanted = replace(wanted, alignments=not all(words.is_uniform for words in segments))
     lines = [words.text for words in segments]
     parts = [part async for part in route.translate(lines, wanted)]
     texts = route.join_lines(parts, wanted)
@@ -209,11 +209,10 @@ def keep_all_tags(target: Sequence[Tags], source: Sequence[Tags]) -> list[Tags]:
 
 
 async def _translate_runs(
-    route: Route, segments: Sequence[Segment], alternatives: int
+    route: Route, segments: Sequence[Segment], wanted: Wanted
 ) -> list[list[str]]:
     """Translate the text between two tags by itself."""
     runs = [run for s in segments for run in s.runs if run.has_text]
-    wanted = Wanted(alternatives)
     parts = [
         part async for part in route.translate([SPACES.sub(" ", r.text) for r in runs], wanted)
     ]

@@ -6,22 +6,28 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from mt.decoding.candidates import build_generator
 from mt.decoding.engines.engine import Unsupported
 from mt.decoding.line_encoder import EncodedLine
+from mt.decoding.options import SearchOptions
 from mt.decoding.outputs import Output, Translation, join_outputs, select_rank
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.search import Hypothesis
+from mt.decoding.translator import Translator
+from mt.errors import UsageError
 from mt.inspection.attention_kinds import alignment_layer
 from mt.inspection.inspector import Inspector
 from mt.inspection.maps.sentence_map import sentence_map
 from mt.inspection.pair_attention import PairAttention
-from mt.serving.batch_queue import BatchQueue, Rows, cancel
+from mt.serving.batch_queue import BatchQueue, Rows, Search, cancel
 from mt.serving.metrics import Metrics
 from mt.serving.piece_scores import add_piece_scores
+from mt.serving.steering import Steering
 
 WEIGHT_DIGITS = 3
 
@@ -34,6 +40,7 @@ class Wanted:
     scores: bool = False
     alignments: bool = False
     attention: bool = False
+    steering: Steering = Steering()
 
     @property
     def nbest(self) -> int:
@@ -65,6 +72,8 @@ class ServedModel:
     inspector: Inspector
     queue: BatchQueue
     attends: bool  # whether attention and alignments can be read from the engine
+    tags: tuple[str, ...]  # from which requests may choose
+    translators: dict[str, Translator] = field(default_factory=dict)  # by tags that were chosen
 
     @classmethod
     def create(
@@ -75,22 +84,27 @@ class ServedModel:
         executor: Executor,
         window_seconds: float,
         metrics: Metrics,
+        tags: Sequence[str] = (),
     ) -> ServedModel:
         """Put a queue before a loaded translator, with batches of its `batch_tokens`."""
         translator = inspector.translator
-        generator = torch.Generator(translator.engine.device)  # unused: there is no sampling
+        unused = torch.Generator(translator.engine.device)
         pair = f"{languages[0]}-{languages[1]}"
 
-        def search(rows: Rows, nbest: int) -> list[list[Hypothesis]]:
-            options = replace(translator.options, nbest=nbest)
+        def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
             return translator.engine.search(
-                rows, options, translator.budget, generator, lambda count: None
+                rows,
+                how.options,
+                translator.budget,
+                how.generator or unused,
+                lambda count: None,
+                how.prefixes,
             )
 
         queue = BatchQueue(
             search,
             executor,
-            max(1, translator.budget.tokens // translator.options.width),
+            translator.budget.tokens,
             window_seconds,
             lambda parts, tokens: metrics.observe_batch(pair, parts, tokens),
         )
@@ -98,24 +112,48 @@ class ServedModel:
             attends = inspector.attends  # loads the model that it is read from
         except Unsupported:
             attends = False
-        return cls(name, *languages, inspector, queue, attends)
+        return cls(name, *languages, inspector, queue, attends, tuple(tags))
 
     @property
     def max_alternatives(self) -> int:
-        """The number of translations that the search finds besides the best."""
-        return self.inspector.translator.options.beam - 1
+        """The number of translations that the search finds besides the best by default."""
+        return self.inspector.translator.options.width - 1
 
-    async def translate(self, lines: Sequence[str], wanted: Wanted) -> AsyncGenerator[Part]:
+    def options(self, wanted: Wanted) -> SearchOptions:
+        """Return the search options of a request. Raises UsageError if they are invalid."""
+        options = wanted.steering.apply(self.inspector.translator.options, wanted.nbest)
+        self.inspector.translator.engine.check(options)
+        return options
+
+    def translator(self, tag: str | None) -> Translator:
+        """Return the translator of text with a tag; None stands for the tag of this model.
+
+        Raises UsageError if requests cannot choose it.
+        """
+        if tag is None:
+            return self.inspector.translator
+        if not self.tags:
+            raise UsageError(f"there is no choice of tags for {self.source}-{self.target}")
+        if tag not in self.translators:  # which are few: with_tag refuses unknown ones
+            self.translators[tag] = self.inspector.translator.with_tag(tag)
+        return self.translators[tag]
+
+    async def translate(
+        self, lines: Sequence[str], wanted: Wanted, prefixes: Sequence[str] | None = None
+    ) -> AsyncGenerator[Part]:
         """Yield the parts of lines in order, each as soon as it and those before it are there.
 
-        A blank line is one part. If the caller stops, what still waits is dropped.
+        A blank line is one part. If the caller stops, what still waits is dropped. `prefixes` has
+        the beginning of the translation of each line.
         """
-        translator = self.inspector.translator
-        options = replace(translator.options, nbest=wanted.nbest)
+        options, translator = self.options(wanted), self.translator(wanted.steering.tag)
         encoded = await asyncio.to_thread(translator.encode_lines, lines)
         parts = deque(single_parts(encoded))
         rows = [pieces for _, part in parts for _, pieces in part.parts]
-        futures = self.queue.submit(rows, wanted.nbest)
+        device = translator.engine.device
+        generator = build_generator(wanted.steering.seed, device) if options.sample else None
+        begun = await self._begin(translator, prefixes, encoded)
+        futures = self.queue.submit(rows, Search(options, generator, begun))
         waiting = deque(futures)
         try:
             while parts:
@@ -125,12 +163,31 @@ class ServedModel:
                 while parts and (not group or not parts[0][1].parts or waiting[0].done()):
                     group.append(parts.popleft())
                     found += [await waiting.popleft() for _ in group[-1][1].parts]
-                translations = translator.decode_lines([part for _, part in group], found, options)
+                lines_of_parts = [part for _, part in group]
+                # In a thread: minimum-Bayes-risk decoding compares all candidates.
+                translations = await asyncio.to_thread(
+                    translator.decode_lines, lines_of_parts, found, options
+                )
                 details = await self._describe(translations, wanted)
                 for (line, _), translation, each in zip(group, translations, details, strict=True):
                     yield Part(line, translation, {"line": line, **each} if each else {})
         finally:
             cancel(futures)
+
+    async def _begin(
+        self,
+        translator: Translator,
+        prefixes: Sequence[str] | None,
+        lines: Sequence[EncodedLine],
+    ) -> Prefixes | None:
+        """Return the encoded prefixes of the parts of lines."""
+        if not prefixes:
+            return None
+        encode = translator.prefix_encoder.encode_lines
+        # In the one thread of the searches, because the encoder has a memory.
+        return await asyncio.get_running_loop().run_in_executor(
+            self.queue.executor, encode, prefixes, lines
+        )
 
     async def _describe(
         self, translations: list[Translation], wanted: Wanted

@@ -13,7 +13,7 @@ from mt.errors import UsageError
 from mt.inspection.inspector import Inspector
 from mt.serving.metrics import Metrics
 from mt.serving.model import ServedModel
-from mt.serving.request import invalid
+from mt.serving.steering import invalid
 from mt.serving.texts import Route
 
 WINDOW_SECONDS = 0.005
@@ -44,13 +44,28 @@ class Models:
         self.executor = ThreadPoolExecutor(1, "search")
         self.models: list[ServedModel] = []
 
-    def add(self, name: str, languages: tuple[str, str], inspector: Inspector) -> None:
-        """Add a model. Raises UsageError if its languages are unknown or already served."""
+    def add(
+        self,
+        name: str,
+        languages: tuple[str, str],
+        inspector: Inspector,
+        tags: Sequence[str] = (),
+    ) -> None:
+        """Add a model; `tags` are those from which requests may choose.
+
+        Raises UsageError if its languages are unknown or already served.
+        """
         served = [(model.name, (model.source, model.target)) for model in self.models]
         check_pairs([*served, (name, languages)])
         self.models.append(
             ServedModel.create(
-                name, languages, inspector, self.executor, self.window_seconds, self.metrics
+                name,
+                languages,
+                inspector,
+                self.executor,
+                self.window_seconds,
+                self.metrics,
+                tags,
             )
         )
 
@@ -110,6 +125,7 @@ class Models:
                 "models": [model.name for model in route.models],
                 "attention": route.attends,
                 "alternatives": route.max_alternatives,
+                "tags": list(route.tags),
             }
             for route in self.routes()
         ]

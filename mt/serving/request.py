@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from mt.serving.model import Wanted
+from mt.serving.steering import invalid, parse_steering, read_flag
 
 FLAGS = ("scores", "alignments", "attention", "stream")
-TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off", ""}
 FORMATS = ("text", "html")
 
 
@@ -29,6 +29,7 @@ class TranslateRequest:
     format: str
     wanted: Wanted
     stream: bool
+    prefixes: list[str]  # of the translations of the texts
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -65,8 +66,8 @@ async def read_fields(request: Request, limit: int) -> dict[str, Any]:
         form = await Request(request.scope, replay).form(max_files=0, max_part_size=len(body) + 1)
         values = {name: form.getlist(name) for name in form}
         fields |= {name: value[0] if len(value) == 1 else value for name, value in values.items()}
-        if "q" in fields:
-            fields["q"] = _unix_lines(fields["q"])
+        for name in {"q", "prefix"} & fields.keys():
+            fields[name] = _unix_lines(fields[name])
     elif body:
         try:
             content = json.loads(body)
@@ -93,6 +94,7 @@ def parse_translate(fields: Mapping[str, Any]) -> TranslateRequest:
     texts = q if isinstance(q, list) else [q]
     if not all(isinstance(text, str) for text in texts):
         raise invalid("q must be a string or a list of strings")
+    prefixes = parse_prefixes(fields.get("prefix"), q)
     flags = {name: parse_flag(name, fields.get(name)) for name in FLAGS}
     stream = flags.pop("stream")
     request = TranslateRequest(
@@ -101,16 +103,33 @@ def parse_translate(fields: Mapping[str, Any]) -> TranslateRequest:
         parse_text("source", fields.get("source")),
         parse_text("target", fields.get("target")),
         parse_text("format", fields.get("format") or "text"),
-        Wanted(parse_count("alternatives", fields.get("alternatives", 0)), **flags),
+        Wanted(
+            parse_count("alternatives", fields.get("alternatives", 0)),
+            **flags,
+            steering=parse_steering(fields),
+        ),
         stream,
+        prefixes,
     )
     if request.format not in FORMATS:
         raise invalid(f"format must be text or html, got {request.format}")
-    if request.format == "html" and (request.wanted.details or stream):
-        raise invalid("scores, alignments, attention and stream are for format text")
+    if request.format == "html" and (request.wanted.details or stream or any(prefixes)):
+        raise invalid("scores, alignments, attention, stream and prefix are for format text")
     if stream and request.is_list:
         raise invalid("stream is for one text, but q is a list")
     return request
+
+
+def parse_prefixes(value: Any, q: str | list[str]) -> list[str]:
+    """Return the prefix of each text: `value` has the shape of `q`, or is missing."""
+    count = len(q) if isinstance(q, list) else 1
+    if value is None or value == "":
+        return [""] * count
+    prefixes = value if isinstance(value, list) else [value]
+    same_shape = isinstance(value, list) == isinstance(q, list) and len(prefixes) == count
+    if not same_shape or not all(isinstance(prefix, str) for prefix in prefixes):
+        raise invalid("prefix must be a string, or a list with a string for each text if q is one")
+    return [replace_surrogates(prefix) for prefix in prefixes]
 
 
 def parse_text(name: str, value: Any) -> str:
@@ -135,17 +154,12 @@ def parse_count(name: str, value: Any) -> int:
 
 def parse_flag(name: str, value: Any) -> bool:
     """Return a field that must be true or false."""
-    text = str("" if value is None else value).lower()
-    if text not in TRUE | FALSE:
+    flag = read_flag("" if value is None else value)
+    if flag is None:
         raise invalid(f"{name} must be true or false")
-    return text in TRUE
+    return flag
 
 
 def replace_surrogates(text: str) -> str:
     r"""Combine surrogates, as in JSON's "\ud83d\ude00", and replace single ones by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def invalid(message: str) -> HTTPException:
-    """Return the error of a request that can never succeed."""
-    return HTTPException(400, f"invalid request: {message}")

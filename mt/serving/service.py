@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -15,19 +15,14 @@ from starlette.types import Receive, Scope, Send
 
 from mt.data.detection import Detector
 from mt.errors import MTError
-from mt.serving.answer import answer_of, detection, event, translation
+from mt.serving.answer import answer_of, detection, error_message, event, translation
 from mt.serving.limits import Limits, Places, RateLimit, is_known
 from mt.serving.metrics import CONTENT_TYPE
 from mt.serving.model import Part
 from mt.serving.models import Models
 from mt.serving.patience import Patience
-from mt.serving.request import (
-    TranslateRequest,
-    invalid,
-    parse_text,
-    parse_translate,
-    read_fields,
-)
+from mt.serving.request import TranslateRequest, parse_text, parse_translate, read_fields
+from mt.serving.steering import invalid
 from mt.serving.texts import Route, TextLines
 
 
@@ -70,12 +65,12 @@ class Service:
         """Translate texts."""
         fields = await self._admit(request)
         asked = parse_translate(fields)
-        self._check_size(asked.texts)
+        self._check_size(asked.texts, asked.prefixes)
         source, detected = asked.source, None
         if source == "auto":
             source, detected = await self._detect_source(asked)
         route = self.models.route(source, asked.target)
-        check_supported(route, asked)
+        check_supported(route, asked, self.settings.limits.hypotheses)
         pair = f"{route.source}-{route.target}"
         characters = sum(map(len, asked.texts))
         request.scope["mt.facts"] = {"pair": pair, "characters": characters}
@@ -152,8 +147,8 @@ class Service:
             raise HTTPException(403, "invalid API key" if key else "an API key is needed: api_key")
         return fields
 
-    def _check_size(self, texts: list[str]) -> None:
-        limits, characters = self.settings.limits, sum(map(len, texts))
+    def _check_size(self, texts: list[str], prefixes: Sequence[str] = ()) -> None:
+        limits, characters = self.settings.limits, sum(map(len, [*texts, *prefixes]))
         for count, limit, unit in (
             (characters, limits.characters, "characters"),
             (len(texts), limits.texts, "texts"),
@@ -186,9 +181,10 @@ class Service:
     ) -> AsyncGenerator[str]:
         """Yield server-sent events: each part when it is there, then the whole answer."""
         document = TextLines(asked.texts)
+        begun = document.spread(asked.prefixes)
         parts: list[Part] = []
         async with (
-            contextlib.aclosing(route.translate(document.lines, asked.wanted)) as stream,
+            contextlib.aclosing(route.translate(document.lines, asked.wanted, begun)) as stream,
             Patience(request, self.settings.limits.seconds) as patience,
         ):
             try:
@@ -201,15 +197,24 @@ class Service:
             except HTTPException as error:
                 yield event("error", {"error": error.detail})
             except MTError as error:
-                yield event("error", {"error": str(error)})
+                yield event("error", {"error": error_message(error)})
 
 
-def check_supported(route: Route, asked: TranslateRequest) -> None:
-    """Raise HTTPException 400 if the models cannot give what is asked for."""
-    wanted, most = asked.wanted, route.max_alternatives
-    if wanted.alternatives > most:
-        raise invalid(f"alternatives must be <= {most}, the beam size - 1")
-    if len(route.models) > 1 and wanted.details:
-        raise invalid("scores, alignments and attention need a model of this pair, not a pivot")
+def check_supported(route: Route, asked: TranslateRequest, max_hypotheses: int) -> None:
+    """Raise HTTPException 400, or UsageError, if the models cannot give what is asked for."""
+    wanted, model = asked.wanted, route.models[-1]
+    best = model.options(replace(wanted, alternatives=0))
+    if not best.sample and wanted.alternatives >= best.width:
+        raise invalid(f"alternatives must be <= {best.width - 1}, the number of hypotheses - 1")
+    width = model.options(wanted).width
+    if 0 < max_hypotheses < width and wanted.steering.options:
+        raise invalid(f"{width} hypotheses of each sentence, at most {max_hypotheses} allowed")
+    if len(route.models) > 1 and (wanted.details or wanted.steering.tag is not None):
+        raise invalid(
+            "scores, alignments, attention and tag need a model of this pair, not a pivot"
+        )
+    model.translator(wanted.steering.tag)
+    if any(asked.prefixes):
+        TextLines(asked.texts).spread(asked.prefixes)
     if (wanted.alignments or wanted.attention) and not route.attends:
         raise invalid("the engine of this pair gives no alignments and no attention")

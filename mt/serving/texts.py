@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from mt.serving.model import Part, ServedModel, Wanted, join_line
+from mt.serving.steering import invalid
 
 LINE_BREAK = re.compile("(\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])")  # those of str.splitlines
 
@@ -34,22 +35,34 @@ class Route:
         return len(self.models) == 1 and self.models[0].attends
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags from which requests may choose."""
+        return self.models[0].tags if len(self.models) == 1 else ()
+
+    @property
     def max_alternatives(self) -> int:
-        """The number of translations besides the best one."""
+        """The number of translations besides the best one, by default."""
         return self.models[-1].max_alternatives
 
-    async def translate(self, lines: Sequence[str], wanted: Wanted) -> AsyncGenerator[Part]:
-        """Yield the parts of the lines in order, as the last model finds them."""
+    async def translate(
+        self, lines: Sequence[str], wanted: Wanted, prefixes: Sequence[str] | None = None
+    ) -> AsyncGenerator[Part]:
+        """Yield the parts of the lines in order, as the last model finds them.
+
+        `prefixes` has the beginning of the translation of each line.
+        """
         for model in self.models[:-1]:
             parts = [part async for part in model.translate(lines, Wanted())]
             lines = [text for (text,) in self.join_lines(parts, Wanted())]
-        async with aclosing(self.models[-1].translate(lines, wanted)) as stream:
+        async with aclosing(self.models[-1].translate(lines, wanted, prefixes)) as stream:
             async for part in stream:
                 yield part
 
     def join_lines(self, parts: Sequence[Part], wanted: Wanted) -> list[list[str]]:
         """Return the translations of each line, best first."""
-        penalty = self.models[-1].inspector.translator.options.length_penalty
+        options = self.models[-1].options(wanted)
+        # A utility is a mean, like a log-probability that is divided by the length.
+        penalty = 1.0 if options.mbr else options.length_penalty
         return [
             [join_line(line, rank, penalty).text for rank in range(wanted.nbest)]
             for line in ([*group] for _, group in groupby(parts, lambda part: part.line))
@@ -70,6 +83,19 @@ class TextLines:
     def __init__(self, texts: Sequence[str]) -> None:
         self.pieces = [LINE_BREAK.split(text) for text in texts]  # lines and breaks, in turn
         self.lines = [line for pieces in self.pieces for line in pieces[::2]]
+
+    def spread(self, prefixes: Sequence[str]) -> list[str] | None:
+        """Return the prefix of each line, given that of each text; None if there are none.
+
+        Raises HTTPException 400 if a prefix has more lines than its text.
+        """
+        spread: list[str] = []
+        for pieces, prefix in zip(self.pieces, prefixes, strict=True):
+            lines, begun = len(pieces[::2]), LINE_BREAK.split(prefix)[::2]
+            if len(begun) > lines:
+                raise invalid(f"prefix has {len(begun)} lines, but its text has {lines}")
+            spread += [*begun, *[""] * (lines - len(begun))]
+        return spread if any(spread) else None
 
     def join(self, translations: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return the translations of each text, given those of each line."""
@@ -104,11 +130,15 @@ class TextLines:
 
 
 async def translate_texts(
-    route: Route, texts: Sequence[str], wanted: Wanted
+    route: Route, texts: Sequence[str], wanted: Wanted, prefixes: Sequence[str]
 ) -> list[TranslatedText]:
-    """Translate texts; line breaks, blank lines and the order of lines stay as they are."""
+    """Translate texts; line breaks, blank lines and the order of lines stay as they are.
+
+    `prefixes` has the beginning of the translation of each text.
+    """
     document = TextLines(texts)
-    parts = [part async for part in route.translate(document.lines, wanted)]
+    begun = document.spread(prefixes)
+    parts = [part async for part in route.translate(document.lines, wanted, begun)]
     joined = document.join(route.join_lines(parts, wanted))
     details = document.parts_by_text(parts) if wanted.details else [[] for _ in texts]
     return [TranslatedText(*each) for each in zip(joined, details, strict=True)]

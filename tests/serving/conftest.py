@@ -38,5 +38,6 @@ def make_models(inspector: Inspector) -> Callable[..., Models]:
 
 @pytest.fixture(scope="module")
 def client(make_models: Callable[..., Models]) -> Iterator[Client]:
-    with serving(create_app(make_models(), Settings(Limits(characters=2000, texts=10)))) as client:
+    limits = Limits(characters=2000, texts=10, hypotheses=32)
+    with serving(create_app(make_models(), Settings(limits))) as client:
         yield client

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from helpers.servers import Client, serving
+from mt.decoding.options import SearchOptions
 from mt.decoding.output_warnings import COPY, INVENTED, LOST, REPETITION, SHORT
 from mt.inspection.inspector import Inspector
 from mt.serving.app import ASSETS, create_app
 from mt.serving.models import Models
 from mt.serving.service import Settings
+from mt.serving.steering import STEERING
 
 LINES = ["the cat sees the dog .", "a dog", "", "  ", "not a house . is the tree red ?", "ü €"]
 TEXT = "\n".join(LINES)
@@ -180,6 +182,13 @@ def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Cli
     (part,) = answer.json["parts"]
     assert part.keys() == schemas["Part"]["properties"].keys()
     assert part["attention"].keys() == schemas["Attention"]["properties"].keys()
+    pairs = reference["paths"]["/models"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert client.ask("/models").json[0].keys() == pairs["schema"]["items"]["properties"].keys()
+    fields = schemas["TranslateRequest"]["properties"]
+    assert set(STEERING) < fields.keys()
+    options = SearchOptions()
+    for name in fields.keys() & set(STEERING) - {"beam"}:  # which a server has a flag for
+        assert fields[name]["default"] == getattr(options, name)
     settings = reference["paths"]["/frontend/settings"]["get"]["responses"]["200"]
     fields = settings["content"]["application/json"]["schema"]["properties"]
     assert client.ask("/frontend/settings").json.keys() == fields.keys()

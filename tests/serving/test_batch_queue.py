@@ -6,17 +6,23 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
+from mt.decoding.options import SearchOptions
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.search import Hypothesis
-from mt.serving.batch_queue import BatchQueue, Rows, cancel
+from mt.serving.batch_queue import BatchQueue, Rows, Search, SearchBatch, cancel
+
+ONE = Search(SearchOptions(beam=1))
 
 
-def echo(rows: Rows, nbest: int) -> list[list[Hypothesis]]:
-    """Find the source itself, `nbest` times."""
-    return [[Hypothesis(row, 0.0, 0.0, True)] * nbest for row in rows]
+def echo(rows: Rows, search: Search) -> list[list[Hypothesis]]:
+    """Find the source itself, as often as there are candidates."""
+    return [[Hypothesis(row, 0.0, 0.0, True)] * search.options.candidates for row in rows]
 
 
 class Recorder:
@@ -26,14 +32,14 @@ class Recorder:
         self.batches: list[Rows] = []
         self.go = threading.Event()
 
-    def __call__(self, rows: Rows, nbest: int) -> list[list[Hypothesis]]:
+    def __call__(self, rows: Rows, search: Search) -> list[list[Hypothesis]]:
         assert self.go.wait(30)
         self.batches.append(rows)
-        return echo(rows, nbest)
+        return echo(rows, search)
 
 
 def with_queue(
-    search: Callable[[Rows, int], list[list[Hypothesis]]],
+    search: SearchBatch,
     test: Callable[[BatchQueue], Coroutine[Any, Any, None]],
     batch_tokens: int = 100,
 ) -> None:
@@ -51,22 +57,25 @@ def with_queue(
 
 def test_every_part_gets_its_own_result_and_as_many_as_it_asked_for() -> None:
     async def test(queue: BatchQueue) -> None:
-        requests = [queue.submit([[n, m] for m in range(5)], 1 + n % 3) for n in range(20)]
+        searches = [Search(SearchOptions(beam=3, nbest=1 + n % 3)) for n in range(20)]
+        requests = [
+            queue.submit([[n, m] for m in range(5)], search) for n, search in enumerate(searches)
+        ]
         for n, futures in enumerate(requests):
             for m, found in enumerate([await future for future in futures]):
-                assert [hypothesis.tokens for hypothesis in found] == [[n, m]] * (1 + n % 3)
+                assert [hypothesis.tokens for hypothesis in found] == [[n, m]] * (3 if n % 3 else 1)
         assert len(queue) == 0
 
-    with_queue(echo, test, batch_tokens=20)
+    with_queue(echo, test, batch_tokens=60)
 
 
 def test_a_batch_takes_a_part_of_each_request_in_turn() -> None:
     recorder = Recorder()
 
     async def test(queue: BatchQueue) -> None:
-        first = queue.submit([[0]], 1)
+        first = queue.submit([[0]], ONE)
         await asyncio.sleep(0.05)  # its batch is being searched
-        long, short = queue.submit([[1, n] for n in range(6)], 1), queue.submit([[2], [3]], 1)
+        long, short = queue.submit([[1, n] for n in range(6)], ONE), queue.submit([[2], [3]], ONE)
         recorder.go.set()
         await asyncio.gather(*first, *long, *short)
 
@@ -79,12 +88,62 @@ def test_a_batch_takes_a_part_of_each_request_in_turn() -> None:
     ]
 
 
+def test_requests_share_batches_if_their_options_are_equal() -> None:
+    recorder = Recorder()
+    searches: list[Search] = []
+
+    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
+        found = recorder(rows, how)
+        searches.append(how)
+        return found
+
+    narrow, other = SearchOptions(beam=2), SearchOptions(beam=2, no_repeat_ngram=3)
+    prefixes = Prefixes([[[7]], [], [[8]]], [])
+    samples = SearchOptions(sample=True)
+
+    async def test(queue: BatchQueue) -> None:
+        first = queue.submit([[0]], Search(narrow))
+        await asyncio.sleep(0.05)  # its batch is being searched
+        rest = [
+            queue.submit([[1], [2], [3]], Search(narrow)),
+            queue.submit([[4]], Search(other)),
+            queue.submit([[5], [6], [7]], Search(narrow, prefixes=prefixes)),
+            queue.submit([[8]], Search(samples, torch.Generator())),
+            queue.submit([[9]], Search(samples, torch.Generator())),
+            queue.submit([[10]], Search(replace(narrow, nbest=2))),
+        ]
+        recorder.go.set()
+        await asyncio.gather(*first, *(future for request in rest for future in request))
+
+    with_queue(search, test, batch_tokens=12)  # three parts of two tokens, two hypotheses each
+    assert recorder.batches == [
+        [[0]], [[1], [10], [2]], [[4]], [[5], [6], [7]], [[8]], [[9]], [[3]],
+    ]  # fmt: skip
+    assert [how.options.nbest for how in searches] == [1, 2, 1, 1, 1, 1, 1]
+    assert [how.prefixes for how in searches] == [None] * 3 + [prefixes] + [None] * 3
+
+
+def test_prefixes_belong_to_their_parts_in_each_batch() -> None:
+    found: list[Prefixes | None] = []
+
+    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
+        found.append(how.prefixes)
+        return echo(rows, how)
+
+    async def test(queue: BatchQueue) -> None:
+        prefixes = Prefixes([[[7]], [], [[8]]], [])
+        await asyncio.gather(*queue.submit([[1], [2], [3]], Search(ONE.options, prefixes=prefixes)))
+
+    with_queue(search, test, batch_tokens=2)
+    assert found == [Prefixes([[[7]]], []), None, Prefixes([[[8]]], [])]
+
+
 def test_a_part_that_is_longer_than_a_batch_is_searched_alone() -> None:
     recorder = Recorder()
     recorder.go.set()
 
     async def test(queue: BatchQueue) -> None:
-        await asyncio.gather(*queue.submit([[1], [2] * 50, [3]], 1))
+        await asyncio.gather(*queue.submit([[1], [2] * 50, [3]], ONE))
 
     with_queue(recorder, test, batch_tokens=10)
     assert recorder.batches == [[[1]], [[2] * 50], [[3]]]
@@ -94,9 +153,9 @@ def test_what_nobody_waits_for_is_not_searched() -> None:
     recorder = Recorder()
 
     async def test(queue: BatchQueue) -> None:
-        first, gone = queue.submit([[0]], 1), queue.submit([[1], [2]], 1)
+        first, gone = queue.submit([[0]], ONE), queue.submit([[1], [2]], ONE)
         await asyncio.sleep(0.05)
-        late = queue.submit([[3], [4]], 1)
+        late = queue.submit([[3], [4]], ONE)
         cancel(gone + late[:1])
         assert len(queue) == 1
         recorder.go.set()
@@ -108,16 +167,16 @@ def test_what_nobody_waits_for_is_not_searched() -> None:
 
 
 def test_an_error_belongs_to_its_batch_and_the_queue_goes_on() -> None:
-    def search(rows: Rows, nbest: int) -> list[list[Hypothesis]]:
+    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
         if [13] in rows:
             raise ValueError("unlucky")
-        return echo(rows, nbest)
+        return echo(rows, how)
 
     async def test(queue: BatchQueue) -> None:
-        (bad,) = queue.submit([[13]], 1)
+        (bad,) = queue.submit([[13]], ONE)
         with pytest.raises(ValueError, match="unlucky"):
             await bad
-        (good,) = queue.submit([[7]], 1)
+        (good,) = queue.submit([[7]], ONE)
         assert (await good)[0].tokens == [7]
 
     with_queue(search, test)
@@ -128,7 +187,7 @@ def test_batches_are_observed_with_their_parts_and_tokens() -> None:
 
     async def test(queue: BatchQueue) -> None:
         queue.observe = lambda parts, tokens: seen.append((parts, tokens))
-        await asyncio.gather(*queue.submit([[1, 2], [3]], 1))
+        await asyncio.gather(*queue.submit([[1, 2], [3]], ONE))
 
     with_queue(echo, test)
     assert seen == [(2, 5)]

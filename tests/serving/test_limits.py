@@ -30,11 +30,11 @@ class Gate:
         queue = models.models[0].queue
         search = queue.search
 
-        def wait(rows: Any, nbest: int) -> Any:
+        def wait(rows: Any, how: Any) -> Any:
             self.entered.set()
             assert self.open.wait(30)
             self.rows += len(rows)
-            return search(rows, nbest)
+            return search(rows, how)
 
         queue.search = wait
 
@@ -192,7 +192,7 @@ def test_a_request_that_takes_too_long_gets_504(make_models: Callable[..., Model
 def test_an_error_of_the_engine_is_an_answer(make_models: Callable[..., Models]) -> None:
     models = make_models()
 
-    def fail(rows: Any, nbest: int) -> Any:
+    def fail(rows: Any, how: Any) -> Any:
         raise MTError("out of memory")
 
     models.models[0].queue.search = fail

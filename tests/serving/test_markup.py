@@ -53,7 +53,7 @@ class FakeRoute:
 
 
 def translate(html: str, model: Callable = reverse, attends: bool = True) -> str:
-    (ranked,) = asyncio.run(translate_html(FakeRoute(model, attends), [html], 0))  # type: ignore
+    (ranked,) = asyncio.run(translate_html(FakeRoute(model, attends), [html], Wanted()))  # type: ignore
     return ranked[0]
 
 
@@ -97,7 +97,7 @@ def test_tags_go_with_the_words_that_are_aligned(html: str, expected: str) -> No
 
 def test_a_sentence_with_inline_tags_is_translated_as_a_whole() -> None:
     route = FakeRoute(reverse)
-    asyncio.run(translate_html(route, ["<p>a <b>b</b>\n c</p> d<hr> <i>e</i>"], 0))  # type: ignore
+    asyncio.run(translate_html(route, ["<p>a <b>b</b>\n c</p> d<hr> <i>e</i>"], Wanted()))  # type: ignore
     assert route.lines == ["a b c", "d", "e"]
 
 
@@ -125,7 +125,7 @@ def test_elements_that_are_nested_too_deeply_stay_where_they_are() -> None:
 
 def test_alternatives_have_tags_too() -> None:
     route = FakeRoute(reverse)
-    (ranked,) = asyncio.run(translate_html(route, ["a <b>b</b>"], 2))  # type: ignore[arg-type]
+    (ranked,) = asyncio.run(translate_html(route, ["a <b>b</b>"], Wanted(2)))  # type: ignore[arg-type]
     assert ranked == ["<b>B</b> A"] * 3
 
 
