@@ -43,3 +43,8 @@ def serve() -> None:
 def average() -> None:
     """Run mt-average."""
     run_module("mt.average")
+
+
+def trim() -> None:
+    """Run mt-trim."""
+    run_module("mt.trim")

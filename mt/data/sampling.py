@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import sentencepiece
@@ -108,7 +108,13 @@ class BPEDropout:
 
     def __call__(self, word: str, uniform: Uniform) -> list[int]:
         """Sample the ids of a word."""
+        *_, parts = self.states(word, uniform)
+        return [i for part in parts for i in self.pieces.spell(part)]
+
+    def states(self, word: str, uniform: Uniform) -> Iterator[list[str]]:
+        """Yield the characters of a word, and its parts after each merge: one list that changes."""
         scores, parts = self.pieces.scores, list(word)
+        yield parts
         while len(parts) > 1:
             merges = [
                 (scores[merged], -position)
@@ -119,4 +125,4 @@ class BPEDropout:
                 break
             position = -max(merges)[1]
             parts[position : position + 2] = [parts[position] + parts[position + 1]]
-        return [i for part in parts for i in self.pieces.spell(part)]
+            yield parts

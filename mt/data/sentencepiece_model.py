@@ -66,6 +66,11 @@ class SentencePieceModel:
         """Return the ids of the pieces of each text, computed on all processor cores."""
         return self.processor.encode(list(texts), num_threads=threads(texts))
 
+    def segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the pieces of each text as SentencePiece writes them, without a tag."""
+        plain = [self.split_written_tag(text)[1] for text in texts]
+        return self.processor.encode(plain, out_type=str, num_threads=threads(texts))
+
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         """Return the text of each row of ids, without special tokens."""
         if not rows:

@@ -14,7 +14,7 @@ from functools import cached_property
 import sentencepiece
 
 from mt.data.sampling import SPACE, Pieces
-from mt.data.sentencepiece_model import SentencePieceModel, threads
+from mt.data.sentencepiece_model import SentencePieceModel
 from mt.data.vocabulary import EOS, UNK, Vocabulary
 
 TAG = re.compile(r">>.+?<<")  # at the beginning of a text: the target language, such as >>fra<<
@@ -49,13 +49,11 @@ class VocabularyModel(SentencePieceModel):
         return len(self.external.pieces)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        tagged = [self._split_tag(text) for text in texts]
-        pieces = [text for _, text in tagged]
-        rows = self.processor.encode(pieces, out_type=str, num_threads=threads(texts))
+        tags = [self._split_tag(text)[0] for text in texts]
         ids = self.external.ids
         return [
             [*tag, *(ids.get(piece, UNK) for piece in row)]
-            for (tag, _), row in zip(tagged, rows, strict=True)
+            for tag, row in zip(tags, self.segment(texts), strict=True)
         ]
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:

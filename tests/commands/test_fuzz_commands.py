@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
     "mt-export": commands.export,
     "mt-average": commands.average,
     "mt-import": commands.import_model,
+    "mt-trim": commands.trim,
     "mt-serve": commands.serve,
 }
 # Arguments that come first, so that nothing is trained for long or asked from the network.
@@ -38,6 +39,7 @@ FIRST = {
     "mt-export": [["run"], ["nowhere"], ["folder"]],
     "mt-average": [["run", "run"], ["run"], ["run", "nowhere"], ["folder", "run"]],
     "mt-import": [["run"], ["folder"], ["nowhere"], ["text.txt"]],
+    "mt-trim": [["run", "--src", "text.txt", "--tgt"], ["nowhere", "--out", "x"], ["run"]],
     "mt-serve": [["nowhere"], ["folder"], ["text.txt"]],  # a run would be served without an end
 }  # fmt: skip
 FLAGS = {
@@ -58,6 +60,7 @@ FLAGS = {
                   "--threads", "--version"],
     "mt-average": ["--out", "--last", "--best", "--help"],
     "mt-import": ["--out", "--revision", "--src-lang", "--tgt-lang", "--version"],
+    "mt-trim": ["--out", "--src", "--tgt", "--version"],
     "mt-serve": ["--host", "--port", "--api-keys", "--timeout", "--max-texts", "--per-minute",
                  "--beam", "--batch-tokens", "--device", "--backend", "--quantization"],
 }  # fmt: skip

@@ -1,0 +1,71 @@
+"""SentencePiece models with other pieces: changes of the protocol buffer that such a model is.
+
+The messages are declared here as far as they are needed; the classes that come with SentencePiece
+work with some versions of protobuf only. All other fields are kept as they are: normalisation, and
+the scores and the order of the pieces that stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+# Types of pieces. Words are made of ordinary ones; the others are special tokens, tags, symbols and
+# bytes.
+NORMAL, UNUSED = 1, 5
+ORDINARY = (NORMAL, UNUSED)
+
+
+def _model_class() -> Any:
+    """Return the class of the message `ModelProto` of SentencePiece, with some of its fields."""
+    field = descriptor_pb2.FieldDescriptorProto
+    optional, repeated = field.LABEL_OPTIONAL, field.LABEL_REPEATED
+    file = descriptor_pb2.FileDescriptorProto(
+        name="mt.sentencepiece", package="mt", syntax="proto2"
+    )
+    model = file.message_type.add(name="Model")
+    piece = model.nested_type.add(name="Piece")
+    piece.field.add(name="piece", number=1, label=optional, type=field.TYPE_STRING)
+    piece.field.add(name="score", number=2, label=optional, type=field.TYPE_FLOAT)
+    piece.field.add(name="type", number=3, label=optional, type=field.TYPE_INT32, default_value="1")
+    model.field.add(
+        name="pieces",
+        number=1,
+        label=repeated,
+        type=field.TYPE_MESSAGE,
+        type_name=".mt.Model.Piece",
+    )
+    # Texts and their pieces, which some versions of SentencePiece test when they load a model.
+    model.field.add(name="self_test_data", number=4, label=optional, type=field.TYPE_BYTES)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("mt.Model"))
+
+
+Model = _model_class()
+
+
+def keep_pieces(serialized: bytes, kept: Collection[str]) -> tuple[bytes, list[int]]:
+    """Return the model without the ordinary pieces that are not `kept`, and the ids that stay."""
+    model = Model.FromString(serialized)
+    pieces = list(enumerate(model.pieces))
+    pieces = [(i, each) for i, each in pieces if each.type not in ORDINARY or each.piece in kept]
+    kept_pieces = [each for _, each in pieces]
+    del model.pieces[:]
+    model.pieces.extend(kept_pieces)
+    model.ClearField("self_test_data")
+    return model.SerializeToString(), [i for i, _ in pieces]
+
+
+def fixed_pieces(serialized: bytes) -> set[str]:
+    """Return the pieces that are not ordinary."""
+    pieces = Model.FromString(serialized).pieces
+    return {each.piece for each in pieces if each.type not in ORDINARY}
+
+
+def ordinary_scores(serialized: bytes) -> dict[str, float]:
+    """Return the scores of the ordinary pieces."""
+    pieces = Model.FromString(serialized).pieces
+    return {each.piece: each.score for each in pieces if each.type in ORDINARY}
