@@ -117,7 +117,7 @@ def test_the_cost_of_unknown_characters_stays() -> None:
     del model.pieces[:]
     model.pieces.extend(fixed)
     for piece, score in {
-        "▁": -1,
+        "▁": -1.5,
         "xy": -5,
         "z": -5,
         "w": -5,
