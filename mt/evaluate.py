@@ -250,8 +250,9 @@ def find_evaluation_set(arguments: argparse.Namespace, config: Config) -> Evalua
         sources, *others = read_parallel([arguments.src, *arguments.ref, *link_files])
         references = others[: len(arguments.ref)]
         return EvaluationSet(sources, references, others[-1] if link_files else None, None)
-    stored = None if arguments.split == "val" else read_stored_test_set(run)
-    return stored or load_corpus_split(config, arguments.split or "test", str(run))
+    split = arguments.split or "test"
+    stored = read_stored_test_set(run) if split == "test" else None
+    return stored or load_corpus_split(config, split, str(run))
 
 
 def translate(

@@ -48,9 +48,8 @@ from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup, join_group
 from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
-from mt.training.outcome import describe_outcome
+from mt.training.outcome import describe_best, describe_outcome
 from mt.training.run_log import RunLog
-from mt.training.selection import criterion
 from mt.training.speed import measure_speed
 from mt.training.start import (
     check_run_folder,
@@ -121,17 +120,14 @@ def train(config: Config) -> Evaluation | None:
                 if had_model and (finished := finished_scores(trainer, folder, config)):
                     reason = trainer.stopping.reason(trainer.state)
                     log.say(
-                        f"{folder} is finished and tested: {reason}. Its scores are in "
+                        f"{folder} is complete and tested: {reason}. Its scores are in "
                         f"{folder.scores}. Raise the limit to train on, or choose another name=..."
                     )
                     if group.is_main:
                         print(finished, flush=True)
                     return None
             state = trainer.fit()
-        log.say(
-            f"best validation by {criterion(state, config.trainer.val_metric)} at step "
-            f"{state.best_step:,} of {state.step:,}; model in {folder}"
-        )
+        log.say(describe_best(state, config.trainer, folder))
         if not launched.is_main:
             return None
         beam = config.trainer.test_beam
@@ -170,13 +166,8 @@ def start_trainer(
         )
         for choice in choices:
             log.say(str(choice))
-    model = make_model(config, data, device)
-    trainer = Trainer(config, model, data, folder, log, group, device)
-    resumed = trainer.resume()
-    if config.trainer.init_from and not resumed:
-        scores = trainer.validator(model.eval())
-        log.say(f"before the first step: {scores.summary()}")
-    return trainer, resumed
+    trainer = Trainer(config, make_model(config, data, device), data, folder, log, group, device)
+    return trainer, trainer.resume()
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

@@ -157,7 +157,12 @@ def _add_text_flags(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="score the word alignments in FILE, in Pharaoh format, of any aligner by --links",
     )
-    add("--split", choices=("test", "val"), help="set of the run's own data to use (default: test)")
+    add(
+        "--split",
+        metavar="NAME",
+        help="set of the run's own data to use: test, val or a name of data.val_sets (default: "
+        "test)",
+    )
     add(
         "--lang",
         metavar="CODE",

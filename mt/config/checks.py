@@ -16,7 +16,12 @@ from mt.config.model_schema import ADDED_POSITION_NAMES, MULTI_HEAD_SCORES
 from mt.config.placeholders import check_symbols
 from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO_NUMBER, MAX_INTEGER, is_auto
-from mt.config.training_checks import check_end_of_training, check_regularisers, check_trackers
+from mt.config.training_checks import (
+    check_end_of_training,
+    check_regularisers,
+    check_trackers,
+    check_validation_sets,
+)
 from mt.errors import UsageError
 
 
@@ -54,6 +59,7 @@ def check_values(config: Config) -> None:
     check_trackers(config)
     if config.optim.init_decay and not config.trainer.init_from:
         raise UsageError("optim.init_decay needs trainer.init_from, the weights to decay to")
+    check_validation_sets(config)
     check_end_of_training(config)
     check_regularisers(config)
     model = config.model
@@ -93,8 +99,8 @@ def check_ranges(config: Config) -> None:
     """Raise UsageError if a value is outside the choices or the range that the schema declares."""
     settings = [(name, field, get_value(config, name)) for name, field in keys().items()]
     settings += [
-        (f"data.mix.{corpus}.{field.name}", field, getattr(split, field.name))
-        for corpus, split in config.data.mix.items()
+        (f"data.{key}.{field.name}", field, getattr(split, field.name))
+        for key, split in config.data.named_splits().items()
         for field in dataclasses.fields(split)
     ]
     for name, field, value in settings:

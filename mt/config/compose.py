@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
+from mt.config.data_schema import NAMED_SPLITS
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text, parse_override
 from mt.config.presets import (
@@ -37,6 +38,8 @@ from mt.config.setting import AUTO, default_value
 from mt.config.training_checks import check_patience
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
+
+NAMED = tuple(f"data.{key}." for key in NAMED_SPLITS)
 
 ConfigStore.instance().store(name="schema", node=Config)
 hydra_files.register()
@@ -77,7 +80,7 @@ def check_keys(overrides: list[str]) -> None:
         key = override.key_or_group
         if key.startswith(("hydra.", "hydra/")):
             continue
-        if key.startswith("data.mix.") and not override.is_add():
+        if key.startswith(NAMED) and not override.is_add():
             raise UsageError(f"{key} adds a corpus, which needs a +: write +{key}=...")
         if override.is_delete() and key in keys():
             raise UsageError(f"~{key}: settings cannot be removed, only changed")
@@ -126,7 +129,7 @@ def check_mechanisms(overrides: list[str], config: Config) -> None:
 def _is_key(key: str) -> bool:
     """Return whether `key` is a setting, such as optim.lr, data.mix.NAME or data.mix.NAME.src."""
     parts = key.split(".")
-    if parts[:2] != ["data", "mix"]:
+    if not key.startswith(NAMED):
         return key in keys()
     corpus_keys = {field.name for field in dataclasses.fields(SplitConfig)}
     return len(parts) <= 3 or (len(parts) == 4 and parts[3] in corpus_keys)

@@ -8,6 +8,9 @@ from typing import Any
 from mt.config.cleaning_schema import CleanConfig
 from mt.config.setting import group, setting
 
+NAMED_SPLITS = ("mix", "val_sets")  # settings of `DataConfig` that hold splits by name
+MAIN_VAL_SET = "val"  # the name of data.val beside those of data.val_sets
+
 
 @dataclass
 class SplitConfig:
@@ -185,6 +188,11 @@ class DataConfig:
         "additional training corpora by name, with the keys of data.train, such as "
         "+data.mix.news.src=a.en",
     )
+    val_sets: dict[str, Any] = setting(
+        dict,
+        "additional validation sets by name, with the keys of data.val, such as "
+        "+data.val_sets.old.src=old.en: scored at each validation",
+    )
     holdout: int = setting(
         1000,
         "number of pairs to hold out for each of val and test if unset (at most 5 % of the corpus "
@@ -216,6 +224,14 @@ class DataConfig:
     offline: bool = setting(
         False, "read hub data from the local cache only, without network access", resumable=True
     )
+
+    def named_splits(self) -> dict[str, SplitConfig]:
+        """Return the splits that have a name, by their key in this section, such as mix.news."""
+        return {
+            f"{key}.{name}": split
+            for key in NAMED_SPLITS
+            for name, split in getattr(self, key).items()
+        }
 
     def languages(self, tag: str = "") -> tuple[str, str]:
         """Return the codes of the source and the target language, swapped if `reverse`.

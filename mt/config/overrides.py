@@ -19,6 +19,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
 from mt.config.automatic import encode_override
+from mt.config.data_schema import NAMED_SPLITS
 from mt.config.schema import SplitConfig, keys
 from mt.errors import UsageError
 
@@ -28,7 +29,7 @@ TEXT_TYPES = ("str", "Any", "list[str]")  # annotations of settings that hold te
 def is_text_key(key: str) -> bool:
     """Return whether a setting of mt-train holds text, or a list of texts."""
     parts = key.split(".")
-    if parts[:2] == ["data", "mix"]:
+    if parts[0] == "data" and len(parts) > 2 and parts[1] in NAMED_SPLITS:
         return len(parts) == 4 and parts[3] in text_fields(SplitConfig)
     return key in keys() and keys()[key].type in TEXT_TYPES
 

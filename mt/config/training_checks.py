@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
+from mt.config.data_schema import MAIN_VAL_SET
 from mt.config.regularise_schema import CONSISTENCY_NAMES
 from mt.config.schema import Config
 from mt.config.setting import AUTO
 from mt.config.training_schema import TRACKER_NAMES
 from mt.errors import UsageError
+
+SET_NAME = r"[\w-]+"  # that metrics of all trackers may have
+SPLIT_NAMES = (MAIN_VAL_SET, "test")  # which are no names of data.val_sets
+
+
+def check_validation_sets(config: Config) -> None:
+    """Raise UsageError if names of validation sets are not valid, or trainer.val_set is unknown."""
+    names = list(config.data.val_sets)
+    for name in names:
+        if name in SPLIT_NAMES or not re.fullmatch(SET_NAME, name):
+            raise UsageError(
+                "the name of a validation set, as in data.val_sets.NAME, must consist of letters, "
+                f"digits, _ and -, and must not be {' or '.join(SPLIT_NAMES)}, got {name!r}"
+            )
+    if config.trainer.val_set not in (MAIN_VAL_SET, *names):
+        raise UsageError(
+            f"trainer.val_set must be one of {', '.join((MAIN_VAL_SET, *names))}, which are "
+            f"data.val and the names of data.val_sets, got {config.trainer.val_set!r}"
+        )
 
 
 def check_end_of_training(config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mt.config.data_schema import MAIN_VAL_SET
 from mt.config.setting import setting
 
 SCHEDULE_NAMES = ("inverse_sqrt", "cosine", "constant")
@@ -168,6 +169,11 @@ class TrainerConfig:
         "metric that selects the best model; equal values of BLEU, and those below 1 or with fewer "
         "than 25 matching 4-grams, are decided by the loss",
         choices=("bleu", "loss"),
+    )
+    val_set: str = setting(
+        MAIN_VAL_SET,
+        "validation set whose scores select the best model and end training: val is data.val; or a "
+        "name of data.val_sets",
     )
     val_beam: int = setting(1, "beam size in validation; 1: greedy search", minimum=1, maximum=1000)
     patience: int = setting(

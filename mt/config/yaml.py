@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.automatic import decode_text, with_defaults
 from mt.config.checks import check_values
+from mt.config.data_schema import NAMED_SPLITS
 from mt.config.schema import Config, SplitConfig, absent_values
 from mt.config.text_yaml import TextLoader
 from mt.errors import UsageError
@@ -31,14 +32,15 @@ def to_config(composed: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UsageError(one_line(error)) from error
     assert isinstance(config, Config)
-    if not isinstance(config.data.mix, dict):
-        raise UsageError(
-            "data.mix must hold corpora by name, as in +data.mix.news.src=a.en, "
-            f"got {config.data.mix}"
-        )
-    config.data.mix = {
-        name: _split(f"data.mix.{name}", entry) for name, entry in config.data.mix.items()
-    }
+    for key in NAMED_SPLITS:
+        entries = getattr(config.data, key)
+        if not isinstance(entries, dict):
+            raise UsageError(
+                f"data.{key} must hold corpora by name, as in +data.{key}.news.src=a.en, "
+                f"got {entries}"
+            )
+        splits = {name: _split(f"data.{key}.{name}", entry) for name, entry in entries.items()}
+        setattr(config.data, key, splits)
     # As in name='x-${optim.lr}'.
     config.name, config.runs_dir = decode_text(config.name), decode_text(config.runs_dir)
     check_values(config)
@@ -52,7 +54,7 @@ def _schema(kind: type) -> DictConfig:
 
 
 def _split(key: str, entry: Any) -> SplitConfig:
-    """Convert an entry of data.mix, whose type OmegaConf does not check when it is added."""
+    """Convert a split with a name, whose type OmegaConf does not check when it is added."""
     try:
         split = OmegaConf.to_object(OmegaConf.merge(_schema(SplitConfig), entry))
     except (OmegaConfBaseException, ValueError) as error:

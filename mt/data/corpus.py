@@ -21,8 +21,14 @@ class RawCorpus:
     train: list[PairSource]
     val: PairSource
     test: PairSource
+    val_sets: list[PairSource] = field(default_factory=list)  # those of data.val_sets
     notes: list[str] = field(default_factory=list)
     reversed_tag: str = ""
+
+    def held_out(self) -> dict[str, PairSource]:
+        """Return the validation and test sets by the keys of their settings in `data`."""
+        more = {f"val_sets.{source.name}": source for source in self.val_sets}
+        return {"val": self.val, "test": self.test} | more
 
 
 def load_corpus(config: DataConfig) -> RawCorpus:
@@ -51,6 +57,10 @@ def load_corpus(config: DataConfig) -> RawCorpus:
     mixed = [
         open_source(name, f"mix.{name}", split, config, note) for name, split in config.mix.items()
     ]
+    val_sets = [
+        open_source(name, f"val_sets.{name}", split, config, note)
+        for name, split in config.val_sets.items()
+    ]
     for source in (train, *mixed):
         if not source.weight > 0:
             raise UsageError(
@@ -73,7 +83,7 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         held_out = HeldOutSplit(train, unset, config.holdout, note)
         parts |= {part: held_out.part(part) for part in unset}
         train = held_out.rest()
-    return RawCorpus([train, *mixed], parts["val"], parts["test"], notes, reversed_tag)
+    return RawCorpus([train, *mixed], parts["val"], parts["test"], val_sets, notes, reversed_tag)
 
 
 def set_tag(config: DataConfig, tag: str) -> DataConfig:
@@ -82,12 +92,15 @@ def set_tag(config: DataConfig, tag: str) -> DataConfig:
     Raises UsageError if text has a tag already: a source has one tag at most.
     """
     splits = {"train": config.train, "val": config.val, "test": config.test}
-    for key, split in [*splits.items(), *((f"mix.{name}", s) for name, s in config.mix.items())]:
+    for key, split in (splits | config.named_splits()).items():
         if split.tag or split.tag_column:
             raise UsageError(
                 f"data.both_directions tags each direction, and a source has one tag at most: "
                 f"clear data.{key}.tag and data.{key}.tag_column"
             )
     train, val, test = (replace(split, tag=tag) for split in splits.values())
-    mix = {name: replace(split, tag=tag) for name, split in config.mix.items()}
-    return replace(config, train=train, val=val, test=test, mix=mix)
+    mix, val_sets = (
+        {name: replace(split, tag=tag) for name, split in named.items()}
+        for named in (config.mix, config.val_sets)
+    )
+    return replace(config, train=train, val=val, test=test, mix=mix, val_sets=val_sets)

@@ -45,6 +45,19 @@ HELD_OUT_NAMES = {"val": "validation", "test": "test"}
 Log = Callable[[str], None]
 
 
+def set_name(key: str) -> str:
+    """Return the name in messages of the set of data.val, data.test or data.val_sets.NAME."""
+    return HELD_OUT_NAMES.get(key) or f"validation ({key.partition('.')[2]})"
+
+
+def set_files(val_sets: int) -> list[str]:
+    """Return the beginnings of the names of files, in the order of `RawCorpus.held_out`.
+
+    What is written depends on the order of data.val_sets, but not on the names.
+    """
+    return ["val", "test", *(f"val.{index}" for index in range(val_sets))]
+
+
 class Pipeline:
     """Write one cache folder.
 
@@ -59,25 +72,27 @@ class Pipeline:
     def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> Tokenizer:
         """Run all steps and return the tokenizer, which is trained unless one is given."""
         held_out = {
-            "val": self._read_held_out("val", corpus.val),
-            "test": self._read_held_out("test", corpus.test),
+            split: self._read_held_out(split, source) for split, source in corpus.held_out().items()
         }
+        files = dict(zip(held_out, set_files(len(corpus.val_sets)), strict=True))
         for split, pairs in held_out.items():
-            name = HELD_OUT_NAMES[split]
             if not pairs:
-                raise MTError(f"the {name} corpus is empty: check data.{split}")
+                raise MTError(f"the {set_name(split)} corpus is empty: check data.{split}")
             # Raises an error if all are empty.
-            describe_empty_sides(name, f"data.{split}", remove_tags(pairs))
+            describe_empty_sides(set_name(split), f"data.{split}", remove_tags(pairs))
         self._write_annotations(corpus.test, remove_tags(held_out["test"]))
-        texts, tags = self._clean(corpus.train, remove_tags(held_out["val"] + held_out["test"]))
+        texts, tags = self._clean(corpus.train, remove_tags(chain(*held_out.values())))
         if corpus.reversed_tag:
             tags.append(corpus.reversed_tag)
             self.report.append(f"each pair is also seen reversed, with {corpus.reversed_tag}")
         if tokenizer:
             check_known_tags(tags, tokenizer)
         for split, pairs in held_out.items():
-            held_out[split] = add_default_tag(pairs, tags, split)
-            write_arrow(self.folder / f"{split}.text.arrow", TEXT, text_tables(held_out[split]))
+            held_out[split] = add_default_tag(
+                pairs, tags, split, tokenizer.tags if tokenizer else ()
+            )
+            path = self.folder / f"{files[split]}.text.arrow"
+            write_arrow(path, TEXT, text_tables(held_out[split]))
         if tokenizer is None:
             self.log("training the tokenizer")
             noise = Noise(self.config.noise, Symbols.from_config(self.config.tokenizer))
@@ -92,10 +107,12 @@ class Pipeline:
         for side, name in WORD_COUNTS.items():
             save_counts(self.folder / name, count_training_words(read_side(texts, side)))
         self._encode_training(tokenizer, texts, corpus.reversed_tag)
-        self._encode_validation(tokenizer, held_out["val"])
+        for split in (each for each in held_out if each != "test"):
+            path = self.folder / f"{files[split]}.arrow"
+            self._encode_validation(tokenizer, held_out[split], path)
         self.report += corpus.notes
         self.report.append(
-            f"validation pairs: {len(held_out['val']):,}; test pairs: {len(held_out['test']):,}"
+            "; ".join(f"{set_name(split)} pairs: {len(held_out[split]):,}" for split in held_out)
         )
         report = json.dumps(self.report, ensure_ascii=False, indent=1)
         write_text(self.folder / REPORT, report)
@@ -110,7 +127,7 @@ class Pipeline:
         plain = [(undo(src), undo(tgt)) for src, tgt in pairs]
         if changed := sum(map(ne, plain, pairs)):
             self.report.append(
-                f"{HELD_OUT_NAMES[split]} pairs with HTML entities or Moses escapes, which were "
+                f"{set_name(split)} pairs with HTML entities or Moses escapes, which were "
                 f"undone (data.clean.unescape): {changed:,}"
             )
         return plain
@@ -191,14 +208,14 @@ class Pipeline:
                 f"no training pair is left: all {dropped:,} are over data.max_pieces={max_pieces}"
             )
 
-    def _encode_validation(self, tokenizer: Tokenizer, pairs: list[Pair]) -> None:
+    def _encode_validation(self, tokenizer: Tokenizer, pairs: list[Pair], path: Path) -> None:
         """Encode all validation pairs, however long.
 
         The validation loss then covers the same text whatever `max_pieces` is.
         """
         encoder = PairEncoder(tokenizer, max_pieces=None, sampling=0.0)
         tables = map(encoder, text_tables(self._normalised(pairs)))
-        write_arrow(self.folder / "val.arrow", encoder.schema, tables)
+        write_arrow(path, encoder.schema, tables)
 
     def _normalised(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Yield pairs with normalised text; sources keep their tags."""

@@ -22,19 +22,21 @@ from typing import Any
 import sentencepiece
 from filelock import FileLock, Timeout
 
+from mt.config.data_schema import MAIN_VAL_SET
 from mt.config.schema import CleanConfig, Config, DataConfig, TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.corpus import RawCorpus, load_corpus
 from mt.data.empty_sides import describe_empty_sides
-from mt.data.pipeline import ANNOTATIONS, HELD_OUT_NAMES, REPORT, Log, Pipeline
+from mt.data.pipeline import ANNOTATIONS, REPORT, Log, Pipeline, set_files, set_name
 from mt.data.table import PairTable
 from mt.data.tagged_pairs import remove_tags
 from mt.data.tags import split_tags
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_settings import cached_settings
 from mt.data.training_text import TrainingText, measure_training_text
+from mt.data.validation_set import ValidationSet
 from mt.errors import MTError
 from mt.files import expand_user, write_text
 from mt.run_files import WORD_COUNTS
@@ -50,17 +52,20 @@ class PreparedData:
 
     tokenizer: Tokenizer
     train: list[PairTable]  # one for each source, with its weight
-    val: PairTable  # all validation pairs, normalised, as pieces
-    val_pairs: list[Pair]  # raw text, never filtered, without tags
-    val_tags: list[str]  # of each pair; "": none
-    test_pairs: list[Pair]
-    test_tags: list[str]
+    val_sets: list[ValidationSet]  # data.val, and those of data.val_sets
+    test_pairs: list[Pair]  # raw text, never filtered, without tags
+    test_tags: list[str]  # of each pair; "": none
     test_annotations: list[Annotation]  # one for each test pair, or empty
     report: list[str]  # what was read, dropped and written, for the user
     hash: str  # identifies content and settings
     # Files of `mt.run_folder.WORD_COUNTS`: source and target side of the cleaned training text.
     word_counts: list[Path]
     text: TrainingText
+
+    @property
+    def val(self) -> ValidationSet:
+        """The set of data.val."""
+        return self.val_sets[0]
 
 
 def prepare_run(config: Config, log: Log) -> PreparedData:
@@ -95,11 +100,16 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
     weights = [source.weight for source in corpus.train]
     tags = ["", corpus.reversed_tag] if corpus.reversed_tag else [""]
     languages = [config.languages(tag)[0] for tag in tags for _ in weights]
-    data = load_prepared(folder, len(tags) * weights, languages)
+    names = [MAIN_VAL_SET, *config.val_sets]
+    data = load_prepared(folder, len(tags) * weights, languages, names)
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     data.report.append(data.text.report())
-    for split, pairs in (("val", data.val_pairs), ("test", data.test_pairs)):
-        data.report += describe_empty_sides(HELD_OUT_NAMES[split], f"data.{split}", pairs)
+    for split, pairs in zip(
+        corpus.held_out(),
+        [data.val.pairs, data.test_pairs, *(each.pairs for each in data.val_sets[1:])],
+        strict=True,
+    ):
+        data.report += describe_empty_sides(set_name(split), f"data.{split}", pairs)
     data.report += [
         f"{source.name}: each pair is seen {source.weight:g} times an epoch"
         for source in corpus.train
@@ -180,24 +190,28 @@ def describe_vocabulary(config: TokenizerConfig, tokenizer: Tokenizer) -> list[s
     ]
 
 
-def load_prepared(folder: Path, weights: Sequence[float], languages: Sequence[str]) -> PreparedData:
+def load_prepared(
+    folder: Path, weights: Sequence[float], languages: Sequence[str], val_names: Sequence[str]
+) -> PreparedData:
     """Open a complete cache folder.
 
     `weights` and `languages` are those of the training tables, in order, the language that of the
-    source side.
+    source side. `val_names` are the names of the validation sets, that of data.val first.
     """
     tokenizer = Tokenizer.load(folder)
     train = [
         PairTable.load(folder / f"train.{index}.arrow", weight)
         for index, weight in enumerate(weights)
     ]
-    val, test = (read_pairs(folder / f"{split}.text.arrow") for split in ("val", "test"))
+    val_file, test_file, *more_files = set_files(len(val_names) - 1)
+    test = read_pairs(folder / f"{test_file}.text.arrow")
     return PreparedData(
         tokenizer=tokenizer,
         train=train,
-        val=PairTable.load(folder / "val.arrow"),
-        val_pairs=remove_tags(val),
-        val_tags=split_tags(source for source, _ in val)[0],
+        val_sets=[
+            ValidationSet.load(name, folder, file)
+            for name, file in zip(val_names, [val_file, *more_files], strict=True)
+        ],
         test_pairs=remove_tags(test),
         test_tags=split_tags(source for source, _ in test)[0],
         test_annotations=read_annotations(folder / ANNOTATIONS),
@@ -256,6 +270,8 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
         "tokenizer": [given, config.tokenizer.sampling] if given else settings,
         "max_pieces": config.max_pieces,
     }
+    if corpus.val_sets:
+        parts["val_sets"] = [source.fingerprint() for source in corpus.val_sets]
     noise = asdict(config.noise)
     if any(noise.values()):
         parts["noise"] = noise

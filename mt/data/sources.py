@@ -19,6 +19,7 @@ from mt.errors import MTError, UsageError
 from mt.files import expand_user
 
 HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+ROLES = {"mix": "train", "val_sets": "val"}  # setting that holds splits by name -> what they are
 
 Item = TypeVar("Item")
 PairStream = Callable[[], Iterator[tuple[str, str]]]
@@ -61,9 +62,11 @@ def open_source(
 ) -> PairSource:
     """Open the text of one split, limited and reversed as configured.
 
-    `key` is train, val, test or mix.<name>. Files are checked for existence but not read yet.
+    `key` is train, val, test, mix.<name> or val_sets.<name>. Files are checked for existence but
+    not read yet.
     """
-    role, key = key.partition(".")[0].replace("mix", "train"), f"data.{key}"
+    section = key.partition(".")[0]
+    role, key = ROLES.get(section, section), f"data.{key}"
     _check(key, split)
     columns = [str(column) for column in split.columns]
     languages = (config.src_lang, config.tgt_lang)

@@ -17,17 +17,20 @@ def remove_tags(pairs: Iterable[Pair]) -> list[Pair]:
     return [(split_tag(source)[1], target) for source, target in pairs]
 
 
-def add_default_tag(pairs: Sequence[Pair], trained: Collection[str], split: str) -> list[Pair]:
-    """Return the pairs of data.val or data.test, with the default tag if they have none.
+def add_default_tag(
+    pairs: Sequence[Pair], trained: Collection[str], split: str, known: Collection[str] = ()
+) -> list[Pair]:
+    """Return the pairs of a validation or test set, with the default tag if they have none.
 
-    `trained` are the tags of the training text, with "" if some of it has none. Raises MTError if
-    a pair has a tag that no training text has, or has none and there is no default.
+    `split` is the key of the set, such as val. `trained` are the tags of the training text, with ""
+    if some of it has none; `known` are those of the run that fine-tuning starts from. Raises
+    MTError if a pair has a tag that is neither, or has none and there is no default.
     """
     default = default_tag(trained)
     tagged = []
     for source, target in pairs:
         tag, text = split_tag(source)
-        if tag and tag not in trained:
+        if tag and tag not in trained and tag not in known:
             raise MTError(
                 f"data.{split} has the tag {tag}, which no training text has: "
                 f"that has {list_tags(set(trained) - {''})}"

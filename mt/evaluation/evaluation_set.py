@@ -14,6 +14,7 @@ from mt.data.normalisation import Normaliser
 from mt.data.tags import default_tag, split_tags
 from mt.data.text_files import read_lines
 from mt.data.training_text import load_training_text
+from mt.errors import UsageError
 from mt.evaluation.evaluation import check_line_counts
 from mt.run_folder import RunFolder
 
@@ -64,10 +65,15 @@ def read_stored_test_set(run: RunFolder) -> EvaluationSet | None:
 def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     """Load the validation or test set that the configuration of a run names.
 
-    `split` is "val" or "test"; `run` is the run directory.
+    `split` is "val", "test" or a name of data.val_sets; `run` is the run directory. Raises
+    UsageError for another one.
     """
     corpus = load_corpus(config.data)
-    part = corpus.val if split == "val" else corpus.test
+    parts = {"val": corpus.val, "test": corpus.test}
+    parts |= {source.name: source for source in corpus.val_sets}
+    if split not in parts:
+        raise UsageError(f"--split must be one of {', '.join(parts)} for {run}, got {split!r}")
+    part = parts[split]
     undo = Normaliser.from_config(config.data.clean).undo_escapes
     pairs = [(undo(source), undo(target)) for source, target in part.pairs()]
     for note in corpus.notes:

@@ -45,8 +45,11 @@ class TrainingBudget:
         return max(self._fractions(state).values(), default=0.0)
 
     def validation_minutes(self, state: TrainingState) -> float:
-        """Return the minutes that a validation may take; infinite without a limit in minutes."""
-        if not self.minutes:
+        """Return the minutes that a validation may take.
+
+        They are infinite without a limit in minutes, and before the first step.
+        """
+        if not self.minutes or not state.step:
             return math.inf
         return max(self.minutes - state.minutes, VALIDATION_SLACK * self._reserve(state))
 

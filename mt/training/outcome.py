@@ -7,15 +7,31 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from mt.config.schema import TrainerConfig
 from mt.run_folder import RunFolder
 from mt.training.checkpoint import TrainingState
 from mt.training.plateau import reached_plateau
+from mt.training.selection import criterion
 from mt.training.stopping import CurvePoint, StoppingRule
 
 # Validation loss over training loss, in nats per token, from which on the model knows its training
 # text better than the language.
 GAP = 0.2
 RECENT = 0.2  # share of the steps whose training loss counts
+
+
+def describe_best(state: TrainingState, config: TrainerConfig, folder: RunFolder) -> str:
+    """Return a line on the weights that are the model of a run."""
+    name = criterion(state, config.val_metric)
+    if config.init_from and state.validated >= 0 and not state.best_step:
+        return (
+            f"no validation was better by {name} than the initial one: {folder} has the weights of "
+            f"{config.init_from}; a lower optim.lr may help"
+        )
+    return (
+        f"best validation by {name} at step {state.best_step:,} of {state.step:,}; "
+        f"model in {folder}"
+    )
 
 
 def describe_outcome(

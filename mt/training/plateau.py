@@ -34,9 +34,11 @@ def reached_plateau(validations: Sequence[Validation]) -> bool | None:
     """Return whether the second half of the steps brought next to nothing.
 
     Compares the best values of the first half with those of all validations, which are in the order
-    of their steps. Without losses, BLEU decides. None if it is unknown: there are fewer than
-    `MIN_VALIDATIONS`, or none in the first half.
+    of their steps; one before the first step, in fine-tuning, does not count. Without losses, BLEU
+    decides. None if it is unknown: there are fewer than `MIN_VALIDATIONS`, or none in the first
+    half.
     """
+    validations = [each for each in validations if each.step]
     half = [each for each in validations if 2 * each.step <= validations[-1].step]
     if len(validations) < MIN_VALIDATIONS or not half:
         return None

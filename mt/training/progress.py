@@ -110,7 +110,8 @@ class ProgressReporter:
     ) -> None:
         """Log and record the scores of a validation, and the values that the model monitors.
 
-        `verdict` says that the model is the best so far; empty if it is not.
+        `verdict` says that the model is the best so far; empty if it is not. Scores of sets that
+        do not decide are recorded as NAME/bleu and NAME/loss.
         """
         state = self.state
         if scores.bleu is not None:
@@ -118,7 +119,12 @@ class ProgressReporter:
         for line in scores.samples:
             self.log.say(line)
         best = verdict and f"  ({verdict})"
-        self.log.say(f"validation at step {state.step:,}: {scores.summary()}{best}")
+        when = f"validation at step {state.step:,}" if state.step else "before the first step"
+        self.log.say(f"{when}: {scores.summary()}{best}")
+        others: dict[str, float | None] = {}
+        for name, other in scores.others.items():
+            self.log.say(f"  {name}: {other.summary()}")
+            others |= {f"{name}/bleu": other.comparable_bleu, f"{name}/loss": other.loss}
         if monitored:
             values = (f"{name} {value:.2f}" for name, value in monitored.items())
             self.log.say("  " + ", ".join(values))
@@ -131,6 +137,7 @@ class ProgressReporter:
             flops=state.flops,
             bleu=scores.comparable_bleu,
             loss=scores.loss,
+            **others,
             **monitored,
         )
 

@@ -89,7 +89,7 @@ class Trainer:
                 )
             self.state = state
             # All ranks look before one writes.
-            if any(self.group.all_gather(state.best_step > 0 and not self.folder.model.exists())):
+            if any(self.group.all_gather(state.validated >= 0 and not self.folder.model.exists())):
                 with self.average.applied():
                     self.log.say(replace_model(self.folder, self.model, state, self.group.is_main))
                 self._save()
@@ -225,6 +225,8 @@ class Trainer:
             self._synchronise()
             if not is_last:  # else the budget, which keeps this time, would no longer be spent
                 state.validation_minutes = state.minutes - before
+            if not state.step:  # what precedes the first step takes nothing from the budget
+                self.clock, state.minutes = TrainingClock(), 0.0
             verdict = f"best so far by {describe_criterion(state, metric)}" if improved else ""
             self.reporter.report_validation(scores, verdict, self.model.monitored_values())
             if sees_plateau:
@@ -283,7 +285,9 @@ class Trainer:
         state, config = self.state, self.config.trainer
         late = config.val_minutes and state.minutes - last_validation >= config.val_minutes
         due = self.stopping.is_over(state) or late or self._at_interval(config.val_every)
-        return bool(due and state.step and state.validated != state.step)
+        if not state.step:  # the weights that fine-tuning starts from are a candidate
+            due = bool(config.init_from)
+        return bool(due and state.validated != state.step)
 
     def _at_interval(self, interval: int) -> bool:
         return interval > 0 and self.state.step % interval == 0

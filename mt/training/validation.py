@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from mt.data.batch_order import validation_batches
 from mt.data.collate import collate
 from mt.data.normalisation import Normaliser
 from mt.data.prepare import PreparedData
+from mt.data.validation_set import ValidationSet
 from mt.decoding.options import SearchOptions
 from mt.decoding.tagged_lines import translate_tagged
 from mt.decoding.text_settings import text_settings
@@ -42,6 +43,7 @@ class ValidationScores:
     matches: int  # 4-grams of the translations that are in their references; 0: BLEU does not count
     samples: list[str]  # lines that show some translations
     remark: str = ""  # what the user should know about BLEU
+    others: dict[str, ValidationScores] = field(default_factory=dict)  # of the other sets, by name
 
     @property
     def comparable_bleu(self) -> float | None:
@@ -60,52 +62,87 @@ class OutOfTime(Exception):
 
 
 class Validator:
-    """Score models on the validation set; all ranks must call it.
+    """Score models on all validation sets; all ranks must call it."""
+
+    def __init__(
+        self, config: Config, data: PreparedData, group: ProcessGroup, device: torch.device
+    ) -> None:
+        self.sets = {
+            each.name: SetValidator(config, data, each, group, device) for each in data.val_sets
+        }
+        self.deciding = config.trainer.val_set
+        # Limitations of the scores that the user should know.
+        self.notes = self.sets[self.deciding].notes + [
+            f"{name}: {note}" for name, part in self._others() for note in part.notes
+        ]
+
+    def __call__(self, model: Seq2Seq, minutes: float = math.inf) -> ValidationScores:
+        """Return the scores on the set that decides, and with them those on the others.
+
+        The model must be in evaluation mode. The sets share the time, see `SetValidator`; the one
+        that decides comes first.
+        """
+        deadline = time.monotonic() + 60 * minutes
+        scores = self.sets[self.deciding](model, deadline)
+        scores.others = {name: part(model, deadline) for name, part in self._others()}
+        return scores
+
+    def _others(self) -> list[tuple[str, SetValidator]]:
+        return [(name, part) for name, part in self.sets.items() if name != self.deciding]
+
+
+class SetValidator:
+    """Score models on one validation set.
 
     The loss is that of all pairs, BLEU that of a sample if there are many.
     """
 
     def __init__(
-        self, config: Config, data: PreparedData, group: ProcessGroup, device: torch.device
+        self,
+        config: Config,
+        data: PreparedData,
+        val: ValidationSet,
+        group: ProcessGroup,
+        device: torch.device,
     ) -> None:
-        self.config, self.data, self.group, self.device = config, data, group, device
+        self.config, self.data, self.val = config, data, val
+        self.group, self.device = group, device
         max_length = config.data.max_pieces + 1  # with end of sentence
-        self.batches = validation_batches(data.val, config.trainer.batch_tokens, max_length)[
+        self.batches = validation_batches(val.table, config.trainer.batch_tokens, max_length)[
             group.rank :: group.world_size
         ]
-        self.sample, self.probe = sample_pairs(len(data.val_pairs))
-        # Notes: limitations of the scores that the user should know.
-        references = [target for _, target in data.val_pairs]
+        self.sample, self.probe = sample_pairs(len(val.pairs))
+        references = [target for _, target in val.pairs]
         language, self.notes = scored_language(config.data.languages()[1], references)
         self.bleu, bleu_notes = Bleu.build(MetricOptions(language))
         self.notes += bleu_notes
         self.notes += reference_notes([references], config.data.clean.unicode)
         self.notes += tokenised_notes([], [references])
-        lengths = np.maximum(data.val.src_lengths, data.val.tgt_lengths)
+        lengths = np.maximum(val.table.src_lengths, val.table.tgt_lengths)
         # A model at its beginning repeats itself up to the longest output that is allowed.
-        ratio = float(data.val.tgt_lengths.sum() / data.val.src_lengths.sum())
+        ratio = float(val.table.tgt_lengths.sum() / val.table.src_lengths.sum())
         self.options = SearchOptions(config.trainer.val_beam, max_ratio=1.5 * ratio, max_extra=10)
         if too_long := int((lengths > max_length).sum()):
             self.notes.append(
                 f"{too_long} validation pairs are longer than data.max_pieces: they count in BLEU, "
                 "for which they are split, but not in the loss"
             )
-        if (count := len(self.probe) + len(self.sample)) < len(data.val_pairs):
+        if (count := len(self.probe) + len(self.sample)) < len(val.pairs):
             self.notes.append(
-                f"BLEU in validation is that of {count:,} of {len(data.val_pairs):,} pairs"
+                f"BLEU in validation is that of {count:,} of {len(val.pairs):,} pairs"
             )
 
-    def __call__(self, model: Seq2Seq, minutes: float = math.inf) -> ValidationScores:
+    def __call__(self, model: Seq2Seq, deadline: float) -> ValidationScores:
         """Return the scores of a model, which must be in evaluation mode.
 
-        After so many minutes it stops translating: BLEU is then that of the pairs that are
-        translated first, or unknown, and does not count for the choice of a model, because it is
-        that of other pairs than in other validations.
+        At the deadline, a time of time.monotonic(), it stops translating: BLEU is then that of the
+        pairs that are translated first, or unknown, and does not count for the choice of a model,
+        because it is that of other pairs than in other validations.
         """
         rank, ranks = self.group.rank, self.group.world_size
         own = len(self.probe[rank::ranks]) + len(self.sample[rank::ranks])
         with Progress("validating", own, silent=not self.group.is_main) as progress:
-            return self._score(model, time.monotonic() + 60 * minutes, progress)
+            return self._score(model, deadline, progress)
 
     def _score(self, model: Seq2Seq, deadline: float, progress: Progress) -> ValidationScores:
         loss = self._loss(model, progress)
@@ -131,7 +168,7 @@ class Validator:
             outputs |= more or {}
         indices = sorted(outputs)
         hypotheses = [outputs[index] for index in indices]
-        references = [self.data.val_pairs[index][1] for index in indices]
+        references = [self.val.pairs[index][1] for index in indices]
         total = SentenceStatistics(self.bleu, hypotheses, [references]).rows.sum(0)
         bleu, matches = self.bleu.score(total)[0], self.bleu.matches(total)
         return ValidationScores(
@@ -160,8 +197,8 @@ class Validator:
 
         own_outputs: dict[int, str] | None = None
         with contextlib.suppress(OutOfTime):
-            sources = [self.data.val_pairs[index][0] for index in own]
-            tags = [self.data.val_tags[index] for index in own]
+            sources = [self.val.pairs[index][0] for index in own]
+            tags = [self.val.tags[index] for index in own]
             own_outputs = dict(
                 zip(own, translate_tagged(translator, sources, tags, count), strict=True)
             )
@@ -178,7 +215,7 @@ class Validator:
     def _loss(self, model: Seq2Seq, progress: Progress) -> float:
         sums = torch.zeros(2, dtype=torch.float64)
         for rows in self.batches:
-            batch = collate([self.data.val], rows).to(self.device)
+            batch = collate([self.val.table], rows).to(self.device)
             with autocast(self.device, self.config.trainer.precision):
                 hidden = model(batch.source, batch.source_mask, batch.target_input).hidden
                 sums[0] += cross_entropy(hidden, model.output, batch.target)[1].sum().item()
@@ -192,7 +229,7 @@ class Validator:
         count = min(self.config.trainer.samples, len(self.probe))
         lines = []
         for index in (self.probe[len(self.probe) * i // count] for i in range(count)):
-            source, reference = self.data.val_pairs[index]
+            source, reference = self.val.pairs[index]
             lines += [
                 f"  source     {source}",
                 f"  model      {outputs[index]}",

@@ -181,7 +181,7 @@ def test_prepared_text_is_kept_and_batches_stay_near_their_budget(tmp_path: Path
     assert cache_key(config, load_corpus(config), None) != plain_key
     data = prepare(config, lambda _: None)
     [table] = data.train
-    assert table.holds_text and not data.val.holds_text
+    assert table.holds_text and not data.val.table.holds_text
     # The vocabulary has pieces of upper-case words.
     assert len(data.tokenizer.encode("THE HOUSE")) <= 6
     noise = Noise(config.noise, data.tokenizer.symbols)

@@ -79,8 +79,8 @@ def test_tables_hold_the_cleaned_text_in_pieces(config: DataConfig) -> None:
         len(data.tokenizer.encode(src)) + 1 for src, _ in PAIRS[20:]
     ]
     # Blank and long pairs stay in validation, and the text is raw.
-    assert data.val_pairs == [*PAIRS[:9], ("", "blank  source")] and data.test_pairs == PAIRS[10:20]
-    assert len(data.val) == 10 and data.val.src_lengths[9] == 1
+    assert data.val.pairs == [*PAIRS[:9], ("", "blank  source")] and data.test_pairs == PAIRS[10:20]
+    assert len(data.val.table) == 10 and data.val.table.src_lengths[9] == 1
     assert len(np.concatenate(BatchOrder(data.train, 256, 1).epoch(0))) == len(PAIRS) - 20
 
 
@@ -100,7 +100,7 @@ def test_second_start_reads_the_cache(config: DataConfig, monkeypatch: pytest.Mo
     config.train.weight = 0.5  # weights do not affect the files
     second, log = run(config)
     assert log == []
-    assert (second.hash, second.val_pairs) == (first.hash, first.val_pairs)
+    assert (second.hash, second.val.pairs) == (first.hash, first.val.pairs)
     assert second.report == [*first.report, "train: each pair is seen 0.5 times an epoch"]
     assert rows(second) == rows(first) and second.train[0].weight == 0.5
     assert second.tokenizer.serialized() == first.tokenizer.serialized()
@@ -203,7 +203,7 @@ def test_escapes_of_validation_and_test_are_undone_as_in_training(
     data, _ = run(config)
     assert data.test_pairs == expected
     assert rows(data)[:2] == [(source, target.strip()) for source, target in expected]
-    assert data.val_pairs == [*PAIRS[:9], ("", "blank  source")]
+    assert data.val.pairs == [*PAIRS[:9], ("", "blank  source")]
     assert (
         "test pairs with HTML entities or Moses escapes, which were undone (data.clean.unescape): 2"
     ) in data.report
@@ -242,7 +242,7 @@ def test_long_pairs_are_dropped_from_training_and_counted(
     data, _ = run(config)
     assert rows(data) == PAIRS[20:]
     assert "dropped, a side over 30 pieces: 2; training pairs: 492" in data.report
-    assert len(data.val) == 2 and data.val.src_lengths[0] > 31
+    assert len(data.val.table) == 2 and data.val.table.src_lengths[0] > 31
     config.max_pieces = 1
     with pytest.raises(MTError, match="all 494 are over data.max_pieces=1"):
         run(config)
@@ -308,7 +308,7 @@ def test_with_sampling_the_table_holds_text_and_the_length_to_expect(
     table = data.train[0]
     source, target = table.text(np.arange(len(table)))
     assert list(zip(source, target, strict=True)) == PAIRS[20:]
-    assert not data.val.holds_text
+    assert not data.val.table.holds_text
     drawn = np.mean(
         [
             [len(data.tokenizer.sample(text, "src", sampling, seed)) for text in source]

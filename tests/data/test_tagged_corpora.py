@@ -100,7 +100,7 @@ def test_sources_begin_with_the_tag_of_their_corpus_or_column(
     lengths = [sum(map(len, side)) for side in zip(*news, strict=True)]
     assert by_tag["<news>"].length_ratio == pytest.approx(lengths[1] / lengths[0], abs=1e-6)
     # Text without a tag was seen, so that validation needs none.
-    assert data.val_tags == [""] * 9 and data.val_pairs == PAIRS[:9]
+    assert data.val.tags == [""] * 9 and data.val.pairs == PAIRS[:9]
 
 
 def test_word_counts_and_vocabulary_have_no_tags(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_a_set_without_a_tag_has_the_only_tag_of_the_training_text(tmp_path: Pat
     train, mixed = write_sides(tmp_path, PAIRS[20:100]), write_sides(tmp_path, PAIRS[100:140], "m")
     train.tag = "<one>"
     data = prepared(tmp_path, train=train)
-    assert data.val_tags == data.test_tags == ["<one>"] * 9
-    assert {int(ids[0]) for ids in data.val.pieces(np.arange(9))[0]} == {4}
+    assert data.val.tags == data.test_tags == ["<one>"] * 9
+    assert {int(ids[0]) for ids in data.val.table.pieces(np.arange(9))[0]} == {4}
     mixed.tag = "<two>"
     with pytest.raises(
         MTError,
@@ -184,14 +184,14 @@ def test_both_directions_are_cleaned_alike_and_have_a_tag_each(tmp_path: Path) -
         assert rows(data, index) == [(add_tag(s, "<2de>"), t) for s, t in kept]
         assert rows(data, 2 + index) == [(add_tag(t, "<2en>"), s) for s, t in kept]
     # The reversed pairs have nothing of the sets, on either side.
-    held_out = {text for pair in data.val_pairs for text in pair}
+    held_out = {text for pair in data.val.pairs for text in pair}
     for index in range(4):
         assert not held_out & {text for s, t in rows(data, index) for text in (split_tag(s)[1], t)}
     report = "\n".join(data.report)
     for line in ("is in validation or test: 2", "an empty side: 1", "seen before: 1"):
         assert line in report
     assert "each pair is also seen reversed, with <2en>" in report
-    assert data.val_tags == ["<2de>"] * 9 and data.val_pairs == PAIRS[:9]
+    assert data.val.tags == ["<2de>"] * 9 and data.val.pairs == PAIRS[:9]
     ratios = [data.text.of(tag).length_ratio for tag in ("<2de>", "<2en>")]
     assert ratios[0] * ratios[1] == pytest.approx(1, abs=1e-4) and ratios[0] != 1
     config = DataConfig(src_lang="en", tgt_lang="de")

@@ -154,4 +154,4 @@ def test_the_recipe_trains_a_model_with_back_translated_text(tiny_run, tmp_path:
     assert re.search(r"training pairs by tag: none \d+, <bt> \d+", done.stdout + done.stderr)
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert again.returncode == 0 and "translated before" in again.stderr
-    assert "is finished and tested" in again.stdout + again.stderr
+    assert "is complete and tested" in again.stdout + again.stderr

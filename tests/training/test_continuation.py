@@ -22,7 +22,7 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     # At its limit: it says so instead of testing again.
     assert run_training(overrides) is None
     output, bleu = capsys.readouterr(), first.scores["bleu"].value
-    assert "is finished and tested: reached trainer.max_steps=2" in output.err
+    assert "is complete and tested: reached trainer.max_steps=2" in output.err
     assert (
         output.out
         == f"BLEU {bleu:.2f}  chrF2 {folder.read_scores()['scores']['chrf']['value']:.2f}\n"
@@ -69,7 +69,7 @@ def test_a_run_that_patience_has_ended_is_not_tested_again(
     capsys.readouterr()
     assert run_training(overrides) is None
     output = capsys.readouterr()
-    assert "is finished and tested: no improvement by" in output.err
+    assert "is complete and tested: no improvement by" in output.err
     assert output.out.startswith("BLEU ")
     # Damaged scores are written again.
     scores = RunFolder.at(tmp_path / "runs" / "tiny").scores

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from helpers.hub_models import save_marian
-from helpers.training_runs import run_training
+from helpers.training_runs import checkpoint_state, read_records, run_training
 from mt import import_model
 from mt import train as command
 from mt.arguments.train import prepare_arguments
@@ -71,11 +71,42 @@ def test_weights_model_and_tokenizer_are_those_of_the_run(base, first: Path, cap
     assert "before the first step: " in log
     loss = log.split("before the first step: ")[1].split("loss ")[1].split()[0]
     assert f"loss {loss}" in log.split("before the first step: ")[1].split("\n", 1)[1]
+    # The weights before the first step are a candidate for the model.
+    assert "(best so far by loss" in log.split("before the first step: ")[1].split("\n")[0]
+    assert [record["step"] for record in read_records(second, "val")] == [0, 3]
+    assert f"no validation was better by loss than the initial one: {second} has" in log
     # The same command continues the run, without a validation before its first step.
     run_training(
         [*base, "name=second", "optim.lr=0", f"trainer.init_from={first}", "trainer.max_steps=4"]
     )
     assert (second / "train.log").read_text().count("before the first step") == 1
+
+
+def test_a_fine_tuning_that_only_harms_leaves_the_model_as_it_was(base, first: Path) -> None:
+    """The model is that of the run, also after a stop; one that becomes better takes its place."""
+    given = [*base, f"trainer.init_from={first}", "trainer.val_every=1", "optim.warmup=1"]
+    given += ["optim.ema=0", "trainer.max_steps=4"]
+    run_training([*given, "name=harmed", "optim.lr=3", "trainer.max_steps=2"])
+    run_training([*given, "name=harmed", "optim.lr=3"])
+    run_training([*given, "name=better", "optim.lr=1e-3"])
+    start = load_file(RunFolder(first).model)
+    harmed, better = (first.with_name(name) for name in ("harmed", "better"))
+    kept, moved = (load_file(RunFolder(path).model) for path in (harmed, better))
+    assert all(torch.equal(start[name], kept[name]) for name in start)
+    assert not all(torch.equal(start[name], moved[name]) for name in start)
+    losses = [[record["loss"] for record in read_records(path, "val")] for path in (harmed, better)]
+    assert len(losses[0]) == len(losses[1]) == 5 and losses[0][0] == losses[1][0]
+    assert min(losses[0]) == losses[0][0] and min(losses[1]) == losses[1][-1]
+    states = [checkpoint_state(path) for path in (harmed, better)]
+    assert [(state["best_step"], state["curve"][0][0]) for state in states] == [(0, 0), (4, 0)]
+    assert states[0]["validations_since_best"] == 4
+    # A model that is lost is replaced as after any other validation.
+    RunFolder(harmed).model.unlink()
+    run_training([*given, "name=harmed", "optim.lr=3", "trainer.max_steps=5"])
+    assert (
+        f"warning: {RunFolder(harmed).model} with the weights of step 0"
+        in RunFolder(harmed).log.read_text()
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mt.data.pipeline import Pipeline
 from mt.decoding.translator import Translator
 from mt.run_folder import RunFolder
 from mt.training.progress import ProgressReporter
-from mt.training.validation import Validator
+from mt.training.validation import SetValidator
 
 
 def interrupt(monkeypatch, function, number, count=1):
@@ -35,8 +35,8 @@ def interrupt(monkeypatch, function, number, count=1):
 @pytest.mark.parametrize(
     ("function", "count", "step", "validated", "number"),
     [
-        ((Validator, "_loss"), 1, 4, -1, signal.SIGINT),
-        ((Validator, "_loss"), 2, 8, 4, signal.SIGTERM),  # the last validation
+        ((SetValidator, "_loss"), 1, 4, -1, signal.SIGINT),
+        ((SetValidator, "_loss"), 2, 8, 4, signal.SIGTERM),  # the last validation
         # After the last validation.
         ((ProgressReporter, "report_validation"), 2, 8, 8, signal.SIGTERM),
     ],

@@ -57,8 +57,9 @@ def test_a_validation_has_the_time_that_is_kept_for_it_and_some_more():
         (9.5, 0.0, 0.75),
         (12.0, 2.0, 3.0),  # interrupted in the last validation
     ):
-        state = TrainingState(minutes=minutes, validation_minutes=validation)
+        state = TrainingState(step=1, minutes=minutes, validation_minutes=validation)
         assert budget.validation_minutes(state) == pytest.approx(allowed)
+    assert budget.validation_minutes(TrainingState()) == math.inf  # of weights to fine-tune
     steps = TrainingBudget.from_config(TrainerConfig(max_steps=10))
     assert steps.validation_minutes(TrainingState()) == math.inf
 
