@@ -56,7 +56,7 @@ def serve(arguments: argparse.Namespace) -> None:
     keys = read_keys(expand_user(arguments.api_keys)) if arguments.api_keys else frozenset()
     settings = Settings(limits, keys, tuple(arguments.allow_origin))
     runs = read_runs([expand_user(path) for path in arguments.runs], arguments.tag)
-    listener = listen(arguments.host, arguments.port)
+    listener = listen(arguments.host, arguments.port, limits.seconds)
     set_threads(arguments.threads)
     keep_freed_memory()
 

@@ -127,7 +127,8 @@ def add_limit_flags(parser: CommandParser) -> None:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="time for a request to arrive, and for its answer (default: 60)",
+        help="time for a request to arrive, for its answer, and for a client to read on (default: "
+        "60)",
     )
 
 

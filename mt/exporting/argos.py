@@ -15,6 +15,7 @@ from mt.data.language_names import language_name
 from mt.decoding.load import TrainedModel
 from mt.errors import UsageError
 from mt.exporting import ctranslate2
+from mt.exporting.folders import locked
 from mt.files import atomic_write
 
 PACKAGE_VERSION = "1.0"
@@ -71,7 +72,7 @@ def write_package(path: Path, run: TrainedModel, quantization: str, longest: int
     }
     text = README.format(**metadata, file=path.name)
     name = package_name(run)
-    with tempfile.TemporaryDirectory() as temporary, atomic_write(path) as part:
+    with tempfile.TemporaryDirectory() as temporary, locked(path), atomic_write(path) as part:
         model = Path(temporary)
         ctranslate2.write_model(
             model, run.model, run.config.model, run.tokenizer, quantization, longest

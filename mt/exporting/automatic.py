@@ -24,12 +24,12 @@ from mt.device import pick_device
 from mt.errors import MTError, UsageError
 from mt.exporting.ctranslate2_support import obstacles
 from mt.exporting.export import export_run, library_version
+from mt.exporting.folders import LOCK_SECONDS
 from mt.files import expand_user
 from mt.run_folder import RunFolder
 
 BACKEND = "ctranslate2"
 BACKEND_VARIABLE = "MT_BACKEND"  # "pytorch": runs are not exported
-LOCK_SECONDS = 600.0  # to wait for another process that exports the same run
 
 
 def load_fastest(

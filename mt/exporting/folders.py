@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from mt.errors import MTError
 from mt.files import new_folder
+
+LOCK_SECONDS = 600.0  # to wait for another process that writes the same export
 
 
 def write_folder(folder: Path, write: Callable[[Path], None], record: str) -> None:
@@ -19,9 +24,30 @@ def write_folder(folder: Path, write: Callable[[Path], None], record: str) -> No
     writing fails.
     """
     folder = Path(os.path.realpath(folder))
-    if folder.exists() and not (folder / record).is_file():
-        raise MTError(f"{folder} exists and is not an export: give another folder with --out")
-    with new_folder(folder) as part:
-        write(part)
-        if folder.exists():
-            shutil.rmtree(folder)
+    with locked(folder):
+        if folder.exists() and not (folder / record).is_file():
+            raise MTError(f"{folder} exists and is not an export: give another folder with --out")
+        with new_folder(folder) as part:
+            write(part)
+            if folder.exists():
+                shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let other processes that write the same export wait.
+
+    The lock file stays: if it were removed, two processes could hold locks of different files.
+    Raises MTError if it cannot be written, or if another process holds it for `LOCK_SECONDS`.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=LOCK_SECONDS)
+    except (OSError, Timeout) as error:
+        reason = "another process writes it" if isinstance(error, Timeout) else error
+        raise MTError(f"could not write {path}: {reason}") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 INLINE = set(
@@ -24,6 +24,8 @@ VERBATIM = set("code kbd math pre samp script style svg template textarea var".s
 INLINE_VERBATIM = {"code", "kbd", "math", "samp", "svg", "var"}
 MAX_NESTED = 100  # inline elements in one another; further ones stay where they are, like blocks
 WHITE = " \t\n\r\f"  # white space of HTML; other kinds are text
+RAW_TEXT = {"script", "style"}  # elements in which & begins no reference
+LONG_REFERENCE = re.compile("&(?=#[0-9]{8})")  # no character; Python refuses to read long numbers
 SPACES = re.compile(f"[{WHITE}]+")
 
 
@@ -73,8 +75,14 @@ class MarkupParser(HTMLParser):
         self.used: set[Element] = set()  # by a run of text or an atom
         self.verbatim: list[str] = []  # markup of the element that is copied
         self.depth, self.copied = 0, ""  # of elements of this name inside it, and the name
-        self.feed(text)
+        # HTMLParser looks for the end of each tag, to the end of the text if there is none.
+        text = LONG_REFERENCE.sub("&amp;", text)
+        end = text.rfind(">") + 1
+        self.feed(text[:end])
         self.close()
+        tail = self.rawdata + text[end:]  # with what it drops of an unclosed script
+        is_raw = self.verbatim and self.copied in RAW_TEXT
+        self.handle_data(tail if is_raw else unescape(tail))
         if self.verbatim:
             self._end_verbatim()
         self._end_segment()
@@ -123,8 +131,10 @@ class MarkupParser(HTMLParser):
         self._add_block(raw)
 
     def handle_data(self, data: str) -> None:
+        if not data:
+            return
         if self.verbatim:
-            is_text = self.copied not in ("script", "style")
+            is_text = self.copied not in RAW_TEXT
             self.verbatim.append(escape(data, quote=False) if is_text else data)
         else:
             self._add_run(data, is_atom=False)
@@ -133,13 +143,27 @@ class MarkupParser(HTMLParser):
         self._add_atom(f"<!--{data}-->")
 
     def handle_decl(self, decl: str) -> None:
-        self._add_block(f"<!{decl}>")
-
-    def unknown_decl(self, data: str) -> None:
-        self._add_block(f"<![{data}]>")
+        self._add_declaration(f"<!{decl}>")
 
     def handle_pi(self, data: str) -> None:
-        self._add_block(f"<?{data}>")
+        self._add_declaration(f"<?{data}>")
+
+    def parse_html_declaration(self, i: int) -> int:
+        """Copy marked sections such as `<![CDATA[a]]>`, of which HTMLParser refuses some."""
+        if not self.rawdata.startswith("<![", i):
+            return super().parse_html_declaration(i)
+        end = "]]>" if self.rawdata.startswith("<![CDATA[", i) else ">"
+        place = self.rawdata.find(end, i)
+        stop = place + len(end) if place >= 0 else self.rawdata.find(">", i) + 1
+        if stop:
+            self._add_declaration(self.rawdata[i:stop])
+        return stop or -1
+
+    def _add_declaration(self, raw: str) -> None:
+        if self.verbatim:
+            self.verbatim.append(raw)
+        else:
+            self._add_block(raw)
 
     def _add_atom(self, raw: str) -> None:
         if self.verbatim:

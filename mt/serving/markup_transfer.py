@@ -15,7 +15,7 @@ from itertools import groupby
 
 from mt.data.alignment_words import count_words
 from mt.data.scripts import is_unspaced
-from mt.serving.markup import SPACES, WHITE, MarkupParser, Run, Segment, Tags
+from mt.serving.markup import SPACES, WHITE, Element, MarkupParser, Run, Segment, Tags
 from mt.serving.model import Part, Wanted
 from mt.serving.texts import Route
 
@@ -72,7 +72,7 @@ class SegmentWords:
 
 async def translate_html(route: Route, pages: Sequence[str], wanted: Wanted) -> list[list[str]]:
     """Return the translations of HTML fragments or pages, best first."""
-    # In a thread: parsing damaged HTML can take seconds.
+    # In a thread: parsing a long page takes a while.
     items = await asyncio.to_thread(lambda: [MarkupParser(page).items for page in pages])
     segments = [item for page in items for item in page if isinstance(item, Segment)]
     segments = [segment for segment in segments if segment.has_text]
@@ -179,16 +179,18 @@ def _aligned_pieces(
         origins[number] = links.get(number, origins[max(0, number - 1)])
     tags = keep_all_tags([words.tags[origin] for origin in origins], words.tags)
     pieces: list[Piece] = []
-    atoms = list(words.atoms)
+    atoms: dict[int, list[Atom]] = {}  # by the number of the word that follows
+    for atom in words.atoms:
+        atoms.setdefault(atom.place, []).append(atom)
     for number, (word, origin) in enumerate(zip(target_words, origins, strict=True)):
         if number:
             pieces.append((" ", ()))
-        for atom in [each for each in atoms if each.place == origin]:
+        for atom in atoms.pop(origin, ()):
             pieces += _before(atom)
-            atoms.remove(atom)
         pieces.append((escape(word, quote=False), tags[number]))
-    for atom in atoms:
-        pieces += _after(atom)
+    for rest in atoms.values():
+        for atom in rest:
+            pieces += _after(atom)
     return pieces
 
 
@@ -199,10 +201,13 @@ def keep_all_tags(target: Sequence[Tags], source: Sequence[Tags]) -> list[Tags]:
     """
     result = list(target)
     kept = {element for tags in target for element in tags}
-    for element in dict.fromkeys(element for tags in source for element in tags):
+    places: dict[Element, list[int]] = {}
+    for place, tags in enumerate(source):
+        for element in tags:
+            places.setdefault(element, []).append(place)
+    for element, own in places.items():
         if result and element not in kept:
-            places = [place for place, tags in enumerate(source) if element in tags]
-            middle = (sum(places) / len(places) + 0.5) / len(source)
+            middle = (sum(own) / len(own) + 0.5) / len(source)
             place = min(int(middle * len(result)), len(result) - 1)
             result[place] = (*result[place], element)
     return result

@@ -38,15 +38,24 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raise MTError if the address is not free or not ours."""
+def listen(host: str, port: int, patience_seconds: float = 0.0) -> socket.socket:
+    """Return a socket that listens; raise MTError if the address is not free or not ours.
+
+    A client that reads nothing of its answer for `patience_seconds` loses its connection, if the
+    system can do that, as Linux can; 0: no limit.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         number = getattr(error, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else error  # without Python's additions
         raise MTError(f"cannot listen on {host}, port {port}: {reason}") from error
+    if patience_seconds and hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Connections inherit it. asyncio would keep one with an unread answer for ever.
+        milliseconds = min(int(1000 * patience_seconds), 2**31 - 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+    return listener
 
 
 def build_server(app: Starlette, grace_seconds: float) -> Server:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mt.data.detection import Detector
 from mt.errors import MTError
@@ -36,18 +36,25 @@ class Settings:
 
 
 class EventStream(StreamingResponse):
-    """A stream of server-sent events, which takes a place until it ends."""
+    """A stream of server-sent events, which takes a place until it ends.
+
+    It ends without its last event if the client does not take one within `seconds`; 0: no limit.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[str], places: Places) -> None:
+    def __init__(self, events: AsyncGenerator[str], places: Places, seconds: float) -> None:
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self.events, self.places = events, places
+        self.events, self.places, self.seconds = events, places, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self.places:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self.seconds or None):
+                await send(message)
+
+        with self.places, contextlib.suppress(TimeoutError):
             async with contextlib.aclosing(self.events):
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, send_in_time)
 
 
 class Service:
@@ -77,7 +84,8 @@ class Service:
         self.places.check()
         self.metrics.characters.labels(pair).inc(characters)
         if asked.stream:
-            return EventStream(self._stream(request, route, asked, detected), self.places)
+            events = self._stream(request, route, asked, detected)
+            return EventStream(events, self.places, self.settings.limits.seconds)
         with self.places:
             async with Patience(request, self.settings.limits.seconds) as patience:
                 answer = await patience.wait(translation(route, asked, detected))

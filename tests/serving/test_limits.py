@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from helpers.servers import Client, serving
 from mt.errors import MTError, UsageError
 from mt.serving.app import create_app
-from mt.serving.limits import Limits, RateLimit, read_keys
+from mt.serving.limits import Limits, Places, RateLimit, read_keys
 from mt.serving.models import Models
-from mt.serving.service import Settings
+from mt.serving.server import listen
+from mt.serving.service import EventStream, Settings
 
 
 class Gate:
@@ -187,6 +191,50 @@ def test_a_request_that_takes_too_long_gets_504(make_models: Callable[..., Model
         events = client.translate("a dog", stream=True).body.decode()
         assert events == 'event: error\ndata: {"error": "not translated within 0.2 s"}\n\n'
         assert gauge(client, "mt_translations_active") == 0
+
+
+def test_a_client_that_does_not_read_its_events_frees_its_place() -> None:
+    places, ended = Places(1), []
+
+    async def events() -> AsyncGenerator[str]:
+        try:
+            for number in range(5):
+                yield f"event: part\ndata: {number}\n\n"
+        finally:
+            ended.append(True)
+
+    async def receive() -> Message:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    async def respond(seconds: float) -> list[Message]:
+        taken: list[Message] = []
+
+        async def send(message: Message) -> None:
+            if len(taken) == 3:
+                await asyncio.sleep(30)  # the buffers of the connection are full
+            taken.append(message)
+
+        stream = EventStream(events(), places, seconds)
+        await stream({"type": "http"}, receive, send)
+        return taken
+
+    taken = asyncio.run(asyncio.wait_for(respond(0.05), 20))
+    assert len(taken) == 3 and ended == [True] and places.taken == 0
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(respond(0), 0.5))  # 0: no limit
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only on Linux")
+def test_a_connection_whose_client_does_not_read_is_closed() -> None:
+    with listen("127.0.0.1", 0, 0.5) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listener.getsockname())
+        connection, _ = listener.accept()
+        connection.settimeout(30)
+        with connection, pytest.raises(OSError) as error:
+            connection.sendall(bytes(50_000_000))
+        assert error.value.errno == errno.ETIMEDOUT
 
 
 def test_an_error_of_the_engine_is_an_answer(make_models: Callable[..., Models]) -> None:

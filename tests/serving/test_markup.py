@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -169,3 +170,36 @@ def test_any_markup_keeps_its_words_and_every_kind_of_tag(
     assert sorted("".join(after.text.upper().split())) == sorted(
         "".join(before.text.upper().split())
     )
+
+
+@pytest.mark.parametrize(
+    "part, end, model",
+    [
+        ("<a ", "", reverse), ("<a b='", "", reverse), ("<!--", "", reverse), ("</a", "", reverse),
+        ("<a ", ">", reverse), ("<!-- >", "", reverse), ("<![", ">", reverse),
+        ("<img>a ", "", reverse), ("<b>a</b> b ", "", unaligned), ("&#", "1" * 5000, reverse),
+    ],
+)  # fmt: skip
+def test_hostile_markup_takes_linear_time(part: str, end: str, model: Callable) -> None:
+    html = part * (80_000 // len(part)) + end
+    start = time.process_time()
+    translate(html, model)
+    assert time.process_time() - start < 4  # quadratic time: more than 5
+
+
+@pytest.mark.parametrize(
+    "html, expected",
+    [
+        ("a <b>b</b> < c &amp; <d", "&lt;D &amp; C &lt; <b>B</b> A"),
+        ("<script>a > b && c < d", "<script>a > b && c < d"),
+        ("<![if x]>a b<![endif]>", "<![if x]>B A<![endif]>"),
+        ("a<![CDATA[b > c]]>d", "A<![CDATA[b > c]]>D"),
+        (
+            "<svg><![CDATA[b]]><!doctype x><?y></svg>a b",
+            "<svg><![CDATA[b]]><!doctype x><?y></svg>B A",
+        ),
+        ("a &#123456789; b", "B &amp;#123456789; A"),
+    ],
+)
+def test_damaged_and_rare_markup_is_kept(html: str, expected: str) -> None:
+    assert translate(html) == expected
