@@ -25,6 +25,8 @@ def average(arguments: argparse.Namespace) -> RunFolder:
     from mt.training.averaging import average_runs
 
     out = RunFolder.at(arguments.out)
-    files = average_runs(arguments.runs, out, arguments.last or 0, arguments.best or 0)
+    files = average_runs(
+        arguments.runs, out, arguments.last or 0, arguments.best or 0, arguments.shares
+    )
     print(f"{out}: the average of {len(files)} models: {', '.join(map(str, files))}", flush=True)
     return out

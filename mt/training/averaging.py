@@ -1,8 +1,9 @@
 """Averages of the weights of several models with one shape and one tokenizer, as run directories.
 
 Vaswani et al. (2017) average the last checkpoints of a run. The average of runs that were
-fine-tuned from one model is a "model soup" (Wortsman et al. 2022). Weights of runs from different
-initialisations have no meaningful average.
+fine-tuned from one model is a "model soup" (Wortsman et al. 2022a), and that of one of them with
+the model itself, by chosen shares, is WiSE-FT (Wortsman et al. 2022b). Weights of runs from
+different initialisations have no meaningful average.
 """
 
 from __future__ import annotations
@@ -28,12 +29,19 @@ from mt.training.selection import rank
 FREE_SETTINGS = ("dropout", "recompute")  # ends of the names of settings that may differ
 
 
-def average_runs(paths: Sequence[str], out: RunFolder, last: int = 0, best: int = 0) -> list[Path]:
+def average_runs(
+    paths: Sequence[str],
+    out: RunFolder,
+    last: int = 0,
+    best: int = 0,
+    shares: Sequence[float] = (),
+) -> list[Path]:
     """Write a run directory with the mean weights of models; return their files.
 
     These are the `last` kept models of each run, or the `best` of them by validation, or else the
-    model of each run. Settings and tokenizer are those of the first run. Raises MTError or
-    UsageError if the models do not fit together, if there are too few, or if `out` exists.
+    model of each run. The `shares` of the runs in the mean need not sum to 1; without them, all are
+    equal. Settings and tokenizer are those of the first run. Raises MTError or UsageError if the
+    models do not fit together, if there are too few, or if `out` exists.
     """
     if len(paths) < 2 and not (last or best):
         raise UsageError(
@@ -44,9 +52,15 @@ def average_runs(paths: Sequence[str], out: RunFolder, last: int = 0, best: int 
     runs = [load_run(path, torch.device("cpu")) for path in paths]
     for run in runs[1:]:
         check_same_kind(runs[0], run)
-    files = [(run.folder, file) for run in runs for file in model_files(run, last, best)]
+    files: list[tuple[RunFolder, Path]] = []
+    weights: list[float] = []
+    for run, share in zip(runs, shares or [1.0] * len(runs), strict=True):
+        models = model_files(run, last, best)
+        files += [(run.folder, file) for file in models]
+        weights += [share] * len(models)
     names = [file for _, file in files]
-    write_run(out, runs[0], mean_tensors(files), {"averaged": [str(name) for name in names]})
+    facts = {"averaged": [str(name) for name in names], "shares": weights}
+    write_run(out, runs[0], mean_tensors(files, weights), facts)
     return names
 
 
@@ -90,21 +104,23 @@ def model_files(run: TrainedModel, last: int, best: int) -> list[Path]:
     return [kept[step] for step in sorted(steps[-(last or best) :])]
 
 
-def mean_tensors(files: Sequence[tuple[RunFolder, Path]]) -> dict[str, Tensor]:
-    """Return the mean of the tensors of files, each in its run, computed in float64.
+def mean_tensors(
+    files: Sequence[tuple[RunFolder, Path]], weights: Sequence[float]
+) -> dict[str, Tensor]:
+    """Return the weighted mean of the tensors of files, each in its run, computed in float64.
 
     One file at a time is in memory. Raises MTError if a file is damaged, or if names or shapes
     differ.
     """
     total: dict[str, Tensor] = {}
-    for folder, path in files:
+    for (folder, path), weight in zip(files, weights, strict=True):
         tensors, _ = folder.read_tensors(path)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         if total and shapes != {name: tensor.shape for name, tensor in total.items()}:
             raise MTError(f"{path} has other weights than {files[0][1]}")
         for name, tensor in tensors.items():
-            total[name] = total[name] + tensor if name in total else tensor.double()
-    return {name: (tensor / len(files)).float() for name, tensor in total.items()}
+            total[name] = total.get(name, 0) + weight * tensor.double()
+    return {name: (tensor / sum(weights)).float() for name, tensor in total.items()}
 
 
 def write_run(

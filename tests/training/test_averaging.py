@@ -111,10 +111,40 @@ def test_runs_are_averaged_by_the_command(
         ([run, "--out", tmp_path / "new"], 2, "needs several models"),
         ([run, other, "--out", tmp_path / "new", "--last", "0"], 2, "--last must be >= 1"),
         ([run, tmp_path / "nowhere", "--out", tmp_path / "new"], 1, "no run directory"),
+        ([run, other, "--shares", "1", "--out", tmp_path / "new"], 2, "for each run, 2, got 1"),
+        ([run, other, "--shares", "2", "-1", "--out", tmp_path / "new"], 2, "got 2 -1"),
+        ([run, other, "--shares", "0", "0", "--out", tmp_path / "new"], 2, "one of them > 0"),
+        ([run, other, "--shares", "nan", "1", "--out", tmp_path / "new"], 2, "must be >= 0"),
     ):
         code, out, err = call(capsys, *flags)
         assert (code, out) == (expected, "") and message in err
     assert not (tmp_path / "new").exists()
+
+
+def test_runs_have_the_given_shares_and_their_kept_models_equal_ones(
+    run: Path, tokenizer: Tokenizer, tmp_path: Path, capsys
+) -> None:
+    other = save_run(tmp_path / "other", tokenizer, seed=1)
+    call(capsys, run, other, "--shares", "3", "1", "--out", tmp_path / "out")
+    parts = [load_file(RunFolder.at(each).model) for each in (run, other)]
+    for name, found in load_file(RunFolder.at(tmp_path / "out").model).items():
+        expected = 0.75 * parts[0][name].astype(np.float64) + 0.25 * parts[1][name]
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    assert read_facts(RunFolder.at(tmp_path / "out").model)["shares"] == [3, 1]
+    folders = [
+        RunFolder.at(shutil.copytree(each, tmp_path / each.name / "kept")) for each in (run, other)
+    ]
+    for seed, folder in enumerate(folders):
+        for step in (1, 2):
+            tensors = model_tensors(tiny_model(10, seed=10 * seed + step))
+            keep_model(folder, tensors, {"step": step, "bleu": 0.0, "loss": 1.0}, 2)
+    average_runs([*map(str, folders)], RunFolder.at(tmp_path / "mixed"), last=2, shares=[0.2, 0.8])
+    kept = [load_file(folder.kept_models()[step]) for folder in folders for step in (1, 2)]
+    for name, found in load_file(RunFolder.at(tmp_path / "mixed").model).items():
+        expected = np.average(
+            [part[name].astype(np.float64) for part in kept], axis=0, weights=[1, 1, 4, 4]
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_models_that_do_not_fit_are_refused(

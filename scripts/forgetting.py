@@ -1,0 +1,243 @@
+r"""Fine-tune a run in several ways, and measure what each gains on new text and loses on old.
+
+    D=$MT_REALDATA/newstest-ende
+    python scripts/forgetting.py runs/old --out runs/forgetting --picture forgetting.svg -- \
+        data.train.src=$D/train.en.gz data.train.tgt=$D/train.de.gz \
+        data.val.src=$D/val.en.gz data.val.tgt=$D/val.de.gz trainer.max_steps=500
+
+The settings after `--` are those of mt-train for the new text. The old text is that of the run:
+its training set, and its validation set, which must be set. The trainings are alike except for
+
+- optim.init_decay, for each number of --pulls (L2-SP, Li et al. 2018);
+- the old training text as a further corpus, with each weight of --mixes.
+
+The weights of the plain fine-tuning are also averaged with those of the run, with each share of
+--shares (WiSE-FT, Wortsman et al. 2022). All models are scored on the validation sets, as mt-train
+does it. Prints a Markdown table and writes it to OUT/table.md. The same command continues what was
+interrupted, and trains nothing twice. --picture draws the curves, which needs the extra `plot`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from mt.cli import run_command, say
+from mt.comparison.table import Table, markdown_table
+from mt.config.overrides import quote_value
+from mt.config.schema import SplitConfig
+from mt.config.setting import default_value
+from mt.data.prepare import prepare_run
+from mt.data.sources import source_kinds
+from mt.decoding.load import load_run
+from mt.errors import MTError, UsageError
+from mt.run_folder import RunFolder
+from mt.training.averaging import average_runs
+from mt.training.distributed import join_group
+from mt.training.validation import Validator
+
+INITIAL, PLAIN = "initial model", "fine-tuning"
+OLD = "old"  # the name of the old text in the settings
+
+
+class Scores(NamedTuple):
+    """Validation scores of a model on the new and the old text."""
+
+    new_bleu: float
+    new_loss: float
+    old_bleu: float
+    old_loss: float
+
+
+class Way(NamedTuple):
+    """A way to fine-tune: a method with its number, and the settings that it adds."""
+
+    method: str
+    number: float
+    settings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The method and its number."""
+        return f"{self.method} {self.number:g}" if self.number else self.method
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return self.title.replace(" ", "-")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=RunFolder.at, help="run directory to fine-tune")
+    parser.add_argument("--pulls", nargs="*", type=float, default=[1, 10])
+    parser.add_argument("--mixes", nargs="*", type=float, default=[0.1, 0.5])
+    parser.add_argument("--shares", nargs="*", type=float, default=[0.25, 0.5, 0.75])
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time, a thread each")
+    parser.add_argument("--out", type=Path, default=Path("runs/forgetting"))
+    parser.add_argument("--picture", type=Path, help="PNG or SVG file to write")
+    parser.add_argument("settings", nargs="+", help="settings of mt-train for the new text")
+    return parser.parse_args(arguments)
+
+
+def split_settings(key: str, split: SplitConfig) -> list[str]:
+    """Return the overrides that give a split with a name the text of another one."""
+    settings = []
+    for field in dataclasses.fields(SplitConfig):
+        value = getattr(split, field.name)
+        if value != default_value(field):
+            values = value if isinstance(value, list) else [value]
+            quoted = ",".join(quote_value(str(each)) for each in values)
+            settings.append(
+                f"+{key}.{field.name}={f'[{quoted}]' if isinstance(value, list) else quoted}"
+            )
+    return settings
+
+
+def ways_to_train(given: argparse.Namespace) -> list[Way]:
+    """Return the trainings, the plain one first."""
+    data = given.run.read_config().data
+    mixed = {"train": data.train} | data.mix
+    old_text = [
+        setting
+        for name, split in mixed.items()
+        for setting in split_settings(f"data.mix.{OLD}-{name}", split)
+        if ".weight=" not in setting
+    ]
+    pulls = [Way("pull", pull, (f"optim.init_decay={pull:g}",)) for pull in given.pulls]
+    mixes = []
+    for weight in given.mixes:
+        weights = [
+            f"+data.mix.{OLD}-{name}.weight={weight * s.weight}" for name, s in mixed.items()
+        ]
+        mixes.append(Way("mix", weight, (*old_text, *weights)))
+    return [Way(PLAIN, 0), *pulls, *mixes]
+
+
+def train(given: argparse.Namespace, way: Way) -> None:
+    """Run mt-train, which continues a run or finds it complete. Raises MTError with its error."""
+    old = split_settings(f"data.val_sets.{OLD}", given.run.read_config().data.val)
+    command = [
+        *(sys.executable, "-m", "mt.train", *given.settings, *old, *way.settings),
+        *(f"trainer.init_from={quote_value(str(given.run))}", f"name={way.name}"),
+        *(f"runs_dir={quote_value(str(given.out))}", "trainer.threads=1", "trainer.test=false"),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise MTError(f"{way.title}: {result.stderr.strip().splitlines()[-1]}")
+    say(f"{way.title}: trained")
+
+
+def average(given: argparse.Namespace, share: float) -> Way:
+    """Write the average of the plain fine-tuning, with a share, and of the run."""
+    way = Way("average", share)
+    out = RunFolder.at(given.out / way.name)
+    if not out.path.exists():
+        average_runs([str(given.out / PLAIN), str(given.run)], out, shares=[share, 1 - share])
+    return way
+
+
+def score(given: argparse.Namespace, folders: dict[str, RunFolder]) -> dict[str, Scores]:
+    """Return the scores of models by title on the validation sets of the plain fine-tuning."""
+    config = RunFolder.at(given.out / PLAIN).read_config()
+    device = torch.device("cpu")
+    validator = Validator(config, prepare_run(config, say), join_group(), device)
+    scores = {}
+    for title, folder in folders.items():
+        new = validator(load_run(folder.path, device).model)
+        old = new.others[OLD]
+        scores[title] = Scores(new.bleu or 0.0, new.loss, old.bleu or 0.0, old.loss)
+        say(f"{title}: {new.summary()}; {OLD}: {old.summary()}")
+    return scores
+
+
+def table(scores: dict[str, Scores]) -> Table:
+    """Return a row for each model, with the differences from the initial one."""
+    first = scores[INITIAL]
+    header = ["model", "BLEU on the new text", "on the old", "loss on the new", "on the old"]
+    rows = [
+        [
+            title,
+            f"{each.new_bleu:.1f} ({each.new_bleu - first.new_bleu:+.1f})",
+            f"{each.old_bleu:.1f} ({each.old_bleu - first.old_bleu:+.1f})",
+            f"{each.new_loss:.2f}",
+            f"{each.old_loss:.2f}",
+        ]
+        for title, each in scores.items()
+    ]
+    return Table(header, rows)
+
+
+def draw(path: Path, scores: dict[str, Scores], ways: Sequence[Way]) -> None:
+    """Draw a curve for each method: loss on the new text against loss on the old."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 4.5), layout="constrained")
+    ends = {
+        "average": (INITIAL, PLAIN),
+        "pull": (PLAIN, ""),
+        "mix": (PLAIN, ""),
+    }
+    for (method, (first, last)), marker in zip(ends.items(), "os^", strict=True):
+        own = sorted((way for way in ways if way.method == method), key=lambda way: way.number)
+        titles = [each for each in (first, *(way.title for way in own), last) if each]
+        points = [scores[title] for title in titles]
+        line = [[point.old_loss for point in points], [point.new_loss for point in points]]
+        (drawn,) = axes.plot(*line, marker=marker, label=method)
+        for way in own:
+            place = scores[way.title].old_loss, scores[way.title].new_loss
+            axes.annotate(
+                f"{way.number:g}", place, xytext=(4, 4), textcoords="offset points",
+                color=drawn.get_color(), fontsize=8,
+            )  # fmt: skip
+    for title in (INITIAL, PLAIN):
+        place = scores[title].old_loss, scores[title].new_loss
+        axes.annotate(title, place, xytext=(6, -10), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="validation loss on the old text", ylabel="validation loss on the new text")
+    axes.margins(0.12)
+    axes.legend()
+    figure.savefig(path)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Train all that is missing, score it, and print the table."""
+    if not source_kinds(given.run.read_config().data.val):
+        raise UsageError(f"{given.run} holds its validation set out: train it with data.val.*")
+    trained = ways_to_train(given)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(lambda way: train(given, way), trained))
+    ways = [*trained, *(average(given, share) for share in given.shares)]
+    folders = {INITIAL: given.run} | {way.title: RunFolder.at(given.out / way.name) for way in ways}
+    scores = score(given, folders)
+    text = markdown_table(table(scores))
+    (given.out / "table.md").write_text(text + "\n", encoding="utf-8")
+    (given.out / "scores.json").write_text(
+        json.dumps({title: each._asdict() for title, each in scores.items()}, indent=1) + "\n"
+    )
+    print(text)
+    if given.picture:
+        draw(given.picture, scores, ways)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the script."""
+    run_command(lambda: measure(parse(sys.argv[1:] if arguments is None else arguments)))
+
+
+if __name__ == "__main__":
+    main()
