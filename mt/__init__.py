@@ -36,6 +36,8 @@ def load(
     warn: Callable[[str], None] | None = None,
     split_sentences: bool | None = None,
     tag: str | None = None,
+    src_lang: str = "",
+    tgt_lang: str = "",
 ) -> Translator:
     """Load a Translator from a run directory, or several as an ensemble; see `mt.decoding.load`."""
     from mt.decoding.load import load  # imports torch, which takes seconds
@@ -51,6 +53,8 @@ def load(
         warn,
         split_sentences,
         tag,
+        src_lang,
+        tgt_lang,
     )
 
 

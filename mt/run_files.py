@@ -10,6 +10,7 @@ TOKENIZERS = (("tokenizer.model",), ("tokenizer.src.model", "tokenizer.tgt.model
 # Vocabularies of a pretrained model, whose ids are not those of its SentencePiece models.
 VOCABULARIES = (("vocabulary.json",), ("vocabulary.src.json", "vocabulary.tgt.json"))
 SYMBOLS = "tokenizer.symbols.json"  # only if there are symbols or placeholders
+LANGUAGES = "tokenizer.languages.json"  # only of a multilingual vocabulary
 # Names of the text files of the test after training, which have the same number of lines.
 TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders", "tags")
 TRAINING_TEXT = "training_text.json"  # see `mt.data.training_text`
@@ -86,6 +87,11 @@ class RunFiles:
     def origin(self) -> Path:
         """The origin of the weights of an imported model, with their licence."""
         return self.path / "origin.json"
+
+    @property
+    def languages(self) -> Path:
+        """The languages of a multilingual vocabulary; other runs do not have this file."""
+        return self.path / LANGUAGES
 
     @property
     def scores(self) -> Path:

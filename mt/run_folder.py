@@ -24,6 +24,7 @@ from mt.config.yaml import config_from_yaml, config_to_yaml
 from mt.errors import MTError
 from mt.files import atomic_write, expand_user, write_text
 from mt.run_files import (
+    LANGUAGES,
     SYMBOLS,
     TEST_FILES,
     TOKENIZERS,
@@ -60,7 +61,8 @@ class RunFolder(RunFiles):
     def add_missing_checksums(self) -> None:
         """Record the files of mt-train without a checksum, such as after a kill."""
         tests, layouts = map(self.test_file, TEST_FILES), (*TOKENIZERS, *VOCABULARIES)
-        names = (*itertools.chain(*layouts), SYMBOLS, *WORD_COUNTS.values(), TRAINING_TEXT)
+        more = (SYMBOLS, LANGUAGES, *WORD_COUNTS.values(), TRAINING_TEXT)
+        names = (*itertools.chain(*layouts), *more)
         single = (self.config, self.model, self.checkpoint, self.scores, self.cost, self.origin)
         self.checksums.add_missing([*single, *tests, *(self.path / name for name in names)])
 

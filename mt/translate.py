@@ -60,6 +60,8 @@ def translate(arguments: argparse.Namespace) -> None:
         warn=lambda message: log(f"warning: {message}"),
         split_sentences=split_sentences(arguments),
         tag=arguments.tag,
+        src_lang=arguments.src_lang,
+        tgt_lang=arguments.tgt_lang,
     )
     inspector = Inspector(translator)
     failures = 0

@@ -168,6 +168,14 @@ def build_parser() -> CommandParser:
         "of its input line",
     )
     add_tag_flag(parser)
+    for flag, side in (("--src-lang", "source"), ("--tgt-lang", "target")):
+        parser.add_argument(
+            flag,
+            default="",
+            metavar="CODE",
+            help=f"{side} language of a multilingual model, such as an imported M2M-100 or "
+            "NLLB-200 (default: that of the run)",
+        )
     parser.add_argument(
         "--prefix",
         metavar="FILE",

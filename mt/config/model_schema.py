@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mt.config.setting import group, setting
 
 # Position encodings that do not change attention scores, and all of them.
-ADDED_POSITION_NAMES = ("none", "sinusoidal", "learned")
+ADDED_POSITION_NAMES = ("none", "sinusoidal", "fairseq", "learned")
 POSITION_NAMES = (*ADDED_POSITION_NAMES, "shaw", "t5", "alibi", "rope")
 PATTERN_NAMES = ("full", "window", "strided", "multiscale", "adaptive_span", "linear")
 
@@ -51,7 +51,10 @@ class TransformerConfig:
         maximum=1_000_000,
     )
     position: str = setting(
-        "sinusoidal", "position encoding of encoder and decoder", choices=POSITION_NAMES
+        "sinusoidal",
+        "position encoding of encoder and decoder; fairseq: sinusoids as in fairseq, M2M-100 and "
+        "NLLB-200",
+        choices=POSITION_NAMES,
     )
     encoder_position: str = setting(
         "", "position encoding of the encoder; empty: position", choices=("", *POSITION_NAMES)

@@ -78,7 +78,8 @@ class Concatenation:
             partners[rows] = rows[(np.arange(count) + steps) % max(1, count)]
         chosen &= partners != np.arange(size)
         too_long = np.zeros(size, bool)
-        for lengths, added in zip(side_lengths(table), added_lengths(table), strict=True):
+        added_by = added_lengths(table, self.joiners[index].tokenizer)
+        for lengths, added in zip(side_lengths(table), added_by, strict=True):
             too_long |= lengths + added[partners] > self.longest
         return np.where(chosen & ~too_long, partners, ALONE), chosen & too_long
 
@@ -105,10 +106,11 @@ def side_lengths(table: PairTable) -> tuple[np.ndarray, np.ndarray]:
     return table.src_lengths, table.tgt_lengths
 
 
-def added_lengths(table: PairTable) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much each row makes another one longer: without its end and its tag."""
+def added_lengths(table: PairTable, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much each row makes another one longer: without its end, tag and language."""
     tag = 0 if table.tags is None else (table.tags > 0).astype(np.int32)
-    return table.src_lengths - 1 - tag, table.tgt_lengths - 1
+    starts = {side: len(ids) for side, ids in tokenizer.starts.items()}
+    return table.src_lengths - 1 - tag - starts["src"], table.tgt_lengths - 1 - starts["tgt"]
 
 
 class Joiner:
@@ -116,7 +118,7 @@ class Joiner:
 
     def __init__(self, table: PairTable, tokenizer: Tokenizer, longest: int) -> None:
         self.tokenizer, self.longest = tokenizer, longest
-        self.tag_ids = set(tokenizer.tags.values())
+        self.marks = [set(ids) for ids in tokenizer.marks]
         probe = np.arange(min(PROBED_ROWS, len(table)))
         texts = table.text(probe) if table.holds_text else decode(tokenizer, table.pieces(probe))
         texts = [split_tags(texts[0])[1], texts[1]]
@@ -142,10 +144,11 @@ class Joiner:
         Placeholders keep their numbers, which then may occur in both texts.
         """
         if self.spaced:
-            source, target = second
-            if len(source) and int(source[0]) in self.tag_ids:
-                source = source[1:]
-            return [np.concatenate([first[0], source]), np.concatenate([first[1], target])]
+            rest = [
+                ids[1:] if len(ids) and int(ids[0]) in marks else ids
+                for ids, marks in zip(second, self.marks, strict=True)
+            ]
+            return [np.concatenate(sides) for sides in zip(first, rest, strict=True)]
         texts = [decode(self.tokenizer, [[side] for side in pair]) for pair in (first, second)]
         (a, b), (c, d) = ([side[0] for side in pair] for pair in texts)
         joined = self._encode(self._join((a, b), (c, d)))
@@ -186,7 +189,9 @@ class ConcatenatedTable(PairTable):
         self.weight, self.holds_text, self.tags = table.weight, table.holds_text, table.tags
         first = np.flatnonzero(partners != ALONE)
         self.src_lengths, self.tgt_lengths = table.src_lengths.copy(), table.tgt_lengths.copy()
-        for joined, added in zip(side_lengths(self), added_lengths(table), strict=True):
+        for joined, added in zip(
+            side_lengths(self), added_lengths(table, joiner.tokenizer), strict=True
+        ):
             joined[first] += added[partners[first]]
 
     def pieces(self, rows: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -77,6 +77,7 @@ def prepare_run(config: Config, log: Log) -> PreparedData:
     tokenizer = None
     if config.trainer.init_from:
         tokenizer = Tokenizer.load(RunFolder.at(config.trainer.init_from).path)
+        tokenizer = tokenizer.with_languages(*config.data.languages())
     return prepare(config.data, log, tokenizer)
 
 

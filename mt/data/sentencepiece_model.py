@@ -111,6 +111,13 @@ class SentencePieceModel:
         """Return the piece with an id."""
         return self.processor.id_to_piece(number)
 
+    def find(self, piece: str) -> int:
+        """Return the id of a piece. Raises ValueError if there is none."""
+        number = self.processor.piece_to_id(piece)
+        if self.piece(number) != piece:
+            raise ValueError(f"it has no piece {piece!r}")
+        return number
+
     @cached_property
     def vocabulary(self) -> Pieces:
         """The ordinary pieces."""

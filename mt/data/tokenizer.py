@@ -12,31 +12,24 @@ have no piece for some characters. A vocabulary of their own then gives the ids.
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from mt.config.schema import TokenizerConfig
-from mt.config.setting import AUTO_NUMBER
+from mt.data.languages import Languages
 from mt.data.sampling import SPACE
 from mt.data.sentencepiece_model import SentencePieceModel
 from mt.data.symbols import Symbols, reveal
-from mt.data.tags import split_tag
-from mt.data.tokenizer_training import (
-    MIN_AUTOMATIC,
-    VocabularyTooLarge,
-    VocabularyTooSmall,
-    automatic_size,
-    reservoir_sample,
-    train_sentencepiece,
-)
+from mt.data.tags import split_tag, tag_piece
+from mt.data.tokenizer_training import train_models
 from mt.data.vocabulary import Vocabulary
 from mt.data.vocabulary_model import VocabularyModel
 from mt.errors import MTError
 from mt.files import atomic_write
-from mt.run_files import SYMBOLS, TOKENIZERS, VOCABULARIES
+from mt.run_files import LANGUAGES, SYMBOLS, TOKENIZERS, VOCABULARIES
 from mt.run_folder import RunFolder
 
 
@@ -61,13 +54,16 @@ class Tokenizer:
         *,
         vocabularies: Sequence[Vocabulary] = (),
         symbols: Symbols | None = None,
+        languages: Languages | None = None,
     ) -> None:
         """Load serialised SentencePiece models; without `tgt`, `src` serves both sides.
 
         `vocabularies` give the ids of pieces, one for both sides or one for each. Without any, the
-        ids are those of the SentencePiece models. Raises ValueError if a model is not usable.
+        ids are those of the SentencePiece models. `languages` are those whose tokens every text
+        begins with. Raises ValueError if a model is not usable.
         """
         self.vocabularies, self.symbols = list(vocabularies), symbols or Symbols()
+        self.languages = languages
         self.joint = len(vocabularies) == 1 if vocabularies else tgt is None
         contents = [src] if tgt is None else [src, tgt]
         models: list[SentencePieceModel] = []
@@ -81,6 +77,16 @@ class Tokenizer:
             models[-1].check_symbols(self.symbols)
         self.contents = contents
         self.models = {"src": models[0], "tgt": models[-1]}
+        self._set_starts()
+
+    def _set_starts(self) -> None:
+        """Set the tokens that the texts of each side begin with."""
+        self.starts: dict[str, list[int]] = {"src": [], "tgt": []}
+        if self.languages:
+            codes = {"src": self.languages.source, "tgt": self.languages.target}
+            self.starts = {
+                side: [self.models[side].find(tag_piece(code))] for side, code in codes.items()
+            }
 
     @classmethod
     def train(
@@ -91,17 +97,11 @@ class Tokenizer:
         seed: int = 1,
         tags: Sequence[str] = (),
     ) -> Tokenizer:
-        """Train on a sample of the lines of both sides, which have no tags.
+        """Train on a sample of the lines of both sides, which have no tags; see `train_models`.
 
-        `src` and `tgt` restart their lines at each call. At most `config.train_lines` lines, both
-        sides together, are sampled and held in memory. An automatic vocabulary is reduced to the
-        size that the text supports; of separate vocabularies, both to the smaller size. Raises
-        MTError if the text does not support a vocabulary of the given size.
-
-        With max_vocab_size=auto the size follows from the text, of separate vocabularies from the
-        longer side: see `automatic_size`. The vocabulary of the source has `tags` too.
+        `src` and `tgt` restart their lines at each call. The vocabulary of the source has `tags`
+        too. Raises MTError if the text does not support a vocabulary of the given size.
         """
-        count = config.train_lines if config.joint else max(1, config.train_lines // 2)
         symbols = Symbols.from_config(config)
         sides: dict[str, Callable[[], Iterable[str]]] = {
             "the source text": lambda: map(symbols.mark, src()),
@@ -109,42 +109,30 @@ class Tokenizer:
         }
         if config.joint:
             sides = {"the text of both sides": lambda: map(symbols.mark, chain(src(), tgt()))}
-        size, reason = config.vocab_size or config.max_vocab_size, ""
-        is_free = size == AUTO_NUMBER
-        if is_free:
-            size = automatic_size(max(sum(map(len, lines())) for lines in sides.values()))
-        while True:
-            try:
-                sized = dataclasses.replace(config, vocab_size=size)
-                models = [
-                    train_sentencepiece(
-                        reservoir_sample(lines(), count, seed), sized, name, own, symbols.pieces()
-                    )
-                    for (name, lines), own in zip(sides.items(), (tags, ()), strict=False)
-                ]
-                return cls(*models, symbols=symbols)
-            except VocabularyTooLarge as error:
-                if config.vocab_size or error.largest >= size:
-                    raise
-                size, reason = (
-                    error.largest,
-                    f"{error.side} supports at most {error.largest} pieces",
-                )
-            except VocabularyTooSmall as error:
-                if is_free and not reason and error.needed > size:
-                    size = error.needed + MIN_AUTOMATIC  # the text has many characters
-                    continue
-                if not reason:
-                    raise
-                raise MTError(
-                    f"no vocabulary size fits both sides: {reason}, too few for the characters of "
-                    "the other side; set data.tokenizer.joint=true"
-                ) from error
+        return cls(*train_models(sides, config, seed, tags, symbols.pieces()), symbols=symbols)
+
+    def with_languages(self, source: str = "", target: str = "") -> Tokenizer:
+        """Return this tokenizer for text in other languages; "" keeps one.
+
+        A vocabulary without languages is for any text. Raises UsageError if a multilingual one does
+        not have these.
+        """
+        if self.languages is None:
+            return self
+        other = copy.copy(self)
+        other.languages = self.languages.choose(source, target)
+        other._set_starts()
+        return other
 
     @property
     def tags(self) -> dict[str, int]:
         """The ids of the tags of source texts; see `mt.data.tags`."""
         return self.models["src"].tags
+
+    @property
+    def marks(self) -> tuple[list[int], list[int]]:
+        """The ids of the tags and languages that sources begin with, and those of targets."""
+        return [*self.tags.values(), *self.starts["src"]], self.starts["tgt"]
 
     def encode(self, text: str, side: str = "src") -> list[int]:
         """Return the ids of a source, or of a text alone; that of a tag comes first."""
@@ -167,8 +155,8 @@ class Tokenizer:
         """Encode marked texts (`mt.data.symbols`) on all processor cores."""
         parts = [self._split_tag(text, side) for text in texts]
         rows = self.models[side].encode([plain for _, plain in parts])
-        tags = (tag for tag, _ in parts)
-        return [[self.tags[tag], *ids] if tag else ids for tag, ids in zip(tags, rows, strict=True)]
+        starts = ([self.tags[tag]] if tag else self.starts[side] for tag, _ in parts)
+        return [[*start, *ids] for start, ids in zip(starts, rows, strict=True)]
 
     def sample(self, text: str, side: str, alpha: float, seed: int) -> list[int]:
         """Sample a segmentation, the same for the same seed (>= 0) in every process.
@@ -183,7 +171,7 @@ class Tokenizer:
         """Sample a segmentation of a marked text."""
         tag, text = self._split_tag(text, side)
         ids = self.models[side].sample(text, alpha, seed)
-        return [self.tags[tag], *ids] if tag else ids
+        return [*([self.tags[tag]] if tag else self.starts[side]), *ids]
 
     def _split_tag(self, text: str, side: str) -> tuple[str, str]:
         """Return the tag of a text and the text without it; texts have tags if there are any."""
@@ -252,7 +240,7 @@ class Tokenizer:
             with atomic_write(folder / name) as temporary:
                 temporary.write_bytes(content)
         # Files of another layout would confuse `load`.
-        for names in (*TOKENIZERS, *VOCABULARIES, (SYMBOLS,)):
+        for names in (*TOKENIZERS, *VOCABULARIES, (SYMBOLS, LANGUAGES)):
             for name in set(names) - files.keys():
                 (folder / name).unlink(missing_ok=True)
 
@@ -266,7 +254,7 @@ class Tokenizer:
         single, separate = TOKENIZERS
         names = separate if any((run.path / name).exists() for name in separate) else single
         written = [each for each in VOCABULARIES if (run.path / each[0]).exists()]
-        for name in (*names, *chain(*written), SYMBOLS):
+        for name in (*names, *chain(*written), SYMBOLS, LANGUAGES):
             run.check(run.path / name)
         try:
             models = [(run.path / name).read_bytes() for name in names]
@@ -275,7 +263,9 @@ class Tokenizer:
             ]
             stored = run.path / SYMBOLS
             symbols = Symbols.from_json(stored.read_bytes()) if stored.exists() else None
-            return cls(*models, vocabularies=vocabularies, symbols=symbols)
+            stored = run.path / LANGUAGES
+            languages = Languages.from_json(stored.read_bytes()) if stored.exists() else None
+            return cls(*models, vocabularies=vocabularies, symbols=symbols, languages=languages)
         except FileNotFoundError as error:
             raise MTError(
                 f"{folder} has no {Path(error.filename).name}: it is not a complete run directory"
@@ -296,4 +286,6 @@ class Tokenizer:
         if self.vocabularies:
             contents = [vocabulary.to_json() for vocabulary in self.vocabularies]
             files |= zip(VOCABULARIES[len(contents) - 1], contents, strict=True)
+        if self.languages:
+            files[LANGUAGES] = self.languages.to_json().encode()
         return files | ({SYMBOLS: self.symbols.to_json().encode()} if self.symbols else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pickle
 import random
 import re
@@ -10,10 +11,11 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mt.config.schema import TokenizerConfig
+from mt.config.setting import AUTO_NUMBER
 from mt.data import sentencepiece_process
 from mt.data.tags import tag_piece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
@@ -165,3 +167,53 @@ def reservoir_sample(lines: Iterable[str], size: int, seed: int) -> list[str]:
         elif (place := int(draw() * number)) < size:
             sample[place] = line
     return sample
+
+
+def train_models(
+    sides: Mapping[str, Callable[[], Iterable[str]]],
+    config: TokenizerConfig,
+    seed: int,
+    tags: Sequence[str],
+    symbols: Sequence[str],
+) -> list[bytes]:
+    """Train the model of both sides, or one for each, and return them.
+
+    `sides` restart their lines at each call, under names for messages. At most `config.train_lines`
+    lines, both sides together, are sampled and held in memory. An automatic vocabulary is reduced
+    to the size that the text supports; of separate vocabularies, both to the smaller size. Raises
+    MTError if the text does not support a vocabulary of the given size.
+
+    With max_vocab_size=auto the size follows from the text, of separate vocabularies from the
+    longer side: see `automatic_size`. The first vocabulary has `tags`, and all have `symbols`.
+    """
+    count = config.train_lines if config.joint else max(1, config.train_lines // 2)
+    size, reason = config.vocab_size or config.max_vocab_size, ""
+    is_free = size == AUTO_NUMBER
+    if is_free:
+        size = automatic_size(max(sum(map(len, lines())) for lines in sides.values()))
+    while True:
+        try:
+            sized = dataclasses.replace(config, vocab_size=size)
+            return [
+                train_sentencepiece(
+                    reservoir_sample(lines(), count, seed), sized, name, own, symbols
+                )
+                for (name, lines), own in zip(sides.items(), (tags, ()), strict=False)
+            ]
+        except VocabularyTooLarge as error:
+            if config.vocab_size or error.largest >= size:
+                raise
+            size, reason = (
+                error.largest,
+                f"{error.side} supports at most {error.largest} pieces",
+            )
+        except VocabularyTooSmall as error:
+            if is_free and not reason and error.needed > size:
+                size = error.needed + MIN_AUTOMATIC  # the text has many characters
+                continue
+            if not reason:
+                raise
+            raise MTError(
+                f"no vocabulary size fits both sides: {reason}, too few for the characters of "
+                "the other side; set data.tokenizer.joint=true"
+            ) from error

@@ -20,6 +20,7 @@ from itertools import chain
 from mt.data.sampling import BPEDropout, Pieces
 from mt.data.sentencepiece_model import SentencePieceModel
 from mt.data.sentencepiece_proto import fixed_pieces, keep_pieces, ordinary_scores
+from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -29,7 +30,7 @@ Rows = dict[str, list[int]]  # side -> the ids that stay, in order
 def trim_tokenizer(tokenizer: Tokenizer, needed: Mapping[str, set[str]]) -> tuple[Tokenizer, Rows]:
     """Return a tokenizer with the `needed` pieces of each side, and the ids that stay.
 
-    Special tokens, tags, symbols and bytes stay, too. See `needed_pieces`.
+    Special tokens, tags, languages, symbols and bytes stay, too. See `needed_pieces`.
     """
     kept = dict(needed)
     if tokenizer.joint:
@@ -42,6 +43,8 @@ def trim_tokenizer(tokenizer: Tokenizer, needed: Mapping[str, set[str]]) -> tupl
     vocabularies: list[Vocabulary] = []
     if tokenizer.vocabularies:
         fixed = set().union(*map(fixed_pieces, tokenizer.contents))
+        languages = tokenizer.languages
+        fixed |= set(map(tag_piece, languages.codes)) if languages else set()
         groups = [kept[side] | fixed | tokenizer.models[side].tags.keys() for side in kept]
         rows = []
         for vocabulary, own in zip(tokenizer.vocabularies, groups, strict=False):
@@ -49,7 +52,12 @@ def trim_tokenizer(tokenizer: Tokenizer, needed: Mapping[str, set[str]]) -> tupl
             pieces = [(i, each) for i, each in pieces if i < SPECIAL_TOKENS or each in own]
             vocabularies.append(Vocabulary([piece for _, piece in pieces]))
             rows.append([i for i, _ in pieces])
-    result = Tokenizer(*contents, vocabularies=vocabularies, symbols=tokenizer.symbols)
+    result = Tokenizer(
+        *contents,
+        vocabularies=vocabularies,
+        symbols=tokenizer.symbols,
+        languages=tokenizer.languages,
+    )
     return result, {"src": rows[0], "tgt": rows[-1]}
 
 

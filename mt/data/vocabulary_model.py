@@ -15,6 +15,7 @@ import sentencepiece
 
 from mt.data.sampling import SPACE, Pieces
 from mt.data.sentencepiece_model import SentencePieceModel
+from mt.data.tags import is_tag_piece
 from mt.data.vocabulary import EOS, UNK, Vocabulary
 
 TAG = re.compile(r">>.+?<<")  # at the beginning of a text: the target language, such as >>fra<<
@@ -57,12 +58,20 @@ class VocabularyModel(SentencePieceModel):
         ]
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        pieces = ([self.piece(i) for i in ids if i > EOS] for ids in rows)
+        pieces = (
+            [piece for i in ids if i > EOS and not is_tag_piece(piece := self.piece(i))]
+            for ids in rows
+        )
         # SentencePiece leaves the space of pieces that only the model of the other side has.
         return [self.processor.decode_pieces(row).replace(SPACE, " ").strip() for row in pieces]
 
     def piece(self, number: int) -> str:
         return self.external.pieces[number]
+
+    def find(self, piece: str) -> int:
+        if piece not in self.external.ids:
+            raise ValueError(f"it has no piece {piece!r}")
+        return self.external.ids[piece]
 
     @cached_property
     def vocabulary(self) -> Pieces:

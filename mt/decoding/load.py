@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,15 @@ def build_translator(
     runs: Sequence[TrainedModel],
     split_sentences: bool | None = None,
     tag: str | None = None,
+    src_lang: str = "",
+    tgt_lang: str = "",
     **settings: Any,
 ) -> Translator:
     """Build a Translator from one run, or from several as an ensemble.
 
-    `split_sentences` and `tag` are explained at `load`, `settings` are passed to Translator. Raises
-    MTError if the runs of an ensemble differ in their vocabularies or in the normalisation of text.
+    `split_sentences`, `tag`, `src_lang` and `tgt_lang` are explained at `load`, `settings` are
+    passed to Translator. Raises MTError if the runs of an ensemble differ in their vocabularies or
+    in the normalisation of text.
     """
     if not runs:
         raise UsageError("no run directory given")
@@ -96,16 +99,39 @@ def build_translator(
                 "data.clean.unescape: an ensemble needs runs that normalise text in the same way"
             )
     texts = [run.text for run in runs]
-    of_tag = partial(text_settings, first.config, first.tokenizer, texts, split_sentences)
+    config, tokenizer = in_languages(first.config, first.tokenizer, src_lang, tgt_lang)
+    of_tag = partial(text_settings, config, tokenizer, texts, split_sentences)
     return Translator(
         [run.model for run in runs],
-        first.tokenizer,
+        tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
         normaliser=normaliser,
         text_settings=of_tag(tag),
         settings_of_tag=of_tag,
         **settings,
     )
+
+
+def in_languages(
+    config: Config, tokenizer: Tokenizer, src_lang: str, tgt_lang: str
+) -> tuple[Config, Tokenizer]:
+    """Return the settings and the tokenizer of a run for other languages; "" keeps one.
+
+    Raises UsageError if the run is not multilingual, or does not have such a language.
+    """
+    if not (src_lang or tgt_lang):
+        return config, tokenizer
+    if tokenizer.languages is None:
+        source, target = config.data.languages()
+        raise UsageError(
+            f"src_lang and tgt_lang are for multilingual models, and this one translates from "
+            f"{source} to {target}: leave them out"
+        )
+    tokenizer = tokenizer.with_languages(src_lang, tgt_lang)
+    assert tokenizer.languages is not None
+    source, target = tokenizer.languages.source, tokenizer.languages.target
+    data = replace(config.data, src_lang=source, tgt_lang=target, reverse=False)
+    return replace(config, data=data), tokenizer
 
 
 def load(
@@ -119,6 +145,8 @@ def load(
     warn: Callable[[str], None] | None = None,
     split_sentences: bool | None = None,
     tag: str | None = None,
+    src_lang: str = "",
+    tgt_lang: str = "",
 ) -> Translator:
     """Load a Translator from a run directory, from several as an ensemble, or from an export.
 
@@ -136,6 +164,8 @@ def load(
             None: if the training text had one sentence a line.
         tag: tag in front of every source, "" for none; None: none if the model was trained on text
             without a tag, else the only tag of its training text, else an error.
+        src_lang: source language of a multilingual model; "": that of the run.
+        tgt_lang: target language.
 
     Raises MTError if a run directory is missing or damaged, UsageError for wrong arguments.
     """
@@ -157,6 +187,8 @@ def load(
     settings: dict[str, Any] = {
         "split_sentences": split_sentences,
         "tag": tag,
+        "src_lang": src_lang,
+        "tgt_lang": tgt_lang,
         "batch_tokens": batch_tokens,
         "options": options,
         "warn": warn,
@@ -183,6 +215,8 @@ def load_export(
     precision: str,
     split_sentences: bool | None = None,
     tag: str | None = None,
+    src_lang: str = "",
+    tgt_lang: str = "",
     **settings: Any,
 ) -> Translator:
     """Load a Translator from an exported model.
@@ -200,6 +234,7 @@ def load_export(
     info = read_export(folder)
     check_export(folder)
     config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
+    config, tokenizer = in_languages(config, tokenizer, src_lang, tgt_lang)
     text = load_training_text(RunFolder(folder))
     of_tag = partial(text_settings, config, tokenizer, [text], split_sentences)
     # The libraries are optional, so each is imported only if it is used.

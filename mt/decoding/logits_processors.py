@@ -170,6 +170,30 @@ class ForcedPrefix(LogitsProcessor):
         return ForcedPrefix(sequences, self.new_word, self.rest.select(sentences))
 
 
+class GivenStart(LogitsProcessor):
+    """Begin all outputs with the same tokens, with probability 1; `rest` holds after them.
+
+    This is what `forced_bos_token_id` does in Hugging Face transformers.
+    """
+
+    def __init__(self, start: Sequence[int], rest: LogitsProcessor) -> None:
+        self.start, self.rest = list(start), rest
+
+    def before_softmax(self, logits: Tensor, tokens: Tensor) -> Tensor:
+        return self.rest.before_softmax(logits, tokens[..., len(self.start) :])
+
+    def after_softmax(self, log_probs: Tensor, tokens: Tensor) -> Tensor:
+        length = tokens.shape[2]
+        if length >= len(self.start):
+            return self.rest.after_softmax(log_probs, tokens[..., len(self.start) :])
+        given = torch.full_like(log_probs, -torch.inf)
+        given[..., self.start[length]] = 0.0
+        return given
+
+    def select(self, sentences: Tensor) -> GivenStart:
+        return GivenStart(self.start, self.rest.select(sentences))
+
+
 def build_processor(
     options: SearchOptions, prefixes: Prefixes | None, device: torch.device
 ) -> LogitsProcessor:
@@ -181,5 +205,7 @@ def build_processor(
         processors.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram:
         processors.append(NoRepeatNgram(options.no_repeat_ngram))
-    chain = Chain(processors)
-    return ForcedPrefix.build(prefixes, chain, device) if prefixes else chain
+    processor: LogitsProcessor = Chain(processors)
+    if prefixes and prefixes.has_text:
+        processor = ForcedPrefix.build(prefixes, processor, device)
+    return GivenStart(prefixes.start, processor) if prefixes and prefixes.start else processor

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mt.data.normalisation import Normaliser, is_blank
 from mt.data.sampling import SPACE
@@ -36,15 +36,25 @@ class Prefixes:
 
     sequences: list[Sequences]  # of each sentence
     new_word: list[int]  # the tokens that NEW_WORD stands for
+    # Tokens in front of them, the same for all: the target language (`mt.data.languages`). They are
+    # given, so that the model is not asked for their probability.
+    start: Sequence[int] = ()
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any sentence has a prefix, besides the start of all."""
+        return any(self.sequences)
 
     def select(self, sentences: Sequence[int]) -> Prefixes | None:
         """Return the prefixes of some sentences; None if none of these has any."""
-        selected = [self.sequences[i] for i in sentences]
-        return Prefixes(selected, self.new_word) if any(selected) else None
+        selected = replace(self, sequences=[self.sequences[i] for i in sentences])
+        return selected if selected.has_text or self.start else None
 
     def lengths(self) -> list[int]:
-        """Return the number of tokens in the longest sequence of each sentence."""
-        return [max(map(len, sequences), default=0) for sequences in self.sequences]
+        """Return the number of tokens in the longest sequence of each sentence, with the start."""
+        return [
+            len(self.start) + max(map(len, sequences), default=0) for sequences in self.sequences
+        ]
 
 
 class PrefixEncoder:
@@ -55,6 +65,7 @@ class PrefixEncoder:
 
     def __init__(self, tokenizer: Tokenizer, language: str, normaliser: Normaliser) -> None:
         self.tokenizer, self.normaliser = tokenizer, normaliser
+        self.model = tokenizer.models["tgt"]  # which does not add the target language
         self.sentences = SentenceSplitter(language)
         pieces = tokenizer.pieces(range(tokenizer.vocab_size("tgt")), "tgt")
         self.ids = {piece: number for number, piece in enumerate(pieces)}
@@ -62,16 +73,14 @@ class PrefixEncoder:
         self.new_word = [i for i, piece in enumerate(pieces) if piece.startswith(SPACE) or i == EOS]
         self.covers: dict[str, Sequences] = {}  # of words
 
-    def encode_lines(
-        self, prefixes: Sequence[str], lines: Sequence[EncodedLine]
-    ) -> Prefixes | None:
-        """Return the prefixes of all parts of lines; None if there are none."""
+    def encode_lines(self, prefixes: Sequence[str], lines: Sequence[EncodedLine]) -> Prefixes:
+        """Return the prefixes of all parts of lines."""
         sequences = [
             part
             for prefix, line in zip(prefixes, lines, strict=True)
             for part in self.encode(prefix, [source for source, _ in line.parts])
         ]
-        return Prefixes(sequences, self.new_word) if any(sequences) else None
+        return Prefixes(sequences, self.new_word)
 
     def encode(self, prefix: str, sources: Sequence[str]) -> list[Sequences]:
         """Return the sequences of each part of a line, given its prefix and the parts.
@@ -105,7 +114,7 @@ class PrefixEncoder:
         return [[*self._encode(text), NEW_WORD]]
 
     def _encode(self, marked: str) -> list[int]:
-        return self.tokenizer.encode_marked([marked], "tgt")[0]
+        return self.model.encode([marked])[0]
 
     def _cover_word(self, word: str) -> Sequences:
         """Return the sequences that cover a word. No piece contains the end of a word inside."""
@@ -120,7 +129,7 @@ class PrefixEncoder:
             ]
             texts = [(head + piece).removeprefix(SPACE) for head, piece in ends]
             found = {tuple(self._encode(word))}
-            covers = self.tokenizer.encode_marked(texts, "tgt")
+            covers = self.model.encode(texts)
             for ids, (_, piece) in zip(covers, ends, strict=True):
                 if ids and ids[-1] == self.ids[piece]:
                     found.add(tuple(ids))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Unpack, overload
 
@@ -34,7 +35,7 @@ from mt.decoding.line_counts import LineCounts
 from mt.decoding.line_encoder import EncodedLine, LineEncoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.outputs import Translation, build_translations
-from mt.decoding.prefixes import PrefixEncoder
+from mt.decoding.prefixes import PrefixEncoder, Prefixes
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
 from mt.decoding.text_settings import SettingsOfTag, TextSettings
@@ -257,13 +258,29 @@ class Translator:
     ) -> list[Translation]:
         encoded = self.encode_lines(lines)
         rows = [pieces for line in encoded for _, pieces in line.parts]
-        starts = None
+        beginnings = None
         if prefixes:
-            starts = self.prefix_encoder.encode_lines(prefixes, encoded)
+            beginnings = self.prefix_encoder.encode_lines(prefixes, encoded)
             self.counts.add_prefixes(prefixes, encoded)
         count = count_parts(progress, len(lines), len(rows))
-        found = self.engine.search(rows, options, self.budget, generator, count, starts)
+        found = self.search(rows, options, generator, count, beginnings)
         return self.decode_lines(encoded, found, options)
+
+    def search(
+        self,
+        rows: Sequence[Sequence[int]],
+        options: SearchOptions,
+        generator: torch.Generator,
+        progress: Callable[[int], None],
+        prefixes: Prefixes | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Return the hypotheses of encoded sources, as `Engine.search` does.
+
+        Those of a multilingual vocabulary begin with the target language.
+        """
+        if start := self.tokenizer.starts["tgt"]:
+            prefixes = replace(prefixes or Prefixes([[] for _ in rows], []), start=start)
+        return self.engine.search(rows, options, self.budget, generator, progress, prefixes)
 
     def encode_lines(self, lines: Sequence[str]) -> list[EncodedLine]:
         """Normalise and split lines as `translate_chunks` does, and encode them for the engine."""

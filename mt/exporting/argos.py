@@ -44,6 +44,8 @@ def package_obstacles(run: TrainedModel) -> list[str]:
             "a package has one SentencePiece model for both languages, but this run has two "
             "(data.tokenizer.joint=false)"
         )
+    if run.tokenizer.languages:
+        obstacles.append("a package cannot put the language of a multilingual model before sources")
     data = run.config.data
     for setting, code in zip(("src_lang", "tgt_lang"), ("src", "tgt"), strict=True):
         if getattr(data, setting) in ("", code):

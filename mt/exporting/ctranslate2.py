@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mt.attention.transformer.multihead import MultiHeadAttention
 from mt.attention.transformer.position_scheme import PositionScheme
 from mt.attention.transformer.positions import ShawLayer, T5Buckets
+from mt.config.model_schema import ADDED_POSITION_NAMES
 from mt.config.schema import ModelConfig
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, UNK
@@ -44,7 +45,7 @@ QUANTIZATIONS = (
     "int8_bfloat16",
 )
 # Exported as a table of vectors, which limits the length of the text.
-TABLE_POSITIONS = ("none", "sinusoidal", "learned")
+TABLE_POSITIONS = ADDED_POSITION_NAMES
 
 
 def max_positions(config: ModelConfig, longest: int) -> int:

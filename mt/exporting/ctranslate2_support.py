@@ -13,7 +13,7 @@ from torch import nn
 from mt.config.schema import ModelConfig
 
 ANY = None
-ENCODER_POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "rope")
+ENCODER_POSITIONS = ("none", "sinusoidal", "fairseq", "learned", "shaw", "t5", "rope")
 # Setting -> its supported values.
 MODEL_SETTINGS: dict[str, tuple[Any, ...] | None] = {
     "encoder": ("transformer",),

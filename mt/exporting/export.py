@@ -120,8 +120,8 @@ def _write_folder(
 
 def _readme(run: TrainedModel, info: ExportInfo) -> str:
     """Return how to use an export without mt; "" if that needs code of mt."""
-    if info.backend == "onnx" and run.tokenizer.vocabularies:
-        return ""  # pieces have other ids than in SentencePiece
+    if run.tokenizer.languages or (info.backend == "onnx" and run.tokenizer.vocabularies):
+        return ""  # texts begin with a language, or pieces have other ids than in SentencePiece
     names = [name for name in run.tokenizer.files() if name.endswith(".model")]
     data = run.config.data
     return readme(info, run.folder.path.name, data.languages(), names, data.clean.unicode)

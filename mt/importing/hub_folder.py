@@ -102,6 +102,12 @@ class HubFolder:
                 ) from error
         return {name: tensor.float() for name, tensor in tensors.items()}
 
+    def max_length(self) -> int:
+        """Return the maximum length of a source in tokens, the end of the sentence included."""
+        positions = self.read_json("config.json").get("max_position_embeddings", 1024)
+        given = self.read_json("tokenizer_config.json", {}).get("model_max_length", positions)
+        return int(min(positions, given))
+
     def card(self) -> dict[str, Any]:
         """Return the metadata of the model card; empty if there is none."""
         if self.missing(("README.md",)):

@@ -14,6 +14,7 @@ from mt.data.training_text import TrainingText, save_training_text
 from mt.errors import MTError
 from mt.files import expand_user, new_folder
 from mt.importing.hub_folder import HubFolder
+from mt.importing.m2m import read_m2m
 from mt.importing.marian import read_marian
 from mt.importing.pretrained import Pretrained
 from mt.models.build import build_model
@@ -22,7 +23,7 @@ from mt.run_folder import RunFolder
 from mt.version import __version__
 
 # model_type in config.json -> the function that reads such a model
-ARCHITECTURES = {"marian": read_marian, "pegasus": read_marian}
+ARCHITECTURES = {"marian": read_marian, "pegasus": read_marian, "m2m_100": read_m2m}
 
 
 def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) -> Pretrained:
@@ -39,12 +40,9 @@ def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) ->
         raise MTError(
             f"cannot import {folder.name}: model_type={kind} (only {', '.join(ARCHITECTURES)})"
         )
-    model = ARCHITECTURES[kind or "marian"](folder)
-    source, target = (
-        given or known or default
-        for given, known, default in zip(languages, model.languages, ("src", "tgt"), strict=True)
-    )
-    model = replace(model, languages=(source, target))
+    model = ARCHITECTURES[kind or "marian"](folder, languages)
+    source, target = model.languages
+    model = replace(model, languages=(source or "src", target or "tgt"))
     write_run(out, model, folder)
     return model
 

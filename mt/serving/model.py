@@ -92,10 +92,9 @@ class ServedModel:
         pair = f"{languages[0]}-{languages[1]}"
 
         def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
-            return translator.engine.search(
+            return translator.search(
                 rows,
                 how.options,
-                translator.budget,
                 how.generator or unused,
                 lambda count: None,
                 how.prefixes,

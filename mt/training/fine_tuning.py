@@ -34,12 +34,14 @@ def inherit_settings(config: Config, named: Collection[str] = ()) -> Config:
     """Return the settings with those of model and tokenizer from trainer.init_from.
 
     A setting counts as given if mt-train would not have this value without any settings, or if it
-    is `named` on the command line. The optimizer is that of the run if it is `auto`. Raises
-    UsageError that lists what is given and differs.
+    is `named` on the command line. The optimizer is that of the run if it is `auto`, and so are the
+    languages of a multilingual run if they are not given. Raises UsageError that lists what is
+    given and differs.
     """
     if not config.trainer.init_from:
         return config
-    before = RunFolder.at(config.trainer.init_from).read_config()
+    folder = RunFolder.at(config.trainer.init_from)
+    before = folder.read_config()
     usual = load_config([f"auto={str(config.auto).lower()}"])
     inherited: dict[str, Any] = {}
     refused: list[str] = []
@@ -56,6 +58,12 @@ def inherit_settings(config: Config, named: Collection[str] = ()) -> Config:
             f"trainer.init_from={config.trainer.init_from} has another model or tokenizer: leave "
             f"out {', '.join(refused)}"
         )
+    if folder.languages.exists():
+        pair = before.data.languages()
+        sides = ("data.src_lang", "data.tgt_lang")
+        for key, code in zip(sides, reversed(pair) if config.data.reverse else pair, strict=True):
+            if get_value(config, key) == get_value(usual, key) and key not in named:
+                inherited[key] = code
     if "optim.optimizer" in open_keys(config):
         inherited["optim.optimizer"] = before.optim.optimizer
     return with_values(config, inherited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +37,10 @@ class Objective:
     over positions.
     """
 
-    def __init__(self, config: Config, device: torch.device, tags: Iterable[int] = ()) -> None:
-        """Read the settings. `tags`: ids of source tokens that are never dropped."""
+    def __init__(
+        self, config: Config, device: torch.device, marks: Sequence[Iterable[int]] = ((), ())
+    ) -> None:
+        """Read the settings. `marks`: ids of source and target tokens that are never dropped."""
         regularise = config.regularise
         self.device, self.precision = device, config.trainer.precision
         self.token_loss = build_token_loss(config)
@@ -46,8 +48,7 @@ class Objective:
         # All passes but the first have cut tokens.
         self.cut = regularise.cut if regularise.simcut or regularise.token_cutoff else 0.0
         self.word_dropout = regularise.word_dropout_src, regularise.word_dropout_tgt
-        special = (PAD, BOS, EOS)
-        self.kept = [torch.tensor(ids, device=device) for ids in ((*special, *tags), special)]
+        self.kept = [torch.tensor([PAD, BOS, EOS, *ids], device=device) for ids in marks]
 
     def __call__(self, model: Seq2Seq, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss and the negative log-likelihood, summed over the target tokens.

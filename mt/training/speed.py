@@ -56,7 +56,7 @@ def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
     model = make_model(config, data, device).train()
     optimizer = build_optimizer(config.optim, model)
     average = WeightAverage(model, config.optim.ema)
-    objective = Objective(config, device, data.tokenizer.tags.values())
+    objective = Objective(config, device, data.tokenizer.marks)
     order = order_batches(config, data)
     segment = build_segmenter(config, data.tokenizer, 0)
     tokens, start = 0, time.monotonic()

@@ -67,7 +67,7 @@ class Trainer:
         self.budget = TrainingBudget.from_config(config.trainer)
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
-        self.objective = Objective(config, device, data.tokenizer.tags.values())
+        self.objective = Objective(config, device, data.tokenizer.marks)
         self.optimizer = build_optimizer(config.optim, model, group)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)

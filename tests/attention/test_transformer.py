@@ -252,6 +252,18 @@ def test_sinusoids_equal_the_formula():
             assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
 
 
+def test_sinusoids_of_fairseq_equal_its_formula():
+    """The first position is 2; the frequencies fall from 1 to exactly 1 / 10,000."""
+    dim = 8
+    scheme = build_positions("fairseq", TransformerConfig(), dim, layers=1, causal=False)
+    added = scheme.add(torch.ones(1, 3, dim), torch.tensor([0, 5, 1000]))[0] - 1
+    for row, position in enumerate((2, 7, 1002)):
+        for i in range(dim // 2):
+            angle = position / 10_000 ** (i / (dim // 2 - 1))
+            assert added[row, i].item() == pytest.approx(math.sin(angle), abs=1e-4)
+            assert added[row, dim // 2 + i].item() == pytest.approx(math.cos(angle), abs=1e-4)
+
+
 def test_alibi_slopes_equal_those_of_the_authors():
     assert alibi_slopes(8) == [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
     assert alibi_slopes(6) == pytest.approx(

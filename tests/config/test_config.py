@@ -136,7 +136,7 @@ BAD_COMBINATIONS = [
         "attention=adaptive_span model.transformer.select=entmax15",
         "set model.transformer.select=softmax",
     ),
-    ("attention=linear position=t5", "must be one of none, sinusoidal, learned"),
+    ("attention=linear position=t5", "must be one of none, sinusoidal, fairseq, learned"),
     (
         "model.transformer.decoder_pattern=linear position=rope",
         "decoder_pattern=linear computes no attention scores",

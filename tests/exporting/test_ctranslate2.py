@@ -29,6 +29,7 @@ MECHANISMS = {
     "sinusoidal, pre-norm, relu": tiny(),
     "no positions": tiny(position="none"),
     "learned": tiny(position="learned"),
+    "fairseq": tiny(position="fairseq"),
     "shaw": tiny(position="shaw"),
     "t5": tiny(position="t5"),
     "rope": tiny(position="rope"),

@@ -135,6 +135,75 @@ def save_marian(
     return folder
 
 
+def save_m2m(folder: Path, nllb: bool = False, seed: int = 3, **changes: Any) -> Path:
+    """Save a random model with the files and the order of ids of M2M-100, or of NLLB-200."""
+    from transformers import M2M100Config, M2M100ForConditionalGeneration
+    from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
+    from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as NLLB_CODES
+
+    folder.mkdir(parents=True)
+    spm = train_spm(SOURCE_WORDS + TARGET_WORDS, 90, model_type="bpe")
+    (folder / "sentencepiece.bpe.model").write_bytes(spm)
+    settings: dict[str, Any] = {"src_lang": "en", "tgt_lang": "de"}
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *pieces_of(spm)[3:]]
+    if nllb:
+        settings = {
+            "src_lang": "eng_Latn",
+            "tgt_lang": "deu_Latn",
+            "tokenizer_class": "NllbTokenizer",
+        }
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        save_nllb_tokenizer(folder, len(pieces), NLLB_CODES)
+        rows = len(pieces) + len(NLLB_CODES) + 3  # <mask> and two without a piece
+    else:
+        (folder / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate(pieces)}))
+        tags = [f"__{code}__" for code in FAIRSEQ_LANGUAGE_CODES["m2m100"]]
+        settings |= {"tokenizer_class": "M2M100Tokenizer", "extra_special_tokens": tags}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+        rows = len(pieces) + len(tags) + 8  # eight without a piece
+    config = M2M100Config(
+        **{
+            "vocab_size": rows,
+            "d_model": 32,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "encoder_ffn_dim": 48,
+            "decoder_ffn_dim": 48,
+            "max_position_embeddings": 128,
+        }
+        | changes
+    )
+    torch.manual_seed(seed)
+    model = M2M100ForConditionalGeneration(config).eval()
+    liven_hub_model(model)
+    with torch.no_grad():
+        # The rows without a piece are never the most likely.
+        model.lm_head.weight[-2 if nllb else -8 :] = 0
+        # There is no output bias: a vector that makes the end likely, so that outputs end.
+        model.model.decoder.layer_norm.bias.add_(0.2 * model.lm_head.weight[2])
+    model.save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n\n# A model\n")
+    return folder
+
+
+def save_nllb_tokenizer(folder: Path, first: int, codes: list[str]) -> None:
+    """Write tokenizer.json as that of NLLB-200: the languages from id `first` on, then <mask>."""
+    from transformers import NllbTokenizer
+
+    NllbTokenizer.from_pretrained(folder, extra_special_tokens=codes).save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    numbered = [*enumerate(names), *enumerate([*codes, "<mask>"], first)]
+    template = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    content["added_tokens"] = [
+        {"id": i, "content": token, "special": True} | template for i, token in numbered
+    ]
+    path.write_text(json.dumps(content))
+
+
 @torch.no_grad()
 def liven_hub_model(model: torch.nn.Module) -> None:
     """Draw weights with which outputs depend on the source and on all tokens before.
@@ -149,7 +218,7 @@ def liven_hub_model(model: torch.nn.Module) -> None:
             parameter.normal_(std=gain * parameter.shape[-1] ** -0.5)
         else:
             parameter.add_(0.2 * torch.randn_like(parameter))
-            if name.endswith("final_layer_norm.weight"):
+            if name.endswith(("final_layer_norm.weight", "decoder.layer_norm.weight")):
                 parameter.mul_(torch.randn_like(parameter).sign())
 
 
@@ -157,10 +226,13 @@ class TranslatorOfTransformers:
     """A model of the hub, loaded and run by transformers."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoModelForSeq2SeqLM, MarianTokenizer
+        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
         self.model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-        self.tokenizer = MarianTokenizer.from_pretrained(folder)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.start: int | None = None  # the language that outputs begin with
+        if self.model.config.model_type == "m2m_100":
+            self.start = self.tokenizer("", text_target="").labels[0]
 
     @torch.no_grad()
     def log_probs(self, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
@@ -178,7 +250,7 @@ class TranslatorOfTransformers:
 
     @torch.no_grad()
     def translate(self, sources: list[str], beam: int) -> list[str]:
-        """Translate lines to up to 12 tokens, without padding and unknown tokens."""
+        """Translate lines to up to 12 tokens after the language; none is padding or unknown."""
         ids = [self.model.config.pad_token_id, self.tokenizer.unk_token_id]
         outputs: list[str] = []
         for start in range(0, len(sources), 100):
@@ -187,7 +259,8 @@ class TranslatorOfTransformers:
                 **batch,
                 num_beams=beam,
                 do_sample=False,
-                max_new_tokens=12,
+                max_new_tokens=12 + (self.start is not None),
+                forced_bos_token_id=self.start,
                 forced_eos_token_id=None,
                 bad_words_ids=[[i] for i in ids],
             )

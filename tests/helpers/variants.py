@@ -37,6 +37,7 @@ VARIANTS = {
         "transformer", "transformer", norm="post", activation="gelu", position="learned"
     ),
     "transformer, no positions": tiny("transformer", "transformer", position="none"),
+    "fairseq": tiny("transformer", "transformer", position="fairseq"),
     "shaw": tiny("transformer", "transformer", position="shaw"),
     "t5": tiny("transformer", "transformer", position="t5"),
     "alibi": tiny("transformer", "transformer", position="alibi"),

@@ -188,7 +188,7 @@ def test_tags_of_the_source_are_never_dropped() -> None:
     config = settings(VARIANTS["transformer"], simcut=1, cut=0.5, word_dropout_src=0.5)
     seen: list[Tensor] = []
     embedding = torch.nn.Embedding.from_pretrained(torch.ones(VOCAB, 1))
-    objective, ids = Objective(config, CPU, tags=[7]), torch.randint(4, 9, (400, 10))
+    objective, ids = Objective(config, CPU, ([7], [])), torch.randint(4, 9, (400, 10))
     for side in (0, 1):
         seen.append(objective._embed(embedding, ids, side)[..., 0])
     source, target = seen

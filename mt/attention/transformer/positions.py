@@ -39,12 +39,30 @@ class SinusoidalPositions(PositionScheme):
         super().__init__()
         if dim % 2:
             raise ValueError(f"the width of sinusoidal positions must be even, got {dim}")
-        frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / (dim // 2)))
+        frequencies = torch.exp(torch.arange(dim // 2) * (-math.log(10_000) / self.steps(dim)))
         self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def steps(self, dim: int) -> int:
+        """Return in how many equal ratios the frequencies fall from 1 to 1 / 10,000."""
+        return dim // 2
 
     def add(self, x: Tensor, positions: Tensor) -> Tensor:
         angles = positions[:, None].float() * self.frequencies
         return x + torch.cat((angles.sin(), angles.cos()), dim=-1).to(x.dtype)
+
+
+class FairseqPositions(SinusoidalPositions):
+    """Sinusoids as fairseq computes them, after tensor2tensor (Ott et al. 2019).
+
+    The lowest frequency is 1 / 10,000; that of the paper is somewhat higher. Positions count from
+    2, because those of fairseq follow the id of padding, which is 1.
+    """
+
+    def steps(self, dim: int) -> int:
+        return max(1, dim // 2 - 1)
+
+    def add(self, x: Tensor, positions: Tensor) -> Tensor:
+        return super().add(x, positions + 2)
 
 
 class LearnedPositions(PositionScheme):
@@ -229,6 +247,7 @@ class ShawLayer(PositionScheme):
 POSITIONS = {
     "none": lambda config, dim, layers, causal: NoPositions(),
     "sinusoidal": lambda config, dim, layers, causal: SinusoidalPositions(dim),
+    "fairseq": lambda config, dim, layers, causal: FairseqPositions(dim),
     "learned": lambda config, dim, layers, causal: LearnedPositions(dim),
     "shaw": lambda config, dim, layers, causal: ShawPositions(dim // config.heads, layers),
     "t5": lambda config, dim, layers, causal: T5Buckets(dim, config.heads, causal),

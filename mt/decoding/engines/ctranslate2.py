@@ -94,19 +94,20 @@ class CTranslate2Engine:
         progress: Callable[[int], None],
         prefixes: Prefixes | None = None,
     ) -> list[list[Hypothesis]]:
-        if prefixes:
+        if prefixes and prefixes.has_text:
             raise Unsupported(
                 "the backend ctranslate2 does not support prefixes, because it cannot continue a "
                 "word in other pieces",
                 "use --backend pytorch or onnx",
             )
-        limits = [self._max_length(len(source) + 1, options) for source in sources]
+        start = self._to_pieces(prefixes.start, "tgt") if prefixes else []
+        limits = [self._max_length(len(source) + 1, options, len(start)) for source in sources]
         hypotheses: list[list[Hypothesis]] = [[] for _ in sources]
         # CTranslate2 takes one maximum length per batch: here that of the longest source.
         batches = translation_batches(sources, self._batch_tokens(sources, options, budget))
         batch_limits = [(batch, max(limits[i] for i in batch)) for batch in batches]
         too_long: dict[int, list[int]] = {}
-        for batch, results in self._run(sources, batch_limits, options):
+        for batch, results in self._run(sources, batch_limits, options, start):
             for i, result in zip(batch, results, strict=True):
                 hypotheses[i] = result
                 if any(hypothesis.length > limits[i] for hypothesis in result):
@@ -115,7 +116,7 @@ class CTranslate2Engine:
         # Sentences with outputs beyond their own maximum length are searched again with that: a
         # translation must not depend on the other sentences of its batch.
         repeated = [(batch, limit) for limit, batch in too_long.items()]
-        for batch, results in self._run(sources, repeated, options):
+        for batch, results in self._run(sources, repeated, options, start):
             for i, result in zip(batch, results, strict=True):
                 hypotheses[i] = result
         return [result[: options.candidates] for result in hypotheses]
@@ -156,10 +157,13 @@ class CTranslate2Engine:
         share = -(-sum(len(source) + 1 for source in sources) // self.translator.num_translators)
         return max(1, min(budget.tokens // options.width, max(share, MIN_WORKER_TOKENS)))
 
-    def _max_length(self, source_tokens: int, options: SearchOptions) -> int:
-        """Return the maximum output length for a source, EOS included in both."""
+    def _max_length(self, source_tokens: int, options: SearchOptions, start: int) -> int:
+        """Return the maximum output length for a source, EOS included in both.
+
+        At least `max_extra` tokens may follow the `start` tokens that all outputs begin with.
+        """
         limit = int(source_tokens * options.max_ratio) + options.max_extra
-        limit = max(limit, options.min_length + 1)
+        limit = max(limit, options.min_length + 1, start + options.max_extra)
         if 0 < self.longest < limit:
             raise Unsupported(
                 f"the maximum output length is {limit} tokens, but the model was exported for up "
@@ -169,23 +173,30 @@ class CTranslate2Engine:
         return limit
 
     def _run(
-        self, sources: Sources, batches: Sequence[tuple[list[int], int]], options: SearchOptions
+        self,
+        sources: Sources,
+        batches: Sequence[tuple[list[int], int]],
+        options: SearchOptions,
+        start: list[str],
     ) -> Iterator[tuple[list[int], list[list[Hypothesis]]]]:
         """Search batches, given as (indices, maximum length); yield their indices and hypotheses.
 
         All batches are submitted before the first result is awaited.
         """
         submitted = [
-            (batch, self._submit([sources[i] for i in batch], limit, options))
+            (batch, self._submit([sources[i] for i in batch], limit, options, start))
             for batch, limit in batches
         ]
         for batch, futures in submitted:
             yield batch, [self._read_hypotheses(future.result(), options) for future in futures]
 
-    def _submit(self, sources: Sources, limit: int, options: SearchOptions) -> Sequence[Any]:
+    def _submit(
+        self, sources: Sources, limit: int, options: SearchOptions, start: list[str]
+    ) -> Sequence[Any]:
         """Start the search of a batch and return its futures, one per sentence."""
         return self.translator.translate_batch(
             [self._to_pieces(source, "src") for source in sources],
+            target_prefix=[start] * len(sources) if start else None,
             asynchronous=True,
             beam_size=options.width,
             patience=PATIENCE if options.width > 1 else 1.0,

@@ -1,0 +1,178 @@
+"""M2M-100 (Fan et al. 2021) and NLLB-200 (NLLB Team 2022): facebook/m2m100_*, facebook/nllb-200-*.
+
+Pre-norm Transformers with the sinusoids of fairseq, and one vocabulary for all languages. A source
+begins with the token of its language, and so does a target (`mt.data.languages`). Decoding starts
+with the embedding of the end of the sentence. The two differ in the ids of pieces:
+
+- M2M-100: those of vocab.json; the languages follow them.
+- NLLB-200: those of tokenizer.json; without it, <s>, <pad>, </s> and <unk>, the pieces in the order
+  of the SentencePiece model, and the languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import sentencepiece
+
+from mt.data.languages import Languages, find_language
+from mt.data.tags import tag_piece
+from mt.data.tokenizer import Tokenizer
+from mt.errors import MTError, UsageError
+from mt.importing.fairseq_languages import M2M_LANGUAGES, NLLB_LANGUAGES
+from mt.importing.hub_folder import HubFolder
+from mt.importing.pretrained import Pretrained, RowOrder, pieces_by_id
+from mt.importing.transformer import Tables, read_transformer
+
+SENTENCEPIECE = "sentencepiece.bpe.model"
+VOCABULARY = "vocab.json"
+TOKENIZER = "tokenizer.json"
+DAMAGED = f"{TOKENIZER} is damaged: copy or download it again"
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")  # the first pieces of fairseq
+MASK = "<mask>"  # an added token of NLLB-200 that is no language
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a tokenizer besides the SentencePiece model, and how to read them."""
+
+    files: tuple[str, ...]
+    read_languages: Callable[[HubFolder], Sequence[str]]
+    # Returns the piece of each id that has one, given the SentencePiece model and the languages,
+    # whose pieces are those of tags (`mt.data.tags`).
+    read_pieces: Callable[[HubFolder, bytes, Sequence[str]], dict[int, str]]
+
+
+def read_m2m(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
+    """Read a model. Raises MTError that lists all that is in the way.
+
+    `languages` are the codes of source and target; "" stands for that of tokenizer_config.json.
+    Raises UsageError if there is none either, or if the model does not have it.
+    """
+    settings = folder.read_json("tokenizer_config.json", {})
+    layout = LAYOUTS[tokenizer_class(folder, settings)]
+    codes = layout.read_languages(folder)
+    given = [
+        code or settings.get(key)
+        for code, key in zip(languages, ("src_lang", "tgt_lang"), strict=True)
+    ]
+    if not all(given):
+        raise UsageError(
+            f"{folder.name} translates between {len(codes)} languages: choose two with --src-lang "
+            f"and --tgt-lang, such as {codes[0]} and {codes[-1]}"
+        )
+    chosen = Languages(codes, *(find_language(code, codes) for code in given))
+    read = partial(read_tokenizer, layout, chosen)
+    found = read_transformer(folder, (SENTENCEPIECE, *layout.files), {}, read)
+    pair = chosen.source, chosen.target
+    longest = folder.max_length()
+    return Pretrained(found.model, found.tensors, found.tokenizer, pair, longest - 1)
+
+
+def tokenizer_class(folder: HubFolder, settings: dict[str, Any]) -> str:
+    """Return the class of the tokenizer, one of LAYOUTS, by tokenizer_config.json or the files.
+
+    Raises MTError for another class, and if it puts languages behind the sources.
+    """
+    default = "NllbTokenizer" if folder.missing((VOCABULARY,)) else "M2M100Tokenizer"
+    name = settings.get("tokenizer_class") or default
+    if name not in LAYOUTS:
+        raise MTError(
+            f"cannot import {folder.name}: tokenizer_class={name} (only {', '.join(LAYOUTS)})"
+        )
+    if settings.get("legacy_behaviour"):
+        raise MTError(f"cannot import {folder.name}: legacy_behaviour=True (only False)")
+    return name
+
+
+def read_tokenizer(
+    layout: Layout, languages: Languages, folder: HubFolder, config: dict[str, Any], tables: Tables
+) -> tuple[Tokenizer, dict[str, RowOrder]]:
+    """Return the tokenizer, and the order of the rows.
+
+    Raises MTError or ValueError if vocabulary, SentencePiece model and weights do not fit.
+    """
+    model = folder.read_bytes(SENTENCEPIECE)
+    pieces = layout.read_pieces(folder, model, languages.codes)
+    size, rows = max(pieces) + 1, len(tables["source"])
+    if size > rows:
+        raise MTError(f"the vocabulary has {size:,} pieces, and the weights {rows:,} rows")
+    # fairseq adds rows without a piece, up to a round number.
+    pieces |= {row: tag_piece(f"unused{row}") for row in range(rows) if row not in pieces}
+    pad, start, eos = (config[f"{key}_token_id"] for key in ("pad", "decoder_start", "eos"))
+    if (pieces.get(pad), pieces.get(eos)) != ("<pad>", "</s>") or start not in pieces:
+        raise MTError("the vocabulary has another <pad> or </s> than config.json")
+    unk = next(number for number, piece in pieces.items() if piece == "<unk>")
+    order = RowOrder.build(rows, pad, unk, start, eos)
+    try:
+        tokenizer = Tokenizer(model, vocabularies=[order.vocabulary(pieces)], languages=languages)
+    except ValueError as error:
+        raise MTError(f"{SENTENCEPIECE}: {error}") from error
+    return tokenizer, {"src": order, "tgt": order}
+
+
+def m2m_languages(folder: HubFolder) -> Sequence[str]:
+    """Return the languages of the kind of model that tokenizer_config.json names."""
+    name = folder.read_json("tokenizer_config.json", {}).get("language_codes", "m2m100")
+    if name not in M2M_LANGUAGES:
+        raise MTError(
+            f"cannot import {folder.name}: language_codes={name} (only {', '.join(M2M_LANGUAGES)})"
+        )
+    return M2M_LANGUAGES[name]
+
+
+def m2m_pieces(folder: HubFolder, model: bytes, codes: Sequence[str]) -> dict[int, str]:
+    """Return the pieces of vocab.json, followed by the languages."""
+    pieces = pieces_by_id(folder.read_json(VOCABULARY), VOCABULARY)
+    if "<unk>" not in pieces.values():
+        raise MTError(f"{VOCABULARY} has no <unk>")
+    return pieces | {len(pieces) + i: tag_piece(code) for i, code in enumerate(codes)}
+
+
+def nllb_languages(folder: HubFolder) -> Sequence[str]:
+    """Return the added tokens of tokenizer.json that are languages, or else those of NLLB-200."""
+    if folder.missing((TOKENIZER,)):
+        return NLLB_LANGUAGES
+    codes = [token for token in added_tokens(folder).values() if token not in (*SPECIALS, MASK)]
+    if not codes:
+        raise MTError(f"cannot import {folder.name}: {TOKENIZER} has no languages")
+    return codes
+
+
+def nllb_pieces(folder: HubFolder, model: bytes, codes: Sequence[str]) -> dict[int, str]:
+    """Return the pieces of tokenizer.json or of the SentencePiece model, and the languages."""
+    added = added_tokens(folder)
+    if not added:
+        processor = sentencepiece.SentencePieceProcessor()
+        try:
+            processor.load_from_serialized_proto(model)
+        except RuntimeError as error:
+            raise MTError(f"{SENTENCEPIECE} is no SentencePiece model") from error
+        # The model begins with <unk>, <s> and </s>.
+        ordinary = [processor.id_to_piece(i) for i in range(3, len(processor))]
+        return dict(enumerate([*SPECIALS, *ordinary, *map(tag_piece, codes)]))
+    try:
+        vocabulary = folder.read_json(TOKENIZER)["model"]["vocab"]
+        pieces = {number: piece for piece, number in vocabulary.items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise MTError(DAMAGED) from error
+    tags = {number: token for number, token in added.items() if token not in SPECIALS}
+    return pieces | {number: tag_piece(token) for number, token in tags.items()}
+
+
+def added_tokens(folder: HubFolder) -> dict[int, str]:
+    """Return the tokens that tokenizer.json adds to the pieces, by id; none without the file."""
+    content = folder.read_json(TOKENIZER, {})
+    try:
+        return {token["id"]: token["content"] for token in content.get("added_tokens", ())}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise MTError(DAMAGED) from error
+
+
+M2M = Layout((VOCABULARY,), m2m_languages, m2m_pieces)
+NLLB = Layout((), nllb_languages, nllb_pieces)
+# Class of the tokenizer in tokenizer_config.json -> its layout.
+LAYOUTS = {"M2M100Tokenizer": M2M, "NllbTokenizer": NLLB, "NllbTokenizerFast": NLLB}

@@ -1,0 +1,316 @@
+"""Imported M2M-100 and NLLB-200 models compute and translate as transformers does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import mt
+from helpers.exports import write_export
+from helpers.hub_models import (
+    TARGET_WORDS,
+    TranslatorOfTransformers,
+    lines,
+    mixed_lines,
+    save_m2m,
+    save_marian,
+)
+from mt import import_model as command
+from mt.data.tags import tag_piece
+from mt.decoding.load import load_run
+from mt.decoding.translator import Translator
+from mt.errors import UsageError
+from mt.exporting.export import export_run
+from mt.exporting.hub import export_to_hub
+from mt.run_folder import RunFolder
+
+MODELS: dict[str, dict[str, Any]] = {
+    "M2M-100": {},
+    "NLLB-200": {"nllb": True, "seed": 6},
+    "M2M-100, swish, untied output": {"activation_function": "swish", "tie_word_embeddings": False},
+}
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Return a function that returns a model of the hub and the run it was imported as."""
+    made: dict[str, tuple[Path, Path]] = {}
+
+    def get(name: str) -> tuple[Path, Path]:
+        if name not in made:
+            parent = tmp_path_factory.mktemp("hub")
+            folder = save_m2m(parent / "model", **MODELS[name])
+            command.main([str(folder), "--out", str(parent / "run")])
+            made[name] = folder, parent / "run"
+        return made[name]
+
+    return get
+
+
+def stripped_lines(count: int) -> list[str]:
+    """Return odd and ordinary lines without outer spaces, of which NLLB-200 makes a piece."""
+    return [line.strip() for line in mixed_lines(count)]
+
+
+def load(run: Path, **settings: Any) -> Translator:
+    return mt.load(
+        run, device="cpu", precision="fp32", split_sentences=False, backend="pytorch", **settings
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_log_probabilities_are_those_of_transformers(name: str, make) -> None:
+    folder, run = make(name)
+    sources, targets = stripped_lines(60), lines(60, TARGET_WORDS, seed=2)
+    expected = TranslatorOfTransformers(folder).log_probs(sources, targets)
+    scores = load(run).score(zip(sources, targets, strict=True))
+    assert [score.tokens for score in scores] == [tokens for _, tokens in expected]
+    pairs = zip(scores, expected, strict=True)
+    difference = max(abs(score.log_prob - value) for score, (value, _) in pairs)
+    print(f"{name}: largest difference {difference:.1e}")  # docs/pretrained.md
+    assert difference < 1e-4
+
+
+@pytest.mark.parametrize("beam", [1, 5])
+@pytest.mark.parametrize("name", ["M2M-100", "NLLB-200"])
+def test_odd_and_ordinary_lines_are_translated_as_by_transformers(
+    name: str, beam: int, make
+) -> None:
+    folder, run = make(name)
+    sources = stripped_lines(200)
+    expected = TranslatorOfTransformers(folder).translate(sources, beam)
+    outputs = load(run).translate(sources, beam=beam, max_ratio=0, max_extra=12)
+    assert outputs == expected
+    assert len(set(outputs)) > 40
+
+
+def test_other_languages_are_chosen_in_translation(make) -> None:
+    folder, run = make("M2M-100")
+    reference, sources = TranslatorOfTransformers(folder), stripped_lines(60)
+    reference.tokenizer.src_lang, reference.start = "fr", reference.tokenizer.get_lang_id("is")
+    options: dict[str, Any] = {"beam": 1, "max_ratio": 0, "max_extra": 12}
+    translator = load(run, src_lang="fr", tgt_lang="is")
+    outputs = translator.translate(sources, **options)
+    assert outputs == reference.translate(sources, 1)
+    assert outputs != load(run).translate(sources, **options)
+    settings = translator.text_settings
+    assert (settings.language, settings.target_language) == ("fr", "is")
+    with pytest.raises(UsageError, match="'xx' is none of those of the model: give one of af, am"):
+        load(run, tgt_lang="xx")
+
+
+def test_a_code_of_one_language_is_enough_and_an_ambiguous_one_is_not(make) -> None:
+    _, run = make("NLLB-200")
+    chosen = load(run, src_lang="fra", tgt_lang="isl_Latn").tokenizer.languages
+    assert chosen is not None and (chosen.source, chosen.target) == ("fra_Latn", "isl_Latn")
+    with pytest.raises(UsageError, match="'zho' is several .* give one of zho_Hans, zho_Hant"):
+        load(run, src_lang="zho")
+
+
+def test_only_a_multilingual_run_takes_other_languages(tmp_path: Path) -> None:
+    command.main([str(save_marian(tmp_path / "opus-mt-en-de")), "--out", str(tmp_path / "run")])
+    with pytest.raises(UsageError, match="multilingual .* translates from eng to deu: leave them"):
+        load(tmp_path / "run", tgt_lang="fr")
+
+
+def test_texts_begin_with_their_language_and_outputs_leave_it_out(make) -> None:
+    _, run = make("M2M-100")
+    translator = load(run)
+    tokenizer = translator.tokenizer
+    for side, code in (("src", "en"), ("tgt", "de")):
+        ids = tokenizer.encode("the cat", side)
+        assert tokenizer.models[side].piece(ids[0]) == tag_piece(code)
+        assert tokenizer.sample("the cat", side, alpha=0.1, seed=1)[0] == ids[0]
+        assert tokenizer.decode(ids, side) == "the cat"
+    assert tokenizer.encode("__de__ the")[1:] == tokenizer.models["src"].encode(["__de__ the"])[0]
+    (translation,) = translator.translate_nbest(["the cat"], 1, max_ratio=0, max_extra=12)
+    (hypothesis,) = translation.parts[0].hypotheses
+    assert hypothesis.tokens[0] == tokenizer.starts["tgt"][0] and hypothesis.log_probs[0] == 0
+    pair = mt.inspect(translator).translate("the cat").attention[0]
+    assert pair.source_words[0] == pair.target_words[0] == -1
+
+
+def test_a_prefix_follows_the_language(make) -> None:
+    _, run = make("NLLB-200")
+    translator = load(run)
+    options: dict[str, Any] = {"beam": 2, "max_ratio": 0, "max_extra": 12}
+    sources, prefixes = ["the cat", "a dog", "a house"], ["die Ka", "", "ein "]
+    outputs = translator.translate(sources, prefixes=prefixes, **options)
+    assert outputs[0].startswith("die Ka") and outputs[2].startswith("ein")
+    assert outputs[1] == translator.translate(sources[1], **options)
+
+
+@pytest.mark.parametrize("backend", ["ctranslate2", "onnx", "hub"])
+def test_exports_translate_between_the_languages_of_the_run_and_others(
+    backend: str, make, tmp_path: Path
+) -> None:
+    pytest.importorskip({"onnx": "onnxruntime", "hub": "torch"}.get(backend, backend))
+    _, run = make("M2M-100")
+    exported, trained = tmp_path / "exported", load_run(run, torch.device("cpu"))
+    if backend == "hub":
+        assert "position=fairseq" in " ".join(export_to_hub(exported, trained))
+        assert (exported / "tokenizer.languages.json").exists()
+    else:
+        write_export(trained, backend, "float32", exported)
+    sources = [line for line in stripped_lines(40) if line]
+    options: dict[str, Any] = {"beam": 2, "max_ratio": 1.0, "max_extra": 5}
+    for languages in ({}, {"src_lang": "fr", "tgt_lang": "is"}):
+        precision = "fp32" if backend == "hub" else "auto"
+        translator = mt.load(exported, split_sentences=False, precision=precision, **languages)
+        outputs = translator.translate(sources, **options)
+        expected = load(run, **languages).translate(sources, **options)
+        assert sum(map(str.__eq__, outputs, expected)) >= len(sources) - 1
+
+
+def test_a_package_of_argos_translate_is_refused(make, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    _, run = make("M2M-100")
+    with pytest.raises(UsageError, match="cannot put the language of a multilingual model"):
+        export_run(tmp_path / "x", load_run(run, torch.device("cpu")), "argos", "float32")
+
+
+def import_as(folder: Path, out: Path, *flags: str) -> Path:
+    command.main([str(folder), "--out", str(out), *flags])
+    return out
+
+
+def tensors_of(run: Path) -> dict[str, torch.Tensor]:
+    return RunFolder(run).read_tensors(RunFolder(run).model)[0]
+
+
+def test_weights_in_half_precision_in_several_files_and_tied_under_other_names(
+    make, tmp_path: Path
+) -> None:
+    folder, run = make("M2M-100")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    tensors = load_file(copy / "model.safetensors")
+    tensors["lm_head.weight"] = tensors.pop("model.shared.weight")  # the only tied table
+    tensors = {name: tensor.half() for name, tensor in tensors.items()}
+    (copy / "model.safetensors").unlink()
+    files = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
+    for file in set(files.values()):
+        save_file({name: tensors[name] for name in files if files[name] == file}, copy / file)
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+    found, expected = tensors_of(import_as(copy, tmp_path / "run")), tensors_of(run)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert found[name].dtype == torch.float32 and torch.equal(
+            found[name], tensor.half().float()
+        )
+
+
+def test_without_tokenizer_json_the_order_of_ids_is_that_of_fairseq(make, tmp_path: Path) -> None:
+    folder, run = make("NLLB-200")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "tokenizer.json").unlink()
+    other = import_as(copy, tmp_path / "run", "--tgt-lang", "fra_Latn")
+    first, second = (json.loads((each / "vocabulary.json").read_text()) for each in (run, other))
+    names = [each for each in first if each not in second]
+    assert names == [tag_piece("<mask>")]  # which nothing uses
+    languages = json.loads((other / "tokenizer.languages.json").read_text())
+    assert (languages["source"], languages["target"]) == ("eng_Latn", "fra_Latn")
+    assert RunFolder(other).read_config().data.languages() == ("eng_Latn", "fra_Latn")
+    assert RunFolder(other).read_origin()["license"] == "cc-by-nc-4.0"
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def untie(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    tensors["lm_head.weight"] = tensors["model.shared.weight"] + 1
+    save_file(tensors, path)
+
+
+def drop_head(folder: Path) -> None:
+    edit_json(folder / "config.json", tie_word_embeddings=False)
+
+
+@pytest.mark.parametrize(
+    "name, damage, message, code",
+    [
+        ("M2M-100", lambda f: (f / "vocab.json").unlink(), "no vocab.json", 1),
+        (
+            "NLLB-200",
+            lambda f: (f / "sentencepiece.bpe.model").unlink(),
+            "no sentencepiece.bpe.model",
+            1,
+        ),
+        (
+            "M2M-100",
+            lambda f: edit_json(f / "config.json", scale_embedding=False),
+            "scale_embedding=False (only True)",
+            1,
+        ),
+        (
+            "M2M-100",
+            lambda f: edit_json(f / "tokenizer_config.json", tokenizer_class="SMALL100Tokenizer"),
+            "tokenizer_class=SMALL100Tokenizer (only M2M100Tokenizer, ",
+            1,
+        ),
+        (
+            "M2M-100",
+            lambda f: edit_json(f / "tokenizer_config.json", language_codes="x"),
+            "language_codes=x (only m2m100, wmt21)",
+            1,
+        ),
+        (
+            "NLLB-200",
+            lambda f: edit_json(f / "tokenizer_config.json", legacy_behaviour=True),
+            "legacy_behaviour=True (only False)",
+            1,
+        ),
+        (
+            "NLLB-200",
+            lambda f: edit_json(f / "tokenizer_config.json", tgt_lang=None),
+            "between 202 languages: choose two with --src-lang and --tgt-lang, such as ace_Arab",
+            2,
+        ),
+        (
+            "M2M-100",
+            lambda f: edit_json(f / "tokenizer_config.json", tgt_lang="xx"),
+            "'xx' is none of those of the model",
+            2,
+        ),
+        ("M2M-100", untie, "ties model.shared.weight and lm_head.weight, which differ", 1),
+        ("M2M-100", drop_head, "weights are missing, the first is the output embeddings", 1),
+        (
+            "NLLB-200",
+            lambda f: edit_json(f / "tokenizer.json", added_tokens=[{}]),
+            "tokenizer.json is damaged",
+            1,
+        ),
+        (
+            "NLLB-200",
+            lambda f: edit_json(f / "tokenizer.json", added_tokens=[]),
+            "tokenizer.json has no languages",
+            1,
+        ),
+        (
+            "NLLB-200",
+            lambda f: edit_json(f / "tokenizer.json", model=None),
+            "tokenizer.json is damaged",
+            1,
+        ),
+    ],
+)
+def test_all_that_is_in_the_way_is_said_in_one_line(
+    name: str, damage: Callable[[Path], object], message: str, code: int, make, tmp_path, capsys
+) -> None:
+    copy = shutil.copytree(make(name)[0], tmp_path / "copy")
+    damage(copy)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        import_as(copy, tmp_path / "run")
+    out, err = capsys.readouterr()
+    assert stop.value.code == code and not out and err.count("\n") == 1, err
+    assert message in err and not (tmp_path / "run").exists()
