@@ -10,6 +10,11 @@ def train() -> None:
     run_module("mt.train", CONTINUES)
 
 
+def prepare() -> None:
+    """Run mt-prepare."""
+    run_module("mt.prepare")
+
+
 def translate() -> None:
     """Run mt-translate."""
     run_module("mt.translate")

@@ -221,6 +221,12 @@ class DataConfig:
         "~/.cache/mt",
         resumable=True,
     )
+    workers: int = setting(
+        0,
+        "processes that prepare the corpus; 0: one for each core; any number prepares the same",
+        maximum=1024,
+        resumable=True,
+    )
     offline: bool = setting(
         False, "read hub data from the local cache only, without network access", resumable=True
     )

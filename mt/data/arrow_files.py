@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mt.data.tags import split_tag
+from mt.data.tags import split_tags
 from mt.errors import MTError
 from mt.files import NamedFile
 
@@ -41,26 +41,50 @@ def open_arrow(path: Path) -> pa.Table:
         ) from error
 
 
-def write_arrow(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables with a schema to an Arrow file.
+def write_arrow(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write tables with a schema to an Arrow file; return the number of rows.
 
     Errors of writing, such as on a full disk, name the file.
     """
+    rows = 0
     with (
         io.BufferedWriter(NamedFile(path, path)) as sink,
         pa.ipc.new_stream(sink, schema) as writer,
     ):
         for table in tables:
             writer.write_table(table.combine_chunks())
+            rows += len(table)
+    return rows
 
 
 def text_tables(pairs: Iterable[Pair]) -> Iterator[pa.Table]:
     """Convert pairs to tables with the columns of `TEXT`, one chunk at a time."""
+    return map(text_table, split_into_chunks(pairs))
+
+
+def text_table(pairs: Sequence[Pair]) -> pa.Table:
+    """Convert pairs to a table with the columns of `TEXT`."""
+    src, tgt = zip(*pairs, strict=True) if pairs else ((), ())
+    columns = {"src": pa.array(src, pa.string()), "tgt": pa.array(tgt, pa.string())}
+    return pa.table(columns, schema=TEXT)
+
+
+def split_into_chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """Yield consecutive chunks of `CHUNK_SIZE` pairs, the last of which may be smaller."""
     iterator = iter(pairs)
-    while chunk := list(islice(iterator, CHUNK_SIZE)):
-        src, tgt = zip(*chunk, strict=True)
-        columns = {"src": pa.array(src, pa.string()), "tgt": pa.array(tgt, pa.string())}
-        yield pa.table(columns, schema=TEXT)
+    return iter(lambda: list(islice(iterator, CHUNK_SIZE)), [])
+
+
+def fill_chunks(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the rows of tables in tables of `CHUNK_SIZE` rows, the last of which may be smaller."""
+    rest: pa.Table | None = None
+    for table in tables:
+        rest = table if rest is None else pa.concat_tables([rest, table])
+        while len(rest) >= CHUNK_SIZE:
+            yield rest.slice(0, CHUNK_SIZE)
+            rest = rest.slice(CHUNK_SIZE)
+    if rest is not None and len(rest):
+        yield rest
 
 
 def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
@@ -83,11 +107,13 @@ def read_side(paths: Sequence[Path], side: str) -> Iterator[str]:
     They come without their tags.
     """
     return (
-        split_tag(line)[1]
-        for path in paths
-        for table in read_chunks(path)
-        for line in table.column(side).to_pylist()
+        line for path in paths for table in read_chunks(path) for line in list_side(table, side)
     )
+
+
+def list_side(table: pa.Table, side: str) -> list[str]:
+    """Return the lines of one side of a table of text, without their tags."""
+    return split_tags(table.column(side).to_pylist())[1]
 
 
 def read_pairs(path: Path) -> list[Pair]:

@@ -26,7 +26,6 @@ class PairEncoder:
     translation. With a tokenizer that has tags, a table has the column of `TAG` too.
 
     Pairs with a side of more than `max_pieces` pieces are dropped, unless `max_pieces` is None.
-    `written` and `dropped` count the pairs.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class PairEncoder:
         self.schema = SAMPLED_TEXT if self.keeps_text else PIECES
         if tokenizer.tags:
             self.schema = self.schema.append(TAG)
-        self.dropped = self.written = 0
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Encode a table with the columns of `mt.data.arrow_files.TEXT`."""
@@ -54,8 +52,6 @@ class PairEncoder:
         }
         limit = np.inf if self.max_pieces is None else self.max_pieces
         keep = np.maximum(lengths["src"], lengths["tgt"]) <= limit
-        self.written += int(keep.sum())
-        self.dropped += int((~keep).sum())
         columns: dict[str, pa.Array] = {}
         if self.keeps_text:
             probed = self._probe(sources, targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
@@ -12,8 +13,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from mt.config.schema import DataConfig
-from mt.data.arrow_files import TEXT, Pair, read_chunks, read_side, text_tables, write_arrow
+from mt.data.arrow_files import (
+    TEXT,
+    Pair,
+    list_side,
+    open_arrow,
+    read_chunks,
+    read_side,
+    text_tables,
+    write_arrow,
+)
 from mt.data.cleaning.cleaner import Cleaner
+from mt.data.cleaning.corpus_cleaning import clean_corpus
 from mt.data.cleaning.corpus_facts import SAMPLE_PAIRS
 from mt.data.corpus import RawCorpus
 from mt.data.empty_sides import describe_empty_sides
@@ -33,10 +44,12 @@ from mt.data.tagged_pairs import (
 from mt.data.tags import add_tag, split_tag
 from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import count_training_words, save_counts
+from mt.device import count_cores
 from mt.errors import MTError
 from mt.files import write_text
 from mt.progress_display import Progress
 from mt.run_files import WORD_COUNTS
+from mt.worker_pool import map_in_order, may_fork
 
 ANNOTATIONS = "test.annotations.json"
 REPORT = "report.json"
@@ -61,13 +74,15 @@ def set_files(val_sets: int) -> list[str]:
 class Pipeline:
     """Write one cache folder.
 
-    Training text passes through in chunks, so that memory does not grow with the corpus.
+    Training text passes through in chunks, so that memory does not grow with the corpus. Processes
+    share the chunks; their number makes no difference.
     """
 
     def __init__(self, config: DataConfig, log: Log, folder: Path) -> None:
         self.config, self.log, self.folder = config, log, folder
         self.normaliser = Normaliser.from_config(config.clean)
         self.report: list[str] = []
+        self.workers = (config.workers or count_cores()) if may_fork() else 1
 
     def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> Tokenizer:
         """Run all steps and return the tokenizer, which is trained unless one is given."""
@@ -105,7 +120,7 @@ class Pipeline:
         tokenizer.save(self.folder)
         self._report_vocabulary(tokenizer)
         for side, name in WORD_COUNTS.items():
-            save_counts(self.folder / name, count_training_words(read_side(texts, side)))
+            save_counts(self.folder / name, self._count_words(texts, side))
         self._encode_training(tokenizer, texts, corpus.reversed_tag)
         for split in (each for each in held_out if each != "test"):
             path = self.folder / f"{files[split]}.arrow"
@@ -155,12 +170,17 @@ class Pipeline:
         sample = chain.from_iterable(islice(source.pairs(), SAMPLE_PAIRS) for source in sources)
         cleaner = Cleaner(self.config.clean, held_out, sample, self.config.languages())
         paths = [self.folder / f"train.{index}.text.arrow" for index in range(len(sources))]
-        for path, source in zip(paths, sources, strict=True):
-            before = dict(cleaner.counts)
-            tables = text_tables(cleaner(source.pairs()))
-            write_arrow(path, TEXT, count_rows(tables, "cleaning", "pairs cleaned"))
-            read, kept = (cleaner.counts[step] - before[step] for step in ("read", "kept"))
-            self.report.append(f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning")
+        numbers = clean_corpus(
+            cleaner,
+            [source.pairs() for source in sources],
+            paths,
+            self.workers,
+            lambda tables: count_rows(tables, "cleaning", "pairs cleaned"),
+        )
+        self.report += [
+            f"{source.name}: {read:,} pairs read, {kept:,} kept after cleaning"
+            for source, (read, kept) in zip(sources, numbers, strict=True)
+        ]
         self.report += cleaner.report()
         if any(cleaner.tags):
             self.report.append(f"training pairs by tag: {describe_tags(cleaner.tags)}")
@@ -175,6 +195,18 @@ class Pipeline:
             )
         return paths, list(cleaner.tags)
 
+    def _count_words(self, texts: Sequence[Path], side: str) -> Counter[str]:
+        """Count the words of one side of the cleaned text."""
+        counts: Counter[str] = Counter()
+        tables = (table.select([side]) for path in texts for table in read_chunks(path))
+        for part in map_in_order(
+            self.workers,
+            lambda table: count_training_words(list_side(table, side)),
+            ((table,) for table in tables),
+        ):
+            counts.update(part)
+        return counts
+
     def _report_vocabulary(self, tokenizer: Tokenizer) -> None:
         sides = ("src",) if tokenizer.joint else ("src", "tgt")
         sizes = " + ".join(f"{tokenizer.vocab_size(side):,}" for side in sides)
@@ -188,18 +220,20 @@ class Pipeline:
         are reversed, so that what holds for one direction does for the other.
         """
         max_pieces, sampling = self.config.max_pieces, self.config.tokenizer.sampling
-        dropped = written = 0
         noise = Noise(self.config.noise, tokenizer.symbols)
+        encoder = PairEncoder(tokenizer, max_pieces, sampling, noise)
         streams = [read_chunks(path) for path in texts]
         if reversed_tag:
             streams += [map(partial(reverse_table, reversed_tag), read_chunks(p)) for p in texts]
+        read = len(streams) // len(texts) * sum(len(open_arrow(path)) for path in texts)
+        written = 0
         for index, stream in enumerate(streams):
-            encoder = PairEncoder(tokenizer, max_pieces, sampling, noise)
-            tables = count_rows(map(encoder, stream), "encoding", "pairs encoded")
-            write_arrow(self.folder / f"train.{index}.arrow", encoder.schema, tables)
-            dropped, written = dropped + encoder.dropped, written + encoder.written
+            encoded = map_in_order(self.workers, encoder, ((table,) for table in stream))
+            tables = count_rows(encoded, "encoding", "pairs encoded")
+            written += write_arrow(self.folder / f"train.{index}.arrow", encoder.schema, tables)
         for path in texts:
             path.unlink()
+        dropped = read - written
         self.report.append(
             f"dropped, a side over {max_pieces:,} pieces: {dropped:,}; training pairs: {written:,}"
         )

@@ -67,6 +67,11 @@ class PreparedData:
         """The set of data.val."""
         return self.val_sets[0]
 
+    @property
+    def folder(self) -> Path:
+        """The folder in the cache."""
+        return self.word_counts[0].parent
+
 
 def prepare_run(config: Config, log: Log) -> PreparedData:
     """Load or prepare the data of a run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import random
 from collections.abc import Sequence
 from functools import cached_property
@@ -154,5 +155,9 @@ class SentencePieceModel:
 
 
 def threads(texts: Sequence[str]) -> int:
-    """Return the number of threads to encode texts with: a single text is not worth a pool."""
-    return 1 if len(texts) == 1 else -1
+    """Return the number of threads to encode texts with; -1: one for each core.
+
+    A single text is not worth several, and the other cores are busy in one of several processes.
+    """
+    is_worker = multiprocessing.parent_process() is not None
+    return 1 if is_worker or len(texts) == 1 else -1

@@ -22,10 +22,11 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from mt.decoding.engines.workers import can_fork, exit_with_parent
+from mt.decoding.engines.workers import can_fork
 from mt.errors import MTError, ProcessLost
 from mt.signals import STOP_SIGNALS
 from mt.training.distributed import ProcessGroup, explain_lost_process, split_like
+from mt.worker_pool import exit_with_parent
 
 MAX_MESSAGE_BYTES = 1 << 16  # of tensors that are sent through a pipe; larger ones share memory
 END_SECONDS = 1.0  # to wait for the exit code of a rank that has closed its pipe

@@ -20,6 +20,7 @@ from mt.data.tokenizer import Tokenizer
 
 COMMANDS: dict[str, Callable[[], None]] = {
     "mt-train": commands.train,
+    "mt-prepare": commands.prepare,
     "mt-translate": commands.translate,
     "mt-evaluate": commands.evaluate,
     "mt-compare": commands.compare,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[[], None]] = {
 # Arguments that come first, so that nothing is trained for long or asked from the network.
 FIRST = {
     "mt-train": [["data=files", "data.train.src=no.src", "data.train.tgt=no.tgt"]],
+    "mt-prepare": [["data=files", "data.train.src=no.src", "data.train.tgt=no.tgt"]],
     "mt-translate": [["run"], ["text.txt"], ["nowhere"], []],
     "mt-evaluate": [["run"], ["--hyp", "text.txt", "--ref", "text.txt"], ["--hyp", "text.txt"], []],
     "mt-compare": [["hyp={a: text.txt, b: text.txt}"], ["hyp={a: text.txt}", "ref=text.txt"],
@@ -48,9 +50,12 @@ FLAGS = {
                  "attention=", "position=", "optim=", "data.cache=", "data.mix.x.src=",
                  "+data.mix.x.src=", "runs_dir=", "trainer.init_from=", "nosuch=", "~model=",
                  "--cfg", "--version"],
-    "mt-translate": ["--input", "--output", "--beam", "--nbest", "--format", "--device", "--score",
-                     "--ensemble", "--backend", "--attention", "--seed", "--stream", "--quiet",
-                     "--precision", "--max-ratio", "--length-penalty", "--alignments", "--help"],
+    "mt-prepare": ["--workers", "--config-dir", "data.tokenizer.vocab_size=", "data.cache=",
+                   "data.workers=", "trainer.init_from=", "nosuch=", "--help", "--version"],
+    "mt-translate": ["--input", "--output", "--shard", "--beam", "--nbest", "--format",
+                     "--device", "--score", "--ensemble", "--backend", "--attention", "--seed",
+                     "--stream", "--quiet", "--precision", "--max-ratio", "--length-penalty",
+                     "--alignments", "--help"],
     "mt-evaluate": ["--src", "--ref", "--hyp", "--beam", "--json", "--lang", "--tokenize",
                     "--lowercase", "--bootstrap", "--no-ter", "--threshold", "--edges", "--split",
                     "--links", "--length-by", "--diagnostics", "--write-files", "--version"],

@@ -92,6 +92,25 @@ def test_the_chunk_size_does_not_affect_the_table(
     assert rows(run(config)[0]) == PAIRS[20:]
 
 
+@pytest.mark.parametrize("sampling", [0.0, 0.1])
+def test_any_number_of_workers_prepares_the_same_files(
+    config: DataConfig, sampling: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_files, "CHUNK_SIZE", 90)
+    config.mix = {"more": write_split(tmp_path, "more", [*PAIRS[15:30], ("new", "Neues")])}
+    config.both_directions = not sampling
+    config.tokenizer.sampling = sampling
+    contents = []
+    for workers in (1, 3):
+        config.cache, config.workers = str(tmp_path / f"cache {workers}"), workers
+        folder = run(config)[0].folder
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert contents[0] == contents[1]
+    assert ("train.3.arrow" in contents[0]) == config.both_directions
+    report = json.loads(contents[0]["report.json"])
+    assert "more: 16 pairs read, 1 kept after cleaning" in report
+
+
 def test_second_start_reads_the_cache(config: DataConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     first, log = run(config)
     assert any("preparing" in line for line in log)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from mt.config.schema import CleanConfig
 from mt.data.arrow_files import Pair
 from mt.data.cleaning.corpus_facts import CorpusFacts, measure_corpus
+from mt.data.cleaning.duplicates import find_repeated
 from mt.data.cleaning.steps import build_steps
 from mt.data.normalisation import Normaliser
 from mt.data.tags import add_tag, split_tag
@@ -15,6 +20,19 @@ from mt.data.tags import add_tag, split_tag
 EXAMPLES = 3  # of the pairs that a step drops
 EXAMPLE_WIDTH = 70  # characters of each side
 LARGE_SHARE = 0.1  # of the pairs that a step drops, from which on there is a warning
+
+
+@dataclass
+class Examined:
+    """Pairs that have passed the steps which look at one pair at a time, and what these counted.
+
+    `keys` has those of each step that drops repeated pairs, [N] uint64.
+    """
+
+    pairs: list[Pair]  # with their tags
+    keys: dict[str, np.ndarray]
+    counts: Counter[str]
+    examples: dict[str, list[Pair]]
 
 
 class Cleaner:
@@ -30,6 +48,10 @@ class Cleaner:
     `counts` holds the number of pairs for each step: normalised ones were changed, the others
     dropped. A pair counts for the first step that drops it, so read = kept + all dropped.
     `examples` holds the first pairs that each step drops.
+
+    Steps that look at one pair at a time come first. `examine` applies them and changes nothing, so
+    that processes can share the work; its results are added in the order of the text. Then
+    `find_repeated` tells which pairs the other steps drop.
     """
 
     def __init__(
@@ -49,31 +71,72 @@ class Cleaner:
                 self._normalise.pair(split_tag(source)[1], target) for source, target in sample
             )
         self.steps = build_steps(config, self.facts, held_out, languages)
-        self._active = [(step.name, step.drops, step.sees_tag) for step in self.steps if step.drops]
+        self.filters = [(step.name, step.drops) for step in self.steps if step.drops]
+        self.keys = {step.name: step.key for step in self.steps if step.key}
         self.tags: Counter[str] = Counter()
-        self.counts = dict.fromkeys(("read", "kept", "normalised"), 0)
-        self.counts |= {step.name: 0 for step in self.steps}
+        self.counts = Counter(dict.fromkeys(("read", "kept", "normalised"), 0))
+        self.counts.update({step.name: 0 for step in self.steps})
         self.examples: dict[str, list[Pair]] = {step.name: [] for step in self.steps}
+        self._seen = {name: np.zeros(0, np.uint64) for name in self.keys}
 
-    def __call__(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Yield the cleaned pairs in order."""
-        normalise, counts = self._normalise, self.counts
+    def __call__(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Return the cleaned pairs in order. Their keys are held in memory for further calls."""
+        examined = self.examine(pairs)
+        self.add(examined)
+        for name, keys in examined.keys.items():
+            self._seen[name] = np.concatenate([self._seen[name], keys])
+        kept = dict(enumerate(examined.pairs))
+        for name, rows in find_repeated(self._seen).items():
+            own = rows - (len(self._seen[name]) - len(examined.pairs))
+            dropped = [kept.pop(row) for row in own[own >= 0].tolist()]
+            self.add_repeated(name, len(dropped), dropped)
+        self.add_kept(Counter(split_tag(source)[0] for source, _ in kept.values()))
+        return list(kept.values())
+
+    def examine(self, pairs: Iterable[Pair]) -> Examined:
+        """Normalise pairs and apply the steps that look at one pair at a time."""
+        normalise = self._normalise
+        passed: list[Pair] = []
+        counts: Counter[str] = Counter()
+        examples: dict[str, list[Pair]] = {}
         for tagged_source, raw_target in pairs:
             tag, raw_source = split_tag(tagged_source)
             counts["read"] += 1
             source, target = normalise(raw_source), normalise(raw_target)
             counts["normalised"] += source != raw_source or target != raw_target
-            tagged = add_tag(source, tag)
-            for name, drops, sees_tag in self._active:
-                if drops(tagged if sees_tag else source, target):
+            for name, drops in self.filters:
+                if drops(source, target):
                     counts[name] += 1
                     if counts[name] <= EXAMPLES:
-                        self.examples[name].append((source, target))
+                        examples.setdefault(name, []).append((source, target))
                     break
             else:
-                counts["kept"] += 1
-                self.tags[tag] += 1
-                yield tagged, target
+                passed.append((add_tag(source, tag), target))
+        keys = {
+            name: np.fromiter(itertools.starmap(key, passed), np.uint64, len(passed))
+            for name, key in self.keys.items()
+        }
+        return Examined(passed, keys, counts, examples)
+
+    def add(self, examined: Examined) -> None:
+        """Count what was examined, in the order of the text."""
+        self.counts.update(examined.counts)
+        for name, pairs in examined.examples.items():
+            self._show(name, pairs)
+
+    def add_repeated(self, name: str, count: int, first: Sequence[Pair]) -> None:
+        """Count the pairs that a step has found repeated, given the first of them."""
+        self.counts[name] += count
+        self._show(name, [(split_tag(source)[1], target) for source, target in first])
+
+    def add_kept(self, tags: Counter[str]) -> None:
+        """Count the pairs that all steps have kept, by their tags."""
+        self.counts["kept"] += tags.total()
+        self.tags += tags
+
+    def _show(self, name: str, pairs: Sequence[Pair]) -> None:
+        shown = self.examples[name]
+        shown += pairs[: EXAMPLES - len(shown)]
 
     def dropped(self) -> dict[str, int]:
         """Return the number of pairs that each step has dropped."""
@@ -95,7 +158,7 @@ class Cleaner:
         lines += self.facts.report() if self._measured else []
         for step in self.steps:
             dropped = f"dropped, {step.description}: {counts[step.name]:,}"
-            lines.append(dropped if step.drops else f"{step.name}: step is off")
+            lines.append(dropped if step.is_on else f"{step.name}: step is off")
             lines += [
                 f"  {shorten(source)} ||| {shorten(target)}"
                 for source, target in self.examples[step.name]

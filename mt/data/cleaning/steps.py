@@ -9,7 +9,7 @@ from mt.config.schema import CleanConfig
 from mt.data.arrow_files import Pair
 from mt.data.cleaning.copies import is_copy
 from mt.data.cleaning.corpus_facts import CorpusFacts
-from mt.data.cleaning.duplicates import Overlap, SeenPairs, simplify
+from mt.data.cleaning.duplicates import Overlap, pair_key, simplified_key
 from mt.data.cleaning.languages import is_foreign
 from mt.data.cleaning.lengths import length_steps
 from mt.data.cleaning.letters import script_share
@@ -49,15 +49,13 @@ def build_steps(
             "duplicate",
             "data.clean.deduplicate",
             "seen before",
-            SeenPairs() if config.deduplicate else None,
-            sees_tag=True,
+            key=pair_key if config.deduplicate else None,
         ),
         Step(
             "near-duplicate",
             "data.clean.near_duplicates",
             "seen before with other case, digits or punctuation",
-            SeenPairs(simplify) if config.near_duplicates else None,
-            sees_tag=True,
+            key=simplified_key if config.near_duplicates else None,
         ),
     ]
 

@@ -9,7 +9,7 @@ import torch
 from mt.data.batching import translation_batches
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.engine import SearchEngine, Sources, select
-from mt.decoding.engines.workers import MIN_WORKER_TOKENS, WorkerLost, WorkerPool, resolve_workers
+from mt.decoding.engines.workers import MIN_WORKER_TOKENS, resolve_workers
 from mt.decoding.ensemble import Ensemble
 from mt.decoding.options import SearchOptions
 from mt.decoding.prefixes import Prefixes
@@ -18,6 +18,7 @@ from mt.decoding.search import Hypothesis
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
+from mt.worker_pool import WorkerLost, WorkerPool
 
 
 class PyTorchEngine(SearchEngine):

@@ -1,0 +1,45 @@
+"""The flags of mt-prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mt.cli import CommandParser
+from mt.config.presets import FLAGS
+
+DESCRIPTION = "Prepare the text of a training: clean it, train its tokenizer and encode it."
+EPILOG = """\
+examples:
+  mt-prepare data.train.src=train.en data.train.tgt=train.de
+  mt-prepare data=wmt14 data.cache=/scratch/mt --workers 32
+  mt-train data=wmt14 data.cache=/scratch/mt model/size=base    # uses what is prepared
+
+The settings are those of mt-train (mt-train --help), which prepares the text by itself if that has
+not been done. The result is kept in data.cache by the content of the text and the settings that
+shape it. Any number of workers prepares the same, bit for bit. Standard output gets the report and,
+in the last line, the folder of the prepared corpus.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+
+def parse_settings(argv: Sequence[str] | None = None) -> list[str]:
+    """Return the settings that the flags and arguments name, for `mt.config.compose`."""
+    parser = CommandParser("mt-prepare", DESCRIPTION, EPILOG)
+    parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE", help="settings of mt-train")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that share the work, as data.workers=N (default: one for each core)",
+    )
+    parser.add_argument(
+        *reversed(FLAGS),
+        dest="folders",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="further folder of YAML files, as for mt-train; repeatable",
+    )
+    given = parser.parse_intermixed_args(argv)
+    workers = [] if given.workers is None else [f"data.workers={given.workers}"]
+    return [*(f"{FLAGS[0]}={folder}" for folder in given.folders), *given.settings, *workers]
