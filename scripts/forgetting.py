@@ -20,7 +20,6 @@ interrupted, and trains nothing twice. --picture draws the curves, which needs t
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import subprocess
 import sys
@@ -35,7 +34,6 @@ from mt.cli import run_command, say
 from mt.comparison.table import Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.config.schema import SplitConfig
-from mt.config.setting import default_value
 from mt.data.prepare import prepare_run
 from mt.data.sources import source_kinds
 from mt.decoding.load import load_run
@@ -95,14 +93,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def split_settings(key: str, split: SplitConfig) -> list[str]:
     """Return the overrides that give a split with a name the text of another one."""
     settings = []
-    for field in dataclasses.fields(SplitConfig):
-        value = getattr(split, field.name)
-        if value != default_value(field):
-            values = value if isinstance(value, list) else [value]
-            quoted = ",".join(quote_value(str(each)) for each in values)
-            settings.append(
-                f"+{key}.{field.name}={f'[{quoted}]' if isinstance(value, list) else quoted}"
-            )
+    for name, value in split.given().items():
+        values = value if isinstance(value, list) else [value]
+        quoted = ",".join(quote_value(str(each)) for each in values)
+        settings.append(f"+{key}.{name}={f'[{quoted}]' if isinstance(value, list) else quoted}")
     return settings
 
 

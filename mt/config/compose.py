@@ -81,7 +81,7 @@ def check_keys(overrides: list[str]) -> None:
         if key.startswith(("hydra.", "hydra/")):
             continue
         if key.startswith(NAMED) and not override.is_add():
-            raise UsageError(f"{key} adds a corpus, which needs a +: write +{key}=...")
+            raise UsageError(f"{key} adds text, which needs a +: write +{key}=...")
         if override.is_delete() and key in keys():
             raise UsageError(f"~{key}: settings cannot be removed, only changed")
         if key in known_groups:
@@ -163,17 +163,35 @@ class Difference:
 
 def differences(old: Config, new: Config) -> list[Difference]:
     """Return the settings that differ and must not if a run is to be continued."""
-    changed = []
+    pairs: list[Difference] = []
     for name, field in keys().items():
         before, after = (get_value(config, name) for config in (old, new))
-        if before != after and not field.metadata["resumable"]:
-            changed.append(Difference(name, before, after))
-    return changed
+        if field.metadata["resumable"]:
+            continue
+        if isinstance(before, dict):
+            pairs += _split_differences(name, before, after)
+        else:
+            pairs.append(Difference(name, before, after))
+    return [pair for pair in pairs if pair.before != pair.after]
+
+
+def _split_differences(
+    name: str, before: dict[str, SplitConfig], after: dict[str, SplitConfig]
+) -> Iterator[Difference]:
+    """Yield the settings of the splits that both have, and the splits that only one has."""
+    for entry in {**before, **after}:
+        old, new = before.get(entry), after.get(entry)
+        if old is None or new is None:
+            yield Difference(f"{name}.{entry}", old, new)
+            continue
+        for field in dataclasses.fields(SplitConfig):
+            values = getattr(old, field.name), getattr(new, field.name)
+            yield Difference(f"{name}.{entry}.{field.name}", *values)
 
 
 def _format(value: Any) -> str:
-    if isinstance(value, dict):
-        return str({key: dataclasses.asdict(entry) for key, entry in value.items()})
+    if isinstance(value, SplitConfig):
+        return str(value.given())
     return repr(value)
 
 

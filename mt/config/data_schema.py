@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from mt.config.cleaning_schema import CleanConfig
-from mt.config.setting import group, setting
+from mt.config.setting import default_value, group, setting
 
 NAMED_SPLITS = ("mix", "val_sets")  # settings of `DataConfig` that hold splits by name
 MAIN_VAL_SET = "val"  # the name of data.val beside those of data.val_sets
@@ -72,6 +72,14 @@ class SplitConfig:
         "3: three times",
         maximum=1000,
     )
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that do not have their default values."""
+        return {
+            each.name: value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != default_value(each)
+        }
 
 
 @dataclass

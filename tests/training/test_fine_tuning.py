@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from mt.run_folder import RunFolder
 from mt.training.automatic import FINE_TUNING, choose_rate, choose_warmup
 from mt.training.fine_tuning import inherit_settings, unknown_shares
 from mt.training.optim import apply_gradients, build_optimizer
+from mt.training.validation import SetValidator
 
 
 @pytest.fixture
@@ -107,6 +110,27 @@ def test_a_fine_tuning_that_only_harms_leaves_the_model_as_it_was(base, first: P
         f"warning: {RunFolder(harmed).model} with the weights of step 0"
         in RunFolder(harmed).log.read_text()
     )
+
+
+def test_the_validation_before_the_first_step_is_repeated_after_a_signal(
+    base, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [*base, f"trainer.init_from={first}", "name=stopped", "optim.lr=0"]
+    loss = SetValidator._loss
+
+    def interrupted(*arguments) -> float:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return loss(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(SetValidator, "_loss", interrupted)
+        run_training(given)
+    stopped = first.with_name("stopped")
+    state = checkpoint_state(stopped)
+    assert (state["step"], state["validated"], state["best"]) == (0, -1, None)
+    run_training(given)
+    assert [record["step"] for record in read_records(stopped, "val")] == [0, 3]
+    assert checkpoint_state(stopped)["best_step"] == 0
 
 
 @pytest.mark.parametrize(
