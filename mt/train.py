@@ -53,6 +53,7 @@ from mt.training.run_log import RunLog
 from mt.training.speed import measure_speed
 from mt.training.start import (
     check_run_folder,
+    check_same_settings,
     describe_training,
     finished_scores,
     make_model,
@@ -76,6 +77,7 @@ def train(config: Config) -> Evaluation | None:
     launched = join_group()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     config = recall_settings(config, folder)
+    check_same_settings(config, launched)
     check_run_folder(folder, config)
     new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     with (

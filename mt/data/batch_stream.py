@@ -30,6 +30,11 @@ class Step:
     # Number in the epoch, and rows. May be empty in the last step of an epoch.
     micro_batches: list[tuple[int, np.ndarray]]
 
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the micro-batches in the epoch."""
+        return [number for number, _ in self.micro_batches]
+
 
 class BatchStream:
     """An endless iterator over optimizer steps from any `Position`.

@@ -74,6 +74,12 @@ def make_batch(sources: IdRows, targets: IdRows) -> Batch:
     )
 
 
+def empty_batch() -> Batch:
+    """Return a batch whose loss and gradients are 0: one pair without any target token."""
+    batch = make_batch([[]], [[]])
+    return replace(batch, target=torch.full_like(batch.target, PAD), target_tokens=0, real=1)
+
+
 def _pad(rows: IdRows) -> tuple[np.ndarray, np.ndarray]:
     """Append EOS and padding to each row: [B, width] int64, and the mask of real tokens."""
     lengths = np.array([len(row) for row in rows])

@@ -19,7 +19,12 @@ from mt.models.transformer.encoder_decoder import DecoderLayer, EncoderLayer
 
 
 def compile_layers(model: Seq2Seq) -> None:
-    """Compile the Transformer layers of a model; the first calls wait for the compiler."""
+    """Compile the Transformer layers of a model; the first calls wait for the compiler.
+
+    DistributedDataParallel would divide what is compiled, to transfer gradients early. A layer is
+    small enough.
+    """
+    torch._dynamo.config.optimize_ddp = False
     for module in model.modules():
         if isinstance(module, EncoderLayer | DecoderLayer):
             module.compile(dynamic=True)

@@ -1,9 +1,4 @@
-"""Data-parallel training: what its processes, the ranks, exchange.
-
-Gradients are summed once per optimizer step, after accumulation, instead of through
-DistributedDataParallel. A rank that has no batch left in a step contributes zeros, so that the
-other ranks never wait for it.
-"""
+"""Data-parallel training: what its processes, the ranks, exchange beside gradients."""
 
 from __future__ import annotations
 
@@ -29,6 +24,18 @@ def explain_lost_process(*errors: type[Exception]) -> Iterator[None]:
             "another process of this training has ended: the same command continues from the last "
             "checkpoint"
         ) from error
+
+
+@contextlib.contextmanager
+def explain_broken_connection() -> Iterator[None]:
+    """Raise ProcessLost if an operation fails because the connection to another rank broke."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        with explain_lost_process(RuntimeError):
+            raise
 
 
 class ProcessGroup:
@@ -74,10 +81,20 @@ class TorchrunGroup(ProcessGroup):
         torch._foreach_copy_(list(tensors), split_like(flat, tensors))
 
     def exchange(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
-        for tensor, owner in zip(tensors, owners, strict=True):
-            if owner != self.rank:
-                tensor.zero_()
-        self.all_reduce_sum(tensors)
+        parts = [
+            [tensor for tensor, owner in zip(tensors, owners, strict=True) if owner == rank]
+            for rank in range(self.world_size)
+        ]
+        size = max(sum(tensor.numel() for tensor in part) for part in parts)
+        rows = tensors[0].new_empty(self.world_size, size)  # one for each rank, of equal length
+        own = rows[self.rank].clone()
+        for values, tensor in zip(split_like(own, parts[self.rank]), parts[self.rank], strict=True):
+            values.copy_(tensor)
+        with explain_lost_process(RuntimeError):
+            dist.all_gather(list(rows), own)
+        for row, part in zip(rows, parts, strict=True):
+            for tensor, values in zip(part, split_like(row, part), strict=True):
+                tensor.copy_(values)
 
     def all_gather(self, value: Any) -> list[Any]:
         values: list[Any] = [None] * self.world_size
@@ -101,5 +118,6 @@ def join_group() -> ProcessGroup:
 
 def split_like(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return consecutive parts of a flat tensor in the shapes of some tensors."""
-    parts = flat.split([tensor.numel() for tensor in tensors])
+    counts = [tensor.numel() for tensor in tensors]
+    parts = flat[: sum(counts)].split(counts)
     return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]

@@ -36,6 +36,8 @@ from mt.training.fine_tuning import inherit_settings
 from mt.training.trainer import Trainer, seed_everything
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
+# May differ between machines, or follow from paths.
+MACHINE_SETTINGS = ("data.cache", "data.name", "runs_dir", "trainer.threads")
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
@@ -65,6 +67,25 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
     check_values(config)
     check_patience(config)
     return config
+
+
+def check_same_settings(config: Config, group: ProcessGroup) -> None:
+    """Raise MTError if the ranks of a group have different settings, other than paths of files."""
+    names = [
+        name
+        for name in keys()
+        if name not in MACHINE_SETTINGS
+        and not (name.startswith("data.") and name.endswith(PATH_SETTINGS))
+    ]
+    own = {name: get_value(config, name) for name in names}
+    first, *others = group.all_gather(own)
+    for rank, settings in enumerate(others, 1):
+        for name in names:
+            if settings[name] != first[name]:
+                raise MTError(
+                    "the processes have different settings: "
+                    f"{name} is {first[name]!r} in rank 0, and {settings[name]!r} in rank {rank}"
+                )
 
 
 def limits_of(config: Config) -> tuple[float, ...]:

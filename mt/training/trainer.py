@@ -29,17 +29,13 @@ from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
 from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
 from mt.training.cost import peak_memory
-from mt.training.distributed import ProcessGroup
+from mt.training.data_parallel import choose_parallel
+from mt.training.distributed import ProcessGroup, explain_broken_connection
 from mt.training.flops import FlopsEstimator
 from mt.training.guards import explain_out_of_memory
 from mt.training.kept_models import keep_model
 from mt.training.objective import Objective
-from mt.training.optim import (
-    WeightAverage,
-    apply_gradients,
-    build_optimizer,
-    collect_gradients,
-)
+from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
 from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
@@ -68,6 +64,7 @@ class Trainer:
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
         self.objective = Objective(config, device, data.tokenizer.marks)
+        self.parallel = choose_parallel(model, self.objective, group)
         self.optimizer = build_optimizer(config.optim, model, group)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
@@ -148,6 +145,7 @@ class Trainer:
                 with (
                     explain_out_of_memory(batches, config.batch_tokens),
                     explain_compiler_errors(config.compile),
+                    explain_broken_connection(),
                 ):
                     self._train_step(step, batches)
                 stop = self._synchronise(bool(self.signals), batches)
@@ -182,15 +180,15 @@ class Trainer:
         for parameter in self.model.parameters():
             parameter.grad = None  # so that backward stores a new tensor instead of adding to zeros
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
-        for (index, _), batch in zip(step.micro_batches, batches, strict=True):
-            seed_everything(self.config.seed, step.epoch, index)
-            loss, nll = self.objective(self.model, batch.to(self.device))
+        numbered = zip(step.numbers, batches, strict=True)
+        for number, batch in self.parallel.micro_batches(list(numbered)):
+            seed_everything(self.config.seed, step.epoch, number)
+            loss, nll = self.parallel.loss(batch.to(self.device))
             loss.backward()
             sums[0] += loss.detach()
             sums[1] += nll
             sums[2] += batch.target_tokens
-        gradients = collect_gradients(self.model)
-        self.group.all_reduce_sum([*gradients, sums])
+        gradients = self.parallel.sum_gradients(sums)
         norm, skipped = apply_gradients(self.optimizer, gradients, sums[2], optim.clip, rate)
         state.step += 1
         state.epoch, state.batch = step.position.epoch, step.position.batch

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import mt
+from helpers.gloo_ranks import free_port, on_gloo
 from helpers.training_runs import checkpoint_state, read_records, run_training
+from mt.config.compose import load_config
+from mt.errors import MTError
+from mt.training.distributed import ProcessGroup
+from mt.training.start import check_same_settings
 
 
 def start_rank(rank: int, port: int, arguments: list[str], folder: Path) -> subprocess.Popen[str]:
@@ -31,9 +35,7 @@ def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_
     tiny_run, tmp_path
 ):
     base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.save_minutes=0"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     arguments = [*base, "trainer.val_every=0", "trainer.max_steps=1000000"]
     first, second = (start_rank(rank, port, arguments, tmp_path) for rank in (0, 1))
     for line in first.stderr:
@@ -52,3 +54,31 @@ def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_
     after = checkpoint_state(folder)
     assert after["micro_batches"] == 2 and read_records(folder)
     assert after["batch"] - state["batch"] in (2, -state["batch"])
+
+
+def test_ranks_with_different_settings_are_refused_and_paths_may_differ():
+    settings = {
+        "data.train.src": ("a", "b"),
+        "data.cache": ("a", "b"),
+        "trainer.threads": (1, 2),
+        "optim.lr": (0.001, 0.002),
+    }
+
+    def refusal(group: ProcessGroup) -> list[str]:
+        messages = []
+        for name, values in settings.items():
+            setting = f"{name}={values[group.rank]}"
+            config = load_config(["auto=false", "optim=adamw", "name=run", setting])
+            try:
+                check_same_settings(config, group)
+                messages.append("")
+            except MTError as error:
+                messages.append(str(error))
+        return messages
+
+    for messages in on_gloo(2, refusal):
+        assert not any(messages[:-1])
+        assert messages[-1] == (
+            "the processes have different settings: optim.lr is 0.001 in rank 0, and 0.002 in "
+            "rank 1"
+        )

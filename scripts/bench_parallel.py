@@ -1,0 +1,108 @@
+"""Compare the ways to sum gradients of two or more processes of one thread, on one CPU.
+
+The ways take turns in each step, so that other load on the machine meets all alike. Prints the
+median time of forward pass, backward pass and sum, and its ratio to that without any exchange.
+
+    python scripts/bench_parallel.py --ranks 2 --size base --batch-tokens 2048 --accumulate 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import statistics
+import time
+
+import torch
+
+from mt.config.compose import load_config
+from mt.data.batching import Batch, make_batch
+from mt.models.build import build_model
+from mt.training.data_parallel import BucketedDataParallel, DataParallel
+from mt.training.distributed import ProcessGroup, TorchrunGroup
+from mt.training.forked_ranks import forked_ranks
+from mt.training.objective import Objective
+
+LENGTH = 24  # pieces of each sentence
+
+
+def free_port() -> int:
+    """Return a port of this machine that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def random_batch(tokens: int, vocabulary: int, seed: int) -> Batch:
+    """Return a batch of sentences of equal length."""
+    ids = torch.randint(
+        4,
+        vocabulary,
+        (2, tokens // LENGTH, LENGTH - 1),
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return make_batch(ids[0].tolist(), ids[1].tolist())
+
+
+def measure(arguments: argparse.Namespace, shared: ProcessGroup) -> dict[str, list[float]]:
+    """Return the seconds of each step of each way; all ranks call it."""
+    os.environ |= {"RANK": str(shared.rank), "WORLD_SIZE": str(shared.world_size)}
+    connected = TorchrunGroup()
+    config = load_config(
+        ["auto=false", "optim=adamw", f"model/size={arguments.size}", "model=transformer"]
+    )
+    torch.manual_seed(1)
+    model = build_model(config.model, arguments.vocabulary, arguments.vocabulary).train()
+    objective = Objective(config, torch.device("cpu"))
+    alone = DataParallel(model, objective, ProcessGroup())
+    ways = {
+        "no exchange": alone,
+        "shared memory": DataParallel(model, objective, shared),
+        "gloo, one transfer": DataParallel(model, objective, connected),
+        "DistributedDataParallel": BucketedDataParallel(model, objective, connected),
+    }
+    batches = [
+        (n, random_batch(arguments.batch_tokens, arguments.vocabulary, n))
+        for n in range(arguments.accumulate)
+    ]
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for step in range(arguments.steps + 2):
+        for name, way in ways.items():
+            shared.all_gather(None)
+            start = time.perf_counter()
+            for parameter in model.parameters():
+                parameter.grad = None
+            for _, batch in way.micro_batches(batches):
+                way.loss(batch)[0].backward()
+            way.sum_gradients(torch.zeros(3))
+            if step >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    connected.close()
+    return seconds
+
+
+def main() -> None:
+    """Run the comparison and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--size", default="small")
+    parser.add_argument("--vocabulary", type=int, default=8000)
+    parser.add_argument("--batch-tokens", type=int, default=2048)
+    parser.add_argument("--accumulate", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=15)
+    arguments = parser.parse_args()
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    torch.set_num_threads(1)
+    with forked_ranks(
+        ProcessGroup(), arguments.ranks, lambda group: measure(arguments, group)
+    ) as group:
+        seconds = measure(arguments, group)
+    base = statistics.median(seconds["no exchange"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        print(f"{name:24} {1000 * median:7.0f} ms  {median / base:5.2f}")
+
+
+if __name__ == "__main__":
+    main()
