@@ -60,6 +60,11 @@ def check_values(config: Config) -> None:
     if config.optim.init_decay and not config.trainer.init_from:
         raise UsageError("optim.init_decay needs trainer.init_from, the weights to decay to")
     check_validation_sets(config)
+    if config.data.tokenizer.extend and not config.trainer.init_from:
+        raise UsageError(
+            "data.tokenizer.extend needs trainer.init_from, the run whose vocabulary it extends: "
+            "set data.tokenizer.vocab_size for a new one"
+        )
     check_end_of_training(config)
     check_regularisers(config)
     model = config.model

@@ -131,6 +131,12 @@ class TokenizerConfig:
         "further tags for the vocabulary, which a run that starts from this one may train "
         "(trainer.init_from)",
     )
+    extend: int = setting(
+        0,
+        "(trainer.init_from only) number of pieces that the vocabulary gets in addition, learned "
+        "from the training text, and of each vocabulary, if there are two; new tags, too; 0: none",
+        maximum=1_000_000,
+    )
     sampling: float = setting(
         0.0,
         "subword regularisation; unigram: smoothing alpha, 0.1 (strong) to 0.5 (weak); bpe: merge "

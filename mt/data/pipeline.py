@@ -43,6 +43,7 @@ from mt.data.tagged_pairs import (
 )
 from mt.data.tags import add_tag, split_tag
 from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_extension import SIDES, extend_tokenizer
 from mt.data.word_counts import count_training_words, save_counts
 from mt.device import count_cores
 from mt.errors import MTError
@@ -100,7 +101,7 @@ class Pipeline:
         if corpus.reversed_tag:
             tags.append(corpus.reversed_tag)
             self.report.append(f"each pair is also seen reversed, with {corpus.reversed_tag}")
-        if tokenizer:
+        if tokenizer and not self.config.tokenizer.extend:
             check_known_tags(tags, tokenizer)
         for split, pairs in held_out.items():
             held_out[split] = add_default_tag(
@@ -108,15 +109,7 @@ class Pipeline:
             )
             path = self.folder / f"{files[split]}.text.arrow"
             write_arrow(path, TEXT, text_tables(held_out[split]))
-        if tokenizer is None:
-            self.log("training the tokenizer")
-            noise = Noise(self.config.noise, Symbols.from_config(self.config.tokenizer))
-            tokenizer = Tokenizer.train(
-                lambda: noise.one_side(read_side(texts, "src"), "src"),
-                lambda: noise.one_side(read_side(texts, "tgt"), "tgt"),
-                self.config.tokenizer,
-                tags=sorted({*tags, *self.config.tokenizer.tags} - {""}),
-            )
+        tokenizer = self._make_tokenizer(tokenizer, texts, {*tags, *self.config.tokenizer.tags})
         tokenizer.save(self.folder)
         self._report_vocabulary(tokenizer)
         for side, name in WORD_COUNTS.items():
@@ -206,6 +199,26 @@ class Pipeline:
         ):
             counts.update(part)
         return counts
+
+    def _make_tokenizer(
+        self, given: Tokenizer | None, texts: list[Path], tags: set[str]
+    ) -> Tokenizer:
+        """Train a tokenizer, unless one is given, or extend that."""
+        config = self.config.tokenizer
+        if given and not config.extend:
+            return given
+        self.log("extending the vocabulary" if given else "training the tokenizer")
+        symbols = given.symbols if given else Symbols.from_config(config)
+        noise = Noise(self.config.noise, symbols)
+
+        def lines(side: str) -> Callable[[], Iterable[str]]:
+            return lambda: noise.one_side(read_side(texts, side), side)
+
+        if given:
+            extended = extend_tokenizer(given, {s: lines(s) for s in SIDES}, config, tags)
+            check_known_tags(tags, extended)
+            return extended
+        return Tokenizer.train(lines("src"), lines("tgt"), config, tags=sorted(tags - {""}))
 
     def _report_vocabulary(self, tokenizer: Tokenizer) -> None:
         sides = ("src",) if tokenizer.joint else ("src", "tgt")

@@ -34,7 +34,7 @@ from mt.data.table import PairTable
 from mt.data.tagged_pairs import remove_tags
 from mt.data.tags import split_tags
 from mt.data.tokenizer import Tokenizer
-from mt.data.tokenizer_settings import cached_settings
+from mt.data.tokenizer_settings import cached_settings, settings_with_given
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.data.validation_set import ValidationSet
 from mt.errors import MTError
@@ -89,9 +89,9 @@ def prepare_run(config: Config, log: Log) -> PreparedData:
 def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
     """Load prepared data from the cache, or prepare it first.
 
-    A given `tokenizer` is used instead of training one. Nothing depends on the seed of a run, so
-    that runs with different seeds share vocabulary and cache. Raises MTError if the corpus cannot
-    be read or no training pair is left.
+    A given `tokenizer` is used, or extended, instead of training one. Nothing depends on the seed
+    of a run, so that runs with different seeds share vocabulary and cache. Raises MTError if the
+    corpus cannot be read or no training pair is left.
     """
     corpus = load_corpus(config)
     root = cache_folder(config)
@@ -273,7 +273,7 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
             corpus.test.fingerprint(),
         ],
         "clean": cleaning_settings(config.clean),
-        "tokenizer": [given, config.tokenizer.sampling] if given else settings,
+        "tokenizer": [given, *settings_with_given(config.tokenizer)] if given else settings,
         "max_pieces": config.max_pieces,
     }
     if corpus.val_sets:

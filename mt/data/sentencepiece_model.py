@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import sentencepiece
@@ -17,6 +17,8 @@ from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.errors import UsageError
 from mt.run_files import SYMBOLS
 
+CERTAIN = 1e9  # alpha with which all samples are the best segmentation
+
 
 class SentencePieceModel:
     """One SentencePiece model and its samplers."""
@@ -24,9 +26,8 @@ class SentencePieceModel:
     def __init__(self, serialized: bytes) -> None:
         """Load a model. Raises ValueError if it is none, or has other ids of special tokens."""
         self.serialized = serialized
-        self.processor = sentencepiece.SentencePieceProcessor()
         try:
-            self.processor.load_from_serialized_proto(serialized)
+            self.processor = load_processor(serialized)
             self._check_ids()
         except RuntimeError as error:
             raise ValueError("not a SentencePiece model") from error
@@ -52,7 +53,7 @@ class SentencePieceModel:
     @cached_property
     def tags(self) -> dict[str, int]:
         """The ids of the tags of source texts; see `mt.data.tags`."""
-        ids = itertools.takewhile(self.processor.is_control, range(EOS + 1, len(self.processor)))
+        ids = filter(self.processor.is_control, range(EOS + 1, len(self.processor)))
         pieces = ((self.processor.id_to_piece(i), i) for i in ids)
         return {piece.removeprefix(MARK): i for piece, i in pieces if is_tag_piece(piece)}
 
@@ -144,14 +145,31 @@ class SentencePieceModel:
             )
         ]
 
+    def spell(self, piece: str) -> list[int]:
+        """Return the ids of the best segmentation of a part of a word, such as a longer piece."""
+        if self.is_bpe:
+            return BPEDropout(self.vocabulary, 0.0)(piece, lambda: 1.0)
+        return UnigramSampler(self.vocabulary, CERTAIN)(piece, lambda: 0.5)
+
     @cached_property
     def is_bpe(self) -> bool:
         """True for BPE, False for unigram.
 
-        SentencePiece does not expose the type, but its BPE scores are ranks: 0, -1, -2, ...
+        SentencePiece does not expose the type.
         """
-        scores = [score for score in self.vocabulary.scores.values() if score != 0]
-        return all(score == int(score) for score in scores)
+        return has_ranks(self.vocabulary.scores.values())
+
+
+def load_processor(serialized: bytes) -> sentencepiece.SentencePieceProcessor:
+    """Load a serialised model. Raises RuntimeError if it is none."""
+    processor = sentencepiece.SentencePieceProcessor()
+    processor.load_from_serialized_proto(serialized)
+    return processor
+
+
+def has_ranks(scores: Iterable[float]) -> bool:
+    """Return whether the scores of pieces are ranks, 0, -1, -2, ..., which BPE has."""
+    return all(score == int(score) for score in scores)
 
 
 def threads(texts: Sequence[str]) -> int:

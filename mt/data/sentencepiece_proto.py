@@ -7,14 +7,14 @@ the scores and the order of the pieces that stay.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # Types of pieces. Words are made of ordinary ones; the others are special tokens, tags, symbols and
 # bytes.
-NORMAL, UNUSED = 1, 5
+NORMAL, CONTROL, UNUSED = 1, 3, 5
 ORDINARY = (NORMAL, UNUSED)
 
 
@@ -57,6 +57,15 @@ def keep_pieces(serialized: bytes, kept: Collection[str]) -> tuple[bytes, list[i
     model.pieces.extend(kept_pieces)
     model.ClearField("self_test_data")
     return model.SerializeToString(), [i for i, _ in pieces]
+
+
+def add_pieces(serialized: bytes, pieces: Iterable[tuple[str, float]], kind: int = NORMAL) -> bytes:
+    """Return the model with further pieces of a type and their scores, after the others."""
+    model = Model.FromString(serialized)
+    for piece, score in pieces:
+        model.pieces.add(piece=piece, score=score, type=kind)
+    model.ClearField("self_test_data")
+    return model.SerializeToString()
 
 
 def fixed_pieces(serialized: bytes) -> set[str]:

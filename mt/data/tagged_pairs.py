@@ -48,9 +48,9 @@ def check_known_tags(trained: Iterable[str], tokenizer: Tokenizer) -> None:
     """Raise MTError if the vocabulary of the run that fine-tuning starts from lacks a tag."""
     if unknown := set(trained) - {"", *tokenizer.tags}:
         raise MTError(
-            f"the run of trainer.init_from does not know the tag {list_tags(unknown)}, and its "
-            f"vocabulary is fixed: it knows {list_tags(tokenizer.tags)}. Use one of these, or set "
-            "data.tokenizer.tags in the training of that run"
+            f"the run of trainer.init_from does not know the tag {list_tags(unknown)}: it knows "
+            f"{list_tags(tokenizer.tags)}. Use one of these, or extend its vocabulary with "
+            "data.tokenizer.extend (not possible with an imported one)"
         )
 
 

@@ -19,5 +19,11 @@ def cached_settings(config: TokenizerConfig) -> dict[str, Any]:
     return {
         name: value
         for name, value in settings.items()
-        if value or name not in ("symbols", "placeholders", "tags")
+        if value or name not in ("symbols", "placeholders", "tags", "extend")
     }
+
+
+def settings_with_given(config: TokenizerConfig) -> list[Any]:
+    """Return the settings that shape a corpus whose tokenizer is given."""
+    extension = [config.extend, config.train_lines, config.character_coverage, *config.tags]
+    return [config.sampling, *(extension if config.extend else [])]

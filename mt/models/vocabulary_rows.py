@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 # Parameters with one row for each piece, by the side whose vocabulary it is. Shared ones are
@@ -27,3 +28,20 @@ def change_rows(
         name: change(tensor, ROWS[name]) if name in ROWS else tensor
         for name, tensor in tensors.items()
     }
+
+
+def add_mean_rows(
+    tensors: dict[str, Tensor], replaced: Mapping[str, Sequence[Sequence[int]]]
+) -> dict[str, Tensor]:
+    """Return the tensors of a model with a further row for each new piece.
+
+    Each is the mean of the rows that it replaces, given by side. So a new piece gets about the mean
+    of their logits: the distribution changes little at first (Hewitt 2021, "Initializing New Word
+    Embeddings for Pretrained Language Models", with the mean of all rows).
+    """
+
+    def extend(tensor: Tensor, side: str) -> Tensor:
+        new = [tensor[list(rows)].mean(0, keepdim=True) for rows in replaced[side]]
+        return torch.cat([tensor, *new])
+
+    return change_rows(tensors, extend)

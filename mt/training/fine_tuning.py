@@ -19,7 +19,12 @@ from mt.run_folder import RunFolder
 
 INHERITED = ("model.", "data.tokenizer.")
 # Settings that may differ. Rates of dropout are inherited if they are not given, the others not.
-FREE = ("model.transformer.recompute", "data.tokenizer.sampling", "data.tokenizer.max_vocab_size")
+FREE = (
+    "model.transformer.recompute",
+    "data.tokenizer.sampling",
+    "data.tokenizer.max_vocab_size",
+    "data.tokenizer.extend",
+)
 DROPOUTS = (
     "model.dropout",
     "model.transformer.attention_dropout",
@@ -42,6 +47,7 @@ def inherit_settings(config: Config, named: Collection[str] = ()) -> Config:
         return config
     folder = RunFolder.at(config.trainer.init_from)
     before = folder.read_config()
+    before.data.tokenizer.vocab_size += before.data.tokenizer.extend
     usual = load_config([f"auto={str(config.auto).lower()}"])
     inherited: dict[str, Any] = {}
     refused: list[str] = []
@@ -80,10 +86,11 @@ def describe_start(config: Config, data: PreparedData) -> list[str]:
         f"{100 * share:.1f} % of the {side} words"
         for side, share in zip(("source", "target"), unknown_shares(data), strict=True)
     ]
-    size = data.tokenizer.vocab_size()
+    size, new = data.tokenizer.vocab_size(), config.data.tokenizer.extend
+    pieces = f"{size:,} pieces, {new:,} of them new" if new else f"its {size:,} pieces"
     return [
-        f"fine-tuning {config.trainer.init_from} with its {size:,} pieces: {' and '.join(shares)} "
-        "of the new text have bytes or unknown pieces"
+        f"fine-tuning {config.trainer.init_from} with {pieces}: {' and '.join(shares)} of the new "
+        "text have bytes or unknown pieces"
     ]
 
 

@@ -21,12 +21,15 @@ from mt.config.schema import Config, ModelConfig, absent_values, get_value, keys
 from mt.config.setting import default_value
 from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
+from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_extension import SIDES, replaced_pieces
 from mt.device import device_name, keep_freed_memory, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
 from mt.files import copy_file
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
+from mt.models.vocabulary_rows import add_mean_rows
 from mt.models.weights import load_parameters
 from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
@@ -169,6 +172,12 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
     if config.trainer.init_from:
         folder = RunFolder.at(config.trainer.init_from)
         tensors, _ = folder.read_tensors(folder.model)
+        if config.data.tokenizer.extend:
+            before = Tokenizer.load(folder.path)
+            tensors = add_mean_rows(
+                tensors,
+                {side: replaced_pieces(before, data.tokenizer, side) for side in SIDES},
+            )
         load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
     return model.to(device)
 
