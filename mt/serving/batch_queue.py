@@ -73,7 +73,8 @@ class BatchQueue:
             executor: where batches are searched.
             batch_tokens: maximum number of source tokens of a batch, EOS included, each hypothesis
                 counted. A longer part is a batch of its own.
-            window_seconds: how long the first part waits for others if the engine is idle.
+            window_seconds: how long the first part waits for others if the engine is idle and the
+                last batch had parts of several requests. A client alone never waits.
             observe: called with the numbers of parts and tokens of each batch.
         """
         self.search, self.executor = search, executor
@@ -82,6 +83,7 @@ class BatchQueue:
         # By the keys of their searches; the first has the next batch.
         self.requests: dict[Hashable, deque[deque[WaitingPart]]] = {}
         self.arrived = asyncio.Event()
+        self.is_shared = False  # whether the last batch had parts of several requests
 
     def __len__(self) -> int:
         """Return the number of waiting parts."""
@@ -113,10 +115,11 @@ class BatchQueue:
             if not self.requests:
                 self.arrived.clear()
                 await self.arrived.wait()
-                await asyncio.sleep(self.window_seconds)
+                await asyncio.sleep(self.window_seconds if self.is_shared else 0)
             batch = self.take_batch()
             if not batch:
                 continue
+            self.is_shared = any(part.search is not batch[0].search for part in batch)
             rows = [part.pieces for part in batch]
             self.observe(len(rows), sum(len(row) + 1 for row in rows))
             try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -30,6 +30,9 @@ from mt.serving.piece_scores import add_piece_scores
 from mt.serving.steering import Steering
 
 WEIGHT_DIGITS = 3
+SHORT = 2000  # characters that are encoded in less time than other requests notice
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class ServedModel:
         the beginning of the translation of each line.
         """
         options, translator = self.options(wanted), self.translator(wanted.steering.tag)
-        encoded = await asyncio.to_thread(translator.encode_lines, lines)
+        encoded = await self._run(sum(map(len, lines)) > SHORT, translator.encode_lines, lines)
         parts = deque(single_parts(encoded))
         rows = [pieces for _, part in parts for _, pieces in part.parts]
         device = translator.engine.device
@@ -163,15 +166,22 @@ class ServedModel:
                     group.append(parts.popleft())
                     found += [await waiting.popleft() for _ in group[-1][1].parts]
                 lines_of_parts = [part for _, part in group]
-                # In a thread: minimum-Bayes-risk decoding compares all candidates.
-                translations = await asyncio.to_thread(
-                    translator.decode_lines, lines_of_parts, found, options
+                # Minimum-Bayes-risk decoding compares all candidates.
+                translations = await self._run(
+                    options.mbr > 0, translator.decode_lines, lines_of_parts, found, options
                 )
                 details = await self._describe(translations, wanted)
                 for (line, _), translation, each in zip(group, translations, details, strict=True):
                     yield Part(line, translation, {"line": line, **each} if each else {})
         finally:
             cancel(futures)
+
+    @staticmethod
+    async def _run(is_long: bool, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Return the result of a function, in a thread if it takes long, which costs a switch."""
+        if is_long:
+            return await asyncio.to_thread(function, *arguments)
+        return function(*arguments)
 
     async def _begin(
         self,

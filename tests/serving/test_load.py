@@ -1,23 +1,32 @@
-"""Many requests of odd texts at the same time: each answer belongs to its question."""
+"""10,000 requests of odd texts at the same time: each answer belongs to its question."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from collections.abc import Callable
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+import mt
 from helpers.servers import serving
 from helpers.tiny_models import WORDS
-from mt.inspection.inspector import Inspector
+from mt.decoding.engines.engine import Unsupported
+from mt.decoding.options import SearchOptions
+from mt.decoding.search import Hypothesis
 from mt.serving.app import create_app
 from mt.serving.limits import Limits
+from mt.serving.metrics import Metrics
 from mt.serving.models import Models
 from mt.serving.service import Settings
 
-REQUESTS = 1000
+REQUESTS = 10_000
+OTHER_FILES = 500  # that this process may have open besides the connections
 ODD = [
     "",
     " ",
@@ -33,6 +42,24 @@ ODD = [
 ]
 
 
+class EchoEngine:
+    """An engine that finds the source itself, as often as there are candidates."""
+
+    device = torch.device("cpu")
+
+    @property
+    def models(self) -> list[Any]:
+        raise Unsupported("there is no model")
+
+    def check(self, options: SearchOptions) -> None:
+        """Accept all options."""
+
+    def search(
+        self, sources: Sequence[list[int]], options: SearchOptions, *others: Any
+    ) -> list[list[Hypothesis]]:
+        return [[Hypothesis(row, 0.0, 0.0, True)] * options.candidates for row in sources]
+
+
 def odd_text(number: int) -> str:
     """Return a text that no other number has, of words and odd characters."""
     choose = random.Random(number)
@@ -40,20 +67,23 @@ def odd_text(number: int) -> str:
     return " ".join([*words, str(number)]) if number % 7 else f"{number}\n\n" + "\n".join(words)
 
 
-async def ask(address: tuple[str, int], text: str, vanish: bool) -> str | None:
-    """Return the translation of a text; None if this client goes away before the answer."""
+async def ask(address: tuple[str, int], number: int, go: asyncio.Event) -> str | None:
+    """Return the translation of a text; None if this client goes away before the answer.
+
+    Clients connect, wait for each other and send a request with different options.
+    """
     reader, writer = await asyncio.open_connection(*address)
-    body = json.dumps({"q": text, "source": "en", "target": "de"}).encode()
+    fields = {"q": odd_text(number), "source": "en", "target": "de", "beam": 1 + number % 3}
+    body = json.dumps(fields).encode()
     head = (
         f"POST /translate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}"
     )
     half = len(body) // 2
     writer.write(head.encode() + b"\r\n\r\n" + body[:half])
-    await writer.drain()
-    await asyncio.sleep(random.Random(len(text)).random())  # a slow client
+    await go.wait()  # a slow client
     writer.write(body[half:])
     await writer.drain()
-    if vanish:
+    if number % 11 == 5:
         writer.close()
         return None
     answer = await reader.read()
@@ -63,35 +93,37 @@ async def ask(address: tuple[str, int], text: str, vanish: bool) -> str | None:
     return json.loads(content)["translatedText"]
 
 
+async def ask_all(address: tuple[str, int], numbers: Sequence[int]) -> list[str | None]:
+    go = asyncio.Event()
+    tasks = []
+    for start in range(0, len(numbers), 200):  # the system accepts a limited number at once
+        tasks += [asyncio.create_task(ask(address, n, go)) for n in numbers[start : start + 200]]
+        await asyncio.sleep(0.1)
+    go.set()
+    return await asyncio.gather(*tasks)
+
+
 @pytest.mark.slow
-def test_a_thousand_requests_get_their_own_answers(
-    make_models: Callable[..., Models], inspector: Inspector
+def test_ten_thousand_requests_get_their_own_answers(
+    run: Path,
 ) -> None:
-    texts = [odd_text(number) for number in range(REQUESTS)]
-    vanishing = [number % 11 == 5 for number in range(REQUESTS)]
-
-    async def ask_all(address: tuple[str, int]) -> list[str | None]:
-        places = asyncio.Semaphore(400)  # open files of this process
-
-        async def one(text: str, vanish: bool) -> str | None:
-            async with places:
-                return await ask(address, text, vanish)
-
-        return await asyncio.gather(*map(one, texts, vanishing))
-
-    settings = Settings(Limits(active=0, seconds=0))
-    with serving(create_app(make_models(), settings)) as client:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    at_once = (hard - OTHER_FILES) // 2  # both ends of a connection are in this process
+    translator = mt.load(run, device="cpu", split_sentences=True)
+    translator.engine = EchoEngine()  # type: ignore[assignment]
+    models = Models(Metrics())
+    models.add("echo", ("en", "de"), mt.inspect(translator))
+    with serving(create_app(models, Settings(Limits(active=0, seconds=0)))) as client:
         host, port = client.url.removeprefix("http://").split(":")
-        answers = asyncio.run(ask_all((host, int(port))))
-        metrics = client.ask("/metrics").body.decode()
-        assert "mt_translations_active 0.0" in metrics
-    for text, answer, vanish in zip(texts, answers, vanishing, strict=True):
-        if not vanish:
-            assert answer is not None and answer.count("\n") == text.count("\n")
-    sample = [number for number in range(0, REQUESTS, 9) if not vanishing[number]]
-    lines = [line for number in sample for line in texts[number].replace("\r", "\n").split("\n")]
-    translated = iter(inspector.translator.translate(lines))
-    for number in sample:
-        whole = [next(translated) for _ in texts[number].replace("\r", "\n").split("\n")]
-        found = (answers[number] or "").replace("\r", "\n").split("\n")
-        assert found == whole
+        answers: list[str | None] = []
+        while len(answers) < REQUESTS:
+            numbers = range(len(answers), min(REQUESTS, len(answers) + at_once))
+            answers += asyncio.run(ask_all((host, int(port)), numbers))
+        assert "mt_translations_active 0.0" in client.ask("/metrics").body.decode()
+    asked = [number for number, answer in enumerate(answers) if answer is not None]
+    assert len(asked) > 0.9 * REQUESTS
+    for number in asked:
+        lines = odd_text(number).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        expected = translator.translate(lines.replace("\r\n", "\n").split("\n"))
+        assert str(answers[number]).replace("\r\n", "\n").split("\n") == expected
