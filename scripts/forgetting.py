@@ -45,6 +45,12 @@ from mt.training.validation import Validator
 
 INITIAL, PLAIN = "initial model", "fine-tuning"
 OLD = "old"  # the name of the old text in the settings
+# Method -> label of its curve, and the models at its beginning and its end.
+CURVES = {
+    "average": ("average: share of the fine-tuned weights", INITIAL, PLAIN),
+    "pull": ("pull: optim.init_decay", PLAIN, ""),
+    "mix": ("mix: weight of the old text", PLAIN, ""),
+}
 
 
 class Scores(NamedTuple):
@@ -182,30 +188,26 @@ def draw(path: Path, scores: dict[str, Scores], ways: Sequence[Way]) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 4.5), layout="constrained")
-    ends = {
-        "average": (INITIAL, PLAIN),
-        "pull": (PLAIN, ""),
-        "mix": (PLAIN, ""),
-    }
-    for (method, (first, last)), marker in zip(ends.items(), "os^", strict=True):
+    for (method, (label, first, last)), marker in zip(CURVES.items(), "os^", strict=True):
         own = sorted((way for way in ways if way.method == method), key=lambda way: way.number)
         titles = [each for each in (first, *(way.title for way in own), last) if each]
-        points = [scores[title] for title in titles]
-        line = [[point.old_loss for point in points], [point.new_loss for point in points]]
-        (drawn,) = axes.plot(*line, marker=marker, label=method)
+        line = [[scores[title].old_loss for title in titles]]
+        line.append([scores[title].new_loss for title in titles])
+        (drawn,) = axes.plot(*line, marker=marker, label=label)
         for way in own:
             place = scores[way.title].old_loss, scores[way.title].new_loss
             axes.annotate(
-                f"{way.number:g}", place, xytext=(4, 4), textcoords="offset points",
+                f"{way.number:g}", place, xytext=(5, 4), textcoords="offset points",
                 color=drawn.get_color(), fontsize=8,
             )  # fmt: skip
     for title in (INITIAL, PLAIN):
         place = scores[title].old_loss, scores[title].new_loss
         axes.annotate(title, place, xytext=(6, -10), textcoords="offset points", fontsize=9)
     axes.set(xlabel="validation loss on the old text", ylabel="validation loss on the new text")
-    axes.margins(0.12)
-    axes.legend()
-    figure.savefig(path)
+    axes.margins(x=0.2, y=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
 
 
 def measure(given: argparse.Namespace) -> None:
