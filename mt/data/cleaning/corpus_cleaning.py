@@ -7,6 +7,7 @@ and step. Repeated pairs are found when all keys are known, and left out of the 
 from __future__ import annotations
 
 import contextlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -50,7 +51,8 @@ def clean_corpus(
     numbers = []
     with contextlib.ExitStack() as stack:
         key_files = {
-            name: stack.enter_context(NamedFile(path, path)) for name, path in key_paths.items()
+            name: stack.enter_context(io.BufferedWriter(NamedFile(path, path)))
+            for name, path in key_paths.items()
         }
         for path, pairs in zip(passed, sources, strict=True):
             before = cleaner.counts["read"]

@@ -11,8 +11,8 @@ import regex  # type: ignore[import-untyped]
 from mt.data.digests import text_hash
 from mt.data.normalisation import Normaliser
 
-# 64-bit keys that are sorted at a time: 150 MB of memory.
-PART_KEYS = 4_000_000
+# 64-bit keys that are sorted at a time: 160 MB of memory.
+PART_KEYS = 2_000_000
 _BLOCK_KEYS = 1 << 20  # that are read at a time
 _DIGITS = regex.compile(r"\p{Nd}+")
 _OTHER = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
