@@ -22,7 +22,7 @@ examples:
 A folder must have the files of the hub: config.json, model.safetensors or pytorch_model.bin, and
   MarianMT, such as the models of Helsinki-NLP:  source.spm, target.spm, vocab.json
   M2M-100:   sentencepiece.bpe.model, vocab.json
-  NLLB-200:  sentencepiece.bpe.model, tokenizer.json
+  NLLB-200:  tokenizer.json or sentencepiece.bpe.model
 M2M-100 and NLLB-200 need --src-lang and --tgt-lang, which mt-translate and fine-tuning may change.
 If a model cannot be imported, all that is in the way is listed at once. The run directory records
 the origin of the weights and their licence in origin.json.

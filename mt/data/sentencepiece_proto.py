@@ -7,15 +7,16 @@ the scores and the order of the pieces that stay.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # Types of pieces. Words are made of ordinary ones; the others are special tokens, tags, symbols and
 # bytes.
-NORMAL, CONTROL, UNUSED = 1, 3, 5
+NORMAL, UNKNOWN, CONTROL, UNUSED = 1, 2, 3, 5
 ORDINARY = (NORMAL, UNUSED)
+BPE = 2  # a type of model
 
 
 def _model_class() -> Any:
@@ -37,6 +38,20 @@ def _model_class() -> Any:
         type=field.TYPE_MESSAGE,
         type_name=".mt.Model.Piece",
     )
+    trainer = model.nested_type.add(name="Trainer")
+    trainer.field.add(name="model_type", number=3, label=optional, type=field.TYPE_INT32)
+    normalizer = model.nested_type.add(name="Normalizer")
+    normalizer.field.add(
+        name="precompiled_charsmap", number=2, label=optional, type=field.TYPE_BYTES
+    )
+    for number, message in enumerate((trainer, normalizer), 2):
+        model.field.add(
+            name=message.name.lower(),
+            number=number,
+            label=optional,
+            type=field.TYPE_MESSAGE,
+            type_name=f".mt.Model.{message.name}",
+        )
     # Texts and their pieces, which some versions of SentencePiece test when they load a model.
     model.field.add(name="self_test_data", number=4, label=optional, type=field.TYPE_BYTES)
     pool = descriptor_pool.DescriptorPool()
@@ -78,3 +93,18 @@ def ordinary_scores(serialized: bytes) -> dict[str, float]:
     """Return the scores of the ordinary pieces."""
     pieces = Model.FromString(serialized).pieces
     return {each.piece: each.score for each in pieces if each.type in ORDINARY}
+
+
+def build_bpe(pieces: Sequence[str], charsmap: bytes) -> bytes:
+    """Return a BPE model of ordinary pieces, in the order of merges, after <unk>, <s> and </s>.
+
+    `charsmap` is the normalisation of SentencePiece, compiled. White space is treated as usual.
+    """
+    model = Model()
+    for piece, kind in (("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)):
+        model.pieces.add(piece=piece, score=0.0, type=kind)
+    for rank, piece in enumerate(pieces):
+        model.pieces.add(piece=piece, score=-float(rank), type=NORMAL)
+    model.trainer.model_type = BPE
+    model.normalizer.precompiled_charsmap = charsmap
+    return model.SerializeToString()

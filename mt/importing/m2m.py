@@ -22,28 +22,27 @@ from mt.data.languages import Languages, find_language
 from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError, UsageError
+from mt.importing import tokenizer_json
 from mt.importing.fairseq_languages import M2M_LANGUAGES, NLLB_LANGUAGES
 from mt.importing.hub_folder import HubFolder
 from mt.importing.pretrained import Pretrained, RowOrder, pieces_by_id
+from mt.importing.tokenizer_json import SPECIALS, TokenizerJson
 from mt.importing.transformer import Tables, read_transformer
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 VOCABULARY = "vocab.json"
-TOKENIZER = "tokenizer.json"
-DAMAGED = f"{TOKENIZER} is damaged: copy or download it again"
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")  # the first pieces of fairseq
-MASK = "<mask>"  # an added token of NLLB-200 that is no language
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a tokenizer besides the SentencePiece model, and how to read them."""
+    """How the tokenizer of a folder is stored."""
 
-    files: tuple[str, ...]
-    read_languages: Callable[[HubFolder], Sequence[str]]
-    # Returns the piece of each id that has one, given the SentencePiece model and the languages,
-    # whose pieces are those of tags (`mt.data.tags`).
-    read_pieces: Callable[[HubFolder, bytes, Sequence[str]], dict[int, str]]
+    files: Sequence[str]  # that must be there
+    languages: Sequence[str]
+    read_model: Callable[[], bytes]  # returns the SentencePiece model
+    # Returns the piece of each id that has one, given the model. Languages have the pieces of tags
+    # (`mt.data.tags`).
+    read_pieces: Callable[[bytes], dict[int, str]]
 
 
 def read_m2m(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
@@ -53,8 +52,8 @@ def read_m2m(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
     Raises UsageError if there is none either, or if the model does not have it.
     """
     settings = folder.read_json("tokenizer_config.json", {})
-    layout = LAYOUTS[tokenizer_class(folder, settings)]
-    codes = layout.read_languages(folder)
+    layout = LAYOUTS[tokenizer_class(folder, settings)](folder, settings)
+    codes = layout.languages
     given = [
         code or settings.get(key)
         for code, key in zip(languages, ("src_lang", "tgt_lang"), strict=True)
@@ -66,7 +65,7 @@ def read_m2m(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
         )
     chosen = Languages(codes, *(find_language(code, codes) for code in given))
     read = partial(read_tokenizer, layout, chosen)
-    found = read_transformer(folder, (SENTENCEPIECE, *layout.files), {}, read)
+    found = read_transformer(folder, layout.files, {}, read)
     pair = chosen.source, chosen.target
     longest = folder.max_length()
     return Pretrained(found.model, found.tensors, found.tokenizer, pair, longest - 1)
@@ -95,8 +94,8 @@ def read_tokenizer(
 
     Raises MTError or ValueError if vocabulary, SentencePiece model and weights do not fit.
     """
-    model = folder.read_bytes(SENTENCEPIECE)
-    pieces = layout.read_pieces(folder, model, languages.codes)
+    model = layout.read_model()
+    pieces = dict(layout.read_pieces(model))
     size, rows = max(pieces) + 1, len(tables["source"])
     if size > rows:
         raise MTError(f"the vocabulary has {size:,} pieces, and the weights {rows:,} rows")
@@ -105,7 +104,9 @@ def read_tokenizer(
     pad, start, eos = (config[f"{key}_token_id"] for key in ("pad", "decoder_start", "eos"))
     if (pieces.get(pad), pieces.get(eos)) != ("<pad>", "</s>") or start not in pieces:
         raise MTError("the vocabulary has another <pad> or </s> than config.json")
-    unk = next(number for number, piece in pieces.items() if piece == "<unk>")
+    unk = next((number for number, piece in pieces.items() if piece == "<unk>"), None)
+    if unk is None:
+        raise MTError("the vocabulary has no <unk>")
     order = RowOrder.build(rows, pad, unk, start, eos)
     try:
         tokenizer = Tokenizer(model, vocabularies=[order.vocabulary(pieces)], languages=languages)
@@ -114,65 +115,53 @@ def read_tokenizer(
     return tokenizer, {"src": order, "tgt": order}
 
 
-def m2m_languages(folder: HubFolder) -> Sequence[str]:
-    """Return the languages of the kind of model that tokenizer_config.json names."""
-    name = folder.read_json("tokenizer_config.json", {}).get("language_codes", "m2m100")
+def m2m_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
+    """Return the layout of M2M-100, for the languages that tokenizer_config.json names."""
+    name = settings.get("language_codes", "m2m100")
     if name not in M2M_LANGUAGES:
         raise MTError(
             f"cannot import {folder.name}: language_codes={name} (only {', '.join(M2M_LANGUAGES)})"
         )
-    return M2M_LANGUAGES[name]
+    codes = M2M_LANGUAGES[name]
+
+    def read_pieces(model: bytes) -> dict[int, str]:
+        pieces = pieces_by_id(folder.read_json(VOCABULARY), VOCABULARY)
+        return pieces | dict(enumerate(map(tag_piece, codes), len(pieces)))
+
+    read_model = partial(folder.read_bytes, SENTENCEPIECE)
+    return Layout((SENTENCEPIECE, VOCABULARY), codes, read_model, read_pieces)
 
 
-def m2m_pieces(folder: HubFolder, model: bytes, codes: Sequence[str]) -> dict[int, str]:
-    """Return the pieces of vocab.json, followed by the languages."""
-    pieces = pieces_by_id(folder.read_json(VOCABULARY), VOCABULARY)
-    if "<unk>" not in pieces.values():
-        raise MTError(f"{VOCABULARY} has no <unk>")
-    return pieces | {len(pieces) + i: tag_piece(code) for i, code in enumerate(codes)}
+def nllb_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
+    """Return the layout of NLLB-200, with tokenizer.json if there is one."""
+    read_model: Callable[[], bytes] = partial(folder.read_bytes, SENTENCEPIECE)
+    if folder.missing((tokenizer_json.NAME,)):
+        return Layout((SENTENCEPIECE,), NLLB_LANGUAGES, read_model, fairseq_pieces)
+    content = TokenizerJson.read(folder)
+    if not (codes := content.languages()):
+        raise MTError(f"cannot import {folder.name}: {tokenizer_json.NAME} has no languages")
+    if folder.missing((SENTENCEPIECE,)):
+        read_model = content.sentencepiece_model
+    tags = {number: token for number, token in content.added.items() if token not in SPECIALS}
+    pieces = content.pieces | {number: tag_piece(token) for number, token in tags.items()}
+    return Layout((), codes, read_model, lambda model: pieces)
 
 
-def nllb_languages(folder: HubFolder) -> Sequence[str]:
-    """Return the added tokens of tokenizer.json that are languages, or else those of NLLB-200."""
-    if folder.missing((TOKENIZER,)):
-        return NLLB_LANGUAGES
-    codes = [token for token in added_tokens(folder).values() if token not in (*SPECIALS, MASK)]
-    if not codes:
-        raise MTError(f"cannot import {folder.name}: {TOKENIZER} has no languages")
-    return codes
-
-
-def nllb_pieces(folder: HubFolder, model: bytes, codes: Sequence[str]) -> dict[int, str]:
-    """Return the pieces of tokenizer.json or of the SentencePiece model, and the languages."""
-    added = added_tokens(folder)
-    if not added:
-        processor = sentencepiece.SentencePieceProcessor()
-        try:
-            processor.load_from_serialized_proto(model)
-        except RuntimeError as error:
-            raise MTError(f"{SENTENCEPIECE} is no SentencePiece model") from error
-        # The model begins with <unk>, <s> and </s>.
-        ordinary = [processor.id_to_piece(i) for i in range(3, len(processor))]
-        return dict(enumerate([*SPECIALS, *ordinary, *map(tag_piece, codes)]))
+def fairseq_pieces(model: bytes) -> dict[int, str]:
+    """Return the pieces of a SentencePiece model and the languages of NLLB-200, as fairseq does."""
+    processor = sentencepiece.SentencePieceProcessor()
     try:
-        vocabulary = folder.read_json(TOKENIZER)["model"]["vocab"]
-        pieces = {number: piece for piece, number in vocabulary.items()}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise MTError(DAMAGED) from error
-    tags = {number: token for number, token in added.items() if token not in SPECIALS}
-    return pieces | {number: tag_piece(token) for number, token in tags.items()}
+        processor.load_from_serialized_proto(model)
+    except RuntimeError as error:
+        raise MTError(f"{SENTENCEPIECE} is no SentencePiece model") from error
+    # The model begins with <unk>, <s> and </s>.
+    ordinary = [processor.id_to_piece(i) for i in range(3, len(processor))]
+    return dict(enumerate([*SPECIALS, *ordinary, *map(tag_piece, NLLB_LANGUAGES)]))
 
 
-def added_tokens(folder: HubFolder) -> dict[int, str]:
-    """Return the tokens that tokenizer.json adds to the pieces, by id; none without the file."""
-    content = folder.read_json(TOKENIZER, {})
-    try:
-        return {token["id"]: token["content"] for token in content.get("added_tokens", ())}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise MTError(DAMAGED) from error
-
-
-M2M = Layout((VOCABULARY,), m2m_languages, m2m_pieces)
-NLLB = Layout((), nllb_languages, nllb_pieces)
 # Class of the tokenizer in tokenizer_config.json -> its layout.
-LAYOUTS = {"M2M100Tokenizer": M2M, "NllbTokenizer": NLLB, "NllbTokenizerFast": NLLB}
+LAYOUTS = {
+    "M2M100Tokenizer": m2m_layout,
+    "NllbTokenizer": nllb_layout,
+    "NllbTokenizerFast": nllb_layout,
+}

@@ -68,7 +68,7 @@ def inherit_settings(config: Config, named: Collection[str] = ()) -> Config:
         pair = before.data.languages()
         sides = ("data.src_lang", "data.tgt_lang")
         for key, code in zip(sides, reversed(pair) if config.data.reverse else pair, strict=True):
-            if get_value(config, key) == get_value(usual, key) and key not in named:
+            if get_value(config, key) == get_value(Config(), key):
                 inherited[key] = code
     if "optim.optimizer" in open_keys(config):
         inherited["optim.optimizer"] = before.optim.optimizer
@@ -112,9 +112,9 @@ def unknown_shares(data: PreparedData) -> list[float]:
             else:
                 encoded = table.pieces(rows)[number]
             for ids in encoded:
-                word = np.cumsum(starts[ids])
-                words += len(np.unique(word))
-                unknown += len(np.unique(word[is_unknown[ids]]))
+                word = np.cumsum(starts[ids])  # 0: of a tag or a language
+                words += len(np.unique(word[word > 0]))
+                unknown += len(np.unique(word[is_unknown[ids] & (word > 0)]))
         shares.append(unknown / max(1, words))
     return shares
 

@@ -145,6 +145,37 @@ def test_samples_obey_constraints_and_have_the_constrained_distribution(
         assert firsts.count(token) / 3000 == pytest.approx(math.exp(value) / total, abs=0.04)
 
 
+class StartedModel(ConstrainedModel):
+    """Begins with START, with probability 1; the constraints hold for what follows."""
+
+    START = (6, 4)
+
+    def logits(self, source: int, history: tuple[int, ...]) -> torch.Tensor:
+        return super().logits(source, (BOS, *self.START, *history[1:]))
+
+    def next_log_probs(self, source: int, tokens: list[int]) -> list[float]:
+        if len(tokens) < len(self.START):
+            wanted = self.START[len(tokens)]
+            return [0.0 if token == wanted else -math.inf for token in range(7)]
+        return super().next_log_probs(source, tokens[len(self.START) :])
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+@pytest.mark.parametrize("name", ["bigrams", "all", "prefixes"])
+def test_outputs_begin_with_what_is_given_at_no_cost(name: str, beam: int) -> None:
+    choices, prefixes = CASES[name]
+    wanted, sources = options(9, beam=beam, nbest=beam, **choices), list(range(10))
+    table = ConstrainedModel(4, wanted, prefixes)
+    reference = StartedModel(4, wanted, prefixes)
+    given = Prefixes([prefixes.get(source, []) for source in sources], [5, EOS], reference.START)
+    found = search(table, *inputs(*sources), wanted, None, given)
+    for source, hypotheses in zip(sources, found, strict=True):
+        limit = 9 + len(reference.START) + max(map(len, prefixes.get(source, [[]])))
+        assert_equal(hypotheses, slow_beam(reference, source, limit, beam, 1.0))
+        assert all(each.tokens[:2] == [6, 4] for each in hypotheses)
+        assert all(each.log_probs[:2] == [0, 0] for each in hypotheses)
+
+
 def test_no_ngram_is_repeated_in_large_vocabularies() -> None:
     choose = random.Random(1)
     for size in (1, 2, 3, 4):

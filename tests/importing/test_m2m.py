@@ -23,7 +23,9 @@ from helpers.hub_models import (
     save_marian,
 )
 from mt import import_model as command
+from mt import trim
 from mt.data.tags import tag_piece
+from mt.data.tokenizer import Tokenizer
 from mt.decoding.load import load_run
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
@@ -220,6 +222,39 @@ def test_without_tokenizer_json_the_order_of_ids_is_that_of_fairseq(make, tmp_pa
     assert RunFolder(other).read_origin()["license"] == "cc-by-nc-4.0"
 
 
+def test_a_sentencepiece_model_is_made_of_tokenizer_json(make, tmp_path: Path) -> None:
+    folder, run = make("NLLB-200")
+    for name in ("lists", "strings"):  # of merges: in new files and in old ones
+        copy = shutil.copytree(folder, tmp_path / name)
+        (copy / "sentencepiece.bpe.model").unlink()
+        model = json.loads((copy / "tokenizer.json").read_text())["model"]
+        if name == "strings":
+            model["merges"] = [" ".join(pair) for pair in model["merges"]]
+            edit_json(copy / "tokenizer.json", model=model)
+        import_as(copy, tmp_path / f"{name}-run")
+        ours, theirs = (Tokenizer.load(each) for each in (tmp_path / f"{name}-run", run))
+        sources = mixed_lines(200)
+        assert ours.encode_many(sources) == theirs.encode_many(sources)
+        assert ours.kind == theirs.kind == "bpe"
+        outputs = ours.encode_many(lines(50, TARGET_WORDS), "tgt")
+        assert ours.decode_many(outputs) == theirs.decode_many(outputs) == lines(50, TARGET_WORDS)
+
+
+def test_a_trimmed_run_keeps_all_languages(make, tmp_path: Path) -> None:
+    _, run = make("M2M-100")
+    text = ["the cat", "the dog sees", "a tree"]
+    (tmp_path / "text").write_text("\n".join(text) + "\n")
+    files = ["--src", str(tmp_path / "text"), "--tgt", str(tmp_path / "text")]
+    trim.main([str(run), *files, "--out", str(tmp_path / "trimmed")])
+    whole, trimmed = (load(each, tgt_lang="is").tokenizer for each in (run, tmp_path / "trimmed"))
+    assert trimmed.languages == whole.languages and trimmed.vocab_size() < whole.vocab_size() - 50
+    for line in text:
+        pieces = (each.pieces(each.encode(line, "tgt"), "tgt") for each in (whole, trimmed))
+        assert next(pieces) == next(pieces)
+    options: dict[str, Any] = {"beam": 1, "max_ratio": 0, "max_extra": 12}
+    assert load(tmp_path / "trimmed", src_lang="fr").translate(text, **options)
+
+
 def edit_json(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
@@ -241,7 +276,7 @@ def drop_head(folder: Path) -> None:
         ("M2M-100", lambda f: (f / "vocab.json").unlink(), "no vocab.json", 1),
         (
             "NLLB-200",
-            lambda f: (f / "sentencepiece.bpe.model").unlink(),
+            lambda f: [(f / n).unlink() for n in ("sentencepiece.bpe.model", "tokenizer.json")],
             "no sentencepiece.bpe.model",
             1,
         ),

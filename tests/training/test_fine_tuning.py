@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from helpers.hub_models import save_marian
+import mt
+from helpers.hub_models import save_m2m, save_marian
 from helpers.training_runs import checkpoint_state, read_records, run_training
 from mt import import_model
 from mt import train as command
@@ -188,6 +189,29 @@ def test_an_imported_model_is_fine_tuned(base, tmp_path: Path, capsys) -> None:
     assert "for fine-tuning" in log and "have bytes or unknown pieces" in log
     before, after = (load_file(RunFolder(path).model) for path in (run, tuned.path))
     assert not torch.equal(before["output.bias"], after["output.bias"])
+
+
+def test_a_multilingual_run_is_tuned_between_its_languages_or_others(base, tmp_path: Path) -> None:
+    run = tmp_path / "m2m"
+    import_model.main([str(save_m2m(tmp_path / "hub")), "--out", str(run)])
+    flags = [
+        *(each for each in base if not each.startswith(("auto=", "optim="))),
+        f"trainer.init_from={run}",
+        "regularise=word_dropout",
+        "data.concat=0.5",
+    ]
+    for steps in (2, 3):  # the second command continues the run
+        run_training([*flags, "name=tuned", "data.tgt_lang=fr", f"trainer.max_steps={steps}"])
+    tuned = RunFolder(tmp_path / "runs" / "tuned")
+    assert tuned.read_config().data.languages() == ("en", "fr")
+    languages = Tokenizer.load(tuned.path).languages
+    assert languages is not None and (languages.source, languages.target) == ("en", "fr")
+    assert len(mt.load(tuned.path, device="cpu").translate(["a b"], beam=1)) == 1
+    text = ["data.train.src=a", "data.train.tgt=b", f"trainer.init_from={run}"]
+    for given in ([], ["data.reverse=true"]):  # the pair of the run, whichever file is the source
+        assert inherit_settings(load_config([*text, *given])).data.languages() == ("en", "de")
+    with pytest.raises(UsageError, match="'xx' is none of those of the model"):
+        run_training([*flags, "name=none", "data.tgt_lang=xx"])
 
 
 def test_rates_and_warm_up_of_fine_tuning() -> None:
