@@ -18,6 +18,7 @@ from mt.config.schema import Config, get_value, keys
 from mt.config.setting import AUTO_NUMBER, MAX_INTEGER, is_auto
 from mt.config.training_checks import (
     check_end_of_training,
+    check_fine_tuning,
     check_regularisers,
     check_trackers,
     check_validation_sets,
@@ -57,14 +58,8 @@ def check_values(config: Config) -> None:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise UsageError(f"optim.betas must be two numbers >= 0 and < 1, got {betas}")
     check_trackers(config)
-    if config.optim.init_decay and not config.trainer.init_from:
-        raise UsageError("optim.init_decay needs trainer.init_from, the weights to decay to")
+    check_fine_tuning(config)
     check_validation_sets(config)
-    if config.data.tokenizer.extend and not config.trainer.init_from:
-        raise UsageError(
-            "data.tokenizer.extend needs trainer.init_from, the run whose vocabulary it extends: "
-            "set data.tokenizer.vocab_size for a new one"
-        )
     check_end_of_training(config)
     check_regularisers(config)
     model = config.model

@@ -31,6 +31,36 @@ def check_validation_sets(config: Config) -> None:
         )
 
 
+def check_fine_tuning(config: Config) -> None:
+    """Raise UsageError if a setting of fine-tuning has no run to start from, or no effect."""
+    optim, extend = config.optim, config.data.tokenizer.extend
+    if not config.trainer.init_from:
+        for name, value, purpose in (
+            ("optim.init_decay", optim.init_decay, "the weights to decay to"),
+            ("optim.lora", optim.lora, "the weights to adapt"),
+            ("data.tokenizer.extend", extend, "the run whose vocabulary it extends"),
+        ):
+            if value:
+                raise UsageError(f"{name} needs trainer.init_from, {purpose}")
+    if not optim.lora:
+        return
+    if optim.optimizer != "adamw":
+        raise UsageError(
+            f"optim.lora needs optim.optimizer=adamw, which trains its factors, got "
+            f"{optim.optimizer}"
+        )
+    if optim.init_decay:
+        raise UsageError(
+            "optim.lora and optim.init_decay exclude each other: optim.weight_decay keeps the "
+            "changes of optim.lora small"
+        )
+    if extend:
+        raise UsageError(
+            "optim.lora does not train embeddings, which the new pieces of "
+            "data.tokenizer.extend need: leave out one of them"
+        )
+
+
 def check_end_of_training(config: Config) -> None:
     """Raise UsageError if schedule, decay and the rule that ends training contradict each other."""
     optim, trainer = config.optim, config.trainer

@@ -60,6 +60,13 @@ class OptimConfig:
         "keeps what the model had learned; 0: none; such as 1",
         maximum=1000,
     )
+    lora: int = setting(
+        0,
+        "(trainer.init_from with optim.optimizer=adamw only) rank of the changes of weight "
+        "matrices (LoRA, Hu et al. 2022); all other weights stay as they are; 0: train all "
+        "weights; such as 16",
+        maximum=4096,
+    )
     clip: float = setting(1.0, "maximum norm of the gradient; 0: no clipping")
     label_smoothing: float = setting(
         0.1,

@@ -38,7 +38,7 @@ VALIDATIONS = 20  # in a training, fewer in one of under ten minutes
 # Epochs -> dropout: the more often a text is seen, the more.
 DROPOUT = ((1.5, 0.0), (5, 0.1), (20, 0.2), (math.inf, 0.3))
 # Share of the learning rate that suits fine-tuning, whose model has learned already.
-FINE_TUNING = {"muon": 0.2, "adamw": 0.1}
+FINE_TUNING = {"muon": 0.2, "adamw": 0.1, "lora": 1.0}
 FINE_TUNING_WARMUP = 100  # steps, at most
 
 
@@ -181,7 +181,8 @@ def choose_rate(config: Config) -> Choice:
     rate *= math.sqrt(256 / width)
     reason = f"{config.optim.optimizer} with width {width}"
     if config.trainer.init_from:
-        rate, reason = FINE_TUNING[config.optim.optimizer] * rate, f"{reason}, for fine-tuning"
+        name = "lora" if config.optim.lora else config.optim.optimizer
+        rate, reason = FINE_TUNING[name] * rate, f"{reason}, for fine-tuning"
     return Choice({"optim.lr": float(f"{rate:.2g}")}, reason)
 
 

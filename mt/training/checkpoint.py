@@ -119,10 +119,11 @@ def load_checkpoint(
         )
     for name, shadow in average.items():
         shadow.copy_(tensors[f"average.{name}"])
-    for name, parameter in model.named_parameters():
-        for key in ("step", "exp_avg", "exp_avg_sq", "momentum"):
-            if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
-                optimizer.state(parameter)[key] = value.to(parameter.device)
+    parameters = dict(model.named_parameters())
+    for name, value in tensors.items():
+        kind, key, owner = (*name.split(".", 2), "", "")[:3]
+        if kind == "optimizer" and owner in parameters:
+            optimizer.state(parameters[owner])[key] = value.to(parameters[owner].device)
     return TrainingState(**values)
 
 

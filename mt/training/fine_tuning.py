@@ -71,7 +71,7 @@ def inherit_settings(config: Config, named: Collection[str] = ()) -> Config:
             if get_value(config, key) == get_value(Config(), key):
                 inherited[key] = code
     if "optim.optimizer" in open_keys(config):
-        inherited["optim.optimizer"] = before.optim.optimizer
+        inherited["optim.optimizer"] = "adamw" if config.optim.lora else before.optim.optimizer
     return with_values(config, inherited)
 
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mt.config.schema import OptimConfig
+from mt.errors import MTError
 from mt.training.distributed import ProcessGroup
+from mt.training.low_rank import LowRankAdamW
 from mt.training.muon import Muon
 
 
@@ -25,8 +27,12 @@ class CombinedOptimizer:
         }
 
     def state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
-        """Return the optimizer state of a parameter by name, to read or modify."""
-        return self._part[parameter].state[parameter]
+        """Return the optimizer state of a parameter by name, to read or modify.
+
+        A parameter that is not trained has none.
+        """
+        part = self._part.get(parameter)
+        return part.state[parameter] if part else {}
 
     def step(self, rate: float, skipped: Tensor) -> None:
         """Update the weights at learning rate `rate`; do nothing if the tensor `skipped` is 1.0."""
@@ -67,8 +73,11 @@ def build_optimizer(
 
     Weight decay applies to weight matrices only, not to biases, norms or embeddings of words and
     positions. As in Jordan et al. 2024, AdamW optimizes the output layer, whose rows are word
-    embeddings too. The ranks of `group` share the work of Muon.
+    embeddings too. The ranks of `group` share the work of Muon. With `config.lora`, LowRankAdamW
+    optimizes the weight matrices, and the other weights stop requiring a gradient.
     """
+    if config.lora:
+        return CombinedOptimizer([adapt_matrices(config, model)])
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     output = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
     muon: list[nn.Parameter] = []
@@ -95,12 +104,38 @@ def build_optimizer(
     return CombinedOptimizer(parts, pull)
 
 
+def adapt_matrices(config: OptimConfig, model: nn.Module) -> LowRankAdamW:
+    """Return an optimizer of low-rank changes of the model's matrices; nothing else is trained.
+
+    Those are the matrices of linear and recurrent layers that have more elements than their
+    factors. Embeddings, output layer, norms and biases are not adapted.
+    """
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    adapted: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        is_layer = parameter.dim() == 2 and id(parameter) not in embeddings
+        is_large = config.lora * sum(parameter.shape) < parameter.numel()
+        parameter.requires_grad = is_layer and is_large and not name.startswith("output.")
+        if parameter.requires_grad:
+            adapted.append(parameter)
+    if not adapted:
+        raise MTError(
+            f"optim.lora={config.lora} is too large for the matrices of this model: reduce it"
+        )
+    betas = config.betas[0], config.betas[1]
+    return LowRankAdamW(adapted, config.lora, config.lr, betas, config.eps, config.weight_decay)
+
+
 def collect_gradients(model: nn.Module) -> list[Tensor]:
-    """Return the gradients of all parameters; zeros if a rank had no batch that reaches them."""
-    for parameter in model.parameters():
+    """Return the gradients of all trained parameters.
+
+    They are zeros if a rank had no batch that reaches them.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return [parameter.grad for parameter in trained if parameter.grad is not None]
 
 
 @torch.no_grad()
@@ -139,7 +174,7 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.live = dict(model.named_parameters())
+        self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.shadow = {name: p.detach().clone() for name, p in self.live.items()} if decay else {}
 
     @torch.no_grad()

@@ -210,6 +210,10 @@ def describe_training(
     ranks = f", {group.world_size} processes" if group.world_size > 1 else ""
     precision = resolve_precision(device, config.trainer.precision)
     families = f"{config.model.encoder} to {config.model.decoder}"
+    if rank := config.optim.lora:
+        shapes = [weight.shape for weight in model.parameters() if weight.requires_grad]
+        factors = rank * sum(map(sum, shapes))
+        families += f", {factors:,} parameters in factors of {len(shapes)} matrices (optim.lora)"
     return f"{families}, {parameters:,} parameters, on {name}{ranks}, {precision}"
 
 

@@ -64,8 +64,9 @@ class Trainer:
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
         self.objective = Objective(config, device, data.tokenizer.marks)
-        self.parallel = choose_parallel(model, self.objective, group)
+        # Before `parallel`, which is for the weights that are trained: optim.lora freezes others.
         self.optimizer = build_optimizer(config.optim, model, group)
+        self.parallel = choose_parallel(model, self.objective, group)
         self.average = WeightAverage(model, config.optim.ema)
         self.flops = FlopsEstimator(model)
         self.validator = Validator(config, data, group, device)

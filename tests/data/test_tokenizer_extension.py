@@ -69,8 +69,20 @@ def test_old_pieces_stay_and_new_ones_shorten_the_text(case) -> None:
     before, after = old(*case), extended(*case)
     assert (after.joint, after.kind) == (before.joint, before.kind)
     for one, other in zip(before.contents, after.contents, strict=True):
-        scores = ordinary_scores(other)
-        assert {piece: scores[piece] for piece in ordinary_scores(one)} == ordinary_scores(one)
+        known, scores = ordinary_scores(one), ordinary_scores(other)
+        assert {piece: scores[piece] for piece in known} == known
+        new = [piece for piece in scores if piece not in known]
+        if before.kind == "bpe":  # ranks after all others
+            assert [scores[piece] for piece in new] == [
+                min(known.values()) - i for i in range(1, NEW + 1)
+            ]
+    if case == ("mt", "unigram", True):  # a new piece is better than what it replaces
+        size = before.vocab_size()
+        rows = replaced_pieces(before, after, "src")
+        for piece, ids in zip(after.pieces(range(size, size + NEW)), rows, strict=False):
+            parts = before.pieces(ids)
+            if "".join(parts) == piece:
+                assert scores[piece] > sum(known[part] for part in parts)
     for side in ("src", "tgt"):
         size = before.vocab_size(side)
         new_tags = case[0] == "mt" and (side == "src" or before.joint)
