@@ -42,7 +42,7 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(tokenizer: Tok
 
 
 def test_a_translation_does_not_depend_on_the_other_lines(translator: Translator) -> None:
-    lines = [*sentences(40, seed=3), "", *sentences(5, seed=3)]
+    lines = [*sentences(16, seed=3), "", *sentences(5, seed=3)]
     together = translator.translate(lines)
     assert together == [translator.translate(line) for line in lines]
     assert together == [

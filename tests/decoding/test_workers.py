@@ -32,6 +32,7 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="processes are forked on Linux only"
 )
 LINES = sentences(24)
+SHORT = {"max_ratio": 0.3, "max_extra": 2}  # outputs
 
 
 def load(run: Path, workers: int, batch_tokens: int = 120) -> Translator:
@@ -68,8 +69,8 @@ def test_worker_processes_give_the_same_translations_in_the_same_order(
     run: Path, parallel: Translator, options: dict
 ) -> None:
     lines = [*LINES[:9], "", *LINES[9:]]
-    expected = list(load(run, 1).translate_stream(lines, max_ratio=0.4, **options))
-    found = list(parallel.translate_stream(lines, max_ratio=0.4, **options))
+    expected = list(load(run, 1).translate_stream(lines, **SHORT, **options))
+    found = list(parallel.translate_stream(lines, **SHORT, **options))
     assert [each.source for each in found] == [each.source for each in expected]
     for ours, theirs in zip(found, expected, strict=True):
         assert [output.text for output in ours.outputs] == [
@@ -85,20 +86,20 @@ def test_the_search_runs_in_worker_processes(
 ) -> None:
     # In this process, not in the workers, which exist already.
     monkeypatch.setattr(engine_module, "search", None)
-    assert len(started.translate(LINES, max_ratio=0.3)) == len(LINES)
+    assert len(started.translate(LINES, **SHORT)) == len(LINES)
     with pytest.raises(TypeError):
         started.translate(LINES[0])  # a single batch is searched in this process
 
 
 def test_progress_counts_every_sentence(parallel: Translator) -> None:
     done: list[int] = []
-    list(parallel.translate_stream(LINES, progress=done.append, max_ratio=0.3))
+    list(parallel.translate_stream(LINES, progress=done.append, **SHORT))
     assert sum(done) == len(LINES)
     assert len(done) > 2
 
 
 def test_samples_do_not_depend_on_the_number_of_processes(run: Path, parallel: Translator) -> None:
-    options = {"sample": True, "seed": 3, "max_ratio": 0.3}
+    options = {"sample": True, "seed": 3, **SHORT}
     expected = [each.text for each in load(run, 1).translate_stream(LINES, **options)]
     assert [each.text for each in parallel.translate_stream(LINES, **options)] == expected
     assert parallel.engine.workers is None  # type: ignore[attr-defined]
@@ -110,7 +111,7 @@ def test_an_error_in_a_worker_is_raised_unchanged(run: Path) -> None:
         translator.models[0].output.bias.fill_(float("nan"))
         translator.engine = pytorch_module.PyTorchEngine(translator.models, "fp32", workers=2)
     with pytest.raises(MTError, match="output is NaN"):
-        translator.translate(LINES, max_ratio=0.3)
+        translator.translate(LINES, **SHORT)
     assert translator.engine.workers  # type: ignore[attr-defined]
 
 
@@ -125,10 +126,10 @@ def small_only(model: Searchable, source: Tensor, *arguments: Any) -> list[list[
 def test_a_worker_that_runs_out_of_memory_continues_with_smaller_batches(
     run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    expected = load(run, 1).translate(LINES, max_ratio=0.3)
+    expected = load(run, 1).translate(LINES, **SHORT)
     monkeypatch.setattr(engine_module, "search", small_only)
     translator = load(run, 2)
-    assert translator.translate(LINES, max_ratio=0.3) == expected
+    assert translator.translate(LINES, **SHORT) == expected
     assert translator.engine.workers  # type: ignore[attr-defined]
     assert "out of memory" in capfd.readouterr().err
 
@@ -142,7 +143,7 @@ def test_a_worker_keeps_its_batches_small(
     function = pytorch_module.PyTorchEngine(translator.models, "fp32", 2)._worker_function(
         TokenBudget(40, warnings.append)
     )
-    rows, options = [[5, 6, 7, 8]] * 8, SearchOptions(beam=1, max_ratio=0.3)
+    rows, options = [[5, 6, 7, 8]] * 8, SearchOptions(beam=1, **SHORT)
     first, said = function(rows, options), len(warnings)
     assert said > 0
     assert function(rows, options) == first and len(warnings) == said
@@ -155,7 +156,7 @@ def test_if_workers_are_lost_this_process_translates_the_rest(
     for process in processes(started):
         os.kill(process, signal.SIGKILL)
     time.sleep(pause)
-    assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert started.translate(LINES, **SHORT) == load(run, 1).translate(LINES, **SHORT)
     assert capfd.readouterr().err.count("worker process was lost") == 1
     assert started.engine.workers.pool is None  # type: ignore[attr-defined]
 
@@ -170,7 +171,7 @@ def test_if_workers_cannot_be_started_this_process_translates_all(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    assert parallel.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert parallel.translate(LINES, **SHORT) == load(run, 1).translate(LINES, **SHORT)
     assert "Resource temporarily unavailable" in capfd.readouterr().err
 
 
@@ -184,17 +185,17 @@ def test_an_interrupted_call_ends_its_workers_and_the_next_call_starts_new_ones(
     with pytest.raises(KeyboardInterrupt):
         list(started.translate_stream(LINES, progress=interrupt))
     assert have_ended(before, 5)
-    assert started.translate(LINES, max_ratio=0.3) == load(run, 1).translate(LINES, max_ratio=0.3)
+    assert started.translate(LINES, **SHORT) == load(run, 1).translate(LINES, **SHORT)
     assert len(processes(started)) == 2
 
 
 def test_a_fork_of_this_process_starts_its_own_workers(started: Translator) -> None:
-    expected = started.translate(LINES, max_ratio=0.3)
+    expected = started.translate(LINES, **SHORT)
     child = os.fork()
     if child == 0:
-        os._exit(started.translate(LINES, max_ratio=0.3) != expected)
+        os._exit(started.translate(LINES, **SHORT) != expected)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert started.translate(LINES, max_ratio=0.3) == expected
+    assert started.translate(LINES, **SHORT) == expected
 
 
 def test_the_number_of_workers_is_as_requested_or_one_per_cpu_thread(

@@ -31,8 +31,8 @@ def test_bundled_comparisons_compose(name: str) -> None:
         tokenizer = config.data.tokenizer
         vocabulary = tokenizer.vocab_size or tokenizer.max_vocab_size
         sizes[variant] = count_parameters(config.model, vocabulary, vocabulary)
-        for overrides in spec.tests.values():
-            load_config([*spec.overrides, *own, *overrides])
+    for overrides in spec.tests.values():
+        load_config([*spec.overrides, *own, *overrides])
     sizes.pop("learned", None)  # its table of positions is what the scheme is
     assert len(spec.question) > 20
     if name != "ladder" and not name.startswith("findings/"):  # which change one thing at a time
