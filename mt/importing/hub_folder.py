@@ -35,6 +35,7 @@ WEIGHTS = (
 )
 SMALL_FILES = ("*.json", "*.spm", "*.model", "README.md")  # all but the weights
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)  # YAML at the beginning of a model card
+MAX_LENGTH = 1024  # of a source in tokens, if no file has it
 BLOCK_SIZE = 1 << 20  # bytes read at a time
 
 
@@ -50,18 +51,21 @@ class HubFolder:
         """Return those of the named files that do not exist."""
         return [name for name in names if not (self.path / name).is_file()]
 
-    def read_json(self, name: str, default: Any = None) -> Any:
-        """Return the content of a JSON file; `default`, unless it is None, if there is no file.
+    def read_json(self, name: str, default: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the object in a JSON file; `default`, unless it is None, if there is no file.
 
-        Raises MTError if the file is missing or damaged.
+        Raises MTError if the file is missing, damaged, or has no object.
         """
         path = self.path / name
         if default is not None and not path.exists():
             return default
         try:
-            return json.loads(path.read_bytes())
+            content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise MTError(f"cannot read {path}: {error}") from error
+        if not isinstance(content, dict):
+            raise MTError(f"cannot read {path}: it must have a JSON object")
+        return content
 
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file. Raises MTError if it cannot be read."""
@@ -103,10 +107,19 @@ class HubFolder:
         return {name: tensor.float() for name, tensor in tensors.items()}
 
     def max_length(self) -> int:
-        """Return the maximum length of a source in tokens, the end of the sentence included."""
-        positions = self.read_json("config.json").get("max_position_embeddings", 1024)
-        given = self.read_json("tokenizer_config.json", {}).get("model_max_length", positions)
-        return int(min(positions, given))
+        """Return the maximum length of a source in tokens, the end of the sentence included.
+
+        Raises MTError if it is not a number.
+        """
+        lengths = {
+            "max_position_embeddings": self.read_json("config.json"),
+            "model_max_length": self.read_json("tokenizer_config.json", {}),
+        }
+        given = {name: content.get(name) or MAX_LENGTH for name, content in lengths.items()}
+        for name, length in given.items():
+            if not isinstance(length, int | float):
+                raise MTError(f"cannot import {self.name}: {name} must be a number, got {length!r}")
+        return int(min(given.values()))
 
     def card(self) -> dict[str, Any]:
         """Return the metadata of the model card; empty if there is none."""

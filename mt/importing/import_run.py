@@ -34,13 +34,13 @@ def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) ->
     """
     if out.path.exists() and (not out.path.is_dir() or any(out.path.iterdir())):
         raise MTError(f"{out} exists: give another folder with --out, or remove it")
-    config = folder.read_json("config.json") if not folder.missing(("config.json",)) else {}
-    kind = config.get("model_type") if isinstance(config, dict) else None
-    if config and kind not in ARCHITECTURES:
+    # Without config.json, the function that reads MarianMT lists all that is missing.
+    kind = str(folder.read_json("config.json", {"model_type": "marian"}).get("model_type"))
+    if kind not in ARCHITECTURES:
         raise MTError(
             f"cannot import {folder.name}: model_type={kind} (only {', '.join(ARCHITECTURES)})"
         )
-    model = ARCHITECTURES[kind or "marian"](folder, languages)
+    model = ARCHITECTURES[kind](folder, languages)
     source, target = model.languages
     model = replace(model, languages=(source or "src", target or "tgt"))
     write_run(out, model, folder)

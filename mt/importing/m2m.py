@@ -63,7 +63,7 @@ def read_m2m(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
             f"{folder.name} translates between {len(codes)} languages: choose two with --src-lang "
             f"and --tgt-lang, such as {codes[0]} and {codes[-1]}"
         )
-    chosen = Languages(codes, *(find_language(code, codes) for code in given))
+    chosen = Languages(codes, *(find_language(str(code), codes) for code in given))
     read = partial(read_tokenizer, layout, chosen)
     found = read_transformer(folder, layout.files, {}, read)
     pair = chosen.source, chosen.target
@@ -77,7 +77,7 @@ def tokenizer_class(folder: HubFolder, settings: dict[str, Any]) -> str:
     Raises MTError for another class, and if it puts languages behind the sources.
     """
     default = "NllbTokenizer" if folder.missing((VOCABULARY,)) else "M2M100Tokenizer"
-    name = settings.get("tokenizer_class") or default
+    name = str(settings.get("tokenizer_class") or default)
     if name not in LAYOUTS:
         raise MTError(
             f"cannot import {folder.name}: tokenizer_class={name} (only {', '.join(LAYOUTS)})"
@@ -117,7 +117,7 @@ def read_tokenizer(
 
 def m2m_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
     """Return the layout of M2M-100, for the languages that tokenizer_config.json names."""
-    name = settings.get("language_codes", "m2m100")
+    name = str(settings.get("language_codes") or "m2m100")
     if name not in M2M_LANGUAGES:
         raise MTError(
             f"cannot import {folder.name}: language_codes={name} (only {', '.join(M2M_LANGUAGES)})"

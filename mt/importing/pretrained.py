@@ -68,8 +68,9 @@ class RowOrder:
         return ordered
 
 
-def pieces_by_id(content: object, name: str) -> dict[int, str]:
+def pieces_by_id(content: Mapping[str, object], name: str) -> dict[int, str]:
     """Return the pieces of a vocabulary file by id. Raises MTError unless ids are 0, 1, 2, ..."""
-    if not isinstance(content, dict) or set(content.values()) != set(range(len(content))):
+    pieces = {number: piece for piece, number in content.items() if isinstance(number, int)}
+    if pieces.keys() != set(range(len(content))):
         raise MTError(f"{name} must give each piece an id, from 0 on without gaps")
-    return {number: piece for piece, number in content.items()}
+    return pieces

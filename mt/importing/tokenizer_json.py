@@ -39,8 +39,8 @@ class TokenizerJson:
                 each.split(" ") if isinstance(each, str) else each for each in model["merges"]
             )
             return cls(
-                added={token["id"]: token["content"] for token in content["added_tokens"]},
-                pieces={number: piece for piece, number in model["vocab"].items()},
+                added={int(token["id"]): token["content"] for token in content["added_tokens"]},
+                pieces={int(number): piece for piece, number in model["vocab"].items()},
                 merged=list(dict.fromkeys(map("".join, merges))),
                 charsmap=base64.b64decode(maps[0]) if maps else b"",
             )

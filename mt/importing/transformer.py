@@ -36,6 +36,7 @@ NUMBERS = (  # settings that must be there
     "decoder_start_token_id",
 )
 EQUAL = ("attention_heads", "ffn_dim")  # settings of encoder and decoder that must be the same
+RATES = ("dropout", "attention_dropout", "activation_dropout")
 POSITION_TOLERANCE = 1e-4
 POSITION_TABLES = ("embed_positions.weight", "embed_positions.weights")  # under these names
 
@@ -116,6 +117,12 @@ def obstacles(config: dict[str, Any], fixed: Mapping[str, Any]) -> list[str]:
         if value not in supported:
             found.append(f"{name}={value} (only {', '.join(map(str, supported))})")
     found += [f"no {name} in config.json" for name in NUMBERS if type(config.get(name)) is not int]
+    rates = {name: config.get(name, 0) for name in RATES}
+    found += [
+        f"{name}={rate} (only numbers)"
+        for name, rate in rates.items()
+        if not isinstance(rate, int | float)
+    ]
     return found
 
 
