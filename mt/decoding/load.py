@@ -87,11 +87,14 @@ def build_translator(
         raise UsageError("no run directory given")
     first = runs[0]
     normaliser = Normaliser.from_config(first.config.data.clean)
+    config, tokenizer = in_languages(first.config, first.tokenizer, src_lang, tgt_lang)
     for other in runs[1:]:
-        if other.tokenizer.serialized() != first.tokenizer.serialized():
+        _, others = in_languages(other.config, other.tokenizer, src_lang, tgt_lang)
+        if others.serialized() != tokenizer.serialized():
+            advice = "; src_lang and tgt_lang choose its languages" if others.languages else ""
             raise MTError(
                 f"{first.folder} and {other.folder} have different vocabularies: an ensemble needs "
-                "runs with the same tokenizer"
+                f"runs with the same tokenizer{advice}"
             )
         if Normaliser.from_config(other.config.data.clean) != normaliser:
             raise MTError(
@@ -99,7 +102,6 @@ def build_translator(
                 "data.clean.unescape: an ensemble needs runs that normalise text in the same way"
             )
     texts = [run.text for run in runs]
-    config, tokenizer = in_languages(first.config, first.tokenizer, src_lang, tgt_lang)
     of_tag = partial(text_settings, config, tokenizer, texts, split_sentences)
     return Translator(
         [run.model for run in runs],

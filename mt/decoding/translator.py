@@ -1,8 +1,7 @@
 """Translation from text to text.
 
-Each line is normalised like the training text and encoded as subword pieces, in parts if it has
-several sentences or is too long. The parts are searched in batches of similar length, decoded and
-joined. N lines give N translations, in the same order.
+The parts of lines (`mt.decoding.line_coder`) are searched in batches of similar length. N lines
+give N translations, in the same order.
 """
 
 from __future__ import annotations
@@ -10,32 +9,28 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Unpack, overload
 
 import torch
 
 from mt.cli import say
-from mt.data.normalisation import Normaliser, is_blank
-from mt.data.tags import add_tag
+from mt.data.normalisation import Normaliser
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.arguments import (
     SearchArguments,
     add_prefixes,
     check_integer,
     check_lines,
-    check_pairs,
     merge_options,
 )
 from mt.decoding.candidates import build_generator
 from mt.decoding.engines.engine import Engine
 from mt.decoding.engines.pytorch import PyTorchEngine
 from mt.decoding.line_chunks import CHUNK_LINES, count_parts, split_into_chunks
-from mt.decoding.line_counts import LineCounts
-from mt.decoding.line_encoder import EncodedLine, LineEncoder
+from mt.decoding.line_coder import LineCoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.outputs import Translation, build_translations
-from mt.decoding.prefixes import PrefixEncoder, Prefixes
+from mt.decoding.outputs import Translation
+from mt.decoding.prefixes import Prefixes
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
 from mt.decoding.text_settings import SettingsOfTag, TextSettings
@@ -44,11 +39,11 @@ from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
 
 
-class Translator:
+class Translator(LineCoder):
     """One model, or an ensemble of several, with the tokenizer.
 
     Up to floating-point tolerance, a translation does not depend on the other lines of the input
-    (except when sampling). `counts` holds the numbers of lines that needed special treatment.
+    (except when sampling).
     """
 
     def __init__(
@@ -85,28 +80,11 @@ class Translator:
             engine: engine to use in place of the models.
         """
         check_integer("batch_tokens", batch_tokens, 1)
-        check_integer("max_pieces", max_pieces, 1)
+        super().__init__(tokenizer, max_pieces, normaliser, text_settings or TextSettings())
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
-        self.tokenizer = tokenizer
-        self.max_pieces, self.precision = max_pieces, precision
-        self.normaliser = normaliser or Normaliser()
-        self.settings_of_tag = settings_of_tag
-        self._set_text(text_settings or TextSettings())
+        self.precision, self.settings_of_tag = precision, settings_of_tag
         self.options = options or SearchOptions()
         self.budget = TokenBudget(batch_tokens, warn or (lambda text: say(f"warning: {text}")))
-        self.counts = LineCounts()
-
-    def _set_text(self, text: TextSettings) -> None:
-        self.text_settings = text
-        self.encoder = LineEncoder(
-            self.tokenizer, self.max_pieces, text.language, text.split_sentences, text.tag
-        )
-        self.__dict__.pop("prefix_encoder", None)  # it has rules of the target language
-
-    @property
-    def tag(self) -> str:
-        """The tag in front of every source, "" for none."""
-        return self.text_settings.tag
 
     def with_tag(self, tag: str | None) -> Translator:
         """Return a translator of text with another tag, which shares the model and the counts.
@@ -119,13 +97,8 @@ class Translator:
         if self.settings_of_tag is None:
             raise UsageError(f"this translator has no other tag than its own, got {tag!r}")
         other = copy.copy(self)
-        other._set_text(self.settings_of_tag(tag))
+        other.set_text(self.settings_of_tag(tag))
         return other
-
-    @cached_property
-    def prefix_encoder(self) -> PrefixEncoder:
-        """The encoder of prefixes, which sorts the vocabulary."""
-        return PrefixEncoder(self.tokenizer, self.text_settings.target_language, self.normaliser)
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -244,10 +217,6 @@ class Translator:
         """Return the log-probability of each target text given its source text."""
         return self.engine.score(self.tokenizer, self.normalise_pairs(pairs), self.budget)
 
-    def report(self) -> list[str]:
-        """Return one line of text for each count in `counts` that is not zero."""
-        return self.counts.describe(self.max_pieces)
-
     def _translate_chunk(
         self,
         lines: list[str],
@@ -281,43 +250,3 @@ class Translator:
         if start := self.tokenizer.starts["tgt"]:
             prefixes = replace(prefixes or Prefixes([[] for _ in rows], []), start=start)
         return self.engine.search(rows, options, self.budget, generator, progress, prefixes)
-
-    def encode_lines(self, lines: Sequence[str]) -> list[EncodedLine]:
-        """Normalise and split lines as `translate_chunks` does, and encode them for the engine."""
-        return self.encoder.encode(self._normalise(lines), self.counts)
-
-    def decode_lines(
-        self,
-        lines: Sequence[EncodedLine],
-        hypotheses: Sequence[Sequence[Hypothesis]],
-        options: SearchOptions,
-    ) -> list[Translation]:
-        """Return the translations of lines, given what the engine found for each of their parts.
-
-        `options` are those of the search.
-        """
-        translations = build_translations(
-            lines, hypotheses, self.tokenizer, options, self.text_settings
-        )
-        for translation in translations:
-            self.counts.add_translation(translation)
-        return translations
-
-    def _normalise(self, lines: Sequence[str]) -> list[str]:
-        self.counts.add_lines(lines)
-        return list(map(self.normaliser, lines))
-
-    def normalise_pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Normalise (source, target) texts like the training text; sources get the tag.
-
-        A text without a visible character becomes "".
-        """
-        pairs = check_pairs(pairs)
-        sources, targets = (
-            ["" if is_blank(text) else text for text in self._normalise(texts)]
-            for texts in ([pair[side] for pair in pairs] for side in (0, 1))
-        )
-        return [
-            (add_tag(source, self.tag), target)
-            for source, target in zip(sources, targets, strict=True)
-        ]

@@ -63,7 +63,11 @@ def trim_run(path: str, out: RunFolder, texts: Mapping[str, Sequence[str]]) -> T
     size = tokenizer.vocab_size()
     config = with_values(
         run.config,
-        {"data.tokenizer.vocab_size": size, "data.tokenizer.max_vocab_size": size},
+        {
+            "data.tokenizer.vocab_size": size,
+            "data.tokenizer.max_vocab_size": size,
+            "data.tokenizer.extend": 0,  # the size has those pieces
+        },
     )
     trimmed = replace(run, tokenizer=tokenizer, config=config)
     write_run(out, trimmed, tensors, {**run.facts, "trimmed": str(path)})

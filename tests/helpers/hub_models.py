@@ -12,6 +12,8 @@ from typing import Any
 import sentencepiece
 import torch
 
+from mt import import_model
+
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 SOURCE_WORDS = "the a cat dog house tree sees under is red green and or not . , ? dog's 42".split()
@@ -202,6 +204,17 @@ def save_nllb_tokenizer(folder: Path, first: int, codes: list[str]) -> None:
         {"id": i, "content": token, "special": True} | template for i, token in numbered
     ]
     path.write_text(json.dumps(content))
+
+
+def import_as(folder: Path, out: Path, *flags: str) -> Path:
+    """Import a model as the run `out`, and return it."""
+    import_model.main([str(folder), "--out", str(out), *flags])
+    return out
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    """Change values of the object in a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 @torch.no_grad()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,13 @@ from safetensors.torch import load_file, save_file
 import mt
 from helpers.exports import write_export
 from helpers.hub_models import (
+    SOURCE_WORDS,
     TARGET_WORDS,
     TranslatorOfTransformers,
+    edit_json,
+    import_as,
     lines,
     mixed_lines,
-    save_m2m,
     save_marian,
 )
 from mt import import_model as command
@@ -28,32 +29,12 @@ from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.load import load_run
 from mt.decoding.translator import Translator
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.exporting.export import export_run
 from mt.exporting.hub import export_to_hub
 from mt.run_folder import RunFolder
 
-MODELS: dict[str, dict[str, Any]] = {
-    "M2M-100": {},
-    "NLLB-200": {"nllb": True, "seed": 6},
-    "M2M-100, swish, untied output": {"activation_function": "swish", "tie_word_embeddings": False},
-}
-
-
-@pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
-    """Return a function that returns a model of the hub and the run it was imported as."""
-    made: dict[str, tuple[Path, Path]] = {}
-
-    def get(name: str) -> tuple[Path, Path]:
-        if name not in made:
-            parent = tmp_path_factory.mktemp("hub")
-            folder = save_m2m(parent / "model", **MODELS[name])
-            command.main([str(folder), "--out", str(parent / "run")])
-            made[name] = folder, parent / "run"
-        return made[name]
-
-    return get
+MODELS = ("M2M-100", "NLLB-200", "M2M-100, swish, untied output")
 
 
 def stripped_lines(count: int) -> list[str]:
@@ -61,7 +42,7 @@ def stripped_lines(count: int) -> list[str]:
     return [line.strip() for line in mixed_lines(count)]
 
 
-def load(run: Path, **settings: Any) -> Translator:
+def load(run: Path | list[Path], **settings: Any) -> Translator:
     return mt.load(
         run, device="cpu", precision="fp32", split_sentences=False, backend="pytorch", **settings
     )
@@ -178,11 +159,6 @@ def test_a_package_of_argos_translate_is_refused(make, tmp_path: Path) -> None:
         export_run(tmp_path / "x", load_run(run, torch.device("cpu")), "argos", "float32")
 
 
-def import_as(folder: Path, out: Path, *flags: str) -> Path:
-    command.main([str(folder), "--out", str(out), *flags])
-    return out
-
-
 def tensors_of(run: Path) -> dict[str, torch.Tensor]:
     return RunFolder(run).read_tensors(RunFolder(run).model)[0]
 
@@ -255,97 +231,12 @@ def test_a_trimmed_run_keeps_all_languages(make, tmp_path: Path) -> None:
     assert load(tmp_path / "trimmed", src_lang="fr").translate(text, **options)
 
 
-def edit_json(path: Path, **changes: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def untie(folder: Path) -> None:
-    path = folder / "model.safetensors"
-    tensors = load_file(path)
-    tensors["lm_head.weight"] = tensors["model.shared.weight"] + 1
-    save_file(tensors, path)
-
-
-def drop_head(folder: Path) -> None:
-    edit_json(folder / "config.json", tie_word_embeddings=False)
-
-
-@pytest.mark.parametrize(
-    "name, damage, message, code",
-    [
-        ("M2M-100", lambda f: (f / "vocab.json").unlink(), "no vocab.json", 1),
-        (
-            "NLLB-200",
-            lambda f: [(f / n).unlink() for n in ("sentencepiece.bpe.model", "tokenizer.json")],
-            "no sentencepiece.bpe.model",
-            1,
-        ),
-        (
-            "M2M-100",
-            lambda f: edit_json(f / "config.json", scale_embedding=False),
-            "scale_embedding=False (only True)",
-            1,
-        ),
-        (
-            "M2M-100",
-            lambda f: edit_json(f / "tokenizer_config.json", tokenizer_class="SMALL100Tokenizer"),
-            "tokenizer_class=SMALL100Tokenizer (only M2M100Tokenizer, ",
-            1,
-        ),
-        (
-            "M2M-100",
-            lambda f: edit_json(f / "tokenizer_config.json", language_codes="x"),
-            "language_codes=x (only m2m100, wmt21)",
-            1,
-        ),
-        (
-            "NLLB-200",
-            lambda f: edit_json(f / "tokenizer_config.json", legacy_behaviour=True),
-            "legacy_behaviour=True (only False)",
-            1,
-        ),
-        (
-            "NLLB-200",
-            lambda f: edit_json(f / "tokenizer_config.json", tgt_lang=None),
-            "between 202 languages: choose two with --src-lang and --tgt-lang, such as ace_Arab",
-            2,
-        ),
-        (
-            "M2M-100",
-            lambda f: edit_json(f / "tokenizer_config.json", tgt_lang="xx"),
-            "'xx' is none of those of the model",
-            2,
-        ),
-        ("M2M-100", untie, "ties model.shared.weight and lm_head.weight, which differ", 1),
-        ("M2M-100", drop_head, "weights are missing, the first is the output embeddings", 1),
-        (
-            "NLLB-200",
-            lambda f: edit_json(f / "tokenizer.json", added_tokens=[{}]),
-            "tokenizer.json is damaged",
-            1,
-        ),
-        (
-            "NLLB-200",
-            lambda f: edit_json(f / "tokenizer.json", added_tokens=[]),
-            "tokenizer.json has no languages",
-            1,
-        ),
-        (
-            "NLLB-200",
-            lambda f: edit_json(f / "tokenizer.json", model=None),
-            "tokenizer.json is damaged",
-            1,
-        ),
-    ],
-)
-def test_all_that_is_in_the_way_is_said_in_one_line(
-    name: str, damage: Callable[[Path], object], message: str, code: int, make, tmp_path, capsys
-) -> None:
-    copy = shutil.copytree(make(name)[0], tmp_path / "copy")
-    damage(copy)
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        import_as(copy, tmp_path / "run")
-    out, err = capsys.readouterr()
-    assert stop.value.code == code and not out and err.count("\n") == 1, err
-    assert message in err and not (tmp_path / "run").exists()
+def test_an_ensemble_has_the_languages_that_are_chosen(make, tmp_path: Path) -> None:
+    folder, run = make("M2M-100")
+    other = import_as(folder, tmp_path / "run", "--src-lang", "fr", "--tgt-lang", "is")
+    with pytest.raises(MTError, match="same tokenizer; src_lang and tgt_lang choose its languages"):
+        load([run, other])
+    options: dict[str, Any] = {"beam": 2, "max_ratio": 0, "max_extra": 12}
+    sources = lines(20, SOURCE_WORDS)
+    outputs = load([run, other], src_lang="en", tgt_lang="de").translate(sources, **options)
+    assert outputs == load(run).translate(sources, **options)
