@@ -189,14 +189,22 @@ class ServedModel:
         prefixes: Sequence[str] | None,
         lines: Sequence[EncodedLine],
     ) -> Prefixes | None:
-        """Return the encoded prefixes of the parts of lines."""
+        """Return the encoded prefixes of the parts of lines.
+
+        Raises UsageError if one has more pieces than the parts of lines may have: each piece is a
+        step of the search, which cannot be interrupted.
+        """
         if not prefixes:
             return None
         encode = translator.prefix_encoder.encode_lines
         # In the one thread of the searches, because the encoder has a memory.
-        return await asyncio.get_running_loop().run_in_executor(
+        begun = await asyncio.get_running_loop().run_in_executor(
             self.queue.executor, encode, prefixes, lines
         )
+        longest, limit = max(begun.lengths(), default=0), translator.max_pieces
+        if longest > limit:
+            raise UsageError(f"prefix has {longest} pieces in a sentence, at most {limit}")
+        return begun
 
     async def _describe(
         self, translations: list[Translation], wanted: Wanted

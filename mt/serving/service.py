@@ -18,7 +18,7 @@ from mt.errors import MTError
 from mt.serving.answer import answer_of, detection, error_message, event, translation
 from mt.serving.limits import Limits, Places, RateLimit, is_known
 from mt.serving.metrics import CONTENT_TYPE
-from mt.serving.model import Part
+from mt.serving.model import Part, Wanted
 from mt.serving.models import Models
 from mt.serving.patience import Patience
 from mt.serving.request import TranslateRequest, parse_text, parse_translate, read_fields
@@ -212,11 +212,13 @@ def check_supported(route: Route, asked: TranslateRequest, max_hypotheses: int) 
     """Raise HTTPException 400, or UsageError, if the models cannot give what is asked for."""
     wanted, model = asked.wanted, route.models[-1]
     best = model.options(replace(wanted, alternatives=0))
-    if not best.sample and wanted.alternatives >= best.width:
-        raise invalid(f"alternatives must be <= {best.width - 1}, the number of hypotheses - 1")
+    hypotheses = best.mbr or best.beam
+    if (best.mbr or not best.sample) and wanted.alternatives >= hypotheses:
+        raise invalid(f"alternatives must be <= {hypotheses - 1}, the number of hypotheses - 1")
     width = model.options(wanted).width
-    if 0 < max_hypotheses < width and wanted.steering.options:
-        raise invalid(f"{width} hypotheses of each sentence, at most {max_hypotheses} allowed")
+    allowed = max(max_hypotheses, model.options(Wanted()).width)  # by default, the server's own
+    if max_hypotheses and width > allowed:
+        raise invalid(f"{width} hypotheses of each sentence, at most {allowed} allowed")
     if len(route.models) > 1 and (wanted.details or wanted.steering.tag is not None):
         raise invalid(
             "scores, alignments, attention and tag need a model of this pair, not a pivot"

@@ -13,6 +13,7 @@ from mt.serving.model import Part, ServedModel, Wanted, join_line
 from mt.serving.steering import invalid
 
 LINE_BREAK = re.compile("(\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])")  # those of str.splitlines
+MAX_PREFIX = 2000  # characters in a line: the time to encode a word is quadratic in its length
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,15 @@ class TextLines:
     def spread(self, prefixes: Sequence[str]) -> list[str] | None:
         """Return the prefix of each line, given that of each text; None if there are none.
 
-        Raises HTTPException 400 if a prefix has more lines than its text.
+        Raises HTTPException 400 if a prefix has more lines than its text, or too long ones.
         """
         spread: list[str] = []
         for pieces, prefix in zip(self.pieces, prefixes, strict=True):
             lines, begun = len(pieces[::2]), LINE_BREAK.split(prefix)[::2]
             if len(begun) > lines:
                 raise invalid(f"prefix has {len(begun)} lines, but its text has {lines}")
+            if (longest := max(map(len, begun))) > MAX_PREFIX:
+                raise invalid(f"prefix has {longest} characters in a line, at most {MAX_PREFIX}")
             spread += [*begun, *[""] * (lines - len(begun))]
         return spread if any(spread) else None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 
 import mt
 from helpers.servers import Client, serving
@@ -19,9 +20,11 @@ from mt.data.training_text import TrainingText, save_training_text
 from mt.inspection.inspector import Inspector
 from mt.run_folder import RunFolder
 from mt.serving.app import create_app
+from mt.serving.limits import Limits
 from mt.serving.metrics import Metrics
 from mt.serving.models import Models
 from mt.serving.service import Settings
+from mt.serving.texts import TextLines
 
 LINES = ["the cat sees the dog .", "a dog", "", "not a house . is the tree red ?"]
 TEXT = "\n".join(LINES)
@@ -91,6 +94,10 @@ def test_a_translation_begins_with_its_prefix(client: Client, inspector: Inspect
         ({"sample": True, "top_p": "nan"}, "top_p must be finite, got nan"),
         ({"sample": True, "seed": 2**64}, "seed must be an integer"),
         ({"mbr": 1}, "mbr must be 0 or >= 2, got 1"),
+        ({"length_penalty": 1e308}, "length_penalty must be from -10 to 10, got 1e+308"),
+        ({"repetition_penalty": 1e-300}, "repetition_penalty must be from 1e-06 to 1e+06"),
+        ({"sample": True, "temperature": 10**400}, "temperature must be from 1e-06 to 1e+06"),
+        ({"mbr": 4, "alternatives": 4}, "alternatives must be <= 3, the number of hypotheses - 1"),
         ({"beam": 2, "alternatives": 2}, "alternatives must be <= 1, the number of hypotheses - 1"),
         ({"mbr": 33}, "33 hypotheses of each sentence, at most 32 allowed"),
         ({"sample": True, "alternatives": 32}, "33 hypotheses of each sentence, at most 32"),
@@ -108,6 +115,25 @@ def test_a_wrong_field_has_the_message_of_python(
     for stream in (False, True):
         answer = client.translate("a dog", **fields, stream=stream)
         assert answer.status == 400 and message in answer.json["error"]
+
+
+def test_prefixes_that_take_long_are_refused(client: Client) -> None:
+    answer = client.translate("a dog", prefix="a " * 300)
+    assert answer.status == 400 and "pieces in a sentence, at most 40" in answer.json["error"]
+    stream = client.translate("a dog", prefix="a " * 300, stream=True).body.decode()
+    assert "pieces in a sentence, at most 40" in last_event(stream)["error"]
+    with pytest.raises(HTTPException, match="2001 characters in a line, at most 2000"):
+        TextLines(["a\nb"]).spread(["a\n" + "x" * 2001])
+
+
+def test_more_hypotheses_than_the_server_uses_are_limited(
+    make_models: Callable[..., Models],
+) -> None:
+    settings = Settings(Limits(hypotheses=3))  # its own beam size is 5
+    with serving(create_app(make_models("en-de"), settings)) as client:
+        assert client.translate("a dog", no_repeat_ngram=2, alternatives=4).status == 200
+        answer = client.translate("a dog", beam=6)
+        assert answer.status == 400 and "at most 5 allowed" in answer.json["error"]
 
 
 def test_a_pivot_steers_its_second_model(
