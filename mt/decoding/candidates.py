@@ -106,4 +106,6 @@ def filter_logits(logits: Tensor, top_k: int, top_p: float, epsilon: float = 0.0
         ordered[..., top_k:] = -torch.inf
     probability = ordered.softmax(-1)
     before = probability.cumsum(-1) - probability
-    return logits.scatter(-1, token, ordered.masked_fill(before >= top_p, -torch.inf))
+    excluded = before >= top_p
+    excluded[..., 0] = False  # a tiny top_p may be 0 in single precision
+    return logits.scatter(-1, token, ordered.masked_fill(excluded, -torch.inf))

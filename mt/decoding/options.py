@@ -9,6 +9,10 @@ from mt.errors import UsageError
 
 SAMPLING_OPTIONS = ("temperature", "top_k", "top_p", "epsilon")
 MBR_METRICS = ("chrf", "bleu")
+# With more extreme values, single-precision numbers would overflow.
+MAX_EXPONENT = 10  # of lengths
+MIN_FACTOR, MAX_FACTOR = 1e-6, 1e6  # of logits
+FACTORS = f"from {MIN_FACTOR:g} to {MAX_FACTOR:g}"
 BATCH_TOKENS = 8192  # default batch size in source tokens, each hypothesis counted
 
 
@@ -49,7 +53,7 @@ class SearchOptions:
                     f"{field.name} must be of type {kind.__name__}, got {value!r} "
                     f"({type(value).__name__})"
                 )
-            if kind is float and not math.isfinite(getattr(self, field.name)):
+            if kind is float and not -math.inf < getattr(self, field.name) < math.inf:
                 raise UsageError(f"{field.name} must be finite, got {value}")
         rules = {
             "beam": ("must be >= 1", self.beam >= 1),
@@ -58,8 +62,12 @@ class SearchOptions:
             "max_extra": ("must be >= 1", self.max_extra >= 1),
             "min_length": ("must be >= 0", self.min_length >= 0),
             "no_repeat_ngram": ("must be >= 0", self.no_repeat_ngram >= 0),
-            "repetition_penalty": ("must be > 0", self.repetition_penalty > 0),
-            "temperature": ("must be > 0", self.temperature > 0),
+            "length_penalty": (
+                f"must be from -{MAX_EXPONENT} to {MAX_EXPONENT}",
+                abs(self.length_penalty) <= MAX_EXPONENT,
+            ),
+            "repetition_penalty": (f"must be {FACTORS}", is_factor(self.repetition_penalty)),
+            "temperature": (f"must be {FACTORS}", is_factor(self.temperature)),
             "top_k": ("must be >= 0", self.top_k >= 0),
             "top_p": ("must be > 0 and <= 1", 0 < self.top_p <= 1),
             "epsilon": ("must be >= 0 and < 1", 0 <= self.epsilon < 1),
@@ -97,3 +105,8 @@ class SearchOptions:
         It may be more than `nbest`, because several can have the same text.
         """
         return self.mbr or (1 if self.nbest == 1 else self.width)
+
+
+def is_factor(value: float) -> bool:
+    """Return whether logits may be multiplied or divided by a value."""
+    return MIN_FACTOR <= value <= MAX_FACTOR
