@@ -71,7 +71,7 @@ class WorkerPool:
         except BaseException as error:
             self.terminate()  # nobody waits for their results; the next call starts new processes
             self.pool = None
-            if isinstance(error, OSError | BrokenProcessPool):
+            if isinstance(error, BrokenProcessPool):
                 raise WorkerLost(str(error)) from error
             raise
 
@@ -83,6 +83,8 @@ class WorkerPool:
         )
         try:
             self.pool.submit(int)  # the first call forks all processes
+        except OSError as error:
+            raise WorkerLost(str(error)) from error
         finally:
             children = multiprocessing.active_children()
             processes = [process for process in children if process not in before]

@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from mt.errors import MTError, UsageError
 from mt.worker_pool import AHEAD, map_in_order
+
+NAMES = ("/dev/null", "/dev/null", "/nowhere")
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="processes are forked on Linux only"
@@ -57,5 +60,16 @@ def test_errors_of_the_function_and_lost_processes_are_raised() -> None:
     for count in (1, 2):
         with pytest.raises(UsageError, match="three"):
             list(map_in_order(count, fail, ((number,) for number in range(4))))
+        with pytest.raises(FileNotFoundError, match="nowhere"):  # of the calls: no process is lost
+            list(map_in_order(count, abs, ((Path(name).stat().st_size,) for name in NAMES)))
     with pytest.raises(MTError, match=r"one of 2 processes was lost.*set data\.workers to a"):
         list(map_in_order(2, fail, ((number,) for number in range(5, 9))))
+
+
+def test_processes_that_cannot_be_started_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(MTError, match="lost.*too many processes"):
+        list(map_in_order(2, abs, [(1,), (2,)]))
