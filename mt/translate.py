@@ -83,7 +83,7 @@ def translate_files(
     inspector: Inspector,
     log: Callable[[str], None],
 ) -> int:
-    """Translate the files whose outputs do not exist; return how many could not be read."""
+    """Translate the files whose outputs do not exist; return how many could not be translated."""
     files.record_settings(arguments)
     done = busy = failures = 0
     for number, file in enumerate(files, start=1):

@@ -27,6 +27,7 @@ from mt.run_folder import RunFolder
 WILDCARDS = "*?["
 STATE = ".mt-translate"  # folder inside the output folder: locks, and what the outputs are made by
 SETTINGS = "settings.json"
+LOCKS = "locks"  # folder of the locks of output files, apart from that of the settings
 # Flags with which the same text has the same translation, up to rounding.
 NO_EFFECT = (
     *("run", "ensemble", "sentences", "input", "output", "shard", "stream", "quiet"),
@@ -125,7 +126,7 @@ class InputFiles:
         It has it if it is writing the file, or has finished it meanwhile.
         """
         name = file.target.relative_to(self.folder)
-        lock_path = self.folder / STATE / f"{name}.lock"
+        lock_path = self.folder / STATE / LOCKS / f"{name}.lock"
         lock_path.parent.mkdir(parents=True, exist_ok=True)
         file.target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 from mt.decoding import input_files
 from mt.decoding.input_files import InputFile, InputFiles, find_files, take_shard
@@ -85,6 +86,20 @@ def test_a_file_has_one_writer_until_it_is_finished(tmp_path: Path) -> None:
         a.target.write_text("done")
     with second.claim(a) as is_theirs:
         assert not is_theirs
+
+
+def test_a_file_with_the_name_of_the_record_keeps_no_other_process_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_files, "weights_checksum", lambda run: "w")
+    write(tmp_path, "in/settings.json")
+    folder = tmp_path / "out"
+    files = InputFiles(find_files(str(tmp_path / "in"), folder), folder)
+    with files.claim(next(iter(files))):
+        lock = FileLock(folder / ".mt-translate" / "settings.json.lock")
+        lock.acquire(timeout=0)
+        lock.release()
+        files.record_settings(Namespace(run="r", ensemble=[]))
 
 
 def test_outputs_of_one_folder_are_made_by_the_same_settings_and_weights(
