@@ -47,9 +47,10 @@ def add_default_tag(
 def check_known_tags(trained: Iterable[str], tokenizer: Tokenizer) -> None:
     """Raise MTError if the vocabulary of the run that fine-tuning starts from lacks a tag."""
     if unknown := set(trained) - {"", *tokenizer.tags}:
+        advice = "Use one of these" if tokenizer.tags else "Leave out tags and both_directions"
         raise MTError(
             f"the run of trainer.init_from does not know the tag {list_tags(unknown)}: it knows "
-            f"{list_tags(tokenizer.tags)}. Use one of these, or extend its vocabulary with "
+            f"{list_tags(tokenizer.tags)}. {advice}, or extend its vocabulary with "
             "data.tokenizer.extend (not possible with an imported one)"
         )
 

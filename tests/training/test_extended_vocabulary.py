@@ -15,6 +15,7 @@ from mt import import_model
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
+from mt.training.trimming import trim_run
 
 NEW = 12
 TEXT = "trainer.max_steps=1 trainer.test=false".split()
@@ -101,6 +102,17 @@ def test_new_rows_are_means_and_training_resumes_exactly(
     recorded = RunFolder(tmp_path / "runs" / "again").read_config().data.tokenizer
     assert (recorded.vocab_size, recorded.extend) == (400 + NEW, 1)
     assert len(pieces(tmp_path / "runs" / "again", "tgt")) == 400 + NEW + 1
+
+
+def test_a_trimmed_run_records_the_size_that_it_has(base, tmp_path: Path) -> None:
+    run_training(base)
+    first, second = (tmp_path / "runs" / name for name in ("tiny", "second"))
+    run_training(tuning(base, tmp_path, "second", first, "data.tokenizer.extend=3"))
+    trimmed = RunFolder.at(tmp_path / "trimmed")
+    trim_run(str(second), trimmed, {side: [f"{tmp_path}/new.{side}"] for side in ("src", "tgt")})
+    recorded = trimmed.read_config().data.tokenizer
+    size = Tokenizer.load(trimmed.path).vocab_size()
+    assert (recorded.vocab_size, recorded.extend) == (size, 0)
 
 
 def test_an_imported_model_gets_new_pieces(base, tmp_path: Path) -> None:
