@@ -125,7 +125,10 @@ def test_a_prefix_follows_the_language(make) -> None:
     translator = load(run)
     options: dict[str, Any] = {"beam": 2, "max_ratio": 0, "max_extra": 12}
     sources, prefixes = ["the cat", "a dog", "a house"], ["die Ka", "", "ein "]
-    outputs = translator.translate(sources, prefixes=prefixes, **options)
+    found = translator.translate_nbest(sources, 1, prefixes=prefixes, **options)
+    starts = [each.parts[0].hypotheses[0].tokens[0] for each in found]
+    assert starts == translator.tokenizer.starts["tgt"] * len(sources)
+    outputs = [each.text for each in found]
     assert outputs[0].startswith("die Ka") and outputs[2].startswith("ein")
     assert outputs[1] == translator.translate(sources[1], **options)
 
