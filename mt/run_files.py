@@ -14,6 +14,7 @@ LANGUAGES = "tokenizer.languages.json"  # only of a multilingual vocabulary
 # Names of the text files of the test after training, which have the same number of lines.
 TEST_FILES = ("sources", "references", "hypotheses", "links", "constructions", "deciders", "tags")
 TRAINING_TEXT = "training_text.json"  # see `mt.data.training_text`
+PARTS = "parts"  # fact of a checkpoint: the folder beside it with the rows of each rank
 WORD_COUNTS = {"src": "words.src.json", "tgt": "words.tgt.json"}
 
 
@@ -47,6 +48,12 @@ class RunFiles:
     def checkpoint(self) -> Path:
         """The last checkpoint, from which training resumes."""
         return self.path / "last" / "checkpoint.safetensors"
+
+    @property
+    def checkpoint_parts(self) -> tuple[Path, Path]:
+        """Two folders for the rows of trainer.parallel=fsdp; the last checkpoint names one."""
+        folder = self.checkpoint.parent
+        return folder / "parts-0", folder / "parts-1"
 
     @property
     def metrics(self) -> Path:

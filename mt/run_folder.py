@@ -11,6 +11,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,12 @@ class RunFolder(RunFiles):
         """Write the model or checkpoint."""
         with self.checksums.update(path):
             write_tensors(path, tensors, facts)
+
+    def remove_checkpoint_parts(self, used: str = "") -> None:
+        """Remove the parts of earlier checkpoints, all but those in the folder `used`."""
+        for path in self.checkpoint_parts:
+            if path.name != used:
+                shutil.rmtree(path, ignore_errors=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,18 +1,23 @@
 """Compare the ways to sum gradients of two or more processes of one thread, on one CPU.
 
 The ways take turns in each step, so that other load on the machine meets all alike. Prints the
-median time of forward pass, backward pass and sum, and its ratio to that without any exchange.
+median time of forward pass, backward pass and sum, its ratio to that without any exchange, and the
+bytes per parameter that a rank sends. The latter are those of the loopback interface, which only a
+network namespace of its own keeps free of other traffic:
 
     python scripts/bench_parallel.py --ranks 2 --size base --batch-tokens 2048 --accumulate 1
+    unshare -rn sh -c 'ip link set lo up && python scripts/bench_parallel.py --size tiny'
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import socket
 import statistics
 import time
+from pathlib import Path
 
 import torch
 
@@ -23,6 +28,7 @@ from mt.training.data_parallel import BucketedDataParallel, DataParallel
 from mt.training.distributed import ProcessGroup, TorchrunGroup
 from mt.training.forked_ranks import forked_ranks
 from mt.training.objective import Objective
+from mt.training.sharding import ShardedDataParallel
 
 LENGTH = 24  # pieces of each sentence
 
@@ -45,8 +51,16 @@ def random_batch(tokens: int, vocabulary: int, seed: int) -> Batch:
     return make_batch(ids[0].tolist(), ids[1].tolist())
 
 
-def measure(arguments: argparse.Namespace, shared: ProcessGroup) -> dict[str, list[float]]:
-    """Return the seconds of each step of each way; all ranks call it."""
+def sent_bytes() -> int:
+    """Return the bytes that all processes have sent through the loopback interface."""
+    lines = Path("/proc/net/dev").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[9]) for line in lines if line.strip().startswith("lo:"))
+
+
+def measure(
+    arguments: argparse.Namespace, shared: ProcessGroup
+) -> dict[str, list[tuple[float, float]]]:
+    """Return seconds and sent bytes per parameter of each step of each way; all ranks call it."""
     os.environ |= {"RANK": str(shared.rank), "WORLD_SIZE": str(shared.world_size)}
     connected = TorchrunGroup()
     config = load_config(
@@ -61,25 +75,30 @@ def measure(arguments: argparse.Namespace, shared: ProcessGroup) -> dict[str, li
         "shared memory": DataParallel(model, objective, shared),
         "gloo, one transfer": DataParallel(model, objective, connected),
         "DistributedDataParallel": BucketedDataParallel(model, objective, connected),
+        "FSDP2": ShardedDataParallel(copy.deepcopy(model), objective, connected),
     }
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     batches = [
         (n, random_batch(arguments.batch_tokens, arguments.vocabulary, n))
         for n in range(arguments.accumulate)
     ]
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for step in range(arguments.steps + 2):
         for name, way in ways.items():
             shared.all_gather(None)
-            start = time.perf_counter()
-            for parameter in model.parameters():
+            start, before = time.perf_counter(), sent_bytes()
+            for parameter in way.model.parameters():
                 parameter.grad = None
-            for _, batch in way.micro_batches(batches):
+            for _, batch in way.micro_batches(batches, len(batches)):
                 way.loss(batch)[0].backward()
             way.sum_gradients(torch.zeros(3))
+            seconds = time.perf_counter() - start
+            shared.all_gather(None)  # all have sent
+            sent = (sent_bytes() - before) / parameters / shared.world_size
             if step >= 2:
-                seconds[name].append(time.perf_counter() - start)
+                measured[name].append((seconds, sent))
     connected.close()
-    return seconds
+    return measured
 
 
 def main() -> None:
@@ -97,11 +116,11 @@ def main() -> None:
     with forked_ranks(
         ProcessGroup(), arguments.ranks, lambda group: measure(arguments, group)
     ) as group:
-        seconds = measure(arguments, group)
-    base = statistics.median(seconds["no exchange"])
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        print(f"{name:24} {1000 * median:7.0f} ms  {median / base:5.2f}")
+        measured = measure(arguments, group)
+    base = statistics.median(seconds for seconds, _ in measured["no exchange"])
+    for name, values in measured.items():
+        seconds, sent = (statistics.median(column) for column in zip(*values, strict=True))
+        print(f"{name:24} {1000 * seconds:7.0f} ms  {seconds / base:5.2f}  {sent:6.2f} bytes")
 
 
 if __name__ == "__main__":

@@ -140,6 +140,14 @@ class TrainerConfig:
         maximum=1024,
         auto=True,
     )
+    parallel: str = setting(
+        "auto",
+        "(torchrun only) what its processes share; ddp: gradients, so that each has all weights; "
+        "fsdp: weights and optimizer state, too, of which each has a part, for models that are too "
+        "large for one GPU; auto: ddp",
+        resumable=True,
+        choices=("auto", "ddp", "fsdp"),
+    )
     device: str = setting(
         "auto", "training device", resumable=True, choices=("auto", "cpu", "cuda", "mps")
     )

@@ -29,6 +29,7 @@ class Step:
     position: Position  # where a run continues after this step
     # Number in the epoch, and rows. May be empty in the last step of an epoch.
     micro_batches: list[tuple[int, np.ndarray]]
+    rounds: int = 0  # number of micro-batches of the rank with most
 
     @property
     def numbers(self) -> list[int]:
@@ -65,6 +66,7 @@ class BatchStream:
                 after = Position(epoch, end) if end < len(batches) else Position(epoch + 1)
                 numbers = range(first + self.rank, end, self.world)
                 micro_batches = [(number, batches[number]) for number in numbers]
-                yield Step(epoch, epoch + end / len(batches), after, micro_batches)
+                rounds = -(-(end - first) // self.world)
+                yield Step(epoch, epoch + end / len(batches), after, micro_batches, rounds)
                 first = end
             epoch, first = epoch + 1, 0

@@ -13,13 +13,17 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     return dict(model.named_parameters())
 
 
-@torch.no_grad()
 def load_parameters(model: nn.Module, tensors: dict[str, Tensor], origin: object) -> None:
+    """Copy `tensors` into the parameters of a model, as `load_tensors` does."""
+    load_tensors(model_tensors(model), tensors, origin)
+
+
+@torch.no_grad()
+def load_tensors(parameters: dict[str, Tensor], tensors: dict[str, Tensor], origin: object) -> None:
     """Copy `tensors` into the parameters with the same names.
 
     Raises MTError if names or shapes differ; `origin` is the file that the message names.
     """
-    parameters = model_tensors(model)
     wrong = sorted(parameters.keys() ^ tensors.keys()) or [
         n for n, p in parameters.items() if p.shape != tensors[n].shape
     ]

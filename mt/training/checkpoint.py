@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mt.errors import MTError
-from mt.models.weights import load_parameters, model_tensors
+from mt.models.weights import load_tensors, model_tensors
 from mt.run_folder import RunFolder
+from mt.training.data_parallel import DataParallel
 from mt.training.optim import CombinedOptimizer
 
 # Values of a run that was started by a version of mt that did not store them: not known.
@@ -64,36 +66,36 @@ class TrainingState:
 
 def save_checkpoint(
     folder: RunFolder,
-    model: nn.Module,
+    parallel: DataParallel,
     optimizer: CombinedOptimizer,
     average: dict[str, Tensor],
     state: TrainingState,
 ) -> None:
-    """Save everything that is needed to resume in a single file, so that it is never half new."""
-    tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in model.named_parameters()}
+    """Save everything that is needed to resume, so that it is never half new. All ranks call it."""
+    tensors: dict[str, Tensor] = {f"model.{name}": p for name, p in parallel.weights.items()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
-    for name, parameter in model.named_parameters():
+    for name, weight in parallel.weights.items():
         tensors |= {
-            f"optimizer.{key}.{name}": value for key, value in optimizer.state(parameter).items()
+            f"optimizer.{key}.{name}": value for key, value in optimizer.state(weight).items()
         }
-    folder.write_tensors(folder.checkpoint, tensors, asdict(state))
+    parallel.write_checkpoint(folder, tensors, asdict(state))
 
 
 @torch.no_grad()
 def load_checkpoint(
     folder: RunFolder,
-    model: nn.Module,
+    parallel: DataParallel,
     optimizer: CombinedOptimizer,
     average: dict[str, Tensor],
     data_hash: str,
 ) -> TrainingState:
-    """Load a checkpoint into model, optimizer and average; return the training state.
+    """Load a checkpoint into weights, optimizer and average; return the training state.
 
     Raises MTError if the file is damaged or from an incompatible version, or if the run was trained
     on other text than that of `data_hash`, whose vocabulary may have another size.
     """
     path = folder.checkpoint
-    tensors, facts = folder.read_tensors(path)
+    tensors, facts = parallel.read_checkpoint(folder)
     if facts.get("data_hash", data_hash) != data_hash:
         raise MTError(
             f"{folder} was trained on different prepared text: its files have changed "
@@ -103,14 +105,14 @@ def load_checkpoint(
             "to continue it, restore its text"
         )
     weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    load_parameters(model, weights, path)
+    load_tensors(dict(parallel.weights), weights, path)
     values = UNKNOWN_VALUES | {OLD_NAMES.get(name, name): value for name, value in facts.items()}
     names = {field.name for field in fields(TrainingState)}
     mismatched = [
         *sorted({f"average.{name}" for name in average} - tensors.keys()),
         *sorted(values.keys() ^ names),
         *sorted(name for name, value in values.items() if not _fits(name, value)),
-        *_wrong_shapes(model, tensors),
+        *_wrong_shapes(parallel.weights, tensors),
     ]
     if mismatched:
         raise MTError(
@@ -119,11 +121,11 @@ def load_checkpoint(
         )
     for name, shadow in average.items():
         shadow.copy_(tensors[f"average.{name}"])
-    parameters = dict(model.named_parameters())
     for name, value in tensors.items():
         kind, key, owner = (*name.split(".", 2), "", "")[:3]
-        if kind == "optimizer" and owner in parameters:
-            optimizer.state(parameters[owner])[key] = value.to(parameters[owner].device)
+        if kind == "optimizer" and owner in parallel.weights:
+            weight = parallel.weights[owner]
+            optimizer.state(weight)[key] = value.to(weight.device)
     return TrainingState(**values)
 
 
@@ -158,9 +160,9 @@ def _fits(name: str, value: Any) -> bool:
     return isinstance(value, int | float) or (name == "best" and value is None)
 
 
-def _wrong_shapes(model: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
-    """Return the tensors of averages and optimizer whose shape is not that of the parameter."""
-    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+def _wrong_shapes(weights: Mapping[str, Tensor], tensors: dict[str, Tensor]) -> list[str]:
+    """Return the tensors of averages and optimizer whose shape is not that of the weight."""
+    shapes = {name: weight.shape for name, weight in weights.items()}
     prefixes = ("average", "optimizer.exp_avg", "optimizer.exp_avg_sq", "optimizer.momentum")
     keys = {f"{prefix}.{name}": shape for prefix in prefixes for name, shape in shapes.items()}
     return sorted(n for n, shape in keys.items() if n in tensors and tensors[n].shape != shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -59,6 +59,20 @@ class ProcessGroup:
     def all_gather(self, value: Any) -> list[Any]:
         """Return the values of all ranks, in the order of ranks."""
         return [value]
+
+    def map_matrices(
+        self, function: Callable[[Tensor], Tensor], matrices: Tensor, shape: torch.Size
+    ) -> Tensor:
+        """Apply a function to matrices [N, R, C] of one shape (R, C); each rank does some of them.
+
+        Changes `matrices`, which is the same on all ranks.
+        """
+        own = slice(self.rank, None, self.world_size)
+        if len(matrices[own]):
+            matrices[own] = function(matrices[own])
+        owners = [number % self.world_size for number in range(len(matrices))]
+        self.exchange(list(matrices), owners)
+        return matrices
 
     def close(self) -> None:
         """Leave the group, at the end of training."""

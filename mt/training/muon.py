@@ -6,7 +6,7 @@ See kellerjordan.github.io/posts/muon.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,9 @@ PRODUCT_DTYPE = torch.bfloat16  # its rounding error is far below that of the ap
 # (Liu et al. 2025, section 2.2).
 UPDATE_RMS = 0.2
 
+# (function, matrices, shape) -> function(matrices), see `ProcessGroup.map_matrices`.
+MapMatrices = Callable[[Callable[[Tensor], Tensor], Tensor, torch.Size], Tensor]
+
 
 class Muon(torch.optim.Optimizer):
     """Muon optimizer for the weight matrices of linear layers.
@@ -33,9 +36,9 @@ class Muon(torch.optim.Optimizer):
     0.2 sqrt(max(r, c)). All directions of a matrix thus learn at the same speed, not only those
     with large gradients.
 
-    Matrices of the same shape are orthogonalised together. The ranks of `group` divide them and
-    exchange the results. In contrast, torch.optim.Muon processes one matrix at a time, with a
-    single polynomial, and cannot skip a step.
+    Matrices of the same shape are orthogonalised together, by `map_matrices`, through which ranks
+    divide the work and exchange the results. In contrast, torch.optim.Muon processes one matrix at
+    a time, with a single polynomial, and cannot skip a step.
     """
 
     found_inf: Tensor | None = None  # if 1.0, the next step does nothing, as in fused AdamW
@@ -46,10 +49,15 @@ class Muon(torch.optim.Optimizer):
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
-        group: ProcessGroup | None = None,
+        map_matrices: MapMatrices | None = None,
+        shapes: Sequence[torch.Size] = (),
     ):
-        self.group = group or ProcessGroup()
+        """Optimize matrices, of which this rank may have some rows; `shapes` are the whole ones."""
+        self.map_matrices = map_matrices or ProcessGroup().map_matrices
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        own = [matrix for group in self.param_groups for matrix in group["params"]]
+        whole = shapes or [matrix.shape for matrix in own]
+        self.shapes = dict(zip(own, whole, strict=True))
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -57,11 +65,18 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             by_shape: dict[tuple[torch.Size, torch.device], list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:
-                by_shape[matrix.shape, matrix.device].append(matrix)
-            for matrices in by_shape.values():
-                self._step(matrices, group["lr"], group["momentum"], group["weight_decay"])
+                by_shape[self.shapes[matrix], matrix.device].append(matrix)
+            for (shape, _), matrices in by_shape.items():
+                self._step(matrices, shape, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _step(self, matrices: list[Tensor], lr: float, decay: float, weight_decay: float) -> None:
+    def _step(
+        self,
+        matrices: list[Tensor],
+        shape: torch.Size,
+        lr: float,
+        decay: float,
+        weight_decay: float,
+    ) -> None:
         """Update matrices of the same shape."""
         gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
         active: Tensor | float = 1.0  # 0 if the step is skipped
@@ -84,15 +99,10 @@ class Muon(torch.optim.Optimizer):
             gradient.lerp_(momentum, decay).to(PRODUCT_DTYPE)
             for gradient, momentum in zip(gradients, momenta, strict=True)
         ]
-        updates = torch.stack(nesterov)
-        own = slice(self.group.rank, None, self.group.world_size)
-        if len(updates[own]):
-            updates[own] = orthogonalise(updates[own])
-        owners = [index % self.group.world_size for index in range(len(matrices))]
-        self.group.exchange(list(updates), owners)
+        updates = self.map_matrices(orthogonalise, torch.stack(nesterov), shape)
         if weight_decay:
             torch._foreach_mul_(matrices, 1 - lr * weight_decay * active)
-        size = lr * UPDATE_RMS * max(matrices[0].shape) ** 0.5
+        size = lr * UPDATE_RMS * max(shape) ** 0.5
         torch._foreach_sub_(matrices, list(updates.to(matrices[0].dtype).mul_(size * active)))
 
 

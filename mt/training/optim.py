@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from mt.config.schema import OptimConfig
 from mt.errors import MTError
-from mt.training.distributed import ProcessGroup
 from mt.training.low_rank import LowRankAdamW
-from mt.training.muon import Muon
+from mt.training.muon import MapMatrices, Muon
 
 
 class CombinedOptimizer:
@@ -52,9 +51,9 @@ class DecayToStart:
     that is fine-tuned (L2-SP, Li et al. 2018): w <- w - rate * decay * (w - w0) in each step.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        """Keep a copy of the weights that the model has now."""
-        self.weights: list[Tensor] = list(model.parameters())
+    def __init__(self, weights: Iterable[Tensor], decay: float) -> None:
+        """Keep a copy of the weights as they are now."""
+        self.weights = list(weights)
         self.start = [weight.detach().clone() for weight in self.weights]
         self.decay = decay
 
@@ -67,29 +66,36 @@ class DecayToStart:
 
 
 def build_optimizer(
-    config: OptimConfig, model: nn.Module, group: ProcessGroup | None = None
+    config: OptimConfig,
+    model: nn.Module,
+    weights: dict[str, nn.Parameter] | None = None,
+    map_matrices: MapMatrices | None = None,
 ) -> CombinedOptimizer:
     """Return fused AdamW (Loshchilov and Hutter 2019), or Muon for weight matrices with AdamW.
 
     Weight decay applies to weight matrices only, not to biases, norms or embeddings of words and
     positions. As in Jordan et al. 2024, AdamW optimizes the output layer, whose rows are word
-    embeddings too. The ranks of `group` share the work of Muon. With `config.lora`, LowRankAdamW
-    optimizes the weight matrices, and the other weights stop requiring a gradient.
+    embeddings too. `weights` are what is optimized of each parameter of the model: by default all
+    of it. `map_matrices` divides the work of Muon. With `config.lora`, LowRankAdamW optimizes the
+    weight matrices, and the other weights stop requiring a gradient.
     """
     if config.lora:
         return CombinedOptimizer([adapt_matrices(config, model)])
+    weights = weights or dict(model.named_parameters())
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    output = {id(p) for name, p in model.named_parameters() if name.startswith("output.")}
     muon: list[nn.Parameter] = []
+    shapes: list[torch.Size] = []
     decayed: list[nn.Parameter] = []
     not_decayed: list[nn.Parameter] = []
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
+        is_matrix, is_output = parameter.dim() == 2, name.startswith("output.")
         if parameter.dim() < 2 or id(parameter) in embeddings:
-            not_decayed.append(parameter)
-        elif config.optimizer == "muon" and parameter.dim() == 2 and id(parameter) not in output:
-            muon.append(parameter)
+            not_decayed.append(weights[name])
+        elif config.optimizer == "muon" and is_matrix and not is_output:
+            muon.append(weights[name])
+            shapes.append(parameter.shape)
         else:
-            decayed.append(parameter)
+            decayed.append(weights[name])
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": not_decayed, "weight_decay": 0.0},
@@ -99,13 +105,20 @@ def build_optimizer(
         torch.optim.AdamW(groups, lr=config.lr, betas=betas, eps=config.eps, fused=True)
     ]
     if muon:
-        parts.append(Muon(muon, config.lr, config.momentum, config.weight_decay, group))
-    pull = DecayToStart(model, config.init_decay) if config.init_decay else None
+        decay = config.weight_decay
+        parts.append(Muon(muon, config.lr, config.momentum, decay, map_matrices, shapes))
+    pull = DecayToStart(weights.values(), config.init_decay) if config.init_decay else None
     return CombinedOptimizer(parts, pull)
 
 
 def adapt_matrices(config: OptimConfig, model: nn.Module) -> LowRankAdamW:
-    """Return an optimizer of low-rank changes of the model's matrices; nothing else is trained.
+    """Return an optimizer of low-rank changes of the model's matrices; nothing else is trained."""
+    adapted, betas = freeze_others(config, model), (config.betas[0], config.betas[1])
+    return LowRankAdamW(adapted, config.lora, config.lr, betas, config.eps, config.weight_decay)
+
+
+def freeze_others(config: OptimConfig, model: nn.Module) -> list[nn.Parameter]:
+    """Let only the matrices that `config.lora` adapts require a gradient, and return them.
 
     Those are the matrices of linear and recurrent layers that have more elements than their
     factors. Embeddings, output layer, norms and biases are not adapted.
@@ -122,8 +135,7 @@ def adapt_matrices(config: OptimConfig, model: nn.Module) -> LowRankAdamW:
         raise MTError(
             f"optim.lora={config.lora} is too large for the matrices of this model: reduce it"
         )
-    betas = config.betas[0], config.betas[1]
-    return LowRankAdamW(adapted, config.lora, config.lr, betas, config.eps, config.weight_decay)
+    return adapted
 
 
 def collect_gradients(model: nn.Module) -> list[Tensor]:
@@ -145,17 +157,19 @@ def apply_gradients(
     tokens: Tensor,
     clip: float,
     rate: float,
+    norm: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Average gradients that are sums over `tokens`, clip them, and update the weights.
 
-    `clip` is the maximum norm; 0: no clipping. If a gradient is not finite, the optimizers skip the
+    `clip` is the maximum norm; 0: no clipping. `norm` is the norm of the sums, by default that of
+    `gradients`, which may be a part of all. If a gradient is not finite, the optimizers skip the
     step on the device, without synchronisation with the host.
 
     Returns the gradient norm before clipping, and 1.0 if the step was skipped, else 0.0; both are
     tensors on the device.
     """
     scale = 1.0 / tokens.clamp(min=1)
-    norm = torch.nn.utils.get_total_norm(gradients) * scale
+    norm = (torch.nn.utils.get_total_norm(gradients) if norm is None else norm) * scale
     if clip > 0:
         scale = scale * (clip / (norm + 1e-6)).clamp(max=1.0)
     skipped = (~torch.isfinite(norm)).to(torch.float32)
@@ -172,9 +186,9 @@ class WeightAverage:
     the average is the current weights.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, weights: dict[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
-        self.live = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.live = {name: weight for name, weight in weights.items() if weight.requires_grad}
         self.shadow = {name: p.detach().clone() for name, p in self.live.items()} if decay else {}
 
     @torch.no_grad()

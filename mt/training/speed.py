@@ -55,7 +55,7 @@ def _measure(config: Config, data: PreparedData, device: torch.device) -> float:
     """Return the target tokens per second of this process."""
     model = make_model(config, data, device).train()
     optimizer = build_optimizer(config.optim, model)
-    average = WeightAverage(model, config.optim.ema)
+    average = WeightAverage(dict(model.named_parameters()), config.optim.ema)
     objective = Objective(config, device, data.tokenizer.marks)
     order = order_batches(config, data)
     segment = build_segmenter(config, data.tokenizer, 0)

@@ -29,13 +29,13 @@ from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
 from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
 from mt.training.cost import peak_memory
-from mt.training.data_parallel import choose_parallel
 from mt.training.distributed import ProcessGroup, explain_broken_connection
 from mt.training.flops import FlopsEstimator
 from mt.training.guards import explain_out_of_memory
 from mt.training.kept_models import keep_model
 from mt.training.objective import Objective
-from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
+from mt.training.optim import WeightAverage, apply_gradients, build_optimizer, freeze_others
+from mt.training.parallel import choose_parallel
 from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
@@ -64,11 +64,13 @@ class Trainer:
         self.stopping = StoppingRule(config, self.budget)
         self.order = order_batches(config, data)
         self.objective = Objective(config, device, data.tokenizer.marks)
-        # Before `parallel`, which is for the weights that are trained: optim.lora freezes others.
-        self.optimizer = build_optimizer(config.optim, model, group)
-        self.parallel = choose_parallel(model, self.objective, group)
-        self.average = WeightAverage(model, config.optim.ema)
+        if config.optim.lora:  # before the ranks share the gradients of what is trained
+            freeze_others(config.optim, model)
         self.flops = FlopsEstimator(model)
+        self.parallel = choose_parallel(config.trainer.parallel, model, self.objective, group)
+        weights, map_matrices = self.parallel.weights, self.parallel.map_matrices
+        self.optimizer = build_optimizer(config.optim, model, weights, map_matrices)
+        self.average = WeightAverage(weights, config.optim.ema)
         self.validator = Validator(config, data, group, device)
         micro_batches = group.launched * config.trainer.micro_batches()
         self.state = TrainingState(data_hash=data.hash, micro_batches=micro_batches)
@@ -78,7 +80,7 @@ class Trainer:
         has_checkpoint = self.folder.checkpoint.exists()
         if has_checkpoint:
             state = load_checkpoint(
-                self.folder, self.model, self.optimizer, self.average.shadow, self.data.hash
+                self.folder, self.parallel, self.optimizer, self.average.shadow, self.data.hash
             )
             if self.budget.flops and math.isnan(state.flops):
                 raise MTError(
@@ -88,8 +90,8 @@ class Trainer:
             self.state = state
             # All ranks look before one writes.
             if any(self.group.all_gather(state.validated >= 0 and not self.folder.model.exists())):
-                with self.average.applied():
-                    self.log.say(replace_model(self.folder, self.model, state, self.group.is_main))
+                with self.parallel.averaged(self.average) as model:
+                    self.log.say(replace_model(self.folder, model, state, self.group.is_main))
                 self._save()
         note = keep_step_size(self.state, self.config.trainer, self.group.launched)
         if note:
@@ -135,7 +137,7 @@ class Trainer:
                         interrupted = False
                     if interrupted:
                         state.minutes = self.clock.minutes
-                        self._stop()
+                        self._stop(is_saved=not self.parallel.saves_alone)
                     last_save = last_validation = state.minutes
                 if self.stopping.is_over(state):
                     if self.signals:
@@ -182,7 +184,7 @@ class Trainer:
             parameter.grad = None  # so that backward stores a new tensor instead of adding to zeros
         sums = torch.zeros(3, device=self.device)  # loss, negative log-likelihood, target tokens
         numbered = zip(step.numbers, batches, strict=True)
-        for number, batch in self.parallel.micro_batches(list(numbered)):
+        for number, batch in self.parallel.micro_batches(list(numbered), step.rounds):
             seed_everything(self.config.seed, step.epoch, number)
             loss, nll = self.parallel.loss(batch.to(self.device))
             loss.backward()
@@ -190,16 +192,18 @@ class Trainer:
             sums[1] += nll
             sums[2] += batch.target_tokens
         gradients = self.parallel.sum_gradients(sums)
-        norm, skipped = apply_gradients(self.optimizer, gradients, sums[2], optim.clip, rate)
+        norm = self.parallel.norm(gradients)
+        norm, skipped = apply_gradients(self.optimizer, gradients, sums[2], optim.clip, rate, norm)
         state.step += 1
         state.epoch, state.batch = step.position.epoch, step.position.batch
         state.epochs = step.progress
         self.average.update(state.step)
         self.reporter.add(sums, norm, skipped, rate)
 
-    def _stop(self) -> NoReturn:
-        """Save and end the process after a signal."""
-        self._save()
+    def _stop(self, is_saved: bool = False) -> NoReturn:
+        """Save, unless that is done, and end the process after a signal."""
+        if not is_saved:
+            self._save()
         self.log.say(f"stopped by a signal and saved after step {self.state.step:,}: {CONTINUES}")
         raise SystemExit(self.signals.exit_code)
 
@@ -210,11 +214,14 @@ class Trainer:
         """
         self.reporter.report()
         state = self.state
-        with self.average.applied(), eager_mode(self.config.trainer.compile):
-            self.model.eval()
+        if not self.parallel.saves_alone:  # a signal may interrupt the validation of one rank only
+            self._save()
+        with (
+            self.parallel.averaged(self.average) as model,
+            eager_mode(self.config.trainer.compile),
+        ):
             with self.signals.raised():
-                scores = self.validator(self.model, self.budget.validation_minutes(state))
-            self.model.train()
+                scores = self.validator(model, self.budget.validation_minutes(state))
             metric, warmup = self.config.trainer.val_metric, self.config.optim.warmup
             improved = update_best(state, scores, metric, warmup)
             sees_plateau = self.stopping.note_validation(state, scores)
@@ -227,12 +234,12 @@ class Trainer:
             if not state.step:  # what precedes the first step takes nothing from the budget
                 self.clock, state.minutes = TrainingClock(), 0.0
             verdict = f"best so far by {describe_criterion(state, metric)}" if improved else ""
-            self.reporter.report_validation(scores, verdict, self.model.monitored_values())
+            self.reporter.report_validation(scores, verdict, model.monitored_values())
             if sees_plateau:
                 self.reporter.report_plateau(scores)
             if self.group.is_main:
                 facts = {**asdict(state), "bleu": scores.comparable_bleu, "loss": scores.loss}
-                tensors = model_tensors(self.model)
+                tensors = model_tensors(model)
                 if improved:
                     self.folder.write_tensors(self.folder.model, tensors, facts)
                 keep_model(self.folder, tensors, facts, self.config.trainer.keep)
@@ -241,11 +248,8 @@ class Trainer:
         self.reporter.restart()
 
     def _save(self) -> None:
-        """Save a checkpoint. The ranks exchange nothing: a signal may have reached one of them."""
-        if self.group.is_main:
-            save_checkpoint(
-                self.folder, self.model, self.optimizer, self.average.shadow, self.state
-            )
+        """Save a checkpoint. All ranks call it, unless `parallel.saves_alone`."""
+        save_checkpoint(self.folder, self.parallel, self.optimizer, self.average.shadow, self.state)
 
     def _synchronise(self, stop: bool = False, batches: Sequence[Batch] = ()) -> bool:
         """Exchange one message between ranks per step, and return whether any of them must stop.

@@ -41,7 +41,7 @@ def test_a_training_step_looks_at_no_value_and_mixes_no_devices(name):
         loss = loss + term(nll, target > 0)
     loss.backward()
     tokens = torch.empty((), device=META)
-    average = WeightAverage(model, 0.999)
+    average = WeightAverage(dict(model.named_parameters()), 0.999)
     for kind in ("adamw", "muon"):
         optim = build_optimizer(OptimConfig(optimizer=kind), model)
         norm, skipped = apply_gradients(optim, collect_gradients(model), tokens, 1.0, 1e-3)

@@ -6,7 +6,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,22 +14,30 @@ from torch import Tensor, nn
 
 from mt.config.schema import OptimConfig
 from mt.errors import MTError
+from mt.models.seq2seq import Seq2Seq
 from mt.run_folder import RunFolder
 from mt.tensor_files import read_tensors, write_tensors
 from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from mt.training.data_parallel import DataParallel
+from mt.training.distributed import ProcessGroup
+from mt.training.objective import Objective
 from mt.training.optim import build_optimizer
 
 Content = tuple[dict[str, Tensor], dict[str, Any]]
 
 
-def trained_state(kind: str) -> tuple[nn.Module, Any, dict[str, Tensor]]:
+def alone(model: nn.Module) -> DataParallel:
+    return DataParallel(cast(Seq2Seq, model), cast(Objective, None), ProcessGroup())
+
+
+def trained_state(kind: str) -> tuple[DataParallel, Any, dict[str, Tensor]]:
     """Return a small model with an optimizer that has done a step, and an average."""
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     optimizer = build_optimizer(OptimConfig(optimizer=kind), model)
     model(torch.ones(5, 3)).sum().backward()
     optimizer.step(1e-3, torch.tensor(0.0))
-    return model, optimizer, {n: p.detach().clone() for n, p in model.named_parameters()}
+    return alone(model), optimizer, {n: p.detach().clone() for n, p in model.named_parameters()}
 
 
 def drop(name: str) -> Callable[[Content], object]:
@@ -86,11 +94,11 @@ def test_a_checkpoint_restores_every_tensor(kind: str, tmp_path: Path) -> None:
     fresh = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     loaded_optimizer = build_optimizer(OptimConfig(optimizer=kind), fresh)
     loaded_average = {n: torch.zeros_like(p) for n, p in fresh.named_parameters()}
-    loaded = load_checkpoint(folder, fresh, loaded_optimizer, loaded_average, "")
+    loaded = load_checkpoint(folder, alone(fresh), loaded_optimizer, loaded_average, "")
     assert math.isnan(loaded.best_loss)
     assert vars(loaded) | {"best_loss": 0} == vars(state) | {"best_loss": 0}
     assert all(torch.equal(loaded_average[name], average[name]) for name in average)
-    pairs = zip(model.named_parameters(), fresh.parameters(), strict=True)
+    pairs = zip(model.weights.items(), fresh.parameters(), strict=True)
     for (name, old), new in pairs:
         assert torch.equal(old, new), name
         for key, value in optimizer.state(old).items():

@@ -11,10 +11,10 @@ from helpers.variants import VARIANTS, VOCAB
 from mt.config.compose import load_config
 from mt.data.batching import Batch, empty_batch, make_batch
 from mt.models.build import build_model
-from mt.training.data_parallel import choose_parallel
 from mt.training.distributed import ProcessGroup
 from mt.training.muon import Muon
 from mt.training.objective import Objective
+from mt.training.parallel import choose_parallel
 from mt.training.trainer import seed_everything
 
 FAMILIES = ["transformer", "rnn, gru", "rnn, hard", "transformer to rnn"]
@@ -37,13 +37,13 @@ def gradients(
     torch.manual_seed(1)
     model = build_model(VARIANTS[name], VOCAB, VOCAB).train()
     objective = Objective(config, torch.device("cpu"))
-    parallel = choose_parallel(model, objective, group)
+    parallel = choose_parallel("auto", model, objective, group)
     for _ in range(2):  # DistributedDataParallel orders its buckets anew after the first
         sums = torch.zeros(3)
         for parameter in model.parameters():
             parameter.grad = None
         own = batches(count)[group.rank :: group.world_size]
-        for number, batch in parallel.micro_batches(own):
+        for number, batch in parallel.micro_batches(own, -(-count // group.world_size)):
             seed_everything(1, 0, number)
             loss, nll = parallel.loss(batch)
             loss.backward()
@@ -83,7 +83,7 @@ def test_muon_shares_its_matrices_between_ranks() -> None:
     def work(group: ProcessGroup) -> list[np.ndarray]:
         generator = torch.Generator().manual_seed(1)
         weights = [torch.randn(s, generator=generator) for s in [(8, 6)] * 4 + [(6, 6)]]
-        optimizer = Muon(weights, lr=0.1, weight_decay=0.1, group=group)
+        optimizer = Muon(weights, 0.1, weight_decay=0.1, map_matrices=group.map_matrices)
         for _ in range(3):
             for weight in weights:
                 weight.grad = torch.randn(weight.shape, generator=generator)

@@ -72,7 +72,7 @@ def test_muon_gives_the_same_weights_on_several_ranks_as_on_one() -> None:
     def work(group: ProcessGroup) -> list[Tensor]:
         generator = torch.Generator().manual_seed(1)
         weights = [torch.randn(s, generator=generator) for s in [(8, 6)] * 4 + [(6, 6)]]
-        optimizer = Muon(weights, lr=0.1, weight_decay=0.1, group=group)
+        optimizer = Muon(weights, 0.1, weight_decay=0.1, map_matrices=group.map_matrices)
         for _ in range(3):
             for weight in weights:
                 weight.grad = torch.randn(weight.shape, generator=generator)

@@ -99,7 +99,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
 def test_the_average_is_an_exponential_moving_average():
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
-    average, expected = WeightAverage(model, 0.9), 0.0
+    average, expected = WeightAverage(dict(model.named_parameters()), 0.9), 0.0
     for step in range(1, 200):
         model.weight.data.fill_(float(step))
         average.update(step)

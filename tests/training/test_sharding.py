@@ -1,0 +1,135 @@
+"""Sharded training: what one process trains, with rows of each weight on several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.gloo_ranks import on_gloo
+from helpers.variants import VARIANTS, VOCAB
+from mt.config.compose import load_config
+from mt.data.batching import make_batch
+from mt.errors import MTError
+from mt.models.build import build_model
+from mt.run_folder import RunFolder
+from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from mt.training.distributed import ProcessGroup
+from mt.training.objective import Objective
+from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
+from mt.training.parallel import choose_parallel
+from mt.training.trainer import seed_everything
+
+FAMILIES = ["transformer", "rnn, gru"]
+Results = tuple[list[float], dict[str, np.ndarray]]
+
+
+class Training:
+    """A training of some steps on given batches, which ranks share."""
+
+    def __init__(self, group: ProcessGroup, name: str, engine: str, optim: str = "muon") -> None:
+        config = load_config(
+            ["auto=false", f"optim={optim}", "trainer.precision=fp32", "optim.ema=0.5"]
+        )
+        torch.manual_seed(1)
+        model = build_model(VARIANTS[name], VOCAB, VOCAB).train()
+        self.group, self.optim = group, config.optim
+        self.parallel = choose_parallel(
+            engine, model, Objective(config, torch.device("cpu")), group
+        )
+        self.weights = self.parallel.weights
+        self.optimizer = build_optimizer(
+            config.optim, model, self.weights, self.parallel.map_matrices
+        )
+        self.average = WeightAverage(self.weights, config.optim.ema)
+
+    def step(self, number: int, count: int) -> list[float]:
+        """Take a step of some micro-batches; return the sums over tokens and the gradient norm."""
+        for parameter in self.parallel.model.parameters():
+            parameter.grad = None
+        sums, ranks = torch.zeros(3), self.group.world_size
+        drawn = np.random.default_rng(number)
+        batches = []
+        for index in range(count):
+            pair = drawn.integers(4, VOCAB, size=(2, index + 2, 3 + index)).tolist()
+            batches.append((index, make_batch(*pair)))
+        own = batches[self.group.rank :: ranks]
+        for index, batch in self.parallel.micro_batches(own, -(-count // ranks)):
+            seed_everything(1, number, index)
+            loss, nll = self.parallel.loss(batch)
+            loss.backward()
+            sums += torch.stack([loss.detach(), nll, torch.tensor(float(batch.target_tokens))])
+        gradients = self.parallel.sum_gradients(sums)
+        norm = self.parallel.norm(gradients)
+        norm, _ = apply_gradients(self.optimizer, gradients, sums[2], 1.0, 0.003, norm)
+        self.average.update(number)
+        return [*sums.tolist(), norm.item()]
+
+    def results(self, counts: list[int], first: int = 1) -> Results:
+        """Return what steps give, and the averaged weights after them."""
+        values = [value for i, count in enumerate(counts, first) for value in self.step(i, count)]
+        with self.parallel.averaged(self.average) as model:
+            weights = {name: p.detach().clone().numpy() for name, p in model.named_parameters()}
+        return values, weights
+
+
+def assert_same(results: Results, expected: Results) -> None:
+    np.testing.assert_allclose(results[0], expected[0], rtol=2e-3)
+    assert results[1].keys() == expected[1].keys()
+    for name, weight in results[1].items():
+        # AdamW makes steps of full size also of gradients that are 0 but for rounding errors.
+        np.testing.assert_allclose(weight, expected[1][name], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_train_what_one_process_trains(ranks: int) -> None:
+    def work(group: ProcessGroup) -> list[Results]:
+        return [Training(group, name, "fsdp").results([5, 1, 4]) for name in FAMILIES]
+
+    expected = work(ProcessGroup())
+    for results in on_gloo(ranks, work):
+        for result, reference in zip(results, expected, strict=True):
+            assert_same(result, reference)
+
+
+def resumed(group: ProcessGroup, folder: RunFolder, engine: str) -> Results:
+    """Return the results of three steps after a checkpoint."""
+    training = Training(group, "transformer", engine)
+    training.step(7, 1)  # so that nothing stays from the beginning
+    state = load_checkpoint(
+        folder, training.parallel, training.optimizer, training.average.shadow, "text"
+    )
+    return training.results([3, 1, 2], state.step + 1)
+
+
+def test_a_checkpoint_of_three_ranks_continues_on_any_number(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+
+    def save(group: ProcessGroup) -> Results:
+        training = Training(group, "transformer", "fsdp")
+        for step in (1, 2):
+            training.step(step, 3)
+            state = TrainingState(step=step, data_hash="text")
+            save_checkpoint(
+                folder, training.parallel, training.optimizer, training.average.shadow, state
+            )
+        return training.results([3, 1, 2], 3)
+
+    whole = on_gloo(3, save)[0]
+    assert [path.name for path in sorted(folder.checkpoint.parent.iterdir())] == [
+        "checkpoint.safetensors", "parts-1",
+    ]  # fmt: skip
+
+    def go_on(engine: str) -> Callable[[ProcessGroup], Results]:
+        return lambda group: resumed(group, folder, engine)
+
+    for ranks, engine in ((3, "fsdp"), (2, "fsdp"), (2, "ddp"), (1, "auto")):
+        for result in on_gloo(ranks, go_on(engine)):
+            assert_same(result, whole)
+    part = next(folder.checkpoint_parts[1].glob("*.safetensors"))
+    part.write_bytes(part.read_bytes()[:1000])
+    with pytest.raises(MTError, match="parts-1 is damaged .*: restore it from a copy"):
+        resumed(ProcessGroup(), folder, "auto")
