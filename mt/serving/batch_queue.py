@@ -1,8 +1,9 @@
 """Batches that many requests share.
 
 The parts of a request wait in a queue of their own, and a batch takes one part of each request in
-turn: a short text does not wait for all of a long one. While a batch is searched, the parts that
-arrive form the next one. Requests with other search options have batches of their own, in turn.
+turn: a short text does not wait for all of a long one. While the engine searches as many batches as
+it can, the parts that arrive form the next one. Requests with other search options have batches of
+their own, in turn.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class BatchQueue:
         batch_tokens: int,
         window_seconds: float,
         observe: Callable[[int, int], None] = lambda parts, tokens: None,
+        concurrent: int = 1,
     ) -> None:
         """Initialise the queue; `run` must run as a task.
 
@@ -76,10 +78,11 @@ class BatchQueue:
             window_seconds: how long the first part waits for others if the engine is idle and the
                 last batch had parts of several requests. A client alone never waits.
             observe: called with the numbers of parts and tokens of each batch.
+            concurrent: number of batches that are searched at the same time.
         """
         self.search, self.executor = search, executor
         self.batch_tokens, self.window_seconds = batch_tokens, window_seconds
-        self.observe = observe
+        self.observe, self.concurrent = observe, concurrent
         # By the keys of their searches; the first has the next batch.
         self.requests: dict[Hashable, deque[deque[WaitingPart]]] = {}
         self.arrived = asyncio.Event()
@@ -110,12 +113,16 @@ class BatchQueue:
 
     async def run(self) -> None:
         """Search batches until this task is cancelled."""
+        await asyncio.gather(*(self._search_batches() for _ in range(self.concurrent)))
+
+    async def _search_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             if not self.requests:
                 self.arrived.clear()
                 await self.arrived.wait()
                 await asyncio.sleep(self.window_seconds if self.is_shared else 0)
+                continue  # another batch may have taken them meanwhile
             batch = self.take_batch()
             if not batch:
                 continue

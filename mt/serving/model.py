@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -13,6 +14,7 @@ import torch
 
 from mt.decoding.candidates import build_generator
 from mt.decoding.engines.engine import Unsupported
+from mt.decoding.engines.fallback import FallbackEngine
 from mt.decoding.line_encoder import EncodedLine
 from mt.decoding.options import SearchOptions
 from mt.decoding.outputs import Output, Translation, join_outputs, select_rank
@@ -74,6 +76,7 @@ class ServedModel:
     target: str
     inspector: Inspector
     queue: BatchQueue
+    executor: Executor  # one thread, which all models share: what PyTorch computes uses all cores
     attends: bool  # whether attention and alignments can be read from the engine
     tags: tuple[str, ...]  # from which requests may choose
     translators: dict[str, Translator] = field(default_factory=dict)  # by tags that were chosen
@@ -85,11 +88,15 @@ class ServedModel:
         languages: tuple[str, str],
         inspector: Inspector,
         executor: Executor,
+        searches: Executor,
         window_seconds: float,
         metrics: Metrics,
         tags: Sequence[str] = (),
     ) -> ServedModel:
-        """Put a queue before a loaded translator, with batches of its `batch_tokens`."""
+        """Put a queue before a loaded translator, with batches of its `batch_tokens`.
+
+        Batches are searched in `searches`, and everything else is computed in `executor`.
+        """
         translator = inspector.translator
         unused = torch.Generator(translator.engine.device)
         pair = f"{languages[0]}-{languages[1]}"
@@ -105,16 +112,17 @@ class ServedModel:
 
         queue = BatchQueue(
             search,
-            executor,
+            searches,
             translator.budget.tokens,
             window_seconds,
             lambda parts, tokens: metrics.observe_batch(pair, parts, tokens),
+            translator.engine.concurrent,
         )
         try:
             attends = inspector.attends  # loads the model that it is read from
         except Unsupported:
             attends = False
-        return cls(name, *languages, inspector, queue, attends, tuple(tags))
+        return cls(name, *languages, inspector, queue, executor, attends, tuple(tags))
 
     @property
     def max_alternatives(self) -> int:
@@ -197,9 +205,9 @@ class ServedModel:
         if not prefixes:
             return None
         encode = translator.prefix_encoder.encode_lines
-        # In the one thread of the searches, because the encoder has a memory.
+        # In one thread, because the encoder has a memory.
         begun = await asyncio.get_running_loop().run_in_executor(
-            self.queue.executor, encode, prefixes, lines
+            self.executor, encode, prefixes, lines
         )
         longest, limit = max(begun.lengths(), default=0), translator.max_pieces
         if longest > limit:
@@ -211,12 +219,19 @@ class ServedModel:
     ) -> list[dict[str, Any]]:
         if not wanted.details:
             return [{} for _ in translations]
-        # In the thread of the searches, so that both do not compete for the cores.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.queue.executor, self.describe, translations, wanted)
+        return await loop.run_in_executor(self.executor, self.describe, translations, wanted)
 
     def describe(self, translations: list[Translation], wanted: Wanted) -> list[dict[str, Any]]:
         """Return the details of each translated part that are wanted, as JSON types."""
+        engine = self.inspector.translator.engine
+        # Attention is read from the model with which PyTorch may search in another thread.
+        with engine.slow_lock if isinstance(engine, FallbackEngine) else contextlib.nullcontext():
+            return self._compute_details(translations, wanted)
+
+    def _compute_details(
+        self, translations: list[Translation], wanted: Wanted
+    ) -> list[dict[str, Any]]:
         inspector = self.inspector
         if wanted.scores:
             translations = add_piece_scores(translations, inspector.translator)

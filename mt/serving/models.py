@@ -34,7 +34,10 @@ def check_pairs(models: Sequence[tuple[str, tuple[str, str]]]) -> None:
 
 
 class Models:
-    """Models of different pairs, which share one thread: each search uses all cores."""
+    """Models of different pairs, which share one thread for what PyTorch computes on all cores.
+
+    CTranslate2 computes on one core for each search, so its searches have threads of their own.
+    """
 
     def __init__(
         self, metrics: Metrics, pivot: bool = False, window_seconds: float = WINDOW_SECONDS
@@ -42,6 +45,7 @@ class Models:
         """Initialise without models; with `pivot`, two models that chain make a further pair."""
         self.metrics, self.pivot, self.window_seconds = metrics, pivot, window_seconds
         self.executor = ThreadPoolExecutor(1, "search")
+        self.executors = [self.executor]  # all
         self.models: list[ServedModel] = []
 
     def add(
@@ -57,12 +61,17 @@ class Models:
         """
         served = [(model.name, (model.source, model.target)) for model in self.models]
         check_pairs([*served, (name, languages)])
+        searches = self.executor
+        if (concurrent := inspector.translator.engine.concurrent) > 1:
+            searches = ThreadPoolExecutor(concurrent, f"search {name}")
+            self.executors.append(searches)
         self.models.append(
             ServedModel.create(
                 name,
                 languages,
                 inspector,
                 self.executor,
+                searches,
                 self.window_seconds,
                 self.metrics,
                 tags,
@@ -132,7 +141,7 @@ class Models:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let the queues run; at the end, wait for the search that runs."""
+        """Let the queues run; at the end, wait for the searches that run."""
         tasks: Sequence[asyncio.Task[None]] = [
             asyncio.create_task(model.queue.run()) for model in self.models
         ]
@@ -141,4 +150,5 @@ class Models:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.to_thread(self.executor.shutdown)
+            for executor in self.executors:
+                await asyncio.to_thread(executor.shutdown)

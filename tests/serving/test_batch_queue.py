@@ -42,10 +42,11 @@ def with_queue(
     search: SearchBatch,
     test: Callable[[BatchQueue], Coroutine[Any, Any, None]],
     batch_tokens: int = 100,
+    concurrent: int = 1,
 ) -> None:
     async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            queue = BatchQueue(search, executor, batch_tokens, 0.001)
+        with ThreadPoolExecutor(concurrent) as executor:
+            queue = BatchQueue(search, executor, batch_tokens, 0.001, concurrent=concurrent)
             task = asyncio.create_task(queue.run())
             try:
                 await asyncio.wait_for(test(queue), 30)
@@ -191,3 +192,21 @@ def test_batches_are_observed_with_their_parts_and_tokens() -> None:
 
     with_queue(echo, test)
     assert seen == [(2, 5)]
+
+
+def test_as_many_batches_are_searched_at_the_same_time_as_the_engine_can() -> None:
+    both = threading.Barrier(2)
+
+    def meet(rows: Rows, search: Search) -> list[list[Hypothesis]]:
+        both.wait(20)  # raises an error if the other batch does not begin
+        return echo(rows, search)
+
+    async def test(queue: BatchQueue) -> None:
+        for _ in range(3):
+            (first,) = queue.submit([[1]], Search(SearchOptions(beam=1)))
+            await asyncio.sleep(0.05)  # the batch of the first is searched
+            (second,) = queue.submit([[2]], Search(SearchOptions(beam=1)))
+            found = await asyncio.gather(first, second)
+            assert [hypotheses[0].tokens for hypotheses in found] == [[1], [2]]
+
+    with_queue(meet, test, concurrent=2)

@@ -46,6 +46,7 @@ class EchoEngine:
     """An engine that finds the source itself, as often as there are candidates."""
 
     device = torch.device("cpu")
+    concurrent = 2
 
     @property
     def models(self) -> list[Any]:

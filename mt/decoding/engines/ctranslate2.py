@@ -73,6 +73,7 @@ class CTranslate2Engine:
         except (RuntimeError, ValueError, MemoryError) as error:
             reason = " ".join(str(error).split())
             raise MTError(f"CTranslate2 cannot load {folder} ({reason}): {EXPORT_AGAIN}") from error
+        self.concurrent = self.translator.num_translators
 
     @property
     def models(self) -> list[Seq2Seq]:

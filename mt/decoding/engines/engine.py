@@ -30,6 +30,7 @@ class Engine(Protocol):
     """The interface that a translator needs. Each engine makes its own batches."""
 
     device: torch.device
+    concurrent: int  # number of searches that may run at the same time, each in a thread
 
     @property
     def models(self) -> list[Seq2Seq]:
@@ -69,6 +70,8 @@ class Unsupported(UsageError):
 
 class SearchEngine:
     """Base class of the engines that use `mt.decoding.search`."""
+
+    concurrent = 1  # which uses all cores
 
     def __init__(self, searched: Searchable, device: torch.device, precision: str) -> None:
         self.searched, self.device, self.precision = searched, device, precision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
@@ -31,6 +32,8 @@ class FallbackEngine:
     ) -> None:
         """`say` is told the first time that PyTorch searches, and why."""
         self.fast, self._load_slow = fast, load_slow
+        self.concurrent = fast.concurrent
+        self.slow_lock = threading.Lock()  # whoever computes with `slow` holds it
         self._say: Callable[[str], None] | None = say
 
     @functools.cached_property
@@ -64,7 +67,8 @@ class FallbackEngine:
             return self.fast.search(*arguments)
         except Unsupported as error:
             self._explain(error)
-            return self.slow.search(*arguments)
+            with self.slow_lock:
+                return self.slow.search(*arguments)
 
     def score(
         self, tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], budget: TokenBudget
@@ -73,7 +77,8 @@ class FallbackEngine:
             return self.fast.score(tokenizer, pairs, budget)
         except Unsupported as error:
             self._explain(error)
-            return self.slow.score(tokenizer, pairs, budget)
+            with self.slow_lock:
+                return self.slow.score(tokenizer, pairs, budget)
 
     def _explain(self, error: Unsupported) -> None:
         if self._say:
