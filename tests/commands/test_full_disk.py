@@ -185,7 +185,8 @@ def test_an_export_is_whole_or_as_it_was(
         export_run(out, run, backend, "float32")
 
     assert fail(export, 1000)
-    assert not list(tmp_path.glob("exports/*")), "something is left"
+    left = {path.name for path in tmp_path.glob("exports/*")}
+    assert left <= {".out.lock"}, "something is left"  # the lock stays: see mt/exporting/folders.py
     export()
     before = contents(tmp_path)
     sizes = sorted(path.stat().st_size for path in out.iterdir())

@@ -265,6 +265,7 @@ def test_a_tokenizer_without_symbols_has_no_other_files_and_the_same_cache_key(
         "symbols",
         "placeholders",
         "tags",
+        "extend",
     }
     some = TokenizerConfig(placeholders=["url"])
     assert cached_settings(some)["placeholders"] == placeholder_patterns(["url"])

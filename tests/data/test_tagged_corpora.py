@@ -271,7 +271,7 @@ def test_fine_tuning_needs_tags_that_the_vocabulary_has(tmp_path: Path) -> None:
     assert set(base.tokenizer.tags) == {"<bt>"} and base.text.tags == {}
     check_known_tags(["", "<bt>"], base.tokenizer)
     with pytest.raises(
-        MTError, match=r"does not know the tag <x>, .* it knows <bt>\. .*data\.tokenizer\.tags"
+        MTError, match=r"does not know the tag <x>: it knows <bt>\. .*data\.tokenizer\.extend"
     ):
         check_known_tags(["<bt>", "<x>"], base.tokenizer)
 

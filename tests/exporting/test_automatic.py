@@ -203,9 +203,9 @@ def test_batches_are_divided_among_the_workers(lively: Path, load: Callable) -> 
     sizes: list[int] = []
     run = engine._run
 
-    def count(sources: Any, batches: Any, options: Any) -> Any:
+    def count(sources: Any, batches: Any, *others: Any) -> Any:
         sizes.extend(len(batch) for batch, _ in batches)
-        return run(sources, batches, options)
+        return run(sources, batches, *others)
 
     engine._run = count
     translator = load(lively)
