@@ -42,7 +42,7 @@ class Prefixes:
 
     @property
     def has_text(self) -> bool:
-        """Whether any sentence has a prefix, besides the start of all."""
+        """Return whether any sentence has a prefix, besides the start of all."""
         return any(self.sequences)
 
     def select(self, sentences: Sequence[int]) -> Prefixes | None:

@@ -35,7 +35,7 @@ VOCABULARY = "vocab.json"
 
 @dataclass(frozen=True)
 class Layout:
-    """How the tokenizer of a folder is stored."""
+    """Storage of the tokenizer of a folder."""
 
     files: Sequence[str]  # that must be there
     languages: Sequence[str]

@@ -26,7 +26,7 @@ Found = asyncio.Future[list[Hypothesis]]
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """How the parts of a request, or those of a batch, are searched."""
+    """Settings with which the parts of a request, or those of a batch, are searched."""
 
     options: SearchOptions
     generator: torch.Generator | None = None  # of samples
