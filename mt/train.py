@@ -82,7 +82,7 @@ def train(config: Config) -> Evaluation | None:
     new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     with (
         contextlib.ExitStack() as failed_start,
-        contextlib.closing(RunLog(folder, launched.is_main)) as log,
+        RunLog(folder, launched.is_main) as log,
         folder.locked() if launched.is_main else contextlib.nullcontext(),
     ):
         if launched.is_main:

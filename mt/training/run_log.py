@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -14,7 +14,7 @@ from mt.config.schema import Config
 from mt.files import open_text
 from mt.progress_display import LiveLine, display
 from mt.run_folder import RunFolder
-from mt.training.trackers import Trackers, flat_settings
+from mt.training.trackers import Ending, Trackers, flat_settings
 
 
 class RunLog:
@@ -95,9 +95,24 @@ class RunLog:
             values = {f"test/{name}": value for name, value in scores.items()}
             self._trackers.summarise(values, step)
 
-    def close(self) -> None:
-        """Close all files."""
-        for file in (self._trackers, self._text, self._metrics, self._board):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(ending(kind))
+
+    def close(self, ending: Ending = "finished") -> None:
+        """Close all files, and tell the trackers how the run ended."""
+        if self._trackers:
+            self._trackers.close(ending)
+        for file in (self._text, self._metrics, self._board):
             if file is not None:
                 with contextlib.suppress(OSError):  # a full disk has already been reported
                     file.close()
+
+
+def ending(error: type[BaseException] | None) -> Ending:
+    """Return how a run ended, by the class of the exception that ended it, if there was one."""
+    if error is None:
+        return "finished"
+    return "stopped" if issubclass(error, SystemExit | KeyboardInterrupt) else "failed"

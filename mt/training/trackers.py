@@ -15,7 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mt.config.schema import Config, get_value, keys
 from mt.config.yaml import one_line
@@ -27,6 +27,7 @@ from mt.run_folder import RunFolder
 PROJECT = "mt"  # the project, or experiment, at services whose environment variables name none
 
 Say = Callable[[str], None]
+Ending = Literal["finished", "stopped", "failed"]  # stopped: by a signal
 
 
 class Tracker(Protocol):
@@ -40,7 +41,7 @@ class Tracker(Protocol):
     def summarise(self, values: Mapping[str, float], step: int) -> None:
         """Add the final scores of the run."""
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         """End the run, which a later start may continue."""
 
 
@@ -67,8 +68,8 @@ class Wandb:
     def summarise(self, values: Mapping[str, float], step: int) -> None:
         self.run.summary.update(dict(values))
 
-    def close(self) -> None:
-        self.run.finish()
+    def close(self, ending: Ending) -> None:
+        self.run.finish(exit_code=1 if ending == "failed" else 0)
 
 
 class Mlflow:
@@ -79,7 +80,7 @@ class Mlflow:
         from mlflow.entities import Metric, Param, RunStatus
         from mlflow.tracking import MlflowClient
 
-        self.client, self.metric, self.status = MlflowClient(), Metric, RunStatus
+        self.client, self.metric = MlflowClient(), Metric
         if identity:
             self.client.update_run(identity, RunStatus.to_string(RunStatus.RUNNING))
         else:
@@ -100,8 +101,8 @@ class Mlflow:
 
     summarise = log
 
-    def close(self) -> None:
-        status = self.status.to_string(self.status.FINISHED)
+    def close(self, ending: Ending) -> None:
+        status = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}[ending]
         self.client.set_terminated(self.identity, status)
 
 
@@ -123,7 +124,7 @@ class Trackio:
 
     summarise = log
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         self.run.finish()
 
 
@@ -172,9 +173,9 @@ class Trackers:
         """Add the final scores of the run."""
         self._call(lambda tracker: tracker.summarise(values, step))
 
-    def close(self) -> None:
+    def close(self, ending: Ending) -> None:
         """End the run at all services, where a later start may continue it."""
-        self._call(lambda tracker: tracker.close())
+        self._call(lambda tracker: tracker.close(ending))
 
     def _call(self, function: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self.trackers.items()):

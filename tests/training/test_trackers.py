@@ -31,7 +31,7 @@ class Recorder:
         self.identity = identity or f"{name}-1"
         before = self.runs.get(self.identity)
         self.values = before.values if before else []
-        self.settings, self.scores, self.closed = settings, {}, False
+        self.settings, self.scores, self.ending = settings, {}, ""
         self.runs[self.identity] = self
 
     def log(self, values: dict[str, float], step: int) -> None:
@@ -42,8 +42,8 @@ class Recorder:
     def summarise(self, values: dict[str, float], step: int) -> None:
         self.scores = dict(values)
 
-    def close(self) -> None:
-        self.closed = True
+    def close(self, ending: str) -> None:
+        self.ending = ending
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_service_gets_settings_metrics_and_scores_and_a_resumed_run_continues(
     evaluation = run_training([*base, "trainer.max_steps=4"])
     assert evaluation and list(recorder.runs) == ["tiny-1"]
     service = recorder.runs["tiny-1"]
-    assert service.closed and service.settings["trainer.max_steps"] == 4
+    assert service.ending == "finished" and service.settings["trainer.max_steps"] == 4
     assert service.scores == {
         f"test/{name}": score.value for name, score in evaluation.scores.items()
     }
@@ -71,6 +71,21 @@ def test_a_service_gets_settings_metrics_and_scores_and_a_resumed_run_continues(
         key = f"{kind}/{name}"
         given = [(step, values[key]) for step, values in service.values if key in values]
         assert given == [(step, pytest.approx(value, rel=1e-5)) for step, value in expected]
+
+
+def test_a_service_learns_how_the_run_ended(
+    tiny_run: Callable[..., list[str]], recorder: type[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = [*tiny_run(60), *SETTINGS, "trainer.report_to=[wandb]", "trainer.max_steps=2"]
+    for error, ending in ((SystemExit(130), "stopped"), (RuntimeError("lost"), "failed")):
+
+        def fail(*_: Any, error: BaseException = error) -> None:
+            raise error
+
+        with monkeypatch.context() as patch, pytest.raises(type(error)):
+            patch.setattr("mt.training.trainer.Trainer._train_step", fail)
+            run_training(base)
+        assert recorder.runs["tiny-1"].ending == ending
 
 
 def test_a_service_that_fails_gets_no_more_and_training_goes_on(
@@ -115,7 +130,7 @@ def report_twice(folder: RunFolder, name: str) -> str:
         opened.log({"train/loss": 3.0 - step, "val/loss": math.nan}, step)
         if step == 2:
             opened.summarise({"test/bleu": 12.5}, step)
-        opened.close()
+        opened.close("stopped" if step == 1 else "finished")
     return json.loads(folder.trackers.read_text())[name]
 
 
@@ -123,13 +138,15 @@ def test_mlflow_in_a_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     mlflow = pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
-    identity = report_twice(RunFolder.at(tmp_path), "mlflow")
-    client = mlflow.tracking.MlflowClient()
+    folder, client = RunFolder.at(tmp_path), mlflow.tracking.MlflowClient()
+    identity = report_twice(folder, "mlflow")
     run = client.get_run(identity)
     assert run.data.params["optim.lr"] and run.info.status == "FINISHED"
     assert run.data.metrics["test/bleu"] == 12.5
     history = client.get_metric_history(identity, "train/loss")
     assert [(metric.step, metric.value) for metric in history] == [(1, 2.0), (2, 1.0)]
+    Trackers(folder, ["mlflow"], {}, pytest.fail).close("stopped")
+    assert client.get_run(identity).info.status == "KILLED"
 
 
 def test_wandb_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
