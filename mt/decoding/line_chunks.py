@@ -34,6 +34,7 @@ def count_parts(progress: Callable[[int], None], lines: int, parts: int) -> Call
     def add(count: int) -> None:
         nonlocal done
         before, done = done * lines // parts, done + count
-        progress(done * lines // parts - before)
+        if count:
+            progress(done * lines // parts - before)
 
     return add

@@ -19,6 +19,7 @@ Constraints on the next token are in `mt.decoding.logits_processors`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Protocol
@@ -125,13 +126,14 @@ def search(
     options: SearchOptions,
     generator: torch.Generator | None = None,
     prefixes: Prefixes | None = None,
+    before_step: Callable[[], None] = lambda: None,
 ) -> list[list[Hypothesis]]:
     """Translate source ids [B, S] with mask [B, S]; return the hypotheses of each, best first.
 
     Their number is `options.candidates`. `generator`, on the device of the source, makes sampling
-    reproducible. `prefixes` are the beginnings of all hypotheses. Everything stays on the device:
-    in each step the host reads one small tensor that says which sentences are done. Raises MTError
-    if the model's output is NaN.
+    reproducible. `prefixes` are the beginnings of all hypotheses. `before_step` may end the search
+    by an exception. Everything stays on the device: in each step the host reads one small tensor
+    that says which sentences are done. Raises MTError if the model's output is NaN.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
@@ -148,6 +150,7 @@ def search(
     finished = FinishedHypotheses.empty(len(source), width, device)
 
     while active:
+        before_step()
         logits, state, _ = model.step(last, state)
         length = tokens.shape[2] + 1
         logits = processor.before_softmax(logits.unflatten(0, (len(active), width)), tokens)

@@ -43,7 +43,13 @@ class Search:
         return replace(self.options, nbest=1)
 
 
-SearchBatch = Callable[[Rows, Search], list[list[Hypothesis]]]
+# Called with the rows of a batch, their search, and a function to call now and then, which raises
+# Abandoned if nobody waits for the results any more.
+SearchBatch = Callable[[Rows, Search, Callable[[int], None]], list[list[Hypothesis]]]
+
+
+class Abandoned(Exception):
+    """Nobody waits for the results of a search any more."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class BatchQueue:
         """Initialise the queue; `run` must run as a task.
 
         Args:
-            search: returns the hypotheses of rows, best first; called in `executor`.
+            search: returns the hypotheses of rows, best first; called in `executor`. It ends early
+                if all clients of the batch have gone.
             executor: where batches are searched.
             batch_tokens: maximum number of source tokens of a batch, EOS included, each hypothesis
                 counted. A longer part is a batch of its own.
@@ -131,7 +138,7 @@ class BatchQueue:
             self.observe(len(rows), sum(len(row) + 1 for row in rows))
             try:
                 results = await loop.run_in_executor(
-                    self.executor, self.search, rows, join_searches(batch)
+                    self.executor, self.search, rows, join_searches(batch), stop_if_abandoned(batch)
                 )
             except Exception as error:  # which belongs to the requests, not to the queue
                 for part in batch:
@@ -175,6 +182,16 @@ def join_searches(batch: Sequence[WaitingPart]) -> Search:
         options=replace(search.options, nbest=max(part.search.options.nbest for part in batch)),
         prefixes=prefixes and prefixes.select([part.place for part in batch]),
     )
+
+
+def stop_if_abandoned(batch: Sequence[WaitingPart]) -> Callable[[int], None]:
+    """Return a function, for any thread, that raises Abandoned if nobody waits for a batch."""
+
+    def check(count: int) -> None:
+        if all(part.found.done() for part in batch):
+            raise Abandoned
+
+    return check
 
 
 def cancel(futures: Sequence[Found]) -> None:

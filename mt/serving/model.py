@@ -101,13 +101,11 @@ class ServedModel:
         unused = torch.Generator(translator.engine.device)
         pair = f"{languages[0]}-{languages[1]}"
 
-        def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
+        def search(
+            rows: Rows, how: Search, progress: Callable[[int], None]
+        ) -> list[list[Hypothesis]]:
             return translator.search(
-                rows,
-                how.options,
-                how.generator or unused,
-                lambda count: None,
-                how.prefixes,
+                rows, how.options, how.generator or unused, progress, how.prefixes
             )
 
         queue = BatchQueue(
@@ -167,14 +165,19 @@ class ServedModel:
         waiting = deque(futures)
         try:
             while parts:
-                # What is there already is described together, which is faster.
+                # What is there already is described together, which is faster. But the candidates
+                # of minimum-Bayes-risk decoding are compared part by part, so that a request that
+                # is given up costs no more than one of these comparisons.
                 group: list[tuple[int, EncodedLine]] = []
                 found: list[list[Hypothesis]] = []
-                while parts and (not group or not parts[0][1].parts or waiting[0].done()):
+                while parts and (
+                    not group
+                    or not parts[0][1].parts
+                    or (waiting[0].done() and not options.mbr)
+                ):
                     group.append(parts.popleft())
                     found += [await waiting.popleft() for _ in group[-1][1].parts]
                 lines_of_parts = [part for _, part in group]
-                # Minimum-Bayes-risk decoding compares all candidates.
                 translations = await self._run(
                     options.mbr > 0, translator.decode_lines, lines_of_parts, found, options
                 )

@@ -18,9 +18,10 @@ from mt.decoding.search import Hypothesis
 from mt.serving.batch_queue import BatchQueue, Rows, Search, SearchBatch, cancel
 
 ONE = Search(SearchOptions(beam=1))
+Stop = Callable[[int], None]
 
 
-def echo(rows: Rows, search: Search) -> list[list[Hypothesis]]:
+def echo(rows: Rows, search: Search, stop: Stop) -> list[list[Hypothesis]]:
     """Find the source itself, as often as there are candidates."""
     return [[Hypothesis(row, 0.0, 0.0, True)] * search.options.candidates for row in rows]
 
@@ -32,10 +33,10 @@ class Recorder:
         self.batches: list[Rows] = []
         self.go = threading.Event()
 
-    def __call__(self, rows: Rows, search: Search) -> list[list[Hypothesis]]:
+    def __call__(self, rows: Rows, search: Search, stop: Stop) -> list[list[Hypothesis]]:
         assert self.go.wait(30)
         self.batches.append(rows)
-        return echo(rows, search)
+        return echo(rows, search, stop)
 
 
 def with_queue(
@@ -93,8 +94,8 @@ def test_requests_share_batches_if_their_options_are_equal() -> None:
     recorder = Recorder()
     searches: list[Search] = []
 
-    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
-        found = recorder(rows, how)
+    def search(rows: Rows, how: Search, stop: Stop) -> list[list[Hypothesis]]:
+        found = recorder(rows, how, stop)
         searches.append(how)
         return found
 
@@ -127,9 +128,9 @@ def test_requests_share_batches_if_their_options_are_equal() -> None:
 def test_prefixes_belong_to_their_parts_in_each_batch() -> None:
     found: list[Prefixes | None] = []
 
-    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
+    def search(rows: Rows, how: Search, stop: Stop) -> list[list[Hypothesis]]:
         found.append(how.prefixes)
-        return echo(rows, how)
+        return echo(rows, how, stop)
 
     async def test(queue: BatchQueue) -> None:
         prefixes = Prefixes([[[7]], [], [[8]]], [])
@@ -167,11 +168,38 @@ def test_what_nobody_waits_for_is_not_searched() -> None:
     assert recorder.batches == [[[0], [1], [2]], [[4]]]
 
 
+def test_a_search_ends_when_the_last_client_of_its_batch_has_gone() -> None:
+    steps: list[int] = []
+    pace = threading.Semaphore(0)
+
+    def search(rows: Rows, how: Search, stop: Stop) -> list[list[Hypothesis]]:
+        while len(steps) < 100:
+            assert pace.acquire(timeout=30)
+            stop(0)
+            steps.append(len(rows))
+        return echo(rows, how, stop)
+
+    async def test(queue: BatchQueue) -> None:
+        requests = [queue.submit([[n], [n]], ONE) for n in range(2)]
+        for number, request in enumerate(requests, start=1):
+            pace.release()
+            while len(steps) < number:
+                await asyncio.sleep(0.01)
+            cancel(request)
+        pace.release()  # the step at which it notices
+        (next_one,) = queue.submit([[7]], ONE)
+        pace.release(100)
+        assert (await next_one)[0].tokens == [7]
+
+    with_queue(search, test)
+    assert steps == [4, 4] + [1] * 98
+
+
 def test_an_error_belongs_to_its_batch_and_the_queue_goes_on() -> None:
-    def search(rows: Rows, how: Search) -> list[list[Hypothesis]]:
+    def search(rows: Rows, how: Search, stop: Stop) -> list[list[Hypothesis]]:
         if [13] in rows:
             raise ValueError("unlucky")
-        return echo(rows, how)
+        return echo(rows, how, stop)
 
     async def test(queue: BatchQueue) -> None:
         (bad,) = queue.submit([[13]], ONE)
@@ -197,9 +225,9 @@ def test_batches_are_observed_with_their_parts_and_tokens() -> None:
 def test_as_many_batches_are_searched_at_the_same_time_as_the_engine_can() -> None:
     both = threading.Barrier(2)
 
-    def meet(rows: Rows, search: Search) -> list[list[Hypothesis]]:
+    def meet(rows: Rows, search: Search, stop: Stop) -> list[list[Hypothesis]]:
         both.wait(20)  # raises an error if the other batch does not begin
-        return echo(rows, search)
+        return echo(rows, search, stop)
 
     async def test(queue: BatchQueue) -> None:
         for _ in range(3):

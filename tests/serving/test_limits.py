@@ -19,6 +19,7 @@ from starlette.types import Message
 
 from helpers.servers import Client, serving
 from mt.errors import MTError, UsageError
+from mt.inspection.inspector import Inspector
 from mt.serving.app import create_app
 from mt.serving.limits import Limits, Places, RateLimit, read_keys
 from mt.serving.models import Models
@@ -34,11 +35,11 @@ class Gate:
         queue = models.models[0].queue
         search = queue.search
 
-        def wait(rows: Any, how: Any) -> Any:
+        def wait(rows: Any, how: Any, stop: Any) -> Any:
             self.entered.set()
             assert self.open.wait(30)
             self.rows += len(rows)
-            return search(rows, how)
+            return search(rows, how, stop)
 
         queue.search = wait
 
@@ -193,6 +194,44 @@ def test_a_request_that_takes_too_long_gets_504(make_models: Callable[..., Model
         assert gauge(client, "mt_translations_active") == 0
 
 
+class SlowModel:
+    """A model whose steps wait until `pace` lets them pass; counts them."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.pace, self.steps = model, threading.Semaphore(0), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def step(self, *arguments: Any) -> Any:
+        self.steps += 1
+        assert self.pace.acquire(timeout=30)
+        return self.model.step(*arguments)
+
+
+@pytest.mark.parametrize("leave", ["timeout", "close", "close a stream"])
+def test_a_search_that_nobody_waits_for_costs_no_further_step(
+    make_models: Callable[..., Models],
+    inspector: Inspector,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: str,
+) -> None:
+    engine = inspector.translator.engine
+    slow = SlowModel(engine.searched)
+    models, limits = make_models(), Limits(seconds=1 if leave == "timeout" else 60)
+    with serving(create_app(models, Settings(limits))) as client:
+        monkeypatch.setattr(engine, "searched", slow)
+        connection = send(client, q="a dog\nthe cat sees the house .", stream="stream" in leave)
+        wait_for(lambda: slow.steps == 1)
+        if leave == "timeout":
+            assert connection.recv(100).startswith(b"HTTP/1.1 504")
+        connection.close()
+        wait_for(lambda: gauge(client, "mt_translations_active") == 0)
+        slow.pace.release()
+        models.executor.submit(lambda: None).result(30)  # the one thread that searches is free
+    assert slow.steps == 1
+
+
 def test_a_client_that_does_not_read_its_events_frees_its_place() -> None:
     places, ended = Places(1), []
 
@@ -240,7 +279,7 @@ def test_a_connection_whose_client_does_not_read_is_closed() -> None:
 def test_an_error_of_the_engine_is_an_answer(make_models: Callable[..., Models]) -> None:
     models = make_models()
 
-    def fail(rows: Any, how: Any) -> Any:
+    def fail(rows: Any, how: Any, stop: Any) -> Any:
         raise MTError("out of memory")
 
     models.models[0].queue.search = fail

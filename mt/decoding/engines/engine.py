@@ -50,8 +50,9 @@ class Engine(Protocol):
     ) -> list[list[Hypothesis]]:
         """Return the hypotheses of each source, `options.candidates` or fewer, best first.
 
-        After each batch, `progress` is called with its number of sentences. `prefixes` are those
-        of all sources. Raises UsageError if the engine does not support them.
+        After each batch, `progress` is called with its number of sentences, and before each step
+        of a search in this process, with 0. An exception that it raises ends the search. `prefixes`
+        are those of all sources. Raises UsageError if the engine does not support them.
         """
 
     def score(
@@ -93,7 +94,9 @@ class SearchEngine:
             batch = batch.to(self.device)
             inputs, beginnings = (batch.source, batch.source_mask), select(prefixes, indices)
             with autocast(self.device, self.precision):
-                results = search(self.searched, *inputs, options, generator, beginnings)
+                results = search(
+                    self.searched, *inputs, options, generator, beginnings, lambda: progress(0)
+                )
             progress(len(indices))
             return results
 
