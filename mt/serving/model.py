@@ -171,9 +171,7 @@ class ServedModel:
                 group: list[tuple[int, EncodedLine]] = []
                 found: list[list[Hypothesis]] = []
                 while parts and (
-                    not group
-                    or not parts[0][1].parts
-                    or (waiting[0].done() and not options.mbr)
+                    not group or not parts[0][1].parts or (waiting[0].done() and not options.mbr)
                 ):
                     group.append(parts.popleft())
                     found += [await waiting.popleft() for _ in group[-1][1].parts]

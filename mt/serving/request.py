@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -12,9 +13,16 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from mt.serving.model import Wanted
-from mt.serving.steering import invalid, parse_steering, read_flag
+from mt.serving.steering import STEERING, invalid, parse_steering, read_flag
 
 FLAGS = ("scores", "alignments", "attention", "stream")
+TRANSLATE_FIELDS = (
+    *("q", "source", "target", "format", "alternatives", "prefix", "tag", "seed"),
+    *FLAGS,
+    *STEERING,
+)
+# Of any request. LibreTranslate's own page sends a secret, which this server does not need.
+ACCESS_FIELDS = ("api_key", "secret")
 FORMATS = ("text", "html")
 
 
@@ -79,6 +87,17 @@ async def read_fields(request: Request, limit: int) -> dict[str, Any]:
     return fields
 
 
+def check_names(fields: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise HTTPException 400 for a field that is neither known nor one of ACCESS_FIELDS.
+
+    LibreTranslate ignores such fields, but a misspelled one must not go unnoticed.
+    """
+    for name in fields.keys() - {*known, *ACCESS_FIELDS}:
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)} and api_key"
+        raise invalid(f"unknown field {replace_surrogates(name)!r}: {hint}")
+
+
 def _unix_lines(value: Any) -> Any:
     """Undo the line ends CR LF that forms prescribe."""
     if isinstance(value, list):
@@ -88,6 +107,7 @@ def _unix_lines(value: Any) -> Any:
 
 def parse_translate(fields: Mapping[str, Any]) -> TranslateRequest:
     """Check the fields of /translate. Raises HTTPException 400 with the field that is wrong."""
+    check_names(fields, TRANSLATE_FIELDS)
     q = fields.get("q")
     if q is None or q == "" or q == []:
         raise invalid("missing q parameter")

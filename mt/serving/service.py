@@ -21,7 +21,13 @@ from mt.serving.metrics import CONTENT_TYPE
 from mt.serving.model import Part, Wanted
 from mt.serving.models import Models
 from mt.serving.patience import Patience
-from mt.serving.request import TranslateRequest, parse_text, parse_translate, read_fields
+from mt.serving.request import (
+    TranslateRequest,
+    check_names,
+    parse_text,
+    parse_translate,
+    read_fields,
+)
 from mt.serving.steering import invalid
 from mt.serving.texts import Route, TextLines
 
@@ -94,6 +100,7 @@ class Service:
     async def detect(self, request: Request) -> Response:
         """Recognise the language of a text."""
         fields = await self._admit(request)
+        check_names(fields, ("q",))
         text = parse_text("q", fields.get("q"))
         self._check_size([text])
         ranked = await asyncio.to_thread(self._detector().rank, text)

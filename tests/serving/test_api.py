@@ -16,6 +16,7 @@ from mt.decoding.output_warnings import COPY, INVENTED, LOST, REPETITION, SHORT
 from mt.inspection.inspector import Inspector
 from mt.serving.app import ASSETS, create_app
 from mt.serving.models import Models
+from mt.serving.request import TRANSLATE_FIELDS
 from mt.serving.service import Settings
 from mt.serving.steering import STEERING
 
@@ -125,11 +126,32 @@ def read_event(block: str) -> tuple[str, Any]:
         ({"scores": "perhaps"}, "scores must be true or false"),
         ({"q": ["a"], "stream": True}, "stream is for one text"),
         ({"format": "html", "attention": True}, "are for format text"),
+        ({"prefx": "ein"}, "unknown field 'prefx': did you mean prefix?"),
+        ({"nbest": 2}, "unknown field 'nbest': there are q, source, target, format, alternatives,"),
+        ({"\ud800": 2}, "unknown field '\ufffd'"),
     ],
 )
 def test_a_wrong_field_is_named(client: Client, fields: dict[str, Any], message: str) -> None:
     answer = client.translate(**{"q": "a dog", **fields})
     assert answer.status == 400 and message in answer.json["error"]
+
+
+def test_a_field_that_does_not_exist_is_refused_wherever_it_stands(client: Client) -> None:
+    fields = b"q=a+dog&source=en&target=de&scors=1"
+    for answer in (
+        client.ask("/translate", fields),
+        client.ask(f"/translate?{fields.decode()}", b""),
+    ):
+        assert answer.status == 400 and "did you mean scores?" in answer.json["error"]
+    answer = client.ask("/detect", {"q": "a dog", "source": "en"})
+    assert answer.status == 400 and "unknown field 'source'" in answer.json["error"]
+
+
+def test_all_fields_of_libretranslate_are_known(client: Client) -> None:
+    # Those of its page, with which `secret` goes if the server of LibreTranslate asks for it.
+    fields = {"format": "text", "alternatives": 3, "api_key": "", "secret": "x"}
+    assert client.translate("a dog", **fields).status == 200
+    assert client.ask("/detect", {"q": "a dog", "api_key": "", "secret": "x"}).status == 501
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"a"', b"\xff", b"[" * 2000])
@@ -185,7 +207,7 @@ def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Cli
     pairs = reference["paths"]["/models"]["get"]["responses"]["200"]["content"]["application/json"]
     assert client.ask("/models").json[0].keys() == pairs["schema"]["items"]["properties"].keys()
     fields = schemas["TranslateRequest"]["properties"]
-    assert set(STEERING) < fields.keys()
+    assert {*TRANSLATE_FIELDS, "api_key"} == fields.keys()
     options = SearchOptions()
     for name in fields.keys() & set(STEERING) - {"beam"}:  # which a server has a flag for
         assert fields[name]["default"] == getattr(options, name)
