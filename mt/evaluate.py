@@ -151,8 +151,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
     from mt.inspection.inspector import Inspector
 
     set_threads(arguments.threads or 0)
-    config = RunFolder.at(arguments.run).read_config()
-    test_set = find_evaluation_set(arguments, config)
+    test_set = find_evaluation_set(arguments, RunFolder.at(arguments.run).read_config())
     # A given tag is that of all sources.
     tags = test_set.tags if arguments.tag is None else None
     translator = load(
@@ -163,6 +162,8 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         options=search_options(arguments),
         split_sentences=split_sentences(arguments),
         tag=tags[0] if tags else arguments.tag,
+        src_lang=arguments.src_lang or "",
+        tgt_lang=arguments.tgt_lang or "",
     )
     inspector = Inspector(translator)
     sources, references = test_set.sources, test_set.references[0]
@@ -186,7 +187,7 @@ def translate_with_run(arguments: argparse.Namespace) -> Translations:
         pairs = list(zip(sources, references, strict=True))
         alignment = read_and_score_attention(inspector, pairs, golds, tags)
     constructions = test_set.constructions
-    language = arguments.lang or config.data.languages(translator.tag)[1]
+    language = arguments.lang or translator.text_settings.target_language
     return Translations(
         sources,
         hypotheses,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.arguments.search import add_search_flags, search_options
-from mt.arguments.translate import add_sentence_flag, add_tag_flag
+from mt.arguments.translate import add_language_flags, add_sentence_flag, add_tag_flag
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -23,6 +23,7 @@ EPILOG = """\
 examples:
   mt-evaluate runs/demo
   mt-evaluate runs/demo --src news.en --ref news.de
+  mt-evaluate runs/m2m --src news.fr --ref news.is --src-lang fr --tgt-lang is
   mt-evaluate --hyp output.de --src news.en --ref news.de --lang de
   mt-evaluate --alignments aligner.txt --links gold.txt
 
@@ -31,12 +32,14 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 """
 ALIGNMENT_FLAGS = ("alignments", "links", "bootstrap", "json")
 SEARCH_FLAGS = tuple(name for name in SearchOptions.__dataclass_fields__ if name != "nbest")
+LANGUAGE_FLAGS = ("src_lang", "tgt_lang")
 RUN_ONLY_FLAGS = (
     "diagnostics",
     "robustness",
     "split",
     "split_sentences",
     "tag",
+    *LANGUAGE_FLAGS,
     *SEARCH_FLAGS,
     "seed",
     "device",
@@ -108,6 +111,11 @@ def _check_run_flags(arguments: argparse.Namespace) -> None:
         raise UsageError(
             "--src and --ref go together; with neither, the run's own test set is used"
         )
+    if not arguments.src and (arguments.src_lang or arguments.tgt_lang):
+        raise UsageError(
+            "--src-lang and --tgt-lang need --src and --ref: the run's own test set is in the "
+            "languages of the run"
+        )
     if arguments.links and not arguments.src:
         raise UsageError(
             "--links needs --src and --ref; the links of the run's own test set are used by default"
@@ -126,7 +134,8 @@ def build_parser() -> CommandParser:
     _add_score_flags(parser.add_argument_group("scores"))
     _add_translation_flags(parser.add_argument_group("translation with a run"))
     add_search_flags(parser.add_argument_group("search (see mt-translate --help)"))
-    parser.set_defaults(**dict.fromkeys(SEARCH_FLAGS))  # None: not given, the usual default
+    # None: not given, the usual default
+    parser.set_defaults(**dict.fromkeys((*LANGUAGE_FLAGS, *SEARCH_FLAGS)))
     _add_output_flags(parser.add_argument_group("output"))
     return parser
 
@@ -166,7 +175,7 @@ def _add_text_flags(group: argparse._ArgumentGroup) -> None:
     add(
         "--lang",
         metavar="CODE",
-        help="target language, which selects BLEU's tokenizer (default: the run's)",
+        help="target language, which selects BLEU's tokenizer (default: that of the translations)",
     )
 
 
@@ -233,6 +242,7 @@ def _add_translation_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add_sentence_flag(group)
     add_tag_flag(group)
+    add_language_flags(group)
     add(
         "--batch-tokens",
         metavar="N",

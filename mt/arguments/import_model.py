@@ -15,7 +15,7 @@ examples:
   mt-import Helsinki-NLP/opus-mt-en-de    # to runs/opus-mt-en-de
   mt-import downloads/opus-mt-en-de --out runs/opus
   mt-import facebook/m2m100_418M --src-lang en --tgt-lang de
-  mt-import facebook/nllb-200-distilled-600M --src-lang eng_Latn --tgt-lang deu_Latn
+  mt-import facebook/nllb-200-distilled-600M --src-lang en --tgt-lang de
   mt-translate runs/opus "A sentence."
   mt-train trainer.init_from=runs/opus data.train.src=mine.en data.train.tgt=mine.de name=mine
 
@@ -23,7 +23,8 @@ A folder must have the files of the hub: config.json, model.safetensors or pytor
   MarianMT, such as the models of Helsinki-NLP:  source.spm, target.spm, vocab.json
   M2M-100:   sentencepiece.bpe.model, vocab.json
   NLLB-200:  tokenizer.json or sentencepiece.bpe.model
-M2M-100 and NLLB-200 need --src-lang and --tgt-lang, which mt-translate and fine-tuning may change.
+M2M-100 and NLLB-200 need --src-lang and --tgt-lang, which mt-translate, mt-evaluate and fine-tuning
+may change. Any code of a language will do: en, eng or eng_Latn.
 If a model cannot be imported, all that is in the way is listed at once. The run directory records
 the origin of the weights and their licence in origin.json.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.

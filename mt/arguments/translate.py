@@ -168,14 +168,7 @@ def build_parser() -> CommandParser:
         "of its input line",
     )
     add_tag_flag(parser)
-    for flag, side in (("--src-lang", "source"), ("--tgt-lang", "target")):
-        parser.add_argument(
-            flag,
-            default="",
-            metavar="CODE",
-            help=f"{side} language of a multilingual model, such as an imported M2M-100 or "
-            "NLLB-200 (default: that of the run)",
-        )
+    add_language_flags(parser)
     parser.add_argument(
         "--prefix",
         metavar="FILE",
@@ -203,6 +196,18 @@ def add_tag_flag(group: argparse._ActionsContainer) -> None:
         "tags; '': none (default: none if the training text has sources without, else its only "
         "tag)",
     )
+
+
+def add_language_flags(group: argparse._ActionsContainer) -> None:
+    """Add --src-lang and --tgt-lang, which mt-evaluate has too."""
+    for flag, side in (("--src-lang", "source"), ("--tgt-lang", "target")):
+        group.add_argument(
+            flag,
+            default="",
+            metavar="CODE",
+            help=f"{side} language of a multilingual model, such as an imported M2M-100 or "
+            "NLLB-200 (default: that of the run)",
+        )
 
 
 def add_sentence_flag(group: argparse._ActionsContainer) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mt.data.scripts import language_code
+from mt.data.language_codes import language_code
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def abbreviations_of(language: str) -> Abbreviations:
     languages or more keep their rule; the others may be last.
     """
     code = language_code(language)
-    code = ISO_639_3.get(code, code)
+    code = "no" if code in ("nb", "nn") else code  # the written forms of Norwegian
     if any(code in table for table in TABLES):
         return Abbreviations(
             frozenset(_words(NEVER_LAST, [code, "en"])),
@@ -58,16 +58,6 @@ def _words(table: dict[str, str], codes: Iterable[str]) -> Counter[str]:
     return Counter(word for code in codes for word in {*table.get(code, "").split()})
 
 
-# Codes of three letters, and the written forms of Norwegian.
-ISO_639_3 = dict(
-    pair.split(":")
-    for pair in (
-        "bul:bg cat:ca ces:cs cze:cs dan:da deu:de ger:de ell:el gre:el eng:en spa:es est:et "
-        "fin:fi fra:fr fre:fr hrv:hr hun:hu ita:it lit:lt lav:lv lvs:lv nld:nl dut:nl nno:no "
-        "nob:no nor:no nb:no nn:no pol:pl por:pt ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl swe:sv "
-        "tur:tr ukr:uk"
-    ).split()
-)
 # Languages in which a full stop marks ordinal numbers.
 ORDINALS = frozenset("cs da de et fi hr hu lv no pl sk sl tr".split())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mt.data.scripts import language_code
+from mt.data.language_codes import language_code
 from mt.optional import require
 
 MAX_CHARACTERS = 5000  # of a text that are looked at
@@ -19,6 +19,11 @@ class Detector:
         self.identifier = library.LanguageIdentifier.from_model_file(
             library.MODEL_FILE, norm_probs=True
         )
+        self.codes = {language_code(code): code for code, _ in self.rank("")}
+
+    def code_of(self, language: str) -> str | None:
+        """Return the package's code of a language, or None if it does not know the language."""
+        return self.codes.get(language_code(language))
 
     def rank(self, text: str) -> list[tuple[str, float]]:
         """Return all languages with their probabilities, the most probable first."""
@@ -31,8 +36,8 @@ class Detector:
         The probability is that among all languages: it is small if the text is in another one. A
         language that the model does not know has probability 0.
         """
-        known = dict(self.rank(text))
+        probabilities: dict[str | None, float] = dict(self.rank(text))
         return max(
-            ((source, known.get(language_code(source), 0.0)) for source in sources),
+            ((source, probabilities.get(self.code_of(source), 0.0)) for source in sources),
             key=lambda pair: pair[1],
         )

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mt.data.scripts import language_code
+from mt.data.language_codes import find_codes
 from mt.errors import UsageError
 
 SHOWN = 20  # of the codes in a message
@@ -29,7 +29,7 @@ class Languages:
     def choose(self, source: str = "", target: str = "") -> Languages:
         """Return the same languages with another source or target; "" keeps one.
 
-        A code of another form will do if it stands for one language only: eng for eng_Latn. Raises
+        A code of another form will do if it stands for one of them only: en for eng_Latn. Raises
         UsageError for any other.
         """
         return replace(
@@ -58,8 +58,7 @@ class Languages:
 
 def find_language(code: str, codes: Sequence[str]) -> str:
     """Return the one of these codes that a code stands for; raise UsageError if there is none."""
-    found = [each for each in codes if each == code]
-    found = found or [each for each in codes if language_code(each) == language_code(code)]
+    found = find_codes(code, codes)
     if len(found) == 1:
         return found[0]
     choice = found or codes

@@ -1,4 +1,4 @@
-"""Language codes, and writing systems without spaces, in which length is counted in characters."""
+"""Writing systems without spaces, in which length is counted in characters."""
 
 from __future__ import annotations
 
@@ -74,8 +74,3 @@ def count_units(text: str) -> int:
     if characters:
         rest = _WIDE_PUNCTUATION.sub(" ", rest)
     return characters + len(rest.split())
-
-
-def language_code(lang: str) -> str:
-    """Return the language of a code without region or script: zh of zh-CN, zho of zho_Hans."""
-    return re.split(r"[-_]", lang.strip().lower())[0]

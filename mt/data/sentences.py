@@ -11,7 +11,7 @@ import itertools
 import regex  # type: ignore[import-untyped]
 
 from mt.data.abbreviations import abbreviations_of
-from mt.data.scripts import language_code
+from mt.data.language_codes import language_code
 
 CLOSING = r"[\p{Pe}\p{Pf}\p{Pi}\"'*_]"
 MARK = r"[\p{Sentence_Break=STerm}\p{Sentence_Break=ATerm}…]"

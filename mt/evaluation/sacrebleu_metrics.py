@@ -15,7 +15,7 @@ import numpy as np
 import sacrebleu.metrics
 from sacrebleu.metrics.base import Metric as BaseMetric
 
-from mt.data.scripts import language_code
+from mt.data.language_codes import language_code
 from mt.errors import MTError, UsageError
 from mt.evaluation.metric import Metric, MetricOptions
 from mt.evaluation.resampling import SEED

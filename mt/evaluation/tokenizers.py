@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mt.data.scripts import language_code, unspaced_language
+from mt.data.language_codes import language_code
+from mt.data.scripts import unspaced_language
 
 TOKENIZERS = ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none", "flores101", "flores200")
 
-CHINESE = {"zh", "zho", "chi", "cmn", "yue", "lzh"}
-JAPANESE = {"ja", "jpn"}
-KOREAN = {"ko", "kor"}
-OTHER_UNSPACED = {
-    *("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo", "khb", "tdd"),
-}
+CHINESE = {"zh", "yue", "lzh"}
+JAPANESE = {"ja"}
+KOREAN = {"ko"}
+OTHER_UNSPACED = {"th", "lo", "km", "my", "bo", "dz", "khb", "tdd"}
 
 
 def bleu_tokenizer(tgt_lang: str) -> str:

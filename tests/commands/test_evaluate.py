@@ -17,8 +17,10 @@ from mt.data.noise import MODIFICATIONS
 from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.decoding.text_settings import TextSettings
 from mt.evaluate import main
 from mt.evaluation.robustness import TITLES
+from mt.run_folder import RunFolder
 
 SOURCES = [
     "a small dog runs",
@@ -56,8 +58,9 @@ class FakeTranslator:
 
     tokenizer, normaliser, tag = SimpleNamespace(symbols=Symbols()), Normaliser(), ""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config) -> None:
         self.counts = Counter[str]()
+        self.text_settings = TextSettings(*config.data.languages())
 
     def with_tag(self, tag: str) -> FakeTranslator:
         assert tag == ""
@@ -86,7 +89,9 @@ def calls(files: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     monkeypatch.setattr("mt.run_folder.RunFolder.read_config", lambda folder: config)
     monkeypatch.setattr(
         "mt.decoding.load.load",
-        lambda *args, **named: seen.append((args, named)) or FakeTranslator(),
+        lambda *args, **named: (
+            seen.append((args, named)) or FakeTranslator(RunFolder.at(args[0]).read_config())
+        ),
     )
     return seen
 
@@ -178,6 +183,7 @@ def test_a_run_is_scored_on_its_own_test_set(
         and named["options"].beam == 5
         and named["batch_tokens"] == BATCH_TOKENS
         and named["split_sentences"] is None
+        and named["src_lang"] == named["tgt_lang"] == ""
     )
 
 
@@ -280,6 +286,8 @@ def test_alignments_of_any_aligner_are_scored(
         ("runs/x --ref ref", "go together"),
         ("runs/x --src src --ref ref --split val", "--split"),
         ("--hyp hyp --ref ref --mbr 4", "--mbr needs a run"),
+        ("--hyp hyp --ref ref --tgt-lang de", "--tgt-lang needs a run"),
+        ("runs/x --src-lang fr", "--src-lang and --tgt-lang need --src and --ref"),
         ("runs/x --epsilon 0.02", "only used for sampling"),
         ("runs/x --beam 0", "must be >= 1, got 0"),
         ("--hyp hyp --ref ref --edges 10,x", "--edges"),

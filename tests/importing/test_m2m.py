@@ -23,8 +23,8 @@ from helpers.hub_models import (
     mixed_lines,
     save_marian,
 )
+from mt import evaluate, trim
 from mt import import_model as command
-from mt import trim
 from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.load import load_run
@@ -89,9 +89,26 @@ def test_other_languages_are_chosen_in_translation(make) -> None:
         load(run, tgt_lang="xx")
 
 
+def test_evaluation_is_in_the_languages_that_are_chosen(make, tmp_path: Path, capsys) -> None:
+    _, run = make("NLLB-200")
+    sources = [line for line in lines(20, SOURCE_WORDS) if len(line) < 40]
+    (tmp_path / "src").write_text("".join(f"{line}\n" for line in sources))
+    files = ["--src", str(tmp_path / "src"), "--ref", str(tmp_path / "src")]
+    flags = "--src-lang fr --tgt-lang zh-TW --beam 1 --split-sentences no --no-ter".split()
+    evaluate.main([str(run), *files, *flags, "--write-files", str(tmp_path / "out")])
+    assert "tok:zh" in capsys.readouterr().out
+    outputs = (tmp_path / "out" / "hypotheses.txt").read_text().splitlines()
+    translator = load(run, src_lang="fra_Latn", tgt_lang="zho_Hant")
+    assert outputs == translator.translate(sources, beam=1)
+    assert outputs != load(run).translate(sources, beam=1)
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([str(run), *files, "--tgt-lang", "zh"])
+    assert stop.value.code == 2 and "one of zho_Hans, zho_Hant\n" in capsys.readouterr().err
+
+
 def test_a_code_of_one_language_is_enough_and_an_ambiguous_one_is_not(make) -> None:
     _, run = make("NLLB-200")
-    chosen = load(run, src_lang="fra", tgt_lang="isl_Latn").tokenizer.languages
+    chosen = load(run, src_lang="fr", tgt_lang="isl").tokenizer.languages
     assert chosen is not None and (chosen.source, chosen.target) == ("fra_Latn", "isl_Latn")
     with pytest.raises(UsageError, match="'zho' is several .* give one of zho_Hans, zho_Hant"):
         load(run, src_lang="zho")

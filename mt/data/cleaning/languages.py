@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mt.data.detection import Detector
-from mt.data.scripts import language_code
 from mt.errors import MTError
 
 
@@ -17,14 +16,17 @@ def is_foreign(languages: tuple[str, str], factor: float) -> Callable[[str, str]
     unknown, or the package that detects languages is missing.
     """
     detector = Detector()
-    known = sorted(dict(detector.rank("")))
-    for side, code in zip(("src", "tgt"), languages, strict=True):
-        if language_code(code) not in known:
+
+    def known_code(side: str, language: str) -> str:
+        code = detector.code_of(language)
+        if code is None:
             raise MTError(
-                f"data.clean.max_foreign does not know the language {code!r}: "
-                f"set data.{side}_lang to one of {', '.join(known)}"
+                f"data.clean.max_foreign does not know the language {language!r}: "
+                f"set data.{side}_lang to one of {', '.join(sorted(detector.codes.values()))}"
             )
-    own = tuple(map(language_code, languages))
+        return code
+
+    own = known_code("src", languages[0]), known_code("tgt", languages[1])
 
     def is_other(text: str, code: str) -> bool:
         ranking = detector.rank(text)  # the most probable language first
