@@ -8,7 +8,7 @@ model that you want. The script runs three commands, and prints each before it s
 1. mt-train with these settings, data.reverse=true and name=NAME-reverse: a model that translates in
    the other direction.
 2. mt-translate of the monolingual text, in parts.
-3. mt-train with these settings and the translated text as a further corpus, +data.mix.bt, each
+3. mt-train with these settings and the translated text as a further corpus, data.mix.bt, each
    source of which has the tag <bt>.
 
 The same command continues after an interruption: mt-train continues its runs, and translated parts
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if config.data.reverse:
         sources, targets = targets, sources
     corpus = {"src": sources, "tgt": targets, "tag": arguments.tag, "weight": arguments.weight}
-    added = [f"+data.mix.bt.{key}={value}" for key, value in corpus.items()]
+    added = [f"data.mix.bt.{key}={value}" for key, value in corpus.items()]
     run_mt("train", *arguments.settings, *added)
 
 

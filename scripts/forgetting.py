@@ -119,9 +119,7 @@ def ways_to_train(given: argparse.Namespace) -> list[Way]:
     pulls = [Way("pull", pull, (f"optim.init_decay={pull:g}",)) for pull in given.pulls]
     mixes = []
     for weight in given.mixes:
-        weights = [
-            f"+data.mix.{OLD}-{name}.weight={weight * s.weight}" for name, s in mixed.items()
-        ]
+        weights = [f"data.mix.{OLD}-{name}.weight={weight * s.weight}" for name, s in mixed.items()]
         mixes.append(Way("mix", weight, (*old_text, *weights)))
     return [Way(PLAIN, 0), *pulls, *mixes]
 

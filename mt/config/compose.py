@@ -22,9 +22,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
-from mt.config.data_schema import NAMED_SPLITS
 from mt.config.hydra_files import read_settings
-from mt.config.overrides import check_single_value, keep_text, parse_override
+from mt.config.overrides import NAMED, check_single_value, keep_text, parse_override
 from mt.config.presets import (
     collect_folders,
     config_dir,
@@ -38,8 +37,6 @@ from mt.config.setting import AUTO, default_value
 from mt.config.training_checks import check_patience
 from mt.config.yaml import one_line, to_config
 from mt.errors import UsageError
-
-NAMED = tuple(f"data.{key}." for key in NAMED_SPLITS)
 
 ConfigStore.instance().store(name="schema", node=Config)
 hydra_files.register()
@@ -80,8 +77,6 @@ def check_keys(overrides: list[str]) -> None:
         key = override.key_or_group
         if key.startswith(("hydra.", "hydra/")):
             continue
-        if key.startswith(NAMED) and not override.is_add():
-            raise UsageError(f"{key} adds text, which needs a +: write +{key}=...")
         if override.is_delete() and key in keys():
             raise UsageError(f"~{key}: settings cannot be removed, only changed")
         if key in known_groups:

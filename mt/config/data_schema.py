@@ -200,12 +200,12 @@ class DataConfig:
     mix: dict[str, Any] = setting(
         dict,
         "additional training corpora by name, with the keys of data.train, such as "
-        "+data.mix.news.src=a.en",
+        "data.mix.news.src=a.en",
     )
     val_sets: dict[str, Any] = setting(
         dict,
         "additional validation sets by name, with the keys of data.val, such as "
-        "+data.val_sets.old.src=old.en: scored at each validation",
+        "data.val_sets.old.src=old.en: scored at each validation",
     )
     holdout: int = setting(
         1000,

@@ -24,12 +24,13 @@ from mt.config.schema import SplitConfig, keys
 from mt.errors import UsageError
 
 TEXT_TYPES = ("str", "Any", "list[str]")  # annotations of settings that hold text
+NAMED = tuple(f"data.{key}." for key in NAMED_SPLITS)  # settings to which any name can be added
 
 
 def is_text_key(key: str) -> bool:
     """Return whether a setting of mt-train holds text, or a list of texts."""
     parts = key.split(".")
-    if parts[0] == "data" and len(parts) > 2 and parts[1] in NAMED_SPLITS:
+    if key.startswith(NAMED):
         return len(parts) == 4 and parts[3] in text_fields(SplitConfig)
     return key in keys() and keys()[key].type in TEXT_TYPES
 
@@ -42,10 +43,13 @@ def text_fields(kind: type) -> set[str]:
 def keep_text(argument: str, is_text: Callable[[str], bool] = is_text_key) -> str:
     """Return the override, quoted for Hydra if it is text that looks like another type.
 
-    Text that Hydra cannot parse is taken as it stands. Other overrides are returned unchanged.
-    Raises UsageError, which shows how to write it, for a list that cannot be parsed.
+    Text that Hydra cannot parse is taken as it stands. The setting of a named corpus, such as
+    data.mix.NAME.src, is allowed to add the name. Other overrides are returned unchanged. Raises
+    UsageError, which shows how to write it, for a list that cannot be parsed.
     """
     argument = encode_override(argument)
+    if argument.startswith(NAMED):
+        argument = f"++{argument}"
     key, equals, value = argument.partition("=")
     if not equals or not is_text(key.lstrip("+")):
         return argument
@@ -75,7 +79,7 @@ def check_single_value(override: Override, is_text: Callable[[str], bool] = is_t
     """Raise UsageError for text with a comma, which Hydra reads as several values of a sweep."""
     key = override.key_or_group
     if override.is_sweep_override() and is_text(key):
-        argument = override.input_line or ""
+        argument = (override.input_line or "").lstrip("+")
         start, _, value = argument.partition("=")
         single, several = f"{start}={_quote_shown(value)}", f"{start}=[{value}]"
         raise UsageError(

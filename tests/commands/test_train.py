@@ -116,6 +116,10 @@ def test_a_preset_that_is_not_yaml_is_named(conf):
             ["demo-rnn-model-rnn", "demo-transformer-model-transformer"],
         ),
         ("model/size=tiny,base experiment=demo", ["demo-model_size-tiny", "demo-model_size-base"]),
+        (
+            "data.mix.x.file=x.tsv data.mix.x.weight=1,2 name=a",
+            ["a-data.mix.x.weight-1", "a-data.mix.x.weight-2"],
+        ),
         ("data.tgt_lang=no,true", ["demo-transformer-data.tgt_lang-no", None]),
     ],
 )

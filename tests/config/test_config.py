@@ -99,8 +99,11 @@ def test_every_setting_is_documented():
         ("model.dropout=1.0", "model.dropout must be >= 0 and < 1, got 1.0"),
         ("~optim.lr", "cannot be removed"),
         ("data.tokenizer.joint=false", "model.tie_embeddings=all needs a joint vocabulary"),
-        ("data.mix.news.src=a", "write +data.mix.news.src"),
-        ("+data.mix.news.source=a", "unknown key"),
+        ("data.mix.news.source=a", "unknown key data.mix.news.source: "),
+        ("data.mixes.news.src=a", "unknown key data.mixes.news.src: "),
+        ("data.mix.news.src.a=b", "unknown key data.mix.news.src.a: "),
+        ("~data.mix.news", "data.mix.news"),
+        ("data.mix.news.tag=a,b", "write 'data.mix.news.tag=\"a,b\"'"),
         ("optim.lr=a=b", "quote"),
         ("seed=1,2", "multirun"),
         ("seed", "cannot parse the overrides"),
@@ -255,9 +258,12 @@ def test_settings_of_unused_parts_are_not_checked():
 
 def test_additional_corpora_have_the_settings_of_data_train():
     mix = compose.load_config(
-        ["+data.mix.news={src: x, tgt: y, weight: 0.5}", "+data.mix.web.file=z.tsv"]
+        ["data.mix.news={src: x, tgt: y, weight: 0.5}", "data.mix.web.file=z.tsv"]
     ).data.mix
     assert (mix["news"].src, mix["news"].weight, mix["web"].file) == ("x", 0.5, "z.tsv")
+    added = ["+data.mix.news.src=a", "data.mix.news.src=x", "data.mix.news.tgt=y"]
+    news = compose.load_config(added).data.mix["news"]
+    assert (news.src, news.tgt) == ("x", "y")
     with pytest.raises(UsageError, match="data.mix.news"):
         compose.load_config(["+data.mix.news={src: x, weight: heavy}"])
 

@@ -19,7 +19,7 @@ def test_paths_with_special_characters_are_kept():
         assert compose.load_config([f"data.train.src='{quoted}'"]).data.train.src == path
     for path in ("zwölf.en", "a=b, c (1).en", "50%.en", "x(1).en", "#1.en", "a: b.en", "😀.en"):
         assert compose.load_config([f"data.train.src={path}"]).data.train.src == path
-        mix = compose.load_config([f"+data.mix.more.src={path}"]).data.mix
+        mix = compose.load_config([f"data.mix.more.src={path}"]).data.mix
         assert mix["more"].src == path
     assert compose.load_config(["data.train.src=[a.txt,'b c.txt']"]).data.train.src == [
         "a.txt",

@@ -115,17 +115,16 @@ def test_faults_of_a_set_name_it(config: DataConfig, tmp_path: Path) -> None:
 
 
 def test_settings_of_sets_and_the_one_that_decides() -> None:
-    given = ["+data.val_sets.old.src=a.en", "+data.val_sets.old.tgt=1e3"]
+    given = ["data.val_sets.old.src=a.en", "data.val_sets.old.tgt=1e3"]
     config = load_config([*given, "trainer.val_set=old"])
     assert config.data.val_sets == {"old": SplitConfig(src="a.en", tgt="1e3")}
     assert load_config(given).trainer.val_set == "val"
     for overrides, message in (
         (["trainer.val_set=new"], "trainer.val_set must be one of val, which are data.val and"),
         ([*given, "trainer.val_set=new"], "trainer.val_set must be one of val, old"),
-        (["+data.val_sets.test.src=a"], "must not be val or test, got 'test'"),
-        (["data.val_sets.old.src=a"], "write +data.val_sets.old.src"),
-        (["+data.val_sets.old.sources=a"], "unknown key"),
-        (["+data.val_sets.old.limit=-1"], "data.val_sets.old.limit must be >= 0, got -1"),
+        (["data.val_sets.test.src=a"], "must not be val or test, got 'test'"),
+        (["data.val_sets.old.sources=a"], "unknown key"),
+        (["data.val_sets.old.limit=-1"], "data.val_sets.old.limit must be >= 0, got -1"),
         (["data.val_sets=5"], "data.val_sets"),
     ):
         with pytest.raises(UsageError) as error:

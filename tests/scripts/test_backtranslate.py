@@ -55,8 +55,8 @@ def call(recipe, folder: Path, *flags: str, settings: tuple[str, ...] = ()) -> N
 
 def mixed(command: list[str]) -> dict[str, str]:
     """Return the settings of the translated corpus in a command."""
-    pairs = (each.split("=", 1) for each in command if each.startswith("+data.mix.bt."))
-    return {key.removeprefix("+data.mix.bt."): value for key, value in pairs}
+    pairs = (each.split("=", 1) for each in command if each.startswith("data.mix.bt."))
+    return {key.removeprefix("data.mix.bt."): value for key, value in pairs}
 
 
 def test_the_recipe_is_a_chain_of_commands(recipe, commands, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_recipe_is_a_chain_of_commands(recipe, commands, tmp_path: Path) -> 
     for number, part in enumerate(parts):
         assert part[1:5] == [f"{tmp_path}/runs/m-reverse", "--sample", "--seed", str(number)]
     assert final[1:5] == [*given, "name=m"] and final[5:] == [
-        f"+data.mix.bt.{key}={value}" for key, value in mixed(final).items()
+        f"data.mix.bt.{key}={value}" for key, value in mixed(final).items()
     ]
     corpus = mixed(final)
     assert (corpus["tag"], corpus["weight"]) == ("<bt>", "2.0")
