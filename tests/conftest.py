@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +14,20 @@ import mt
 from helpers import ROOT
 from helpers.tiny_models import save_run, sentences
 from helpers.training_runs import NARROW_MODEL, write_tiny_run
+from mt.cli import NEW_OBJECTS
 from mt.config.schema import TokenizerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.translator import Translator
 
+# As in the commands, see `mt.cli.run_module`. The tests themselves are many objects, too.
+gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+
 # Tensors are tiny: a second thread would only wait, even more if other processes use the cores.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
