@@ -45,7 +45,7 @@ from mt.run_folder import RunFolder
 from mt.signals import interrupt_on_signals
 from mt.training.automatic import choose_processes, choose_settings, text_facts
 from mt.training.cost import save_cost
-from mt.training.distributed import ProcessGroup, join_group
+from mt.training.distributed import ProcessGroup, explain_broken_connection, join_group
 from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
 from mt.training.outcome import describe_best, describe_outcome
@@ -84,6 +84,7 @@ def train(config: Config) -> Evaluation | None:
         contextlib.ExitStack() as failed_start,
         RunLog(folder, launched.is_main) as log,
         folder.locked() if launched.is_main else contextlib.nullcontext(),
+        explain_broken_connection(),
     ):
         if launched.is_main:
             failed_start.callback(remove_folders, new_folders)

@@ -22,9 +22,16 @@ from mt.tensor_files import DAMAGE, RESTORE, read_facts
 
 
 def write_parts(folder: Path, tensors: dict[str, DTensor]) -> None:
-    """Write the part of this rank to a folder; all ranks call it, and all have written after it."""
+    """Write the part of this rank to a folder; all ranks call it, and all have written after it.
+
+    Raises MTError on all of them if one cannot write.
+    """
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
-    dcp.save(dict(tensors), storage_writer=writer)
+    try:
+        dcp.save(dict(tensors), storage_writer=writer)
+    except dcp.api.CheckpointException as error:
+        rank, (reason, _) = min(error.failures.items())
+        raise MTError(f"{folder}: rank {rank} cannot write its part: {reason}") from error
 
 
 def read_shapes(folder: Path) -> dict[str, torch.Size]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +15,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from mt.errors import ProcessLost
+
+START_SECONDS = 1800  # in which all ranks must start; what PyTorch allows
+POLL_SECONDS = 0.05  # while they agree on the name of their group
 
 
 @contextlib.contextmanager
@@ -86,7 +92,13 @@ class TorchrunGroup(ProcessGroup):
         self.world_size = self.launched = int(os.environ["WORLD_SIZE"])
         if not dist.is_initialized():
             use_nccl = torch.cuda.is_available() and dist.is_nccl_available()
-            dist.init_process_group("cpu:gloo,cuda:nccl" if use_nccl else "gloo")
+            store, rank, size = next(dist.rendezvous("env://"))
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if use_nccl else "gloo",
+                store=dist.PrefixStore(agree_on_name(store, rank, size), store),
+                rank=rank,
+                world_size=size,
+            )
 
     def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -119,6 +131,32 @@ class TorchrunGroup(ProcessGroup):
     def close(self) -> None:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def agree_on_name(store: dist.Store, rank: int, size: int, timeout: float = START_SECONDS) -> str:
+    """Return a name that the ranks of this start have in common, and those of no earlier start.
+
+    If torchrun starts ranks again (--max-restarts), its store still has the addresses of those that
+    ended. Its count of restarts does not tell the starts apart: machines may count differently.
+
+    Each rank writes a token. A name is the hash of the tokens that a rank sees, some of which may
+    be old. A rank counts itself once for each name that it sees, so a name with `size` ranks has
+    been seen by all, and has the token of each. Raises ProcessLost after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    keys = [f"mt/token/{number}" for number in range(size)]
+    store.set(keys[rank], uuid.uuid4().hex)
+    name = ""
+    while not name or store.add(name, 0) < size:
+        if time.monotonic() > deadline:
+            raise ProcessLost(f"not all of the {size} processes have started")
+        if store.check(keys):
+            seen = f"mt/group/{hashlib.sha256(b''.join(map(store.get, keys))).hexdigest()}"
+            if seen != name:
+                name = seen
+                store.add(name, 1)
+        time.sleep(POLL_SECONDS)
+    return name
 
 
 def join_group() -> ProcessGroup:

@@ -29,7 +29,7 @@ from mt.training.budget import TrainingBudget, TrainingClock
 from mt.training.checkpoint import TrainingState, load_checkpoint, replace_model, save_checkpoint
 from mt.training.compilation import compile_layers, eager_mode, explain_compiler_errors
 from mt.training.cost import peak_memory
-from mt.training.distributed import ProcessGroup, explain_broken_connection
+from mt.training.distributed import ProcessGroup
 from mt.training.flops import FlopsEstimator
 from mt.training.guards import explain_out_of_memory
 from mt.training.kept_models import keep_model
@@ -148,7 +148,6 @@ class Trainer:
                 with (
                     explain_out_of_memory(batches, config.batch_tokens),
                     explain_compiler_errors(config.compile),
-                    explain_broken_connection(),
                 ):
                     self._train_step(step, batches)
                 stop = self._synchronise(bool(self.signals), batches)

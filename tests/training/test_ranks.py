@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
+import torch.distributed as dist
 
 import mt
 from helpers.gloo_ranks import free_port, on_gloo
 from helpers.training_runs import checkpoint_state, read_records, run_training
 from mt.config.compose import load_config
-from mt.errors import MTError
-from mt.training.distributed import ProcessGroup
+from mt.errors import MTError, ProcessLost
+from mt.training.distributed import ProcessGroup, agree_on_name
 from mt.training.start import check_same_settings
 
 
@@ -82,3 +87,25 @@ def test_ranks_with_different_settings_are_refused_and_paths_may_differ():
             "the processes have different settings: optim.lr is 0.001 in rank 0, and 0.002 in "
             "rank 1"
         )
+
+
+def test_ranks_that_start_again_agree_on_a_new_name_in_the_same_store():
+    store = dist.HashStore()
+
+    def start(delays: list[float], timeout: float = 60) -> list[str]:
+        def name(rank: int) -> str:
+            time.sleep(delays[rank])
+            return agree_on_name(store, rank, 3, timeout)
+
+        with ThreadPoolExecutor(3) as pool:
+            return list(pool.map(name, range(len(delays))))
+
+    names = []
+    for delays in ([0, 0, 0], [0, 0, 0.3], [0.3, 0.2, 0]):
+        started = start(delays)
+        assert started == started[:1] * 3
+        names += started[:1]
+    with pytest.raises(ProcessLost, match="not all of the 3 processes have started"):
+        start([0, 0], timeout=0.5)  # the third has ended before
+    names += start([0, 0, 0.3])[:1]
+    assert len(set(names)) == 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.distributed.checkpoint import HuggingFaceStorageWriter
 
 from helpers.gloo_ranks import on_gloo
 from helpers.variants import VARIANTS, VOCAB
@@ -133,3 +134,26 @@ def test_a_checkpoint_of_three_ranks_continues_on_any_number(tmp_path: Path) -> 
     part.write_bytes(part.read_bytes()[:1000])
     with pytest.raises(MTError, match="parts-1 is damaged .*: restore it from a copy"):
         resumed(ProcessGroup(), folder, "auto")
+
+
+def test_a_rank_that_cannot_write_its_part_ends_all_with_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(writer: HuggingFaceStorageWriter, *arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def work(group: ProcessGroup) -> str:
+        training = Training(group, "rnn, gru", "fsdp")
+        if group.rank == 1:
+            monkeypatch.setattr(HuggingFaceStorageWriter, "write_data", write)
+        with pytest.raises(MTError) as refused:
+            save_checkpoint(
+                RunFolder(tmp_path), training.parallel, training.optimizer, {}, TrainingState()
+            )
+        return str(refused.value)
+
+    first, second = on_gloo(2, work)
+    assert first == second
+    assert first.endswith(
+        "parts-0: rank 1 cannot write its part: [Errno 28] No space left on device"
+    )

@@ -10,13 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch.distributed import TCPStore
 
 import mt
-from helpers.training_runs import checkpoint_state
+from helpers.training_runs import checkpoint_state, checkpoint_tensors
 from mt.cli import run_command
 from mt.errors import MTError, ProcessLost, UsageError
 from mt.ranks import is_first_to_say
+from mt.training.checkpoint_parts import read_whole
 
 LOST = "another process of this training has ended"
 INTERRUPTED = "interrupted: the same command continues"
@@ -77,12 +79,15 @@ def test_every_process_prints_without_an_agent(monkeypatch):
 
 
 class Torchrun:
-    """A training with three ranks."""
+    """A training with several ranks, which torchrun starts again `restarts` times."""
 
-    def __init__(self, arguments: list[str]) -> None:
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3"]
+    def __init__(self, arguments: list[str], ranks: int = 3, restarts: int = 0) -> None:
+        options = [f"--nproc-per-node={ranks}", f"--max-restarts={restarts}"]
         self.process = subprocess.Popen(
-            [*torchrun, "-m", "mt.train", *arguments],
+            [
+                *(sys.executable, "-m", "torch.distributed.run", *options, "-m", "mt.train"),
+                *arguments,
+            ],
             env={
                 **os.environ,
                 "PYTHONPATH": str(Path(mt.__file__).parent.parent),
@@ -93,9 +98,9 @@ class Torchrun:
         )
         self.pids: dict[int, int] = {}  # of the ranks that have started
 
-    def read_until(self, start: str) -> None:
+    def read_until(self, start: str) -> str:
         assert self.process.stderr is not None
-        assert any(line.startswith(start) for line in self.process.stderr)
+        return next(line for line in self.process.stderr if line.startswith(start))
 
     def pid(self, rank: int) -> int:
         """Return the id of the process of a rank."""
@@ -161,3 +166,32 @@ def test_a_signal_to_torchrun_and_its_ranks_saves_once(base, tmp_path, number):
     messages = [line for line in torchrun.messages() if not line.startswith("step ")]
     assert len(messages) == 1 and messages[0].startswith("stopped by a signal and saved after step")
     assert checkpoint_state(tmp_path / "runs" / "tiny")["step"] >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_ranks_that_torchrun_starts_again_continue_from_the_last_save(base, tmp_path, engine):
+    steps = [f"trainer.parallel={engine}", "trainer.max_steps=20", "trainer.test=false"]
+    saving = [*base, *steps, "trainer.save_minutes=0.0001"]  # after each step
+    torchrun = Torchrun(saving, ranks=2, restarts=2)
+    for killed in (1, 0):
+        torchrun.read_until("continuing" if killed == 0 else "step 5 ")
+        torchrun.read_until("step ")
+        os.kill(torchrun.pid(killed), signal.SIGKILL)
+    assert int(torchrun.read_until("continuing").split()[-1]) >= 5
+    torchrun.read_until("training ends")
+    torchrun.process.communicate(timeout=300)
+    assert torchrun.process.returncode == 0
+
+    whole = Torchrun([*saving, f"runs_dir={tmp_path}/whole"], ranks=2)
+    whole.read_until("training ends")
+    whole.process.communicate(timeout=300)
+    weights, expected = (trained_weights(tmp_path / name / "tiny") for name in ("runs", "whole"))
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def trained_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Return all tensors of a checkpoint, in one file or in parts."""
+    parts = list((folder / "last").glob("parts-*"))
+    return read_whole(parts[0]) if parts else checkpoint_tensors(folder)
