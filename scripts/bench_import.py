@@ -50,7 +50,7 @@ MAX_TOKENS = 256  # of an output that ends by itself
 Contestant = Callable[[list[str], int], list[str]]  # translates a batch with a beam size
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -68,7 +68,7 @@ def main() -> None:
     add("--repeats", type=int, default=3, help="rounds (default: 3)")
     add("--threads", type=int, default=0, help="CPU threads; 0: all cores")
     add("--cpu-time", action="store_true", help="processor time; requires --threads 1")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.cpu_time and options.threads != 1:
         parser.error("--cpu-time requires --threads 1")
     if bool(options.model) == bool(options.shape):

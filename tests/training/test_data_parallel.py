@@ -14,6 +14,7 @@ from mt.models.build import build_model
 from mt.training.distributed import ProcessGroup
 from mt.training.muon import Muon
 from mt.training.objective import Objective
+from mt.training.optim import apply_gradients, build_optimizer, freeze_others
 from mt.training.parallel import choose_parallel
 from mt.training.trainer import seed_everything
 
@@ -66,6 +67,43 @@ def test_ranks_compute_the_gradients_of_one_process(ranks: int) -> None:
             np.testing.assert_allclose(sums, total, rtol=1e-5)
             for gradient, whole in zip(result, reference, strict=True):
                 np.testing.assert_allclose(gradient, whole, rtol=1e-3, atol=1e-5)
+
+
+def low_rank_weights(group: ProcessGroup) -> dict[str, np.ndarray]:
+    """Return what `optim.lora` changes in three steps of five micro-batches."""
+    config = load_config(["auto=false", "optim=adamw", "trainer.precision=fp32"])
+    config.optim.lora = 2
+    torch.manual_seed(1)
+    model = build_model(VARIANTS["transformer"], VOCAB, VOCAB).train()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    freeze_others(config.optim, model)
+    parallel = choose_parallel("auto", model, Objective(config, torch.device("cpu")), group)
+    optimizer = build_optimizer(config.optim, model, parallel.weights, parallel.map_matrices)
+    for step in range(3):
+        for parameter in model.parameters():
+            parameter.grad = None
+        sums = torch.zeros(3)
+        own = batches(5)[group.rank :: group.world_size]
+        for number, batch in parallel.micro_batches(own, -(-5 // group.world_size)):
+            seed_everything(1, step, number)
+            loss, _ = parallel.loss(batch)
+            loss.backward()
+            sums[2] += batch.target_tokens
+        apply_gradients(optimizer, parallel.sum_gradients(sums), sums[2], 1.0, 0.01)
+    changes = {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
+    return {name: change.numpy() for name, change in changes.items() if change.any()}
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_train_the_low_rank_changes_of_one_process(ranks: int) -> None:
+    alone = low_rank_weights(ProcessGroup())
+    assert len(alone) > 5
+    first, *others = on_gloo(ranks, low_rank_weights)
+    assert first.keys() == alone.keys()
+    for name, change in first.items():
+        assert all(np.array_equal(change, result[name]) for result in others)
+        assert np.linalg.matrix_rank(change, tol=1e-5) <= 2
+        np.testing.assert_allclose(change, alone[name], rtol=1e-3, atol=1e-5)
 
 
 def test_an_empty_batch_costs_nothing_and_reaches_every_parameter() -> None:
