@@ -6,6 +6,8 @@ import io
 import json
 import os
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,11 @@ def lines(count: int, words: list[str], seed: int = 0) -> list[str]:
 def mixed_lines(count: int) -> list[str]:
     """Return odd and ordinary lines."""
     return [*ODD_LINES, *lines(count - len(ODD_LINES), SOURCE_WORDS, seed=7)]
+
+
+def stripped_lines(count: int) -> list[str]:
+    """Return odd and ordinary lines without outer spaces, of which NLLB-200 makes a piece."""
+    return [line.strip() for line in mixed_lines(count)]
 
 
 def train_spm(words: list[str], size: int, **settings: Any) -> bytes:
@@ -206,6 +213,23 @@ def save_nllb_tokenizer(folder: Path, first: int, codes: list[str]) -> None:
     path.write_text(json.dumps(content))
 
 
+# Name in the table of docs/pretrained.md -> the function that saves such a model in a folder.
+MODELS: dict[str, Callable[[Path], Path]] = {
+    "MarianMT, swish, one vocabulary": partial(save_marian, tags=(">>deu<<", ">>fra<<")),
+    "MarianMT, ReLU, separate vocabularies": partial(
+        save_marian, separate=True, activation_function="relu"
+    ),
+    "MarianMT, GELU, untied output": partial(
+        save_marian, activation_function="gelu", tie_word_embeddings=False
+    ),
+    "M2M-100": save_m2m,
+    "M2M-100, swish, untied output": partial(
+        save_m2m, activation_function="swish", tie_word_embeddings=False
+    ),
+    "NLLB-200": partial(save_m2m, nllb=True, seed=6),
+}
+
+
 def import_as(folder: Path, out: Path, *flags: str) -> Path:
     """Import a model as the run `out`, and return it."""
     import_model.main([str(folder), "--out", str(out), *flags])
@@ -233,49 +257,3 @@ def liven_hub_model(model: torch.nn.Module) -> None:
             parameter.add_(0.2 * torch.randn_like(parameter))
             if name.endswith(("final_layer_norm.weight", "decoder.layer_norm.weight")):
                 parameter.mul_(torch.randn_like(parameter).sign())
-
-
-class TranslatorOfTransformers:
-    """A model of the hub, loaded and run by transformers."""
-
-    def __init__(self, folder: Path) -> None:
-        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-        self.model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.start: int | None = None  # the language that outputs begin with
-        if self.model.config.model_type == "m2m_100":
-            self.start = self.tokenizer("", text_target="").labels[0]
-
-    @torch.no_grad()
-    def log_probs(self, sources: list[str], targets: list[str]) -> list[tuple[float, int]]:
-        """Return log-probability and number of tokens of each target, by teacher forcing."""
-        batch = self.tokenizer(sources, text_target=targets, return_tensors="pt", padding=True)
-        labels = batch.pop("labels")
-        pad = self.model.config.pad_token_id
-        start = self.model.config.decoder_start_token_id
-        inputs = torch.cat([torch.full((len(labels), 1), start), labels[:, :-1]], 1)
-        logits = self.model(**batch, decoder_input_ids=inputs).logits
-        values = logits.log_softmax(-1).gather(2, labels[..., None])[..., 0]
-        mask = labels != pad
-        totals = values.masked_fill(~mask, 0).sum(1)
-        return list(zip(totals.tolist(), mask.sum(1).tolist(), strict=True))
-
-    @torch.no_grad()
-    def translate(self, sources: list[str], beam: int) -> list[str]:
-        """Translate lines to up to 12 tokens after the language; none is padding or unknown."""
-        ids = [self.model.config.pad_token_id, self.tokenizer.unk_token_id]
-        outputs: list[str] = []
-        for start in range(0, len(sources), 100):
-            batch = self.tokenizer(sources[start : start + 100], return_tensors="pt", padding=True)
-            rows = self.model.generate(
-                **batch,
-                num_beams=beam,
-                do_sample=False,
-                max_new_tokens=12 + (self.start is not None),
-                forced_bos_token_id=self.start,
-                forced_eos_token_id=None,
-                bad_words_ids=[[i] for i in ids],
-            )
-            outputs += self.tokenizer.batch_decode(rows, skip_special_tokens=True)
-        return outputs
