@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 from mt.cli import CONTINUES, run_command, say
 from mt.comparison.inputs import read_files, read_runs, read_variants
-from mt.comparison.planning.arguments import Request, help_text, parse_arguments
+from mt.comparison.planning.arguments import Request, parse_arguments
+from mt.comparison.planning.compare_config import help_text
 from mt.comparison.planning.hydra_launcher import check_launcher
 from mt.comparison.planning.jobs import STOPPED, train_all
 from mt.comparison.planning.overview import format_choices, format_plan

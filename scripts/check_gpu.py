@@ -26,7 +26,7 @@ from mt.errors import MTError
 from mt.models.build import build_model
 from mt.models.loss import cross_entropy
 from mt.models.seq2seq import Seq2Seq
-from mt.training.trainer import seed_everything
+from mt.training.seeding import seed_everything
 
 TOLERANCES = {
     "fp32 loss": 1e-3,

@@ -1,32 +1,28 @@
 """Prepared training data, from the cache or prepared once.
 
-The name of a cache folder is a hash of everything that shapes its content: the text, the settings
-and the versions of the code. A folder is written under a temporary name and renamed, under a lock,
-so that it is either complete or absent. If several processes start together, one prepares the
-corpus while the others wait.
+A cache folder, whose name is a hash of what shapes its content (`mt.data.cache_key`), is written
+under a temporary name and renamed, under a lock, so that it is either complete or absent. If
+several processes start together, one prepares the corpus while the others wait.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import sentencepiece
 from filelock import FileLock, Timeout
 
 from mt.config.data_schema import MAIN_VAL_SET
-from mt.config.schema import CleanConfig, Config, DataConfig, TokenizerConfig
+from mt.config.schema import Config, DataConfig, TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
 from mt.data.annotations import Annotation
 from mt.data.arrow_files import Pair, read_pairs
+from mt.data.cache_key import cache_folder, cache_key
 from mt.data.corpus import RawCorpus, load_corpus
 from mt.data.empty_sides import describe_empty_sides
 from mt.data.pipeline import ANNOTATIONS, REPORT, Log, Pipeline, set_files, set_name
@@ -34,16 +30,12 @@ from mt.data.table import PairTable
 from mt.data.tagged_pairs import remove_tags
 from mt.data.tags import split_tags
 from mt.data.tokenizer import Tokenizer
-from mt.data.tokenizer_settings import cached_settings, settings_with_given
 from mt.data.training_text import TrainingText, measure_training_text
 from mt.data.validation_set import ValidationSet
 from mt.errors import MTError
-from mt.files import expand_user, write_text
+from mt.files import write_text
 from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
-
-# Of the cache folder. Raise it when the code would write other content for the same settings.
-FORMAT = 2
 
 
 @dataclass
@@ -233,57 +225,6 @@ def read_annotations(path: Path) -> list[Annotation]:
     if not path.exists():
         return []
     return [Annotation(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
-
-
-def cache_folder(config: DataConfig) -> Path:
-    """Return the folder that holds all prepared corpora."""
-    return expand_user(config.cache or os.environ.get("MT_CACHE") or "~/.cache/mt")
-
-
-def cleaning_settings(config: CleanConfig) -> dict[str, Any]:
-    """Return the settings of cleaning, except those with the value of versions without them."""
-    absent = {field.name: field.metadata["absent"] for field in fields(config)}
-    return {
-        name: value
-        for name, value in asdict(config).items()
-        if absent[name] is None or value != absent[name]
-    }
-
-
-def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
-    """Return a hash of everything that shapes the written files.
-
-    Weights and names of the sources do not affect it. An automatic vocabulary counts as one of the
-    largest automatic size.
-    """
-    settings = cached_settings(config.tokenizer)
-    largest = settings.pop("max_vocab_size")
-    settings["vocab_size"] = config.tokenizer.vocab_size or largest
-    given = (
-        [hashlib.sha256(model).hexdigest() for model in tokenizer.serialized()]
-        if tokenizer
-        else None
-    )
-    parts = {
-        "format": FORMAT,
-        "versions": [sentencepiece.__version__, unicodedata.unidata_version],
-        "text": [
-            [source.fingerprint() for source in corpus.train],
-            corpus.val.fingerprint(),
-            corpus.test.fingerprint(),
-        ],
-        "clean": cleaning_settings(config.clean),
-        "tokenizer": [given, *settings_with_given(config.tokenizer)] if given else settings,
-        "max_pieces": config.max_pieces,
-    }
-    if corpus.val_sets:
-        parts["val_sets"] = [source.fingerprint() for source in corpus.val_sets]
-    noise = asdict(config.noise)
-    if any(noise.values()):
-        parts["noise"] = noise
-    if corpus.reversed_tag:
-        parts["reversed"] = corpus.reversed_tag
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 
 @contextmanager

@@ -36,7 +36,8 @@ from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
 from mt.training.distributed import ProcessGroup
 from mt.training.fine_tuning import inherit_settings
-from mt.training.trainer import Trainer, seed_everything
+from mt.training.seeding import seed_everything
+from mt.training.trainer import Trainer
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
 # May differ between machines, or follow from paths.

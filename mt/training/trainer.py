@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
-import numpy as np
 import torch
 
 from mt.cli import CONTINUES
@@ -39,6 +38,7 @@ from mt.training.parallel import choose_parallel
 from mt.training.progress import ProgressReporter
 from mt.training.run_log import RunLog
 from mt.training.schedules import learning_rate
+from mt.training.seeding import seed_everything
 from mt.training.selection import describe_criterion, update_best
 from mt.training.steps import keep_step_size, load_steps, order_batches
 from mt.training.stopping import StoppingRule
@@ -293,9 +293,3 @@ class Trainer:
 
     def _at_interval(self, interval: int) -> bool:
         return interval > 0 and self.state.step % interval == 0
-
-
-def seed_everything(*numbers: int) -> None:
-    """Seed PyTorch with a hash of `numbers`, so that dropout is the same on any rank or restart."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    torch.manual_seed(seed)

@@ -18,11 +18,12 @@ from mt.config.compose import load_config
 from mt.config.placeholders import placeholder_patterns
 from mt.config.schema import DataConfig, NoiseConfig, SplitConfig, TokenizerConfig
 from mt.data.batch_order import BatchOrder
+from mt.data.cache_key import cache_key
 from mt.data.collate import collate
 from mt.data.corpus import load_corpus
 from mt.data.noise import MODIFICATIONS, Noise, modify_text, typing_errors
 from mt.data.normalisation import normalise
-from mt.data.prepare import cache_key, prepare
+from mt.data.prepare import prepare
 from mt.data.segmenter import Segmenter
 from mt.data.symbols import Symbols
 from mt.data.tags import add_tag

@@ -11,8 +11,9 @@ import pytest
 from helpers.training_runs import run_training
 from mt.config.compose import load_config
 from mt.config.schema import Config, TokenizerConfig
+from mt.data.cache_key import cache_key
 from mt.data.corpus import load_corpus
-from mt.data.prepare import PreparedData, cache_key, prepare_run
+from mt.data.prepare import PreparedData, prepare_run
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
 from mt.run_folder import RunFolder

@@ -16,7 +16,7 @@ from mt.training.muon import Muon
 from mt.training.objective import Objective
 from mt.training.optim import apply_gradients, build_optimizer, freeze_others
 from mt.training.parallel import choose_parallel
-from mt.training.trainer import seed_everything
+from mt.training.seeding import seed_everything
 
 FAMILIES = ["transformer", "rnn, gru", "rnn, hard", "transformer to rnn"]
 

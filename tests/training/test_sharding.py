@@ -22,7 +22,7 @@ from mt.training.distributed import ProcessGroup
 from mt.training.objective import Objective
 from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
 from mt.training.parallel import choose_parallel
-from mt.training.trainer import seed_everything
+from mt.training.seeding import seed_everything
 
 FAMILIES = ["transformer", "rnn, gru"]
 Results = tuple[list[float], dict[str, np.ndarray]]
