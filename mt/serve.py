@@ -84,7 +84,7 @@ def serve(arguments: argparse.Namespace) -> None:
     app = create_app(
         models, settings, detector, (lambda record: None) if arguments.quiet else log_to_stderr
     )
-    pairs = ", ".join(f"{route.source}-{route.target}" for route in models.routes())
+    pairs = ", ".join(map(str, models.offers))
     host, port = listener.getsockname()[:2]
     address = f"[{host}]" if ":" in host else host
     say(f"serving {pairs}: http://{address}:{port}")

@@ -35,7 +35,7 @@ def piece_words(pieces: Sequence[str]) -> list[int]:
         at_boundary |= has_space
         if has_letters and at_boundary:
             word, at_boundary = word + 1, False
-            if words and not has_space:
+            if words and not has_space and not is_tag_piece(pieces[len(words) - 1]):
                 words[-1] = word  # the U+2581 that stands alone before this piece
         words.append(word if has_letters else -1)
     return words

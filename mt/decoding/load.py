@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from mt.decoding.export_folder import (
     resolve_backend,
 )
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
-from mt.decoding.text_settings import text_settings
+from mt.decoding.text_settings import TextRules, in_languages
 from mt.decoding.translator import Translator
 from mt.device import pick_device, resolve_precision
 from mt.errors import MTError, UsageError
@@ -101,39 +100,15 @@ def build_translator(
                 f"{first.folder} and {other.folder} differ in data.clean.unicode or "
                 "data.clean.unescape: an ensemble needs runs that normalise text in the same way"
             )
-    texts = [run.text for run in runs]
-    of_tag = partial(text_settings, config, tokenizer, texts, split_sentences)
     return Translator(
         [run.model for run in runs],
         tokenizer,
         max_pieces=min(run.config.data.max_pieces for run in runs),
         normaliser=normaliser,
-        text_settings=of_tag(tag),
-        settings_of_tag=of_tag,
+        text_rules=TextRules(config, tokenizer, [run.text for run in runs], split_sentences),
+        tag=tag,
         **settings,
     )
-
-
-def in_languages(
-    config: Config, tokenizer: Tokenizer, src_lang: str, tgt_lang: str
-) -> tuple[Config, Tokenizer]:
-    """Return the settings and the tokenizer of a run for other languages; "" keeps one.
-
-    Raises UsageError if the run is not multilingual, or does not have such a language.
-    """
-    if not (src_lang or tgt_lang):
-        return config, tokenizer
-    if tokenizer.languages is None:
-        source, target = config.data.languages()
-        raise UsageError(
-            f"src_lang and tgt_lang are for multilingual models, and this one translates from "
-            f"{source} to {target}: leave them out"
-        )
-    tokenizer = tokenizer.with_languages(src_lang, tgt_lang)
-    assert tokenizer.languages is not None
-    source, target = tokenizer.languages.source, tokenizer.languages.target
-    data = replace(config.data, src_lang=source, tgt_lang=target, reverse=False)
-    return replace(config, data=data), tokenizer
 
 
 def load(
@@ -238,7 +213,6 @@ def load_export(
     config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
     config, tokenizer = in_languages(config, tokenizer, src_lang, tgt_lang)
     text = load_training_text(RunFolder(folder))
-    of_tag = partial(text_settings, config, tokenizer, [text], split_sentences)
     # The libraries are optional, so each is imported only if it is used.
     engine: Engine
     if backend == "onnx":
@@ -255,7 +229,7 @@ def load_export(
         max_pieces=config.data.max_pieces,
         normaliser=Normaliser.from_config(config.data.clean),
         engine=engine,
-        text_settings=of_tag(tag),
-        settings_of_tag=of_tag,
+        text_rules=TextRules(config, tokenizer, [text], split_sentences),
+        tag=tag,
         **settings,
     )

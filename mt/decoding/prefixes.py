@@ -57,6 +57,13 @@ class Prefixes:
         ]
 
 
+def add_start(prefixes: Prefixes | None, start: Sequence[int], sentences: int) -> Prefixes | None:
+    """Return prefixes, if any, with `start` in front; without any, those of as many sentences."""
+    if not start:
+        return prefixes
+    return replace(prefixes or Prefixes([[] for _ in range(sentences)], []), start=start)
+
+
 class PrefixEncoder:
     """Encodes prefixes for one tokenizer.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from mt.config.schema import Config
 from mt.data.tags import default_tag, list_tags
@@ -24,30 +24,58 @@ class TextSettings:
     tag: str = ""  # tag of the vocabulary in front of every source; "": none
 
 
-# Returns the settings for a tag; None stands for the default tag.
-SettingsOfTag = Callable[[str | None], TextSettings]
+@dataclass(frozen=True)
+class TextRules:
+    """What the settings of a translator follow from: its runs and what the user wants."""
+
+    config: Config
+    tokenizer: Tokenizer
+    texts: Sequence[TrainingText | None]  # of all models; None: the run is from an earlier version
+    # Whether lines are split into sentences; None: if the text of a model had one sentence a line.
+    split_sentences: bool | None
+
+    def settings(self, tag: str | None) -> TextSettings:
+        """Return the settings for a tag (`choose_tag`).
+
+        By default, what an earlier version has trained is used as before: lines are not split.
+        """
+        known = [text for text in self.texts if text]
+        tags = {each for text in known for each in text.tags}
+        tag = choose_tag(tag, self.tokenizer.tags, tags)
+        known = [text.of(tag) for text in known]
+        split_sentences = self.split_sentences
+        if split_sentences is None:
+            split_sentences = any(text.has_single_sentences for text in known)
+        language, target_language = self.config.data.languages(tag)
+        length_ratio = min((text.length_ratio for text in known), default=0.0)
+        return TextSettings(language, target_language, split_sentences, length_ratio, tag)
+
+    def in_languages(self, source: str, target: str) -> TextRules:
+        """Return the rules for other languages; see the function `in_languages`."""
+        config, tokenizer = in_languages(self.config, self.tokenizer, source, target)
+        return replace(self, config=config, tokenizer=tokenizer)
 
 
-def text_settings(
-    config: Config,
-    tokenizer: Tokenizer,
-    texts: Sequence[TrainingText | None],
-    split_sentences: bool | None,
-    tag: str | None,
-) -> TextSettings:
-    """Return the settings for a tag (`choose_tag`), given the training texts of all models.
+def in_languages(
+    config: Config, tokenizer: Tokenizer, src_lang: str, tgt_lang: str
+) -> tuple[Config, Tokenizer]:
+    """Return the settings and the tokenizer of a run for other languages; "" keeps one.
 
-    By default, lines are split into sentences if the text of a model had one sentence a line. What
-    an earlier version has trained is used as before, without.
+    Raises UsageError if the run is not multilingual, or does not have such a language.
     """
-    known = [text for text in texts if text]
-    tag = choose_tag(tag, tokenizer.tags, {each for text in known for each in text.tags})
-    known = [text.of(tag) for text in known]
-    if split_sentences is None:
-        split_sentences = any(text.has_single_sentences for text in known)
-    language, target_language = config.data.languages(tag)
-    length_ratio = min((text.length_ratio for text in known), default=0.0)
-    return TextSettings(language, target_language, split_sentences, length_ratio, tag)
+    if not (src_lang or tgt_lang):
+        return config, tokenizer
+    if tokenizer.languages is None:
+        source, target = config.data.languages()
+        raise UsageError(
+            f"src_lang and tgt_lang are for multilingual models, and this one translates from "
+            f"{source} to {target}: leave them out"
+        )
+    tokenizer = tokenizer.with_languages(src_lang, tgt_lang)
+    assert tokenizer.languages is not None
+    source, target = tokenizer.languages.source, tokenizer.languages.target
+    data = replace(config.data, src_lang=source, tgt_lang=target, reverse=False)
+    return replace(config, data=data), tokenizer
 
 
 def choose_tag(tag: str | None, known: Collection[str], trained: Collection[str]) -> str:

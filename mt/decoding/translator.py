@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Unpack, overload
 
 import torch
@@ -30,10 +29,10 @@ from mt.decoding.line_chunks import CHUNK_LINES, count_parts, split_into_chunks
 from mt.decoding.line_coder import LineCoder
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.decoding.outputs import Translation
-from mt.decoding.prefixes import Prefixes
+from mt.decoding.prefixes import Prefixes, add_start
 from mt.decoding.scoring import PairScore
 from mt.decoding.search import Hypothesis
-from mt.decoding.text_settings import SettingsOfTag, TextSettings
+from mt.decoding.text_settings import TextRules, TextSettings
 from mt.decoding.token_budget import TokenBudget
 from mt.errors import UsageError
 from mt.models.seq2seq import Seq2Seq
@@ -53,8 +52,8 @@ class Translator(LineCoder):
         *,
         max_pieces: int = 256,
         normaliser: Normaliser | None = None,
-        text_settings: TextSettings | None = None,
-        settings_of_tag: SettingsOfTag | None = None,
+        text_rules: TextRules | None = None,
+        tag: str | None = "",
         precision: str = "auto",
         batch_tokens: int = BATCH_TOKENS,
         options: SearchOptions | None = None,
@@ -69,8 +68,8 @@ class Translator(LineCoder):
             tokenizer: the tokenizer of the models.
             max_pieces: maximum length of a source, data.max_pieces of the training.
             normaliser: normalisation of the training text (default: NFC only).
-            text_settings: settings for text with a tag, or without.
-            settings_of_tag: returns those for another tag.
+            text_rules: what the settings for text with a tag, or without, follow from.
+            tag: tag in front of every source, "" for none; None: the default, as in `mt.load`.
             precision: auto, fp32 or bf16.
             batch_tokens: maximum number of source tokens in a batch, each hypothesis counted.
             options: defaults of the search options.
@@ -80,9 +79,10 @@ class Translator(LineCoder):
             engine: engine to use in place of the models.
         """
         check_integer("batch_tokens", batch_tokens, 1)
-        super().__init__(tokenizer, max_pieces, normaliser, text_settings or TextSettings())
+        text = text_rules.settings(tag) if text_rules else TextSettings()
+        super().__init__(tokenizer, max_pieces, normaliser, text)
         self.engine: Engine = engine or PyTorchEngine(models, precision, workers)
-        self.precision, self.settings_of_tag = precision, settings_of_tag
+        self.precision, self.text_rules = precision, text_rules
         self.options = options or SearchOptions()
         self.budget = TokenBudget(batch_tokens, warn or (lambda text: say(f"warning: {text}")))
 
@@ -94,10 +94,23 @@ class Translator(LineCoder):
         """
         if tag == self.tag:
             return self
-        if self.settings_of_tag is None:
+        if self.text_rules is None:
             raise UsageError(f"this translator has no other tag than its own, got {tag!r}")
         other = copy.copy(self)
-        other.set_text(self.settings_of_tag(tag))
+        other.set_text(self.text_rules.settings(tag))
+        return other
+
+    def with_languages(self, source: str, target: str) -> Translator:
+        """Return a translator between other languages, which shares the model and the counts.
+
+        Raises UsageError if the model is not multilingual, or does not have a language.
+        """
+        if self.text_rules is None:
+            raise UsageError("this translator has no other languages than its own")
+        other = copy.copy(self)
+        other.text_rules = self.text_rules.in_languages(source, target)
+        other.tokenizer = other.text_rules.tokenizer
+        other.set_text(other.text_rules.settings(self.tag))
         return other
 
     @property
@@ -247,6 +260,5 @@ class Translator(LineCoder):
 
         Those of a multilingual vocabulary begin with the target language.
         """
-        if start := self.tokenizer.starts["tgt"]:
-            prefixes = replace(prefixes or Prefixes([[] for _ in rows], []), start=start)
+        prefixes = add_start(prefixes, self.tokenizer.starts["tgt"], len(rows))
         return self.engine.search(rows, options, self.budget, generator, progress, prefixes)

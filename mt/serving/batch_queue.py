@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from mt.decoding.options import SearchOptions
-from mt.decoding.prefixes import Prefixes
+from mt.decoding.prefixes import Prefixes, Sequences
 from mt.decoding.search import Hypothesis
 
 Rows = list[list[int]]  # the pieces of each part, without EOS
@@ -30,7 +30,7 @@ class Search:
 
     options: SearchOptions
     generator: torch.Generator | None = None  # of samples
-    prefixes: Prefixes | None = None  # of all parts
+    prefixes: Prefixes | None = None  # of all parts; with the target language, if it is a choice
 
     @property
     def key(self) -> Hashable:
@@ -38,9 +38,9 @@ class Search:
 
         Samples do not, so that their random numbers depend on nothing but the request.
         """
-        if self.generator or self.prefixes:
+        if self.generator or (self.prefixes and self.prefixes.has_text):
             return self
-        return replace(self.options, nbest=1)
+        return replace(self.options, nbest=1), tuple(self.prefixes.start) if self.prefixes else ()
 
 
 # Called with the rows of a batch, their search, and a function to call now and then, which raises
@@ -57,7 +57,7 @@ class WaitingPart:
     """A part that is not translated yet."""
 
     pieces: list[int]
-    place: int  # among the parts of its request
+    begun: Sequences  # how its translation may begin; none: in any way
     search: Search
     found: Found  # cancelled if nobody waits for it any more
 
@@ -110,8 +110,10 @@ class BatchQueue:
         To give up, cancel the futures.
         """
         loop = asyncio.get_running_loop()
+        begun = search.prefixes.sequences if search.prefixes else [[] for _ in rows]
         request = deque(
-            WaitingPart(row, place, search, loop.create_future()) for place, row in enumerate(rows)
+            WaitingPart(*part, search, loop.create_future())
+            for part in zip(rows, begun, strict=True)
         )
         if request:
             self.requests.setdefault(search.key, deque()).append(request)
@@ -177,10 +179,13 @@ def join_searches(batch: Sequence[WaitingPart]) -> Search:
     """Return the search of the parts of a batch, whose searches have one key."""
     search = batch[0].search
     prefixes = search.prefixes
+    if prefixes:
+        begun = replace(prefixes, sequences=[part.begun for part in batch])
+        prefixes = begun.select(range(len(batch)))
     return replace(
         search,
         options=replace(search.options, nbest=max(part.search.options.nbest for part in batch)),
-        prefixes=prefixes and prefixes.select([part.place for part in batch]),
+        prefixes=prefixes,
     )
 
 

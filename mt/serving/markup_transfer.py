@@ -16,7 +16,7 @@ from itertools import groupby
 from mt.data.alignment_words import count_words
 from mt.data.scripts import is_unspaced
 from mt.serving.markup import SPACES, WHITE, Element, MarkupParser, Run, Segment, Tags
-from mt.serving.model import Part, Wanted
+from mt.serving.parts import Part, Wanted
 from mt.serving.texts import Route
 
 Piece = tuple[str, Tags]  # a word, white space or an atom, as HTML, with its tags

@@ -35,22 +35,22 @@ class Metrics:
             "mt_translations_active", "Translations that are waited for.", registry=registry
         )
         self.waiting = Gauge(
-            "mt_parts_waiting", "Sentences that are in no batch yet.", ["pair"], registry=registry
+            "mt_parts_waiting", "Sentences that are in no batch yet.", ["model"], registry=registry
         )
         sizes = [2**power for power in range(14)]
         self.batch_parts = Histogram(
-            "mt_batch_sentences", "Sentences of a batch.", ["pair"], buckets=sizes[:10],
+            "mt_batch_sentences", "Sentences of a batch.", ["model"], buckets=sizes[:10],
             registry=registry,
         )  # fmt: skip
         self.batch_tokens = Histogram(
-            "mt_batch_tokens", "Source tokens of a batch.", ["pair"], buckets=sizes,
+            "mt_batch_tokens", "Source tokens of a batch.", ["model"], buckets=sizes,
             registry=registry,
         )  # fmt: skip
 
-    def observe_batch(self, pair: str, parts: int, tokens: int) -> None:
+    def observe_batch(self, model: str, parts: int, tokens: int) -> None:
         """Count one batch."""
-        self.batch_parts.labels(pair).observe(parts)
-        self.batch_tokens.labels(pair).observe(tokens)
+        self.batch_parts.labels(model).observe(parts)
+        self.batch_tokens.labels(model).observe(tokens)
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
         """Count one answered request."""

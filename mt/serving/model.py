@@ -4,67 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
 
+from mt.data.language_codes import language_code
 from mt.decoding.candidates import build_generator
 from mt.decoding.engines.engine import Unsupported
 from mt.decoding.engines.fallback import FallbackEngine
 from mt.decoding.line_encoder import EncodedLine
 from mt.decoding.options import SearchOptions
-from mt.decoding.outputs import Output, Translation, join_outputs, select_rank
-from mt.decoding.prefixes import Prefixes
+from mt.decoding.outputs import Translation
+from mt.decoding.prefixes import Prefixes, add_start
 from mt.decoding.search import Hypothesis
 from mt.decoding.translator import Translator
 from mt.errors import UsageError
-from mt.inspection.attention_kinds import alignment_layer
 from mt.inspection.inspector import Inspector
-from mt.inspection.maps.sentence_map import sentence_map
 from mt.inspection.pair_attention import PairAttention
 from mt.serving.batch_queue import BatchQueue, Rows, Search, cancel
 from mt.serving.metrics import Metrics
+from mt.serving.parts import Part, Wanted, part_details, single_parts
 from mt.serving.piece_scores import add_piece_scores
-from mt.serving.steering import Steering
 
-WEIGHT_DIGITS = 3
+MAX_DIRECTIONS = 1000  # of a multilingual model that are kept in memory
 SHORT = 2000  # characters that are encoded in less time than other requests notice
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The parts of the answer that a request wants besides the translation."""
-
-    alternatives: int = 0  # further translations
-    scores: bool = False
-    alignments: bool = False
-    attention: bool = False
-    steering: Steering = Steering()
-
-    @property
-    def nbest(self) -> int:
-        """The number of translations of each part."""
-        return 1 + self.alternatives
-
-    @property
-    def details(self) -> bool:
-        """True if the response describes each part."""
-        return self.scores or self.alignments or self.attention
-
-
-@dataclass(frozen=True)
-class Part:
-    """A translated part of a text: a line, or a sentence of it."""
-
-    line: int  # of the text, from 0
-    translation: Translation
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +49,11 @@ class ServedModel:
     attends: bool  # whether attention and alignments can be read from the engine
     tags: tuple[str, ...]  # from which requests may choose
     translators: dict[str, Translator] = field(default_factory=dict)  # by tags that were chosen
+    # The languages of a multilingual model: the code that requests name -> that of the model. Empty
+    # if there are only `source` and `target`.
+    languages: dict[str, str] = field(default_factory=dict)
+    # By the languages that were chosen.
+    directions: dict[tuple[str, str], ServedModel] = field(default_factory=dict)
 
     @classmethod
     def create(
@@ -95,32 +69,72 @@ class ServedModel:
     ) -> ServedModel:
         """Put a queue before a loaded translator, with batches of its `batch_tokens`.
 
-        Batches are searched in `searches`, and everything else is computed in `executor`.
+        `languages` are the source and the target if the model is not multilingual. Batches are
+        searched in `searches`, and everything else is computed in `executor`.
         """
         translator = inspector.translator
-        unused = torch.Generator(translator.engine.device)
-        pair = f"{languages[0]}-{languages[1]}"
+        engine, budget, multilingual = (
+            translator.engine,
+            translator.budget,
+            translator.tokenizer.languages,
+        )
+        unused = torch.Generator(engine.device)
+        names = public_codes(multilingual.codes) if multilingual else {}
+        if multilingual:
+            public = {code: name for name, code in names.items()}
+            languages = public[multilingual.source], public[multilingual.target]
 
         def search(
             rows: Rows, how: Search, progress: Callable[[int], None]
         ) -> list[list[Hypothesis]]:
-            return translator.search(
-                rows, how.options, how.generator or unused, progress, how.prefixes
+            return engine.search(
+                rows, how.options, budget, how.generator or unused, progress, how.prefixes
             )
 
         queue = BatchQueue(
             search,
             searches,
-            translator.budget.tokens,
+            budget.tokens,
             window_seconds,
-            lambda parts, tokens: metrics.observe_batch(pair, parts, tokens),
-            translator.engine.concurrent,
+            lambda parts, tokens: metrics.observe_batch(name, parts, tokens),
+            engine.concurrent,
         )
         try:
             attends = inspector.attends  # loads the model that it is read from
         except Unsupported:
             attends = False
-        return cls(name, *languages, inspector, queue, executor, attends, tuple(tags))
+        own = tuple(tags)
+        return cls(name, *languages, inspector, queue, executor, attends, own, languages=names)
+
+    @property
+    def sources(self) -> list[str]:
+        """The codes of the languages that it translates from."""
+        return list(self.languages) or [self.source]
+
+    @property
+    def targets(self) -> list[str]:
+        """The codes of the languages that it translates to."""
+        return list(self.languages) or [self.target]
+
+    def between(self, source: str, target: str) -> ServedModel:
+        """Return the model for two of its languages, which shares its queue."""
+        pair = source, target
+        if pair == (self.source, self.target):
+            return self
+        if pair not in self.directions:
+            if len(self.directions) >= MAX_DIRECTIONS:
+                self.directions.clear()
+            translator = self.inspector.translator.with_languages(
+                self.languages[source], self.languages[target]
+            )
+            self.directions[pair] = replace(
+                self,
+                source=source,
+                target=target,
+                inspector=Inspector(translator),
+                translators={},
+            )
+        return self.directions[pair]
 
     @property
     def max_alternatives(self) -> int:
@@ -160,7 +174,8 @@ class ServedModel:
         rows = [pieces for _, part in parts for _, pieces in part.parts]
         device = translator.engine.device
         generator = build_generator(wanted.steering.seed, device) if options.sample else None
-        begun = await self._begin(translator, prefixes, encoded)
+        start = translator.tokenizer.starts["tgt"]
+        begun = add_start(await self._begin(translator, prefixes, encoded), start, len(rows))
         futures = self.queue.submit(rows, Search(options, generator, begun))
         waiting = deque(futures)
         try:
@@ -248,60 +263,11 @@ class ServedModel:
         ]
 
 
-def part_details(
-    translation: Translation, attention: Sequence[PairAttention], wanted: Wanted
-) -> dict[str, Any]:
-    """Return the details of one part; `attention` is empty if it is blank or not wanted."""
-    output = translation.outputs[0]
-    details: dict[str, Any] = {"source": translation.source, "text": output.text}
-    if wanted.alternatives:
-        details["alternatives"] = [other.text for other in translation.outputs[1:]]
-    if wanted.scores:
-        details |= {
-            "score": output.score,
-            "logProb": output.log_prob,
-            "tokens": output.tokens,
-            "complete": output.complete,
-            "warnings": output.warnings,
-            "words": [
-                {"text": word, "logProb": round(log_prob, 5)} for word, log_prob in output.words
-            ],
-        }
-    if wanted.alignments:
-        details["alignment"] = sorted(output.links.sure) if output.links else []
-    if wanted.attention:
-        details["attention"] = word_attention(attention[0]) if attention else None
-    return details
+def public_codes(codes: Sequence[str]) -> dict[str, str]:
+    """Return the code by which requests name each language of a model -> that of the model.
 
-
-def word_attention(pair: PairAttention) -> dict[str, Any]:
-    """Return the cross-attention between words, of the layer that alignments are read from.
-
-    It is the mean of the heads: `weights[target word][source word]`.
+    It is the usual one, such as en for eng_Latn, unless several stand for the same language.
     """
-    shown = sentence_map(pair, "")
-    cross = shown.weights["cross"]
-    weights = cross[alignment_layer(len(cross))].mean(0).astype(float).round(WEIGHT_DIGITS)
-    return {"source": shown.source, "target": shown.target, "weights": weights.tolist()}
-
-
-def single_parts(lines: Sequence[EncodedLine]) -> Iterator[tuple[int, EncodedLine]]:
-    """Yield the parts of lines as lines of their own, with the number of the line they are from.
-
-    A blank line is one part.
-    """
-    for number, line in enumerate(lines):
-        if len(line.parts) < 2:
-            yield number, line
-        else:
-            for text, pieces in line.parts:
-                yield number, EncodedLine(text, [(text, pieces)])
-
-
-def join_line(parts: Sequence[Part], rank: int, length_penalty: float) -> Output:
-    """Return the translation of a line, given its parts; `rank` counts from 0, the best.
-
-    Where a part has fewer translations, its last one is taken.
-    """
-    outputs = select_rank([part.translation.outputs for part in parts], rank)
-    return join_outputs(outputs, length_penalty)
+    usual = Counter(map(language_code, codes))
+    short = {code: language_code(code) for code in codes}
+    return {name if usual[name] == 1 else code: code for code, name in short.items()}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mt.data.language_names import language_name
+from mt.data.languages import find_language
 from mt.errors import UsageError
 from mt.inspection.inspector import Inspector
 from mt.serving.metrics import Metrics
 from mt.serving.model import ServedModel
-from mt.serving.steering import invalid
 from mt.serving.texts import Route
 
 WINDOW_SECONDS = 0.005
@@ -31,6 +34,51 @@ def check_pairs(models: Sequence[tuple[str, tuple[str, str]]]) -> None:
         if other := names.get((source, target)):
             raise UsageError(f"{other} and {name} both translate {source}-{target}")
         names[source, target] = name
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Translation from each of the `sources` to each other one of the `targets`."""
+
+    models: tuple[ServedModel, ...]  # one, or two that chain
+    between: str = ""  # the language between two
+
+    @property
+    def sources(self) -> list[str]:
+        return self.models[0].sources
+
+    @property
+    def targets(self) -> list[str]:
+        return self.models[-1].targets
+
+    def has(self, source: str, target: str) -> bool:
+        """Return whether a pair is offered."""
+        return source != target and source in self.sources and target in self.targets
+
+    def route(self, source: str, target: str) -> Route:
+        """Return the route of a pair that is offered."""
+        if len(self.models) == 1:
+            return Route((self.models[0].between(source, target),))
+        first, second = self.models
+        return Route((first.between(source, self.between), second.between(self.between, target)))
+
+    def __str__(self) -> str:
+        pairs = [f"{s}-{t}" for s in self.sources for t in self.targets if s != t]
+        names = " and ".join(model.name for model in self.models)
+        return pairs[0] if len(pairs) == 1 else f"{len(pairs):,} pairs of languages by {names}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the models can do."""
+        route = Route(self.models)
+        return {
+            "sources": self.sources,
+            "targets": self.targets,
+            "models": [model.name for model in self.models],
+            "attention": route.attends,
+            "alternatives": route.max_alternatives,
+            "tags": list(route.tags),
+            "tag": self.models[0].inspector.translator.tag,
+        }
 
 
 class Models:
@@ -57,10 +105,14 @@ class Models:
     ) -> None:
         """Add a model; `tags` are those from which requests may choose.
 
-        Raises UsageError if its languages are unknown or already served.
+        A multilingual model knows its languages itself. Raises UsageError if those of another one
+        are unknown or already served.
         """
-        served = [(model.name, (model.source, model.target)) for model in self.models]
-        check_pairs([*served, (name, languages)])
+        if inspector.translator.tokenizer.languages is None:
+            served = [(m.name, (m.source, m.target)) for m in self.models if not m.languages]
+            check_pairs([*served, (name, languages)])
+        for known in ("offers", "targets"):
+            self.__dict__.pop(known, None)
         searches = self.executor
         if (concurrent := inspector.translator.engine.concurrent) > 1:
             searches = ThreadPoolExecutor(concurrent, f"search {name}")
@@ -78,42 +130,55 @@ class Models:
             )
         )
 
-    def routes(self) -> list[Route]:
-        """Return all routes: the models, then the pivots for pairs that have no model."""
-        routes = [Route((model,)) for model in self.models]
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """Return what is offered, the best first.
+
+        Models of one pair come before multilingual ones, and chains of two models last.
+        """
+        models = sorted(self.models, key=lambda model: len(model.languages) > 0)
+        offers = [Offer((model,)) for model in models]
         if self.pivot:
-            pairs = {(route.source, route.target) for route in routes}
-            for first in self.models:
-                for second in self.models:
-                    pair = (first.source, second.target)
-                    if first.target == second.source and pair[0] != pair[1] and pair not in pairs:
-                        pairs.add(pair)
-                        routes.append(Route((first, second)))
-        return routes
+            for first, second in itertools.permutations(models, 2):
+                both = [code for code in first.targets if code in second.sources]
+                offers += [Offer((first, second), code) for code in both[:1]]
+        return offers
 
     def route(self, source: str, target: str) -> Route:
-        """Return the route of a pair. Raises HTTPException 400 if there is none."""
-        routes = self.routes()
-        for route in routes:
-            if (route.source, route.target) == (source, target):
-                return route
-        pairs = ", ".join(f"{route.source}-{route.target}" for route in routes)
-        raise invalid(f"{source}-{target} is not supported, only {pairs}")
+        """Return the route between two languages, whose codes may have another form.
+
+        Raises UsageError if there is none, or if a code may stand for several languages.
+        """
+        try:
+            source = find_language(source, list(self.targets))
+            target = find_language(target, self.targets[source])
+        except UsageError as error:
+            raise UsageError(f"{source}-{target} is not supported: {error}") from None
+        return next(o.route(source, target) for o in self.offers if o.has(source, target))
+
+    @cached_property
+    def targets(self) -> dict[str, list[str]]:
+        """Return the languages into which a text can be translated, by its language."""
+        targets: dict[str, dict[str, None]] = {}
+        for offer in self.offers:
+            for source in offer.sources:
+                found = targets.setdefault(source, {})
+                found.update((code, None) for code in offer.targets if code != source)
+        return {source: list(found) for source, found in targets.items() if found}
 
     def sources_of(self, target: str) -> list[str]:
-        """Return the languages from which a text can be translated to `target`."""
-        return [route.source for route in self.routes() if route.target == target]
+        """Return the languages from which a text can be translated to `target`.
+
+        Raises UsageError if there are none.
+        """
+        target = find_language(target, list(dict.fromkeys(itertools.chain(*self.targets.values()))))
+        return [source for source, targets in self.targets.items() if target in targets]
 
     def languages(self) -> list[dict[str, Any]]:
         """Return all languages with the targets of each, as LibreTranslate does."""
-        routes = self.routes()
-        codes = dict.fromkeys([r.source for r in routes] + [r.target for r in routes])
+        codes = dict.fromkeys([*self.targets, *itertools.chain(*self.targets.values())])
         return [
-            {
-                "code": code,
-                "name": language_name(code),
-                "targets": [route.target for route in routes if route.source == code],
-            }
+            {"code": code, "name": language_name(code), "targets": self.targets.get(code, [])}
             for code in codes
         ]
 
@@ -126,18 +191,8 @@ class Models:
         return source, target
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return what each pair can do."""
-        return [
-            {
-                "source": route.source,
-                "target": route.target,
-                "models": [model.name for model in route.models],
-                "attention": route.attends,
-                "alternatives": route.max_alternatives,
-                "tags": list(route.tags),
-            }
-            for route in self.routes()
-        ]
+        """Return what is offered, with what each model can do."""
+        return [offer.describe() for offer in self.offers]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

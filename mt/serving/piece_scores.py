@@ -26,12 +26,14 @@ def add_piece_scores(
         return list(translations)
     best = [(t.parts[0].pieces, t.parts[0].hypotheses[0].tokens) for t in missing]
     scores = {id(t): found for t, found in zip(missing, fast.score_pieces(best), strict=True)}
+    given = len(translator.tokenizer.starts["tgt"])  # tokens, whose probability does not count
     result = []
     for translation in translations:
         if id(translation) in scores:
             hypothesis = translation.parts[0].hypotheses[0]
             names = translator.tokenizer.pieces([*hypothesis.tokens, EOS][: hypothesis.length])
-            pieces = list(zip(names, scores[id(translation)], strict=False))  # no EOS if cut off
+            log_probs = [*[0.0] * given, *scores[id(translation)][given:]]
+            pieces = list(zip(names, log_probs, strict=False))  # no EOS if cut off
             outputs = [replace(translation.outputs[0], pieces=pieces), *translation.outputs[1:]]
             translation = replace(translation, outputs=outputs)
         result.append(translation)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from mt.serving.model import Wanted
+from mt.serving.parts import Wanted
 from mt.serving.steering import STEERING, invalid, parse_steering, read_flag
 
 FLAGS = ("scores", "alignments", "attention", "stream")

@@ -9,6 +9,7 @@ from pathlib import Path
 from mt.config.data_schema import DataConfig
 from mt.decoding.translator import Translator
 from mt.inspection.inspector import Inspector
+from mt.run_files import LANGUAGES
 from mt.run_folder import RunFolder
 from mt.serving.metrics import Metrics
 from mt.serving.models import Models, check_pairs
@@ -38,7 +39,13 @@ def read_runs(paths: Sequence[Path], tag: str | None) -> list[ServedRun]:
         data = RunFolder.at(path).read_config().data
         both = data.both_directions and tag is None
         runs.append(ServedRun(path, data, data.direction_tags() if both else (tag,)))
-    check_pairs([(run.name, run.data.languages(tag or "")) for run in runs for tag in run.tags])
+    pairs = [
+        (run.name, run.data.languages(tag or ""))
+        for run in runs
+        if not (run.path / LANGUAGES).exists()  # multilingual
+        for tag in run.tags
+    ]
+    check_pairs(pairs)
     return runs
 
 

@@ -18,8 +18,8 @@ from mt.errors import MTError
 from mt.serving.answer import answer_of, detection, error_message, event, translation
 from mt.serving.limits import Limits, Places, RateLimit, is_known
 from mt.serving.metrics import CONTENT_TYPE
-from mt.serving.model import Part, Wanted
 from mt.serving.models import Models
+from mt.serving.parts import Part, Wanted
 from mt.serving.patience import Patience
 from mt.serving.request import (
     TranslateRequest,
@@ -141,7 +141,9 @@ class Service:
     async def render_metrics(self, request: Request) -> Response:
         """Return metrics for Prometheus."""
         for model in self.models.models:
-            self.metrics.waiting.labels(f"{model.source}-{model.target}").set(len(model.queue))
+            self.metrics.waiting.labels(model.name).set(0)
+        for model in self.models.models:  # several may have one name
+            self.metrics.waiting.labels(model.name).inc(len(model.queue))
         self.metrics.active.set(self.places.taken)
         return Response(self.metrics.render(), media_type=CONTENT_TYPE)
 
@@ -181,8 +183,6 @@ class Service:
     async def _detect_source(self, asked: TranslateRequest) -> tuple[str, dict[str, Any]]:
         """Return the source language of all texts together, and what to tell the client."""
         sources = self.models.sources_of(asked.target)
-        if not sources:
-            raise invalid(f"{asked.target} is not supported as a target language")
         choose = self._detector().choose
         code, probability = await asyncio.to_thread(choose, "\n".join(asked.texts), sources)
         return code, detection(code, probability)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from mt.serving.model import Part, ServedModel, Wanted, join_line
+from mt.serving.model import ServedModel
+from mt.serving.parts import Part, Wanted, join_line
 from mt.serving.steering import invalid
 
 LINE_BREAK = re.compile("(\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])")  # those of str.splitlines

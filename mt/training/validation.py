@@ -6,7 +6,6 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from mt.data.prepare import PreparedData
 from mt.data.validation_set import ValidationSet
 from mt.decoding.options import SearchOptions
 from mt.decoding.tagged_lines import translate_tagged
-from mt.decoding.text_settings import text_settings
+from mt.decoding.text_settings import TextRules
 from mt.decoding.translator import Translator
 from mt.device import autocast
 from mt.evaluation.metric import MetricOptions
@@ -146,14 +145,12 @@ class SetValidator:
 
     def _score(self, model: Seq2Seq, deadline: float, progress: Progress) -> ValidationScores:
         loss = self._loss(model, progress)
-        of_tag = partial(text_settings, self.config, self.data.tokenizer, [self.data.text], None)
         translator = Translator(
             [model],
             self.data.tokenizer,
             max_pieces=self.config.data.max_pieces,
             normaliser=Normaliser.from_config(self.config.data.clean),
-            text_settings=of_tag(""),
-            settings_of_tag=of_tag,
+            text_rules=TextRules(self.config, self.data.tokenizer, [self.data.text], None),
             precision=self.config.trainer.precision,
             options=self.options,
         )

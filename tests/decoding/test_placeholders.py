@@ -57,7 +57,7 @@ def echo(monkeypatch: pytest.MonkeyPatch, symbols_run: Path) -> None:
         i for i, p in enumerate(tokenizer.pieces(range(tokenizer.vocab_size()))) if "\x02" in p
     }
 
-    def search(model, source, mask, options, generator, beginnings=None):
+    def search(model, source, mask, options, generator, beginnings, before_step):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         return [
             [
@@ -102,7 +102,7 @@ def test_lost_and_invented_placeholders_are_reported(
     outputs = iter(["x {b} {a}", "x", "{a} {a}"])
     rows = [pair.target for pair in tokenizer.encode_pairs([("{a} {b}", o) for o in outputs])]
 
-    def search(model, source, mask, options, generator, beginnings=None):
+    def search(model, source, mask, options, generator, beginnings, before_step):
         return [[Hypothesis(row, -1.0, -1.0, True)] for row in rows]
 
     monkeypatch.setattr(engine_module, "search", search)

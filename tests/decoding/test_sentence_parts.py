@@ -93,7 +93,7 @@ def test_bad_outputs_are_counted_and_marked(run: Path, monkeypatch: pytest.Monke
     good, bad = "The cat sees the red dog.", "A tree is under the green house and sees."
     pieces = translator.tokenizer.encode(bad, "src")
 
-    def search(model, source, mask, options, generator, prefixes):
+    def search(model, source, mask, options, generator, prefixes, before_step):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         found = [pieces[:1] * 8 if row == pieces else row for row in rows]
         return [[Hypothesis(row, -1.0, -1.0, True)] for row in found]
@@ -141,7 +141,7 @@ def test_an_export_keeps_the_default(backend: str, copied_run: Path, tmp_path: P
 def test_links_fit_the_words_of_the_whole_line(
     splitting: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def echo(model, source, mask, options, generator, prefixes):
+    def echo(model, source, mask, options, generator, prefixes, before_step):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         return [[Hypothesis(row, -1.0, -1.0, True)] for row in rows]
 

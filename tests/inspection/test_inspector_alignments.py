@@ -32,7 +32,7 @@ def translator(run: Path) -> Translator:
 def echo(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search that returns the source, and the source twice as the second hypothesis."""
 
-    def search(model, source, mask, options, generator, prefixes):
+    def search(model, source, mask, options, generator, prefixes, before_step):
         rows = [[token for token in row if token > EOS] for row in source.tolist()]
         return [
             [Hypothesis(row * times, -times, -times, True) for times in (1, 2)[: options.nbest]]

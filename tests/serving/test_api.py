@@ -119,7 +119,8 @@ def read_event(block: str) -> tuple[str, Any]:
         ({"q": ["a", 1]}, "q must be a string or a list of strings"),
         ({"source": ""}, "missing source"),
         ({"target": 5}, "target must be a string"),
-        ({"source": "fr"}, "fr-de is not supported, only en-de"),
+        ({"source": "fr"}, "fr-de is not supported: the language 'fr' is none"),
+        ({"target": "en"}, "en-en is not supported: the language 'en' is none"),
         ({"format": "pdf"}, "format must be text or html, got pdf"),
         ({"alternatives": -1}, "alternatives must be an integer >= 0"),
         ({"alternatives": 5}, "alternatives must be <= 4"),
@@ -182,7 +183,7 @@ def test_two_models_that_chain_make_a_pair_only_if_asked(
             assert targets["en"] == ["fr", "de"]
             assert answer.json["translatedText"] == "\n".join(twice)
             assert "pivot" in client.translate(TEXT, attention=True).json["error"]
-            models = {(m["source"], m["target"]): m for m in client.ask("/models").json}
+            models = {(*m["sources"], *m["targets"]): m for m in client.ask("/models").json}
             assert models["en", "de"]["models"] == ["en-fr", "fr-de"]
             assert [models[pair]["attention"] for pair in (("en", "fr"), ("en", "de"))] == [
                 True,

@@ -113,16 +113,20 @@ def test_requests_share_batches_if_their_options_are_equal() -> None:
             queue.submit([[8]], Search(samples, torch.Generator())),
             queue.submit([[9]], Search(samples, torch.Generator())),
             queue.submit([[10]], Search(replace(narrow, nbest=2))),
+            queue.submit([[11]], Search(narrow, prefixes=Prefixes([[]], [], start=[1]))),
+            queue.submit([[12]], Search(narrow, prefixes=Prefixes([[]], [], start=[2]))),
+            queue.submit([[13]], Search(narrow, prefixes=Prefixes([[]], [], start=[1]))),
         ]
         recorder.go.set()
         await asyncio.gather(*first, *(future for request in rest for future in request))
 
     with_queue(search, test, batch_tokens=12)  # three parts of two tokens, two hypotheses each
     assert recorder.batches == [
-        [[0]], [[1], [10], [2]], [[4]], [[5], [6], [7]], [[8]], [[9]], [[3]],
+        [[0]], [[1], [10], [2]], [[4]], [[5], [6], [7]], [[8]], [[9]], [[11], [13]], [[12]], [[3]],
     ]  # fmt: skip
-    assert [how.options.nbest for how in searches] == [1, 2, 1, 1, 1, 1, 1]
-    assert [how.prefixes for how in searches] == [None] * 3 + [prefixes] + [None] * 3
+    assert [how.options.nbest for how in searches] == [1, 2, 1, 1, 1, 1, 1, 1, 1]
+    starts = [Prefixes([[], []], [], start=[1]), Prefixes([[]], [], start=[2])]
+    assert [how.prefixes for how in searches] == [None] * 3 + [prefixes, None, None, *starts, None]
 
 
 def test_prefixes_belong_to_their_parts_in_each_batch() -> None:

@@ -16,7 +16,7 @@ from mt.data.links import Links
 from mt.decoding.outputs import Output, Translation
 from mt.serving.markup import MAX_NESTED, MarkupParser, Segment
 from mt.serving.markup_transfer import translate_html
-from mt.serving.model import Part, Wanted
+from mt.serving.parts import Part, Wanted
 
 
 def reverse(words: list[str]) -> list[tuple[str, int | None]]:

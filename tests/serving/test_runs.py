@@ -48,8 +48,8 @@ def test_a_model_of_both_directions_is_two_pairs(save: Callable[..., Path]) -> N
     runs = read_runs([path], None)
     with serving(create_app(load_models(runs, load, False), Settings())) as client:
         pairs = client.ask("/models").json
-        assert [(pair["source"], pair["target"], pair["tags"]) for pair in pairs] == [
-            ("en", "de", []), ("de", "en", []),
+        assert [(pair["sources"], pair["targets"], pair["tags"]) for pair in pairs] == [
+            (["en"], ["de"], []), (["de"], ["en"], []),
         ]  # fmt: skip
         translations = []
         for source, target in (("en", "de"), ("de", "en")):

@@ -1,6 +1,7 @@
 // The page: translates while one types.
 
 import { get, translate } from "./api.js";
+import { LanguageChoice } from "./languages.js";
 import { Output } from "./output.js";
 import { markNew } from "./words.js";
 
@@ -8,7 +9,8 @@ const PAUSE_MS = 350; // after the last key
 const ALTERNATIVES = 3;
 
 const element = (id) => document.getElementById(id);
-const [text, source, target] = ["text", "source", "target"].map(element);
+const [text, source, target, tag] = ["text", "source", "target", "tag"].map(element);
+const choices = [source, target].map((select) => new LanguageChoice(select, element("languages")));
 let settings, languages, models;
 let control = new AbortController();
 let timer, detected;
@@ -29,13 +31,23 @@ function updateTargets(chosen = target.value) {
   options(target, codes, codes.includes(chosen) ? chosen : codes[0]);
 }
 
+// Return the model of a pair: the first one that has it.
 function modelOf(from, to) {
-  return models.find((each) => each.source === from && each.target === to);
+  return models.find((each) => from !== to && each.sources.includes(from) && each.targets.includes(to));
 }
 
-function updateSwap() {
+// Show what depends on the pair of languages.
+function updatePair() {
   const from = source.value === "auto" ? detected : source.value;
   element("swap").disabled = !modelOf(target.value, from);
+  for (const choice of choices) choice.refresh();
+  const model = modelOf(source.value, target.value);
+  const tags = model?.tags ?? [];
+  element("tag-choice").hidden = !tags.length;
+  const named = (model?.tag === "" ? ["", ...tags] : tags).map((name) => new Option(name || "none", name));
+  const before = tag.value;
+  tag.replaceChildren(...named);
+  tag.value = tag.options.length && tags.includes(before) ? before : model?.tag;
 }
 
 function updateCount() {
@@ -115,6 +127,7 @@ async function update() {
         alternatives: Math.min(ALTERNATIVES, model ? model.alternatives : 0),
         scores: model?.models.length === 1,
         attention: Boolean(model?.attention),
+        tag: model?.tags.length ? tag.value : undefined,
         api_key: element("key").value,
       },
       (part) => {
@@ -132,7 +145,7 @@ async function update() {
     element("hint-attention").hidden = !model?.attention;
     element("hint-unsure").hidden = !output.box.querySelector(".unsure");
     showAlternatives(output.parts.length === 1 ? output.parts[0] : null);
-    updateSwap();
+    updatePair();
   } catch (error) {
     if (signal.aborted) return; // by the next translation
     element("status").textContent = "";
@@ -155,7 +168,7 @@ function swap() {
   const translated = output.text;
   source.value = to;
   updateTargets(from);
-  updateSwap();
+  updatePair();
   text.value = translated;
   update();
 }
@@ -180,8 +193,9 @@ function clear() {
 
 function listen() {
   text.addEventListener("input", updateSoon);
-  source.addEventListener("change", () => (updateTargets(), updateSwap(), update()));
-  target.addEventListener("change", () => (updateSwap(), update()));
+  source.addEventListener("change", () => (updateTargets(), updatePair(), update()));
+  target.addEventListener("change", () => (updatePair(), update()));
+  tag.addEventListener("change", update);
   element("swap").addEventListener("click", swap);
   element("clear").addEventListener("click", clear);
   element("copy").addEventListener("click", copy);
@@ -214,7 +228,7 @@ async function begin() {
   element("key-form").hidden = !settings.keyRequired;
   element("key").value = sessionStorage.getItem("key") ?? "";
   showNothing();
-  updateSwap();
+  updatePair();
   listen();
   update();
 }
