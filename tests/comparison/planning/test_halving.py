@@ -13,13 +13,10 @@ from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.planning.halving import Rung, choose, cost_share, plan_rungs, promoted
 from mt.comparison.planning.overview import format_plan
-from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.trials import TrialValidation
 from mt.comparison.schema.results import Results
-from mt.comparison.schema.systems import FailedRun
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
-from mt.train import train
 
 
 @dataclass(eq=False)
@@ -125,21 +122,6 @@ def test_the_plan_says_how_many_trials_have_which_budget(tmp_path: Path) -> None
     assert not {each.folder for each in whole.missing_trials()} & {
         each.folder for each in plan.missing_trials()
     }, "its trials have other validations"
-
-
-@pytest.fixture
-def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Train in this process; return the labels of the runs, in a list for each batch."""
-    batches: list[list[str]] = []
-
-    def train_here(runs: list[PlannedRun], launcher: list[str], jobs: int) -> list[FailedRun]:
-        batches.append([each.label for each in runs])
-        for each in runs:
-            train(each.config)
-        return []
-
-    monkeypatch.setattr("mt.compare.train_all", train_here)
-    return batches
 
 
 def test_the_last_of_the_trials_is_chosen_without_training_it_further(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from mt.compare import run
 from mt.comparison.planning import jobs
 from mt.comparison.planning.arguments import parse_arguments
-from mt.comparison.planning.jobs import failure_reason, train_all
+from mt.comparison.planning.jobs import failure_reason, train_all, train_one
 from mt.comparison.planning.planned_run import PlannedRun
 from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
@@ -87,14 +88,15 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     assert results is not None and [system.name for system in results.systems] == ["tr"]
 
 
-def test_a_run_with_an_automatic_vocabulary_is_finished(comparison, monkeypatch) -> None:
+def test_a_run_with_an_automatic_vocabulary_is_finished(comparison, batches) -> None:
     """Its config.yaml has the size that was used, and the settings of the plan have none."""
     arguments = comparison({"tr": ["model=transformer"]})
     arguments += ["data.tokenizer.vocab_size=0", "data.tokenizer.max_vocab_size=400"]
     results = run(parse_arguments(arguments))
     assert results is not None and len(results.systems[0].runs) == 1
-    monkeypatch.setattr(jobs, "COMMAND", ["false"])  # the same command trains nothing
+    batches.clear()
     assert run(parse_arguments(arguments)) is not None
+    assert batches == [[]], "the same command trains nothing"
 
 
 @pytest.mark.slow
@@ -175,6 +177,16 @@ def test_a_run_without_a_test_has_failed(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert [failed.reason for failed in train_all([planned(tmp_path)])] == [
         "it ended before its time"
     ]
+
+
+def test_a_run_that_is_not_tested_ends_with_its_validation(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(monkeypatch, "")
+    run = planned(tmp_path)
+    run.folder.write_tensors(run.folder.model, {}, {"bleu": 12.34})
+    assert train_one(run.overrides, run.folder, False, "a-1", threading.Event()) == ""
+    assert "a-1  finished: 12.3 BLEU in its best validation" in capsys.readouterr().err
 
 
 def test_mt_train_gets_every_setting_as_planned(
@@ -296,6 +308,12 @@ def test_progress_is_read_from_the_metrics(
     text = text.removesuffix('{"kind": "tr') + train(1800)
     folder.metrics.write_text(text, encoding="utf-8")
     assert lines() == ["[1/2] a-1  step 1,800  loss 1.234  4,012 tok/s  3:00, 1:00 left"]
+    text += record("plateau", 2000, bleu=3.0, loss=2.5) + record("decay", 2001, minutes=3.3)
+    folder.metrics.write_text(text, encoding="utf-8")
+    assert lines() == [
+        "[1/2] a-1  plateau at step 2,000",
+        "[1/2] a-1  final decay of the rate at step 2,001",
+    ]
     clock[0] += 25
     text += train(2400, float("nan"))
     folder.metrics.write_text(text, encoding="utf-8")
