@@ -5,6 +5,7 @@ Separate from `compose.py`, so that reading a run directory does not import Hydr
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import re
@@ -81,6 +82,12 @@ def config_from_yaml(text: str) -> Config:
     Values are plain text: `${...}` is not resolved, since a run may come from elsewhere. Raises
     UsageError if the text is not YAML, uses aliases, or has unknown keys or wrong types.
     """
+    return copy.deepcopy(_parse_config(text))  # the caller may change it
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_config(text: str) -> Config:
+    """Parse and check the settings of a run, once: a comparison reads those of a run ten times."""
     try:
         content = yaml.load(text, Loader=_PlainLoader)
         if not isinstance(content, dict):

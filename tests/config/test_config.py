@@ -280,6 +280,14 @@ def test_yaml_restores_the_configuration():
     assert config_yaml.config_from_yaml(config_yaml.config_to_yaml(config)) == config
 
 
+def test_settings_that_are_read_twice_are_independent():
+    config = compose.load_config(["+data.mix.news.demo=5"])
+    text = config_yaml.config_to_yaml(config)
+    one, other = config_yaml.config_from_yaml(text), config_yaml.config_from_yaml(text)
+    one.model.dim, one.data.mix["news"].demo = 1, 1
+    assert other == config_yaml.config_from_yaml(text) == config
+
+
 def test_only_settings_that_must_not_change_count_as_differences():
     old, new = Config(), Config()
     new.trainer.max_steps, new.trainer.log_every, new.trainer.device = 5, 1, "cpu"

@@ -115,6 +115,7 @@ def test_bench_translate_trains_a_run_and_measures_it(
     load("protocol").require_plain(json.loads((tmp_path / "work" / "work.json").read_text("utf-8")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peer, package", [("hf", "transformers"), ("ct2", "ctranslate2")])
 def test_peers_translate_with_our_weights(
     peer: str, package: str, translated: Callable[..., tuple[str, dict[str, Any]]]

@@ -236,6 +236,7 @@ def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
     assert 0.88 < sum(map(len, target)) / sum(map(len, source)) < 0.92
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "peer, package", [("hf", "transformers"), ("joey", "joeynmt"), ("eole", "eole")]
 )

@@ -12,6 +12,7 @@ from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
 from mt.run_folder import RunFolder
 
 
+@pytest.mark.slow
 def test_each_part_is_trained_with_each_group_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,8 +200,10 @@ def plan_runs(plan: Plan) -> None:
         best = choose(variant.trials, plan.rungs)
         if variant.trials and best is None:
             continue
-        overrides = [*variant.overrides, *(best.settings if best else ())]
-        config = replace(compose(variant.name, overrides), data=variant.config.data)
+        overrides, config = variant.overrides, variant.config
+        if best:
+            overrides = [*overrides, *best.settings]
+            config = replace(compose(variant.name, overrides), data=config.data)
         variant.runs = [
             plan_run(variant.name, overrides, config, seed, variant.data_hash)
             for seed in plan.spec.seeds
