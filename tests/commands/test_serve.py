@@ -17,6 +17,7 @@ import mt
 from helpers.servers import Answer, Client
 from mt.arguments.serve import parse_arguments
 from mt.errors import UsageError
+from mt.serve import main
 
 COMMAND = [sys.executable, "-m", "mt.serve"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
@@ -79,16 +80,31 @@ def test_wrong_flags_are_named(flags: list[str], message: str) -> None:
         parse_arguments(["run", *flags])
 
 
-def test_what_cannot_be_served_is_one_clear_line(run: Path, tmp_path: Path) -> None:
-    for flags, code, message in (
-        ([str(run), str(run)], 2, "both translate src-tgt"),
-        ([str(run), "--backend", "pytorch", "--tag", "<x>"], 2, "was trained without tags"),
-        ([str(tmp_path)], 1, "is not a run directory"),
-        ([str(run), "--host", "256.0.0.1"], 1, "cannot listen on 256.0.0.1, port 5000"),
-    ):
-        done = subprocess.run(
-            [*COMMAND, *flags, *([] if "--host" in flags else ["--port", "0"])],
-            capture_output=True, text=True, env=ENVIRONMENT, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == code and message in done.stderr
-        assert done.stderr.count("\n") == 1 and done.stdout == ""
+@pytest.mark.parametrize(
+    "flags, code, message",
+    [
+        (["{run}", "{run}"], 2, "both translate src-tgt"),
+        (["{run}", "--backend", "pytorch", "--tag", "<x>"], 2, "was trained without tags"),
+        (["{folder}"], 1, "is not a run directory"),
+    ],
+)
+def test_what_cannot_be_served_is_one_clear_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    flags: list[str], code: int, message: str,
+) -> None:  # fmt: skip
+    named = [flag.format(run=run, folder=tmp_path) for flag in flags]
+    monkeypatch.setattr(sys, "argv", ["mt-serve", *named, "--port", "0"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr()
+    assert stop.value.code == code and message in said.err
+    assert said.err.count("\n") == 1 and said.out == ""
+
+
+def test_an_address_that_is_not_of_this_machine_is_one_clear_line(run: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, str(run), "--host", "256.0.0.1"],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1 and "cannot listen on 256.0.0.1, port 5000" in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stdout == ""

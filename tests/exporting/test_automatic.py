@@ -116,8 +116,8 @@ def test_pytorch_does_what_ctranslate2_cannot_and_says_so_once(
         "computing with PyTorch: the backend ctranslate2 does not support sampling, because its "
         "samples cannot be reproduced with a seed"
     ]
-    long = translator.translate(LINES, max_extra=500)  # beyond the table of positions
-    assert long == slow.translate(LINES, max_extra=500) and len(said) == 1
+    long = translator.translate(LINES[:3], max_extra=500)  # beyond the table of positions
+    assert long == slow.translate(LINES[:3], max_extra=500) and len(said) == 1
     starts = ["the" if line else "" for line in LINES]
     assert translator.translate(LINES, prefixes=starts) == slow.translate(LINES, prefixes=starts)
     inspected = mt.inspect(translator).translate(LINES[0], alignments=True)
