@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mt.checksums import Checksums, file_checksum
+from mt.data.tags import tag_piece
 from mt.data.training_text import save_training_text
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
 from mt.decoding.load import TrainedModel
@@ -120,8 +121,11 @@ def _write_folder(
 
 def _readme(run: TrainedModel, info: ExportInfo) -> str:
     """Return how to use an export without mt; "" if that needs code of mt."""
-    if run.tokenizer.languages or (info.backend == "onnx" and run.tokenizer.vocabularies):
-        return ""  # texts begin with a language, or pieces have other ids than in SentencePiece
+    if info.backend == "onnx" and run.tokenizer.vocabularies:
+        return ""  # pieces have other ids than in SentencePiece
+    languages = run.tokenizer.languages
+    starts = [tag_piece(code) for code in (languages.source, languages.target)] if languages else []
     names = [name for name in run.tokenizer.files() if name.endswith(".model")]
     data = run.config.data
-    return readme(info, run.folder.path.name, data.languages(), names, data.clean.unicode)
+    name, unicode = run.folder.path.name, data.clean.unicode
+    return readme(info, name, data.languages(), names, unicode, starts)

@@ -17,14 +17,18 @@ source = sentencepiece.SentencePieceProcessor(model_file="{source}")
 target = sentencepiece.SentencePieceProcessor(model_file="{target}")
 translator = ctranslate2.Translator(".")  # device="cuda": on a GPU
 sentences = ["{example}"]
-pieces = [source.encode(sentence, out_type=str) for sentence in sentences]
-limits = {{
+pieces = [{source_start}source.encode(sentence, out_type=str) for sentence in sentences]
+options = {{
     "max_input_length": {longest},
     "max_decoding_length": {max_output},
     "min_decoding_length": 0,
-}}
-for result in translator.translate_batch(pieces, beam_size=5, patience=2, **limits):
-    print(target.decode(result.hypotheses[0]))
+{prefix}}}
+for result in translator.translate_batch(pieces, beam_size=5, patience=2, **options):
+    print(target.decode(result.hypotheses[0]{rest}))
+"""
+# Of a multilingual model, whose sources and outputs begin with their languages.
+TARGET_PREFIX = """\
+    "target_prefix": [[{target!r}]] * len(pieces),
 """
 ONNX = """\
 import json
@@ -81,11 +85,17 @@ joins their translations, and keeps blank lines.
 
 
 def readme(
-    info: ExportInfo, name: str, languages: Sequence[str], tokenizers: Sequence[str], unicode: str
+    info: ExportInfo,
+    name: str,
+    languages: Sequence[str],
+    tokenizers: Sequence[str],
+    unicode: str,
+    starts: Sequence[str] = (),
 ) -> str:
     """Return the text of README.md.
 
     `tokenizers` are the names of the SentencePiece models of source and target, or of both in one.
+    `starts` are the pieces that sources and outputs of a multilingual model begin with.
     """
     code = TEMPLATES[info.backend].format(
         source=tokenizers[0],
@@ -96,6 +106,9 @@ def readme(
         bos=BOS,
         eos=EOS,
         forbidden=", ".join(map(str, FORBIDDEN_TOKENS)),
+        source_start=f"[{starts[0]!r}] + " if starts else "",
+        prefix=TARGET_PREFIX.format(target=starts[1]) if starts else "",
+        rest="[1:]" if starts else "",
     )
     return TEXT.format(
         name=name,

@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.exports import save_lively_run, write_export
+from helpers.hub_models import import_as, save_m2m
 from helpers.small_transformers import tiny
 from helpers.tiny_models import WORDS
 from mt.config.schema import TokenizerConfig
 from mt.data.normalisation import normalise
 from mt.data.tokenizer import Tokenizer
-from mt.decoding.load import TrainedModel, build_translator
+from mt.decoding.load import TrainedModel, build_translator, load_run
 
 SENTENCE = "the cat sees under a red tree ö ."
 
@@ -40,14 +42,36 @@ def test_the_code_gives_the_translation_of_the_run(
 ) -> None:
     pytest.importorskip({"ctranslate2": "ctranslate2", "onnx": "onnx"}[backend])
     folder = write_export(trained, backend, "float32", tmp_path / "export")
+    translator = build_translator([trained], precision="fp32")
+    assert normalise(run_code(read_code(folder), folder), "none") == translator.translate(
+        SENTENCE, **options
+    )
+
+
+def test_the_code_of_a_multilingual_model_begins_texts_with_their_languages(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    run = load_run(import_as(save_m2m(tmp_path / "hub"), tmp_path / "m2m"), torch.device("cpu"))
+    folder = write_export(run, "ctranslate2", "float32", tmp_path / "export")
+    translator = build_translator([run], precision="fp32")
+    # A random model does not end, and long outputs differ by rounding.
+    code = read_code(folder).replace('"max_decoding_length": 256', '"max_decoding_length": 13')
+    options = {"beam": 5, "max_ratio": 0.0, "max_extra": 12}
+    assert run_code(code, folder).rstrip("\n") == translator.translate(SENTENCE, **options)
+
+
+def read_code(folder: Path) -> str:
+    """Return the code in the README of an export."""
     text = (folder / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
     assert "import mt" not in code and "A sentence." in code
-    code = code.replace("A sentence.", SENTENCE)
+    return code.replace("A sentence.", SENTENCE)
+
+
+def run_code(code: str, folder: Path) -> str:
+    """Run the code of a README in its folder without mt; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", "-c", code],
         cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    translator = build_translator([trained], precision="fp32")
-    assert normalise(done.stdout, "none") == translator.translate(SENTENCE, **options)
+    return done.stdout
