@@ -73,16 +73,13 @@ class ServedModel:
         searched in `searches`, and everything else is computed in `executor`.
         """
         translator = inspector.translator
-        engine, budget, multilingual = (
-            translator.engine,
-            translator.budget,
-            translator.tokenizer.languages,
-        )
+        engine, budget = translator.engine, translator.budget
         unused = torch.Generator(engine.device)
-        names = public_codes(multilingual.codes) if multilingual else {}
-        if multilingual:
+        names: dict[str, str] = {}
+        if own := translator.tokenizer.languages:
+            names = public_codes(own.codes)
             public = {code: name for name, code in names.items()}
-            languages = public[multilingual.source], public[multilingual.target]
+            languages = public[own.source], public[own.target]
 
         def search(
             rows: Rows, how: Search, progress: Callable[[int], None]
@@ -103,8 +100,8 @@ class ServedModel:
             attends = inspector.attends  # loads the model that it is read from
         except Unsupported:
             attends = False
-        own = tuple(tags)
-        return cls(name, *languages, inspector, queue, executor, attends, own, languages=names)
+        choices = tuple(tags)
+        return cls(name, *languages, inspector, queue, executor, attends, choices, languages=names)
 
     @property
     def sources(self) -> list[str]:

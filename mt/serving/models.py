@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,6 +55,13 @@ class Offer:
     def has(self, source: str, target: str) -> bool:
         """Return whether a pair is offered."""
         return source != target and source in self.sources and target in self.targets
+
+    def has_more_than(self, others: Sequence[Offer]) -> bool:
+        """Return whether a pair is offered that none of the others has."""
+        return any(
+            source != target and not any(other.has(source, target) for other in others)
+            for source, target in itertools.product(self.sources, self.targets)
+        )
 
     def route(self, source: str, target: str) -> Route:
         """Return the route of a pair that is offered."""
@@ -140,8 +148,10 @@ class Models:
         offers = [Offer((model,)) for model in models]
         if self.pivot:
             for first, second in itertools.permutations(models, 2):
-                both = [code for code in first.targets if code in second.sources]
-                offers += [Offer((first, second), code) for code in both[:1]]
+                between = next((code for code in first.targets if code in second.sources), "")
+                chain = Offer((first, second), between)
+                if between and chain.has_more_than(offers):
+                    offers.append(chain)
         return offers
 
     def route(self, source: str, target: str) -> Route:
@@ -175,11 +185,20 @@ class Models:
         return [source for source, targets in self.targets.items() if target in targets]
 
     def languages(self) -> list[dict[str, Any]]:
-        """Return all languages with the targets of each, as LibreTranslate does."""
+        """Return all languages with the targets of each, as LibreTranslate does.
+
+        Languages with the same name, such as aka and twi, have their codes in their names.
+        """
         codes = dict.fromkeys([*self.targets, *itertools.chain(*self.targets.values())])
+        names = {code: language_name(code) for code in codes}
+        counts = Counter(names.values())
         return [
-            {"code": code, "name": language_name(code), "targets": self.targets.get(code, [])}
-            for code in codes
+            {
+                "code": code,
+                "name": name if counts[name] == 1 else f"{name} ({code})",
+                "targets": self.targets.get(code, []),
+            }
+            for code, name in names.items()
         ]
 
     def default_languages(self) -> tuple[dict[str, str], dict[str, str]]:

@@ -191,6 +191,16 @@ def test_two_models_that_chain_make_a_pair_only_if_asked(
             ]
 
 
+def test_two_models_that_chain_to_a_pair_that_is_served_add_nothing(
+    make_models: Callable[..., Models],
+) -> None:
+    models = make_models("en-de", "de-en", "de-fr", "en-fr", "fr-es", pivot=True)
+    assert list(map(str, models.offers)) == [
+        *("en-de", "de-en", "de-fr", "en-fr", "fr-es"),
+        *("de-es", "en-es"),
+    ]
+
+
 def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Client) -> None:
     reference = client.ask("/openapi.json").json
     assert reference == json.loads((ASSETS / "openapi.json").read_text(encoding="utf-8"))

@@ -82,6 +82,8 @@ def test_all_languages_are_listed_by_their_usual_codes(client: Client) -> None:
     assert len(languages) == len(NLLB_LANGUAGES)
     assert languages["en"]["name"] == "English"
     assert {"my", "ary", "zho_Hans", "zho_Hant"} < languages.keys()
+    assert len({each["name"] for each in languages.values()}) == len(languages)
+    assert languages["twi_Latn"]["name"] == "Akan (twi_Latn)"
     for code, language in languages.items():
         assert {code, *language["targets"]} == languages.keys() and code not in language["targets"]
     (model,) = client.ask("/models").json
