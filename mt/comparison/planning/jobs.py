@@ -33,6 +33,8 @@ from mt.tensor_files import read_facts
 COMMAND = [sys.executable, "-m", "mt.train"]
 TAIL_LINES = 60  # of a failed run's standard error that are added to its log
 STOPPED = "stopped by a signal, and saved"  # the reason of a run that continues later
+KILLED = "killed by"  # begins the reason of a run that a signal has ended
+RETRIES = 2  # of a run that was stopped or killed from outside
 POLL_SECONDS = 0.5  # between looks at the metrics of a run
 
 
@@ -41,17 +43,23 @@ def train_all(
 ) -> list[FailedRun]:
     """Train and test runs, `jobs` at a time, or through the launcher of Hydra overrides.
 
-    Returns the runs that failed. Raises KeyboardInterrupt if the user (or SIGTERM) stops it, after
-    the current runs have saved.
+    A run that was stopped or killed from outside, such as by a queue that needs its machine, is
+    tried again, and continues from its last save. Returns the runs that failed. Raises
+    KeyboardInterrupt if the user (or SIGTERM) stops it, after the current runs have saved.
     """
     labels = [f"[{i}/{len(runs)}] {run.label}" for i, run in enumerate(runs, start=1)]
+    reasons = dict.fromkeys(labels, STOPPED)
     with interrupt_on_signals():
-        if launcher:
-            reasons = train_through_hydra(runs, labels, launcher)
-        else:
-            reasons = train_side_by_side(runs, labels, jobs)
+        for _ in range(1 + RETRIES):
+            ended = [label for label in labels if reasons[label].startswith((STOPPED, KILLED))]
+            again = [run for run, label in zip(runs, labels, strict=True) if label in ended]
+            if launcher:
+                results = train_through_hydra(again, ended, launcher)
+            else:
+                results = train_side_by_side(again, ended, jobs)
+            reasons |= zip(ended, results, strict=True)
     failed = []
-    for run, reason in zip(runs, reasons, strict=True):
+    for run, reason in zip(runs, reasons.values(), strict=True):
         if reason or not run.finished():
             text = " ".join((reason or "it ended before its time").split())
             failed.append(FailedRun(run.variant, run.seed, str(run.folder), text))
@@ -79,8 +87,14 @@ def train_through_hydra(
     runs: Sequence[PlannedRun], labels: Sequence[str], launcher: Sequence[str]
 ) -> list[str]:
     """Train runs through a launcher of Hydra; return why each failed, or ""."""
+    if not runs:
+        return []
     with hydra_launcher(launcher, functools.partial(train_hydra_job, labels=labels)) as hydra:
-        returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0) if runs else []
+        try:
+            returned = hydra.launch([run.overrides for run in runs], initial_job_idx=0)
+        except Exception as error:  # a job is lost, and the launcher tells no more of the others
+            reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            return ["" if run.finished() else reason for run in runs]
     return [reason_of(lambda: result.return_value) for result in returned]  # noqa: B023
 
 
@@ -172,7 +186,7 @@ def failure_reason(code: int, lines: Sequence[str]) -> str:
         return ""
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-        return f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+        return f"{KILLED} {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
     if code - 128 in STOP_SIGNALS:
         return STOPPED
     errors = [line for line in lines if line.startswith("error: ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -261,6 +262,68 @@ for _ in range(600):
 def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hydra/launcher=nowhere.*pip install"):
         train_all([planned(tmp_path)], ["hydra/launcher=nowhere"])
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(143)", "os.kill(os.getpid(), 9)"])
+def test_a_run_that_is_ended_from_outside_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
+) -> None:
+    """Of three runs, the second ends so twice, the third always."""
+    program(
+        monkeypatch,
+        f"""
+import os, sys
+name = next(each for each in sys.argv if each.startswith("name="))
+with open(fr"{tmp_path}/{{name}}", "a") as started:
+    started.write("x")
+starts = os.path.getsize(fr"{tmp_path}/{{name}}")
+if name == "name=c-1-x" or (name == "name=b-1-x" and starts < 3):
+    {ending}
+sys.exit("error: the end")
+""",
+    )
+    reasons = [each.reason for each in train_all([planned(tmp_path, f"{n}-1-x") for n in "abc"])]
+    assert reasons[:2] == ["the end"] * 2 and reasons[2].startswith(("stopped", "killed"))
+    starts = [(tmp_path / f"name={name}-1-x").read_text() for name in "abc"]
+    assert starts == ["x", "xxx", "xxx"]
+
+
+def test_runs_of_a_launcher_that_loses_a_job_have_failed_unless_they_are_finished(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Launcher:
+        def launch(self, *arguments: Any, **keywords: Any) -> None:
+            raise RuntimeError("job 7 has not produced any output\nlog of the job")
+
+    monkeypatch.setattr(
+        jobs, "hydra_launcher", lambda *arguments: contextlib.nullcontext(Launcher())
+    )
+    runs = [planned(tmp_path, f"{name}-1-x") for name in "ab"]
+    monkeypatch.setattr(PlannedRun, "finished", lambda run: run.folder.path.name == "a-1-x")
+    (failed,) = train_all(runs, ["hydra/launcher=lossy"])
+    assert (failed.path, failed.reason) == (
+        str(runs[1].folder),
+        "RuntimeError: job 7 has not produced any output",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_train_trials_and_runs(
+    comparison, tmp_path: Path, monkeypatch, capsys, launcher: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where submitit writes
+    variants = {"a": ["model=transformer"], "b": ["model=rnn"], "bad": ["optim.lr=1e30"]}
+    arguments = [each for each in comparison(variants, budget={"steps": 30}) if each != "jobs=1"]
+    chosen = [f"hydra/launcher={launcher}", "trainer.threads=1"]
+    with pytest.raises(
+        MTError, match="1 run is not in this comparison: bad, seed 1: the gradients"
+    ):
+        run(parse_arguments([*arguments, *chosen]))
+    assert "| a " in capsys.readouterr().out
+    for name in ("a", "b"):
+        (folder,) = (tmp_path / "runs" / "compare").glob(f"{name}-1-*")
+        assert json.loads((folder / "cost.json").read_text())["steps"] == 30
 
 
 def test_exit_codes_are_described() -> None:
