@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -24,6 +25,10 @@ gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 # Tensors are tiny: a second thread would only wait, even more if other processes use the cores.
 torch.set_num_threads(1)
+
+# An example may take any time: the machine may be busy.
+hypothesis.settings.register_profile("any-time", deadline=None)
+hypothesis.settings.load_profile("any-time")
 
 
 def pytest_collection_finish() -> None:

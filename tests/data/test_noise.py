@@ -76,7 +76,7 @@ def test_a_tenth_of_the_words_has_one_typing_error() -> None:
     assert typing_errors("a bc def", random.Random(1)) == "a bc def"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     parts=st.lists(
         st.sampled_from(["{0}", "<b>", "C++", "word", " ", "Straße", ". ", "don't", "http://a.b"])

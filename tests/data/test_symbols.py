@@ -98,7 +98,7 @@ def test_matching_takes_linear_time() -> None:
         assert time.process_time() - start < 5, part
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(source=TEXTS, target=TEXTS, seed=st.integers(0, 2**40))
 def test_any_pair_is_restored_exactly(
     tokenizer: Tokenizer, source: str, target: str, seed: int
@@ -119,7 +119,7 @@ def test_any_pair_is_restored_exactly(
         assert tokenizer.decode(tokenizer.encode(source), "src", contents) == source
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=TEXTS)
 def test_symbols_are_never_split(tokenizer: Tokenizer, text: str) -> None:
     marked = Symbols(LITERALS).mark(text)
@@ -197,7 +197,7 @@ def test_subword_sampling_keeps_the_numbers_of_a_pair_together(tokenizer: Tokeni
         assert tuple(map(tokenizer.decode, pair, ("src", "tgt"))) == marked
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=TEXTS, shares=st.lists(st.floats(0, 1), max_size=5))
 def test_hidden_text_can_be_cut_anywhere(
     tokenizer: Tokenizer, text: str, shares: list[float]

@@ -63,7 +63,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return Tokenizer(train_sentencepiece(LINES, config(request.param)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=TEXT, seed=st.integers(0, 2**64))
 def test_any_text_round_trips(tokenizer: Tokenizer, text: str, seed: int) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text

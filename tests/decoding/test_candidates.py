@@ -41,7 +41,7 @@ def test_the_best_continuations_equal_those_of_sorting_all(width: int, vocabular
     dead=st.lists(st.booleans(), min_size=4, max_size=4),
     seed=st.integers(0, 2**16),
 )
-@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.settings(max_examples=100)
 def test_every_continuation_is_a_token_of_the_vocabulary(
     width: int, vocabulary: int, dead: list[bool], seed: int
 ) -> None:

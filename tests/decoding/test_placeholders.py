@@ -70,9 +70,7 @@ def echo(monkeypatch: pytest.MonkeyPatch, symbols_run: Path) -> None:
     monkeypatch.setattr(engine_module, "search", search)
 
 
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(PART, max_size=60))
 def test_a_copied_line_is_the_line(echo: None, translator: Translator, parts: list[str]) -> None:
     line = normalise("".join(parts))

@@ -37,7 +37,6 @@ def fuzz(examples: int) -> settings:
     return settings(
         max_examples=EXAMPLES or examples,
         derandomize=not EXAMPLES,
-        deadline=None,
         database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),

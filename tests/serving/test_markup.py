@@ -157,7 +157,7 @@ FRAGMENTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(FRAGMENTS, st.sampled_from([keep, reverse, unaligned]), st.booleans())
 def test_any_markup_keeps_its_words_and_every_kind_of_tag(
     html: str, model: Callable, attends: bool

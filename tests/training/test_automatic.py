@@ -55,7 +55,7 @@ TRIED = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     overrides=st.lists(st.sampled_from(TRIED), unique=True),
     pairs=st.integers(1, 10**8),
