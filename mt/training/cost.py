@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -53,6 +55,10 @@ def peak_memory(device: torch.device) -> int:
     """Return the peak memory in bytes: of tensors on a GPU, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with contextlib.suppress(OSError, IndexError):
+        # Linux, whose `getrusage` also counts the process that started this one.
+        fields = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()
+        return int(fields[0]) * 1024
     import resource  # Unix only
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

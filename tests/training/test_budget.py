@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -212,3 +214,16 @@ def test_a_run_of_an_earlier_version_continues_with_its_unknown_costs_as_null(
     state = checkpoint_state(folder)
     assert cost["target_tokens"] == state["target_tokens"] > 0
     assert [point[0] for point in state["curve"]] == [3]
+
+
+def test_the_peak_memory_is_that_of_the_process_and_not_of_its_parent() -> None:
+    script = (
+        "import torch; from mt.training.cost import peak_memory; "
+        "before = peak_memory(torch.device('cpu')); block = bytearray(300_000_000); "
+        "print(before, peak_memory(torch.device('cpu')))"
+    )
+    block = bytearray(900_000_000)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert len(block)
+    before, after = map(int, done.stdout.split())
+    assert before < 800e6 and 250e6 < after - before < 350e6

@@ -1,0 +1,176 @@
+"""Measure what trimming and extending the vocabulary and LoRA change, as a Markdown table.
+
+    python scripts/measure_adaptation.py $MT_REALDATA/multi30k-ende --out runs/adaptation
+
+A small model of the embedded corpus learns the text of a folder with train.SIDE.gz and val.SIDE.gz:
+as it is, after mt-trim to the pieces that this training text needs, with new pieces
+(data.tokenizer.extend), and with low-rank changes (optim.lora). The trainings have the same steps;
+mt-train chooses their learning rates. All have one thread. The same command continues what was
+interrupted, and trains nothing twice.
+
+Columns: pieces of the vocabulary; parameters; the size of the checkpoint, with weights, their
+average and the optimizer's state; the peak memory of the process that trains and validates; pieces
+per word, and BLEU with beam 5 on the first lines of the validation set; lines per second of
+processor time, the median of rounds in which the models take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from sacrebleu.metrics import BLEU
+
+from mt.cli import run_command, say
+from mt.comparison.table import Table, markdown_table
+from mt.config.overrides import quote_value
+from mt.data.text_files import read_lines
+from mt.decoding.load import load
+from mt.decoding.translator import Translator
+from mt.device import set_threads
+from mt.errors import MTError
+from mt.run_folder import RunFolder
+from mt.training.trimming import trim_run
+
+ALIKE = ["trainer.device=cpu", "trainer.threads=1", "trainer.processes=1", "trainer.test=false"]
+INITIAL = [  # of the training on the embedded corpus
+    *("data=demo", "auto=false", "model/size=tiny", "optim=adamw", "optim.lr=3e-3"),
+    *("optim.warmup=50", "optim.ema=0.99", "trainer.batch_tokens=1024", "trainer.val_every=200"),
+]
+TUNING = ["trainer.batch_tokens=1024", "optim.ema=0.95", "trainer.until=budget"]
+ROUNDS = 3  # of the measurement of speed
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folder", type=Path, help="folder with train.SIDE.gz and val.SIDE.gz of the new text")
+    add("--out", type=Path, default=Path("runs/adaptation"), help="folder of the runs")
+    add("--sides", nargs=2, default=["en", "de"], help="ends of the file names (default: en de)")
+    add("--first-steps", type=int, default=400, help="steps on the embedded corpus (default: 400)")
+    add("--steps", type=int, default=120, help="steps of each fine-tuning (default: 120)")
+    add("--extend", type=int, default=500, help="new pieces (default: 500)")
+    add("--lora", type=int, default=16, help="rank of the changes (default: 16)")
+    add("--lines", type=int, default=200, help="validation lines that are scored (default: 200)")
+    return parser.parse_args(arguments)
+
+
+def train(given: argparse.Namespace, name: str, settings: Sequence[str], steps: int) -> RunFolder:
+    """Run mt-train, which finds a complete run complete. Raises MTError with its error."""
+    command = [
+        *(sys.executable, "-m", "mt.train", *settings, *ALIKE, f"trainer.max_steps={steps}"),
+        *(f"runs_dir={quote_value(str(given.out))}", f"name={name}"),
+    ]
+    say(f"training {name}")
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise MTError(f"{name}: {result.stderr.strip().splitlines()[-1]}")
+    return RunFolder.at(given.out / name)
+
+
+def fine_tune(given: argparse.Namespace, start: RunFolder, name: str, *more: str) -> RunFolder:
+    """Train a run further on the new text."""
+    files = [
+        f"data.{split}.{key}={quote_value(str(text_file(given, split, side)))}"
+        for split in ("train", "val")
+        for key, side in zip(("src", "tgt"), given.sides, strict=True)
+    ]
+    settings = [*files, "data.val.limit=100", f"trainer.init_from={quote_value(str(start))}"]
+    return train(given, name, [*settings, *TUNING, *more], given.steps)
+
+
+def text_file(given: argparse.Namespace, split: str, side: str) -> Path:
+    """Return a file of the new text."""
+    return given.folder / f"{split}.{side}.gz"
+
+
+def make_runs(given: argparse.Namespace) -> dict[str, RunFolder]:
+    """Return the runs by their names in the table."""
+    initial = train(given, "initial", INITIAL, given.first_steps)
+    trimmed = RunFolder.at(given.out / "trimmed")
+    if not trimmed.path.exists():
+        files = {
+            key: [str(text_file(given, "train", side))]
+            for key, side in zip(("src", "tgt"), given.sides, strict=True)
+        }
+        trim_run(str(initial), trimmed, files)
+    return {
+        "initial model": initial,
+        "trimmed": trimmed,
+        "fine-tuned": fine_tune(given, initial, "tuned"),
+        "trimmed, fine-tuned": fine_tune(given, trimmed, "trimmed-tuned"),
+        f"fine-tuned, extend={given.extend}": fine_tune(
+            given, initial, "extended", f"data.tokenizer.extend={given.extend}"
+        ),
+        f"fine-tuned, lora={given.lora}": fine_tune(
+            given, initial, "lora", f"optim.lora={given.lora}"
+        ),
+    }
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Make the runs that are missing, measure all, and print the table."""
+    runs = make_runs(given)
+    set_threads(1)
+    sources, references = (
+        list(islice(read_lines(text_file(given, "val", side)), given.lines)) for side in given.sides
+    )
+    translators = {title: load(run.path, "cpu", "fp32") for title, run in runs.items()}
+    outputs: dict[str, list[str]] = {}
+    seconds: dict[str, list[float]] = {title: [] for title in runs}
+    for turn in range(ROUNDS):
+        say(f"translating, round {turn + 1} of {ROUNDS}")
+        for title, translator in translators.items():
+            start = time.process_time()
+            outputs[title] = translator.translate(sources, beam=5)
+            seconds[title].append(time.process_time() - start)
+    header = ["model", "pieces", "parameters", "checkpoint", "peak memory", "pieces per word"]
+    rows = [
+        [
+            title,
+            *sizes(translators[title], runs[title]),
+            f"{pieces_per_word(translators[title], sources):.2f}",
+            f"{BLEU().corpus_score(outputs[title], [references]).score:.1f}",
+            f"{len(sources) / statistics.median(seconds[title]):.0f}",
+        ]
+        for title in runs
+    ]
+    print(markdown_table(Table([*header, "BLEU", "lines per second"], rows)))
+
+
+def sizes(translator: Translator, run: RunFolder) -> list[str]:
+    """Return pieces, parameters, size of the checkpoint and peak memory; "" without training."""
+    parameters = sum(tensor.numel() for tensor in run.read_tensors(run.model)[0].values())
+    training = [0, 0]
+    if run.checkpoint.exists():
+        facts = run.read_tensors(run.checkpoint)[1]
+        training = [run.checkpoint.stat().st_size, facts["peak_memory"]]
+    return [
+        f"{translator.tokenizer.vocab_size():,}",
+        f"{parameters:,}",
+        *(f"{size / 1e6:.1f} MB" if size else "" for size in training),
+    ]
+
+
+def pieces_per_word(translator: Translator, lines: Sequence[str]) -> float:
+    """Return the mean number of pieces of a word."""
+    pieces = sum(map(len, translator.tokenizer.encode_many(lines)))
+    return pieces / sum(len(line.split()) for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the script."""
+    run_command(lambda: measure(parse(sys.argv[1:] if arguments is None else arguments)))
+
+
+if __name__ == "__main__":
+    main()
