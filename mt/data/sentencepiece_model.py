@@ -136,13 +136,12 @@ class SentencePieceModel:
             self.samplers[alpha] = sampler_class(self.vocabulary, alpha)
         sample_word, uniform = self.samplers[alpha], random.Random(seed).random
         words = text.replace(SPACE, " ").split(" ")
+        numbers = {piece: i for i, piece in self.marked.items()}
         return [
             i
             for word in words
-            for number, part in enumerate(MARKED.split(SPACE + word))
-            for i in (
-                [self.processor.piece_to_id(part)] if number % 2 else sample_word(part, uniform)
-            )
+            for part in MARKED.split(SPACE + word)
+            for i in ([numbers[part]] if part in numbers else sample_word(part, uniform))
         ]
 
     def spell(self, piece: str) -> list[int]:
