@@ -25,7 +25,7 @@ from mt.signals import (
 from mt.version import __version__
 
 CONTINUES = "the same command continues"  # the remark of commands that can be interrupted
-NEW_OBJECTS = 50_000  # between two searches for cyclic garbage; Python's default is 700
+NEW_OBJECTS = 50_000  # before a search for cyclic garbage; Python's default is 700 to 2,000
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -102,8 +102,8 @@ def run_module(name: str, remark: str = "") -> NoReturn:
     Imports take seconds. Signals are caught before, and until the process ends.
 
     PyTorch and its libraries allocate hundreds of thousands of objects that live as long as the
-    process. Searching them for cyclic garbage takes a third of the time of a short command, mostly
-    when the process ends, so that they are searched seldom and not at the end.
+    process. Searching them for cyclic garbage takes a quarter of the time of a short command,
+    mostly when the process ends. So they are searched seldom, and not at the end.
     """
 
     def command() -> None:

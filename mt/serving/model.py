@@ -213,7 +213,7 @@ class ServedModel:
         """Return the encoded prefixes of the parts of lines.
 
         Raises UsageError if one has more pieces than the parts of lines may have: each piece is a
-        step of the search, which cannot be interrupted.
+        step of the search, which not every engine can interrupt.
         """
         if not prefixes:
             return None
