@@ -84,8 +84,8 @@ def check_keys(overrides: list[str]) -> None:
                 value = override.value()
                 for option in value if isinstance(value, list) else [value]:
                     _check_known(str(option), known_groups[key], f"{key}=")
-        elif not _is_key(key):
-            _check_known(key, [*known_groups, *keys()], "")
+        else:
+            _check_known(key, [*known_groups, *keys(), *_keys_of_corpus(key)], "")
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
@@ -121,13 +121,12 @@ def check_mechanisms(overrides: list[str], config: Config) -> None:
                 )
 
 
-def _is_key(key: str) -> bool:
-    """Return whether `key` is a setting, such as optim.lr, data.mix.NAME or data.mix.NAME.src."""
-    parts = key.split(".")
+def _keys_of_corpus(key: str) -> list[str]:
+    """Return the keys of the named corpus of `key`: data.mix.NAME, data.mix.NAME.src and so on."""
     if not key.startswith(NAMED):
-        return key in keys()
-    corpus_keys = {field.name for field in dataclasses.fields(SplitConfig)}
-    return len(parts) <= 3 or (len(parts) == 4 and parts[3] in corpus_keys)
+        return []
+    corpus = ".".join(key.split(".")[:3])
+    return [corpus, *(f"{corpus}.{field.name}" for field in dataclasses.fields(SplitConfig))]
 
 
 def _check_known(name: str, known: list[str], prefix: str) -> None:

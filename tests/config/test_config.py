@@ -76,6 +76,8 @@ def test_every_setting_is_documented():
         ("+optim.lrr=3", "unknown key optim.lrr: did you mean optim.lr?"),
         ("++optim.lrr=3", "unknown key optim.lrr: did you mean optim.lr?"),
         ("lr=3", "unknown key lr: did you mean optim.lr?"),
+        ("data.mix.a.srcc=x", "unknown key data.mix.a.srcc: did you mean data.mix.a.src?"),
+        ("+data.val_sets.a.src.b=x", "did you mean data.val_sets.a.src?"),
         ("trainer.max_step=5", "did you mean trainer.max_steps?"),
         ("max_minutes=5", "did you mean trainer.max_minutes?"),
         ("foo=1", "mt-train --help"),
