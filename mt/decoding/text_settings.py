@@ -26,7 +26,7 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class TextRules:
-    """What the settings of a translator follow from: its runs and what the user wants."""
+    """Hold what decides the settings of a translator: its runs and what the user wants."""
 
     config: Config
     tokenizer: Tokenizer

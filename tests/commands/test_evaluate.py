@@ -246,25 +246,6 @@ def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None
     assert not (files / "out" / "sources.txt").exists()
 
 
-def test_alignments_of_any_aligner_are_scored(
-    files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # Och and Ney's rate by hand: sure links 4, found 6; 3 are sure, 5 sure or possible.
-    (files / "gold").write_text("0-0 1-1 2p1\n\n0-0 1-2 0p1\n" * 50, encoding="utf-8")
-    (files / "found").write_text("0-0 1-1 2-1\n5-5\n0-0 0-1 1-1\n" * 50, encoding="utf-8")
-    run("--alignments found --links gold --bootstrap 100 --json scores.json")
-    aer = 100 * (1 - (3 + 5) / (6 + 4))
-    assert capsys.readouterr().out.startswith(
-        "100 sentences with gold alignments, 300 links\nAER 20.0 (95 % interval "
-    )
-    values = json.loads((files / "scores.json").read_text("utf-8"))
-    assert values["aer"] == pytest.approx(aer)
-    assert values["interval"][0] < aer < values["interval"][1]
-    assert (values["precision"], values["recall"]) == pytest.approx((100 * 5 / 6, 75))
-    (files / "found").write_text("0-0\n", encoding="utf-8")
-    assert "1 lines of alignments but 150" in error_of(capsys, 1, "--alignments found --links gold")
-
-
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -20,7 +20,6 @@ from mt.comparison.planning import jobs
 from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.planning.jobs import failure_reason, train_all, train_one
 from mt.comparison.planning.planned_run import PlannedRun
-from mt.comparison.planning.progress import RunProgress
 from mt.comparison.schema.systems import FailedRun
 from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
@@ -268,7 +267,7 @@ def test_a_launcher_that_is_not_installed_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_is_ended_from_outside_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
 ) -> None:
-    """Of three runs, the second ends so twice, the third always."""
+    """Let the second of three runs end so twice, and the third always."""
     program(
         monkeypatch,
         f"""
@@ -331,54 +330,3 @@ def test_exit_codes_are_described() -> None:
     for code in (130, 143):
         assert failure_reason(code, []) == "stopped by a signal, and saved"
     assert failure_reason(1, ["one\n", "error: two\n", "three\n"]) == "two"
-
-
-# --- progress
-
-
-def record(kind: str, step: int, **values: float) -> str:
-    return json.dumps({"kind": kind, "step": step, **values}) + "\n"
-
-
-def train(step: int, loss: float = 1.234) -> str:
-    values = {"loss": loss, "tokens_per_second": 4012.3, "minutes": step / 600}
-    left = {"minutes_left": (2400 - step) / 600, "may_end_earlier": step < 1800}
-    return record("train", step, **values, **(left if step > 600 else {}))
-
-
-def test_progress_is_read_from_the_metrics(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder, clock = RunFolder.at(tmp_path), [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-
-    def lines() -> list[str]:
-        progress.update()
-        return capsys.readouterr().err.splitlines()
-
-    folder.metrics.write_text(train(600) + train(900), encoding="utf-8")
-    progress = RunProgress(folder, "[1/2] a-1")
-    assert lines() == []  # of an earlier start
-    # The run continues from step 600.
-    validation = record("val", 1200, bleu=3.0, loss=2.5)
-    text = train(600) + train(1200) + train(1300) + validation + '{"kind": "tr'
-    folder.metrics.write_text(text, encoding="utf-8")
-    assert lines() == [
-        "[1/2] a-1  step 1,200  loss 1.234  4,012 tok/s  2:00, at most 2:00 left",
-        "[1/2] a-1  validation at step 1,200: BLEU 3.00, loss 2.500",
-    ]
-    clock[0] += 25
-    text = text.removesuffix('{"kind": "tr') + train(1800)
-    folder.metrics.write_text(text, encoding="utf-8")
-    assert lines() == ["[1/2] a-1  step 1,800  loss 1.234  4,012 tok/s  3:00, 1:00 left"]
-    text += record("plateau", 2000, bleu=3.0, loss=2.5) + record("decay", 2001, minutes=3.3)
-    folder.metrics.write_text(text, encoding="utf-8")
-    assert lines() == [
-        "[1/2] a-1  plateau at step 2,000",
-        "[1/2] a-1  final decay of the rate at step 2,001",
-    ]
-    clock[0] += 25
-    text += train(2400, float("nan"))
-    folder.metrics.write_text(text, encoding="utf-8")
-    assert lines() == ["[1/2] a-1  step 2,400  loss nan  4,012 tok/s  4:00, done"]
-    assert lines() == []
