@@ -200,7 +200,7 @@ def pretend(page: Any, client: Client, languages: dict[str, str], **facts: Any) 
     page.route("**/languages", lambda route: route.fulfill(json=every))
     page.route("**/models", lambda route: route.fulfill(json=[model]))
     page.route("**/translate", answer)
-    page.reload()
+    page.reload(wait_until="networkidle")  # the lists have been asked for
     return sent
 
 
@@ -246,7 +246,7 @@ def test_languages_that_were_chosen_come_first(open_page: Callable, client: Clie
     for name in ("Hausa", "Language b"):
         page.get_by_role("button", name="Target language").click()
         page.get_by_role("button", name=name, exact=True).click()
-    page.reload()
+    page.reload(wait_until="networkidle")  # the lists have been asked for
     page.get_by_role("button", name="Source language").click()
     shown = page.locator("#languages li button")
     assert shown.all_inner_texts()[:3] == ["Language b", "Hausa", "Chinese (Hant)"]
