@@ -19,6 +19,8 @@ from mt.files import expand_user
 
 if TYPE_CHECKING:
     from mt.decoding.load import TrainedModel
+    from mt.decoding.translator import Translator
+    from mt.exporting.agreement import Sample
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,10 +35,15 @@ def export(arguments: argparse.Namespace) -> Path:
 
     from mt.decoding.load import load_run
     from mt.device import set_threads
-    from mt.exporting.export import default_path, export_run
+    from mt.exporting.export import check_quantization, default_path, export_run
 
+    if arguments.to != "hub":
+        check_quantization(arguments.to, arguments.quantization)
     set_threads(arguments.threads)
     run = load_run(arguments.run, torch.device("cpu"))
+    comparison = None
+    if arguments.sample and arguments.to != "argos":  # whose package mt does not read
+        comparison = load_original(arguments, run)
     if arguments.out:
         folder = expand_user(arguments.out)
     else:
@@ -47,8 +54,8 @@ def export(arguments: argparse.Namespace) -> Path:
         export_run(folder, run, arguments.to, arguments.quantization)
     sizes = f"{megabytes(folder)} (the run's model: {megabytes(run.folder.model)})"
     print(f"{folder}: {sizes}", flush=True)
-    if arguments.sample and arguments.to != "argos":  # whose package mt does not read
-        print_agreement(arguments, run, folder)
+    if comparison:
+        print_agreement(arguments, folder, *comparison)
     if arguments.push:
         from mt.exporting.hub import push
 
@@ -67,32 +74,48 @@ def export_for_hub(arguments: argparse.Namespace, run: TrainedModel, folder: Pat
         say(f"note: a run directory, because transformers has no class for {'; '.join(problems)}")
 
 
-def print_agreement(arguments: argparse.Namespace, run: TrainedModel, folder: Path) -> None:
-    """Translate a sample with both engines and print how far they agree.
+def load_original(
+    arguments: argparse.Namespace, run: TrainedModel
+) -> tuple[Translator, Sample] | None:
+    """Return the original model as a translator, and the sample to translate with both.
 
-    Prints a note instead if the text of the sample cannot be read.
+    Prints a note and returns None if the validation text of the run cannot be read. Raises MTError
+    if --src or --ref cannot, UsageError for a wrong --tag.
     """
     from mt.decoding.load import build_translator
     from mt.decoding.options import SearchOptions
-    from mt.exporting.agreement import load_exported, measure_agreement, read_sample
+    from mt.exporting.agreement import read_sample
 
     try:
         sample = read_sample(run, arguments.sample, arguments.src, arguments.ref)
-        options = SearchOptions(beam=arguments.beam)
-        tag = sample.tags[0] if sample.tags else arguments.tag
-        exported = load_exported(folder, arguments.to, options, tag)
     except MTError as error:
-        hint = "" if arguments.src else " (give other text with --src and --ref)"
-        say(f"not compared with the original model: {error}{hint}")
-        return
+        if arguments.src:
+            raise
+        say(f"no comparison with the original model: {error} (give other text by --src and --ref)")
+        return None
+    tag = sample.tags[0] if sample.tags else arguments.tag
     # transformers translates whole lines.
     split = False if arguments.to == "hub" else None
-    agreement = measure_agreement(
-        build_translator([run], split, tag, precision="fp32", options=options),
-        exported,
-        sample,
-        run.config.data.languages()[1],
-    )
+    options = SearchOptions(beam=arguments.beam)
+    return build_translator([run], split, tag, precision="fp32", options=options), sample
+
+
+def print_agreement(
+    arguments: argparse.Namespace, folder: Path, original: Translator, sample: Sample
+) -> None:
+    """Translate the sample with both models and print how far they agree.
+
+    Prints a note instead if the library of the engine is missing.
+    """
+    from mt.exporting.agreement import load_exported, measure_agreement
+
+    try:
+        exported = load_exported(folder, arguments.to, original.options, original.tag)
+    except MTError as error:
+        say(f"no comparison with the original model: {error}")
+        return
+    language = original.text_settings.target_language
+    agreement = measure_agreement(original, exported, sample, language)
     print(f"{sample.name}, beam {arguments.beam}, {agreement.summary()}", flush=True)
 
 

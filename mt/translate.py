@@ -34,6 +34,8 @@ def translate(arguments: argparse.Namespace) -> None:
     options = search_options(arguments)
     map_file = AttentionMapFile.from_arguments(arguments)
     files = InputFiles.from_arguments(arguments)
+    if not files:
+        check_paths(arguments)
 
     # Importing torch takes seconds: check the flags first.
     from mt.device import keep_freed_memory, set_threads
@@ -75,6 +77,17 @@ def translate(arguments: argparse.Namespace) -> None:
         log(line)
     if failures:
         raise MTError(f"{failures:,} of {len(files or ()):,} input files could not be translated")
+
+
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Raise MTError if an input does not exist, or the output cannot be written."""
+    from mt.data.text_files import check_exists
+    from mt.decoding.line_io import check_output
+
+    for path in filter(None, (arguments.input, arguments.prefix, arguments.score)):
+        check_exists(Path(path))
+    if arguments.output:
+        check_output(arguments.output)
 
 
 def translate_files(

@@ -12,9 +12,10 @@ its training set, and its validation set, which must be set. The trainings are a
 - the old training text as a further corpus, with each weight of --mixes.
 
 The weights of the plain fine-tuning are also averaged with those of the run, with each share of
---shares (WiSE-FT, Wortsman et al. 2022). All models are scored on the validation sets, as mt-train
-does it. Prints a Markdown table and writes it to OUT/table.md. The same command continues what was
-interrupted, and trains nothing twice. --picture draws the curves, which needs the extra `plot`.
+--shares (WiSE-FT, Wortsman et al. 2022). All models are scored on the validation sets: BLEU and
+chrF with beam 5, and the loss in nats per token. Prints a Markdown table and writes it to
+OUT/table.md. The same command continues what was interrupted, and trains nothing twice. --picture
+draws the curves, which needs the extra `plot`.
 """
 
 from __future__ import annotations
@@ -28,23 +29,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
+from sacrebleu.metrics import BLEU, CHRF
 
 from mt.cli import run_command, say
 from mt.comparison.table import Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.config.schema import SplitConfig
-from mt.data.prepare import prepare_run
 from mt.data.sources import source_kinds
-from mt.decoding.load import load_run
+from mt.decoding.load import load
+from mt.decoding.tagged_lines import translate_tagged
 from mt.errors import MTError, UsageError
+from mt.evaluation.evaluation_set import EvaluationSet, load_corpus_split
 from mt.run_folder import RunFolder
 from mt.training.averaging import average_runs
-from mt.training.distributed import join_group
-from mt.training.validation import Validator
 
 INITIAL, PLAIN = "initial model", "fine-tuning"
-OLD = "old"  # the name of the old text in the settings
+NEW, OLD = "val", "old"  # the validation sets in the settings
 # Method -> label of its curve, and the models at its beginning and its end.
 CURVES = {
     "average": ("average: share of the fine-tuned weights", INITIAL, PLAIN),
@@ -54,12 +54,11 @@ CURVES = {
 
 
 class Scores(NamedTuple):
-    """Validation scores of a model on the new and the old text."""
+    """Scores of a model on a validation set."""
 
-    new_bleu: float
-    new_loss: float
-    old_bleu: float
-    old_loss: float
+    bleu: float
+    chrf: float
+    loss: float  # nats per target token
 
 
 class Way(NamedTuple):
@@ -147,60 +146,52 @@ def average(given: argparse.Namespace, share: float) -> Way:
     return way
 
 
-def score(given: argparse.Namespace, folders: dict[str, RunFolder]) -> dict[str, Scores]:
-    """Return the scores of models by title on the validation sets of the plain fine-tuning."""
-    config = RunFolder.at(given.out / PLAIN).read_config()
-    device = torch.device("cpu")
-    validator = Validator(config, prepare_run(config, say), join_group(), device)
-    scores = {}
-    for title, folder in folders.items():
-        new = validator(load_run(folder.path, device).model)
-        old = new.others[OLD]
-        scores[title] = Scores(new.bleu or 0.0, new.loss, old.bleu or 0.0, old.loss)
-        say(f"{title}: {new.summary()}; {OLD}: {old.summary()}")
+def score(run: RunFolder, sets: Sequence[EvaluationSet]) -> list[Scores]:
+    """Return the scores of a model on each set."""
+    translator, scores = load(run.path, "cpu", "fp32"), []
+    for each in sets:
+        references = each.references[0]
+        outputs = translate_tagged(translator, each.sources, each.tags or [""] * len(each.sources))
+        found = translator.score(zip(each.sources, references, strict=True))
+        loss = -sum(pair.log_prob for pair in found) / sum(pair.tokens for pair in found)
+        bleu, chrf = (each.corpus_score(outputs, [references]).score for each in (BLEU(), CHRF()))
+        scores.append(Scores(bleu, chrf, loss))
+    say(f"{run}: scored")
     return scores
 
 
-def table(scores: dict[str, Scores]) -> Table:
-    """Return a row for each model, with the differences from the initial one."""
-    first = scores[INITIAL]
-    header = ["model", "BLEU on the new text", "on the old", "loss on the new", "on the old"]
-    rows = [
-        [
-            title,
-            f"{each.new_bleu:.1f} ({each.new_bleu - first.new_bleu:+.1f})",
-            f"{each.old_bleu:.1f} ({each.old_bleu - first.old_bleu:+.1f})",
-            f"{each.new_loss:.2f}",
-            f"{each.old_loss:.2f}",
-        ]
-        for title, each in scores.items()
-    ]
-    return Table(header, rows)
+def table(scores: dict[str, list[Scores]]) -> Table:
+    """Return a row for each model, with its scores on the new text / on the old."""
+    rows = []
+    for title, (new, old) in scores.items():
+        pairs = zip(new, old, (1, 1, 2), strict=True)
+        rows.append([title, *(f"{a:.{digits}f} / {b:.{digits}f}" for a, b, digits in pairs)])
+    return Table(["model", "BLEU", "chrF", "loss"], rows)
 
 
-def draw(path: Path, scores: dict[str, Scores], ways: Sequence[Way]) -> None:
+def draw(path: Path, scores: dict[str, list[Scores]], ways: Sequence[Way]) -> None:
     """Draw a curve for each method: loss on the new text against loss on the old."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    def place(title: str) -> tuple[float, float]:
+        new, old = scores[title]
+        return old.loss, new.loss
+
     figure, axes = pyplot.subplots(figsize=(6, 4.5), layout="constrained")
     for (method, (label, first, last)), marker in zip(CURVES.items(), "os^", strict=True):
         own = sorted((way for way in ways if way.method == method), key=lambda way: way.number)
         titles = [each for each in (first, *(way.title for way in own), last) if each]
-        line = [[scores[title].old_loss for title in titles]]
-        line.append([scores[title].new_loss for title in titles])
-        (drawn,) = axes.plot(*line, marker=marker, label=label)
+        (drawn,) = axes.plot(*zip(*map(place, titles), strict=True), marker=marker, label=label)
         for way in own:
-            place = scores[way.title].old_loss, scores[way.title].new_loss
             axes.annotate(
-                f"{way.number:g}", place, xytext=(5, 4), textcoords="offset points",
+                f"{way.number:g}", place(way.title), xytext=(5, 4), textcoords="offset points",
                 color=drawn.get_color(), fontsize=8,
             )  # fmt: skip
     for title in (INITIAL, PLAIN):
-        place = scores[title].old_loss, scores[title].new_loss
-        axes.annotate(title, place, xytext=(6, -10), textcoords="offset points", fontsize=9)
+        axes.annotate(title, place(title), xytext=(6, -10), textcoords="offset points", fontsize=9)
     axes.set(xlabel="validation loss on the old text", ylabel="validation loss on the new text")
     axes.margins(x=0.2, y=0.12)
     axes.spines[["top", "right"]].set_visible(False)
@@ -217,12 +208,16 @@ def measure(given: argparse.Namespace) -> None:
         list(pool.map(lambda way: train(given, way), trained))
     ways = [*trained, *(average(given, share) for share in given.shares)]
     folders = {INITIAL: given.run} | {way.title: RunFolder.at(given.out / way.name) for way in ways}
-    scores = score(given, folders)
+    tuned = folders[PLAIN]
+    config = tuned.read_config()
+    sets = [load_corpus_split(config, name, str(tuned)) for name in (NEW, OLD)]
+    scores = {title: score(folder, sets) for title, folder in folders.items()}
     text = markdown_table(table(scores))
     (given.out / "table.md").write_text(text + "\n", encoding="utf-8")
-    (given.out / "scores.json").write_text(
-        json.dumps({title: each._asdict() for title, each in scores.items()}, indent=1) + "\n"
-    )
+    stored = {
+        title: {NEW: new._asdict(), OLD: old._asdict()} for title, (new, old) in scores.items()
+    }
+    (given.out / "scores.json").write_text(json.dumps(stored) + "\n", encoding="utf-8")
     print(text)
     if given.picture:
         draw(given.picture, scores, ways)

@@ -21,18 +21,14 @@ text() { # text FOLDER TEST: the settings of a folder of text
     echo data.src_lang=en data.tgt_lang=de
 }
 
-alike="auto=false optim=muon trainer.device=cpu"
-first="$alike model/size=tiny optim.lr=5e-3 optim.warmup=100 optim.ema=0.99 trainer.max_steps=1000 trainer.val_every=250
-    trainer.threads=1 trainer.test=false runs_dir=$out"
-tuning="$alike optim.lr=1e-3 optim.warmup=20 optim.ema=0.98 trainer.batch_tokens=2048 trainer.max_steps=120 trainer.val_every=60
-    data.val.limit=500"
-measure=("$python" "$scripts/forgetting.py" --pulls 3 30)
+alike="auto=false optim=muon trainer.device=cpu trainer.batch_tokens=1024 trainer.test=false"
+first="$alike model/size=tiny optim.lr=5e-3 optim.warmup=100 optim.ema=0.99 trainer.val_every=400 trainer.threads=1 runs_dir=$out"
+tuning="$alike optim.lr=3e-3 optim.warmup=20 optim.ema=0.98 trainer.max_steps=400 trainer.val_every=400 data.val.limit=500"
+measure=("$python" "$scripts/forgetting.py" --pulls 10 --mixes 0.5)
 
 # shellcheck disable=SC2046,SC2086  # settings are split into words
-"$python" -m mt.train data=demo $first model.dropout=0 optim.label_smoothing=0 trainer.batch_tokens=1024 trainer.pause_at=0.4 \
-    name=embedded
-"$python" -m mt.train $(text "$captions" test2016) $first data.tokenizer.max_vocab_size=4000 trainer.batch_tokens=2048 \
-    trainer.pause_at=0.5 name=captions
-"${measure[@]}" "$out/embedded" --mixes 0.1 0.5 --out "$out/to-captions" --picture "$out/to-captions.svg" -- \
+"$python" -m mt.train data=demo $first model.dropout=0 optim.label_smoothing=0 trainer.max_steps=800 name=embedded
+"${measure[@]}" "$out/embedded" --out "$out/to-captions" --picture "$out/to-captions.svg" -- \
     $(text "$captions" test2016) $tuning
-"${measure[@]}" "$out/captions" --mixes 0.5 --out "$out/to-news" --picture "$out/to-news.svg" -- $(text "$news" test) $tuning
+"$python" -m mt.train $(text "$captions" test2016) $first data.tokenizer.max_vocab_size=4000 trainer.max_steps=1000 name=captions
+"${measure[@]}" "$out/captions" --out "$out/to-news" --picture "$out/to-news.svg" -- $(text "$news" test) $tuning

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.arguments.search import add_search_flags, search_options
-from mt.arguments.translate import add_language_flags, add_sentence_flag, add_tag_flag
+from mt.arguments.translate import (
+    add_language_flags,
+    add_sentence_flag,
+    add_tag_flag,
+    positive_integer,
+)
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
 from mt.errors import MTError, UsageError
@@ -270,14 +275,6 @@ def _add_output_flags(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="write sources.txt, hypotheses.txt and references.txt, for other metrics (COMET)",
     )
-
-
-def positive_integer(text: str) -> int:
-    """Convert the value of a flag to an integer >= 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
-    return number
 
 
 def comma_separated_integers(text: str) -> list[int]:

@@ -38,9 +38,9 @@ SAMPLE_SIZE = 200
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse and check the flags. Raises UsageError if they contradict each other."""
     arguments = build_parser().parse_args(argv)
-    for name in ("sample", "threads"):
-        if (value := getattr(arguments, name)) < 0:
-            raise UsageError(f"--{name} must be >= 0, got {value}")
+    for name, least in (("sample", 0), ("threads", 0), ("beam", 1)):
+        if (value := getattr(arguments, name)) < least:
+            raise UsageError(f"--{name} must be >= {least}, got {value}")
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError("--src and --ref must be given together: sentences and their references")
     if arguments.tag is not None and not arguments.src:

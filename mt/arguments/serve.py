@@ -6,7 +6,12 @@ import argparse
 import math
 from collections.abc import Sequence
 
-from mt.arguments.translate import add_engine_flags, add_sentence_flag, add_tag_flag
+from mt.arguments.translate import (
+    add_engine_flags,
+    add_sentence_flag,
+    add_tag_flag,
+    positive_integer,
+)
 from mt.cli import CommandParser
 from mt.errors import UsageError
 
@@ -141,7 +146,7 @@ def add_computation_flags(parser: CommandParser) -> None:
     add_engine_flags(group)
     group.add_argument(
         "--batch-tokens",
-        type=int,
+        type=positive_integer,
         default=BATCH_TOKENS,
         metavar="N",
         help=f"batch size in source tokens * beam size (default: {BATCH_TOKENS}); smaller batches "

@@ -187,6 +187,14 @@ def build_parser() -> CommandParser:
     return parser
 
 
+def positive_integer(text: str) -> int:
+    """Convert the value of a flag to an integer >= 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be >= 1, got {text}")
+    return number
+
+
 def add_tag_flag(group: argparse._ActionsContainer) -> None:
     """Add --tag, which mt-evaluate and mt-serve have too."""
     group.add_argument(
@@ -275,7 +283,7 @@ def add_computation_flags(parser: CommandParser) -> None:
     add_engine_flags(group)
     group.add_argument(
         "--batch-tokens",
-        type=int,
+        type=positive_integer,
         default=BATCH_TOKENS,
         metavar="N",
         help="batch size in source tokens * beam size; smaller batches need less memory (default: "

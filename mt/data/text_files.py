@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import stat
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
@@ -52,6 +53,13 @@ def _file_errors(name: Path | str) -> Iterator[None]:
         damaged = getattr(error, "errno", None) is None
         hint = "; the file is damaged or truncated: download it again" if damaged else ""
         raise MTError(f"cannot read {name}: {error}{hint}") from error
+
+
+def check_exists(path: Path) -> None:
+    """Raise MTError unless there is such a file, or pipe, which is not opened."""
+    with _file_errors(path):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError
 
 
 @contextlib.contextmanager

@@ -54,16 +54,12 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    if Path(path).is_dir():
-        raise MTError(f"cannot write {path}: it is a folder")
-    target = replaceable(Path(path))
+    target = check_output(path)
     if target is None:
         with open_special_text(Path(path)) as file:
             yield file
         return
     part = target.with_name(f"{target.name}{PART}")
-    if not part.parent.is_dir():
-        raise MTError(f"cannot write {path}: there is no folder {part.parent}")
     with (
         io.BufferedWriter(NamedFile(part, part)) as raw,
         compress(raw, target.name) as stream,
@@ -72,6 +68,19 @@ def open_output(path: str | None) -> Iterator[TextIO]:
         yield file
     flush_to_disk(part)
     os.replace(part, target)
+
+
+def check_output(path: str) -> Path | None:
+    """Return the file to write, links followed; None for a device or a pipe.
+
+    Raises MTError if it is a folder, or in none.
+    """
+    if Path(path).is_dir():
+        raise MTError(f"cannot write {path}: it is a folder")
+    target = replaceable(Path(path))
+    if target and not target.parent.is_dir():
+        raise MTError(f"cannot write {path}: there is no folder {target.parent}")
+    return target
 
 
 @contextlib.contextmanager

@@ -210,9 +210,8 @@ def load_export(
     folder = find_export(paths[0], backend)
     info = read_export(folder)
     check_export(folder)
-    config, tokenizer = RunFolder(folder).read_config(), Tokenizer.load(folder)
-    config, tokenizer = in_languages(config, tokenizer, src_lang, tgt_lang)
-    text = load_training_text(RunFolder(folder))
+    text_rules = read_text_rules(RunFolder(folder), split_sentences, src_lang, tgt_lang)
+    config, tokenizer = text_rules.config, text_rules.tokenizer
     # The libraries are optional, so each is imported only if it is used.
     engine: Engine
     if backend == "onnx":
@@ -229,7 +228,23 @@ def load_export(
         max_pieces=config.data.max_pieces,
         normaliser=Normaliser.from_config(config.data.clean),
         engine=engine,
-        text_rules=TextRules(config, tokenizer, [text], split_sentences),
+        text_rules=text_rules,
         tag=tag,
         **settings,
     )
+
+
+def read_text_rules(
+    folder: RunFolder, split_sentences: bool | None, src_lang: str, tgt_lang: str
+) -> TextRules:
+    """Read what decides the settings of a translator; the arguments are explained at `load`.
+
+    Raises UsageError if the run does not have the languages.
+    """
+    rules = TextRules(
+        folder.read_config(),
+        Tokenizer.load(folder.path),
+        [load_training_text(folder)],
+        split_sentences,
+    )
+    return rules.in_languages(src_lang, tgt_lang)

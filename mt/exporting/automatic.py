@@ -18,12 +18,12 @@ from mt.checksums import file_checksum
 from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 from mt.decoding.engines.fallback import FallbackEngine
 from mt.decoding.export_folder import is_export, read_export
-from mt.decoding.load import load, load_run
+from mt.decoding.load import load, load_run, read_text_rules
 from mt.decoding.translator import Translator
 from mt.device import pick_device
 from mt.errors import MTError, UsageError
 from mt.exporting.ctranslate2_support import obstacles
-from mt.exporting.export import export_run, library_version
+from mt.exporting.export import check_quantization, export_run, library_version
 from mt.exporting.folders import LOCK_SECONDS
 from mt.files import expand_user
 from mt.run_folder import RunFolder
@@ -75,8 +75,14 @@ def load_fastest(
     if why_not:
         say(f"computing with PyTorch: {why_not}")
         return load_with("pytorch")
+    run = RunFolder(folders[0])
+
+    def check() -> None:
+        languages = settings.get("src_lang", ""), settings.get("tgt_lang", "")
+        read_text_rules(run, None, *languages).settings(settings.get("tag"))
+
     try:
-        export = current_export(RunFolder(folders[0]), quantization or "float32", say)
+        export = current_export(run, quantization or "float32", say, check)
     except UsageError:
         raise  # such as an unknown quantization
     except (MTError, OSError) as error:
@@ -113,14 +119,19 @@ def find_obstacle(folders: Sequence[Path], device: str, precision: str, backend:
     return f"CTranslate2 does not support {'; '.join(unsupported)}" if unsupported else ""
 
 
-def current_export(run: RunFolder, quantization: str, say: Callable[[str], None]) -> Path:
+def current_export(
+    run: RunFolder, quantization: str, say: Callable[[str], None], check: Callable[[], None]
+) -> Path:
     """Return the export of a run with its present weights; write it first if there is none.
 
-    Raises MTError or OSError if it cannot be written, UsageError for an unknown quantization.
+    `check` is called before it is written. Raises MTError or OSError if it cannot be written,
+    UsageError for an unknown quantization.
     """
     folder = run.exports / f"auto-{quantization}"
     if is_current(folder, run):
         return folder
+    check_quantization(BACKEND, quantization)
+    check()
     run.exports.mkdir(parents=True, exist_ok=True)
     with FileLock(run.exports / ".auto.lock", timeout=LOCK_SECONDS):
         if not is_current(folder, run):  # another process may have written it

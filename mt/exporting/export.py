@@ -43,17 +43,22 @@ def default_path(run: TrainedModel, backend: str, quantization: str) -> Path:
     return run.folder.exports / ("hub" if backend == "hub" else f"{backend}-{quantization}")
 
 
+def check_quantization(backend: str, quantization: str) -> None:
+    """Raise UsageError if a backend does not support a quantization."""
+    types = QUANTIZATIONS[backend]
+    if quantization not in types:
+        raise UsageError(
+            f"--quantization must be one of {', '.join(types)} for {backend}, got {quantization}"
+        )
+
+
 def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str) -> None:
     """Export `run` to `folder`, or to a file for "argos".
 
     Raises UsageError if the backend does not support the quantization or the model, MTError if a
     library is missing or the folder cannot be written.
     """
-    types = QUANTIZATIONS[backend]
-    if quantization not in types:
-        raise UsageError(
-            f"--quantization must be one of {', '.join(types)} for {backend}, got {quantization}"
-        )
+    check_quantization(backend, quantization)
     version = library_version(backend)
     weights = file_checksum(run.folder.model) or ""
     if backend == "onnx":

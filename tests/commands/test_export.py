@@ -18,9 +18,11 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.export_folder import find_export
 from mt.decoding.load import TrainedModel
 from mt.errors import MTError
+from mt.exporting import onnx
 from mt.optional import install_command, require
 
 BACKENDS = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
+SELF = __file__  # lines of text
 SHORT = ("--beam", "2", "--max-ratio", "0.5", "--max-extra", "3", "--threads", "1")
 
 
@@ -158,7 +160,7 @@ def test_the_command_writes_an_export_and_reports_its_agreement(
     code, out, err = run_export(
         capsys, model_run.folder.path, "--to", backend, "--quantization", "int8"
     )
-    assert code == 0 and "sentences" not in out and "not compared" in err and "--src" in err
+    assert code == 0 and "sentences" not in out and "no comparison" in err and "--src" in err
     with pytest.raises(MTError, match="several exports"):
         mt.load(model_run.folder.path, backend=backend)
     other = next(each for each in BACKENDS if each != backend)
@@ -177,12 +179,17 @@ def test_the_command_writes_an_export_and_reports_its_agreement(
         ),
         (["--to", "onnx", "--sample", "-1"], 2, "--sample must be >= 0, got -1"),
         (["--to", "onnx", "--src", "x"], 2, "--src and --ref must be given together"),
-        (["--to", "onnx", "--out", "."], 1, "is not an export"),
+        (["--to", "onnx", "--beam", "0"], 2, "beam must be >= 1"),
+        (["--to", "onnx", "--tag", "<a>"], 2, "--tag is that of --src"),
+        (["--to", "onnx", "--src", "/nowhere", "--ref", "x"], 1, "no such file: /nowhere"),
+        (["--to", "onnx", "--src", SELF, "--ref", SELF, "--tag", "<a>"], 2, "without tags"),
+        (["--to", "onnx", "--sample", "0", "--out", "."], 1, "is not an export"),
     ],
 )
-def test_wrong_usage_ends_with_an_error_of_one_line(
-    flags, code, message, model_run: TrainedModel, capsys
+def test_wrong_usage_ends_with_an_error_of_one_line_before_the_export(
+    flags, code, message, model_run: TrainedModel, capsys, monkeypatch
 ) -> None:
+    monkeypatch.setattr(onnx, "write_graphs", lambda *_: pytest.fail("it is exported"))
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     found, out, err = run_export(capsys, model_run.folder.path, *flags)
     assert (found, out) == (code, "") and message in err.splitlines()[-1] and "Traceback" not in err
@@ -200,7 +207,7 @@ def test_the_error_for_a_missing_library_contains_the_command_that_installs_it(
     for backend in BACKENDS:
         with pytest.raises(MTError, match="pip install onnx onnxruntime$"):
             require("onnx", "onnx")
-        code, _, err = run_export(capsys, run.folder.path, "--to", backend)
+        code, _, err = run_export(capsys, run.folder.path, "--to", backend, "--sample", "0")
         assert code == 1 and install_command(backend) in err and len(err.splitlines()) == 1
 
 

@@ -162,7 +162,7 @@ def test_every_format_shows_the_same_translations_and_scores(
         (["--nbest", "9"], 2, "raise beam"),
         (["--beam", "0"], 2, "beam"),
         (["--top-k", "3"], 2, "sampling"),
-        (["--batch-tokens", "0"], 2, "batch_tokens"),
+        (["--batch-tokens", "0"], 2, "must be >= 1"),
         (["--threads", "-1"], 2, "threads"),
         (["--beam", "x"], 2, "invalid int"),
         (["x", "--input", "y"], 2, "not both"),

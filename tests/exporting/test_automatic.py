@@ -183,8 +183,29 @@ def test_quantization_is_a_choice_of_the_user(
 ) -> None:
     load(lively, quantization="int8")
     assert [path.name for path in (lively / "export").glob("auto-*")] == ["auto-int8"]
-    with pytest.raises(UsageError, match="--quantization must be one of .*, got int3"):
-        load(lively, quantization="int3")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--src-lang", "xx"], "src_lang and tgt_lang are for multilingual models"),
+        (["--tgt-lang", "xx"], "src_lang and tgt_lang are for multilingual models"),
+        (["--tag", "<news>"], "does not know '<news>'"),
+        (["--quantization", "int3"], "--quantization must be one of"),
+        (["--batch-tokens", "0"], "must be >= 1"),
+        (["--beam", "0"], "beam must be >= 1"),
+        (["--input", "/nowhere/in.txt"], "no such file: /nowhere/in.txt"),
+        (["--prefix", "/nowhere/starts.txt"], "no such file: /nowhere/starts.txt"),
+        (["--score", "/nowhere"], "no such file: /nowhere"),
+        (["--output", "/nowhere/out.txt"], "cannot write /nowhere/out.txt"),
+    ],
+)
+def test_wrong_flags_are_refused_before_the_run_is_exported(
+    lively: Path, monkeypatch, capsys, flags: list[str], message: str
+) -> None:
+    code, out, err = call(monkeypatch, capsys, lively, "--device", "cpu", *flags)
+    assert code and out == "" and message in err and len(err.splitlines()) == 1
+    assert not (lively / "export").exists()
 
 
 def test_a_damaged_run_is_an_error_and_not_translated_by_an_old_export(
