@@ -81,6 +81,5 @@ def complete_arguments(arguments: Sequence[str]) -> list[str]:
 
 def run_name(name: str, description: str) -> str:
     """Return the name of a run of a sweep, with Hydra's description of it."""
-    description = re.sub(r"\+\+(?=data\.)", "", description)  # which `keep_text` adds
-    cleaned = re.sub(r"[^\w.+-]+", "_", description).strip("_")
+    cleaned = re.sub(r"[^\w.-]+", "_", description).strip("_")
     return f"{name}-{cleaned}" if cleaned else name

@@ -22,8 +22,9 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.config import corpus_name, hydra_files
+from mt.config.data_schema import NAMED
 from mt.config.hydra_files import read_settings
-from mt.config.overrides import NAMED, check_single_value, keep_text, parse_override
+from mt.config.overrides import check_single_value, keep_text, parse_override
 from mt.config.presets import (
     collect_folders,
     config_dir,
@@ -35,7 +36,7 @@ from mt.config.presets import (
 from mt.config.schema import Config, SplitConfig, fields, get_value, keys
 from mt.config.setting import AUTO, default_value
 from mt.config.training_checks import check_patience
-from mt.config.yaml import one_line, to_config
+from mt.config.yaml import group_error, one_line, setting_in_group, to_config
 from mt.errors import UsageError
 
 ConfigStore.instance().store(name="schema", node=Config)
@@ -84,8 +85,12 @@ def check_keys(overrides: list[str]) -> None:
                 value = override.value()
                 for option in value if isinstance(value, list) else [value]:
                     _check_known(str(option), known_groups[key], f"{key}=")
-        else:
-            _check_known(key, [*known_groups, *keys(), *_keys_of_corpus(key)], "")
+            continue
+        if (example := setting_in_group(key)) and not override.is_delete():
+            value = None if override.is_sweep_override() else override.value()
+            if not (isinstance(value, dict) and key.startswith(NAMED)):
+                raise group_error(key, example, value)
+        _check_known(key, [*known_groups, *keys(), *_keys_of_corpus(key)], "")
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
@@ -139,7 +144,9 @@ def _check_known(name: str, known: list[str], prefix: str) -> None:
         or by_last
         or difflib.get_close_matches(last, [key.split(".")[-1] for key in known], 1, 0.75)
     )
-    hint = f"did you mean {prefix}{near[0]}?" if near else "mt-train --help lists all keys"
+    hint = f"choose one of {', '.join(known)}" if prefix else "mt-train --help lists all keys"
+    if near:
+        hint = f"did you mean {prefix}{near[0]}?"
     raise UsageError(f"unknown {'option' if prefix else 'key'} {prefix}{name}: {hint}")
 
 

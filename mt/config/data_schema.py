@@ -9,6 +9,7 @@ from mt.config.cleaning_schema import CleanConfig
 from mt.config.setting import default_value, group, setting
 
 NAMED_SPLITS = ("mix", "val_sets")  # settings of `DataConfig` that hold splits by name
+NAMED = tuple(f"data.{key}." for key in NAMED_SPLITS)  # settings to which any name can be added
 MAIN_VAL_SET = "val"  # the name of data.val beside those of data.val_sets
 
 

@@ -19,12 +19,11 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 
 from mt.config.automatic import encode_override
-from mt.config.data_schema import NAMED_SPLITS
+from mt.config.data_schema import NAMED
 from mt.config.schema import SplitConfig, keys
 from mt.errors import UsageError
 
 TEXT_TYPES = ("str", "Any", "list[str]")  # annotations of settings that hold text
-NAMED = tuple(f"data.{key}." for key in NAMED_SPLITS)  # settings to which any name can be added
 
 
 def is_text_key(key: str) -> bool:

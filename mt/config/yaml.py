@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
@@ -18,8 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mt.config.automatic import decode_text, with_defaults
 from mt.config.checks import check_values
-from mt.config.data_schema import NAMED_SPLITS
-from mt.config.schema import Config, SplitConfig, absent_values
+from mt.config.data_schema import NAMED, NAMED_SPLITS
+from mt.config.schema import Config, SplitConfig, absent_values, keys
 from mt.config.text_yaml import TextLoader
 from mt.errors import UsageError
 
@@ -35,11 +36,7 @@ def to_config(composed: DictConfig) -> Config:
     assert isinstance(config, Config)
     for key in NAMED_SPLITS:
         entries = getattr(config.data, key)
-        if not isinstance(entries, dict):
-            raise UsageError(
-                f"data.{key} must hold corpora by name, as in +data.{key}.news.src=a.en, "
-                f"got {entries}"
-            )
+        check_groups({"data": {key: entries}})  # which OmegaConf does not
         splits = {name: _split(f"data.{key}.{name}", entry) for name, entry in entries.items()}
         setattr(config.data, key, splits)
     # As in name='x-${optim.lr}'.
@@ -92,6 +89,7 @@ def _parse_config(text: str) -> Config:
         content = yaml.load(text, Loader=_PlainLoader)
         if not isinstance(content, dict):
             raise UsageError("not a YAML mapping of settings")
+        check_groups(content)
         earlier = OmegaConf.create()
         for key, value in absent_values().items():
             OmegaConf.update(earlier, key, value)
@@ -100,6 +98,30 @@ def _parse_config(text: str) -> Config:
         raise UsageError(one_line(error)) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         raise UsageError(f"not the settings of a run: {error}") from error
+
+
+def check_groups(content: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise UsageError if a group of settings in nested content has a value instead of settings."""
+    for name, value in content.items():
+        key = f"{prefix}{name}"
+        if example := setting_in_group(key):
+            if not isinstance(value, Mapping):
+                raise group_error(key, example, value)
+            check_groups(value, f"{key}.")
+
+
+def setting_in_group(key: str) -> str:
+    """Return a setting of the group `key`, such as optim, data.train or data.mix.NAME; else ""."""
+    if key.startswith(NAMED):
+        return "" if key.count(".") > 2 else f"{key}.src"
+    if f"{key}." in NAMED:
+        return f"{key}.news.src"
+    return next((name for name in keys() if name.startswith(f"{key}.")), "")
+
+
+def group_error(key: str, example: str, value: Any) -> UsageError:
+    """Return the error for a group that was given a value; `example` is one of its settings."""
+    return UsageError(f"{key} is a group: set its settings, such as {example}, got {value}")
 
 
 class _PlainLoader(TextLoader):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import math
 import re
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from mt.config.checks import check_values
 from mt.config.compose import load_config
@@ -27,8 +29,15 @@ from mt.training.start import check_memory
         ("data.train.weight=1e9", "data.train.weight must be >= 0 and <= 1,000"),
         ("+data.mix.news.weight=1e9", "data.mix.news.weight must be >= 0 and <= 1,000"),
         ("+data.mix.news.limit=-1", "data.mix.news.limit must be >= 0, got -1"),
-        ("data.mix=${seed}", "data.mix must hold corpora by name"),
-        ("data.mix=5", "data.mix"),
+        ("data.mix=${seed}", "data.mix is a group: set its settings, such as data.mix.news.src,"),
+        ("data.mix=5", "data.mix is a group: set its settings, such as data.mix.news.src, got 5"),
+        ("data.mix={a:{src:x}}", "data.mix is a group"),
+        ("data.mix.a=3", "data.mix.a is a group: set its settings, such as data.mix.a.src, got 3"),
+        ("+data.mix.a=[b]", "data.mix.a is a group"),
+        ("data.val_sets.a=null", "data.val_sets.a is a group"),
+        ("data.train=3", "data.train is a group: set its settings, such as data.train.src, got 3"),
+        ("model.rnn=lstm", "model.rnn is a group"),
+        ("optim=3", "unknown option optim=3: choose one of adamw, auto, cosine, muon, wsd"),
         ("model.dim=1e12", "model.dim: Value '1000000000000.0'"),
         ("model.dim=1000000000000", "model.dim must be >= 1 and <= 1,000,000"),
         ("model.transformer.encoder_layers=1000000", "encoder_layers must be >= 1 and <= 1,000"),
@@ -45,6 +54,18 @@ def test_absurd_values_are_refused_in_one_line(override: str, message: str) -> N
     with pytest.raises(UsageError) as error:
         load_config([override])
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["optim", "data.train", "model.rnn", "data.mix", "data.mix.a", "data.val_sets.a"]
+)
+@pytest.mark.parametrize("value", [3, "x", [1], None])
+def test_groups_of_a_file_must_hold_settings(key: str, value: Any) -> None:
+    content = value
+    for name in reversed(key.split(".")):
+        content = {name: content}
+    with pytest.raises(UsageError, match=rf"^{key} is a group: set its settings, such as {key}\."):
+        config_from_yaml(yaml.safe_dump(content))
 
 
 def test_a_model_that_the_machine_cannot_hold_is_refused_before_it_is_built() -> None:
