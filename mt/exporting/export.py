@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from mt.checksums import Checksums, file_checksum
@@ -20,6 +21,7 @@ from mt.exporting.folders import write_folder
 from mt.exporting.readme import readme
 from mt.files import write_text
 from mt.optional import require
+from mt.run_files import VOCABULARIES
 from mt.run_folder import RunFolder
 
 README_FILE = "README.md"
@@ -116,8 +118,7 @@ def _write_folder(
         run.tokenizer.save(part)
         if run.text:
             save_training_text(RunFolder(part), run.text)
-        if text := _readme(run, info):
-            write_text(part / README_FILE, text)
+        write_text(part / README_FILE, _readme(run, info))
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
         Checksums(part).add_all()
 
@@ -125,12 +126,12 @@ def _write_folder(
 
 
 def _readme(run: TrainedModel, info: ExportInfo) -> str:
-    """Return how to use an export without mt; "" if that needs code of mt."""
-    if info.backend == "onnx" and run.tokenizer.vocabularies:
-        return ""  # pieces have other ids than in SentencePiece
+    """Return how to use an export without mt."""
     languages = run.tokenizer.languages
     starts = [tag_piece(code) for code in (languages.source, languages.target)] if languages else []
-    names = [name for name in run.tokenizer.files() if name.endswith(".model")]
+    names = run.tokenizer.files()
+    models = [name for name in names if name.endswith(".model")]
+    vocabularies = [name for name in names if name in chain(*VOCABULARIES)]
     data = run.config.data
     name, unicode = run.folder.path.name, data.clean.unicode
-    return readme(info, name, data.languages(), names, unicode, starts)
+    return readme(info, name, data.languages(), models, unicode, starts, vocabularies)

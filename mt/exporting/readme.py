@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mt.data.vocabulary import BOS, EOS
+from mt.data.tags import MARK
+from mt.data.vocabulary import BOS, EOS, UNK
 from mt.decoding.export_folder import ExportInfo
 from mt.decoding.logits_processors import FORBIDDEN_TOKENS
 
@@ -24,7 +25,7 @@ options = {{
     "min_decoding_length": 0,
 {prefix}}}
 for result in translator.translate_batch(pieces, beam_size=5, patience=2, **options):
-    print(target.decode(result.hypotheses[0]{rest}))
+    print(target.decode({pieces}))
 """
 # Of a multilingual model, whose sources and outputs begin with their languages.
 TARGET_PREFIX = """\
@@ -40,7 +41,7 @@ source = sentencepiece.SentencePieceProcessor(model_file="{source}")
 target = sentencepiece.SentencePieceProcessor(model_file="{target}")
 encoder, step = (onnxruntime.InferenceSession(f"{{name}}.onnx") for name in ("encoder", "step"))
 shapes = json.load(open("state.json"))  # of what the encoder computes and a step hands to the next
-
+{vocabulary}
 
 def run(graph, inputs):
     wanted = [each.name for each in graph.get_inputs()]
@@ -48,7 +49,7 @@ def run(graph, inputs):
 
 
 def translate(sentence):
-    tokens = numpy.array([source.encode(sentence) + [{eos}]])
+    tokens = numpy.array([{encoded} + [{eos}]])
     memory = run(encoder, {{"source": tokens, "mask": numpy.ones(tokens.shape, bool)}})
     computed = iter(memory[shapes["memory"] :])
     cache = [
@@ -62,11 +63,22 @@ def translate(sentence):
         inputs |= {{"tokens": numpy.array(output[-1:]), "step": numpy.array(len(output) - 1)}}
         logits, *cache = run(step, inputs)
         logits[:, [{forbidden}]] = -numpy.inf  # padding, unknown and start never follow
-        output.append(int(logits[0].argmax()))
-    return target.decode([token for token in output[1:] if token != {eos}])  # greedy search
+        output.append({chosen})  # greedy search
+    return target.decode([{piece} for token in output[1:] if {is_text}])
 
 
 print(translate("{example}"))
+"""
+# Of a pretrained model, whose pieces have other ids than in SentencePiece.
+VOCABULARY = """\
+vocabularies = [json.load(open(name, encoding="utf-8")) for name in {names}]
+ids = {{piece: i for i, piece in enumerate(vocabularies[0]) if i > {eos}}}
+
+
+def encode(sentence):
+    pieces = {source_start}source.encode(sentence, out_type=str)
+    return [ids.get(piece, {unk}) for piece in pieces]
+
 """
 TEMPLATES = {"ctranslate2": CTRANSLATE2, "onnx": ONNX}
 PACKAGES = {"ctranslate2": "ctranslate2 sentencepiece", "onnx": "onnxruntime sentencepiece numpy"}
@@ -91,12 +103,27 @@ def readme(
     tokenizers: Sequence[str],
     unicode: str,
     starts: Sequence[str] = (),
+    vocabularies: Sequence[str] = (),
 ) -> str:
     """Return the text of README.md.
 
     `tokenizers` are the names of the SentencePiece models of source and target, or of both in one.
     `starts` are the pieces that sources and outputs of a multilingual model begin with.
+    `vocabularies` are the names of the files with the pieces of a pretrained model by id.
     """
+    source_start = f"[{starts[0]!r}] + " if starts else ""
+    encoded, piece, chosen = "source.encode(sentence)", "token", "int(logits[0].argmax())"
+    vocabulary = ""
+    if vocabularies:
+        vocabulary = VOCABULARY.format(
+            names=list(vocabularies), source_start=source_start, eos=EOS, unk=UNK
+        )
+        encoded, piece = "encode(sentence)", "vocabularies[-1][token]"
+    pieces, is_text = "result.hypotheses[0]", f"token != {EOS}"
+    if starts:
+        chosen = f"ids[{starts[1]!r}] if len(output) == 1 else {chosen}"
+        pieces = f"[piece for piece in {pieces} if piece[0] != {MARK!r}]"
+        is_text += f" and {piece}[0] != {MARK!r}"
     code = TEMPLATES[info.backend].format(
         source=tokenizers[0],
         target=tokenizers[-1],
@@ -106,9 +133,14 @@ def readme(
         bos=BOS,
         eos=EOS,
         forbidden=", ".join(map(str, FORBIDDEN_TOKENS)),
-        source_start=f"[{starts[0]!r}] + " if starts else "",
+        source_start=source_start,
         prefix=TARGET_PREFIX.format(target=starts[1]) if starts else "",
-        rest="[1:]" if starts else "",
+        pieces=pieces,
+        is_text=is_text,
+        vocabulary=vocabulary,
+        encoded=encoded,
+        chosen=chosen,
+        piece=piece,
     )
     return TEXT.format(
         name=name,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from helpers.exports import save_lively_run, write_export
-from helpers.hub_models import import_as, save_m2m
+from helpers.hub_models import import_as, save_m2m, save_marian
 from helpers.small_transformers import tiny
 from helpers.tiny_models import WORDS
 from mt.config.schema import TokenizerConfig
@@ -48,14 +50,23 @@ def test_the_code_gives_the_translation_of_the_run(
     )
 
 
-def test_the_code_of_a_multilingual_model_begins_texts_with_their_languages(tmp_path: Path) -> None:
-    pytest.importorskip("ctranslate2")
-    run = load_run(import_as(save_m2m(tmp_path / "hub"), tmp_path / "m2m"), torch.device("cpu"))
-    folder = write_export(run, "ctranslate2", "float32", tmp_path / "export")
-    translator = build_translator([run], precision="fp32")
+@pytest.mark.parametrize("backend, beam", [("ctranslate2", 5), ("onnx", 1)])
+@pytest.mark.parametrize(
+    "save",
+    [save_m2m, save_marian, partial(save_marian, separate=True)],
+    ids=["m2m", "marian", "separate"],
+)
+def test_the_code_of_a_pretrained_model_gives_the_translation_of_its_run(
+    save: Callable[[Path], Path], backend: str, beam: int, tmp_path: Path
+) -> None:
+    pytest.importorskip({"ctranslate2": "ctranslate2", "onnx": "onnx"}[backend])
+    run = load_run(import_as(save(tmp_path / "hub"), tmp_path / "run"), torch.device("cpu"))
+    folder = write_export(run, backend, "float32", tmp_path / "export")
     # A random model does not end, and long outputs differ by rounding.
     code = read_code(folder).replace('"max_decoding_length": 256', '"max_decoding_length": 13')
-    options = {"beam": 5, "max_ratio": 0.0, "max_extra": 12}
+    code = code.replace("2 * tokens.size + 20", "14")
+    translator = build_translator([run], precision="fp32")
+    options = {"beam": beam, "max_ratio": 0.0, "max_extra": 13 - bool(run.tokenizer.languages)}
     assert run_code(code, folder).rstrip("\n") == translator.translate(SENTENCE, **options)
 
 
