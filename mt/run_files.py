@@ -51,7 +51,7 @@ class RunFiles:
 
     @property
     def checkpoint_parts(self) -> tuple[Path, Path]:
-        """Two folders for the rows of trainer.parallel=fsdp; the last checkpoint names one."""
+        """Two folders for the rows of sharded training; the last checkpoint names one."""
         folder = self.checkpoint.parent
         return folder / "parts-0", folder / "parts-1"
 

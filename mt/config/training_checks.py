@@ -49,8 +49,11 @@ def check_fine_tuning(config: Config) -> None:
             f"optim.lora needs optim.optimizer=adamw, which trains its factors, got "
             f"{optim.optimizer}"
         )
-    if config.trainer.parallel == "fsdp":
-        raise UsageError("optim.lora needs trainer.parallel=auto or ddp: fsdp has rows of matrices")
+    if config.trainer.parallel in ("fsdp", "hybrid"):
+        raise UsageError(
+            "optim.lora needs trainer.parallel=auto or ddp, which have whole matrices, got "
+            f"{config.trainer.parallel}"
+        )
     if optim.init_decay:
         raise UsageError(
             "optim.lora and optim.init_decay exclude each other: optim.weight_decay keeps the "

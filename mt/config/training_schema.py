@@ -144,9 +144,10 @@ class TrainerConfig:
         "auto",
         "(torchrun only) what its processes share; ddp: gradients, so that each has all weights; "
         "fsdp: weights and optimizer state, too, of which each has a part, for models that are too "
-        "large for one GPU; auto: ddp",
+        "large for one GPU; hybrid: fsdp within each machine, and only gradients between machines; "
+        "auto: ddp",
         resumable=True,
-        choices=("auto", "ddp", "fsdp"),
+        choices=("auto", "ddp", "fsdp", "hybrid"),
     )
     device: str = setting(
         "auto", "training device", resumable=True, choices=("auto", "cpu", "cuda", "mps")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from mt.errors import MTError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.data_parallel import BucketedDataParallel, DataParallel
 from mt.training.distributed import ProcessGroup, TorchrunGroup
@@ -11,11 +14,31 @@ from mt.training.objective import Objective
 def choose_parallel(
     name: str, model: Seq2Seq, objective: Objective, group: ProcessGroup
 ) -> DataParallel:
-    """Return the kind of parallelism of trainer.parallel, if torchrun has started several ranks."""
+    """Return the kind of parallelism of trainer.parallel, if torchrun has started several ranks.
+
+    All ranks call it. Raises MTError if machines with different numbers of ranks are to share.
+    """
     if not isinstance(group, TorchrunGroup):
         return DataParallel(model, objective, group)
-    if name == "fsdp":
+    if name in ("fsdp", "hybrid"):
         from mt.training.sharding import ShardedDataParallel  # its imports take long
 
-        return ShardedDataParallel(model, objective, group)
+        groups = count_machines(group) if name == "hybrid" else 1
+        return ShardedDataParallel(model, objective, group, groups)
     return BucketedDataParallel(model, objective, group)
+
+
+def count_machines(group: ProcessGroup) -> int:
+    """Return the number of machines, from the number of ranks on each, which torchrun sets.
+
+    Raises MTError unless each machine has the same number.
+    """
+    sizes = group.all_gather(os.environ.get("LOCAL_WORLD_SIZE", ""))
+    size = int(sizes[0]) if sizes[0].isdecimal() else 0
+    if len(set(sizes)) > 1 or not size or group.world_size % size:
+        counts = ", ".join(sorted({each or "unknown" for each in sizes}))
+        raise MTError(
+            "trainer.parallel=hybrid needs the same number of processes on each machine "
+            f"(LOCAL_WORLD_SIZE, which torchrun sets), got {counts} of {group.world_size}: use fsdp"
+        )
+    return group.world_size // size

@@ -43,19 +43,28 @@ class ShardedDataParallel(DataParallel):
     summed and divided up after the latter. Everything else, and all of a recurrent network, is
     gathered for the whole of a micro-batch.
 
+    If the ranks form several `groups` of equal size, each group has all rows, divided among its
+    ranks: weights are gathered within it, and only the gradients of rows are summed over groups.
+
     Optimizer and weight average work on `weights`, the rows of this rank as ordinary tensors.
     """
 
     saves_alone = False
 
-    def __init__(self, model: Seq2Seq, objective: Objective, group: ProcessGroup) -> None:
+    def __init__(
+        self, model: Seq2Seq, objective: Objective, group: ProcessGroup, groups: int = 1
+    ) -> None:
         super().__init__(model, objective, group)
         # Of the projections of the memory; nothing changes them in place.
         warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
         self.whole = copy.deepcopy(model)  # takes memory only while `averaged` is used
         self._forget_whole()
         device = next(model.parameters()).device
-        self.mesh = init_device_mesh(device.type, (group.world_size,))
+        self.groups, self.size = groups, group.world_size // groups
+        shape = (groups, self.size) if groups > 1 else (self.size,)
+        names = ("groups", "rows")[-len(shape) :]
+        self.mesh = init_device_mesh(device.type, shape, mesh_dim_names=names)
+        self.position = self.mesh.get_local_rank("rows")  # in its group
         self.module = LossModule(model, objective)
         for unit in (*find_units(model), self.module):
             fully_shard(unit, mesh=self.mesh)
@@ -93,7 +102,7 @@ class ShardedDataParallel(DataParallel):
         return [weight.grad for weight in self.weights.values() if weight.grad is not None]
 
     def norm(self, gradients: Sequence[Tensor]) -> Tensor:
-        square = super().norm(gradients).square()
+        square = super().norm(gradients).square() / self.groups
         self.group.all_reduce_sum([square])
         return square.sqrt()
 
@@ -145,12 +154,12 @@ class ShardedDataParallel(DataParallel):
         shard = self.shards.get(weight_name(key))
         if shard is None or shard.shape != whole.shape:
             return whole
-        return whole.split(self._row_counts(len(whole)))[self.group.rank]
+        return whole.split(self._row_counts(len(whole)))[self.position]
 
     def _row_counts(self, rows: int) -> list[int]:
-        """Return the number of rows of each rank, as FSDP2 divides them."""
-        size = -(-rows // self.group.world_size)
-        return [len(range(rows)[r * size : (r + 1) * size]) for r in range(self.group.world_size)]
+        """Return the number of rows of each rank of a group, as FSDP2 divides them."""
+        count = -(-rows // self.size)
+        return [len(range(rows)[r * count : (r + 1) * count]) for r in range(self.size)]
 
     def _forget_whole(self) -> None:
         for parameter in self.whole.parameters():
@@ -178,16 +187,17 @@ class ShardedDataParallel(DataParallel):
     ) -> Tensor:
         """Apply a function to matrices of one shape, of which `matrices` are the rows of this rank.
 
-        The rows of each matrix are sent to one of the ranks, and the results back.
+        The rows of each matrix are sent to one rank of the group, and the results back.
         """
-        ranks, rank, width = self.group.world_size, self.group.rank, shape[1]
+        ranks, rank, width = self.size, self.position, shape[1]
         numbers = torch.arange(len(matrices))
         order = torch.cat([numbers[owner::ranks] for owner in range(ranks)])  # by owner
         counts = [len(numbers[owner::ranks]) for owner in range(ranks)]
         rows = self._row_counts(shape[0])
         sent = [count * rows[rank] * width for count in counts]
         received = [counts[rank] * part * width for part in rows]
-        parts = exchange(matrices[order].flatten(), sent, received)
+        group = self.mesh.get_group("rows")
+        parts = exchange(group, matrices[order].flatten(), sent, received)
         whole = torch.cat(
             [part.view(counts[rank], n, width) for part, n in zip(parts, rows, strict=True)], 1
         )
@@ -195,7 +205,7 @@ class ShardedDataParallel(DataParallel):
             whole = function(whole)
         results = torch.cat([part.flatten() for part in whole.split(rows, 1)])
         mapped = torch.empty_like(matrices)
-        mapped[order] = torch.cat(exchange(results, received, sent)).view_as(matrices)
+        mapped[order] = torch.cat(exchange(group, results, received, sent)).view_as(matrices)
         return mapped
 
 
@@ -230,12 +240,14 @@ def local_rows(tensor: DTensor) -> Tensor:
     return rows
 
 
-def exchange(flat: Tensor, sent: list[int], received: list[int]) -> tuple[Tensor, ...]:
-    """Send consecutive parts of `flat` to ranks 0, 1, ...; return the parts that they send.
+def exchange(
+    group: dist.ProcessGroup, flat: Tensor, sent: list[int], received: list[int]
+) -> tuple[Tensor, ...]:
+    """Send consecutive parts of `flat` to the ranks of a group; return the parts that they send.
 
     `sent` and `received` are the numbers of elements.
     """
     result = flat.new_empty(sum(received))
     with explain_lost_process(RuntimeError):
-        dist.all_to_all_single(result, flat, received, sent)
+        dist.all_to_all_single(result, flat, received, sent, group)
     return result.split(received)

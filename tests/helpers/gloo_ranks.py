@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import time
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
@@ -24,8 +25,8 @@ def free_port() -> int:
 def on_gloo(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
     """Return what `work` returns on each of several ranks: no tensors, but arrays and numbers.
 
-    With one rank, it is called in this process, with a group of one. Fails with the traceback of a
-    rank that fails.
+    With one rank, it is called in this process, with a group of one. Fails with the traceback of
+    the first rank that fails, for which the others may wait.
     """
     if count == 1:
         return [work(ProcessGroup())]
@@ -40,15 +41,18 @@ def on_gloo(count: int, work: Callable[[ProcessGroup], Any]) -> list[Any]:
         process.start()
     for _, end in ends:
         end.close()
+    results: dict[Connection, Any] = {}
     try:
-        results = [own.recv() for own, _ in ends]
+        while len(results) < count:
+            for own in wait([own for own, _ in ends if own not in results]):
+                assert isinstance(own, Connection)
+                text, results[own] = own.recv()
+                assert not text, text
     finally:
         for process in processes:
             process.kill()
             process.join()
-    for text, _ in results:
-        assert not text, text
-    return [value for _, value in results]
+    return [results[own] for own, _ in ends]
 
 
 def _run(
@@ -66,4 +70,5 @@ def _run(
     except BaseException:
         end.send((traceback.format_exc(), None))
     finally:
+        time.sleep(60)  # what was sent to others may be on its way; `on_gloo` ends this earlier
         os._exit(0)

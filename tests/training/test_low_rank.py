@@ -108,7 +108,7 @@ def test_settings_that_do_not_fit_are_refused_and_the_optimizer_is_adamw(run: Pa
         ({"trainer.init_from": ""}, "optim.lora needs trainer.init_from"),
         ({"optim.optimizer": "muon"}, "optim.lora needs optim.optimizer=adamw"),
         ({"optim.init_decay": 1.0}, "exclude each other"),
-        ({"trainer.parallel": "fsdp"}, "optim.lora needs trainer.parallel=auto or ddp"),
+        ({"trainer.parallel": "hybrid"}, "auto or ddp, .* whole matrices, got hybrid"),
         ({"data.tokenizer.extend": 3}, "does not train embeddings"),
     ):
         with pytest.raises(UsageError, match=message):

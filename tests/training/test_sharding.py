@@ -11,20 +11,23 @@ import torch
 from torch.distributed.checkpoint import HuggingFaceStorageWriter
 
 from helpers.gloo_ranks import on_gloo
-from helpers.variants import VARIANTS, VOCAB
+from helpers.variants import VARIANTS, VOCAB, tiny
 from mt.config.compose import load_config
 from mt.data.batching import make_batch
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.run_folder import RunFolder
 from mt.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from mt.training.compilation import compile_layers
 from mt.training.distributed import ProcessGroup
 from mt.training.objective import Objective
 from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
-from mt.training.parallel import choose_parallel
+from mt.training.parallel import choose_parallel, count_machines
 from mt.training.seeding import seed_everything
 
-FAMILIES = ["transformer", "rnn, gru"]
+RECOMPUTE = tiny("transformer", "transformer", recompute=True)
+MODELS = {**VARIANTS, "recompute": RECOMPUTE}
+FAMILIES = ["transformer", "recompute", "rnn, gru", "rnn, hard"]
 Results = tuple[list[float], dict[str, np.ndarray]]
 
 
@@ -36,7 +39,7 @@ class Training:
             ["auto=false", f"optim={optim}", "trainer.precision=fp32", "optim.ema=0.5"]
         )
         torch.manual_seed(1)
-        model = build_model(VARIANTS[name], VOCAB, VOCAB).train()
+        model = build_model(MODELS[name], VOCAB, VOCAB).train()
         self.group, self.optim = group, config.optim
         self.parallel = choose_parallel(
             engine, model, Objective(config, torch.device("cpu")), group
@@ -85,10 +88,15 @@ def assert_same(results: Results, expected: Results) -> None:
         np.testing.assert_allclose(weight, expected[1][name], atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_ranks_train_what_one_process_trains(ranks: int) -> None:
+@pytest.fixture(autouse=True)
+def two_ranks_on_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # as torchrun does
+
+
+@pytest.mark.parametrize(("ranks", "engine"), [(2, "ddp"), (2, "fsdp"), (3, "fsdp"), (4, "hybrid")])
+def test_ranks_train_what_one_process_trains(ranks: int, engine: str) -> None:
     def work(group: ProcessGroup) -> list[Results]:
-        return [Training(group, name, "fsdp").results([5, 1, 4]) for name in FAMILIES]
+        return [Training(group, name, engine).results([5, 1, 4]) for name in FAMILIES]
 
     expected = work(ProcessGroup())
     for results in on_gloo(ranks, work):
@@ -106,11 +114,14 @@ def resumed(group: ProcessGroup, folder: RunFolder, engine: str) -> Results:
     return training.results([3, 1, 2], state.step + 1)
 
 
-def test_a_checkpoint_of_three_ranks_continues_on_any_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("saving", "engine"), [(3, "fsdp"), (4, "hybrid")])
+def test_a_checkpoint_of_several_ranks_continues_on_any_number(
+    tmp_path: Path, saving: int, engine: str
+) -> None:
     folder = RunFolder(tmp_path)
 
     def save(group: ProcessGroup) -> Results:
-        training = Training(group, "transformer", "fsdp")
+        training = Training(group, "transformer", engine)
         for step in (1, 2):
             training.step(step, 3)
             state = TrainingState(step=step, data_hash="text")
@@ -119,7 +130,7 @@ def test_a_checkpoint_of_three_ranks_continues_on_any_number(tmp_path: Path) -> 
             )
         return training.results([3, 1, 2], 3)
 
-    whole = on_gloo(3, save)[0]
+    whole = on_gloo(saving, save)[0]
     assert [path.name for path in sorted(folder.checkpoint.parent.iterdir())] == [
         "checkpoint.safetensors", "parts-1",
     ]  # fmt: skip
@@ -127,8 +138,8 @@ def test_a_checkpoint_of_three_ranks_continues_on_any_number(tmp_path: Path) -> 
     def go_on(engine: str) -> Callable[[ProcessGroup], Results]:
         return lambda group: resumed(group, folder, engine)
 
-    for ranks, engine in ((3, "fsdp"), (2, "fsdp"), (2, "ddp"), (1, "auto")):
-        for result in on_gloo(ranks, go_on(engine)):
+    for ranks, other in ((saving, engine), (2, "fsdp"), (2, "ddp"), (1, "auto")):
+        for result in on_gloo(ranks, go_on(other)):
             assert_same(result, whole)
     part = next(folder.checkpoint_parts[1].glob("*.safetensors"))
     part.write_bytes(part.read_bytes()[:1000])
@@ -157,3 +168,40 @@ def test_a_rank_that_cannot_write_its_part_ends_all_with_one_message(
     assert first.endswith(
         "parts-0: rank 1 cannot write its part: [Errno 28] No space left on device"
     )
+
+
+def test_machines_share_rows_only_if_each_has_as_many_ranks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def work(sizes: list[str]) -> Callable[[ProcessGroup], tuple[int, str]]:
+        def count(group: ProcessGroup) -> tuple[int, str]:
+            monkeypatch.setenv("LOCAL_WORLD_SIZE", sizes[group.rank])
+            try:
+                return count_machines(group), ""
+            except MTError as error:
+                return 0, str(error)
+
+        return count
+
+    assert on_gloo(2, work(["1", "1"])) == [(2, "")] * 2
+    for sizes, counts in ((["1", "2"], "1, 2"), (["3", "3"], "3"), (["", ""], "unknown")):
+        for machines, message in on_gloo(2, work(sizes)):
+            assert not machines and f"sets), got {counts} of 2: use fsdp" in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_compiled_layers_of_ranks_train_what_one_process_trains(engine: str) -> None:
+    """Traced as for the compiler, but run eagerly, which takes seconds instead of minutes."""
+
+    def work(group: ProcessGroup) -> tuple[Results, int]:
+        training = Training(group, "transformer", engine)
+        compile_layers(training.parallel.model)
+        with torch.compiler.set_stance("default", force_backend="eager"):
+            results = training.results([3, 1])
+        return results, torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+    expected = Training(ProcessGroup(), "transformer", engine).results([3, 1])
+    for results, graphs in on_gloo(2, work):
+        assert graphs
+        assert_same(results, expected)
