@@ -54,6 +54,7 @@ from mt.training.speed import measure_speed
 from mt.training.start import (
     check_run_folder,
     check_same_settings,
+    check_same_text,
     describe_training,
     finished_scores,
     make_model,
@@ -89,6 +90,7 @@ def train(config: Config) -> Evaluation | None:
         if launched.is_main:
             failed_start.callback(remove_folders, new_folders)
         data = prepare_run(config, log.say)
+        check_same_text(data, launched)
         config = record_vocabulary(config, data)
         if not folder.checkpoint.exists():  # else the digest of the text is compared
             check_run_folder(folder, config)

@@ -92,6 +92,18 @@ def check_same_settings(config: Config, group: ProcessGroup) -> None:
                 )
 
 
+def check_same_text(data: PreparedData, group: ProcessGroup) -> None:
+    """Raise MTError if the ranks of a group have prepared different text."""
+    first, *others = group.all_gather(data.hash)
+    for rank, digest in enumerate(others, 1):
+        if digest != first:
+            raise MTError(
+                f"the processes have different prepared text: its digest is {first[:8]} in rank 0, "
+                f"and {digest[:8]} in rank {rank}: give all machines the same files, and the same "
+                "versions of sentencepiece and Python"
+            )
+
+
 def limits_of(config: Config) -> tuple[float, ...]:
     """Return the limits of training."""
     return astuple(TrainingBudget.from_config(config.trainer))

@@ -44,6 +44,8 @@ from mt.training.steps import keep_step_size, load_steps, order_batches
 from mt.training.stopping import StoppingRule
 from mt.training.validation import Validator
 
+SHARED = "runs_dir must be on a file system that all machines share"
+
 
 class Trainer:
     """Train `model` in place and write the best weights and checkpoints to the run directory."""
@@ -76,8 +78,10 @@ class Trainer:
         self.state = TrainingState(data_hash=data.hash, micro_batches=micro_batches)
 
     def resume(self) -> bool:
-        """Load the last checkpoint if there is one; return whether there was."""
+        """Load the last checkpoint if there is one; return whether there was. All ranks call it."""
         has_checkpoint = self.folder.checkpoint.exists()
+        if len(set(self.group.all_gather(has_checkpoint))) > 1:
+            raise MTError(f"only some of the processes see {self.folder.checkpoint}: {SHARED}")
         if has_checkpoint:
             state = load_checkpoint(
                 self.folder, self.parallel, self.optimizer, self.average.shadow, self.data.hash
@@ -96,11 +100,8 @@ class Trainer:
         note = keep_step_size(self.state, self.config.trainer, self.group.launched)
         if note:
             self.log.say(note)
-        if len(set(self.group.all_gather((self.state.step, self.data.hash)))) > 1:
-            raise MTError(
-                "the processes have different checkpoints or different text: "
-                "runs_dir and data.cache must be on a shared file system"
-            )
+        if len(set(self.group.all_gather(self.state.step))) > 1:
+            raise MTError(f"the processes have different checkpoints: {SHARED}")
         return has_checkpoint
 
     def fit(self) -> TrainingState:

@@ -89,6 +89,62 @@ def test_ranks_with_different_settings_are_refused_and_paths_may_differ():
         )
 
 
+def messages_of_ranks(arguments: list[str], *own: list[str]) -> list[str]:
+    """Return the error of a training on each of some ranks, which have arguments of their own."""
+
+    def work(group: ProcessGroup) -> str:
+        try:
+            run_training([*arguments, *own[group.rank]])
+        except MTError as error:
+            return str(error)
+        return ""
+
+    return on_gloo(len(own), work)
+
+
+@pytest.mark.slow
+def test_ranks_with_different_text_are_refused_and_each_may_have_its_cache(tiny_run, tmp_path):
+    base = [*tiny_run(60), "trainer.max_steps=2", "trainer.test=false"]
+    lines = (tmp_path / "train.src").read_text().splitlines(keepends=True)
+    (tmp_path / "other.src").write_text("".join(reversed(lines)))
+    caches = [[f"data.cache={tmp_path}/cache-{rank}"] for rank in range(2)]
+    other = [*caches[1], f"data.train.src={tmp_path}/other.src"]
+    for message in messages_of_ranks([*base, "name=other"], caches[0], other):
+        assert message.startswith("the processes have different prepared text: its digest is ")
+    assert messages_of_ranks(base, *caches) == ["", ""]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_one_rank_sees_is_refused(tiny_run, tmp_path):
+    base = [*tiny_run(60), "trainer.test=false"]
+    run_training([*base, "trainer.max_steps=1"])
+    folders = [[f"runs_dir={tmp_path}/{name}"] for name in ("runs", "elsewhere")]
+    for engine in ("ddp", "fsdp"):
+        more = ["trainer.max_steps=2", f"trainer.parallel={engine}"]
+        for message, (folder,) in zip(
+            messages_of_ranks([*base, *more], *folders), folders, strict=True
+        ):
+            assert message.startswith("only some of the processes see ")
+            assert folder.partition("=")[2] in message
+
+
+@pytest.mark.slow
+def test_the_patience_of_ranks_ends_when_that_of_one_process_does(tiny_run, tmp_path):
+    base = [
+        *tiny_run(60), "optim.lr=0.3", "optim.warmup=1", "trainer.max_steps=20",
+        "trainer.val_every=1", "trainer.val_metric=loss", "trainer.patience=1",
+        "trainer.test=false", "trainer.precision=fp32", "data.val.limit=3",
+    ]  # fmt: skip
+    run_training([*base, "name=alone", "trainer.accumulate=2"])
+    expected = checkpoint_state(tmp_path / "runs" / "alone")
+    assert expected["validations_since_best"] == 1 and expected["step"] < 20
+    for engine in ("ddp", "fsdp"):
+        arguments = [*base, f"name={engine}", f"trainer.parallel={engine}"]
+        assert messages_of_ranks(arguments, [], []) == ["", ""]
+        state = checkpoint_state(tmp_path / "runs" / engine)
+        assert (state["step"], state["best_step"]) == (expected["step"], expected["best_step"])
+
+
 def test_ranks_that_start_again_agree_on_a_new_name_in_the_same_store():
     store = dist.HashStore()
 
