@@ -50,18 +50,24 @@ def say(message: str) -> None:
     display.print_line(message)
 
 
-def exit_with_error(error: MTError | OSError) -> NoReturn:
-    """Print `error` in one line on standard error, and exit with its code.
-
-    Under torchrun, an error that several processes meet is printed by one of them.
-    """
+def describe_error(error: MTError | OSError) -> str:
+    """Return the message of an error in one line."""
     text = (
         f"{error.filename or 'input or output'}: {error.strerror or error}"
         if isinstance(error, OSError)
         else str(error)
     )
+    return " ".join(text.split())
+
+
+def exit_with_error(error: MTError | OSError) -> NoReturn:
+    """Print `error` in one line on standard error, and exit with its code.
+
+    Under torchrun, an error that several processes meet is printed by one of them.
+    """
+    text = describe_error(error)
     if is_first_to_say(text, consequence=isinstance(error, ProcessLost)):
-        say(f"error: {' '.join(text.split())}")
+        say(f"error: {text}")
     raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
 
 

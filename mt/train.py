@@ -24,12 +24,13 @@ from omegaconf import DictConfig
 
 from mt.arguments.train import (
     COMPLETION_FLAGS,
+    MULTIRUN_FLAGS,
     SHOW_FLAGS,
     complete_arguments,
     prepare_arguments,
     run_name,
 )
-from mt.cli import CONTINUES, exit_with_error, run_command
+from mt.cli import CONTINUES, describe_error, exit_with_error, run_command
 from mt.config.automatic import decode_text, open_keys
 from mt.config.compose import help_text
 from mt.config.presets import config_dir
@@ -63,6 +64,7 @@ from mt.training.start import (
     save_environment,
     save_vocabulary,
 )
+from mt.training.sweep import FailedJob, run_sweep
 from mt.training.testing import test_model
 from mt.training.trainer import Trainer
 from mt.version import __version__
@@ -176,12 +178,19 @@ def start_trainer(
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
-def job(composed: DictConfig) -> float | None:
-    """Run one training as Hydra starts it, once or in a sweep (-m); return the test BLEU."""
+def job(composed: DictConfig) -> float | FailedJob | None:
+    """Run one training as Hydra starts it, once or in a sweep (-m).
+
+    Returns the test BLEU, or in a sweep what has failed.
+    """
+    config: Config | None = None
     try:
         with interrupt_on_signals():
-            evaluation = train(name_run(to_config(composed)))
+            config = name_run(to_config(composed))
+            evaluation = train(config)
     except (MTError, OSError) as error:  # Hydra would print a traceback
+        if config and HydraConfig.get().mode == RunMode.MULTIRUN:
+            return FailedJob(config.name, describe_error(error))
         exit_with_error(error)
     return evaluation.scores[HEADLINE].value if evaluation else None
 
@@ -209,6 +218,8 @@ def main() -> None:
     def start() -> None:
         sys.argv[1:] = prepare(arguments)
         if not SHOW_FLAGS & {argument.partition("=")[0] for argument in arguments}:
+            if MULTIRUN_FLAGS & set(arguments):
+                return run_sweep(job)
             return job()
         with contextlib.redirect_stdout(io.StringIO()) as shown:
             job()
