@@ -81,8 +81,22 @@ class HubFolder:
                 continue
             if not name.endswith(".index.json"):
                 return [name]
-            return sorted(set(self.read_json(name)["weight_map"].values()))
+            return self.parts(name)
         return []
+
+    def parts(self, index: str) -> list[str]:
+        """Return the names of the files that an index of weights lists.
+
+        Raises MTError if it is damaged, or lists files of another folder.
+        """
+        listed = self.read_json(index).get("weight_map")
+        names = list(listed.values()) if isinstance(listed, dict) else [None]
+        if not all(isinstance(name, str) and Path(name).name == name for name in names):
+            raise MTError(
+                f"cannot read {self.path / index}: its weight_map must name a file of the folder "
+                "for each weight"
+            )
+        return sorted(set(names))
 
     def read_tensors(self) -> dict[str, Tensor]:
         """Return all weights in float32. Raises MTError if a file is missing or damaged."""
@@ -100,10 +114,18 @@ class HubFolder:
                 ValueError,
             ) as error:
                 reason = str(error).strip().split("\n")[0]
+                if isinstance(error, pickle.UnpicklingError):  # PyTorch advises to run its code
+                    reason = "it has other objects"
                 raise MTError(
                     f"{path} is missing, damaged, or has more than tensors ({reason}): copy or "
                     "download it again"
                 ) from error
+        for name, tensor in tensors.items():
+            if not tensor.is_floating_point():
+                raise MTError(
+                    f"cannot import {self.name}: {name} is {tensor.dtype}, and only floating-point "
+                    "weights are read"
+                )
         return {name: tensor.float() for name, tensor in tensors.items()}
 
     def max_length(self) -> int:
@@ -115,10 +137,13 @@ class HubFolder:
             "max_position_embeddings": self.read_json("config.json"),
             "model_max_length": self.read_json("tokenizer_config.json", {}),
         }
-        given = {name: content.get(name) or MAX_LENGTH for name, content in lengths.items()}
+        given = {name: content.get(name) for name, content in lengths.items()}
+        given = {name: MAX_LENGTH if each is None else each for name, each in given.items()}
         for name, length in given.items():
-            if not isinstance(length, int | float):
-                raise MTError(f"cannot import {self.name}: {name} must be a number, got {length!r}")
+            if not isinstance(length, int | float) or not length >= 2:
+                raise MTError(
+                    f"cannot import {self.name}: {name} must be a number >= 2, got {length!r}"
+                )
         return int(min(given.values()))
 
     def card(self) -> dict[str, Any]:
@@ -167,7 +192,7 @@ def open_folder(name: str, revision: str = "") -> HubFolder:
     Raises MTError if the folder does not exist, or the repository cannot be downloaded.
     """
     path = expand_user(name)
-    if path.is_dir():
+    if name and path.is_dir():
         if revision:
             raise UsageError(f"--revision is for models of the hub, and {name} is a folder")
         return HubFolder(path, name)
@@ -204,7 +229,7 @@ def download(name: str, revision: str | None) -> Path:
             except EntryNotFoundError:
                 continue
         elif (found / weights).is_file():
-            parts = sorted(set(json.loads((found / weights).read_bytes())["weight_map"].values()))
+            parts = HubFolder(found, name).parts(weights)
             huggingface_hub.snapshot_download(name, revision=found.name, allow_patterns=parts)
             return found
     if broken:

@@ -33,7 +33,8 @@ def read_marian(folder: HubFolder, languages: tuple[str, str]) -> Pretrained:
 
     `languages` are the codes of source and target; "" stands for that of the model.
     """
-    found = read_transformer(folder, FILES, FIXED, read_tokenizer)
+    separate = [TARGET_VOCABULARY] if has_separate_vocabularies(folder) else []
+    found = read_transformer(folder, [*FILES, *separate], FIXED, read_tokenizer)
     source, target = (
         given or known for given, known in zip(languages, known_languages(folder), strict=True)
     )
@@ -49,7 +50,7 @@ def read_tokenizer(
     Raises MTError or ValueError if vocabulary, SentencePiece models and weights do not fit.
     """
     files = {"src": "vocab.json"}
-    if folder.read_json("tokenizer_config.json", {}).get("separate_vocabs"):
+    if has_separate_vocabularies(folder):
         files["tgt"] = TARGET_VOCABULARY
     vocabularies, orders = [], {}
     for side, name in files.items():
@@ -71,6 +72,11 @@ def read_tokenizer(
     except ValueError as error:
         raise MTError(f"source.spm or target.spm: {error}") from error
     return tokenizer, {"tgt": orders["src"], **orders}
+
+
+def has_separate_vocabularies(folder: HubFolder) -> bool:
+    """Return whether source and target have vocabularies of their own."""
+    return bool(folder.read_json("tokenizer_config.json", {}).get("separate_vocabs"))
 
 
 def known_languages(folder: HubFolder) -> tuple[str, str]:

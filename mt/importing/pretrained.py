@@ -70,7 +70,7 @@ class RowOrder:
 
 def pieces_by_id(content: Mapping[str, object], name: str) -> dict[int, str]:
     """Return the pieces of a vocabulary file by id. Raises MTError unless ids are 0, 1, 2, ..."""
-    pieces = {number: piece for piece, number in content.items() if isinstance(number, int)}
+    pieces = {number: piece for piece, number in content.items() if type(number) is int}
     if pieces.keys() != set(range(len(content))):
         raise MTError(f"{name} must give each piece an id, from 0 on without gaps")
     return pieces

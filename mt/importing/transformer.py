@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from mt.attention.transformer.positions import build_positions
-from mt.config.schema import ModelConfig, TransformerConfig
+from mt.config.checks import check_values
+from mt.config.schema import Config, ModelConfig, TransformerConfig
 from mt.data.tokenizer import Tokenizer
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.importing.hub_folder import HubFolder
 from mt.importing.pretrained import RowOrder
 from mt.importing.weight_names import parameter_names, to_mt
@@ -35,6 +36,7 @@ NUMBERS = (  # settings that must be there
     "eos_token_id",
     "decoder_start_token_id",
 )
+TRUTHS = ("tie_word_embeddings", "share_encoder_decoder_embeddings")  # if they are there
 EQUAL = ("attention_heads", "ffn_dim")  # settings of encoder and decoder that must be the same
 RATES = ("dropout", "attention_dropout", "activation_dropout")
 POSITION_TOLERANCE = 1e-4
@@ -60,17 +62,19 @@ class ImportedTransformer:
 
 def read_transformer(
     folder: HubFolder,
-    files: Sequence[str],
+    required: Sequence[str],
     fixed: Mapping[str, Any],
     read_tokenizer: TokenizerReader,
 ) -> ImportedTransformer:
     """Read a model. Raises MTError that lists all that is in the way.
 
-    `files` are those that must be there besides the weights. `fixed` are settings with the only
-    value that is supported, which is also theirs if they are not given.
+    `required` are the files that must be there besides the weights. `fixed` are settings with the
+    only value that is supported, which is also theirs if they are not given.
     """
-    problems = [f"no {name}" for name in folder.missing(("config.json", *files))]
-    if not folder.weight_files():
+    problems = [f"no {name}" for name in folder.missing(("config.json", *required))]
+    files = folder.weight_files()
+    problems += [f"no {name}" for name in folder.missing(tuple(files))]
+    if not files:
         problems.append("no model.safetensors or pytorch_model.bin")
     config = {} if "no config.json" in problems else folder.read_json("config.json")
     problems += obstacles(config, fixed) if config else []
@@ -116,13 +120,24 @@ def obstacles(config: dict[str, Any], fixed: Mapping[str, Any]) -> list[str]:
     for name, (value, supported) in values.items():
         if value not in supported:
             found.append(f"{name}={value} (only {', '.join(map(str, supported))})")
-    found += [f"no {name} in config.json" for name in NUMBERS if type(config.get(name)) is not int]
+    for name, kind, meaning in (
+        *((name, int, "a whole number") for name in NUMBERS),
+        *((name, bool, "true or false") for name in TRUTHS if name in config),
+    ):
+        if type(value := config.get(name)) is not kind:
+            given = f"{name} is {value!r}, not {meaning}," if name in config else f"no {name}"
+            found.append(f"{given} in config.json")
     rates = {name: config.get(name, 0) for name in RATES}
     found += [
         f"{name}={rate} (only numbers)"
         for name, rate in rates.items()
         if not isinstance(rate, int | float)
     ]
+    if not found:
+        try:
+            check_values(Config(model=model_settings(config)))
+        except UsageError as error:
+            found.append(str(error))
     return found
 
 
@@ -188,7 +203,7 @@ def unequal_tables(tensors: dict[str, Tensor], config: dict[str, Any]) -> list[s
     if not config.get("tie_word_embeddings", True):
         return []  # model.shared is not used then
     for names in table_names(config).values():
-        first, *others = [name for name in names if name in tensors] or [""]
+        first, *others = [name for name in dict.fromkeys(names) if name in tensors] or [""]
         for other in others:
             if not torch.equal(tensors[first], tensors[other]):
                 return [first, other]
@@ -211,7 +226,10 @@ def weight_problems(
     wrong += [f"the {name} embeddings" for name, each in tables.items() if each.shape[1:] != (dim,)]
     if wrong:
         problems.append(f"{len(wrong)} weights do not have the shape of config.json: {wrong[0]}")
-    if unequal := unequal_tables(tensors, config):
+    infinite = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if infinite:
+        problems.append(f"{len(infinite)} weights are not finite, the first is {infinite[0]}")
+    elif unequal := unequal_tables(tensors, config):
         problems.append(f"config.json ties {' and '.join(unequal)}, which differ")
     positions = [
         f"model.{side}.{name}" for side in ("encoder", "decoder") for name in POSITION_TABLES

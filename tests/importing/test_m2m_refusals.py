@@ -90,7 +90,7 @@ def drop_head(folder: Path) -> None:
         (
             "M2M-100",
             lambda f: edit_json(f / "config.json", max_position_embeddings="x"),
-            "max_position_embeddings must be a number, got 'x'",
+            "max_position_embeddings must be a number >= 2, got 'x'",
             1,
         ),
         ("M2M-100", lambda f: edit_json(f / "vocab.json", a=[]), "must give each piece an id", 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import huggingface_hub
 import pytest
 import torch
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from safetensors.torch import load_file, save_file
 
 import mt
 from helpers.hub_models import edit_json, mixed_lines, train_spm
@@ -115,6 +117,23 @@ def add_piece(folder: Path) -> None:
     edit_json(path, new=len(json.loads(path.read_text())))
 
 
+def drop(folder: Path, *names: str) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({name: config[name] for name in config.keys() - set(names)}))
+
+
+def edit_weights(folder: Path, factor: float, dtype: torch.dtype = torch.float32) -> None:
+    path = folder / "model.safetensors"
+    save_file({name: (factor * each).to(dtype) for name, each in load_file(path).items()}, path)
+
+
+def write_index(folder: Path, weight_map: object) -> None:
+    (folder / "model.safetensors").unlink()
+    path = folder / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": weight_map}))
+
+
 def exchange_model(folder: Path) -> None:
     (folder / "source.spm").write_bytes(train_spm(["ПРИВЕТ", "МИР", "КАК", "ДЕЛА", "ЖУК"], 60))
 
@@ -139,7 +158,39 @@ def exchange_model(folder: Path) -> None:
         (lambda f: edit_json(f / "config.json", model_type="bart"), ["model_type=bart (only"]),
         (lambda f: edit_json(f / "config.json", encoder_layers=3), ["16 weights are missing"]),
         (lambda f: edit_json(f / "config.json", encoder_layers=1), ["16 weights are unknown"]),
-        (lambda f: edit_json(f / "config.json", d_model="a"), ["no d_model in config.json"]),
+        (
+            lambda f: edit_json(
+                f / "config.json", d_model="32", pad_token_id=True, tie_word_embeddings="no"
+            ),
+            [
+                "d_model is '32', not a whole number, in config.json; pad_token_id is True",
+                "tie_word_embeddings is 'no', not true or false",
+            ],
+        ),
+        (lambda f: drop(f, "d_model", "eos_token_id"), ["no d_model in", "no eos_token_id in"]),
+        (lambda f: edit_json(f / "config.json", d_model=0), ["model.dim must be >= 1"]),
+        (lambda f: edit_json(f / "config.json", encoder_layers=10**9), ["encoder_layers must be"]),
+        (
+            lambda f: edit_json(
+                f / "config.json", encoder_attention_heads=3, decoder_attention_heads=3
+            ),
+            ["model.dim must be divisible"],
+        ),
+        (
+            lambda f: edit_json(f / "config.json", max_position_embeddings=0),
+            ["max_position_embeddings must be a number >= 2, got 0"],
+        ),
+        (lambda f: edit_json(f / "vocab.json", **{"<unk>": True}), ["must give each piece an id"]),
+        (
+            lambda f: edit_json(f / "tokenizer_config.json", separate_vocabs=True),
+            ["no target_vocab.json"],
+        ),
+        (lambda f: edit_weights(f, math.nan), ["weights are not finite, the first is "]),
+        (lambda f: edit_weights(f, 1, torch.int8), ["only floating-point weights are read"]),
+        (lambda f: write_index(f, {"a": "part.safetensors"}), ["no part.safetensors"]),
+        (lambda f: write_index(f, ["a"]), ["its weight_map must name"]),
+        (lambda f: write_index(f, {"a": 5}), ["its weight_map must name"]),
+        (lambda f: write_index(f, {"a": "../part.safetensors"}), ["its weight_map must name"]),
         (lambda f: edit_json(f / "vocab.json", new=63), ["must give each piece an id"]),
         (
             lambda f: edit_json(f / "config.json", pad_token_id=5),
@@ -178,6 +229,7 @@ def test_what_exists_is_not_replaced_and_wrong_names_are_said(make, tmp_path: Pa
     torch.save({"x": Path("a")}, pickled / "pytorch_model.bin")
     code, _, err = run_import(capsys, pickled, "--out", tmp_path / "run")
     assert code == 1 and "more than tensors" in err and err.count("\n") == 1
+    assert "weights_only" not in err
 
 
 @pytest.mark.parametrize("backend", ["ctranslate2", "onnx"])
