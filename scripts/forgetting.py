@@ -181,13 +181,14 @@ def draw(path: Path, scores: dict[str, list[Scores]], ways: Sequence[Way]) -> No
         return old.loss, new.loss
 
     figure, axes = pyplot.subplots(figsize=(6, 4.5), layout="constrained")
-    for (method, (label, first, last)), marker in zip(CURVES.items(), "os^", strict=True):
+    looks = zip(CURVES.items(), "os^", (4, -12, 4), strict=True)  # marker, height of the labels
+    for (method, (label, first, last)), marker, height in looks:
         own = sorted((way for way in ways if way.method == method), key=lambda way: way.number)
         titles = [each for each in (first, *(way.title for way in own), last) if each]
         (drawn,) = axes.plot(*zip(*map(place, titles), strict=True), marker=marker, label=label)
         for way in own:
             axes.annotate(
-                f"{way.number:g}", place(way.title), xytext=(5, 4), textcoords="offset points",
+                f"{way.number:g}", place(way.title), xytext=(5, height), textcoords="offset points",
                 color=drawn.get_color(), fontsize=8,
             )  # fmt: skip
     for title in (INITIAL, PLAIN):
