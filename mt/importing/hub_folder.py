@@ -90,7 +90,7 @@ class HubFolder:
         Raises MTError if it is damaged, or lists files of another folder.
         """
         listed = self.read_json(index).get("weight_map")
-        names = list(listed.values()) if isinstance(listed, dict) else [None]
+        names: list[Any] = list(listed.values()) if isinstance(listed, dict) else [None]
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
             raise MTError(
                 f"cannot read {self.path / index}: its weight_map must name a file of the folder "
@@ -137,14 +137,16 @@ class HubFolder:
             "max_position_embeddings": self.read_json("config.json"),
             "model_max_length": self.read_json("tokenizer_config.json", {}),
         }
-        given = {name: content.get(name) for name, content in lengths.items()}
-        given = {name: MAX_LENGTH if each is None else each for name, each in given.items()}
-        for name, length in given.items():
+        given: list[float] = []
+        for name, content in lengths.items():
+            length = content.get(name)
+            length = MAX_LENGTH if length is None else length
             if not isinstance(length, int | float) or not length >= 2:
                 raise MTError(
                     f"cannot import {self.name}: {name} must be a number >= 2, got {length!r}"
                 )
-        return int(min(given.values()))
+            given.append(length)
+        return int(min(given))
 
     def card(self) -> dict[str, Any]:
         """Return the metadata of the model card; empty if there is none."""
