@@ -15,6 +15,7 @@ PACKAGES = {
     "onnx": ("onnx", "onnxruntime"),
     "serve": ("starlette", "uvicorn", "python-multipart", "prometheus-client"),
     "detect": ("py3langid",),
+    "ray": ("ray",),
     "transformers": ("transformers",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow-skinny",),

@@ -156,6 +156,10 @@ def interrupt_on_signals() -> Iterator[None]:
             if stop:
                 raise stop from None
             raise
+        except KeyboardInterrupt:  # Ray raises its own
+            if _signals:
+                raise StopSignal(_signals.number) from None
+            raise
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

@@ -8,20 +8,24 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
     run_module("mt.translate")
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mt.arguments.search import search_options
 from mt.arguments.translate import only_pytorch, parse_arguments, split_sentences
 from mt.cli import run_command, say
-from mt.decoding.input_files import InputFiles
+from mt.decoding.input_files import ClaimedFile, InputFiles
 from mt.errors import MTError
+from mt.files import expand_user
 from mt.inspection.maps.map_file import AttentionMapFile
 from mt.progress_display import Progress
 
 if TYPE_CHECKING:
     from mt.inspection.inspector import Inspector
+
+Log = Callable[[str], None]
 
 
 def main() -> None:
@@ -37,46 +41,95 @@ def translate(arguments: argparse.Namespace) -> None:
     if not files:
         check_paths(arguments)
 
-    # Importing torch takes seconds: check the flags first.
-    from mt.device import keep_freed_memory, set_threads
-    from mt.exporting.automatic import load_fastest
-    from mt.inspection.inspector import Inspector
-
     def log(message: str) -> None:
         if not arguments.quiet:
             say(message)
 
+    settings = {
+        "paths": [arguments.run, *arguments.ensemble],
+        "device": arguments.device,
+        "precision": arguments.precision,
+        "backend": arguments.backend,
+        "quantization": arguments.quantization,
+        "why_not": only_pytorch(arguments),
+        "options": options,
+        "batch_tokens": arguments.batch_tokens,
+        "split_sentences": split_sentences(arguments),
+        "tag": arguments.tag,
+        "src_lang": arguments.src_lang,
+        "tgt_lang": arguments.tgt_lang,
+    }
+    if arguments.engine == "ray":
+        failures = translate_by_actors(settings, files, arguments, log)
+    else:
+        failures = translate_here(settings, files, map_file, arguments, log)
+    if failures:
+        raise MTError(f"{failures:,} of {len(files or ()):,} input files could not be translated")
+
+
+def translate_here(
+    settings: dict[str, Any],
+    files: InputFiles | None,
+    map_file: AttentionMapFile | None,
+    arguments: argparse.Namespace,
+    log: Log,
+) -> int:
+    """Translate or score in this process; return how many files could not be translated."""
+    # Importing torch takes seconds: the flags are checked.
+    from mt.device import keep_freed_memory, set_threads
+    from mt.exporting.automatic import load_fastest
+    from mt.inspection.inspector import Inspector
+
     set_threads(arguments.threads)
     keep_freed_memory()
     translator = load_fastest(
-        [arguments.run, *arguments.ensemble],
-        arguments.device,
-        arguments.precision,
-        arguments.backend,
-        arguments.quantization,
-        log,
-        only_pytorch(arguments),
-        workers=0,
-        options=options,
-        batch_tokens=arguments.batch_tokens,
-        warn=lambda message: log(f"warning: {message}"),
-        split_sentences=split_sentences(arguments),
-        tag=arguments.tag,
-        src_lang=arguments.src_lang,
-        tgt_lang=arguments.tgt_lang,
+        **settings, say=log, warn=lambda message: log(f"warning: {message}"), workers=0
     )
     inspector = Inspector(translator)
     failures = 0
     if files:
-        failures = translate_files(files, arguments, inspector, log)
+        files.record_settings(arguments)
+        translated = translate_files(files, arguments, inspector, log)
+        failures = report_files(files, translated, log)
     else:
         translate_input(arguments, inspector, map_file)
     if map_file:
         map_file.write(f"Attention of {Path(arguments.run).resolve().name}", log)
     for line in inspector.report():
         log(line)
-    if failures:
-        raise MTError(f"{failures:,} of {len(files or ()):,} input files could not be translated")
+    return failures
+
+
+def translate_by_actors(
+    settings: dict[str, Any],
+    files: InputFiles | None,
+    arguments: argparse.Namespace,
+    log: Log,
+) -> int:
+    """Translate on a Ray cluster; return how many files could not be translated."""
+    from mt.ray_pool import open_pool
+    from mt.ray_translation import ChunkTranslator, Report, translate_on_ray
+
+    paths = [os.path.abspath(expand_user(path)) for path in settings["paths"]]
+    output_format = arguments.format, arguments.nbest, arguments.scores
+    threads, use_gpus = arguments.threads or 1, arguments.device != "cpu"
+    translator = {**settings, "paths": paths}, threads, arguments.alignments, output_format
+    report, failures = Report(log), 0
+    with open_pool(ChunkTranslator, translator, threads, use_gpus, log) as pool:
+        pool.wait_for_start()  # flags that do not suit the model are not recorded
+        if files:
+            files.record_settings(arguments)
+            claimed = files.claim_unfinished(log)
+            translated = translate_on_ray(pool, claimed, report, arguments.quiet)
+            failures = report_files(files, translated, log)
+        else:
+            only = ClaimedFile(Path(arguments.input), Path(arguments.output), "translating")
+            for file in translate_on_ray(pool, [only], report, arguments.quiet):
+                if file.error:
+                    raise file.error
+    for line in report.lines():
+        log(line)
+    return failures
 
 
 def check_paths(arguments: argparse.Namespace) -> None:
@@ -91,34 +144,34 @@ def check_paths(arguments: argparse.Namespace) -> None:
 
 
 def translate_files(
-    files: InputFiles,
-    arguments: argparse.Namespace,
-    inspector: Inspector,
-    log: Callable[[str], None],
-) -> int:
-    """Translate the files whose outputs do not exist; return how many could not be translated."""
-    files.record_settings(arguments)
-    done = busy = failures = 0
-    for number, file in enumerate(files, start=1):
-        with files.claim(file) as is_free:
-            if is_free:
-                label = f"translating {file.source.name} ({number:,} of {len(files):,})"
-                each = {"input": str(file.source), "output": str(file.target)}
-                try:
-                    translate_input(
-                        argparse.Namespace(**{**vars(arguments), **each}), inspector, label=label
-                    )
-                    done += 1
-                except MTError as error:  # the other files are translated all the same
-                    say(f"error: {error}")
-                    failures += 1
-            elif not file.target.exists():
-                log(f"{file.target}: another process is writing it; left to that process")
-                busy += 1
-    finished = len(files) - done - busy - failures
+    files: InputFiles, arguments: argparse.Namespace, inspector: Inspector, log: Log
+) -> Iterator[ClaimedFile]:
+    """Translate the files without an output; yield each when its output is complete, or failed."""
+    for file in files.claim_unfinished(log):
+        each = {"input": str(file.source), "output": str(file.target)}
+        with file.claim:
+            try:
+                translate_input(
+                    argparse.Namespace(**{**vars(arguments), **each}), inspector, label=file.label
+                )
+            except MTError as error:  # the other files are translated all the same
+                file.error = error
+        yield file
+
+
+def report_files(files: InputFiles, translated: Iterable[ClaimedFile], log: Log) -> int:
+    """Name the files that could not be translated; return their number."""
+    done = failures = 0
+    for file in translated:
+        if file.error:
+            say(f"error: {file.error}")
+            failures += 1
+        else:
+            done += 1
+    finished = len(files) - done - files.busy - failures
     log(
-        f"files in {files.folder}: {done:,} translated, {finished:,} finished before, {busy:,} "
-        "left to other processes"
+        f"files in {files.folder}: {done:,} translated, {finished:,} finished before, "
+        f"{files.busy:,} left to other processes"
     )
     return failures
 

@@ -25,6 +25,7 @@ examples:
   mt-translate runs/demo --attention map.html --score references.txt --links gold.txt < in.txt
   tail -f log.txt | mt-translate runs/demo --stream
   mt-translate runs/demo --input 'in/*.zst' --output out/ --shard 3/16
+  mt-translate runs/demo --input 'in/*.zst' --output out/ --engine ray
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Lines
 without a visible character stay as they are. The input is UTF-8, or UTF-16 with a byte order mark;
@@ -37,7 +38,7 @@ If --input is a folder or a pattern, or --output is a folder, each input file ge
 the same name, compressed if the name says so. Any number of processes may share the work, with or
 without --shard: a file that one is writing is left to it, and files that exist are skipped. So the
 same command goes on after a crash. A folder whose files were made with other weights or settings
-is refused.
+is refused. With --engine ray, actors on a Ray cluster share the files, and the chunks of each.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 
@@ -90,9 +91,21 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             "--score cannot be combined with --nbest, --scores, --sample, --mbr, --prefix, "
             "--alignments, --format or --split-sentences yes"
         )
+    if arguments.engine == "ray":
+        check_ray_flags(arguments)
     if arguments.threads < 0:
         raise UsageError(f"--threads must be >= 0, got {arguments.threads}")
     return arguments
+
+
+def check_ray_flags(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for flags with which actors cannot translate chunks of files."""
+    if not (arguments.input and arguments.output):
+        raise UsageError("--engine ray translates files: give --input and --output")
+    for flag in ("stream", "score", "prefix", "attention", "seed"):
+        value = getattr(arguments, flag)
+        if value is not None and value is not False:  # a seed may be 0
+            raise UsageError(f"--{flag} cannot be combined with --engine ray")
 
 
 def build_parser() -> CommandParser:
@@ -134,6 +147,14 @@ def build_parser() -> CommandParser:
         "--shard",
         metavar="I/N",
         help="only every Nth of the input files from the Ith on, such as 3/16",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: translate on the Ray cluster of the environment variable RAY_ADDRESS, or on one "
+        "that is started on this machine, with one actor for each GPU or, if there are none, for "
+        "each CPU core (--threads N: for N cores) (default: local, in this process)",
     )
     parser.add_argument(
         "--format",

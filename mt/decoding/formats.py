@@ -15,14 +15,15 @@ LINE_SEPARATORS = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 def format_lines(
-    translations: Iterable[Translation], style: str, nbest: int, scores: bool
+    translations: Iterable[Translation], style: str, nbest: int, scores: bool, start: int = 0
 ) -> Iterator[str]:
     """Yield each translation in the format `style`, "text", "tsv" or "jsonl".
 
     `nbest`: how many translations of each line were requested. `scores`: put scores before
-    translations (text only: all other formats and n-best lists always have them).
+    translations (text only: all other formats and n-best lists always have them). `start`: number
+    of the first line.
     """
-    for index, translation in enumerate(translations):
+    for index, translation in enumerate(translations, start):
         if style == "jsonl":
             yield format_json(index, translation, nbest)
         elif style == "tsv":

@@ -12,8 +12,8 @@ import contextlib
 import glob
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,11 +31,11 @@ LOCKS = "locks"  # folder of the locks of output files, apart from that of the s
 # Flags with which the same text has the same translation, up to rounding.
 NO_EFFECT = (
     *("run", "ensemble", "sentences", "input", "output", "shard", "stream", "quiet"),
-    *("backend", "device", "precision", "batch_tokens", "threads"),
+    *("engine", "backend", "device", "precision", "batch_tokens", "threads"),
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class InputFile:
     """An input file with the output file that it becomes."""
 
@@ -43,11 +43,21 @@ class InputFile:
     target: Path
 
 
+@dataclass(eq=False)
+class ClaimedFile(InputFile):
+    """An input file that this process translates; others leave it alone until `claim` is closed."""
+
+    label: str  # of its progress
+    claim: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    error: MTError | None = None  # why it could not be translated
+
+
 class InputFiles:
     """The input files of one process and the folder of their outputs."""
 
     def __init__(self, files: Sequence[InputFile], folder: Path) -> None:
         self.files, self.folder = files, folder
+        self.busy = 0  # files that another process was writing
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> InputFiles | None:
@@ -118,6 +128,17 @@ class InputFiles:
                 f"the files in {self.folder} were translated with other settings "
                 f"({'; '.join(differing)}): choose another folder, or delete this one"
             )
+
+    def claim_unfinished(self, log: Callable[[str], None]) -> Iterator[ClaimedFile]:
+        """Yield the files without an output, except those that another process is writing."""
+        for number, file in enumerate(self, start=1):
+            label = f"translating {file.source.name} ({number:,} of {len(self):,})"
+            claimed = ClaimedFile(file.source, file.target, label)
+            if claimed.claim.enter_context(self.claim(file)):
+                yield claimed
+            elif not file.target.exists():
+                log(f"{file.target}: another process is writing it; left to that process")
+                self.busy += 1
 
     @contextlib.contextmanager
     def claim(self, file: InputFile) -> Iterator[bool]:

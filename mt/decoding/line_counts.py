@@ -23,6 +23,8 @@ DESCRIPTIONS = {
     COPY: "whose translation, or that of a part, is a copy of the source",
     LOST: "whose translation lacks a placeholder of the source",
     INVENTED: "whose translation has a placeholder that the source does not have",
+    "unaligned": "without links, because their words cannot be recovered from their pieces (such "
+    "as a word that was split)",
 }
 
 

@@ -50,7 +50,11 @@ class Inspector:
 
     def __init__(self, translator: Translator) -> None:
         self.translator = translator
-        self.unaligned = 0  # lines without links, see `report`
+
+    @property
+    def unaligned(self) -> int:
+        """Return the number of lines without links, because their words cannot be recovered."""
+        return self.translator.counts["unaligned"]
 
     @property
     def attends(self) -> bool:
@@ -224,13 +228,7 @@ class Inspector:
 
     def report(self) -> list[str]:
         """Return a line for each kind of special treatment of lines, with its count."""
-        lines = self.translator.report()
-        if self.unaligned:
-            lines.append(
-                "lines without links, because their words cannot be recovered from their pieces "
-                f"(such as a word that was split): {self.unaligned:,}"
-            )
-        return lines
+        return self.translator.report()
 
     def _attention_of(
         self, pairs: Sequence[EncodedPair], kinds: Sequence[str]
@@ -284,5 +282,5 @@ class Inspector:
         joined = [
             join_links(select_rank(parts, rank), source, text) for rank, text in enumerate(texts)
         ]
-        self.unaligned += None in joined
+        self.translator.counts["unaligned"] += None in joined
         return [links or Links() for links in joined]
