@@ -161,14 +161,15 @@ def test_the_other_signal_does_not_interrupt_what_the_first_one_started(capsys):
     assert cleaned == [True]
 
 
-def test_an_error_that_a_signal_has_caused_on_its_way_is_not_reported(capsys):
-    """Libraries may fail while they are interrupted, as OmegaConf does in a copy."""
+@pytest.mark.parametrize("error", [MTError("half of a copy"), KeyboardInterrupt()])
+def test_an_error_that_a_signal_has_caused_on_its_way_is_not_reported(error, capsys):
+    """Libraries may fail while they are interrupted, as OmegaConf in a copy, or as Ray does."""
 
     def command():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
-            raise MTError("half of a copy")
+            raise error
 
     with pytest.raises(SystemExit) as ended:
         run_command(command)

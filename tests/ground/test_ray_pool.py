@@ -63,11 +63,11 @@ class SimulatedRay:
         if self.losses.get(task):
             self.losses[task] -= 1
             raise LostActor(f"lost at {task}")
-        if number < 0:
-            raise TaskError(MTError("negative"))
         try:
+            if number < 0:
+                raise MTError("negative")
             return number**2
-        except TypeError as error:
+        except (MTError, TypeError) as error:
             raise TaskError(error) from None
 
 
