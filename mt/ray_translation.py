@@ -82,7 +82,7 @@ class ChunkTranslator:
 
 @dataclass
 class Report:
-    """What the actors report: remarks, each logged once, and counts of lines."""
+    """Collect what the actors report: remarks, each logged once, and counts of lines."""
 
     log: Callable[[str], None]
     counts: LineCounts = field(default_factory=LineCounts)

@@ -17,7 +17,7 @@ LAUNCHERS = ("joblib", "submitit")  # packages whose errors mean that a job was 
 
 
 class FailedJob(NamedTuple):
-    """What a job returns instead of raising an error, so that the others go on."""
+    """Name a job that has failed; jobs return it instead of raising, so that the others go on."""
 
     name: str  # of the run
     reason: str
@@ -36,7 +36,11 @@ def run_sweep(sweep: Callable[[], object]) -> None:
         """Return a sweeper that keeps what its jobs return, in batches; Hydra forgets it."""
         sweeper = instantiate(**choices)
         run = sweeper.sweep
-        sweeper.sweep = lambda arguments: results.extend(run(arguments) or ())  # type: ignore[method-assign]
+
+        def sweep_recorded(arguments: list[str]) -> None:
+            results.extend(run(arguments) or ())
+
+        sweeper.sweep = sweep_recorded  # type: ignore[method-assign]
         return sweeper
 
     plugins.instantiate_sweeper = instantiate_recorded  # type: ignore[method-assign]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,16 @@ def launch_browser() -> Iterator:
         )
         yield browser
         browser.close()
+
+
+def expect(locator: Any) -> Any:
+    """Return playwright's assertions on a locator, which wait until they hold."""
+    from playwright.sync_api import expect
+
+    return expect(locator)
+
+
+def write(page: Any, text: str) -> None:
+    """Type a text and wait for its translation."""
+    page.locator("#text").fill(text)
+    expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"), timeout=30_000)

@@ -4,78 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from helpers.browsers import NEEDS_BROWSER, launch_browser
+from helpers.browsers import NEEDS_BROWSER, expect, write
 from helpers.servers import Client, serving
 from mt.serving.app import create_app
-from mt.serving.limits import Limits
 from mt.serving.models import Models
 from mt.serving.service import Settings
 
 pytestmark = NEEDS_BROWSER
 TEXT = "the cat sees the dog .\n\na house is not red . the tree is green ."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from launch_browser()
-
-
-@pytest.fixture(scope="module")
-def client(make_models: Callable[..., Models]) -> Iterator[Client]:
-    """Serve three pairs; the page begins with en-de."""
-    models = make_models("en-de", "de-en", "ar-de")
-    with serving(create_app(models, Settings(Limits(characters=500)))) as client:
-        yield client
-
-
-@pytest.fixture
-def open_page(browser: Any, client: Client) -> Iterator[Callable[..., Any]]:
-    """Open pages; fail the test if one logs, raises an error or asks another server."""
-    events: list[str] = []
-    pages = []
-
-    def open_page(width: int = 1280, scheme: str = "light", clock: bool = False) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": 800},
-            color_scheme=scheme,
-            permissions=["clipboard-read", "clipboard-write"],
-        )
-        page = context.new_page()
-        page.on("console", lambda message: events.append(message.text))
-        page.on("pageerror", lambda error: events.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith(client.url) else events.append(request.url)
-            ),
-        )
-        if clock:
-            page.clock.install()
-        page.goto(client.url)
-        pages.append(context)
-        return page
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert events == []
-
-
-def expect(locator: Any) -> Any:
-    from playwright.sync_api import expect
-
-    return expect(locator)
-
-
-def write(page: Any, text: str) -> None:
-    """Type a text and wait for its translation."""
-    page.locator("#text").fill(text)
-    expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"), timeout=30_000)
 
 
 def shades(page: Any) -> list[float]:
@@ -84,10 +25,10 @@ def shades(page: Any) -> list[float]:
     )
 
 
-def test_a_text_is_translated_while_one_types(open_page: Callable, client: Client) -> None:
+def test_a_text_is_translated_while_one_types(open_page: Callable, page_server: Client) -> None:
     page = open_page()
     write(page, TEXT)
-    expected = client.translate(TEXT).json["translatedText"]
+    expected = page_server.translate(TEXT).json["translatedText"]
     assert page.locator("#output").evaluate("e => e.textContent") == expected
     assert page.locator("#count").inner_text() == f"{len(TEXT)} / 500"
     page.get_by_role("button", name="Copy").click()
@@ -98,11 +39,11 @@ def test_a_text_is_translated_while_one_types(open_page: Callable, client: Clien
 
 
 def test_pointing_at_a_word_shows_where_the_model_looked(
-    open_page: Callable, client: Client
+    open_page: Callable, page_server: Client
 ) -> None:
     page = open_page()
     write(page, TEXT)
-    parts = client.translate(TEXT, attention=True).json["parts"]
+    parts = page_server.translate(TEXT, attention=True).json["parts"]
     part = parts[2]  # the first sentence of the third line
     before = sum(len(each["attention"]["target"]) for each in parts[:2] if each["attention"])
     page.locator("#output .word").nth(before).hover()
@@ -121,11 +62,11 @@ def test_pointing_at_a_word_shows_where_the_model_looked(
 
 
 def test_words_with_a_probability_below_one_half_are_underlined(
-    open_page: Callable, client: Client
+    open_page: Callable, page_server: Client
 ) -> None:
     page = open_page()
     write(page, TEXT)
-    parts = client.translate(TEXT, scores=True).json["parts"]
+    parts = page_server.translate(TEXT, scores=True).json["parts"]
     words = [word for part in parts for word in part["words"]]
     unsure = [word["text"] for word in words if word["logProb"] < math.log(0.5)]
     assert 0 < len(unsure) < len(words)
@@ -149,11 +90,11 @@ def test_words_are_reached_by_the_keyboard(open_page: Callable) -> None:
 
 
 def test_another_translation_takes_the_place_of_its_sentence(
-    open_page: Callable, client: Client
+    open_page: Callable, page_server: Client
 ) -> None:
     page = open_page()
     write(page, TEXT)
-    parts = client.translate(TEXT, scores=True, alternatives=3).json["parts"]
+    parts = page_server.translate(TEXT, scores=True, alternatives=3).json["parts"]
     assert page.locator("#choices").is_hidden()  # until a sentence is chosen
     page.locator("#output .part").nth(3).locator(".word").first.hover()
     choices = page.locator("#alternatives button")
@@ -165,7 +106,7 @@ def test_another_translation_takes_the_place_of_its_sentence(
     assert choices.first.inner_text() == parts[3]["text"]  # the way back
 
 
-def test_swapping_translates_back(open_page: Callable, client: Client) -> None:
+def test_swapping_translates_back(open_page: Callable, page_server: Client) -> None:
     page = open_page()
     write(page, "the cat .")
     there = page.locator("#output").inner_text()
@@ -173,108 +114,11 @@ def test_swapping_translates_back(open_page: Callable, client: Client) -> None:
     expect(page.locator("#text")).to_have_value(there)
     assert [page.locator(f"#{side}").input_value() for side in ("source", "target")] == ["de", "en"]
     expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"), timeout=30_000)
-    back = client.translate(there, source="de", target="en").json["translatedText"]
+    back = page_server.translate(there, source="de", target="en").json["translatedText"]
     assert page.locator("#output").inner_text() == back
     page.locator("#source").select_option("ar")
     assert page.locator("#target option").all_inner_texts() == ["German"]
     expect(page.locator("#swap")).to_be_disabled()  # there is no German to Arabic
-
-
-def pretend(page: Any, client: Client, languages: dict[str, str], **facts: Any) -> list[Any]:
-    """Let the server seem to have one model of these languages; return the texts it is sent.
-
-    `facts` are those that /models tells of it.
-    """
-    sent: list[Any] = []
-    every = [
-        {"code": code, "name": name, "targets": [each for each in languages if each != code]}
-        for code, name in languages.items()
-    ]
-    model = {**client.ask("/models").json[0], **facts}
-    model |= {"sources": list(languages), "targets": list(languages)}
-
-    def answer(route: Any) -> None:
-        sent.append(route.request.post_data_json)
-        route.fulfill(body='event: done\ndata: {"translatedText": ""}\n\n')
-
-    page.route("**/languages", lambda route: route.fulfill(json=every))
-    page.route("**/models", lambda route: route.fulfill(json=[model]))
-    page.route("**/translate", answer)
-    page.reload(wait_until="networkidle")  # the lists have been asked for
-    return sent
-
-
-MANY = {
-    "en": "English",
-    "de": "German",
-    "ha": "Hausa",
-    "yo": "Yorùbá",
-    "zho_Hant": "Chinese (Hant)",
-} | {f"q{letter}": f"Language {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"}
-
-
-@pytest.mark.parametrize("width", [380, 1280])
-def test_a_language_is_searched_if_there_are_many(
-    open_page: Callable, client: Client, width: int
-) -> None:
-    page = open_page(width)
-    sent = pretend(page, client, MANY)
-    assert page.locator("#target").is_hidden()
-    page.get_by_role("button", name="Target language: German").click()
-    shown = page.locator("#languages li button")
-    expect(shown).to_have_text(sorted(set(MANY.values()) - {"English"}))
-    assert page.locator("#languages li button[aria-current]").inner_text() == "German"
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.keyboard.type("yoru")
-    expect(shown).to_have_text(["Yorùbá"])
-    page.locator("#languages input").fill("xx")
-    assert page.get_by_text("No language has this name.").is_visible()
-    page.locator("#languages input").fill("han")
-    expect(shown).to_have_text(["Chinese (Hant)"])
-    page.keyboard.press("Enter")
-    expect(page.locator("#languages")).to_be_hidden()
-    page.locator("#text").fill("a dog")
-    expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"))
-    assert (sent[-1]["source"], sent[-1]["target"]) == ("en", "zho_Hant")
-    page.get_by_role("button", name="Swap languages").click()
-    expect(page.get_by_role("button", name="Source language: Chinese (Hant)")).to_be_visible()
-
-
-def test_languages_that_were_chosen_come_first(open_page: Callable, client: Client) -> None:
-    page = open_page()
-    pretend(page, client, MANY)
-    for name in ("Hausa", "Language b"):
-        page.get_by_role("button", name="Target language").click()
-        page.get_by_role("button", name=name, exact=True).click()
-    page.reload(wait_until="networkidle")  # the lists have been asked for
-    page.get_by_role("button", name="Source language").click()
-    shown = page.locator("#languages li button")
-    assert shown.all_inner_texts()[:3] == ["Language b", "Hausa", "Chinese (Hant)"]
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Source language: Hausa")).to_be_visible()
-    page.get_by_role("button", name="Source language").click()
-    page.keyboard.press("Escape")
-    expect(page.locator("#languages")).to_be_hidden()
-
-
-@pytest.mark.parametrize(
-    "default, choices", [("", ["none", "<a>", "<b>"]), ("<b>", ["<a>", "<b>"])]
-)
-def test_a_tag_is_chosen_if_the_model_has_some(
-    open_page: Callable, client: Client, default: str, choices: list[str]
-) -> None:
-    page = open_page()
-    assert page.get_by_label("Tag").is_hidden()
-    languages = {"en": "English", "de": "German"}
-    sent = pretend(page, client, languages, tags=["<a>", "<b>"], tag=default)
-    expect(page.locator("#tag option")).to_have_text(choices)
-    page.locator("#text").fill("a dog")
-    expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"))
-    page.get_by_label("Tag").select_option("<a>")
-    expect(page.locator("#status")).to_have_text(re.compile(r"\d s$"))
-    assert [fields["tag"] for fields in sent] == [default, "<a>"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
