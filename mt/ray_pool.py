@@ -1,4 +1,4 @@
-"""Actors on a Ray cluster that share calls of one method, in order.
+"""Actors on a Ray cluster that share calls of a method or function, in order.
 
 Ray Data is not used: it ends its job at a file that cannot be read, or drops that silently, and
 every machine would have to see the files.
@@ -81,6 +81,19 @@ class ActorPool:
                 yield self._finish(begun.popleft())
         yield from map(self._finish, begun)
 
+    def map_function(
+        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]
+    ) -> Iterator[Any]:
+        """Yield the results of calls of a function in their order, by actors of `FunctionCaller`.
+
+        Raises the errors of the function and of `map`.
+        """
+        reference = [self.ray.put(function)]
+        for result in self.map(Call((reference, *arguments)) for arguments in calls):
+            if isinstance(result, MTError):
+                raise result
+            yield result
+
     def _finish(self, item: Any) -> Any:
         """Return an item, or the result of a call when it is done."""
         if not isinstance(item, Call):
@@ -137,6 +150,22 @@ class ActorPool:
         self.busy[actor.start.remote()] = actor, None
 
 
+class FunctionCaller:
+    """An actor that calls functions, and keeps the last one."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def start(self) -> None:
+        """Do nothing: a function arrives with its first call."""
+
+    def call(self, reference: list[Any], *arguments: Any) -> Any:
+        """Call a function; `reference` is a list with its reference, which Ray does not resolve."""
+        if self.kept != reference:
+            self.kept, self.function = reference, require("ray", "ray").get(reference[0])
+        return self.function(*arguments)
+
+
 class Messages(io.TextIOBase):
     """Takes the place of standard output, to which Ray prints its messages; says them instead."""
 
@@ -173,7 +202,8 @@ def open_pool(
             )
             actor = " and ".join(f"{number} {name}" for name, number in need.items())
             if not size:
-                raise MTError(f"no machine of the Ray cluster has {actor}: lower --threads")
+                hint = ": lower --threads" if threads > 1 else ""
+                raise MTError(f"no machine of the Ray cluster has {actor}{hint}")
             say(f"starting {size} actors on Ray with {actor} each")
             remote = ray.remote(num_cpus=threads, num_gpus=need.get("GPU", 0))(kind).remote
             yield ActorPool(ray, lambda: remote(*arguments), size, say)

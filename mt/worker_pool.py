@@ -21,6 +21,9 @@ from mt.errors import MTError
 
 AHEAD = 3  # calls for each process that are begun before the first result is taken
 
+# Yields the results of calls, each a tuple of arguments, of a function in their order.
+MapInOrder = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+
 _function: Callable[..., Any]  # in a worker: the function that it calls
 
 

@@ -50,7 +50,7 @@ from mt.errors import MTError
 from mt.files import write_text
 from mt.progress_display import Progress
 from mt.run_files import WORD_COUNTS
-from mt.worker_pool import map_in_order, may_fork
+from mt.worker_pool import MapInOrder, map_in_order, may_fork
 
 ANNOTATIONS = "test.annotations.json"
 REPORT = "report.json"
@@ -75,15 +75,19 @@ def set_files(val_sets: int) -> list[str]:
 class Pipeline:
     """Write one cache folder.
 
-    Training text passes through in chunks, so that memory does not grow with the corpus. Processes
-    share the chunks; their number makes no difference.
+    Training text passes through in chunks, so that memory does not grow with the corpus.
+    `map_calls` shares the chunks, by default among `data.workers` processes; how makes no
+    difference.
     """
 
-    def __init__(self, config: DataConfig, log: Log, folder: Path) -> None:
+    def __init__(
+        self, config: DataConfig, log: Log, folder: Path, map_calls: MapInOrder | None = None
+    ) -> None:
         self.config, self.log, self.folder = config, log, folder
         self.normaliser = Normaliser.from_config(config.clean)
         self.report: list[str] = []
-        self.workers = (config.workers or count_cores()) if may_fork() else 1
+        workers = (config.workers or count_cores()) if may_fork() else 1
+        self.map_calls = map_calls or partial(map_in_order, workers)
 
     def run(self, corpus: RawCorpus, tokenizer: Tokenizer | None) -> Tokenizer:
         """Run all steps and return the tokenizer, which is trained unless one is given."""
@@ -167,7 +171,7 @@ class Pipeline:
             cleaner,
             [source.pairs() for source in sources],
             paths,
-            self.workers,
+            self.map_calls,
             lambda tables: count_rows(tables, "cleaning", "pairs cleaned"),
         )
         self.report += [
@@ -192,8 +196,7 @@ class Pipeline:
         """Count the words of one side of the cleaned text."""
         counts: Counter[str] = Counter()
         tables = (table.select([side]) for path in texts for table in read_chunks(path))
-        for part in map_in_order(
-            self.workers,
+        for part in self.map_calls(
             lambda table: count_training_words(list_side(table, side)),
             ((table,) for table in tables),
         ):
@@ -241,7 +244,7 @@ class Pipeline:
         read = len(streams) // len(texts) * sum(len(open_arrow(path)) for path in texts)
         written = 0
         for index, stream in enumerate(streams):
-            encoded = map_in_order(self.workers, encoder, ((table,) for table in stream))
+            encoded = self.map_calls(encoder, ((table,) for table in stream))
             tables = count_rows(encoded, "encoding", "pairs encoded")
             written += write_arrow(self.folder / f"train.{index}.arrow", encoder.schema, tables)
         for path in texts:

@@ -36,6 +36,7 @@ from mt.errors import MTError
 from mt.files import write_text
 from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
+from mt.worker_pool import MapInOrder
 
 
 @dataclass
@@ -65,7 +66,7 @@ class PreparedData:
         return self.word_counts[0].parent
 
 
-def prepare_run(config: Config, log: Log) -> PreparedData:
+def prepare_run(config: Config, log: Log, map_calls: MapInOrder | None = None) -> PreparedData:
     """Load or prepare the data of a run.
 
     Fine-tuning uses the tokenizer of the run it starts from; `mt.training.fine_tuning` gives
@@ -75,21 +76,26 @@ def prepare_run(config: Config, log: Log) -> PreparedData:
     if config.trainer.init_from:
         tokenizer = Tokenizer.load(RunFolder.at(config.trainer.init_from).path)
         tokenizer = tokenizer.with_languages(*config.data.languages())
-    return prepare(config.data, log, tokenizer)
+    return prepare(config.data, log, tokenizer, map_calls)
 
 
-def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) -> PreparedData:
+def prepare(
+    config: DataConfig,
+    log: Log,
+    tokenizer: Tokenizer | None = None,
+    map_calls: MapInOrder | None = None,
+) -> PreparedData:
     """Load prepared data from the cache, or prepare it first.
 
-    A given `tokenizer` is used, or extended, instead of training one. Nothing depends on the seed
-    of a run, so that runs with different seeds share vocabulary and cache. Raises MTError if the
-    corpus cannot be read or no training pair is left.
+    A given `tokenizer` is used, or extended, instead of training one. `map_calls` is that of
+    `Pipeline`. Nothing depends on the seed of a run, so that runs with different seeds share
+    vocabulary and cache. Raises MTError if the corpus cannot be read or no training pair is left.
     """
     corpus = load_corpus(config)
     root = cache_folder(config)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = prepare_folder(root, config, corpus, log, tokenizer)
+        folder = prepare_folder(root, config, corpus, log, tokenizer, map_calls)
     except OSError as error:
         raise MTError(
             f"cannot write the prepared corpus, {error.filename or root}: "
@@ -117,7 +123,12 @@ def prepare(config: DataConfig, log: Log, tokenizer: Tokenizer | None = None) ->
 
 
 def prepare_folder(
-    root: Path, config: DataConfig, corpus: RawCorpus, log: Log, tokenizer: Tokenizer | None
+    root: Path,
+    config: DataConfig,
+    corpus: RawCorpus,
+    log: Log,
+    tokenizer: Tokenizer | None,
+    map_calls: MapInOrder | None,
 ) -> Path:
     """Return the cache folder of a corpus; prepare the corpus if there is none.
 
@@ -131,7 +142,8 @@ def prepare_folder(
     with hold_lock(folder.with_suffix(".lock"), log):
         known = read_note(note) if automatic else 0
         if known and (limit == AUTO_NUMBER or known < limit):
-            return prepare_folder(root, set_vocabulary(config, known), corpus, log, None)
+            chosen = set_vocabulary(config, known)
+            return prepare_folder(root, chosen, corpus, log, None, map_calls)
         if folder.exists():
             return folder
         log(f"preparing the corpus once; it is cached in {root}")
@@ -139,7 +151,8 @@ def prepare_folder(
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
         unfinished.mkdir()
         try:
-            size = Pipeline(config, log, unfinished).run(corpus, tokenizer).vocab_size()
+            pipeline = Pipeline(config, log, unfinished, map_calls)
+            size = pipeline.run(corpus, tokenizer).vocab_size()
             if not automatic or size == limit:
                 os.replace(unfinished, folder)
                 return folder

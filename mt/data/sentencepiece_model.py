@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import random
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -175,6 +176,8 @@ def threads(texts: Sequence[str]) -> int:
     """Return the number of threads to encode texts with; -1: one for each core.
 
     A single text is not worth several, and the other cores are busy in one of several processes.
+    Ray limits the threads of its actors by a variable of the environment.
     """
     is_worker = multiprocessing.parent_process() is not None
-    return 1 if is_worker or len(texts) == 1 else -1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return 1 if is_worker or len(texts) == 1 or limit == "1" else -1

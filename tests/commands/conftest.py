@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +27,12 @@ def restored_signals() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Mark the environment of the processes that are started from now on."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("MARK", mark)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # Ray would write a token to the home folder
+    return mark

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 
 import pytest
@@ -18,6 +14,7 @@ import pytest
 import mt.ray_translation
 from helpers import ROOT
 from helpers.calls import call
+from helpers.ray_processes import kill_actors, marked
 from helpers.tiny_models import sentences
 from mt.data.text_files import read_lines
 from mt.decoding import line_chunks
@@ -32,36 +29,6 @@ RAY = ("--engine", "ray")
 def chunks_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mt.ray_translation, "CHUNK_LINES", 5)
     monkeypatch.setattr(line_chunks, "CHUNK_LINES", 5)
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Mark the environment of the processes that are started from now on."""
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("MARK", mark)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # Ray would write a token to the home folder
-    return mark
-
-
-def marked(mark: str, name: str) -> list[int]:
-    """Return the marked processes whose name or command contains `name`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
-            environment, command = (folder / "environ").read_bytes(), folder / "cmdline"
-            if mark.encode() in environment and name in command.read_text():
-                found.append(int(folder.name))
-    return found
-
-
-def kill_actors(mark: str, count: int, is_over: threading.Event) -> None:
-    """Kill actors that are computing, `count` times."""
-    killed: set[int] = set()
-    while len(killed) < count and not is_over.is_set():
-        for number in set(marked(mark, "ChunkTranslator.call")) - killed:
-            os.kill(number, signal.SIGKILL)
-            killed.add(number)
-        time.sleep(0.01)
 
 
 def complete_files(folder: Path) -> dict[str, list[str]]:
@@ -85,7 +52,7 @@ def test_files_are_those_that_one_process_writes_although_actors_are_killed(
     flags = (*flags, "--input", tmp_path / "in", "--output")
     code, _, expected = call(monkeypatch, capsys, *flags, f"{tmp_path}/here/")
     is_over = threading.Event()
-    killer = threading.Thread(target=kill_actors, args=(mark, 2, is_over))
+    killer = threading.Thread(target=kill_actors, args=(mark, "ChunkTranslator.call", 2, is_over))
     killer.start()
     got, out, err = call(monkeypatch, capsys, *flags, f"{tmp_path}/there/", *RAY)
     is_over.set()

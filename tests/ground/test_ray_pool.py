@@ -17,7 +17,7 @@ import pytest
 
 from mt.errors import MTError
 from mt.optional import install_command
-from mt.ray_pool import ADDRESS, AHEAD, MAX_LOSSES, ActorPool, Call, open_pool
+from mt.ray_pool import ADDRESS, AHEAD, MAX_LOSSES, ActorPool, Call, FunctionCaller, open_pool
 
 LOST = "an actor of Ray was lost: another one does its task"
 
@@ -36,37 +36,44 @@ class TaskError(LostActor):
 class SimulatedRay:
     """Stands for the module ray: results are computed when they are taken, in a random order.
 
-    Its actors square numbers. `losses` says at which tasks actors are lost, and how often.
+    Its actors square numbers, unless they are given a function. `losses` says at which tasks actors
+    are lost, and how often.
     """
 
     exceptions = SimpleNamespace(RayError=LostActor, RayTaskError=TaskError)
 
     def __init__(self, **losses: int) -> None:
         self.losses, self.random = losses, random.Random(0)
+        self.taken = 0
 
     def wait(self, references: list[Any], timeout: float | None) -> tuple[list[Any], list[Any]]:
         assert references, "ray.wait refuses an empty list"
         done = self.random.sample(references, 1 if timeout is None else self.random.randint(0, 1))
         return done, []
 
+    def put(self, value: Any) -> Callable[[], Any]:
+        return lambda: value
+
     def get(self, reference: Callable[[], Any]) -> Any:
+        self.taken += 1
         return reference()
 
     def actor(self) -> Any:
         remote = SimpleNamespace
         return remote(
             start=remote(remote=lambda: lambda: self.perform("start", 0)),
-            call=remote(remote=lambda number: lambda: self.perform(f"task_{number}", number)),
+            call=remote(remote=lambda *given: lambda: self.perform(f"task_{given[-1]}", *given)),
         )
 
-    def perform(self, task: str, number: int) -> int:
+    def perform(self, task: str, *given: Any) -> int:
+        *function, number = given
         if self.losses.get(task):
             self.losses[task] -= 1
             raise LostActor(f"lost at {task}")
         try:
             if number < 0:
                 raise MTError("negative")
-            return number**2
+            return FunctionCaller().call(*given) if function else number**2
         except (MTError, TypeError) as error:
             raise TaskError(error) from None
 
@@ -100,6 +107,24 @@ def test_actors_that_cannot_start_and_errors_of_the_program_are_raised() -> None
     pool = ActorPool(ray, ray.actor, 2, print)
     pool.wait_for_start()
     assert pool.idle and not any(ray.losses.values())
+
+
+def test_functions_are_called_in_order_and_their_errors_are_raised(monkeypatch) -> None:
+    ray = SimulatedRay(task_7=1)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    pool = ActorPool(ray, ray.actor, 2, print)
+    calls = ((number,) for number in range(20))
+    assert list(pool.map_function(lambda n: n + 1, calls)) == list(range(1, 21))
+    with pytest.raises(MTError, match="negative"):
+        list(pool.map_function(lambda n: n, [(1,), (-1,), (2,)]))
+
+
+def test_an_actor_takes_a_function_once(monkeypatch) -> None:
+    ray = SimulatedRay()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    caller, (double, power) = FunctionCaller(), ([ray.put(f)] for f in (lambda n: 2 * n, pow))
+    results = [caller.call(double, 2), caller.call(double, 4), caller.call(power, 3, 2)]
+    assert results == [4, 8, 9] and ray.taken == 2
 
 
 def test_few_items_are_begun_before_the_first_result_is_taken() -> None:

@@ -1,7 +1,7 @@
-"""Cleaning of a corpus to files, by several processes and in bounded memory.
+"""Cleaning of a corpus to files, in parallel and in bounded memory.
 
-The processes examine chunks of pairs. What passes is written with its keys, 8 bytes for each pair
-and step. Repeated pairs are found when all keys are known, and left out of the final files.
+Chunks of pairs are examined. What passes is written with its keys, 8 bytes for each pair and step.
+Repeated pairs are found when all keys are known, and left out of the final files.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from mt.data.cleaning.cleaner import EXAMPLES, Cleaner, Examined
 from mt.data.cleaning.duplicates import find_repeated
 from mt.data.tags import MARK, split_tags
 from mt.files import NamedFile
-from mt.worker_pool import map_in_order
+from mt.worker_pool import MapInOrder
 
 
 def clean_corpus(
     cleaner: Cleaner,
     sources: Sequence[Iterable[Pair]],
     paths: Sequence[Path],
-    workers: int,
+    map_calls: MapInOrder,
     count: Callable[[Iterable[pa.Table]], Iterable[pa.Table]],
 ) -> list[tuple[int, int]]:
     """Write a file of cleaned text for each source; return the numbers of pairs read and kept.
 
-    `workers` processes share the work. `count` is called with the tables of pairs that pass, and
-    returns them. Temporary files are beside the first path.
+    `map_calls` shares the work. `count` is called with the tables of pairs that pass, and returns
+    them. Temporary files are beside the first path.
     """
     passed = [path.with_suffix(".passed") for path in paths]
     key_paths = {name: paths[0].with_name(f"{name}.keys") for name in cleaner.keys}
@@ -56,7 +56,7 @@ def clean_corpus(
         }
         for path, pairs in zip(passed, sources, strict=True):
             before = cleaner.counts["read"]
-            write_arrow(path, TEXT, count(_examine(cleaner, pairs, workers, key_files)))
+            write_arrow(path, TEXT, count(_examine(cleaner, pairs, map_calls, key_files)))
             numbers.append(cleaner.counts["read"] - before)
     repeated = find_repeated({name: _map_keys(path) for name, path in key_paths.items()})
     selection = Selection(repeated)
@@ -74,7 +74,10 @@ def clean_corpus(
 
 
 def _examine(
-    cleaner: Cleaner, pairs: Iterable[Pair], workers: int, key_files: Mapping[str, BinaryIO]
+    cleaner: Cleaner,
+    pairs: Iterable[Pair],
+    map_calls: MapInOrder,
+    key_files: Mapping[str, BinaryIO],
 ) -> Iterator[pa.Table]:
     """Yield the pairs that pass as tables, and write their keys."""
 
@@ -83,7 +86,7 @@ def _examine(
         return text_table(examined.pairs), replace(examined, pairs=[])
 
     calls = ((chunk,) for chunk in split_into_chunks(pairs))
-    for table, examined in map_in_order(workers, examine, calls):
+    for table, examined in map_calls(examine, calls):
         cleaner.add(examined)
         for name, keys in examined.keys.items():
             key_files[name].write(keys.tobytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mt.data.arrow_files import Pair, open_arrow, read_pairs
 from mt.data.cleaning.cleaner import Cleaner
 from mt.data.cleaning.corpus_cleaning import clean_corpus
 from mt.data.tags import add_tag
+from mt.worker_pool import map_in_order
 
 CONFIG = CleanConfig(near_duplicates=True, max_words=9)
 
@@ -53,7 +55,9 @@ def test_files_hold_what_a_stream_with_sets_keeps(
     cleaner, reference, in_memory = (Cleaner(CONFIG, [("a b", "z")]) for _ in range(3))
     seen: list[set[int]] = [set(), set()]
     expected = [list(by_sets(pairs, reference, seen)) for pairs in sources]
-    numbers = clean_corpus(cleaner, sources, paths, workers, lambda tables: tables)
+    numbers = clean_corpus(
+        cleaner, sources, paths, partial(map_in_order, workers), lambda tables: tables
+    )
     assert [read_pairs(path) for path in paths] == expected
     assert [list(in_memory(pairs)) for pairs in sources] == expected
     assert numbers == [(len(a), len(b)) for a, b in zip(sources, expected, strict=True)]
@@ -71,5 +75,6 @@ def test_files_hold_what_a_stream_with_sets_keeps(
 def test_steps_that_are_off_need_no_keys(tmp_path: Path) -> None:
     pairs = [("a", "b"), ("a", "b")]
     cleaner = Cleaner(CleanConfig(deduplicate=False), [])
-    assert clean_corpus(cleaner, [pairs], [tmp_path / "x.arrow"], 1, iter) == [(2, 2)]
-    assert read_pairs(tmp_path / "x.arrow") == pairs and cleaner.keys == {}
+    path = tmp_path / "x.arrow"
+    assert clean_corpus(cleaner, [pairs], [path], partial(map_in_order, 1), iter) == [(2, 2)]
+    assert read_pairs(path) == pairs and cleaner.keys == {}
