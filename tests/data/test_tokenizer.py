@@ -19,6 +19,7 @@ from mt.config.schema import TokenizerConfig
 from mt.data.normalisation import normalise
 from mt.data.sampling import SPACE
 from mt.data.segmenter import Segmenter
+from mt.data.sentencepiece_model import threads
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_training import VocabularyTooLarge, reservoir_sample, train_sentencepiece
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
@@ -116,6 +117,13 @@ def test_training_is_reproducible(kind: str) -> None:
     assert train_sentencepiece(LINES, config(kind)) == first
     assert train_sentencepiece(LINES[1:], config(kind)) != first
     assert Tokenizer(first).kind == kind
+
+
+def test_actors_of_ray_and_single_texts_get_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert (threads(["a"]), threads(["a", "b"])) == (1, -1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as Ray does for an actor with one core
+    assert threads(["a", "b"]) == 1
 
 
 def test_joint_or_separate_saved_and_loaded(tmp_path: Path) -> None:
