@@ -76,8 +76,8 @@ class Pipeline:
     """Write one cache folder.
 
     Training text passes through in chunks, so that memory does not grow with the corpus.
-    `map_calls` shares the chunks, by default among `data.workers` processes; how makes no
-    difference.
+    `map_calls` shares the chunks, by default among `data.workers` processes, and makes no
+    difference to the files.
     """
 
     def __init__(
