@@ -90,7 +90,7 @@ class RandomLengths:
 
 
 def measure_order(pairs: int) -> dict[str, float]:
-    """Return what the order of the second epoch takes, and the memory with that of the first."""
+    """Return the time for the order of an epoch, and the memory for those of two."""
     from mt.data.batch_order import BatchOrder
 
     order = BatchOrder([RandomLengths(pairs)], BATCH_TOKENS, seed=1)  # type: ignore[list-item]

@@ -44,7 +44,7 @@ class BatchOrder:
     pools are shuffled. Rows are numbered through all tables (`mt.data.collate`).
 
     Of a large corpus, this holds for one window after the other: some hundreds of blocks of
-    consecutive rows, drawn at random. So the disk reads each block once, and in one piece.
+    consecutive rows, drawn at random. So each block is read from the disk once.
 
     Processes that share a batch have micro-batches of an equal share of its tokens.
     """
