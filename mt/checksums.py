@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mt.errors import MTError
 from mt.files import write_text
+from mt.git_lfs import refuse_pointer
 from mt.tensor_files import read_checksum
 
 CHECKSUMS = "checksums.txt"
@@ -79,6 +80,7 @@ class Checksums:
 
     def check(self, path: Path, remedy: str) -> None:
         """Raise MTError, with the remedy, if a file does not match."""
+        refuse_pointer(path)
         if not self.matches(path):
             problem = "has changed since mt wrote it" if os.path.isfile(path) else "is missing"
             raise MTError(

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from mt.errors import MTError
 from mt.files import atomic_write
+from mt.git_lfs import refuse_pointer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,4 +115,5 @@ def _checksum(tensors: dict[str, Tensor], facts: str) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> MTError:
+    refuse_pointer(path)
     return MTError(f"{path} is damaged or not a safetensors file ({error}): {RESTORE}")

@@ -11,6 +11,8 @@ import errno
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -21,6 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from mt.data.hub_csv import check_csv_pairs, csv_options, refuse_surplus_fields, trim_header
 from mt.errors import MTError
 from mt.files import expand_user
+from mt.git_lfs import refuse_pointer
 
 # The hub's own Parquet copy of a set, with a folder for each subset.
 CONVERTED_REVISION = "refs/convert/parquet"
@@ -100,6 +103,8 @@ def load_hub(
     path = str(folder) if local else name
     with _hub_errors(name, revision, local), _network(allowed=not offline):
         builder = _builder(path, subset, revision or None, columns or list(languages))
+        for file in chain(*(builder.config.data_files or {}).values()) if local else ():
+            refuse_pointer(Path(file))
         with refuse_surplus_fields():
             builder.download_and_prepare()
         table = builder.as_dataset(split=split)

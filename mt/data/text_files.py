@@ -23,6 +23,7 @@ from mt.data.file_formats import (
     marked_encoding,
 )
 from mt.errors import MTError
+from mt.git_lfs import refuse_pointer
 
 UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -78,6 +79,8 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
 
 def _decompress(stream: IO[bytes], name: Path | str) -> io.BufferedReader:
     """Return a stream of the decompressed bytes; see `open_bytes`."""
+    if isinstance(name, Path):
+        refuse_pointer(name)
     # Peeking needs a buffer. Standard input has one, which must not be hidden by another.
     buffered = stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore[type-var]
     head = buffered.peek()

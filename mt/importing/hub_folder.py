@@ -25,6 +25,7 @@ from torch import Tensor
 
 from mt.errors import MTError, UsageError
 from mt.files import expand_user
+from mt.git_lfs import refuse_pointer
 
 # The weights, as one file or as an index of several; the first that exists is read.
 WEIGHTS = (
@@ -59,6 +60,7 @@ class HubFolder:
         path = self.path / name
         if default is not None and not path.exists():
             return default
+        refuse_pointer(path)
         try:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
@@ -69,10 +71,12 @@ class HubFolder:
 
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file. Raises MTError if it cannot be read."""
+        path = self.path / name
+        refuse_pointer(path)
         try:
-            return (self.path / name).read_bytes()
+            return path.read_bytes()
         except OSError as error:
-            raise MTError(f"cannot read {self.path / name}: {error.strerror}") from error
+            raise MTError(f"cannot read {path}: {error.strerror}") from error
 
     def weight_files(self) -> list[str]:
         """Return the names of the files with the weights; empty if there are none."""
@@ -103,6 +107,7 @@ class HubFolder:
         tensors: dict[str, Tensor] = {}
         for name in self.weight_files():
             path = self.path / name
+            refuse_pointer(path)
             try:
                 tensors |= load_weights(path)
             except (
