@@ -56,6 +56,7 @@ from mt.training.start import (
     check_run_folder,
     check_same_settings,
     check_same_text,
+    check_shared_folder,
     describe_training,
     finished_scores,
     make_model,
@@ -174,6 +175,8 @@ def start_trainer(
         for choice in choices:
             log.say(str(choice))
     trainer = Trainer(config, make_model(config, data, device), data, folder, log, group, device)
+    if not trainer.parallel.saves_alone:
+        check_shared_folder(folder, group)
     return trainer, trainer.resume()
 
 

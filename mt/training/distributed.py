@@ -17,7 +17,7 @@ from torch import Tensor
 from mt.errors import ProcessLost
 
 START_SECONDS = 1800  # in which all ranks must start; what PyTorch allows
-POLL_SECONDS = 0.05  # while they agree on the name of their group
+POLL_SECONDS = 0.05  # between looks at what the other ranks have done
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -34,15 +35,16 @@ from mt.models.weights import load_parameters
 from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
-from mt.training.distributed import ProcessGroup
+from mt.training.distributed import POLL_SECONDS, ProcessGroup
 from mt.training.fine_tuning import inherit_settings
 from mt.training.seeding import seed_everything
-from mt.training.trainer import Trainer
+from mt.training.trainer import SHARED, Trainer
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
 # May differ between machines, or follow from paths.
 MACHINE_SETTINGS = ("data.cache", "data.name", "runs_dir", "trainer.threads")
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
+SEEN_SECONDS = 60  # after which a new directory is seen on all machines: NFS looks once a minute
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
 
@@ -102,6 +104,26 @@ def check_same_text(data: PreparedData, group: ProcessGroup) -> None:
                 f"and {digest[:8]} in rank {rank}: give all machines the same files, and the same "
                 "versions of sentencepiece and Python"
             )
+
+
+def check_shared_folder(folder: RunFolder, group: ProcessGroup) -> None:
+    """Raise MTError unless all ranks of a group see what rank 0 writes to the run directory.
+
+    A network file system may show a new directory only after `SEEN_SECONDS`.
+    """
+    path = folder.path / group.all_gather(f".{uuid.uuid4().hex}")[0]
+    if group.is_main:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    group.all_gather(None)  # now it is written
+    deadline = time.monotonic() + SEEN_SECONDS
+    while not (is_seen := path.exists()) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    seen = group.all_gather(is_seen)
+    if group.is_main:
+        path.unlink()
+    if not all(seen):
+        raise MTError(f"rank {seen.index(False)} does not see the {folder} of rank 0: {SHARED}")
 
 
 def limits_of(config: Config) -> tuple[float, ...]:

@@ -9,17 +9,25 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 import torch.distributed as dist
 
 import mt
 from helpers.gloo_ranks import free_port, on_gloo
 from helpers.training_runs import checkpoint_state, read_records, run_training
+from mt import train
 from mt.config.compose import load_config
 from mt.errors import MTError, ProcessLost
+from mt.run_folder import RunFolder
+from mt.training import start
+from mt.training.data_parallel import BucketedDataParallel
 from mt.training.distributed import ProcessGroup, agree_on_name
-from mt.training.start import check_same_settings
+from mt.training.sharding import ShardedDataParallel
+from mt.training.start import check_same_settings, check_shared_folder
 
 
 def start_rank(rank: int, port: int, arguments: list[str], folder: Path) -> subprocess.Popen[str]:
@@ -165,3 +173,44 @@ def test_ranks_that_start_again_agree_on_a_new_name_in_the_same_store():
         start([0, 0], timeout=0.5)  # the third has ended before
     names += start([0, 0, 0.3])[:1]
     assert len(set(names)) == 4
+
+
+def test_a_run_directory_that_some_ranks_do_not_see_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(start, "SEEN_SECONDS", 0.3)
+
+    def messages(group: ProcessGroup) -> list[str]:
+        found = []
+        for name in ("runs", f"runs of machine {group.rank // 2}"):
+            try:
+                check_shared_folder(RunFolder.at(tmp_path / name / "new"), group)
+                found.append("")
+            except MTError as error:
+                found.append(str(error))
+        return found
+
+    refused = on_gloo(3, messages)
+    assert [found[0] for found in refused] == [""] * 3
+    for number, (_, message) in zip((0, 0, 1), refused, strict=True):
+        assert message == (
+            f"rank 2 does not see the {tmp_path}/runs of machine {number}/new of rank 0: "
+            "runs_dir must be on a file system that all machines share"
+        )
+    left = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if not path.is_dir()]
+    assert left == [] and not (tmp_path / "runs of machine 1").exists()
+
+
+@pytest.mark.parametrize(
+    "kind, is_checked", [(BucketedDataParallel, False), (ShardedDataParallel, True)]
+)
+def test_the_run_directory_is_checked_if_all_ranks_write_to_it(
+    kind, is_checked, monkeypatch
+) -> None:
+    trainer = SimpleNamespace(parallel=object.__new__(kind), resume=lambda: False)
+    checked: list[Any] = []
+    monkeypatch.setattr(train, "make_model", lambda *_: None)
+    monkeypatch.setattr(train, "Trainer", lambda *_: trainer)
+    monkeypatch.setattr(train, "check_shared_folder", lambda *given: checked.append(given))
+    config = load_config(["auto=false", "optim=adamw", "name=run"])
+    group, folder = ProcessGroup(), RunFolder.at("run")
+    started = train.start_trainer(config, None, folder, None, group, torch.device("cpu"))
+    assert started == (trainer, False) and checked == [(folder, group)] * is_checked
