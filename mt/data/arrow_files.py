@@ -5,6 +5,7 @@ The format is that of the `datasets` library, which takes a second to import and
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -32,9 +33,15 @@ Pair = tuple[str, str]
 
 def open_arrow(path: Path) -> pa.Table:
     """Map an Arrow file into memory. Raises MTError if it is missing or damaged."""
+    with explain_damage(path), pa.memory_map(str(path)) as file:
+        return pa.ipc.open_stream(file).read_all()
+
+
+@contextlib.contextmanager
+def explain_damage(path: Path) -> Iterator[None]:
+    """Raise MTError for errors of reading an Arrow file."""
     try:
-        with pa.memory_map(str(path)) as file:
-            return pa.ipc.open_stream(file).read_all()
+        yield
     except (OSError, ValueError, pa.ArrowException) as error:
         raise MTError(
             f"cannot read {path} ({error}): delete the folder to prepare the corpus again"
@@ -95,10 +102,12 @@ def list_array(rows: Sequence[Sequence[int]]) -> pa.ListArray:
 
 
 def read_chunks(path: Path) -> Iterator[pa.Table]:
-    """Read an Arrow file one chunk at a time."""
-    table = open_arrow(path)
-    for start in range(0, len(table), CHUNK_SIZE):
-        yield table.slice(start, CHUNK_SIZE)
+    """Read an Arrow file in chunks of `CHUNK_SIZE` rows. Raises MTError as `open_arrow` does.
+
+    Mapped into memory, the file would count as memory of this process.
+    """
+    with explain_damage(path), pa.OSFile(str(path)) as file:
+        yield from fill_chunks(map(pa.table, pa.ipc.open_stream(file)))
 
 
 def read_side(paths: Sequence[Path], side: str) -> Iterator[str]:
