@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mt.data import text_files
@@ -12,6 +14,13 @@ def file_digest(path: Path) -> str:
     """Return a digest of a file's bytes."""
     with text_files.open_raw(path) as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()  # type: ignore[arg-type]
+
+
+def file_digests(*groups: Sequence[Path]) -> list[list[str]]:
+    """Return the digests of the files of each group, computed by threads, as hashing allows."""
+    with ThreadPoolExecutor() as pool:
+        digests = [pool.map(file_digest, paths) for paths in groups]
+        return [list(each) for each in digests]
 
 
 def text_hash(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from mt.config.schema import DataConfig, SplitConfig
 from mt.data import readers, text_files
 from mt.data.annotations import Annotation, format_deciders
-from mt.data.digests import digest, file_digest
+from mt.data.digests import digest, file_digest, file_digests
 from mt.data.tags import MAX_TAGS, add_tag, check_tag
 from mt.errors import MTError, UsageError
 from mt.files import expand_user
@@ -178,9 +178,7 @@ def _open_text(
         for source, target in zip(sources, targets, strict=True):
             yield from readers.read_text_pair(source, target)
 
-    return pairs, lambda: digest(
-        "text", *([*map(file_digest, side)] for side in (sources, targets))
-    )
+    return pairs, lambda: digest("text", *file_digests(sources, targets))
 
 
 def _open_files(
@@ -208,7 +206,7 @@ def _open_files(
             yield from readers.read_file(path, columns, languages, note)
 
     versions = [f"{kind}{readers.VERSIONS.get(kind, '')}" for kind in kinds]
-    return pairs, lambda: digest("file", versions, [*map(file_digest, paths)], columns, languages)
+    return pairs, lambda: digest("file", versions, *file_digests(paths), columns, languages)
 
 
 def _open_hub(
