@@ -22,7 +22,7 @@ from mt.data.symbols import MARKED
 from mt.data.tags import is_tag_piece, tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_training import reservoir_sample
-from mt.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
+from mt.data.vocabulary import UNK, Vocabulary
 from mt.errors import MTError
 
 Words = Counter[str]
@@ -158,13 +158,12 @@ def scored(learned: Learned, content: bytes) -> list[tuple[str, float]]:
 def replaced_pieces(before: Tokenizer, after: Tokenizer, side: str) -> list[list[int]]:
     """Return for each new piece of an extended tokenizer the ids of the pieces that it replaces.
 
-    A tag replaces all other tags, if there are any. What replaces nothing that has an id, such as
-    that tag or an unknown character, replaces all ordinary pieces.
+    A tag replaces all other tags. The list is empty for what replaces nothing that has an id, such
+    as the first tag or an unknown character.
     """
     model, size = before.models[side], before.vocab_size(side)
-    everything = list(range(SPECIAL_TOKENS, size))
     rows = []
     for piece in after.pieces(range(size, after.vocab_size(side)), side):
         ids = list(before.tags.values()) if is_tag_piece(piece) else model.spell(piece)
-        rows.append([i for i in ids if i != UNK] or everything)
+        rows.append([i for i in ids if i != UNK])
     return rows

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mt.data.vocabulary import SPECIAL_TOKENS
+
 # Parameters with one row for each piece, by the side whose vocabulary it is. Shared ones are
 # stored under the first of their names.
 ROWS = {
@@ -35,13 +37,17 @@ def add_mean_rows(
 ) -> dict[str, Tensor]:
     """Return the tensors of a model with a further row for each new piece.
 
-    Each is the mean of the rows that it replaces, given by side. So a new piece gets about the mean
-    of their logits: the distribution changes little at first (Hewitt 2021, "Initializing New Word
-    Embeddings for Pretrained Language Models", with the mean of all rows).
+    Each is the mean of the rows that it replaces, given by side; if there are none, of all ordinary
+    rows. So a new piece gets about the mean of their logits: the distribution changes little at
+    first (Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models", with the
+    mean of all rows).
     """
 
     def extend(tensor: Tensor, side: str) -> Tensor:
-        new = [tensor[list(rows)].mean(0, keepdim=True) for rows in replaced[side]]
+        usual = tensor[SPECIAL_TOKENS:].mean(0, keepdim=True)
+        new = [
+            tensor[list(rows)].mean(0, keepdim=True) if rows else usual for rows in replaced[side]
+        ]
         return torch.cat([tensor, *new])
 
     return change_rows(tensors, extend)
