@@ -102,7 +102,7 @@ def push(folder: Path, repository: str) -> str:
     except Exception as error:  # without a network, those of the HTTP library, which has changed
         reason = str(error).strip().split("\n")[0]
         raise MTError(
-            f"cannot upload {folder} to {repository} ({reason}): log in with hf auth login, and "
-            "try again"
+            f"cannot upload {folder} to {repository} ({reason}): check the network, and log in "
+            "with hf auth login as one who may write there"
         ) from error
     return str(address)

@@ -18,7 +18,12 @@ from typing import Any
 import huggingface_hub
 import torch
 import yaml  # type: ignore[import-untyped]
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -207,6 +212,13 @@ def open_folder(name: str, revision: str = "") -> HubFolder:
         raise MTError(f"no folder {name}: give a folder, or a model of the hub, owner/name")
     try:
         found = download(name, revision or None)
+    except RepositoryNotFoundError as error:
+        raise MTError(
+            f"{name} is no folder, and no model of the hub that you may read: check the name; for "
+            "a private or gated model, ask for access and log in with hf auth login"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise MTError(f"{name} has no revision {revision}: see its page on the hub") from error
     except Exception as error:  # also those of the HTTP library, if the connection breaks
         reason = str(error).strip().split("\n")[0]
         raise MTError(

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import LocalTokenNotFoundError
 
 import mt
 from helpers.exports import save_lively_run, texts
@@ -170,32 +166,6 @@ def test_a_trained_model_survives_the_round_trip(tmp_path: Path, capsys) -> None
     ours = mt.load(path, precision="fp32").translate(lines, beam=2)
     assert mt.load(again.folder.path, precision="fp32").translate(lines, beam=2) == ours
     assert len(set(ours)) > 3
-
-
-def test_uploads_need_a_licence_and_a_token(
-    tokenizer: Tokenizer, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = save_lively_run(tmp_path / "run", tokenizer, MODELS["post-norm"][1])
-    uploaded: dict[str, Any] = {}
-    monkeypatch.setattr(
-        huggingface_hub.HfApi, "create_repo", lambda self, repo, exist_ok: f"https://hub/{repo}"
-    )
-    monkeypatch.setattr(
-        huggingface_hub.HfApi, "upload_folder", lambda self, **given: uploaded.update(given)
-    )
-    flags = (run.folder, "--to", "hub", "--sample", "0", "--push", "me/mine")
-    code, _, err = run_export(capsys, *flags)
-    assert code == 2 and "--license" in err and not uploaded
-    code, out, _ = run_export(capsys, *flags, "--license", "cc-by-4.0")
-    assert code == 0 and "https://hub/me/mine" in out
-    assert uploaded["repo_id"] == "me/mine" and (uploaded["folder_path"] / "config.json").is_file()
-    assert "license: cc-by-4.0" in (uploaded["folder_path"] / "README.md").read_text()
-
-    # Without a network, the error is one of the HTTP library, and no OSError.
-    for error in (LocalTokenNotFoundError("no token\nmore"), RuntimeError("no network")):
-        monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", mock.Mock(side_effect=error))
-        code, _, err = run_export(capsys, *flags, "--license", "cc-by-4.0")
-        assert code == 1 and "hf auth login" in err and err.strip().count("\n") == 0
 
 
 @pytest.mark.parametrize(
