@@ -14,6 +14,8 @@ from mt.arguments.import_model import parse_arguments
 from mt.cli import run_command, say
 from mt.run_folder import RunFolder
 
+USUAL_SHARE = 0.9  # of the pieces of a SentencePiece model, in the vocabulary of a model
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
@@ -33,6 +35,12 @@ def import_model(arguments: argparse.Namespace) -> RunFolder:
     source, target = model.languages
     origin = out.read_origin()
     print(f"{out}: {source} to {target}, {parameters:,} parameters, {size:,} pieces", flush=True)
+    share = min(each.known_share for each in model.tokenizer.models.values())
+    if share < USUAL_SHARE:
+        say(
+            f"note: the vocabulary has {100 * share:.0f} % of the pieces of a SentencePiece model, "
+            "and the others become unknown: check that the files are those of one model"
+        )
     if origin["license"]:
         say(f"licence of the weights, by their model card: {origin['license']}")
     else:

@@ -24,6 +24,8 @@ CERTAIN = 1e9  # alpha with which all samples are the best segmentation
 class SentencePieceModel:
     """One SentencePiece model and its samplers."""
 
+    known_share = 1.0  # of the ordinary pieces, which have an id
+
     def __init__(self, serialized: bytes) -> None:
         """Load a model. Raises ValueError if it is none, or has other ids of special tokens."""
         self.serialized = serialized

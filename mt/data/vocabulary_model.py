@@ -18,6 +18,7 @@ from mt.data.sentencepiece_model import SentencePieceModel
 from mt.data.tags import is_tag_piece
 from mt.data.vocabulary import EOS, UNK, Vocabulary
 
+MIN_KNOWN_SHARE = 0.5  # of the pieces of a model, in its vocabulary
 TAG = re.compile(r">>.+?<<")  # at the beginning of a text: the target language, such as >>fra<<
 
 
@@ -36,7 +37,8 @@ class VocabularyModel(SentencePieceModel):
     def _check_ids(self) -> None:
         ordinary = Pieces(self.processor).ids
         known = sum(piece in self.external.ids for piece in ordinary)
-        if 2 * known < len(ordinary):
+        self.known_share = known / max(1, len(ordinary))
+        if self.known_share < MIN_KNOWN_SHARE:
             raise ValueError(
                 f"only {known:,} of its {len(ordinary):,} pieces are in the vocabulary, "
                 "which belongs to another model"

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mt.data.sentencepiece_model import load_processor
 from mt.errors import MTError, UsageError
 from mt.files import expand_user
 from mt.git_lfs import refuse_pointer
@@ -69,19 +70,25 @@ class HubFolder:
         try:
             content = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
-            raise MTError(f"cannot read {path}: {error}") from error
+            raise MTError(f"cannot read {path} ({error}): copy or download it again") from error
         if not isinstance(content, dict):
             raise MTError(f"cannot read {path}: it must have a JSON object")
         return content
 
-    def read_bytes(self, name: str) -> bytes:
-        """Return the content of a file. Raises MTError if it cannot be read."""
+    def read_sentencepiece(self, name: str) -> bytes:
+        """Return a SentencePiece model. Raises MTError if it cannot be read, or is none."""
         path = self.path / name
         refuse_pointer(path)
         try:
-            return path.read_bytes()
+            content = path.read_bytes()
+            load_processor(content)
+            return content
         except OSError as error:
             raise MTError(f"cannot read {path}: {error.strerror}") from error
+        except RuntimeError as error:
+            raise MTError(
+                f"{path} is not a SentencePiece model: copy or download it again"
+            ) from error
 
     def weight_files(self) -> list[str]:
         """Return the names of the files with the weights; empty if there are none."""
@@ -237,20 +244,24 @@ def download(name: str, revision: str | None) -> Path:
     found = Path(
         huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=[*SMALL_FILES])
     )
+    folder = HubFolder(found, name)
+    if (files := folder.weight_files()) and not folder.missing(tuple(files)):
+        return found  # they were downloaded before
     broken: LocalEntryNotFoundError | None = None
     for weights in WEIGHTS:
-        if not weights.endswith(".index.json"):
+        if weights.endswith(".index.json"):
+            if (found / weights).is_file():
+                parts = folder.parts(weights)
+                huggingface_hub.snapshot_download(name, revision=found.name, allow_patterns=parts)
+                return found
+        elif not broken:
             try:
                 huggingface_hub.hf_hub_download(name, weights, revision=found.name)
                 return found
-            except LocalEntryNotFoundError as error:  # no network, and it was not downloaded before
+            except LocalEntryNotFoundError as error:  # no network
                 broken = error
             except EntryNotFoundError:
                 continue
-        elif (found / weights).is_file():
-            parts = HubFolder(found, name).parts(weights)
-            huggingface_hub.snapshot_download(name, revision=found.name, allow_patterns=parts)
-            return found
     if broken:
         raise broken
     return found

@@ -34,6 +34,8 @@ def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) ->
     """
     if out.path.exists() and (not out.path.is_dir() or any(out.path.iterdir())):
         raise MTError(f"{out} exists: give another folder with --out, or remove it")
+    if RunFolder(folder.path).config.exists():
+        raise MTError(f"{folder.name} is a run directory: use it as it is, without an import")
     # Without config.json, the function that reads MarianMT lists all that is missing.
     kind = str(folder.read_json("config.json", {"model_type": "marian"}).get("model_type"))
     if kind not in ARCHITECTURES:

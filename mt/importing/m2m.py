@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import sentencepiece
-
 from mt.data.languages import Languages, find_language
+from mt.data.sentencepiece_model import load_processor
 from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError, UsageError
@@ -128,13 +127,13 @@ def m2m_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
         pieces = pieces_by_id(folder.read_json(VOCABULARY), VOCABULARY)
         return pieces | dict(enumerate(map(tag_piece, codes), len(pieces)))
 
-    read_model = partial(folder.read_bytes, SENTENCEPIECE)
+    read_model = partial(folder.read_sentencepiece, SENTENCEPIECE)
     return Layout((SENTENCEPIECE, VOCABULARY), codes, read_model, read_pieces)
 
 
 def nllb_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
     """Return the layout of NLLB-200, with tokenizer.json if there is one."""
-    read_model: Callable[[], bytes] = partial(folder.read_bytes, SENTENCEPIECE)
+    read_model: Callable[[], bytes] = partial(folder.read_sentencepiece, SENTENCEPIECE)
     if folder.missing((tokenizer_json.NAME,)):
         return Layout((SENTENCEPIECE,), NLLB_LANGUAGES, read_model, fairseq_pieces)
     content = TokenizerJson.read(folder)
@@ -149,11 +148,7 @@ def nllb_layout(folder: HubFolder, settings: dict[str, Any]) -> Layout:
 
 def fairseq_pieces(model: bytes) -> dict[int, str]:
     """Return the pieces of a SentencePiece model and the languages of NLLB-200, as fairseq does."""
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.load_from_serialized_proto(model)
-    except RuntimeError as error:
-        raise MTError(f"{SENTENCEPIECE} is no SentencePiece model") from error
+    processor = load_processor(model)
     # The model begins with <unk>, <s> and </s>.
     ordinary = [processor.id_to_piece(i) for i in range(3, len(processor))]
     return dict(enumerate([*SPECIALS, *ordinary, *map(tag_piece, NLLB_LANGUAGES)]))

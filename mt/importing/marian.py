@@ -66,7 +66,7 @@ def read_tokenizer(
             raise MTError(f"{name} has no piece decoder_start_token_id={start}")
         orders[side] = RowOrder.build(len(pieces), pad, content["<unk>"], start, eos)
         vocabularies.append(orders[side].vocabulary(pieces))
-    models = [folder.read_bytes(name) for name in ("source.spm", "target.spm")]
+    models = [folder.read_sentencepiece(name) for name in ("source.spm", "target.spm")]
     try:
         tokenizer = Tokenizer(*models, vocabularies=vocabularies)
     except ValueError as error:

@@ -45,7 +45,9 @@ def test_all_pointers_of_a_folder_are_named_at_once(tmp_path: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "weights of the hub": lambda folder: HubFolder(folder, "x").read_tensors(),
     "JSON of the hub": lambda folder: HubFolder(folder, "x").read_json("tokenizer.json"),
-    "SentencePiece of the hub": lambda folder: HubFolder(folder, "x").read_bytes("source.spm"),
+    "SentencePiece of the hub": lambda folder: HubFolder(folder, "x").read_sentencepiece(
+        "source.spm"
+    ),
     "text": lambda folder: list(read_lines(folder / "train.en")),
     "compressed text": lambda folder: list(read_lines(folder / "train.en.gz")),
     "data set of the hub": lambda folder: load_hub(

@@ -39,7 +39,6 @@ class Handler(BaseHTTPRequestHandler):
     """The requests of create_repo, upload_folder, snapshot_download and hf_hub_download."""
 
     server: FakeHub
-    protocol_version = "HTTP/1.1"
 
     def log_message(self, *arguments: Any) -> None:
         """Be silent."""

@@ -69,6 +69,15 @@ def drop_head(folder: Path) -> None:
             "'xx' is none of those of the model",
             2,
         ),
+        (
+            "NLLB-200",
+            lambda f: [
+                (f / "tokenizer.json").unlink(),
+                (f / "sentencepiece.bpe.model").write_bytes(b"x"),
+            ],
+            "sentencepiece.bpe.model is not a SentencePiece model",
+            1,
+        ),
         ("M2M-100", untie, "ties model.shared.weight and lm_head.weight, which differ", 1),
         ("M2M-100", drop_head, "weights are missing, the first is the output embeddings", 1),
         (

@@ -8,16 +8,13 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 import mt
-from helpers.hub_models import edit_json, mixed_lines, train_spm
+from helpers.hub_models import edit_json, mixed_lines, pieces_of, train_spm
 from helpers.hub_translator import TranslatorOfTransformers
 from mt import import_model as command
 from mt.decoding.line_encoder import LineEncoder
@@ -200,8 +197,15 @@ def exchange_model(folder: Path) -> None:
         (exchange_model, ["source.spm or target.spm: only ", "belongs to another model"]),
         (lambda f: (f / "config.json").write_text("{"), ["config.json"]),
         (lambda f: truncate(f / "model.safetensors"), ["model.safetensors is missing, damaged"]),
-        (lambda f: truncate(f / "source.spm"), ["source.spm or target.spm"]),
-        (lambda f: truncate(f / "vocab.json"), ["cannot read", "vocab.json"]),
+        (
+            lambda f: truncate(f / "source.spm"),
+            ["source.spm is not a SentencePiece model: copy or"],
+        ),
+        (
+            lambda f: truncate(f / "vocab.json"),
+            ["cannot read", "vocab.json (", "download it again"],
+        ),
+        (lambda f: (f / "config.yaml").touch(), ["is a run directory: use it as it is"]),
     ],
 )
 def test_all_that_is_in_the_way_is_said_in_one_line(
@@ -214,6 +218,19 @@ def test_all_that_is_in_the_way_is_said_in_one_line(
     assert code == 1 and not out and err.count("\n") == 1, err
     assert all(message in err for message in messages), err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_vocabulary_that_lacks_pieces_of_a_model_is_noted(make, tmp_path: Path, capsys) -> None:
+    copy = shutil.copytree(make("MarianMT, swish, one vocabulary")[0], tmp_path / "copy")
+    assert run_import(capsys, copy, "--out", tmp_path / "run")[2].count("\n") == 1  # the licence
+    pieces = pieces_of((copy / "source.spm").read_bytes())[3:]
+    lost = set(pieces[::3])
+    vocabulary = json.loads((copy / "vocab.json").read_text())
+    changed = {f"x{name}" if name in lost else name: i for name, i in vocabulary.items()}
+    (copy / "vocab.json").write_text(json.dumps(changed))
+    code, _, err = run_import(capsys, copy, "--out", tmp_path / "other")
+    share = round(100 * (1 - len(lost) / len(pieces)))
+    assert code == 0 and f"note: the vocabulary has {share} % of the pieces" in err
 
 
 def test_what_exists_is_not_replaced_and_wrong_names_are_said(make, tmp_path: Path, capsys) -> None:
@@ -255,45 +272,3 @@ def test_attention_is_read_from_an_imported_model(make) -> None:
     )
     (part,) = translation.attention
     assert part.cross.shape[:2] == (2, 4) and part.word_weights().shape[1] == 3
-
-
-def test_a_model_is_downloaded_with_one_kind_of_weights(
-    make, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, run = make("MarianMT, swish, one vocabulary")
-    cache = shutil.copytree(folder, tmp_path / "0123abc")
-    asked: list[object] = []
-
-    def snapshot(name: str, revision: str | None, allow_patterns: list[str]) -> str:
-        asked.append(allow_patterns)
-        return str(cache)
-
-    def download(name: str, file: str, revision: str) -> str:
-        asked.append(file)
-        if not (cache / file).exists():
-            raise EntryNotFoundError(file)
-        return str(cache / file)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    code, out, _ = run_import(capsys, "Helsinki-NLP/opus-mt-en-de", "--out", tmp_path / "run")
-    assert code == 0 and asked[1:] == ["model.safetensors"]
-    origin = RunFolder(tmp_path / "run").read_origin()
-    assert (origin["from"], origin["revision"]) == ("Helsinki-NLP/opus-mt-en-de", "0123abc")
-    torch.save(dict(hub_folder.load_weights(cache / "model.safetensors")), cache / "part-1.bin")
-    (cache / "model.safetensors").unlink()
-    names = {"weight_map": {"model.shared.weight": "part-1.bin"}}
-    (cache / "pytorch_model.bin.index.json").write_text(json.dumps(names))
-    asked.clear()
-    assert run_import(capsys, "a/b", "--out", tmp_path / "two")[0] == 0
-    assert asked[1:] == ["model.safetensors", "pytorch_model.bin", ["part-1.bin"]]
-
-    def fail(*given: Any, **more: Any) -> str:
-        raise LocalEntryNotFoundError("no network\nat all")
-
-    # The network fails in the middle, then from the beginning.
-    (cache / "pytorch_model.bin.index.json").unlink()
-    for function in ("hf_hub_download", "snapshot_download"):
-        monkeypatch.setattr(huggingface_hub, function, fail)
-        code, _, err = run_import(capsys, "a/b", "--out", tmp_path / "three")
-        assert code == 1 and "no network): give a folder" in err and err.count("\n") == 1
