@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
+import torch._dynamo  # DistributedDataParallel and FSDP do, which each fork would do anew in a second
 
 from mt.training.distributed import ProcessGroup, TorchrunGroup
 

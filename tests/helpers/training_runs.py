@@ -17,14 +17,15 @@ from mt.tensor_files import read_tensors
 from mt.train import train
 
 
-def widths(dim: int) -> list[str]:
+def one_layer(dim: int) -> list[str]:
     return [
+        "model.transformer.encoder_layers=1", "model.transformer.decoder_layers=1",
         f"model.dim={dim}", f"model.transformer.ff_dim={2 * dim}", f"model.rnn.hidden={dim}",
         f"model.rnn.attention_dim={dim}",
     ]  # fmt: skip
 
 
-NARROW_MODEL, WIDE_MODEL = widths(32), widths(128)  # the wide one learns a corpus
+NARROW_MODEL, WIDE_MODEL = one_layer(32), one_layer(128)  # the wide one learns a corpus
 
 
 @functools.cache
