@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
+from helpers.training_runs import NARROW_MODEL
 from mt.config.compose import load_config
 from mt.config.schema import DataConfig, SplitConfig
 from mt.data.annotations import Annotation, parse_deciders
@@ -227,6 +228,7 @@ def overrides(folder: Path, model: str) -> list[str]:
         "trainer.batch_tokens=256",
         "trainer.device=cpu",
         "trainer.threads=1",
+        "trainer.test_beam=1",
     ]
     places = [f"data.cache={folder}/cache", f"runs_dir={folder}/runs", "name=x"]
     return [
@@ -234,6 +236,7 @@ def overrides(folder: Path, model: str) -> list[str]:
         "data=demo",
         f"model={model}",
         "model/size=tiny",
+        *NARROW_MODEL,
         *places,
         *sizes,
         *trainer,
@@ -257,6 +260,8 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     main(
         [
             str(run),
+            "--beam",
+            "1",
             "--bootstrap",
             "0",
             "--no-ter",
@@ -284,6 +289,8 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
         [
             str(run),
             *files,
+            "--beam",
+            "1",
             "--bootstrap",
             "0",
             "--no-ter",

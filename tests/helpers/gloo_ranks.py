@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
-import torch._dynamo  # DistributedDataParallel and FSDP do, which each fork would do anew in a second
+import torch._dynamo  # which takes each fork a second in DistributedDataParallel and FSDP
 
 from mt.training.distributed import ProcessGroup, TorchrunGroup
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.training_runs import run_training, write_tiny_run
+from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
 from mt.data.noise import MODIFICATIONS
 from mt.data.normalisation import Normaliser
 from mt.data.symbols import Symbols
@@ -21,7 +21,7 @@ from mt.run_folder import RunFolder
 
 def write_text(folder: Path) -> list[str]:
     """Write a tiny corpus whose every second pair has a placeholder on both sides."""
-    overrides = write_tiny_run(folder, 60)
+    overrides = [*write_tiny_run(folder, 60), *NARROW_MODEL]
     for split in ("train", "val", "test"):
         for side in ("src", "tgt"):
             path = folder / f"{split}.{side}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from helpers.training_runs import write_tiny_run
+from helpers.training_runs import NARROW_MODEL, write_tiny_run
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
 from mt.comparison.report.sections.learning import token_levels
@@ -16,6 +16,7 @@ from mt.comparison.schema.results import Results
 SETTINGS = [
     "model=rnn",
     "model/size=tiny",
+    *NARROW_MODEL,
     "data.val.limit=4",
     "data.test.limit=4",
     "optim=wsd",

@@ -22,11 +22,16 @@ from mt.data.word_counts import save_counts
 from mt.errors import MTError, UsageError
 from mt.run_files import WORD_COUNTS
 
+# A test set of the embedded corpus would be generated again to find its deciding words.
+WITHOUT_CORPUS = "data=files data.train.src=a.en data.train.tgt=a.de".split()
+WITHOUT_CORPUS += ["data.src_lang=en", "data.tgt_lang=de"]
+
 
 @pytest.fixture(scope="module")
 def configs() -> dict[str, Config]:
     return {
-        family: load_config(["auto=false", f"model={family}"]) for family in ("rnn", "transformer")
+        family: load_config(["auto=false", f"model={family}", *WITHOUT_CORPUS])
+        for family in ("rnn", "transformer")
     }
 
 
