@@ -25,6 +25,8 @@ gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 # Tensors are tiny: a second thread would only wait, even more if other processes use the cores.
 torch.set_num_threads(1)
+# NumPy reads this when it is imported: in the processes of pytest-xdist and in commands.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # An example may take any time: the machine may be busy.
 hypothesis.settings.register_profile("any-time", deadline=None)
