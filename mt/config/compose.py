@@ -64,17 +64,17 @@ def load_config(overrides: list[str]) -> Config:
 
 
 def _compose(overrides: list[str]) -> DictConfig:
-    """Return the files that overrides choose, merged, with the values that overrides set.
+    """Return the merged files that overrides choose, with the values that overrides set.
 
-    To merge the files takes Hydra 0.1 s, and a comparison composes hundreds of runs. The files of
-    mt do not change meanwhile, so each choice of these is merged once.
+    Hydra takes 0.1 s to merge the files, and a comparison composes hundreds of runs. The files of
+    mt do not change meanwhile, so each choice of them is merged once.
     """
     parsed = parse_overrides(overrides)
     values = [override for override in parsed if _sets_value(override)]
     choices = tuple(str(each.input_line) for each in parsed if not _sets_value(each))
     merge = _merge_files if own_folders(overrides) else _merge_files_once
     composed = copy.deepcopy(merge(choices))
-    ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # as `compose` does, which is all
+    ConfigLoaderImpl._apply_overrides_to_config(values, composed)  # as `compose` does at its end
     return composed
 
 
@@ -86,6 +86,7 @@ def _sets_value(override: Override) -> bool:
 
 
 def _merge_files(overrides: tuple[str, ...]) -> DictConfig:
+    """Return what Hydra composes, without its own settings."""
     with without_hydra(), initialize_config_dir(str(config_dir()), version_base="1.3"):
         return compose("train", list(overrides))
 
