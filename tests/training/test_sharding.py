@@ -27,6 +27,8 @@ from mt.training.seeding import seed_everything
 
 RECOMPUTE = tiny("transformer", "transformer", recompute=True)
 MODELS = {**VARIANTS, "recompute": RECOMPUTE}
+# Composed once, and not in every fork.
+CONFIG = load_config(["auto=false", "optim=muon", "trainer.precision=fp32", "optim.ema=0.5"])
 FAMILIES = ["transformer", "recompute", "rnn, gru", "rnn, hard"]
 Results = tuple[list[float], dict[str, np.ndarray]]
 
@@ -34,21 +36,18 @@ Results = tuple[list[float], dict[str, np.ndarray]]
 class Training:
     """A training of some steps on given batches, which ranks share."""
 
-    def __init__(self, group: ProcessGroup, name: str, engine: str, optim: str = "muon") -> None:
-        config = load_config(
-            ["auto=false", f"optim={optim}", "trainer.precision=fp32", "optim.ema=0.5"]
-        )
+    def __init__(self, group: ProcessGroup, name: str, engine: str) -> None:
         torch.manual_seed(1)
         model = build_model(MODELS[name], VOCAB, VOCAB).train()
-        self.group, self.optim = group, config.optim
+        self.group = group
         self.parallel = choose_parallel(
-            engine, model, Objective(config, torch.device("cpu")), group
+            engine, model, Objective(CONFIG, torch.device("cpu")), group
         )
         self.weights = self.parallel.weights
         self.optimizer = build_optimizer(
-            config.optim, model, self.weights, self.parallel.map_matrices
+            CONFIG.optim, model, self.weights, self.parallel.map_matrices
         )
-        self.average = WeightAverage(self.weights, config.optim.ema)
+        self.average = WeightAverage(self.weights, CONFIG.optim.ema)
 
     def step(self, number: int, count: int) -> list[float]:
         """Take a step of some micro-batches; return the sums over tokens and the gradient norm."""
