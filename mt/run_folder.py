@@ -225,6 +225,11 @@ class RunFolder(RunFiles):
         with self.checksums.update(self.origin):
             write_text(self.origin, json.dumps(origin, ensure_ascii=False, indent=1) + "\n")
 
+    def copy_origin(self, start: RunFolder) -> None:
+        """Write the origin of the weights of another run, if they were imported."""
+        if origin := start.read_origin():
+            self.write_origin(origin)
+
     def read_scores(self) -> dict[str, Any]:
         """Return the test scores, in the format of `mt.evaluation.tables.to_dict`.
 

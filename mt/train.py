@@ -118,6 +118,8 @@ def train(config: Config) -> Evaluation | None:
             if group.is_main:
                 folder.add_missing_checksums()
                 folder.write_config(config)
+                if config.trainer.init_from:
+                    folder.copy_origin(RunFolder.at(config.trainer.init_from))
                 save_vocabulary(folder, data, resumed)
                 save_training_text(folder, data.text)
                 save_environment(folder, data, device, group)

@@ -34,7 +34,9 @@ def write_card(folder: Path, run: TrainedModel, layout: str, licence: str) -> No
 
 
 def card_licence(run: TrainedModel, given: str) -> str:
-    """Return the licence that is given, or that of the weights that a run was imported as."""
+    """Return the licence that is given, or that of weights that were imported and not trained."""
+    if run.config.trainer.init_from:
+        return given or NO_LICENCE
     return given or run.folder.read_origin().get("license") or NO_LICENCE
 
 
@@ -60,15 +62,22 @@ def card_lines(run: TrainedModel, layout: str, licence: str) -> Iterator[str]:
 
 def training_text(run: TrainedModel) -> Iterator[str]:
     """Yield what the model was trained on, without the paths of this machine."""
-    if origin := run.folder.read_origin():
+    origin, start = run.folder.read_origin(), run.config.trainer.init_from
+    if origin and not start:
         yield f"The weights were imported from {Path(origin['from']).name}; see the card there."
         return
     data = run.config.data
     sources = {data.name: data.train} | dict(data.mix)
     for name, split in sources.items():
         yield f"- {name}: {describe_source(split)}"
-    if start := run.config.trainer.init_from:
+    if start:
         yield f"- Training began with the weights of `{Path(start).name}`."
+    if origin:
+        licence = origin["license"] or "that its card names"
+        yield (
+            f"- These were imported from {Path(origin['from']).name}, whose licence also holds for "
+            f"what is trained from them: {licence}."
+        )
     yield ""
     yield f"{FILL_IN}: origin and licence of the text."
 

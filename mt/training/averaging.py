@@ -137,6 +137,5 @@ def write_run(
         source.tokenizer.save(part.path)
         if source.text:
             save_training_text(part, source.text)
-        if origin := source.folder.read_origin():  # with the licence of imported weights
-            part.write_origin(origin)
+        part.copy_origin(source.folder)
         Checksums(part.path).add_all()

@@ -13,7 +13,9 @@ from helpers.hub_models import save_marian
 from helpers.training_runs import checkpoint_tensors, run_training
 from mt import import_model
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.load import load_run
 from mt.errors import MTError, UsageError
+from mt.exporting.model_card import card_lines
 from mt.run_folder import RunFolder
 from mt.training.trimming import trim_run
 
@@ -119,6 +121,10 @@ def test_an_imported_model_gets_new_pieces(base, tmp_path: Path) -> None:
     import_model.main([str(save_marian(tmp_path / "hub")), "--out", str(tmp_path / "opus")])
     given = tuning(base, tmp_path, "tuned", tmp_path / "opus", f"data.tokenizer.extend={NEW}")
     run_training([*given, "optim.lr=0"])
+    run = load_run(tmp_path / "runs" / "tuned", torch.device("cpu"))
+    card = "\n".join(card_lines(run, "mt", licence=""))
+    assert "license: other" in card and "imported from hub, whose licence" in card
+    assert "what is trained from them: cc-by-4.0." in card
     before, after = pieces(tmp_path / "opus", "src"), pieces(tmp_path / "runs" / "tuned", "src")
     assert after[: len(before)] == before and len(after) == len(before) + NEW and "♥" in after
     tensors = [
