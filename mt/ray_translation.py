@@ -18,7 +18,7 @@ from mt.decoding.input_files import ClaimedFile
 from mt.decoding.line_chunks import CHUNK_LINES, split_into_chunks
 from mt.decoding.line_counts import LineCounts
 from mt.decoding.line_io import open_input, open_output
-from mt.device import keep_freed_memory, set_threads
+from mt.device import configure_memory, set_threads
 from mt.errors import MTError
 from mt.exporting.automatic import load_fastest
 from mt.inspection.inspector import Inspector
@@ -57,7 +57,7 @@ class ChunkTranslator:
     def start(self) -> None:
         """Load the model. Raises MTError as `load_fastest` does."""
         set_threads(self.threads)
-        keep_freed_memory()
+        configure_memory()
         translator = load_fastest(
             **self.settings, say=self.remarks.append, warn=self._warn, workers=1
         )

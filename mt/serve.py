@@ -34,7 +34,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
     # Importing torch takes seconds: check the flags first.
     from mt.data.detection import Detector
-    from mt.device import keep_freed_memory, set_threads
+    from mt.device import configure_memory, set_threads
     from mt.errors import MTError
     from mt.exporting.automatic import load_fastest
     from mt.files import expand_user
@@ -58,7 +58,7 @@ def serve(arguments: argparse.Namespace) -> None:
     runs = read_runs([expand_user(path) for path in arguments.runs], arguments.tag)
     listener = listen(arguments.host, arguments.port, limits.seconds)
     set_threads(arguments.threads)
-    keep_freed_memory()
+    configure_memory()
 
     def load(path: Path, tag: str | None) -> Translator:
         return load_fastest(

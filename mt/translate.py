@@ -76,12 +76,12 @@ def translate_here(
 ) -> int:
     """Translate or score in this process; return how many files could not be translated."""
     # Importing torch takes seconds: the flags are checked.
-    from mt.device import keep_freed_memory, set_threads
+    from mt.device import configure_memory, set_threads
     from mt.exporting.automatic import load_fastest
     from mt.inspection.inspector import Inspector
 
     set_threads(arguments.threads)
-    keep_freed_memory()
+    configure_memory()
     translator = load_fastest(
         **settings, say=log, warn=lambda message: log(f"warning: {message}"), workers=0
     )

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from mt.data.vocabulary import BOS, EOS, PAD
 
-# Few distinct widths keep the number of tensor shapes small.
-PAD_WIDTHS = np.array(
-    [*range(2, 16), *range(16, 64, 2), *range(64, 128, 8), *range(128, 2**20, 32)]
-)
+# Few distinct widths keep the number of tensor shapes small: for each number of rows in a matrix
+# product, oneDNN generates kernels, which takes longer than the product itself.
+PAD_WIDTHS = np.array([*range(2, 64, 2), *range(64, 128, 8), *range(128, 2**20, 32)])
+
+# Larger batches have a multiple of so many pairs, for the same reason.
+ROUND_PAIRS = 8
 
 IdRows = Sequence[Sequence[int] | np.ndarray]  # token ids of each sentence
 
@@ -93,8 +95,8 @@ def _pad(rows: IdRows) -> tuple[np.ndarray, np.ndarray]:
 def pad_width(length: int | np.ndarray) -> Any:
     """Return the width to which a sentence of `length` tokens is padded, elementwise for an array.
 
-    Lengths from 2 to 16 stay. Longer ones are rounded up to a multiple of 2 (up to 64), 8 (up to
-    128) or 32 (above): little padding and few tensor shapes.
+    It is rounded up to a multiple of 2 (up to 64), 8 (up to 128) or 32 (above): little padding and
+    few tensor shapes.
     """
     return PAD_WIDTHS[np.searchsorted(PAD_WIDTHS, length)]
 
@@ -109,8 +111,9 @@ def split_by_budget(
 ) -> list[int]:
     """Split consecutive pairs into batches and return the end index of each batch.
 
-    Each batch takes as many pairs as fit: pairs * widest padded side <= batch_tokens. A pair that
-    alone exceeds the budget forms a batch of its own.
+    Each batch takes as many pairs as fit: pairs * widest padded side <= batch_tokens. If these are
+    16 or more, it takes a multiple of 8. A pair that alone exceeds the budget forms a batch of its
+    own.
     """
     widths = pad_width(np.maximum(source_lengths, target_lengths))
     ends, start = [], 0
@@ -118,7 +121,10 @@ def split_by_budget(
         candidates = widths[start : start + max(1, batch_tokens // int(widths[start]))]
         widest = np.maximum.accumulate(candidates)
         fits = widest * np.arange(1, len(widest) + 1) <= batch_tokens
-        start += max(1, int(fits.sum()))  # the product only grows, so the True values come first
+        count = int(fits.sum())  # the product only grows, so the True values come first
+        if count >= 2 * ROUND_PAIRS:
+            count -= count % ROUND_PAIRS
+        start += max(1, count)
         ends.append(start)
     return ends
 

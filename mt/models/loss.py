@@ -12,6 +12,8 @@ from mt.data.vocabulary import PAD
 
 # Logits computed at a time: few enough to reuse the memory, enough for efficient products.
 CHUNK_LOGITS = 8 << 20
+# A CPU computes multiples of so many positions, because oneDNN generates kernels for each number.
+ROUND_POSITIONS = 64
 # Logits that a CPU turns into gradients at a time: few enough to stay in its cache.
 SLICE_LOGITS = 3 << 18
 
@@ -79,14 +81,13 @@ class _LinearTokenLoss(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         target: Tensor,
-        padded: bool,
         token_loss: TokenLoss,
         dtype: torch.dtype,
         needs_grad: bool,
     ) -> tuple[Tensor, Tensor]:
         """Compute the loss of hidden [N, K, D], weight [V, D], bias [V], target [N]; NLLs [N, K].
 
-        `padded`: target may contain PAD. `dtype`: the type of the matrix products.
+        target may contain PAD. `dtype`: the type of the matrix products.
         """
         vocabulary = weight.shape[0]
         position_logits = vocabulary * token_loss.passes
@@ -98,8 +99,11 @@ class _LinearTokenLoss(torch.autograd.Function):
         grad_hidden, grad_weight, grad_bias = (
             torch.zeros(shape, device=hidden.device) for shape in shapes
         )
-        slice_logits = SLICE_LOGITS if hidden.device.type == "cpu" else CHUNK_LOGITS
-        for chunk in _slices(hidden.shape[0], CHUNK_LOGITS // position_logits):
+        on_cpu = hidden.device.type == "cpu"
+        slice_logits = SLICE_LOGITS if on_cpu else CHUNK_LOGITS
+        chunk_size = CHUNK_LOGITS // position_logits
+        chunk_size -= chunk_size % ROUND_POSITIONS if chunk_size > ROUND_POSITIONS else 0
+        for chunk in _slices(hidden.shape[0], chunk_size):
             h = hidden_low[chunk].flatten(0, 1)
             # Without bias. Gradients replace the logits in the same memory, slice by slice.
             rows = h @ weight_low.T
@@ -116,7 +120,8 @@ class _LinearTokenLoss(torch.autograd.Function):
                 for factor, term in terms:
                     loss += factor * (term * real).sum()
                 if grad is not None:
-                    if padded:
+                    # To ask a GPU whether there are any would take longer.
+                    if not (on_cpu and real.all()):
                         grad.mul_(real[..., None])
                     grad_bias += grad.flatten(0, 1).sum(0)
                     logits[part] = grad
@@ -134,7 +139,7 @@ class _LinearTokenLoss(torch.autograd.Function):
         grad = grads[0]
         grad_hidden, grad_weight, grad_bias = ctx.saved_tensors
         grad_hidden = grad_hidden * grad.to(grad_hidden.dtype)
-        return grad_hidden, grad_weight * grad, grad_bias * grad, None, None, None, None, None
+        return grad_hidden, grad_weight * grad, grad_bias * grad, None, None, None, None
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:
@@ -152,15 +157,17 @@ def sum_token_loss(
     PAD at positions without a prediction. The loss has a gradient; the negative log-likelihoods
     [K * B, T], 0 at PAD, have none.
     """
-    (batch, length), passes, real = target.shape, token_loss.passes, None
+    (batch, length), passes, kept = target.shape, token_loss.passes, None
     # [B * T, K, D], so that a chunk has all predictions of its tokens.
     hidden = hidden.unflatten(0, (passes, batch)).movedim(0, 2).flatten(0, 1)
     target = target.flatten()
     device = hidden.device.type
-    # On a CPU, drop the padding. On a GPU, the data-dependent shape would force a synchronisation.
+    # On a CPU, drop most padding. On a GPU, the data-dependent shape would force a synchronisation.
     if device == "cpu":
-        real = (target != PAD).nonzero()[:, 0]
-        hidden, target = hidden[real], target[real]
+        padding = target == PAD
+        real = len(target) - int(padding.sum())
+        kept = padding.argsort(stable=True)[: real + -real % ROUND_POSITIONS]
+        hidden, target = hidden[kept], target[kept]
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
         loss, nll = _LinearTokenLoss.apply(
@@ -168,13 +175,12 @@ def sum_token_loss(
             output.weight,
             output.bias,
             target,
-            real is None,
             token_loss,
             dtype,
             torch.is_grad_enabled(),
         )
-    if real is not None:
-        nll = nll.new_zeros(batch * length, passes).index_copy_(0, real, nll)
+    if kept is not None:
+        nll = nll.new_zeros(batch * length, passes).index_copy_(0, kept, nll)
     return loss, nll.T.reshape(passes * batch, length)
 
 

@@ -24,7 +24,7 @@ from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_extension import SIDES, replaced_pieces
-from mt.device import device_name, keep_freed_memory, resolve_precision
+from mt.device import device_name, configure_memory, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
 from mt.files import copy_file
@@ -199,7 +199,7 @@ def remove_folders(folders: Sequence[Path]) -> None:
 def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
     """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
     if device.type == "cpu":
-        keep_freed_memory()
+        configure_memory()
     sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
     check_memory(config.model, sizes, device)
     seed_everything(config.seed)

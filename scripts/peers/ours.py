@@ -36,7 +36,7 @@ from mt.config.schema import Config, keys
 from mt.data.prepare import prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
-from mt.device import keep_freed_memory, pick_device, set_threads
+from mt.device import configure_memory, pick_device, set_threads
 from mt.environment import git_commit, package_versions
 from mt.run_folder import RunFolder
 from mt.training.distributed import ProcessGroup
@@ -138,7 +138,7 @@ def version() -> str:
 def translate(work: dict[str, Any]) -> None:
     """Measure the translation."""
     set_threads(work["threads"])
-    keep_freed_memory()  # like mt-translate
+    configure_memory()  # like mt-translate
     options = SearchOptions(beam=work["beam"], length_penalty=work["length_penalty"])
     # Like mt-translate. Older checkouts do not have this argument.
     processes = {"workers": 0} if "workers" in inspect.signature(load).parameters else {}
