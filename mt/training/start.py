@@ -24,7 +24,7 @@ from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Tokenizer
 from mt.data.tokenizer_extension import SIDES, replaced_pieces
-from mt.device import device_name, configure_memory, resolve_precision
+from mt.device import configure_memory, device_name, resolve_precision
 from mt.environment import git_commit, package_versions, platform_name
 from mt.errors import MTError
 from mt.files import copy_file

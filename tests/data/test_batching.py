@@ -93,10 +93,7 @@ def test_widths_are_few_and_never_too_small() -> None:
     lengths = np.arange(1, 2000)
     widths = pad_width(lengths)
     assert (widths >= lengths).all()
-    assert all(
-        width % (2 if width <= 64 else 8 if width <= 128 else 32) == 0
-        for width in widths
-    )
+    assert all(width % (2 if width <= 64 else 8 if width <= 128 else 32) == 0 for width in widths)
     assert (widths - lengths).max() < 32
     assert [pad_width(length) for length in (1, 2, 15, 63, 65, 129)] == [2, 2, 16, 64, 72, 160]
 

@@ -7,42 +7,9 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from mt.config.schema import OptimConfig
-from mt.models import loss
 from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
-
-
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_chunked_loss_equals_torch(monkeypatch, smoothing, padded):
-    """Without padding, as on a CPU, and with padding that is masked, as on a GPU."""
-    # Several chunks, the last one shorter, and slices of them.
-    monkeypatch.setattr(loss, "CHUNK_LOGITS", 60)
-    monkeypatch.setattr(loss, "SLICE_LOGITS", 25)
-    torch.manual_seed(0)
-    output, hidden = nn.Linear(8, 20), torch.randn(3, 5, 8, requires_grad=True)
-    target = torch.randint(1, 20, (3, 5))
-    target[1, 3:] = 0
-    inputs = (hidden, output.weight, output.bias)
-    if padded:
-        rows = hidden.flatten(0, 1)[:, None], output.weight, output.bias, target.flatten()
-        kind = loss.CrossEntropy(smoothing)
-        got, nll = loss._LinearTokenLoss.apply(*rows, True, kind, torch.float32, True)
-        nll = nll.view(target.shape)
-    else:
-        got, nll = loss.cross_entropy(hidden, output, target, smoothing)
-    flat = output(hidden).flatten(0, 1), target.flatten()
-    expected = F.cross_entropy(*flat, ignore_index=0, reduction="sum", label_smoothing=smoothing)
-    torch.testing.assert_close(got, expected)
-    torch.testing.assert_close(
-        nll, F.cross_entropy(*flat, ignore_index=0, reduction="none").view(target.shape)
-    )
-    for one, other in zip(
-        torch.autograd.grad(2 * got, inputs), torch.autograd.grad(2 * expected, inputs), strict=True
-    ):
-        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])
