@@ -112,8 +112,8 @@ def split_by_budget(
     """Split consecutive pairs into batches and return the end index of each batch.
 
     Each batch takes as many pairs as fit: pairs * widest padded side <= batch_tokens. If these are
-    16 or more, it takes a multiple of 8. A pair that alone exceeds the budget forms a batch of its
-    own.
+    16 or more, and not the last ones, it takes a multiple of 8. A pair that alone exceeds the
+    budget forms a batch of its own.
     """
     widths = pad_width(np.maximum(source_lengths, target_lengths))
     ends, start = [], 0
@@ -122,7 +122,7 @@ def split_by_budget(
         widest = np.maximum.accumulate(candidates)
         fits = widest * np.arange(1, len(widest) + 1) <= batch_tokens
         count = int(fits.sum())  # the product only grows, so the True values come first
-        if count >= 2 * ROUND_PAIRS:
+        if count >= 2 * ROUND_PAIRS and start + count < len(widths):
             count -= count % ROUND_PAIRS
         start += max(1, count)
         ends.append(start)

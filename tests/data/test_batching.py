@@ -102,6 +102,7 @@ def test_larger_batches_have_a_multiple_of_8_pairs_and_are_nearly_full() -> None
     lengths = np.full(1000, 30)
     ends = split_by_budget(lengths, lengths, 1024)
     assert np.diff([0, *ends]).tolist() == 31 * [32] + [8]  # and not 34
+    assert split_by_budget(lengths[:34], lengths[:34], 1024) == [34]  # the last ones fit
     lengths = np.full(100, 66)  # padded to 72
     assert np.diff([0, *split_by_budget(lengths, lengths, 1024)]).tolist() == 7 * [14] + [2]
 

@@ -143,10 +143,10 @@ def test_a_step_of_several_passes_counts_as_many(tiny_run, tmp_path: Path) -> No
     plain, views = (checkpoint_state(tmp_path / "runs" / name) for name in ("plain", "views"))
     assert views["flops"] == pytest.approx(3 * plain["flops"])
     config = load_config([*base, "regularise=simcut", "regularise.word_dropout_src=0.1"])
-    model, rows = build_model(config.model, 50, 50).train(), [[5, 6, 7, 8], [9, 10, 11, 12]]
+    model, rows = build_model(config.model, 50, 50).train(), [[5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]
     with FlopCounterMode(display=False) as counter:
         Objective(config, torch.device("cpu"))(model, make_batch(rows, rows))[0].backward()
-    assert counter.get_total_flops() == pytest.approx(FlopsEstimator(model)(2 * 2, 5, 5))
+    assert counter.get_total_flops() == pytest.approx(FlopsEstimator(model)(2 * 2, 6, 6))
 
 
 def test_counting_changes_neither_random_state_nor_model() -> None:
