@@ -87,7 +87,7 @@ class _LinearTokenLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Compute the loss of hidden [N, K, D], weight [V, D], bias [V], target [N]; NLLs [N, K].
 
-        target may contain PAD. `dtype`: the type of the matrix products.
+        `target` may contain PAD. `dtype`: the type of the matrix products.
         """
         vocabulary = weight.shape[0]
         position_logits = vocabulary * token_loss.passes
