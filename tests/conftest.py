@@ -46,6 +46,12 @@ def realdata() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let tests share prepared corpora, whose names are hashes, and not use those of the user."""
+    os.environ["MT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands that run in this process see one core, and compute with one thread again."""
@@ -82,7 +88,7 @@ def tiny_run(tmp_path: Path) -> Callable[..., list[str]]:
     ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tokenizer() -> Tokenizer:
     lines = sentences(300)
     return Tokenizer.train(

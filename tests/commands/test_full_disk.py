@@ -31,7 +31,7 @@ Files = dict[str, bytes]
 MODEL = [
     "model.dim=16", "model.transformer.heads=2", "model.transformer.ff_dim=16",
     "model.transformer.encoder_layers=1", "model.transformer.decoder_layers=1",
-    "trainer.test_beam=1", "trainer.val_beam=1", "data.tokenizer.vocab_size=320",
+    "trainer.val_beam=1", "data.tokenizer.vocab_size=320",
 ]  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_a_report_is_whole_or_as_it_was(texts: Path) -> None:
     assert {"report.html", "report.md", "results.json", "results.csv"} <= before.keys()
     sizes = sorted(len(content) for content in before.values())
     failures = {}
-    for limit in (0, sizes[0] // 2, sizes[len(sizes) // 2], sizes[-1] - 100):
+    for limit in (sizes[0] // 2, sizes[-1] - 100):
         failures[limit] = fail(lambda: run("new"), limit)
         now = contents(out)
         assert now.keys() == before.keys() and all(now.values())
@@ -203,6 +203,7 @@ def test_a_run_continues_once_there_is_space(tiny_run, tmp_path: Path) -> None:
     settings = [*tiny_run(60), *MODEL, "trainer.max_steps=2", "trainer.val_every=1",
                 "data.val.limit=3", "data.test.limit=3"]  # fmt: skip
     assert run_training([*settings, "name=undisturbed", f"data.cache={tmp_path}/other"])
+    settings.append(f"data.cache={tmp_path}/cache")
     failed = []
     for limit in (0, 500, 3000, 8000, 20_000, 60_000, 100_000, 200_000):
         message = fail(lambda: run_training(settings), limit)

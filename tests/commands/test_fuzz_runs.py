@@ -30,7 +30,7 @@ from mt.run_folder import RunFolder
 MODEL = [
     "model.dim=16", "model.transformer.heads=2", "model.transformer.ff_dim=16",
     "model.transformer.encoder_layers=1", "model.transformer.decoder_layers=1",
-    "trainer.test_beam=1", "trainer.val_beam=1", "data.tokenizer.vocab_size=320",
+    "trainer.val_beam=1", "data.tokenizer.vocab_size=320",
     "data.val.limit=4", "data.test.limit=4",
 ]  # fmt: skip
 

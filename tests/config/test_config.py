@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import shlex
 import subprocess
@@ -32,12 +31,8 @@ def test_every_file_composes_and_its_model_builds(group, option):
         build_model(config.model, 8000, 8000)
 
 
-@pytest.mark.parametrize(
-    ("family", "size"),
-    list(itertools.product(("rnn", "transformer"), ("tiny", "small", "base", "big"))),
-)
-def test_sizes_apply_to_both_families_and_grow(family, size):
-    sizes = ("tiny", "small", "base", "big")
+@pytest.mark.parametrize("family", ["rnn", "transformer"])
+def test_sizes_apply_to_both_families_and_grow(family):
     with torch.device("meta"):
         models = [
             build_model(
@@ -45,7 +40,7 @@ def test_sizes_apply_to_both_families_and_grow(family, size):
                 100,
                 100,
             )
-            for s in sizes[: sizes.index(size) + 1]
+            for s in ("tiny", "small", "base", "big")
         ]
     weights = [sum(p.numel() for p in model.parameters()) for model in models]
     assert weights == sorted(set(weights))

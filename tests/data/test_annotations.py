@@ -218,8 +218,8 @@ def test_error_rates_of_every_layer_head_reading_and_rule() -> None:
 def overrides(folder: Path, model: str) -> list[str]:
     sizes = [
         "data.train.demo=300",
-        "data.val.demo=8",
-        "data.test.demo=12",
+        "data.val.demo=2",
+        "data.test.demo=4",
         "data.tokenizer.vocab_size=400",
     ]
     trainer = [
@@ -230,7 +230,7 @@ def overrides(folder: Path, model: str) -> list[str]:
         "trainer.threads=1",
         "trainer.test_beam=1",
     ]
-    places = [f"data.cache={folder}/cache", f"runs_dir={folder}/runs", "name=x"]
+    places = [f"runs_dir={folder}/runs", "name=x"]
     return [
         "auto=false",
         "data=demo",
@@ -251,9 +251,9 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     assert "by construction" in out and "word alignment from attention: AER" in out
     run = tmp_path / "runs" / "x"
     for name in ("links", "constructions", "deciders"):
-        assert len((run / f"test.{name}.txt").read_text("utf-8").splitlines()) == 12
+        assert len((run / f"test.{name}.txt").read_text("utf-8").splitlines()) == 4
     found = json.loads((run / "test.json").read_text("utf-8"))
-    assert found["alignment"]["default"]["sentences"] == 12
+    assert found["alignment"]["default"]["sentences"] == 4
     # mt-evaluate reads the files of mt-train and reports the same.
     from mt.evaluate import main
 

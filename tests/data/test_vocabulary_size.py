@@ -21,6 +21,11 @@ from mt.run_folder import RunFolder
 Overrides = Callable[..., list[str]]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MT_CACHE", str(tmp_path / "cache"))
+
+
 def settings(overrides: list[str], **tokenizer: object) -> Config:
     config = load_config([text for text in overrides if "vocab_size" not in text])
     config.data.tokenizer = dataclasses.replace(config.data.tokenizer, **tokenizer)
@@ -105,7 +110,7 @@ def test_a_run_records_the_size_continues_with_it_and_is_tuned_with_it(
     tiny_run: Overrides, tmp_path: Path
 ) -> None:
     overrides = [text for text in tiny_run(60) if "vocab_size" not in text]
-    overrides += ["model/size=tiny", "trainer.test_beam=1"]
+    overrides += ["model/size=tiny", "trainer.test=false"]
     run_training([*overrides, "trainer.max_steps=1"])
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
     size = folder.read_config().data.tokenizer.vocab_size

@@ -253,7 +253,10 @@ while True:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT],
+)
 def test_workers_end_if_the_command_is_killed(run: Path, number: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
     arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]

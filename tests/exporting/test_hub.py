@@ -128,6 +128,7 @@ def test_what_transformers_lacks_becomes_a_run_directory(
     assert mt.load(folder).translate(lines) == mt.load(run.folder.path).translate(lines)
 
 
+@pytest.mark.slow
 def test_a_trained_model_survives_the_round_trip(tmp_path: Path, capsys) -> None:
     """A model trained on the embedded corpus, exported, translated by both, and imported again."""
     run_training(
@@ -143,7 +144,6 @@ def test_a_trained_model_survives_the_round_trip(tmp_path: Path, capsys) -> None
             "optim.lr=5e-3",
             "optim.warmup=10",
             "optim.ema=0",
-            "trainer.test_beam=1",
         ]
     )
     path = tmp_path / "runs" / "tiny"

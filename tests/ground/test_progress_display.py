@@ -90,7 +90,7 @@ def test_a_line_shows_what_fits_the_most_important_first() -> None:
 
 def test_training_on_a_terminal(tiny_run: Callable[..., list[str]], tmp_path: Path) -> None:
     steps = ["trainer.max_steps=12", "trainer.val_every=6", "trainer.log_every=3"]
-    run = [*tiny_run(60), "model/size=tiny", "name=shown", "trainer.threads=1", *steps]
+    run = [*tiny_run(60), "model/size=tiny", "name=shown", "trainer.test=false", *steps]
     with terminal(["-m", "mt.train", *run], tmp_path) as opened:
         assert opened.finish() == 0
     check_clean(opened)

@@ -43,12 +43,15 @@ def find(entries: Sequence[Entry], system: str, metric: str = "bleu") -> Entry:
 def make_run(
     folder: Path, config: Config, hypotheses: list[str], curve: Sequence[tuple[int, float]] = ()
 ) -> str:
-    """Make a run directory with a test and validations (step, BLEU; 100 steps a minute)."""
+    """Make a run directory with a test and validations (step, BLEU; 100 steps a minute).
+
+    The test has as many pairs as there are hypotheses.
+    """
     folder.mkdir(exist_ok=True)
     RunFolder.at(folder).write_config(config)
     for name, lines in {
-        "sources": SOURCES,
-        "references": REFERENCES,
+        "sources": SOURCES[: len(hypotheses)],
+        "references": REFERENCES[: len(hypotheses)],
         "hypotheses": hypotheses,
     }.items():
         (folder / f"test.{name}.txt").write_text(

@@ -44,7 +44,7 @@ def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
     `write=False` only returns the overrides.
     """
     if write:
-        for split, size in (("train", pairs), ("val", 12), ("test", 12)):
+        for split, size in (("train", pairs), ("val", 6), ("test", 6)):
             chosen = short_pairs("train", pairs) if pairs < 50 else short_pairs(split, size)
             for side, attribute in (("src", "source"), ("tgt", "target")):
                 text = "".join(getattr(pair, attribute) + "\n" for pair in chosen)
@@ -61,12 +61,12 @@ def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
         "data.tgt_lang=de",
         "data.tokenizer.vocab_size=400",
         *files,
-        f"data.cache={folder}/cache",
         f"runs_dir={folder}/runs",
         "name=tiny",
         "auto=false",
         "optim=adamw",
         "trainer.batch_tokens=256",
+        "trainer.test_beam=1",
         "trainer.max_minutes=0",
         "trainer.threads=1",
         "trainer.device=cpu",

@@ -13,7 +13,7 @@ from mt.comparison.planning.spec import load_spec
 
 VARIANTS = {"rnn": ["model=rnn"], "tr": ["model=transformer"]}
 TUNE = {"optim.lr": ["1e-3", "3e-3"], "model.dropout": ["0", "0.1"]}
-SHORT = ["model/size=tiny", "trainer.test_beam=1", "data.val.limit=4", "data.test.limit=4"]
+SHORT = ["model/size=tiny", "data.val.limit=4", "data.test.limit=4"]
 
 
 def tuning_arguments(folder: Path, *more: str, **keys: object) -> list[str]:

@@ -38,6 +38,7 @@ def files(tmp_path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_training_counts_what_the_batches_hold(
     tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

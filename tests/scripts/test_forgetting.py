@@ -17,6 +17,7 @@ from mt.config.schema import SplitConfig
 from mt.run_folder import RunFolder
 
 
+@pytest.mark.slow  # four trainings
 def test_all_ways_are_trained_and_scored_on_both_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

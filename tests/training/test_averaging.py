@@ -45,6 +45,7 @@ def test_training_keeps_the_last_models_and_their_average_translates(
     tiny_run, tmp_path: Path
 ) -> None:
     overrides = [*tiny_run(60), "model/size=tiny", "trainer.val_every=1", "trainer.test=false"]
+    overrides += ["data.val.limit=2"]
     run_training([*overrides, "trainer.max_steps=5", "trainer.keep=3"])
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
     kept = folder.kept_models()

@@ -13,7 +13,7 @@ from mt.run_folder import RunFolder
 
 
 def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
-    overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.test_beam=1"]
+    overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"]
     first = run_training(overrides)
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
     written = folder.scores.stat().st_mtime_ns
@@ -44,7 +44,7 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
 
 
 def test_a_run_that_is_continued_without_a_test_can_be_tested_later(tiny_run) -> None:
-    overrides = [*tiny_run(60), "model/size=tiny", "trainer.test_beam=1"]
+    overrides = [*tiny_run(60), "model/size=tiny"]
     assert run_training([*overrides, "trainer.max_steps=1"])
     overrides.append("trainer.max_steps=2")
     assert run_training([*overrides, "trainer.test=false"]) is None
@@ -63,7 +63,6 @@ def test_a_run_that_patience_has_ended_is_not_tested_again(
         "trainer.val_every=1",
         "trainer.max_steps=9",
         "trainer.patience=1",
-        "trainer.test_beam=1",
     ]
     assert run_training(overrides)
     capsys.readouterr()

@@ -18,6 +18,7 @@ from mt.training.optim import apply_gradients, build_optimizer, freeze_others
 from mt.training.parallel import choose_parallel
 from mt.training.seeding import seed_everything
 
+RANKS = [2, pytest.param(3, marks=pytest.mark.slow)]
 FAMILIES = ["transformer", "rnn, gru", "rnn, hard", "transformer to rnn"]
 
 
@@ -56,7 +57,7 @@ def gradients(
 CASES = [(name, count) for name in FAMILIES for count in (1, 5)]  # without a batch, or one less
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", RANKS)
 def test_ranks_compute_the_gradients_of_one_process(ranks: int) -> None:
     def work(group: ProcessGroup) -> list[tuple[list[np.ndarray], list[float]]]:
         return [gradients(group, *case) for case in CASES]
@@ -94,7 +95,7 @@ def low_rank_weights(group: ProcessGroup) -> dict[str, np.ndarray]:
     return {name: change.numpy() for name, change in changes.items() if change.any()}
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("ranks", RANKS)
 def test_ranks_train_the_low_rank_changes_of_one_process(ranks: int) -> None:
     alone = low_rank_weights(ProcessGroup())
     assert len(alone) > 5

@@ -20,7 +20,7 @@ from mt.run_folder import RunFolder
 from mt.training.trimming import trim_run
 
 NEW = 12
-TEXT = "trainer.max_steps=1 trainer.test=false".split()
+TEXT = "trainer.max_steps=1 trainer.test=false data.val.limit=2".split()
 
 
 @pytest.fixture

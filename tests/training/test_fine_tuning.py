@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,13 @@ from torch import Tensor, nn
 
 import mt
 from helpers.hub_models import save_m2m, save_marian
-from helpers.training_runs import checkpoint_state, read_records, run_training
+from helpers.training_runs import (
+    NARROW_MODEL,
+    checkpoint_state,
+    read_records,
+    run_training,
+    write_tiny_run,
+)
 from mt import import_model
 from mt import train as command
 from mt.arguments.train import prepare_arguments
@@ -38,16 +45,18 @@ def base(tiny_run) -> list[str]:
         *(each for each in given if not each.startswith(("name=", "model.", "data.tokenizer."))),
         "trainer.max_steps=3",
         "trainer.test=false",
+        "data.val.limit=4",
     ]
 
 
-@pytest.fixture
-def first(tiny_run, base, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a model that differs from the default in many settings."""
+    folder = tmp_path_factory.mktemp("first")
     run_training(
         [
-            *base,
-            *(each for each in tiny_run(60) if each.startswith(("model.", "data.tokenizer."))),
+            *write_tiny_run(folder, 60),
+            *NARROW_MODEL,
             "name=first",
             "position=sinusoidal",
             "model.transformer.qk_norm=false",
@@ -56,9 +65,17 @@ def first(tiny_run, base, tmp_path: Path) -> Path:
             "model.dropout=0.15",
             "data.tokenizer.joint=false",
             "data.tokenizer.type=bpe",
+            "trainer.max_steps=3",
+            "trainer.test=false",
         ]
     )
-    return tmp_path / "runs" / "first"
+    return folder / "runs" / "first"
+
+
+@pytest.fixture
+def first(trained: Path, tmp_path: Path) -> Path:
+    """Return a copy of the trained model."""
+    return Path(shutil.copytree(trained, tmp_path / "runs" / "first"))
 
 
 def test_weights_model_and_tokenizer_are_those_of_the_run(base, first: Path, capsys) -> None:

@@ -128,7 +128,7 @@ def base_run(tiny_run: Callable[..., list[str]]) -> list[str]:
 
 
 def test_two_processes_train_as_one_that_takes_both_shares(tiny_run, tmp_path) -> None:
-    base = [*base_run(tiny_run), "trainer.max_epochs=2"]
+    base = [*base_run(tiny_run), "trainer.max_epochs=2", "data.val.limit=2"]
     run_training([*base, "name=two", "trainer.threads=2"])
     run_training([*base, "name=again", "trainer.threads=2"])
     run_training([*base, "name=one", "trainer.threads=1"])
@@ -170,7 +170,8 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("to_all", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("to_all", [True, False])
 def test_a_signal_saves_once_and_the_same_command_continues_exactly(
     tiny_run, tmp_path, to_all
 ) -> None:
@@ -195,7 +196,8 @@ def test_a_signal_saves_once_and_the_same_command_continues_exactly(
     assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
 
-@pytest.mark.parametrize("first", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [False, True])
 def test_no_rank_survives_another(tiny_run, tmp_path, first) -> None:
     base = [
         *base_run(tiny_run),

@@ -78,7 +78,7 @@ def test_matrices_of_both_families_are_adapted_and_nothing_else(decoder: str) ->
 def test_a_run_changes_its_matrices_by_the_rank_and_resumes_exactly(
     tiny_run, tmp_path: Path
 ) -> None:
-    base = [*tiny_run(60), "trainer.test=false", "optim.ema=0.9"]
+    base = [*tiny_run(60), "trainer.test=false", "optim.ema=0.9", "data.val.limit=2"]
     run_training([*base, "name=first", "trainer.max_steps=1"])
     first = tmp_path / "runs" / "first"
     given = [each for each in base if not each.startswith(("model.", "data.tokenizer.", "name="))]

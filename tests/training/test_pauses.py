@@ -23,6 +23,7 @@ def test_a_run_that_pauses_is_that_with_the_whole_budget(
 ) -> None:
     """Rates that depend on the end of the budget are those of the whole budget."""
     own = ["model/size=tiny", "trainer.max_steps=9", "trainer.test=false", "optim.warmup=2"]
+    own += ["data.val.limit=2"]
     settings = [*tiny_run(60), *own, *schedule, "trainer.log_every=1"]
     run_training([*settings, "name=whole"])
     parts, whole = tmp_path / "runs" / "parts", tmp_path / "runs" / "whole"

@@ -44,6 +44,7 @@ def start_rank(rank: int, port: int, arguments: list[str], folder: Path) -> subp
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_size(
     tiny_run, tmp_path
 ):
@@ -67,6 +68,18 @@ def test_a_lost_rank_is_explained_and_one_rank_continues_with_steps_of_the_same_
     after = checkpoint_state(folder)
     assert after["micro_batches"] == 2 and read_records(folder)
     assert after["batch"] - state["batch"] in (2, -state["batch"])
+
+
+def test_one_process_keeps_the_step_size_of_two_ranks(tiny_run, tmp_path):
+    base, run = [*tiny_run(60), "trainer.test=false"], RunFolder.at(tmp_path / "runs" / "tiny")
+    run_training([*base, "trainer.max_steps=1"])
+    tensors, state = run.read_tensors(run.checkpoint)
+    assert (state["micro_batches"], state["batch"]) == (1, 1)
+    run.write_tensors(run.checkpoint, tensors, {**state, "micro_batches": 2, "batch": 2})
+    run_training([*base, "trainer.max_steps=2"])
+    assert "steps keep the size of 2 batches" in run.log.read_text()
+    state = checkpoint_state(run.path)
+    assert (state["micro_batches"], state["batch"]) == (2, 4)
 
 
 def test_ranks_with_different_settings_are_refused_and_paths_may_differ():

@@ -34,7 +34,7 @@ from mt.training.budget import TrainingBudget
 SLOW = pytest.mark.slow
 
 
-@pytest.mark.parametrize("model", ["transformer", "rnn"])
+@pytest.mark.parametrize("model", ["transformer", pytest.param("rnn", marks=SLOW)])
 def test_a_model_memorises_its_corpus(tiny_run, tmp_path, model):
     """Greedy search reproduces 16 training pairs, so the whole path from text to text works.
 
@@ -53,7 +53,6 @@ def test_a_model_memorises_its_corpus(tiny_run, tmp_path, model):
             "optim.ema=0",
             "trainer.max_steps=100",
             "trainer.batch_tokens=512",
-            "trainer.test_beam=1",
             "data.clean.drop_overlap=false",
         ]
     )
@@ -101,16 +100,17 @@ NOISE = [
     ids=["transformer", "rnn with muon and all random choices", "noise and placeholders"],
 )
 def test_resume_is_exact(tiny_run, tmp_path, extra):
-    """4 steps and then 5 equal 9, bit for bit, across an epoch: weights, moments and average."""
+    """2 steps and then 2 equal 4, bit for bit, across an epoch: weights, moments and average."""
     base = [*tiny_run(60), "model/size=tiny", "trainer.test=false", *extra]
-    run_training([*base, "name=whole", "trainer.max_steps=9"])
+    base += ["data.train.limit=24", "data.val.limit=2"]
+    run_training([*base, "name=whole", "trainer.max_steps=4"])
+    run_training([*base, "name=parts", "trainer.max_steps=2"])
     run_training([*base, "name=parts", "trainer.max_steps=4"])
-    run_training([*base, "name=parts", "trainer.max_steps=9"])
     whole, parts = (checkpoint_tensors(tmp_path / "runs" / name) for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     state = checkpoint_state(tmp_path / "runs" / "parts")
-    assert state["step"] == 9 and state["epoch"] >= 1
+    assert state["step"] == 4 and state["epoch"] >= 1
     steps = [record["step"] for record in read_records(tmp_path / "runs" / "parts")]
     assert steps == sorted(steps)
 
@@ -126,9 +126,9 @@ def start_process(arguments, tmp_path, **environment):
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_path, number):
     base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.val_every=0"]
-    base += ["trainer.test=false"]
-    run_training([*base, "name=whole", "trainer.max_steps=60"])
-    arguments = ["-m", "mt.train", *base, "name=parts", "trainer.max_steps=60"]
+    base += ["trainer.test=false", "data.val.limit=2", "trainer.max_steps=40"]
+    run_training([*base, "name=whole"])
+    arguments = ["-m", "mt.train", *base, "name=parts"]
     process = start_process(arguments, tmp_path)
     for line in process.stderr:
         if line.startswith("step 3 "):
@@ -137,12 +137,13 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_pat
     log = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
     assert "the same command continues" in log
-    assert 3 <= checkpoint_state(tmp_path / "runs" / "parts")["step"] < 60
-    run_training([*base, "name=parts", "trainer.max_steps=60"])
+    assert 3 <= checkpoint_state(tmp_path / "runs" / "parts")["step"] < 40
+    run_training([*base, "name=parts"])
     whole, parts = (checkpoint_tensors(tmp_path / "runs" / name) for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_two_ranks_equal_one_with_twice_the_accumulation(tiny_run, tmp_path):
     """With an odd number of batches per epoch, so that a rank has none in the last step of each."""
     base = [*tiny_run(64), "model/size=tiny", "trainer.max_epochs=2", "trainer.precision=fp32"]
@@ -194,10 +195,10 @@ def test_minutes_add_up_over_restarts(tiny_run, tmp_path):
     run_training([*base, "trainer.max_steps=3"])
     before = checkpoint_state(tmp_path / "runs" / "tiny")
     start = time.monotonic()
-    run_training([*base, f"trainer.max_minutes={before['minutes'] / 0.95 + 0.1}"])
+    run_training([*base, f"trainer.max_minutes={before['minutes'] / 0.95 + 0.02}"])
     assert time.monotonic() - start < 60
     after = checkpoint_state(tmp_path / "runs" / "tiny")
-    assert after["minutes"] >= before["minutes"] + 0.05
+    assert after["minutes"] >= before["minutes"] + 0.01
     assert after["step"] > before["step"]
 
 
@@ -258,7 +259,8 @@ def test_a_run_can_be_moved_and_tested_without_its_corpus(trained, tmp_path, cap
     moved = trained.rename(tmp_path / "moved")
     for file in tmp_path.glob("*.???"):
         file.unlink()
-    evaluate([str(moved), "--no-ter", "--device", "cpu", "--json", str(tmp_path / "again.json")])
+    flags = ["--no-ter", "--beam", "1", "--device", "cpu", "--json", str(tmp_path / "again.json")]
+    evaluate([str(moved), *flags])
     capsys.readouterr()
     first, again = (
         json.loads(path.read_text()) for path in (moved / "test.json", tmp_path / "again.json")

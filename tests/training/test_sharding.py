@@ -92,15 +92,27 @@ def two_ranks_on_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # as torchrun does
 
 
-@pytest.mark.parametrize(("ranks", "engine"), [(2, "ddp"), (2, "fsdp"), (3, "fsdp"), (4, "hybrid")])
-def test_ranks_train_what_one_process_trains(ranks: int, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("ranks", "engine", "families"),
+    [
+        (2, "ddp", FAMILIES),
+        (2, "fsdp", FAMILIES),
+        (4, "hybrid", FAMILIES[:1]),
+        pytest.param(3, "fsdp", FAMILIES, marks=pytest.mark.slow),
+        pytest.param(4, "hybrid", FAMILIES[1:], marks=pytest.mark.slow),
+    ],
+)
+def test_ranks_train_what_one_process_trains(ranks: int, engine: str, families: list[str]) -> None:
     def work(group: ProcessGroup) -> list[Results]:
-        return [Training(group, name, engine).results([5, 1, 4]) for name in FAMILIES]
+        return [Training(group, name, engine).results([5, 1, 4]) for name in families]
 
     expected = work(ProcessGroup())
     for results in on_gloo(ranks, work):
         for result, reference in zip(results, expected, strict=True):
             assert_same(result, reference)
+
+
+RESUMING = [(3, "fsdp"), (2, "fsdp"), (2, "ddp"), (1, "auto")]
 
 
 def resumed(group: ProcessGroup, folder: RunFolder, engine: str) -> Results:
@@ -113,9 +125,16 @@ def resumed(group: ProcessGroup, folder: RunFolder, engine: str) -> Results:
     return training.results([3, 1, 2], state.step + 1)
 
 
-@pytest.mark.parametrize(("saving", "engine"), [(3, "fsdp"), (4, "hybrid")])
+@pytest.mark.parametrize(
+    ("saving", "engine", "resuming"),
+    [
+        (2, "fsdp", [(3, "fsdp"), (1, "auto")]),
+        pytest.param(3, "fsdp", RESUMING, marks=pytest.mark.slow),
+        pytest.param(4, "hybrid", [(4, "hybrid"), *RESUMING], marks=pytest.mark.slow),
+    ],
+)
 def test_a_checkpoint_of_several_ranks_continues_on_any_number(
-    tmp_path: Path, saving: int, engine: str
+    tmp_path: Path, saving: int, engine: str, resuming: list[tuple[int, str]]
 ) -> None:
     folder = RunFolder(tmp_path)
 
@@ -137,7 +156,7 @@ def test_a_checkpoint_of_several_ranks_continues_on_any_number(
     def go_on(engine: str) -> Callable[[ProcessGroup], Results]:
         return lambda group: resumed(group, folder, engine)
 
-    for ranks, other in ((saving, engine), (2, "fsdp"), (2, "ddp"), (1, "auto")):
+    for ranks, other in resuming:
         for result in on_gloo(ranks, go_on(other)):
             assert_same(result, whole)
     part = next(folder.checkpoint_parts[1].glob("*.safetensors"))

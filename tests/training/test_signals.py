@@ -8,13 +8,30 @@ import signal
 import pytest
 import torch
 
-from helpers.training_runs import checkpoint_state, checkpoint_tensors, read_records, run_training
+from helpers.training_runs import (
+    NARROW_MODEL,
+    checkpoint_state,
+    checkpoint_tensors,
+    read_records,
+    run_training,
+    write_tiny_run,
+)
 from mt.cli import run_command
 from mt.data.pipeline import Pipeline
 from mt.decoding.translator import Translator
 from mt.run_folder import RunFolder
 from mt.training.progress import ProgressReporter
 from mt.training.validation import SetValidator
+
+SHORT = ["model/size=tiny", "trainer.max_steps=4", "trainer.val_every=2", "trainer.test=false"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Train without an interruption; return the run."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_training([*write_tiny_run(folder, 60), *NARROW_MODEL, *SHORT])
+    return folder / "runs" / "tiny"
 
 
 def interrupt(monkeypatch, function, number, count=1):
@@ -35,29 +52,27 @@ def interrupt(monkeypatch, function, number, count=1):
 @pytest.mark.parametrize(
     ("function", "count", "step", "validated", "number"),
     [
-        ((SetValidator, "_loss"), 1, 4, -1, signal.SIGINT),
-        ((SetValidator, "_loss"), 2, 8, 4, signal.SIGTERM),  # the last validation
+        ((SetValidator, "_loss"), 1, 2, -1, signal.SIGINT),
+        ((SetValidator, "_loss"), 2, 4, 2, signal.SIGTERM),  # the last validation
         # After the last validation.
-        ((ProgressReporter, "report_validation"), 2, 8, 8, signal.SIGTERM),
+        ((ProgressReporter, "report_validation"), 2, 4, 4, signal.SIGTERM),
     ],
 )
 def test_a_validation_is_interrupted_and_repeated(
-    tiny_run, tmp_path, monkeypatch, function, count, step, validated, number
+    tiny_run, tmp_path, monkeypatch, whole, function, count, step, validated, number
 ):
-    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=8", "trainer.val_every=4"]
-    base += ["trainer.test=false"]
+    base = [*tiny_run(60), *SHORT]
     with monkeypatch.context() as patch:
         interrupt(patch, function, number, count)
         with pytest.raises(SystemExit) as ended:
-            run_training([*base, "name=parts"])
+            run_training(base)
     assert ended.value.code == 128 + number
-    parts, whole = tmp_path / "runs" / "parts", tmp_path / "runs" / "whole"
+    parts = tmp_path / "runs" / "tiny"
     state = checkpoint_state(parts)
     assert (state["step"], state["validated"]) == (step, validated)
     assert not RunFolder.at(parts).cost.exists(), "the run has not ended"
-    run_training([*base, "name=parts"])
-    run_training([*base, "name=whole"])
-    assert [r["step"] for r in read_records(parts, "val")] == [4, 8]
+    run_training(base)
+    assert [r["step"] for r in read_records(parts, "val")] == [2, 4]
     tensors = checkpoint_tensors(whole)
     assert all(torch.equal(tensors[n], t) for n, t in checkpoint_tensors(parts).items())
     assert checkpoint_state(parts)["best_loss"] == checkpoint_state(whole)["best_loss"]
@@ -70,6 +85,7 @@ def test_other_phases_are_interrupted_and_the_same_command_continues(
     tiny_run, tmp_path, monkeypatch, capsys, phase, number
 ):
     base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"]
+    monkeypatch.setenv("MT_CACHE", str(tmp_path / "cache"))  # which has nothing yet
     with monkeypatch.context() as patch:
         if phase == "test":
             interrupt(patch, (Translator, "translate"), number, 2)

@@ -247,6 +247,7 @@ def test_a_run_resumed_in_every_phase_equals_an_uninterrupted_one(
     tiny_run, tmp_path, monkeypatch, end, plateau, decay, last
 ):
     every = ["model/size=tiny", "trainer.val_every=2", "trainer.log_every=1", "trainer.test=false"]
+    every += ["data.val.limit=2"]
     base = [*tiny_run(60), *every, *WSD, *end]
     run_training([*base, "name=whole"])
     for step in (3, 6, 8):  # before the plateau, at it, in the decay

@@ -93,17 +93,21 @@ def test_a_validation_that_is_out_of_time_is_scored_by_its_loss(
 
 
 def train_once(tiny_run):
-    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=1", "trainer.test_beam=1"])
+    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=1", "trainer.test=false"])
 
 
 def test_an_untrained_model_is_validated_and_tested_on_a_few_pairs(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(untrained, "PROBE_PAIRS", 4)
-    monkeypatch.setattr(untrained, "MAX_VALIDATION_PAIRS", 10)
+    monkeypatch.setattr(untrained, "MAX_VALIDATION_PAIRS", 5)
     monkeypatch.setattr(testing, "PROBE_PAIRS", 8)
-    run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=1"])
+    base = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=1"]
+    for side in ("src", "tgt"):
+        path = tmp_path / f"test.{side}"
+        path.write_text(2 * path.read_text())
+    run_training(base)
     folder = RunFolder.at(tmp_path / "runs" / "tiny")
     log = folder.log.read_text()
-    assert "note: BLEU in validation is that of 10 of 12 pairs" in log
+    assert "note: BLEU in validation is that of 5 of 6 pairs" in log
     assert "the model is not trained, most of its outputs do not end: testing on the first 8" in log
     assert json.loads(folder.scores.read_text())["sentences"] == 8
     for name in ("sources", "references", "hypotheses"):

@@ -13,7 +13,7 @@ import torch
 import mt
 import mt.comparison.measures.alignments as alignments
 import mt.comparison.measures.attention as attention_module
-from helpers.comparing import REFERENCES, make_run
+from helpers.comparing import PAIRS, REFERENCES, make_run
 from helpers.tiny_models import save_run
 from mt.comparison.inputs import read_variants
 from mt.comparison.measures.alignments import align_run, stored_links
@@ -23,7 +23,6 @@ from mt.comparison.schema.attention import AttentionDiagnostics, AttentionResult
 from mt.comparison.schema.results import AttentionMap, Results, SentenceResult
 from mt.comparison.schema.typed_json import from_json
 from mt.comparison.systems import ComparisonInput, SystemRun
-from mt.data.embedded_corpus import generate
 from mt.data.links import Links, parse_lines
 from mt.data.tokenizer import Tokenizer
 from mt.evaluation.alignment import AttentionAlignmentScores
@@ -40,7 +39,7 @@ from mt.run_folder import RunFolder
 
 Compared = tuple[ComparisonInput, Results]
 
-COUNT = 120
+COUNT = 60
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,6 @@ def variants(
     Most pairs have gold links; an output is blank.
     """
     folder = tmp_path_factory.mktemp("runs")
-    pairs = list(generate("test", COUNT))
     found: dict[str, list[str]] = {}
     for seed, (name, system) in enumerate(
         (("a1", "transformer"), ("a2", "transformer"), ("r", "rnn"), ("n", "none"))
@@ -69,13 +67,13 @@ def variants(
             saved.write_tensors(saved.model, model_tensors(model), {})
         outputs = [
             "" if i == 0 else f"{name} {pair.target}"[: 20 + 5 * seed]
-            for i, pair in enumerate(pairs)
+            for i, pair in enumerate(PAIRS[:COUNT])
         ]
         make_run(path, config, outputs)
         (path / "test.links.txt").write_text(
             "".join(
                 "\n" if i % 9 == 1 else pair.pharaoh.replace("-", "p", 2) + "\n"
-                for i, pair in enumerate(pairs)
+                for i, pair in enumerate(PAIRS[:COUNT])
             ),
             encoding="utf-8",
         )
@@ -299,7 +297,7 @@ def test_systems_without_a_model_are_left_out(
 ) -> None:
     gone = tmp_path / "gone"
     config = RunFolder.at(Path(variants["rnn"][0])).read_config()
-    make_run(gone, config, REFERENCES)
+    make_run(gone, config, REFERENCES[:COUNT])
     results = compute_results(
         read_variants({"here": variants["rnn"], "gone": [str(gone)]}),
         bootstrap=100,

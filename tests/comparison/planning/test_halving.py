@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.training_runs import NARROW_MODEL
 from helpers.tuned_comparisons import plan_tuning, tuning_arguments
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
@@ -124,11 +125,13 @@ def test_the_plan_says_how_many_trials_have_which_budget(tmp_path: Path) -> None
     }, "its trials have other validations"
 
 
+@pytest.mark.slow
 def test_the_last_of_the_trials_is_chosen_without_training_it_further(
     tmp_path: Path, batches: list[list[str]]
 ) -> None:
     given = tuning_arguments(
         tmp_path,
+        *NARROW_MODEL,
         variants={"tr": ["model=transformer"]},
         tune={"optim.lr": ["1e-9", "3e-3"]},
         budget={"steps": 8},
@@ -152,6 +155,7 @@ def test_promoted_trials_continue_and_the_others_stop(
     """The rates of 1e-9 and 2e-9 learn nothing, so the others are promoted."""
     given = tuning_arguments(
         tmp_path,
+        *NARROW_MODEL,
         variants={"tr": ["model=transformer"]},
         tune={"optim.lr": ["1e-9", "3e-3", "2e-9", "1e-3"]},
         budget={"steps": 8},

@@ -27,7 +27,6 @@ from mt.run_folder import RunFolder
 
 SHORT = [
     "model/size=tiny",
-    "trainer.test_beam=1",
     "trainer.log_every=1",
     "data.val.limit=2",
     "data.test.limit=4",
@@ -54,6 +53,7 @@ def comparison(tiny_run, tmp_path: Path):
     return arguments
 
 
+@pytest.mark.slow
 def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     comparison, tmp_path: Path, capfd, monkeypatch
 ) -> None:
@@ -64,7 +64,7 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
         r"the gradients of the last 2\d steps were not finite.*train.log"
     )
     with pytest.raises(MTError, match=reason):
-        run(parse_arguments(comparison(variants, budget={"steps": 40})))
+        run(parse_arguments(comparison(variants, budget={"steps": 26})))
     said = capfd.readouterr()
     assert (
         "[1/2] tr-1  step 1 " in said.err
@@ -78,10 +78,10 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     # What has diverged is named again, and not trained again.
     with monkeypatch.context() as patched, pytest.raises(MTError, match=reason):
         patched.setattr(jobs, "COMMAND", ["false"])
-        run(parse_arguments(comparison(variants, budget={"steps": 40})))
+        run(parse_arguments(comparison(variants, budget={"steps": 26})))
     assert "2 runs, 0 of them to train" in (said := capfd.readouterr().err)
     assert "| 1 diverged |" in said
-    results = run(parse_arguments(comparison({"tr": variants["tr"]}, budget={"steps": 40})))
+    results = run(parse_arguments(comparison({"tr": variants["tr"]}, budget={"steps": 26})))
     assert (
         done / "cost.json"
     ).stat().st_mtime_ns == before and "1 run, 0 of them to train" in capfd.readouterr().err

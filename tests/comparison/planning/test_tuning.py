@@ -10,6 +10,7 @@ from statistics import mean
 
 import pytest
 
+from helpers.training_runs import NARROW_MODEL
 from helpers.tuned_comparisons import plan_tuning, tuning_arguments
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
@@ -125,6 +126,7 @@ def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     """The rate of 1e-9 learns nothing within the budget, so the other one must be chosen."""
     given = tuning_arguments(
         tmp_path,
+        *NARROW_MODEL,
         "data.tokenizer.vocab_size=0",
         "data.tokenizer.max_vocab_size=400",
         variants={"tr": ["model=transformer"]},

@@ -23,7 +23,6 @@ SETTINGS = [
     "optim.lr=1e-5",
     "optim.decay_share=0.5",
     "trainer.val_every=2",
-    "trainer.test_beam=1",
 ]
 
 
