@@ -32,7 +32,8 @@ from mt.arguments.train import (
 )
 from mt.cli import CONTINUES, describe_error, exit_with_error, run_command
 from mt.config.automatic import decode_text, open_keys
-from mt.config.compose import help_text
+from mt.config.compose import help_text, parse_overrides
+from mt.config.prepared import use_prepared
 from mt.config.presets import config_dir
 from mt.config.schema import Config
 from mt.config.yaml import to_config
@@ -191,6 +192,8 @@ def job(composed: DictConfig) -> float | FailedJob | None:
     config: Config | None = None
     try:
         with interrupt_on_signals():
+            named = parse_overrides(HydraConfig.get().overrides.task)
+            composed = use_prepared(composed, {each.key_or_group for each in named})
             config = name_run(to_config(composed))
             evaluation = train(config)
     except (MTError, OSError) as error:  # Hydra would print a traceback

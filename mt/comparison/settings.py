@@ -9,6 +9,7 @@ NEUTRAL_KEYS = (
     "runs_dir",
     "seed",
     "data.tokenizer.max_vocab_size",  # data.tokenizer.vocab_size records the size that was used
+    "data.prepared",
     "data.cache",
     "data.offline",
     "trainer.log_every",

@@ -17,7 +17,7 @@ from mt.config.compose import check_keys, parse_overrides
 from mt.config.schema import Config, DataConfig
 from mt.config.yaml import to_config
 from mt.data.annotations import Decider, parse_deciders
-from mt.data.corpus import load_corpus
+from mt.data.corpus import load_test_set
 from mt.data.digests import file_digest
 from mt.data.links import Links, parse_lines
 from mt.data.tags import add_tag, split_tags
@@ -67,7 +67,7 @@ def with_test_set(config: Config, name: str, overrides: Sequence[str]) -> Config
 
 def read_test_text(data: DataConfig, name: str) -> TestText:
     """Read the text of `data.test`. Raises MTError if that is not possible, or if it is empty."""
-    part = load_corpus(data).test
+    part = load_test_set(data)
     pairs = list(part.pairs())
     if not pairs:
         raise MTError(f"the test set {name} is empty: check its data.test.*")
@@ -159,7 +159,7 @@ def read_annotations(
 def _find_deciders(
     data: DataConfig, sources: Sequence[str], references: Sequence[str]
 ) -> list[str] | None:
-    part = load_corpus(data).test
+    part = load_test_set(data)
     pairs = islice(part.pairs(), len(sources))
     if part.annotations is None or list(pairs) != list(zip(sources, references, strict=True)):
         return None

@@ -29,6 +29,7 @@ from mt.config import corpus_name, hydra_files
 from mt.config.data_schema import NAMED
 from mt.config.hydra_files import read_settings
 from mt.config.overrides import check_single_value, keep_text, parse_override
+from mt.config.prepared import use_prepared
 from mt.config.presets import (
     collect_folders,
     config_dir,
@@ -52,10 +53,12 @@ def load_config(overrides: list[str]) -> Config:
     """Compose the YAML files with `overrides`, such as ["model=rnn"], and check the result."""
     overrides = imply_preset(collect_folders([keep_text(each) for each in overrides]))
     check_keys(overrides)
-    for override in parse_overrides(overrides):
+    parsed = parse_overrides(overrides)
+    for override in parsed:
         check_single_value(override)
     try:
-        config = to_config(_compose(overrides))
+        composed = use_prepared(_compose(overrides), {each.key_or_group for each in parsed})
+        config = to_config(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     check_mechanisms(overrides, config)
@@ -240,6 +243,8 @@ examples:
       the embedded corpus; takes minutes on a CPU
   mt-train data=files data.train.src=a.en data.train.tgt=a.de trainer.max_minutes=30
       text files
+  mt-train data.prepared=s3://bucket/corpus model/size=base
+      what mt-prepare --output s3://bucket/corpus has prepared, without the text; or a folder
   mt-train data=multi30k model=rnn optim.lr=7e-4 name=first
       a data set from the Hugging Face Hub
   mt-train -m seed=1,2,3 trainer.max_steps=2000

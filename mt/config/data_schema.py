@@ -230,6 +230,12 @@ class DataConfig:
     clean: CleanConfig = group(CleanConfig, "cleaning of the training pairs")
     noise: NoiseConfig = group(NoiseConfig, "noise of the training pairs (docs/text.md)")
     tokenizer: TokenizerConfig = group(TokenizerConfig, "subword tokenizer")
+    prepared: str = setting(
+        "",
+        "folder or URL (s3://, gs://, https://, ...) to which mt-prepare --output has written a "
+        "corpus: trains on that, without the text; its settings of data apply",
+        resumable=True,
+    )
     cache: str = setting(
         "",
         "directory of prepared corpora, keyed by content and settings; default: $MT_CACHE or "

@@ -21,7 +21,8 @@ from mt.files import expand_user
 
 SEARCH_PATH = "hydra.searchpath"
 FLAGS = ("--config-dir", "-cd")
-FILE_KEYS = ("data.train.src", "data.train.file")  # that name files of one's own
+# That name files of one's own.
+FILE_KEYS = ("data.train.src", "data.train.file", "data.prepared")
 COMPARISONS = "compare"  # the folder of files of mt-compare
 
 

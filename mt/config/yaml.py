@@ -93,7 +93,7 @@ def _parse_config(text: str) -> Config:
         earlier = OmegaConf.create()
         for key, value in absent_values().items():
             OmegaConf.update(earlier, key, value)
-        return to_config(OmegaConf.merge(earlier, OmegaConf.create(_escaped(content))))  # type: ignore[arg-type]
+        return to_config(OmegaConf.merge(earlier, OmegaConf.create(escape_interpolations(content))))  # type: ignore[arg-type]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
@@ -140,12 +140,12 @@ class _PlainLoader(TextLoader):
         return node
 
 
-def _escaped(value: Any) -> Any:
+def escape_interpolations(value: Any) -> Any:
     """Return YAML content with interpolations escaped, so that OmegaConf takes them as text."""
     if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
+        return {key: escape_interpolations(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_escaped(item) for item in value]
+        return [escape_interpolations(item) for item in value]
     if isinstance(value, str):  # a backslash before $ escapes it, unless it is escaped itself
         return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
     return value

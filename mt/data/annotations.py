@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from mt.errors import MTError
@@ -31,6 +33,13 @@ class Decider(NamedTuple):
     source: int  # word between spaces
     target: int
     kind: str  # of the target word, such as pronoun
+
+
+def read_annotations(path: Path) -> list[Annotation]:
+    """Read the annotations of a prepared test set; empty if the file does not exist."""
+    if not path.exists():
+        return []
+    return [Annotation(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def format_deciders(deciders: Iterable[Decider]) -> str:

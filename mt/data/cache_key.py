@@ -41,6 +41,12 @@ def cleaning_settings(config: CleanConfig) -> dict[str, Any]:
     }
 
 
+def tokenizer_digests(tokenizer: Tokenizer | None) -> list[str]:
+    """Return digests of the models of a tokenizer that is given; empty if none is."""
+    models = tokenizer.serialized() if tokenizer else []
+    return [hashlib.sha256(model).hexdigest() for model in models]
+
+
 def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None) -> str:
     """Return a hash of everything that shapes the written files.
 
@@ -50,11 +56,7 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
     settings = cached_settings(config.tokenizer)
     largest = settings.pop("max_vocab_size")
     settings["vocab_size"] = config.tokenizer.vocab_size or largest
-    given = (
-        [hashlib.sha256(model).hexdigest() for model in tokenizer.serialized()]
-        if tokenizer
-        else None
-    )
+    given = tokenizer_digests(tokenizer)
     parts = {
         "format": FORMAT,
         "versions": [sentencepiece.__version__, unicodedata.unidata_version],

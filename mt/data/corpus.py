@@ -61,12 +61,7 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         open_source(name, f"val_sets.{name}", split, config, note)
         for name, split in config.val_sets.items()
     ]
-    for source in (train, *mixed):
-        if not source.weight > 0:
-            raise UsageError(
-                f"the weight of training corpus {source.name} must be > 0, got {source.weight}: "
-                "to exclude a corpus, remove it"
-            )
+    check_weights(config)
 
     evaluation = {"val": config.val, "test": config.test}
     parts: dict[str, PairSource] = {}
@@ -84,6 +79,25 @@ def load_corpus(config: DataConfig) -> RawCorpus:
         parts |= {part: held_out.part(part) for part in unset}
         train = held_out.rest()
     return RawCorpus([train, *mixed], parts["val"], parts["test"], val_sets, notes, reversed_tag)
+
+
+def load_test_set(config: DataConfig) -> PairSource:
+    """Open the text of data.test; the other text need not be there, unless it is held out of it."""
+    if not source_kinds(config.test):
+        return load_corpus(config).test
+    if config.both_directions:
+        config = set_tag(config, config.direction_tags()[0])
+    return open_source("test", "test", config.test, config, lambda note: None)
+
+
+def check_weights(config: DataConfig) -> None:
+    """Raise UsageError unless all training corpora have a weight above 0."""
+    for name, split in {"train": config.train, **config.mix}.items():
+        if not split.weight > 0:
+            raise UsageError(
+                f"the weight of training corpus {name} must be > 0, got {split.weight}: "
+                "to exclude a corpus, remove it"
+            )
 
 
 def set_tag(config: DataConfig, tag: str) -> DataConfig:

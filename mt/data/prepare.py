@@ -10,22 +10,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from mt.config.data_schema import MAIN_VAL_SET
 from mt.config.schema import Config, DataConfig, TokenizerConfig
 from mt.config.setting import AUTO_NUMBER
-from mt.data.annotations import Annotation
+from mt.data.annotations import Annotation, read_annotations
 from mt.data.arrow_files import Pair, read_pairs
 from mt.data.cache_key import cache_folder, cache_key
-from mt.data.corpus import RawCorpus, load_corpus
+from mt.data.corpus import RawCorpus, check_weights, load_corpus
 from mt.data.empty_sides import describe_empty_sides
+from mt.data.locks import hold_lock
 from mt.data.pipeline import ANNOTATIONS, REPORT, Log, Pipeline, set_files, set_name
+from mt.data.prepared_corpus import check_start, open_prepared
 from mt.data.table import PairTable
 from mt.data.tagged_pairs import remove_tags
 from mt.data.tags import split_tags
@@ -72,11 +71,15 @@ def prepare_run(config: Config, log: Log, map_calls: MapInOrder | None = None) -
     Fine-tuning uses the tokenizer of the run it starts from; `mt.training.fine_tuning` gives
     `config` the settings of that tokenizer.
     """
-    tokenizer = None
-    if config.trainer.init_from:
-        tokenizer = Tokenizer.load(RunFolder.at(config.trainer.init_from).path)
-        tokenizer = tokenizer.with_languages(*config.data.languages())
-    return prepare(config.data, log, tokenizer, map_calls)
+    return prepare(config.data, log, start_tokenizer(config), map_calls)
+
+
+def start_tokenizer(config: Config) -> Tokenizer | None:
+    """Return the tokenizer of the run that fine-tuning starts from; None without one."""
+    if not config.trainer.init_from:
+        return None
+    tokenizer = Tokenizer.load(RunFolder.at(config.trainer.init_from).path)
+    return tokenizer.with_languages(*config.data.languages())
 
 
 def prepare(
@@ -91,35 +94,47 @@ def prepare(
     `Pipeline`. Nothing depends on the seed of a run, so that runs with different seeds share
     vocabulary and cache. Raises MTError if the corpus cannot be read or no training pair is left.
     """
-    corpus = load_corpus(config)
-    root = cache_folder(config)
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        folder = prepare_folder(root, config, corpus, log, tokenizer, map_calls)
+        folder = find_folder(config, log, tokenizer, map_calls)
     except OSError as error:
         raise MTError(
-            f"cannot write the prepared corpus, {error.filename or root}: "
+            f"cannot write the prepared corpus, {error.filename or cache_folder(config)}: "
             f"{error.strerror or error}; free disk space there or set data.cache"
         ) from error
-    weights = [source.weight for source in corpus.train]
-    tags = ["", corpus.reversed_tag] if corpus.reversed_tag else [""]
+    weights = {"train": config.train.weight}
+    weights |= {name: split.weight for name, split in config.mix.items()}
+    tags = ["", config.direction_tags()[1]] if config.both_directions else [""]
     languages = [config.languages(tag)[0] for tag in tags for _ in weights]
     names = [MAIN_VAL_SET, *config.val_sets]
-    data = load_prepared(folder, len(tags) * weights, languages, names)
+    data = load_prepared(folder, len(tags) * list(weights.values()), languages, names)
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     data.report.append(data.text.report())
     for split, pairs in zip(
-        corpus.held_out(),
+        ["val", "test", *(f"val_sets.{name}" for name in config.val_sets)],
         [data.val.pairs, data.test_pairs, *(each.pairs for each in data.val_sets[1:])],
         strict=True,
     ):
         data.report += describe_empty_sides(set_name(split), f"data.{split}", pairs)
     data.report += [
-        f"{source.name}: each pair is seen {source.weight:g} times an epoch"
-        for source in corpus.train
-        if source.weight != 1
+        f"{name}: each pair is seen {weight:g} times an epoch"
+        for name, weight in weights.items()
+        if weight != 1
     ]
     return data
+
+
+def find_folder(
+    config: DataConfig, log: Log, tokenizer: Tokenizer | None, map_calls: MapInOrder | None
+) -> Path:
+    """Return the folder of a prepared corpus: data.prepared, or one of the cache."""
+    if config.prepared:
+        check_weights(config)
+        check_start(config, tokenizer)
+        return open_prepared(config, log)
+    corpus = load_corpus(config)
+    root = cache_folder(config)
+    root.mkdir(parents=True, exist_ok=True)
+    return prepare_folder(root, config, corpus, log, tokenizer, map_calls)
 
 
 def prepare_folder(
@@ -233,23 +248,15 @@ def load_prepared(
     )
 
 
-def read_annotations(path: Path) -> list[Annotation]:
-    """Read the annotations of the test set; empty if the file does not exist."""
-    if not path.exists():
-        return []
-    return [Annotation(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+def read_prepared_split(
+    config: DataConfig, split: str, log: Log
+) -> tuple[list[Pair], list[Annotation]]:
+    """Read the pairs of a validation or test set of data.prepared, and their annotations, if any.
 
-
-@contextmanager
-def hold_lock(path: Path, log: Log) -> Iterator[None]:
-    """Hold a lock file; log a message before waiting for another process."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log("another process is preparing this corpus: waiting")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    `split` is val, test or a name of data.val_sets. Sources have their tags.
+    """
+    folder = open_prepared(config, log)
+    names = [MAIN_VAL_SET, "test", *config.val_sets]
+    file = dict(zip(names, set_files(len(config.val_sets)), strict=True))[split]
+    annotations = read_annotations(folder / ANNOTATIONS) if split == "test" else []
+    return read_pairs(folder / f"{file}.text.arrow"), annotations

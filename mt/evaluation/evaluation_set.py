@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mt.cli import say
-from mt.config.schema import Config
+from mt.config.schema import Config, DataConfig
+from mt.data.annotations import Annotation
 from mt.data.corpus import load_corpus
 from mt.data.links import Links, check_gold, parse_lines
 from mt.data.normalisation import Normaliser
@@ -68,26 +69,35 @@ def load_corpus_split(config: Config, split: str, run: str) -> EvaluationSet:
     `split` is "val", "test" or a name of data.val_sets; `run` is the run directory. Raises
     UsageError for another one.
     """
-    corpus = load_corpus(config.data)
-    parts = {"val": corpus.val, "test": corpus.test}
-    parts |= {source.name: source for source in corpus.val_sets}
-    if split not in parts:
-        raise UsageError(f"--split must be one of {', '.join(parts)} for {run}, got {split!r}")
-    part = parts[split]
-    undo = Normaliser.from_config(config.data.clean).undo_escapes
-    pairs = [(undo(source), undo(target)) for source, target in part.pairs()]
-    for note in corpus.notes:
-        say(note)
+    names = ("val", "test", *config.data.val_sets)
+    if split not in names:
+        raise UsageError(f"--split must be one of {', '.join(names)} for {run}, got {split!r}")
+    if config.data.prepared:
+        from mt.data.prepare import read_prepared_split  # imports what other runs do not need
+
+        pairs, annotations = read_prepared_split(config.data, split, say)
+    else:
+        pairs, annotations = read_split(config.data, split)
     check_line_counts({f"the {split} set of {run}": pairs})
     tags, sources = split_tags(source for source, _ in pairs)
     references = [target for _, target in pairs]
     trained = load_training_text(RunFolder.at(run))
     default = default_tag(trained.tags if trained else ())
     tags = [tag or default or "" for tag in tags]
-    annotations = list(part.annotations()) if part.annotations else []
     columns = [list(column) if any(column) else None for column in zip(*annotations, strict=True)]
     links, constructions, _ = columns or (None, None, None)
     return EvaluationSet(sources, [references], links, constructions, tags if any(tags) else None)
+
+
+def read_split(data: DataConfig, split: str) -> tuple[list[tuple[str, str]], list[Annotation]]:
+    """Read the pairs of a validation or test set, with tags, and their annotations, if any."""
+    corpus = load_corpus(data)
+    part = {source.name: source for source in corpus.held_out().values()}[split]
+    undo = Normaliser.from_config(data.clean).undo_escapes
+    pairs = [(undo(source), undo(target)) for source, target in part.pairs()]
+    for note in corpus.notes:
+        say(note)
+    return pairs, list(part.annotations()) if part.annotations else []
 
 
 def read_parallel(paths: Sequence[str]) -> list[list[str]]:

@@ -42,7 +42,7 @@ from mt.training.trainer import SHARED, Trainer
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
 # May differ between machines, or follow from paths.
-MACHINE_SETTINGS = ("data.cache", "data.name", "runs_dir", "trainer.threads")
+MACHINE_SETTINGS = ("data.prepared", "data.cache", "data.name", "runs_dir", "trainer.threads")
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 SEEN_SECONDS = 60  # after which a new directory is seen on all machines: NFS looks once a minute
 MAX_DIFFERENCES = 6  # settings to list in an error message

@@ -17,9 +17,9 @@ from mt.comparison.planning.tuning import tuning_result
 from mt.comparison.planning.variants import Variant, compose, compose_variants
 from mt.comparison.schema.systems import FailedRun
 from mt.comparison.schema.tuning import TuningResult, format_share
-from mt.config.compose import load_config
+from mt.comparison.test_sets import with_test_set
 from mt.config.schema import Config, DataConfig
-from mt.data.corpus import load_corpus
+from mt.data.corpus import load_test_set
 from mt.data.prepare import Log
 from mt.errors import MTError, UsageError
 
@@ -30,7 +30,7 @@ class ExtraTest:
 
     name: str
     overrides: list[str]  # of data.test.*
-    data: DataConfig  # load_corpus(data).test has its pairs and annotations
+    data: DataConfig  # load_test_set(data) has its pairs and annotations
 
 
 @dataclass
@@ -132,8 +132,8 @@ def make_plan(
 def open_test(variant: Variant, name: str, overrides: list[str]) -> ExtraTest:
     """Open an extra test set. Raises MTError that names it if it is empty."""
     try:
-        data = load_config([*variant.overrides, *overrides]).data
-        if next(iter(load_corpus(data).test.pairs()), None) is None:
+        data = with_test_set(variant.config, name, overrides).data
+        if next(iter(load_test_set(data).pairs()), None) is None:
             raise MTError("it is empty")
     except MTError as error:
         raise type(error)(f"tests.{name}: {error}") from error
