@@ -191,7 +191,8 @@ def hold_output(output: str, name: str) -> Iterator[None]:
                 "--output"
             ) from None
     try:
-        if others := {path.name for path in folder.iterdir()} - {LOCK, INDEX, name}:
+        others = {path.name for path in folder.iterdir()} - {LOCK, name}
+        if others and INDEX not in others:
             raise MTError(f"{output} is not empty: it has {min(others)}; choose another --output")
         yield
     finally:
