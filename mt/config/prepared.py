@@ -26,6 +26,7 @@ INDEX = "index.json"
 FORMAT = 1  # of the index and of the files that it lists
 # Settings of `data` that are those of the run, not of the preparation.
 OWN_SETTINGS = ("prepared", "cache", "workers", "offline", "concat")
+# Values that the text replaces, as it has in the corpus.
 AUTOMATIC = (("tokenizer.vocab_size", 0), ("tokenizer.max_vocab_size", AUTO_NUMBER))
 
 
@@ -114,9 +115,10 @@ def use_prepared(composed: DictConfig, named: Collection[str]) -> DictConfig:
         elif key in recorded and key.rpartition(".")[2] in ("name", "weight"):
             used[key] = value
         else:
+            before = f"with {recorded[key]}" if recorded.get(key) else "without"
             raise UsageError(
                 f"data.{key}={value} contradicts data.prepared={location}, which was prepared "
-                f"with {recorded.get(key)}: leave it out, or prepare the text anew"
+                f"{before}: leave it out, or prepare the text anew"
             )
     content = OmegaConf.to_container(composed)
     assert isinstance(content, dict)
@@ -143,7 +145,8 @@ def nest(flat: dict[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *sections, name = key.split(".")
-        functools.reduce(lambda part, each: part.setdefault(each, {}), sections, nested)[name] = (
-            value
-        )
+        section = nested
+        for each in sections:
+            section = section.setdefault(each, {})
+        section[name] = value
     return nested

@@ -92,7 +92,7 @@ def load_test_set(config: DataConfig) -> PairSource:
 
 def check_weights(config: DataConfig) -> None:
     """Raise UsageError unless all training corpora have a weight above 0."""
-    for name, split in {"train": config.train, **config.mix}.items():
+    for name, split in (("train", config.train), *config.mix.items()):
         if not split.weight > 0:
             raise UsageError(
                 f"the weight of training corpus {name} must be > 0, got {split.weight}: "

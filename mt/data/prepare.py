@@ -101,12 +101,12 @@ def prepare(
             f"cannot write the prepared corpus, {error.filename or cache_folder(config)}: "
             f"{error.strerror or error}; free disk space there or set data.cache"
         ) from error
-    weights = {"train": config.train.weight}
-    weights |= {name: split.weight for name, split in config.mix.items()}
+    sources = [("train", config.train), *config.mix.items()]
+    weights = [split.weight for _, split in sources]
     tags = ["", config.direction_tags()[1]] if config.both_directions else [""]
     languages = [config.languages(tag)[0] for tag in tags for _ in weights]
     names = [MAIN_VAL_SET, *config.val_sets]
-    data = load_prepared(folder, len(tags) * list(weights.values()), languages, names)
+    data = load_prepared(folder, len(tags) * weights, languages, names)
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     data.report.append(data.text.report())
     for split, pairs in zip(
@@ -116,9 +116,9 @@ def prepare(
     ):
         data.report += describe_empty_sides(set_name(split), f"data.{split}", pairs)
     data.report += [
-        f"{name}: each pair is seen {weight:g} times an epoch"
-        for name, weight in weights.items()
-        if weight != 1
+        f"{name}: each pair is seen {split.weight:g} times an epoch"
+        for name, split in sources
+        if split.weight != 1
     ]
     return data
 

@@ -42,7 +42,8 @@ from mt.locations import (
 Log = Callable[[str], None]
 
 LOCK = ".lock"  # in a folder to which a corpus is written
-PATHS = (".src", ".tgt", ".file", ".links", ".hub")  # names of the same text on each machine
+# Settings that may differ for the same files: where the text is, and what the hash stands for.
+INCIDENTAL = (".src", ".tgt", ".file", ".links", ".hub", ".name", ".max_vocab_size")
 
 
 def check_start(config: DataConfig, start: Tokenizer | None) -> None:
@@ -149,10 +150,7 @@ def write_prepared(
 
 
 def is_written(output: str, index: PreparedIndex) -> bool:
-    """Return whether a corpus is complete at a location; raise MTError if it is another one.
-
-    The same text may have other paths, and another name.
-    """
+    """Return whether a corpus is complete at a location; raise MTError if it is another one."""
     there = find_index(output)
     if not there:
         return False
@@ -161,7 +159,7 @@ def is_written(output: str, index: PreparedIndex) -> bool:
         raise MTError(f"{output} has another corpus ({there.hash}, not {index.hash}): {another}")
     before, now = flatten(there.settings), flatten(index.settings)
     for key in sorted({*before, *now}):
-        if before.get(key) != now.get(key) and not f".{key}".endswith((*PATHS, ".name")):
+        if before.get(key) != now.get(key) and not f".{key}".endswith(INCIDENTAL):
             raise MTError(
                 f"{output} has this corpus with data.{key}={before.get(key)}, "
                 f"not {now.get(key)}: {another}"

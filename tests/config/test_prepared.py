@@ -63,15 +63,15 @@ def test_what_does_not_shape_the_text_may_differ(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "before"),
     [
-        ("data.train.src=b.en", "a${b}.en"),
-        ("data.mix.news.file=x.tsv", "['n.tsv', 'm.tsv']"),
-        ("data.mix.other.src=x", "None"),
-        ("data.src_lang=fr", "en"),
-        ("data.tokenizer.type=unigram", "bpe"),  # although it is the default
-        ("data.tokenizer.sampling=0.1", "0.0"),
-        ("data.noise.upper=0.2", "0.1"),
-        ("data.max_pieces=100", "256"),
-        ("data=multi30k", "en"),  # the preset has data.src_lang=de, or a name of a text
+        ("data.train.src=b.en", "with a${b}.en"),
+        ("data.mix.news.file=x.tsv", "with ['n.tsv', 'm.tsv']"),
+        ("data.mix.other.src=x", "without"),
+        ("data.src_lang=fr", "with en"),
+        ("data.tokenizer.type=unigram", "with bpe"),  # although it is the default
+        ("data.tokenizer.sampling=0.1", "without"),
+        ("data.noise.upper=0.2", "with 0.1"),
+        ("data.max_pieces=100", "with 256"),
+        ("data=multi30k", ""),  # the preset has data.src_lang=de, or a name of a text
         ("experiment=demo", ""),  # data.train.subset=core
     ],
 )
@@ -81,7 +81,7 @@ def test_what_contradicts_the_text_is_refused(setting: str, before: str, corpus:
     message = str(error.value)
     assert "contradicts data.prepared=" in message and "\n" not in message
     if setting.startswith("data."):
-        assert message.startswith(setting) and f"was prepared with {before}: " in message
+        assert message.startswith(setting) and f"was prepared {before}: " in message
 
 
 @pytest.mark.parametrize(
