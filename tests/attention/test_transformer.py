@@ -18,6 +18,7 @@ from mt.attention.select import SELECTIONS
 from mt.attention.transformer.kernels import attend_eager, attend_fused
 from mt.attention.transformer.layouts import DotProductAttention, FullLayout
 from mt.attention.transformer.positions import (
+    RotaryPositions,
     SinusoidalPositions,
     T5Buckets,
     alibi_slopes,
@@ -196,6 +197,23 @@ def rope(scheme, q, k, h, offset):
             b * math.cos(angle) + a * math.sin(angle)
         )
     return total / math.sqrt(len(q))
+
+
+def test_rotation_and_its_gradient_are_products_of_complex_numbers():
+    torch.manual_seed(0)
+    scheme = RotaryPositions(8)
+    x = torch.randn(2, 5, 3, 8).transpose(1, 2).requires_grad_()
+    at = torch.arange(7, 12)
+    grad = torch.randn(2, 3, 5, 8)
+    rotated = scheme.rotate(x, at)
+    rotated.backward(grad)
+
+    def as_complex(y):
+        return torch.complex(*y.detach().chunk(2, dim=-1))
+
+    turn = torch.polar(torch.ones(5, 4), at[:, None] * scheme.frequencies)
+    torch.testing.assert_close(as_complex(rotated), as_complex(x) * turn)
+    torch.testing.assert_close(as_complex(x.grad), as_complex(grad) * turn.conj())
 
 
 SCORES = {"shaw": shaw, "t5": t5, "alibi": alibi, "rope": rope}

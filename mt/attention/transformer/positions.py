@@ -6,6 +6,7 @@ Relative schemes act in self-attention only, because source and target positions
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from mt.attention.transformer.position_scheme import (
     relative_positions,
 )
 from mt.config.schema import TransformerConfig
+from mt.layers.norm import to_float32
 
 
 class NoPositions(PositionScheme):
@@ -100,10 +102,31 @@ class RotaryPositions(PositionScheme):
 
     def rotate(self, x: Tensor, positions: Tensor) -> Tensor:
         angles = positions[:, None].float() * self.frequencies
-        cos, sin = angles.cos(), angles.sin()
-        first, second = x.float().chunk(2, dim=-1)
-        rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-        return rotated.to(x.dtype)
+        rotated: Tensor = _Rotation.apply(x, angles.cos(), angles.sin())
+        return rotated
+
+
+class _Rotation(torch.autograd.Function):
+    """`rotate_pairs`, whose gradient is rotated back: fewer operations than autograd would take."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return rotate_pairs(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        cos, sin = ctx.saved_tensors
+        return rotate_pairs(grads[0], cos, -sin), None, None
+
+
+def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate elements i and i + D / 2 of x [..., T, D] by angles with cos and sin [T, D / 2]."""
+    values, half = to_float32(x), x.shape[-1] // 2
+    rotated = values * cos.repeat(1, 2)
+    rotated[..., :half].addcmul_(values[..., half:], sin, value=-1)
+    rotated[..., half:].addcmul_(values[..., :half], sin)
+    return rotated.to(x.dtype)
 
 
 class ALiBi(PositionScheme):
