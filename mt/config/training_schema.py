@@ -41,7 +41,7 @@ class OptimConfig:
         auto=True,
     )
     decay_share: float = setting(
-        0.2,
+        0.5,
         "(decay only) length of the decay, as a share of the steps before it",
         minimum=0.001,
         maximum=10,
