@@ -41,8 +41,8 @@ def state_bytes(config: Config) -> int:
 def activation_bytes(config: ModelConfig) -> int:
     """Return bytes that the layers keep for the backward pass, for a source and a target token.
 
-    In bfloat16, with dropout, and with kernels that do not store attention weights. Raises
-    UsageError for other models than plain Transformers.
+    In bfloat16, with dropout, and with the kernels of a GPU. Raises UsageError for other models
+    than plain Transformers.
     """
     stack, dim = config.transformer, config.dim
     patterns = {stack.pattern, stack.encoder_pattern, stack.decoder_pattern}

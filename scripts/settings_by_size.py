@@ -1,4 +1,4 @@
-r"""Train on parts of a corpus with groups of settings, for the same minutes, and compare BLEU.
+r"""Train on parts of a corpus with groups of settings, for the same time, and compare BLEU.
 
     D=$MT_REALDATA/multi30k-ende
     python scripts/settings_by_size.py --languages en de --train $D/train.en.gz $D/train.de.gz \
@@ -8,8 +8,9 @@ r"""Train on parts of a corpus with groups of settings, for the same minutes, an
 
 Prints a Markdown table: a row for each number of pairs, the first ones of the corpus, and a column
 for each group of settings, NAME=OVERRIDES, with BLEU on the test set and its 95 % interval over
-sentences. Each training has one thread, and --jobs of them run at a time. The same command
-continues what was interrupted, and trains nothing twice.
+sentences. Each training has one thread, and --jobs of them run at a time. On a machine that is busy,
+--tokens sets a limit in target tokens instead of minutes. The same command continues what was
+interrupted, and trains nothing twice.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--languages", nargs=2, required=True, metavar=("SRC", "TGT"))
     parser.add_argument("--pairs", nargs="+", type=int, required=True)
     parser.add_argument("--settings", nargs="+", default=["auto="], metavar="NAME=OVERRIDES")
-    parser.add_argument("--minutes", type=float, default=6)
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--minutes", type=float, default=6)
+    limit.add_argument("--tokens", type=int, help="target tokens of each training")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/settings"))
     return parser.parse_args(arguments)
@@ -49,6 +52,9 @@ def overrides(given: argparse.Namespace, pairs: int, name: str, own: str) -> lis
         for split in ("train", "val", "test")
         for side, path in zip(("src", "tgt"), getattr(given, split), strict=True)
     ]
+    limit = f"trainer.max_minutes={given.minutes:g}"
+    if given.tokens:
+        limit = f"trainer.max_target_tokens={given.tokens}"
     return [
         *text,
         f"data.train.limit={pairs}",
@@ -56,7 +62,7 @@ def overrides(given: argparse.Namespace, pairs: int, name: str, own: str) -> lis
         f"data.tgt_lang={given.languages[1]}",
         f"runs_dir={quote_value(str(given.out))}",
         f"name={name}-{pairs}",
-        f"trainer.max_minutes={given.minutes:g}",
+        limit,
         "trainer.threads=1",
         *own.split(),
     ]

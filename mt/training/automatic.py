@@ -36,9 +36,9 @@ MIN_SHARE = 512  # of a process in a batch, in tokens
 BATCHES_PER_EPOCH = 50  # at least
 VALIDATIONS = 20  # in a training, fewer in one of under ten minutes
 # Epochs -> dropout: the more often a text is seen, the more.
-DROPOUT = ((1.5, 0.0), (5, 0.1), (20, 0.2), (math.inf, 0.3))
+DROPOUT = ((3, 0.0), (6, 0.1), (20, 0.2), (math.inf, 0.3))
 # Share of the learning rate that suits fine-tuning, whose model has learned already.
-FINE_TUNING = {"muon": 0.2, "adamw": 0.1, "lora": 1.0}
+FINE_TUNING = {"muon": 0.3, "adamw": 0.1, "lora": 1.0}
 FINE_TUNING_WARMUP = 100  # steps, at most
 
 
@@ -177,7 +177,7 @@ def choose_rate(config: Config) -> Choice:
     if is_recurrent(config):
         width, rate = model.rnn.hidden, 2e-3
     else:
-        width, rate = model.dim, 5e-3 if config.optim.optimizer == "muon" else 1.5e-3
+        width, rate = model.dim, 3.5e-3 if config.optim.optimizer == "muon" else 1.5e-3
     rate *= math.sqrt(256 / width)
     reason = f"{config.optim.optimizer} with width {width}"
     if config.trainer.init_from:

@@ -47,3 +47,6 @@ def test_each_part_is_trained_with_each_group_once(
         assert (config.data.train.limit, config.model.dim) == (pairs, dim)
         assert config.trainer.max_minutes == 6 and config.trainer.threads == 1
     assert len(trained) == 4
+    script.main([*arguments, "--tokens", "100", "--out", str(tmp_path / "by-tokens")])
+    config = RunFolder.at(tmp_path / "by-tokens" / "fixed-20").read_config()
+    assert (config.trainer.max_minutes, config.trainer.max_target_tokens) == (0, 100)
