@@ -8,7 +8,7 @@ r"""Train on parts of a corpus with groups of settings, for the same time, and c
 
 Prints a Markdown table: a row for each number of pairs, the first ones of the corpus, and a column
 for each group of settings, NAME=OVERRIDES, with BLEU on the test set and its 95 % interval over
-sentences. Each training has one thread, and --jobs of them run at a time. On a machine that is busy,
+sentences. Each training has one thread, and --jobs of them run at a time. On a busy machine,
 --tokens sets a limit in target tokens instead of minutes. The same command continues what was
 interrupted, and trains nothing twice.
 """

@@ -54,10 +54,10 @@ class VocabularyTooSmall(MTError):
 def automatic_size(characters: int) -> int:
     """Return the size of a vocabulary for a text with a number of characters.
 
-    It grows about as the square root of the text: 1,500 pieces for 3,000 pairs of 13 words, 32,000
-    for three million.
+    It grows as the cube root of the text (docs/automatic-settings.md): 4,000 pieces for 3,000 pairs
+    of 13 words, 32,000 for 1.5 million.
     """
-    size = 1500 * (characters / 480_000) ** 0.45
+    size = 4000 * (characters / 480_000) ** (1 / 3)
     return round(min(MAX_AUTOMATIC, max(MIN_AUTOMATIC, size)) / 100) * 100
 
 

@@ -138,7 +138,7 @@ def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("characters", "pieces"), [(0, 1000), (480_000, 1500), (3_700_000, 3800), (10**12, 32_000)]
+    ("characters", "pieces"), [(0, 1000), (480_000, 4000), (3_700_000, 7900), (10**12, 32_000)]
 )
 def test_vocabularies_grow_with_the_text(characters: int, pieces: int) -> None:
     assert automatic_size(characters) == pieces
