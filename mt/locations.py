@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class Content(NamedTuple):
-    """What identifies the content of a file."""
+    """Identify the content of a file."""
 
     size: int  # bytes
     digest: str  # as of `mt.data.digests.file_digest`

@@ -32,7 +32,7 @@ AUTOMATIC = (("tokenizer.vocab_size", 0), ("tokenizer.max_vocab_size", AUTO_NUMB
 
 @dataclass(frozen=True)
 class PreparedIndex:
-    """What is needed to train on a prepared corpus without its text."""
+    """Hold what is needed to train on a prepared corpus without its text."""
 
     hash: str  # that of the cache folder
     start: list[str]  # digests of the tokenizer of trainer.init_from; empty: none

@@ -93,7 +93,8 @@ def _parse_config(text: str) -> Config:
         earlier = OmegaConf.create()
         for key, value in absent_values().items():
             OmegaConf.update(earlier, key, value)
-        return to_config(OmegaConf.merge(earlier, OmegaConf.create(escape_interpolations(content))))  # type: ignore[arg-type]
+        stored = OmegaConf.create(escape_interpolations(content))
+        return to_config(OmegaConf.merge(earlier, stored))  # type: ignore[arg-type]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
