@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
+from mt.data.arrow_files import Pair
 from mt.data.digests import digest, text_hash
 from mt.data.normalisation import is_blank, normalise
 from mt.data.sources import PairSource
@@ -40,19 +41,15 @@ class HeldOutSplit:
     def part(self, name: str) -> PairSource:
         """Return one held-out part."""
         return PairSource(
-            name, 1.0, lambda: iter(self._selection[name]), lambda: self._fingerprint(name)
+            name, 1.0, lambda: iter(self._selection[name].values()), lambda: self._fingerprint(name)
         )
 
     def rest(self) -> PairSource:
         """Return the corpus without the held-out pairs."""
 
-        def pairs() -> Iterator[tuple[str, str]]:
-            keys = self._keys
-            return (
-                (source, target)
-                for source, target in self._corpus.pairs()
-                if _is_blank(source, target) or source_key(source) not in keys
-            )
+        def pairs() -> Iterator[Pair]:
+            held_out = {row for selected in self._selection.values() for row in selected}
+            return (pair for row, pair in enumerate(self._corpus.pairs()) if row not in held_out)
 
         return PairSource(
             self._corpus.name, self._corpus.weight, pairs, lambda: self._fingerprint("rest")
@@ -62,11 +59,8 @@ class HeldOutSplit:
         return digest(self._corpus.fingerprint(), "held out", self._parts, self._size, name)
 
     @cached_property
-    def _keys(self) -> set[int]:
-        return {source_key(source) for pairs in self._selection.values() for source, _ in pairs}
-
-    @cached_property
-    def _selection(self) -> dict[str, list[tuple[str, str]]]:
+    def _selection(self) -> dict[str, dict[int, Pair]]:
+        """The pairs of each part, by their rows in the corpus."""
         total, candidates = self._candidates()
         size = min(self._size, int(MAX_HELD_OUT_SHARE * total))
         if not size:
@@ -75,11 +69,11 @@ class HeldOutSplit:
                 f"{self._corpus.name} has {total} pairs, "
                 f"too few to hold out {' and '.join(self._parts)}: set {settings}"
             )
-        selection: dict[str, list[tuple[str, str]]] = {part: [] for part in self._parts}
+        selection: dict[str, dict[int, Pair]] = {part: {} for part in self._parts}
         for _, pairs in sorted(candidates.items()):
             for selected in selection.values():
                 if len(selected) + len(pairs) <= size:
-                    selected.extend(pairs)
+                    selected.update(pairs)
                     break
         counts = ", ".join(f"{len(pairs):,} pairs for {part}" for part, pairs in selection.items())
         self._note(
@@ -87,26 +81,26 @@ class HeldOutSplit:
         )
         return selection
 
-    def _candidates(self) -> tuple[int, dict[int, list[tuple[str, str]]]]:
-        """Return the number of pairs, and the pairs of the sources that rank first, by key.
+    def _candidates(self) -> tuple[int, dict[int, dict[int, Pair]]]:
+        """Return the number of pairs, and those of the sources that rank first, by key and row.
 
         Candidates are twice as many sources as can be needed.
         """
         capacity = 2 * self._size * len(self._parts)
-        pairs_by_key: dict[int, list[tuple[str, str]]] = {}
+        pairs_by_key: dict[int, dict[int, Pair]] = {}
         negated_keys: list[int] = []  # a heap: the candidate that ranks last comes first
         total = 0
-        for source, target in self._corpus.pairs():
-            total += 1
+        for row, (source, target) in enumerate(self._corpus.pairs()):
+            total = row + 1
             if _is_blank(source, target):
                 continue
             key = source_key(source)
             if key in pairs_by_key:
                 # One pair more than fits shows that the source does not fit.
                 if len(pairs_by_key[key]) <= self._size:
-                    pairs_by_key[key].append((source, target))
+                    pairs_by_key[key][row] = source, target
             elif len(pairs_by_key) < capacity or key < -negated_keys[0]:
-                pairs_by_key[key] = [(source, target)]
+                pairs_by_key[key] = {row: (source, target)}
                 heapq.heappush(negated_keys, -key)
                 if len(pairs_by_key) > capacity:
                     del pairs_by_key[-heapq.heappop(negated_keys)]
