@@ -43,6 +43,12 @@ class SplitConfig:
         "revision of the hub data set; refs/convert/parquet reads data sets that have a loading "
         "script",
     )
+    streaming: bool = setting(
+        False,
+        "read a hub data set over the network in each pass over the text, without a copy on the "
+        "disk; with limit, only its beginning",
+        resumable=True,
+    )
     columns: list[str] = setting(
         list,
         "source and target column: TSV column numbers (from 0) or JSON keys; default: the "

@@ -1,32 +1,28 @@
 """Sentence pairs from data sets of the Hugging Face hub, or from a local folder laid out like one.
 
 Parquet, JSON lines and CSV are supported, with a `translation` column (text by language) or one
-text column for each language. `datasets` converts a set to Arrow and memory-maps it, so size does
-not matter.
+text column for each language. `datasets` converts a set to Arrow and maps it into memory, or, for
+one that is larger than the disk, reads its files over the network as pairs are needed.
 """
 
 from __future__ import annotations
 
-import errno
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import datasets
 import huggingface_hub
-from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from mt.data.hub_csv import check_csv_pairs, csv_options, refuse_surplus_fields, trim_header
+from mt.data.hub_errors import hub_errors
 from mt.errors import MTError
 from mt.files import expand_user
 from mt.git_lfs import refuse_pointer
 
-# The hub's own Parquet copy of a set, with a folder for each subset.
-CONVERTED_REVISION = "refs/convert/parquet"
 BATCH_ROWS = 1000  # decoded at a time
 
 Pair = tuple[str, str]
@@ -35,31 +31,41 @@ Pair = tuple[str, str]
 class HubPairs:
     """The pairs of one split, which can be iterated repeatedly.
 
-    `fingerprint` changes with the content and the columns. `check` filters each iteration.
+    `fingerprint` changes with the content and the columns. Rows are read `within` a context, and
+    `check` filters each iteration.
     """
 
     def __init__(
         self,
-        table: datasets.Dataset,
+        table: datasets.Dataset | datasets.IterableDataset,
+        fingerprint: str,
         columns: tuple[str, str],
         nested: bool,
+        within: Callable[[], AbstractContextManager[Any]],
         check: Callable[[Iterator[Pair]], Iterator[Pair]] = iter,
     ) -> None:
         self._table = table
+        self._within = within
         self._check = check
         self._columns = columns
         self._nested = nested
-        self.fingerprint = f"{table._fingerprint}-{'.'.join(columns)}"
-
-    def __len__(self) -> int:
-        return len(self._table)
+        self.fingerprint = f"{fingerprint}-{'.'.join(columns)}"
 
     def __iter__(self) -> Iterator[Pair]:
         return self._check(self._pairs())
 
+    def _batches(self) -> Iterator[dict[str, Any]]:
+        batches = self._table.iter(BATCH_ROWS)
+        while True:
+            with self._within():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
     def _pairs(self) -> Iterator[Pair]:
         source, target = self._columns
-        for batch in self._table.iter(BATCH_ROWS):
+        for batch in self._batches():
             # A missing value becomes an empty side, which cleaning counts.
             if self._nested:
                 for record in batch["translation"]:
@@ -78,6 +84,7 @@ def load_hub(
     columns: list[str],
     languages: tuple[str, str],
     offline: bool,
+    streaming: bool,
     warn: Callable[[str], None],
 ) -> HubPairs:
     """Open one split of a data set.
@@ -91,6 +98,7 @@ def load_hub(
             `languages`.
         languages: The source and target language.
         offline: Do not use the network.
+        streaming: Read rows over the network at each iteration, without a copy on the disk.
         warn: Called with a message about suspect rows, after all pairs have been read.
 
     Raises MTError with a hint at what to do if the set is not available or has other splits or
@@ -101,20 +109,33 @@ def load_hub(
     if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
         raise MTError(f"no such folder: {name} (a hub data set is named owner/name)")
     path = str(folder) if local else name
-    with _hub_errors(name, revision, local), _network(allowed=not offline):
+
+    @contextmanager
+    def within() -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(hub_errors(name, revision, local))
+            stack.enter_context(_network(allowed=not offline))
+            stack.enter_context(refuse_surplus_fields())
+            yield
+
+    table: datasets.Dataset | datasets.IterableDataset
+    with within():
         builder = _builder(path, subset, revision or None, columns or list(languages))
         for file in chain(*(builder.config.data_files or {}).values()) if local else ():
             refuse_pointer(Path(file))
-        with refuse_surplus_fields():
+        if streaming:
+            table = builder.as_streaming_dataset(split=split)._resolve_features()
+        else:
             builder.download_and_prepare()
-        table = builder.as_dataset(split=split)
+            table = builder.as_dataset(split=split)
+        fingerprint = builder._get_dataset_fingerprint(split)
     is_csv = bool(csv_options(builder.config, []))
     if is_csv:
         table = trim_header(table)
     names, nested = find_columns(table.features, columns, languages, name)
     needed = ["translation"] if nested else list(dict.fromkeys(names))
     check = functools.partial(check_csv_pairs, name=name, warn=warn) if is_csv else iter
-    return HubPairs(table.select_columns(needed), names, nested, check)
+    return HubPairs(table.select_columns(needed), fingerprint, names, nested, within, check)
 
 
 def _builder(
@@ -179,65 +200,3 @@ def _network(allowed: bool) -> Iterator[None]:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE = before
-
-
-@contextmanager
-def _hub_errors(name: str, revision: str, local: bool) -> Iterator[None]:
-    """Convert errors of `datasets` to one line that says what to do."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "scripts are no longer supported" not in str(error):
-            raise MTError(f"cannot load hub data set {name}: {error}") from error
-        raise MTError(
-            f"hub data set {name} has a loading script, which datasets no longer runs; "
-            "read the hub's converted copy: "
-            f"set data.train.revision={CONVERTED_REVISION} (and the same for val and test)"
-        ) from None
-    except DatasetNotFoundError as error:
-        raise MTError(f"hub data set {name}: {error}") from None
-    except DatasetGenerationError as error:
-        reason = error.__cause__ or error
-        if _disk_is_full(reason):
-            raise _no_space(name) from error
-        raise MTError(
-            f"cannot read hub data set {name}: {reason} "
-            "(a set with several subsets needs subset=...)"
-        ) from error
-    except (ValueError, HFValidationError) as error:
-        # An unknown subset or split; the message lists the available ones.
-        raise MTError(f"hub data set {name}: {error}") from error
-    except (OSError, HfHubHTTPError) as error:
-        if _disk_is_full(error):
-            raise _no_space(name) from error
-        if local or isinstance(error, FileNotFoundError):
-            raise MTError(f"cannot read hub data set {name}: {error}") from error
-        raise _unreachable(name, revision, error) from error
-    except Exception as error:
-        # The hub client does not convert every connection error to one of its own.
-        if not type(error).__module__.startswith("http"):
-            raise
-        raise _unreachable(name, revision, error) from error
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    return getattr(error, "errno", None) == errno.ENOSPC
-
-
-def _no_space(name: str) -> MTError:
-    return MTError(
-        f"no disk space left to convert hub data set {name}: "
-        "free space, or set HF_HOME to a larger disk"
-    )
-
-
-def _unreachable(name: str, revision: str, error: Exception) -> MTError:
-    short = name.rpartition("/")[2]
-    version = f"--revision {revision} " if revision else ""
-    return MTError(
-        f"cannot reach hub data set {name} ({error}); "
-        "without network: on a machine with network run "
-        f"`hf download --repo-type dataset {version}{name} --local-dir {short}`, "
-        f"copy the folder here and set data.train.hub={short} (and the same for val and test), "
-        "or use text files (data=files)"
-    )

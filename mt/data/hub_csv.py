@@ -44,10 +44,12 @@ def refuse_surplus_fields() -> Iterator[None]:
         yield
 
 
-def trim_header(table: datasets.Dataset) -> datasets.Dataset:
+def trim_header(
+    table: datasets.Dataset | datasets.IterableDataset,
+) -> datasets.Dataset | datasets.IterableDataset:
     """Rename a last column that still has the carriage return of a line end."""
-    names = {name: name.removesuffix("\r") for name in table.column_names}
-    return table if set(names) == set(names.values()) else table.rename_columns(names)
+    ends = {name: name.removesuffix("\r") for name in table.column_names if name.endswith("\r")}
+    return table.rename_columns(ends) if ends else table
 
 
 def check_csv_pairs(

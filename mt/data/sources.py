@@ -154,6 +154,11 @@ def _check(key: str, split: SplitConfig) -> None:
             f"{key}.tag_column is a column of {key}.file, and the text of {key} is {kinds[0]}: "
             f"set {key}.tag, which is the same for all pairs"
         )
+    if split.streaming and kinds != ["hub"]:
+        raise UsageError(
+            f"{key}.streaming is for {key}.hub, and the text of {key} is {kinds[0]}, which is "
+            "always streamed: remove it"
+        )
     if split.columns and len(split.columns) != 2:
         raise UsageError(
             f"{key}.columns must name two columns, source and target, got {len(split.columns)}"
@@ -221,7 +226,8 @@ def _open_hub(
 
     part = split.split or HUB_SPLITS[role]
     table = load_hub(
-        split.hub, split.subset, part, split.revision, columns, languages, offline, note
+        *(split.hub, split.subset, part, split.revision, columns, languages, offline),
+        *(split.streaming, note),
     )
     return lambda: iter(table), lambda: digest("hub", table.fingerprint)
 

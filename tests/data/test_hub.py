@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import shutil
@@ -12,8 +13,8 @@ import pytest
 
 from helpers.corpora import PAIRS, corpus, hub_folder, read
 from mt.config.schema import SplitConfig
-from mt.data import hub
-from mt.errors import MTError
+from mt.data.hub_errors import hub_errors
+from mt.errors import MTError, UsageError
 
 
 def test_a_hub_repository_with_translations_is_read_by_split(tmp_path: Path) -> None:
@@ -73,6 +74,35 @@ def test_hub_columns_are_read_from_json_lines_and_csv(tmp_path: Path) -> None:
         read(SplitConfig(hub=str(tmp_path / "j"), split="train", columns=["en", "n"]))
 
 
+def test_a_streamed_hub_set_has_the_same_pairs_without_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(hub_folder(tmp_path / "set"))
+    split = SplitConfig(hub=folder, subset="de-en", split="train")
+    prepared = corpus(split).train[0].fingerprint()
+    monkeypatch.setattr(
+        datasets.DatasetBuilder, "download_and_prepare", lambda self: pytest.fail("copies")
+    )
+    streamed = dataclasses.replace(split, streaming=True)
+    loaded = corpus(streamed).train[0]
+    assert list(loaded.pairs()) == list(loaded.pairs()) == PAIRS
+    assert loaded.fingerprint() == prepared  # so that both share what is prepared
+    assert read(dataclasses.replace(streamed, limit=1)) == PAIRS[:1]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "train.tsv").write_bytes(b'n\tde\ten\r\n1\tNA\tNone\r\n2\tb\t"a\r\n')
+    table = SplitConfig(hub=str(tmp_path / "c"), split="train", streaming=True)
+    assert read(table) == [("None", "NA"), ('"a', "b")]
+    with open(tmp_path / "c" / "train.tsv", "ab") as file:
+        file.write(b"3\tb\ta\tmore\r\n")
+    for wrong, message in (
+        (table, "cannot read hub data set .*more|Expected 3 fields"),
+        (dataclasses.replace(streamed, split="train[:1]"), r"Bad split.*train"),
+        (SplitConfig(file="x.tsv", streaming=True), "data.train.streaming is for data.train.hub"),
+    ):
+        with pytest.raises((MTError, UsageError), match=message):
+            read(wrong)
+
+
 def test_hub_sets_that_cannot_be_loaded_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(
         MTError,
@@ -102,7 +132,7 @@ def test_a_broken_connection_and_a_full_disk_are_told_apart() -> None:
         (ConnectionResetError("reset"), "without network"),
         (OSError(errno.ENOSPC, "full"), "no disk space left"),
     ):
-        with pytest.raises(MTError, match=message), hub._hub_errors("owner/name", "", local=False):
+        with pytest.raises(MTError, match=message), hub_errors("owner/name", "", local=False):
             raise error
-    with pytest.raises(ZeroDivisionError), hub._hub_errors("owner/name", "", local=False):
+    with pytest.raises(ZeroDivisionError), hub_errors("owner/name", "", local=False):
         raise ZeroDivisionError

@@ -51,7 +51,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "text": lambda folder: list(read_lines(folder / "train.en")),
     "compressed text": lambda folder: list(read_lines(folder / "train.en.gz")),
     "data set of the hub": lambda folder: load_hub(
-        str(folder), "", "train", "", [], ("en", "de"), offline=True, warn=print
+        str(folder), "", "train", "", [], ("en", "de"), offline=True, streaming=False, warn=print
     ),
 }
 FILES = ("model.safetensors", "tokenizer.json", "source.spm", "train.en", "train.en.gz")
