@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from mt.arguments.prepare import parse_arguments
 from mt.cli import run_command, say
 from mt.config.compose import load_config, parse_overrides
+from mt.config.overrides import named_keys
 from mt.config.prepared import find_index
 from mt.config.presets import collect_folders
 
@@ -31,7 +32,7 @@ def prepare(arguments: argparse.Namespace) -> None:
     """
     settings = collect_folders(arguments.settings)
     config = load_config(settings)
-    named = {override.key_or_group for override in parse_overrides(settings)}
+    named = named_keys(parse_overrides(settings))
 
     # Importing torch takes seconds: check the settings first.
     from mt.data.prepare import prepare_run, record_vocabulary, start_tokenizer

@@ -33,6 +33,7 @@ from mt.arguments.train import (
 from mt.cli import CONTINUES, describe_error, exit_with_error, run_command
 from mt.config.automatic import decode_text, open_keys
 from mt.config.compose import help_text, parse_overrides
+from mt.config.overrides import named_keys
 from mt.config.prepared import use_prepared
 from mt.config.presets import config_dir
 from mt.config.schema import Config
@@ -193,7 +194,7 @@ def job(composed: DictConfig) -> float | FailedJob | None:
     try:
         with interrupt_on_signals():
             named = parse_overrides(HydraConfig.get().overrides.task)
-            composed = use_prepared(composed, {each.key_or_group for each in named})
+            composed = use_prepared(composed, named_keys(named))
             config = name_run(to_config(composed))
             evaluation = train(config)
     except (MTError, OSError) as error:  # Hydra would print a traceback

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mt.config.compose import check_keys, load_config, parse_overrides
-from mt.config.overrides import keep_text, quote_value, sweep_values
+from mt.config.overrides import keep_text, named_keys, quote_value, sweep_values
 from mt.config.presets import FLAGS, collect_folders, imply_preset
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}
@@ -47,7 +47,7 @@ def check_settings(overrides: list[str]) -> None:
     if config.trainer.init_from:
         from mt.training.fine_tuning import inherit_settings  # reads the run, with its tokenizer
 
-        inherit_settings(config, {each.key_or_group for each in parse_overrides(overrides)})
+        inherit_settings(config, named_keys(parse_overrides(overrides)))
 
 
 def name_runs(overrides: Sequence[str]) -> list[str]:

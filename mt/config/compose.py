@@ -28,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mt.config import corpus_name, hydra_files
 from mt.config.data_schema import NAMED
 from mt.config.hydra_files import read_settings
-from mt.config.overrides import check_single_value, keep_text, parse_override
+from mt.config.overrides import check_single_value, keep_text, named_keys, parse_override
 from mt.config.prepared import use_prepared
 from mt.config.presets import (
     collect_folders,
@@ -57,7 +57,7 @@ def load_config(overrides: list[str]) -> Config:
     for override in parsed:
         check_single_value(override)
     try:
-        composed = use_prepared(_compose(overrides), {each.key_or_group for each in parsed})
+        composed = use_prepared(_compose(overrides), named_keys(parsed))
         config = to_config(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(one_line(error)) from error

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -101,6 +101,11 @@ def quote_value(text: str) -> str:
 def parse_override(argument: str) -> Override:
     """Parse one override, once. Raises HydraException if it cannot be read."""
     return OverridesParser.create().parse_overrides([argument])[0]
+
+
+def named_keys(overrides: Iterable[Override]) -> set[str]:
+    """Return the settings and groups that overrides name."""
+    return {override.key_or_group for override in overrides}
 
 
 def sweep_values(arguments: Sequence[str]) -> list[list[str]]:
