@@ -46,7 +46,7 @@ from mt.evaluation.evaluation import Evaluation
 from mt.evaluation.metrics import HEADLINE
 from mt.run_folder import RunFolder
 from mt.signals import interrupt_on_signals
-from mt.training.automatic import choose_processes, choose_settings, text_facts
+from mt.training.automatic import choose_processes, choose_settings, reconsider_model, text_facts
 from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup, explain_broken_connection, join_group
 from mt.training.fine_tuning import describe_start
@@ -61,6 +61,7 @@ from mt.training.start import (
     check_shared_folder,
     describe_training,
     finished_scores,
+    has_other_limits,
     make_model,
     recall_settings,
     remove_folders,
@@ -82,7 +83,9 @@ def train(config: Config) -> Evaluation | None:
     set_threads(config.trainer.threads)
     launched = join_group()
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
-    config = recall_settings(config, folder)
+    given, config = config, recall_settings(config, folder)
+    is_reopened = has_other_limits(config, folder) and not config.trainer.init_from
+    reopened = given if is_reopened else None
     check_same_settings(config, launched)
     check_run_folder(folder, config)
     new_folders = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
@@ -111,11 +114,11 @@ def train(config: Config) -> Evaluation | None:
         def follow(group: ProcessGroup) -> None:
             """Train as a rank that says and writes nothing."""
             silent = RunLog(folder, active=False)
-            start_trainer(config, data, folder, silent, group, device)[0].fit()
+            start_trainer(config, data, folder, silent, group, device, reopened)[0].fit()
 
         with forked_ranks(launched, min(config.trainer.processes, possible), follow) as group:
             had_model = folder.model.is_file()  # a lost one is replaced below, and not tested yet
-            trainer, resumed = start_trainer(config, data, folder, log, group, device)
+            trainer, resumed = start_trainer(config, data, folder, log, group, device, reopened)
             config, model = trainer.config, trainer.model
             if group.is_main:
                 folder.add_missing_checksums()
@@ -144,6 +147,7 @@ def train(config: Config) -> Evaluation | None:
             return None
         beam = config.trainer.test_beam
         evaluation, seconds = None, 0.0
+        values: dict[str, float] = {}
         if config.trainer.test:
             evaluation, seconds = test_model(config, data, folder, log)
             values = {name: score.value for name, score in evaluation.scores.items()}
@@ -151,7 +155,7 @@ def train(config: Config) -> Evaluation | None:
         tested = evaluation.sentences if evaluation else 0
         save_cost(folder, model, state, device, tested, seconds, beam)
         if config.trainer.pause_at == 1:
-            for line in describe_outcome(state, trainer.stopping, folder, bool(evaluation)):
+            for line in describe_outcome(state, trainer.stopping, folder, values.get(HEADLINE)):
                 log.say(line)
         return evaluation
 
@@ -163,21 +167,28 @@ def start_trainer(
     log: RunLog,
     group: ProcessGroup,
     device: torch.device,
+    reopened: Config | None,
 ) -> tuple[Trainer, bool]:
     """Return a trainer at the last checkpoint, if there is one, and whether there is.
 
-    All ranks call it. Settings that are `auto` are chosen, and each is logged with its reason.
+    All ranks call it. Settings that are `auto` are chosen, and each is logged with its reason. A
+    run that is continued with other limits keeps its model; if they would lead to another one, the
+    log says so. `reopened` are then the settings in which some are `auto`.
     """
+    situation = (
+        *(text_facts(data), device.type != "cpu", group.launched),
+        lambda sized: measure_speed(sized, data, group, device),
+    )
     if open_keys(config):
-        config, choices = choose_settings(
-            config,
-            text_facts(data),
-            device.type != "cpu",
-            group.launched,
-            lambda sized: measure_speed(sized, data, group, device),
-        )
+        config, choices = choose_settings(config, *situation)
         for choice in choices:
             log.say(str(choice))
+    others = reconsider_model(config, reopened, *situation) if reopened else []
+    if others:
+        log.say(
+            f"note: for these limits, {' '.join(other.settings for other in others)} would be "
+            "chosen, but a run keeps its model; another name=... begins a run with them"
+        )
     trainer = Trainer(config, make_model(config, data, device), data, folder, log, group, device)
     if not trainer.parallel.saves_alone:
         check_shared_folder(folder, group)

@@ -45,6 +45,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def run_name(given: argparse.Namespace, pairs: int, name: str) -> str:
+    """Return the name of one training: with another limit, it would choose other settings."""
+    limit = f"{given.tokens}-tokens" if given.tokens else f"{given.minutes:g}-minutes"
+    return f"{name}-{pairs}-{limit}"
+
+
 def overrides(given: argparse.Namespace, pairs: int, name: str, own: str) -> list[str]:
     """Return the overrides of one training."""
     text = [
@@ -61,7 +67,7 @@ def overrides(given: argparse.Namespace, pairs: int, name: str, own: str) -> lis
         f"data.src_lang={given.languages[0]}",
         f"data.tgt_lang={given.languages[1]}",
         f"runs_dir={quote_value(str(given.out))}",
-        f"name={name}-{pairs}",
+        f"name={run_name(given, pairs, name)}",
         limit,
         "trainer.threads=1",
         *own.split(),
@@ -88,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for pairs in given.pairs:
         rows.append([f"{pairs:,}"])
         for name in groups:
-            score = RunFolder.at(given.out / f"{name}-{pairs}").read_scores()["scores"]["bleu"]
+            folder = RunFolder.at(given.out / run_name(given, pairs, name))
+            score = folder.read_scores()["scores"]["bleu"]
             low, high = score["ci"]
             rows[-1].append(f"{score['value']:.1f} ({low:.1f} - {high:.1f})")
     print(markdown_table(Table(["pairs", *groups], rows)))

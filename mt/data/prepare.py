@@ -37,6 +37,11 @@ from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
 from mt.worker_pool import MapInOrder
 
+UNKNOWN_LANGUAGES = (
+    "note: data.src_lang or data.tgt_lang is not set (en, de, ...); they select the rules that "
+    "split text into sentences and the tokenizer of BLEU, and name the languages in exports"
+)
+
 
 @dataclass
 class PreparedData:
@@ -109,6 +114,8 @@ def prepare(
     data = load_prepared(folder, len(tags) * weights, languages, names)
     data.report += describe_vocabulary(config.tokenizer, data.tokenizer) if not tokenizer else []
     data.report.append(data.text.report())
+    if "src" in config.languages() or "tgt" in config.languages():
+        data.report.append(UNKNOWN_LANGUAGES)
     for split, pairs in zip(
         ["val", "test", *(f"val_sets.{name}" for name in config.val_sets)],
         [data.val.pairs, data.test_pairs, *(each.pairs for each in data.val_sets[1:])],

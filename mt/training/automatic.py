@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mt.config.automatic import open_keys, with_values
 from mt.config.checks import check_values
-from mt.config.schema import Config
+from mt.config.schema import Config, get_value
 from mt.data.batch_order import row_lengths
 from mt.data.batching import pad_width
 from mt.data.prepare import PreparedData
@@ -114,6 +114,24 @@ def choose_settings(
     apply(choose_validations(config, steps, text.target_tokens / step_tokens))
     check_values(config)
     return config, chosen
+
+
+def reconsider_model(
+    config: Config, given: Config, text: TextFacts, is_gpu: bool, ranks: int, measure: MeasureSpeed
+) -> list[Choice]:
+    """Return the choices on the model that differ from those of a run.
+
+    `config` are the settings of the run with the limits of today, `given` those in which some are
+    `auto`.
+    """
+    keys = [key for key in open_keys(given) if key.startswith("model.")]
+    opened = with_values(config, {key: get_value(given, key) for key in keys})
+    _, chosen = choose_settings(opened, text, is_gpu, ranks, measure)
+    return [
+        choice
+        for choice in chosen
+        if any(get_value(config, key) != value for key, value in choice.values.items())
+    ]
 
 
 def choose_decay(config: Config) -> Choice:

@@ -1,7 +1,8 @@
-"""Say what limited a training, and what to type next."""
+"""Say how good a trained model is, what limited it, and what to type next."""
 
 from __future__ import annotations
 
+import math
 import shlex
 import statistics
 from collections.abc import Sequence
@@ -18,6 +19,14 @@ from mt.training.stopping import CurvePoint, StoppingRule
 # text better than the language.
 GAP = 0.2
 RECENT = 0.2  # share of the steps whose training loss counts
+# BLEU below which -> what the translations are, as a rule of thumb (docs/guide.md).
+QUALITY = (
+    (10, "of no use yet"),
+    (20, "enough to guess the topic"),
+    (40, "drafts, of which many need editing"),
+    (60, "good drafts"),
+    (math.inf, "almost the references"),
+)
 
 
 def describe_best(state: TrainingState, config: TrainerConfig, folder: RunFolder) -> str:
@@ -35,18 +44,31 @@ def describe_best(state: TrainingState, config: TrainerConfig, folder: RunFolder
 
 
 def describe_outcome(
-    state: TrainingState, stopping: StoppingRule, folder: RunFolder, is_tested: bool
+    state: TrainingState, stopping: StoppingRule, folder: RunFolder, bleu: float | None
 ) -> list[str]:
-    """Return lines on the limit of a finished training and on the next commands."""
+    """Return lines on the quality of a model, the limit of its training and the next commands.
+
+    `bleu` is that of the test, None without one.
+    """
     limit = describe_limit(state, stopping, folder.read_metrics())
     path = shlex.quote(str(folder))
     lines = [
         f"what limited it: {limit}",
         f"to translate:    mt-translate {path} < in.txt > out.txt",
     ]
-    if is_tested:
-        lines.append(f"to look closer:  mt-evaluate {path}")
+    if bleu is not None:
+        lines = [
+            f"how good it is:  {describe_quality(bleu)}",
+            *lines,
+            f"to look closer:  mt-evaluate {path}",
+        ]
     return lines
+
+
+def describe_quality(bleu: float) -> str:
+    """Return what a BLEU score means on text like that of the test, as a rule of thumb."""
+    quality = next(quality for limit, quality in QUALITY if bleu < limit)
+    return f"on text like the test set, probably {quality} ({bleu:.1f} BLEU); read some to be sure"
 
 
 def describe_limit(
@@ -81,8 +103,8 @@ def describe_limit(
     compared = f"loss {training:.2f} in training, {validation:.2f} in validation"
     if validation - training > GAP:
         return (
-            f"the text; the model knows it better than the language ({compared}): more pairs, or "
-            "more dropout, would help"
+            f"the text; the model knows it better than the language ({compared}): more pairs would "
+            "help; more dropout or regularise=simcut may"
         )
     return (
         f"the size of the model, or the text ({compared}): a larger model/size, less dropout or "

@@ -51,9 +51,13 @@ class Choice:
     reason: str
     preset: str = ""  # that has these values, such as model/size=tiny
 
+    @property
+    def settings(self) -> str:
+        """The overrides that make this choice."""
+        return self.preset or " ".join(f"{key}={value}" for key, value in self.values.items())
+
     def __str__(self) -> str:
-        settings = self.preset or " ".join(f"{key}={value}" for key, value in self.values.items())
-        return f"auto: {settings}: {self.reason}"
+        return f"auto: {self.settings}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
     if folder.has_weights():
         before = folder.read_config()
         known = {key: get_value(before, key) for key in open_keys(config)}
-        if limits_of(before) != limits_of(with_values(config, known)):
+        if has_other_limits(with_values(config, known), folder):
             known.pop("trainer.val_every", None)
         known |= {
             key: value
@@ -73,6 +73,11 @@ def recall_settings(config: Config, folder: RunFolder) -> Config:
     check_values(config)
     check_patience(config)
     return config
+
+
+def has_other_limits(config: Config, folder: RunFolder) -> bool:
+    """Return whether a run is continued with other limits than before."""
+    return folder.has_weights() and limits_of(folder.read_config()) != limits_of(config)
 
 
 def check_same_settings(config: Config, group: ProcessGroup) -> None:

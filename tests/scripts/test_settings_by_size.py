@@ -42,11 +42,11 @@ def test_each_part_is_trained_with_each_group_once(
     assert [cell.strip() for cell in rows[0][1:-1]] == ["pairs", "fixed", "wide"]
     assert [row[1].strip() for row in rows[2:]] == ["20", "60"]
     for name, pairs, dim in (("fixed", 20, 32), ("wide", 60, 64)):
-        folder = RunFolder.at(tmp_path / "out" / f"{name}-{pairs}")
+        folder = RunFolder.at(tmp_path / "out" / f"{name}-{pairs}-6-minutes")
         config = folder.read_config()
         assert (config.data.train.limit, config.model.dim) == (pairs, dim)
         assert config.trainer.max_minutes == 6 and config.trainer.threads == 1
     assert len(trained) == 4
-    script.main([*arguments, "--tokens", "100", "--out", str(tmp_path / "by-tokens")])
-    config = RunFolder.at(tmp_path / "by-tokens" / "fixed-20").read_config()
+    script.main([*arguments, "--tokens", "100"])
+    config = RunFolder.at(tmp_path / "out" / "fixed-20-100-tokens").read_config()
     assert (config.trainer.max_minutes, config.trainer.max_target_tokens) == (0, 100)

@@ -16,7 +16,7 @@ from mt.data.prepare import prepare_run
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
 from mt.train import train
-from mt.training.automatic import choose_settings, text_facts
+from mt.training.automatic import choose_settings, reconsider_model, text_facts
 from mt.training.distributed import ProcessGroup
 from mt.training.planned_size import TextFacts
 from mt.training.speed import measure_speed
@@ -48,6 +48,31 @@ def test_a_run_records_its_choices_and_keeps_them(
     again = folder.read_config()
     assert (config.trainer.val_every, again.trainer.val_every) == (1, 2)
     assert with_values(again, {"trainer.max_steps": 3, "trainer.val_every": 1}) == config
+
+
+def test_a_run_with_new_limits_says_which_model_they_would_lead_to(tiny_run: Overrides) -> None:
+    fixed = ("auto=", "optim=", "dropout", "max_minutes", "max_steps")
+    base = [each for each in tiny_run(60) if not any(word in each for word in fixed)]
+    base += ["trainer.batch_tokens=256", "trainer.test=false"]
+    folder = RunFolder.at(Path(get_value(load_config(base), "runs_dir")) / "tiny")
+    note = "note: for these limits, model.dropout=0.1 would be chosen, but a run keeps its model"
+    for steps, count in ((1, 0), (1, 0), (32, 1), (32, 1)):
+        train(load_config([*base, f"trainer.max_steps={steps}"]))
+        assert folder.read_config().model.dropout == 0
+        assert folder.log.read_text(encoding="utf-8").count(note) == count
+
+
+def test_the_model_is_reconsidered_for_other_limits() -> None:
+    given = load_config(["data=demo", "trainer.max_minutes=2"])
+    config, _ = choose_settings(given, CAPTIONS, False, 1, lambda _: 3000.0)
+    longer = with_values(config, {"trainer.max_minutes": 60.0})
+    for now, expected in (
+        (config, []),
+        (longer, ["model/size=small", "model.dropout=0.2"]),
+        (with_values(longer, {"model.dropout": 0.2}), ["model/size=small"]),
+    ):
+        choices = reconsider_model(now, given, CAPTIONS, False, 1, lambda _: 3000.0)
+        assert [choice.settings for choice in choices] == expected
 
 
 def test_the_speed_is_the_sum_over_ranks_also_with_fewer_batches_than_ranks(

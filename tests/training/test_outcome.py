@@ -1,4 +1,4 @@
-"""Check what is said at the end of a training: what limited it, and what to type next."""
+"""Check what is said at the end of a training: its result, its limit, and what to type next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mt.config.schema import Config, OptimConfig, TrainerConfig
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
 from mt.training.checkpoint import TrainingState
-from mt.training.outcome import describe_limit, describe_outcome
+from mt.training.outcome import describe_limit, describe_outcome, describe_quality
 from mt.training.stopping import StoppingRule
 
 IMPROVING = [[100, 5.0, 3.0], [200, 10.0, 2.5], [400, 20.0, 2.0]]
@@ -79,11 +79,20 @@ def test_time_is_not_the_limit_of_a_training_that_its_patience_ended() -> None:
 
 def test_the_next_commands_name_the_run(tmp_path: Path) -> None:
     state = TrainingState(step=400, curve=IMPROVING)
-    lines = describe_outcome(state, rule(), RunFolder.at(tmp_path), is_tested=True)
+    lines = describe_outcome(state, rule(), RunFolder.at(tmp_path), bleu=9.96)
     assert [line.split(":")[0] for line in lines] == [
+        "how good it is",
         "what limited it",
         "to translate",
         "to look closer",
     ]
-    assert f"mt-translate {tmp_path} < in.txt" in lines[1]
-    assert len(describe_outcome(state, rule(), RunFolder.at(tmp_path), is_tested=False)) == 2
+    assert "of no use yet (10.0 BLEU)" in lines[0]
+    assert f"mt-translate {tmp_path} < in.txt" in lines[2]
+    assert len(describe_outcome(state, rule(), RunFolder.at(tmp_path), bleu=None)) == 2
+
+
+def test_every_score_has_a_meaning() -> None:
+    scores = (0.0, 10.0, 39.9, 40.0, 100.0)
+    meanings = ("no use", "guess the topic", "many need editing", "good drafts", "almost")
+    for score, meaning in zip(scores, meanings, strict=True):
+        assert meaning in describe_quality(score)
