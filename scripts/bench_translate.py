@@ -89,7 +89,7 @@ def demo(options: argparse.Namespace) -> list[str]:
     return [
         "data=demo",
         "data.train.subset=core",
-        "model=transformer",
+        *("model=transformer", "position=sinusoidal", "model.transformer.qk_norm=false"),
         "model.dropout=0",
         "optim=muon",
         "optim.lr=5e-3",

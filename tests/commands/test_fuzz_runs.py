@@ -21,6 +21,7 @@ from helpers.tiny_models import save_run, sentences
 from helpers.training_runs import run_training, write_tiny_run
 from mt import compare, evaluate
 from mt.arguments.evaluate import parse_arguments
+from mt.cli import describe_error
 from mt.config.schema import TokenizerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.errors import MTError
@@ -56,8 +57,11 @@ def load_and_use(run: Path) -> Any:
 
 
 def continue_run(run: Path, overrides: list[str]) -> tuple[Any, list[str]]:
-    """Train for another step; return the scores and the outputs."""
-    evaluation = run_training([*overrides, f"runs_dir={run.parent}", "trainer.max_steps=2"])
+    """Train for another step, with errors as mt-train has them; return scores and outputs."""
+    try:
+        evaluation = run_training([*overrides, f"runs_dir={run.parent}", "trainer.max_steps=2"])
+    except OSError as error:
+        raise MTError(describe_error(error)) from error
     assert evaluation is not None
     return to_dict(evaluation), RunFolder(run).test_file("hypotheses").read_text().splitlines()
 

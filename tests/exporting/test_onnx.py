@@ -29,6 +29,7 @@ from mt.decoding.engines.onnx import OnnxModel  # noqa: E402
 from mt.exporting.onnx import write_graphs  # noqa: E402
 
 MAIN = (
+    "rope",
     "shaw",
     "grouped-query, alibi",
     "softcap, qk-norm, multi-query",

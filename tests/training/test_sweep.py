@@ -83,5 +83,5 @@ def test_launchers_name_a_job_that_fails(sweep, tiny_run, tmp_path, capfd, launc
     rates = f"optim.lr=1e-3,1e30 hydra/launcher={launcher}".split()
     assert sweep("-m", *settings, *rates) == 1
     errors = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
-    assert len(errors) == 1 and errors[0].startswith("error: tiny-optim.lr-1e+30: the model")
+    assert len(errors) == 1 and errors[0].startswith("error: tiny-optim.lr-1e_30: the model")
     assert checkpoint_state(tmp_path / "runs" / "tiny-optim.lr-0.001")["step"] == 2

@@ -122,11 +122,12 @@ class _Rotation(torch.autograd.Function):
 
 def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate elements i and i + D / 2 of x [..., T, D] by angles with cos and sin [T, D / 2]."""
-    values, half = to_float32(x), x.shape[-1] // 2
-    rotated = values * cos.repeat(1, 2)
-    rotated[..., :half].addcmul_(values[..., half:], sin, value=-1)
-    rotated[..., half:].addcmul_(values[..., :half], sin)
-    return rotated.to(x.dtype)
+    # Not in place on halves, which the export to ONNX would get wrong.
+    values = to_float32(x)
+    first, second = values.chunk(2, dim=-1)
+    swapped = torch.cat((second, first), dim=-1)
+    cos, sin = torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+    return torch.addcmul(values * cos, swapped, sin).to(x.dtype)
 
 
 class ALiBi(PositionScheme):
