@@ -167,7 +167,7 @@ def start_trainer(
     log: RunLog,
     group: ProcessGroup,
     device: torch.device,
-    reopened: Config | None,
+    reopened: Config | None = None,
 ) -> tuple[Trainer, bool]:
     """Return a trainer at the last checkpoint, if there is one, and whether there is.
 
@@ -175,20 +175,19 @@ def start_trainer(
     run that is continued with other limits keeps its model; if they would lead to another one, the
     log says so. `reopened` are then the settings in which some are `auto`.
     """
-    situation = (
-        *(text_facts(data), device.type != "cpu", group.launched),
-        lambda sized: measure_speed(sized, data, group, device),
-    )
-    if open_keys(config):
+    if open_keys(config) or reopened:
+        situation = (
+            *(text_facts(data), device.type != "cpu", group.launched),
+            lambda sized: measure_speed(sized, data, group, device),
+        )
         config, choices = choose_settings(config, *situation)
         for choice in choices:
             log.say(str(choice))
-    others = reconsider_model(config, reopened, *situation) if reopened else []
-    if others:
-        log.say(
-            f"note: for these limits, {' '.join(other.settings for other in others)} would be "
-            "chosen, but a run keeps its model; another name=... begins a run with them"
-        )
+        if others := reopened and reconsider_model(config, reopened, *situation):
+            log.say(
+                f"note: for these limits, {' '.join(other.settings for other in others)} would be "
+                "chosen, but a run keeps its model; another name=... begins a run with them"
+            )
     trainer = Trainer(config, make_model(config, data, device), data, folder, log, group, device)
     if not trainer.parallel.saves_alone:
         check_shared_folder(folder, group)
