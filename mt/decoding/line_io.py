@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from filelock import FileLock, Timeout
+
 from mt.cli import say
 from mt.data.file_formats import compress
 from mt.data.text_files import decode_lines, open_lines
@@ -44,7 +46,7 @@ def open_output(path: str | None) -> Iterator[TextIO]:
 
     It is compressed if its name says so (.gz, .xz, .zst, .bz2). After an interruption, FILE.part
     keeps what was written so far. Links are followed; devices and pipes are opened and written.
-    Raises MTError if the file cannot be written.
+    Raises MTError if the file cannot be written, or another process is writing it.
     """
     if path is None:
         if sys.stdout is None:
@@ -60,14 +62,32 @@ def open_output(path: str | None) -> Iterator[TextIO]:
             yield file
         return
     part = target.with_name(f"{target.name}{PART}")
-    with (
-        io.BufferedWriter(NamedFile(part, part)) as raw,
-        compress(raw, target.name) as stream,
-        io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file,
-    ):
-        yield file
-    flush_to_disk(part)
-    os.replace(part, target)
+    with _sole_writer(target):
+        with (
+            io.BufferedWriter(NamedFile(part, part)) as raw,
+            compress(raw, target.name) as stream,
+            io.TextIOWrapper(stream, encoding="utf-8", newline="\n") as file,
+        ):
+            yield file
+        flush_to_disk(part)
+        os.replace(part, target)
+
+
+@contextlib.contextmanager
+def _sole_writer(target: Path) -> Iterator[None]:
+    """Hold the lock of an output file. Raises MTError if another process has it."""
+    path = target.with_name(f".{target.name}.lock")
+    try:
+        held = FileLock(path).acquire(timeout=0)
+    except Timeout:
+        raise MTError(
+            f"another process is writing {target}: wait for it to end, or choose another --output"
+        ) from None
+    with held:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # nobody waits for it
 
 
 def check_output(path: str) -> Path | None:

@@ -93,6 +93,17 @@ def test_standard_output_by_name_keeps_what_was_printed(
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
 
+def test_a_file_that_another_process_writes_is_refused_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with open_output(str(path)) as file:
+        file.write("eins\n")
+        with pytest.raises(MTError, match=f"another process is writing {path}"):
+            write_lines_as_they_come(path, "zwei\n")
+    assert path.read_text() == "eins\n" and list(tmp_path.iterdir()) == [path]
+    write_lines_as_they_come(path, "drei\n")
+    assert path.read_text() == "drei\n" and list(tmp_path.iterdir()) == [path]
+
+
 def test_circular_links_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
