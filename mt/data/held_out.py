@@ -60,7 +60,7 @@ class HeldOutSplit:
 
     @cached_property
     def _selection(self) -> dict[str, dict[int, Pair]]:
-        """The pairs of each part, by their rows in the corpus."""
+        """Return the pairs of each part, by their rows in the corpus."""
         total, candidates = self._candidates()
         size = min(self._size, int(MAX_HELD_OUT_SHARE * total))
         if not size:

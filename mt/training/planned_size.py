@@ -53,7 +53,7 @@ class Choice:
 
     @property
     def settings(self) -> str:
-        """The overrides that make this choice."""
+        """Return the overrides that make this choice."""
         return self.preset or " ".join(f"{key}={value}" for key, value in self.values.items())
 
     def __str__(self) -> str:

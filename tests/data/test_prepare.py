@@ -13,6 +13,7 @@ from mt.config.schema import DataConfig
 from mt.data import arrow_files
 from mt.data.batch_order import BatchOrder
 from mt.data.collate import collate
+from mt.data.prepare import UNKNOWN_LANGUAGES
 from mt.data.segmenter import Segmenter
 from mt.data.tokenizer import Tokenizer
 from mt.data.word_counts import load_counts, split_words
@@ -53,6 +54,14 @@ def test_empty_sides_of_validation_and_test_are_counted_and_named(
     ]
     for _ in range(2):  # prepared, and from the cache
         assert run(config)[0].report[-2:] == expected
+
+
+def test_languages_that_are_not_set_are_noted(config: DataConfig) -> None:
+    assert UNKNOWN_LANGUAGES in run(config)[0].report
+    config.src_lang = "en"
+    assert UNKNOWN_LANGUAGES in run(config)[0].report
+    config.tgt_lang = "de"
+    assert UNKNOWN_LANGUAGES not in run(config)[0].report
 
 
 def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> None:
