@@ -17,6 +17,7 @@ from typing import Any
 import datasets
 import huggingface_hub
 
+from mt.data.arrow_files import Pair
 from mt.data.hub_csv import check_csv_pairs, csv_options, refuse_surplus_fields, trim_header
 from mt.data.hub_errors import hub_errors
 from mt.errors import MTError
@@ -24,8 +25,6 @@ from mt.files import expand_user
 from mt.git_lfs import refuse_pointer
 
 BATCH_ROWS = 1000  # decoded at a time
-
-Pair = tuple[str, str]
 
 
 class HubPairs:
