@@ -53,7 +53,7 @@ from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
 from mt.training.outcome import describe_best, describe_outcome
 from mt.training.run_log import RunLog
-from mt.training.speed import measure_speed
+from mt.training.speed import SpeedMeter
 from mt.training.start import (
     check_run_folder,
     check_same_settings,
@@ -178,7 +178,7 @@ def start_trainer(
     if open_keys(config) or reopened:
         situation = (
             *(text_facts(data), device.type != "cpu", group.launched),
-            lambda sized: measure_speed(sized, data, group, device),
+            SpeedMeter(data, group, device, log.say),
         )
         config, choices = choose_settings(config, *situation)
         for choice in choices:

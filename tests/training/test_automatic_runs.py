@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +22,8 @@ from mt.train import train
 from mt.training.automatic import choose_settings, reconsider_model, text_facts
 from mt.training.distributed import ProcessGroup
 from mt.training.planned_size import TextFacts
-from mt.training.speed import measure_speed
+from mt.training.speed import PATIENCE, Sample, SpeedMeter, measure_samples
 from mt.training.start import recall_settings
-from mt.training.steps import order_batches
 
 Overrides = Callable[..., list[str]]
 CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
@@ -33,7 +35,7 @@ def test_a_run_records_its_choices_and_keeps_them(
     fixed = ("auto=", "optim=", "vocab_size", "batch_tokens", "max_minutes")
     overrides = [each for each in tiny_run(60) if not any(word in each for word in fixed)]
     overrides += ["trainer.max_minutes=100", "trainer.max_steps=3", "trainer.test=false"]
-    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 100.0)
+    monkeypatch.setattr("mt.train.SpeedMeter", lambda *_: lambda config: 100.0)
     train(load_config(overrides))
     folder = RunFolder.at(Path(get_value(load_config(overrides), "runs_dir")) / "tiny")
     config = folder.read_config()
@@ -43,7 +45,7 @@ def test_a_run_records_its_choices_and_keeps_them(
     assert "auto: model/size=tiny: the nearest to model.dim=32, which stays" in log
     assert "auto: data.tokenizer.vocab_size=" in log
     # At another speed, or with other limits, another start would choose other settings.
-    monkeypatch.setattr("mt.train.measure_speed", lambda *_: 1e6)
+    monkeypatch.setattr("mt.train.SpeedMeter", lambda *_: lambda config: 1e6)
     train(load_config([*overrides, "trainer.max_steps=40"]))
     again = folder.read_config()
     assert (config.trainer.val_every, again.trainer.val_every) == (1, 2)
@@ -75,34 +77,94 @@ def test_the_model_is_reconsidered_for_other_limits() -> None:
         assert [choice.settings for choice in choices] == expected
 
 
-def test_the_speed_is_the_sum_over_ranks_also_with_fewer_batches_than_ranks(
-    tiny_run: Overrides,
+def meter(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch, group: ProcessGroup | None = None
+) -> tuple[Callable[[], float], list[str]]:
+    """Return a measurement that takes the given samples one after the other, and what it says."""
+    said: list[str] = []
+    left = iter(samples)
+    monkeypatch.setattr("mt.training.speed.measure_samples", lambda *_: (sample for sample in left))
+    speed = SpeedMeter(None, group or ProcessGroup(), torch.device("cpu"), said.append)  # type: ignore[arg-type]
+    return lambda: speed(load_config([])), said
+
+
+def test_the_slowest_rank_counts_because_the_others_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = load_config([*tiny_run(60), "trainer.batch_tokens=4096"])
-    data = prepare_run(config, lambda line: None)
-    assert len(order_batches(config, data).epoch(0)) == 1
-
     class TwoRanks(ProcessGroup):
-        def all_gather(self, value: float) -> list[float]:
-            return [value, other]
+        world_size = 2
 
-    other = 1e9
-    assert 1e9 < measure_speed(config, data, TwoRanks(), torch.device("cpu")) < 1.1e9
+        def all_gather(self, value: Sample) -> list[Sample]:
+            return [value, Sample(other, 1.0, 2.0)]
+
+    speed, said = meter([Sample(500.0, 1.0, 2.0)] * 2, monkeypatch, TwoRanks())
+    other = 300.0
+    assert speed() == 600
     other = 0.0  # it has too little memory
-    assert measure_speed(config, data, TwoRanks(), torch.device("cpu")) == 0
+    assert speed() == 0
+    assert not said
+
+
+def test_a_model_that_does_not_fit_into_memory_has_no_speed(
+    tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(tiny_run(60))
+    data = prepare_run(config, lambda line: None)
+    monkeypatch.setattr("mt.training.start.TRAINING_BYTES", 10**12)
+    assert SpeedMeter(data, ProcessGroup(), torch.device("cpu"), print)(config) == 0
+
+
+def test_the_speed_is_measured_again_while_other_programs_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy, free = Sample(200.0, 0.4, 2.0), Sample(500.0, 0.97, 2.0)
+    speed, said = meter([busy, busy, free, free], monkeypatch)
+    assert speed() == 500
+    (line,) = said
+    assert line.startswith("other programs leave 40% of the CPU to this training: waiting up to 20")
+    assert speed() == 500 and said == [line]
+
+
+def test_a_load_that_lasts_is_part_of_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patience is that of all measurements together, and the user learns what was assumed."""
+    busy = [Sample(200.0 + number, 0.4, 4.0) for number in range(20)]
+    speed, said = meter(busy, monkeypatch)
+    assert speed() == 200 + PATIENCE / 4
+    assert len(said) == 2 and "the settings are chosen for 40% of the CPU" in said[1]
+    assert speed() == 201 + PATIENCE / 4 and len(said) == 2
+
+
+def test_the_share_of_the_cpu_shows_another_program(
+    tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(tiny_run(60))
+    data = prepare_run(config, lambda line: None)
+    monkeypatch.setattr("mt.training.speed.SECONDS", 0.3)
+    cpus = os.sched_getaffinity(0)
+    spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        for process in (0, spinner.pid):
+            os.sched_setaffinity(process, {min(cpus)})
+        samples = measure_samples(config, data, torch.device("cpu"))
+        assert 0 < next(samples).cpu_share < 0.75
+    finally:
+        os.sched_setaffinity(0, cpus)
+        spinner.kill()
+        spinner.wait()
 
 
 @pytest.mark.parametrize("extra", [[], ["data.tokenizer.sampling=0.2"], ["data.concat=0.5"]])
 def test_the_facts_of_the_text_are_those_of_its_pieces(
-    tiny_run: Overrides, extra: list[str]
+    tiny_run: Overrides, extra: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mt.training.speed.SECONDS", 0.1)
     config = load_config([*tiny_run(60), *extra])
     data = prepare_run(config, lambda line: None)
     facts = text_facts(data)
     assert facts.target_tokens == data.train[0].tgt_lengths.sum()
     assert facts.target_tokens <= facts.longer_tokens
     assert facts.longest >= data.train[0].src_lengths.max()
-    assert measure_speed(config, data, ProcessGroup(), torch.device("cpu")) > 0
+    assert next(measure_samples(config, data, torch.device("cpu"))).speed > 0
 
 
 def test_settings_that_a_continued_run_cannot_have_are_refused(tiny_run: Overrides) -> None:
