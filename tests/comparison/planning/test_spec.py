@@ -14,6 +14,7 @@ from mt.comparison.planning.parameters import count_parameters
 from mt.comparison.planning.spec import load_spec
 from mt.comparison.planning.spec_files import comparisons
 from mt.config.compose import differences, groups, load_config
+from mt.config.presets import config_dir
 from mt.errors import UsageError
 
 
@@ -38,6 +39,16 @@ def test_bundled_comparisons_compose(name: str) -> None:
     if name != "ladder" and not name.startswith("findings/"):  # which change one thing at a time
         assert max(sizes.values()) / min(sizes.values()) < 1.06
     assert "compare" not in groups()  # no group of mt-train
+
+
+def test_all_regularisers_are_compared_and_nothing_else_differs() -> None:
+    spec, _ = load_spec("regularisers", {}, [])
+    configs = {name: load_config([*spec.overrides, *own]) for name, own in spec.variants.items()}
+    plain = configs.pop(spec.baseline)
+    assert configs.keys() == {path.stem for path in (config_dir() / "regularise").glob("*.yaml")}
+    for config in configs.values():
+        changed = differences(plain, config)
+        assert changed and all(each.name.startswith("regularise.") for each in changed)
 
 
 def test_neighbours_on_the_ladder_differ_in_one_setting() -> None:
