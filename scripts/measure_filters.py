@@ -5,22 +5,27 @@ r"""Plant faults into clean parallel text; count what each cleaning step finds a
         --corpus en de $D/multi30k-ende/train.en.gz $D/multi30k-ende/train.de.gz \
         --corpus en de $D/newstest-ende/train.en.gz $D/newstest-ende/train.de.gz \
         --corpus en fr $D/europarl-enfr/train-a.en.gz $D/europarl-enfr/train-a.fr.gz
+    python scripts/measure_filters.py --messages my /usr/share/locale/my/LC_MESSAGES/gtk*.mo
 
 Prints two Markdown tables with a column for each corpus. The first has a row for each kind of
-fault: the share of the pairs with this fault that its own step drops, and that the default settings
-drop. The second has a row for each step: the share of the pairs as they are, taken to be good, that
-it drops. Each kind of fault is planted into a tenth of the pairs, drawn with a fixed seed; pairs
-into which it cannot be planted, because they have no number for example, are left out.
+fault: the recall of its own step, which is the share of the faulty pairs that it drops, and its
+precision, which is the share of faulty pairs among all that it drops from a text in which a tenth
+of the pairs have this fault. The second has a row for each step: the share of the pairs as they
+are, taken to be good, that it drops. Each kind of fault is planted into a tenth of the pairs, drawn
+with a fixed seed; pairs into which it cannot be planted, because they have no number for example,
+are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import gettext
 import html
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,11 +36,13 @@ from mt.data.cleaning.cleaner import Cleaner
 from mt.data.cleaning.corpus_facts import SAMPLE_PAIRS
 from mt.data.normalisation import Normaliser, unescape
 from mt.data.readers import read_text_pair
+from mt.data.scripts import is_unspaced
 
 Pair = tuple[str, str]
 SEED = 1
 SHARE = 10  # of the pairs, a tenth, that get a fault of one kind
-GREEK = str.maketrans("abcdefghiklmnoprstuvxyz", "αβσδεφγηικλμνοπρστυωχψζ")
+MIN_WORDS = 5  # of a message; shorter ones are labels
+GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
 OFF = CleanConfig(
     unescape=False,
     max_words=0,
@@ -54,10 +61,15 @@ def plant_other_target(pair: Pair, other: Pair, draw: random.Random) -> Pair | N
     return pair[0], other[1]
 
 
+def parts_of(text: str) -> tuple[list[str], str]:
+    """Return the words of a text and a space; in scripts without spaces, characters and ""."""
+    return (list(text), "") if is_unspaced(text) else (text.split(), " ")
+
+
 def plant_cut(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
     """Leave only the first fifth of the target's words."""
-    words = pair[1].split()
-    return (pair[0], " ".join(words[: len(words) // 5])) if len(words) >= 10 else None
+    parts, space = parts_of(pair[1])
+    return (pair[0], space.join(parts[: len(parts) // 5])) if len(parts) >= 10 else None
 
 
 def plant_copy(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
@@ -72,13 +84,14 @@ def plant_near_copy(pair: Pair, other: Pair, draw: random.Random) -> Pair | None
 
 
 def plant_loop(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
-    """Repeat one to three words of the target eight times."""
-    words, length = pair[1].split(), draw.randint(1, 3)
-    if len(words) < length:
+    """Repeat one to three words of the target eight times; without spaces, 2 to 20 characters."""
+    parts, space = parts_of(pair[1])
+    length = draw.randint(1, 3) if space else draw.randint(2, 20)
+    if len(parts) < length:
         return None
-    start = draw.randrange(len(words) - length + 1)
-    loop = words[start : start + length] * 8
-    return pair[0], " ".join([*words[:start], *loop, *words[start + length :]])
+    start = draw.randrange(len(parts) - length + 1)
+    loop = parts[start : start + length] * 8
+    return pair[0], space.join([*parts[:start], *loop, *parts[start + length :]])
 
 
 def plant_tags(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
@@ -104,12 +117,23 @@ def plant_number(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
 
 def plant_script(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
     """Write the target in Greek letters."""
-    return pair[0], pair[1].lower().translate(GREEK)
+    letters = (GREEK[ord(each) % len(GREEK)] if each.isalpha() else each for each in pair[1])
+    return pair[0], "".join(letters)
 
 
 def plant_language(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
     """Take the source of another pair as the target: the wrong language."""
     return pair[0], other[0]
+
+
+def plant_long(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
+    """Join both sides with themselves, as if a document were a sentence."""
+    return " ".join([pair[0]] * 100), " ".join([pair[1]] * 100)
+
+
+def plant_duplicate(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
+    """Repeat a pair as it is."""
+    return pair
 
 
 def plant_near_duplicate(pair: Pair, other: Pair, draw: random.Random) -> Pair | None:
@@ -120,6 +144,7 @@ def plant_near_duplicate(pair: Pair, other: Pair, draw: random.Random) -> Pair |
 Plant = Callable[[Pair, Pair, random.Random], Pair | None]
 # Fault -> how to plant it, and the step that should find it
 FAULTS: dict[str, tuple[Plant, str]] = {
+    "far too long": (plant_long, "too long"),
     "target of another pair": (plant_other_target, "ratio"),
     "target cut to a fifth": (plant_cut, "ratio"),
     "source copied": (plant_copy, "copy"),
@@ -130,6 +155,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "another number": (plant_number, "numbers"),
     "target in another script": (plant_script, "script"),
     "target in the source language": (plant_language, "language"),
+    "pair repeated": (plant_duplicate, "duplicate"),
     "pair repeated with other case": (plant_near_duplicate, "near-duplicate"),
 }
 # Step -> the settings that switch it on, as by default or as docs/cleaning.md recommends
@@ -139,8 +165,8 @@ STEPS: dict[str, dict[str, Any]] = {
     "copy": {"max_copied": 0.9},
     "repetition": {"max_repeats": 4},
     "mark-up": {"same_markup": True},
-    "script": {"min_script": 0.5},
-    "numbers": {"min_numbers": 0.5},
+    "script": {"min_script": 0.4},
+    "numbers": {"min_numbers": 0.9},
     "language": {"max_foreign": 10},
     "duplicate": {"deduplicate": True},
     "near-duplicate": {"near_duplicates": True},
@@ -176,12 +202,14 @@ class Measurement:
         return [pair for pair in planted if pair]
 
     def found(self, plant: Plant, step: str) -> str:
-        """Return the percentages of faulty pairs that a step and that the defaults drop."""
+        """Return the recall and the precision of a step for a kind of fault, in percent."""
         faulty = self.faulty_pairs(plant)
         if not faulty:
             return "none"
-        shares = (self._dropped(name, faulty) for name in (step, "all defaults"))
-        return " / ".join(f"{share:.1f}" for share in shares)
+        recall = self._dropped(step, faulty)
+        dropped = recall + (SHARE - 1) * self.costs[step]
+        precision = f"{100 * recall / dropped:.0f}" if dropped else "-"
+        return f"{recall:.0f} / {precision}"
 
     def restored(self) -> str:
         """Return the percentage of twice escaped texts that normalisation restores."""
@@ -189,12 +217,29 @@ class Measurement:
         texts = [normalise(text) for pair in self.pairs for text in pair]
         texts = [text for text in texts if set(text) & set("&<>'\"")]
         equal = sum(normalise(html.escape(html.escape(text))) == text for text in texts)
-        return f"{100 * equal / len(texts):.1f} of {len(texts):,}"
+        return f"{100 * equal / len(texts):.0f} of {len(texts):,}" if texts else "none"
 
     def changed(self) -> str:
         """Return the percentage of the pairs as they are that `unescape` changes."""
         changed = sum(unescape(text) != text for pair in self.pairs for text in pair)
-        return f"{50 * changed / len(self.pairs):.3f}"
+        return f"{50 * changed / len(self.pairs):.2f}"
+
+
+def read_messages(catalogues: Sequence[str]) -> list[Pair]:
+    """Read English messages and their translations from compiled catalogues of gettext (.mo).
+
+    Labels, messages of several lines, and those whose translation is the message are left out.
+    """
+    pairs: dict[Pair, None] = {}
+    for path in catalogues:
+        with open(path, "rb") as stream:
+            messages = vars(gettext.GNUTranslations(stream))["_catalog"]
+        for key, translation in messages.items():
+            if isinstance(key, str):  # else it is a plural
+                message = key.rpartition("\x04")[2]  # what precedes is its context
+                if len(message.split()) >= MIN_WORDS and "\n" not in message + translation:
+                    pairs[message, translation] = None
+    return [pair for pair in sorted(pairs) if pair[0].strip() != pair[1].strip()]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -202,26 +247,37 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--corpus",
-        nargs=4,
-        action="append",
-        required=True,
-        metavar=("SRC_LANG", "TGT_LANG", "SRC", "TGT"),
+    add = partial(parser.add_argument, action="append", default=[])
+    add("--corpus", nargs=4, metavar=("SRC_LANG", "TGT_LANG", "SRC", "TGT"))
+    add(
+        "--messages",
+        nargs="+",
+        metavar=("TGT_LANG", "CATALOGUE"),
+        help="translations of the English messages of a program (.mo)",
     )
     parser.add_argument("--pairs", type=int, default=30_000, help="of each corpus, from its start")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if not given.corpus and not given.messages:
+        parser.error("give text by --corpus or --messages")
+    return given
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure all corpora and print the tables."""
     given = parse(arguments)
+    corpora: list[tuple[str, tuple[str, str], Iterable[Pair]]] = [
+        (Path(source).parent.name, (src_lang, tgt_lang), read_text_pair(Path(source), Path(target)))
+        for src_lang, tgt_lang, source, target in given.corpus
+    ]
+    corpora += [
+        (f"messages en-{language}", ("en", language), read_messages(catalogues))
+        for language, *catalogues in given.messages
+    ]
     names, measurements = [], []
-    for src_lang, tgt_lang, source, target in given.corpus:
-        stream = islice(read_text_pair(Path(source), Path(target)), given.pairs)
-        pairs = [pair for pair in stream if all(map(str.strip, pair))]
-        names.append(f"{Path(source).parent.name}, {len(pairs):,} pairs")
-        measurements.append(Measurement((src_lang, tgt_lang), pairs))
+    for name, languages, stream in corpora:
+        pairs = [pair for pair in islice(stream, given.pairs) if all(map(str.strip, pair))]
+        names.append(f"{name}, {len(pairs):,} pairs")
+        measurements.append(Measurement(languages, pairs))
         print(f"measured {names[-1]}", file=sys.stderr)
     found = [
         [fault, step, *(each.found(plant, step) for each in measurements)]
@@ -229,7 +285,7 @@ def main(arguments: Sequence[str]) -> None:
     ]
     found.append(["escaped twice: restored", "", *(each.restored() for each in measurements)])
     costs = [
-        [step, *(f"{each.costs[step]:.3f}" for each in measurements)]
+        [step, *(f"{each.costs[step]:.2f}" for each in measurements)]
         for step in measurements[0].costs
     ]
     costs.append(["sides changed by unescape", *(each.changed() for each in measurements)])

@@ -62,14 +62,14 @@ class CleanConfig:
     min_script: float = setting(
         0.0,
         "drop pairs with a side that has less than this share of its letters in the script of most "
-        "lines of that side, such as 0.5; 0: any script",
+        "lines of that side, such as 0.4; 0: any script",
         maximum=1,
         absent=0.0,
     )
     min_numbers: float = setting(
         0.0,
-        "drop pairs whose sides have less than this share of the digits of their numbers in "
-        "common, such as 0.5; numbers of one digit do not count; 0: any numbers",
+        "drop pairs in whose numbers less than this share of the digits agree, such as 0.9; "
+        "numbers of one digit, and numbers on one side only, do not count; 0: any numbers",
         maximum=1,
         absent=0.0,
     )

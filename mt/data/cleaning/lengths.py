@@ -78,15 +78,18 @@ def is_longer(
 def has_ratio(config: CleanConfig, facts: CorpusFacts) -> Callable[[str, str], bool]:
     """Return a test of whether one side is too many times as long as the other.
 
-    Relative lengths are characters, multiplied such that both sides of the corpus have the same
-    length (median). Absolute ones are UTF-8 bytes.
+    Relative lengths are characters, of which those of the side with fewer are multiplied such that
+    both sides of the corpus have the same length (median). Absolute ones are UTF-8 bytes.
     """
-    maximum, factor = config.max_ratio, math.sqrt(facts.character_ratio)
+    maximum, ratio = config.max_ratio, facts.character_ratio
+    source_factor, target_factor = max(1.0, ratio), max(1.0, 1 / ratio)
 
     def exceeds(source: float, target: float) -> bool:
         shortest, longest = (source, target) if source < target else (target, source)
         return longest > RATIO_MIN_LENGTH and longest > maximum * shortest
 
     if config.relative_lengths:
-        return lambda source, target: exceeds(len(source) * factor, len(target) / factor)
+        return lambda source, target: exceeds(
+            len(source) * source_factor, len(target) * target_factor
+        )
     return lambda source, target: exceeds(len(source.encode()), len(target.encode()))

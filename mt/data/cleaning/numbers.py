@@ -1,4 +1,4 @@
-"""Numbers that both sides of a pair must have."""
+"""Numbers that differ between the sides of a pair."""
 
 from __future__ import annotations
 
@@ -28,8 +28,13 @@ def _join(match: re.Match) -> str:
     return match[1] + "".join(match[2].split())
 
 
-def common_digits(source: str, target: str) -> float:
-    """Return the share of the digits of numbers that both sides have; 1 if there are none."""
+def agreement(source: str, target: str) -> float:
+    """Return the share of the digits of numbers that agree; 1 if there are none.
+
+    A number that one side has beyond those of the other does not count: good translations write
+    it as a word. Digits disagree if each side has some that the other has not.
+    """
     first, second = digits_of_numbers(source), digits_of_numbers(target)
-    total = (first | second).total()
-    return (first & second).total() / total if total else 1.0
+    common = (first & second).total()
+    other = min(first.total(), second.total()) - common
+    return common / (common + other) if common + other else 1.0

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from operator import eq
 
+import regex  # type: ignore[import-untyped]
+
 from mt.data.cleaning.folded_words import UNSPACED_WIDTH, folded_words
 from mt.data.scripts import is_unspaced
 
 MAX_WORDS = 5  # of the sequence
-MAX_CHARACTERS = 10  # of the sequence, in scripts without spaces
+# Of the sequence, in scripts without spaces: five words of Khmer, with their marks, have as many.
+MAX_CHARACTERS = 30
+_FORMAT = regex.compile(r"\p{Cf}")  # zero-width spaces, of which there may be several in a row
 
 
 def has_loop(text: str, limit: int) -> bool:
@@ -19,7 +23,7 @@ def has_loop(text: str, limit: int) -> bool:
     parts, distinct = folded_words(text)
     longest = MAX_WORDS
     if len(text) > UNSPACED_WIDTH * len(parts) and is_unspaced(text):
-        parts = list("".join(parts))
+        parts = list(_FORMAT.sub("", "".join(parts)))
         distinct, longest = set(parts), MAX_CHARACTERS
     # A sequence of n words that occurs so often has n * limit words that are not new.
     longest = min(longest, (len(parts) - len(distinct)) // limit)

@@ -14,7 +14,7 @@ from mt.data.cleaning.languages import is_foreign
 from mt.data.cleaning.lengths import length_steps
 from mt.data.cleaning.letters import script_share
 from mt.data.cleaning.markup import differs_in_markup
-from mt.data.cleaning.numbers import common_digits
+from mt.data.cleaning.numbers import agreement
 from mt.data.cleaning.repetition import loops_on_one_side
 from mt.data.cleaning.step import Step
 from mt.data.normalisation import Normaliser, is_blank
@@ -99,7 +99,7 @@ def content_steps(config: CleanConfig, facts: CorpusFacts) -> list[Step]:
         Step(
             "numbers",
             "data.clean.min_numbers",
-            f"with under {numbers:.0%} of the digits of their numbers on both sides",
-            (lambda source, target: common_digits(source, target) < numbers) if numbers else None,
+            f"with numbers of which under {numbers:.0%} of the digits agree",
+            (lambda source, target: agreement(source, target) < numbers) if numbers else None,
         ),
     ]

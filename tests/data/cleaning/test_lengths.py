@@ -66,6 +66,17 @@ def test_good_pairs_are_kept_however_a_language_is_written(write, units, reverse
     assert (cleaner.counts["too long"], cleaner.counts["ratio"]) == (1, 2)
 
 
+def test_a_script_with_few_characters_does_not_make_a_pair_short() -> None:
+    """60 characters are a sentence, whatever its translation to Chinese takes."""
+    usual = [("x" * 60, "\u4e00" * 15)] * 20
+    for reverse in (False, True):
+        cut = ("x" * 60, "\u4e00" * 3)
+        sample = [pair[::-1] for pair in usual] if reverse else usual
+        cleaner = Cleaner(CleanConfig(deduplicate=False, max_repeats=0), sample=sample)
+        assert cleaner(sample) == sample
+        assert not cleaner([cut[::-1] if reverse else cut]) and cleaner.counts["ratio"] == 1
+
+
 def test_absolute_limits_would_drop_such_pairs() -> None:
     pairs = [(source, burmese(len(source.split()))) for source in SOURCES]
     cleaner = Cleaner(CleanConfig(relative_lengths=False, deduplicate=False), sample=pairs)
