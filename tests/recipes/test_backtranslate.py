@@ -12,6 +12,7 @@ import pytest
 from helpers import ROOT
 from mt.data.text_files import read_lines
 from mt.files import write_lines
+from mt.recipes import backtranslate, filter_pairs
 
 MONOLINGUAL = ["Ein Satz.", "", "  \u200b", "Zwei  Sätze.", "Drei.", "Vier.", "Fünf."]
 KEPT = ["Ein Satz.", "Zwei  Sätze.", "Drei.", "Vier.", "Fünf."]
@@ -19,9 +20,7 @@ KEPT = ["Ein Satz.", "Zwei  Sätze.", "Drei.", "Vier.", "Fünf."]
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch):
-    """Import the script, with parts of two lines."""
-    import backtranslate
-
+    """Return the recipe, with parts of two lines."""
     monkeypatch.setattr(backtranslate, "PART_LINES", 2)
     monkeypatch.setattr(backtranslate, "WEIGHTS", b"weights", raising=False)
     return backtranslate
@@ -140,6 +139,15 @@ def test_wrong_usage(recipe, arguments, message, capsys: pytest.CaptureFixture) 
     assert stop.value.code == 2 and message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("recipe_of", [backtranslate, filter_pairs])
+def test_help_names_the_command(recipe_of, capsys: pytest.CaptureFixture) -> None:
+    """It is in the wheel, so the command works without a checkout."""
+    with pytest.raises(SystemExit) as stop:
+        recipe_of.main(["--help"])
+    assert stop.value.code == 0
+    assert f"usage: python -m {recipe_of.__name__} " in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.slow
 def test_the_recipe_trains_a_model_with_back_translated_text(tiny_run, tmp_path: Path) -> None:
     """The whole recipe, and again when it is finished."""
@@ -147,7 +155,7 @@ def test_the_recipe_trains_a_model_with_back_translated_text(tiny_run, tmp_path:
     settings = [*settings, "trainer.max_steps=3", "model=transformer", "model/size=tiny"]
     # Outputs of an untrained model would be dropped.
     settings += [f"data.clean.{name}=0" for name in ("max_repeats", "max_copied", "max_ratio")]
-    command = [sys.executable, str(ROOT / "scripts" / "backtranslate.py")]
+    command = [sys.executable, "-m", "mt.recipes.backtranslate"]
     command += [str(tmp_path / "train.tgt"), "--translate=--beam 1", "--", *settings]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr

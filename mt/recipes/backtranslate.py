@@ -1,9 +1,9 @@
 """Tagged back-translation (Sennrich et al. 2016; Caswell et al. 2019) by the commands of mt.
 
-    python scripts/backtranslate.py MONOLINGUAL [MONOLINGUAL ...] [flags] -- SETTING=VALUE ...
+    python -m mt.recipes.backtranslate MONOLINGUAL [MONOLINGUAL ...] [flags] -- SETTING=VALUE ...
 
 MONOLINGUAL is text in the target language. The settings after `--` are those of mt-train for the
-model that you want. The script runs three commands, and prints each before it starts:
+model that you want. The recipe runs three commands, and prints each before it starts:
 
 1. mt-train with these settings, data.reverse=true and name=NAME-reverse: a model that translates in
    the other direction.
@@ -39,7 +39,7 @@ from mt.files import atomic_write, write_lines
 from mt.run_folder import RunFolder
 
 PART_LINES = 20_000  # of a part, which an interruption loses
-GIVEN_BY_SCRIPT = ("name=", "data.reverse=")
+GIVEN_BY_RECIPE = ("name=", "data.reverse=")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -66,7 +66,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the flags and the settings."""
     summary, _, details = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m mt.recipes.backtranslate",
+        description=summary,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("monolingual", nargs="+", type=Path, help="text in the target language, a sentence a line")
@@ -92,10 +95,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "'--beam 5'); each part is sampled with a seed of its own",
     )
     given = list(sys.argv[1:] if argv is None else argv)
-    if "--" not in given:
-        parser.error("give the settings of mt-train after --")
-    split = given.index("--")
+    split = given.index("--") if "--" in given else len(given)
     arguments = parser.parse_args(given[:split])
+    if split == len(given):
+        parser.error("give the settings of mt-train after --")
     arguments.settings = given[split + 1 :]
     if arguments.limit < 0:
         parser.error(f"--limit must be >= 0, got {arguments.limit}")
@@ -104,7 +107,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def reverse_settings(arguments: argparse.Namespace, config: Config, name: str) -> list[str]:
     """Return the settings of the model for the other direction."""
-    kept = [each for each in arguments.settings if not each.startswith(GIVEN_BY_SCRIPT)]
+    kept = [each for each in arguments.settings if not each.startswith(GIVEN_BY_RECIPE)]
     reverse = str(not config.data.reverse).lower()
     return [*kept, f"data.reverse={reverse}", f"name={name}", *shlex.split(arguments.reverse)]
 

@@ -12,6 +12,7 @@ from mt.config.schema import Config
 from mt.config.yaml import config_to_yaml
 from mt.decoding.scoring import PairScore
 from mt.errors import MTError, UsageError
+from mt.recipes.filter_pairs import main, score_chunk
 
 PAIRS = [
     ("a good pair", "gut"),
@@ -50,13 +51,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         Path(name, "config.yaml").write_text(config_to_yaml(config))
         Path(name, "model.safetensors").write_text(name)
     monkeypatch.setattr("mt.load", lambda path, device: translators[Path(path).name])
-    monkeypatch.setattr("filter_pairs.CHUNK_PAIRS", 2)
+    monkeypatch.setattr("mt.recipes.filter_pairs.CHUNK_PAIRS", 2)
     return SimpleNamespace(translators=translators)
 
 
 def run(*flags: str, runs: str = "fwd bwd") -> None:
-    from filter_pairs import main
-
     names = "--src in.src --tgt in.tgt --scores scores --out-src out.src --out-tgt out.tgt"
     main([*runs.split(), *names.split(), *flags])
 
@@ -117,8 +116,6 @@ def test_wrong_usage_is_refused(
 
 
 def test_the_scores_are_those_of_the_models(work: SimpleNamespace, translator) -> None:
-    from filter_pairs import score_chunk
-
     pair = ("a b c", "d e")
     (line,) = score_chunk(translator, translator, [pair])
     (forward,), (backward,) = translator.score([pair]), translator.score([pair[::-1]])

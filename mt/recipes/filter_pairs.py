@@ -3,7 +3,7 @@ r"""Keep the best pairs of a parallel corpus by dual conditional cross-entropy.
     mt-train data.train.src=clean.en data.train.tgt=clean.de name=forward trainer.max_minutes=30
     mt-train data.train.src=clean.en data.train.tgt=clean.de name=backward trainer.max_minutes=30 \
         data.reverse=true
-    python scripts/filter_pairs.py runs/forward runs/backward --src web.en --tgt web.de \
+    python -m mt.recipes.filter_pairs runs/forward runs/backward --src web.en --tgt web.de \
         --scores web.scores --keep 0.7 --out-src best.en --out-tgt best.de
 
 Junczys-Dowmunt (2018, arXiv 1809.00197): two models score each pair in both directions, and a pair
@@ -51,7 +51,9 @@ Pair = tuple[str, str]
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse and check the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m mt.recipes.filter_pairs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("forward", type=Path, help="run that translates source to target")
     parser.add_argument("backward", type=Path, help="run that translates target to source")
@@ -139,7 +141,8 @@ def score_corpus(given: argparse.Namespace) -> None:
     with given.scores.open("a") as stream:
         while chunk := list(islice(pairs, CHUNK_PAIRS)):
             translators = translators or [mt.load(run.path, given.device) for run in runs]
-            stream.writelines(score_chunk(*translators, chunk))
+            forward, backward = translators
+            stream.writelines(score_chunk(forward, backward, chunk))
             stream.flush()
             os.fsync(stream.fileno())
             done += len(chunk)

@@ -1,0 +1,1 @@
+"""Recipes of several steps, run by `python -m mt.recipes.NAME`."""
