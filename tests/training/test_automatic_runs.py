@@ -146,7 +146,7 @@ def test_the_share_of_the_cpu_shows_another_program(
         for process in (0, spinner.pid):
             os.sched_setaffinity(process, {min(cpus)})
         samples = measure_samples(config, data, torch.device("cpu"))
-        assert 0 < next(samples).cpu_share < 0.75
+        assert 0 < next(samples).cpu_share < 0.7
     finally:
         os.sched_setaffinity(0, cpus)
         spinner.kill()
