@@ -52,6 +52,7 @@ from mt.training.distributed import ProcessGroup, explain_broken_connection, joi
 from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
 from mt.training.outcome import describe_best, describe_outcome
+from mt.training.parallel import check_parallel
 from mt.training.run_log import RunLog
 from mt.training.speed import SpeedMeter
 from mt.training.start import (
@@ -82,6 +83,7 @@ def train(config: Config) -> Evaluation | None:
     device = pick_device(config.trainer.device)
     set_threads(config.trainer.threads)
     launched = join_group()
+    notes = check_parallel(config.trainer.parallel, launched)
     folder = RunFolder.at(Path(config.runs_dir) / config.name)
     given, config = config, recall_settings(config, folder)
     is_reopened = has_other_limits(config, folder) and not config.trainer.init_from
@@ -97,6 +99,8 @@ def train(config: Config) -> Evaluation | None:
     ):
         if launched.is_main:
             failed_start.callback(remove_folders, new_folders)
+        for note in notes:
+            log.say(note)
         data = prepare_run(config, log.say)
         check_same_text(data, launched)
         config = record_vocabulary(config, data)

@@ -159,11 +159,15 @@ def agree_on_name(store: dist.Store, rank: int, size: int, timeout: float = STAR
     return name
 
 
+def is_launched() -> bool:
+    """Return whether torchrun, or someone in its place, has started this process as a rank."""
+    # A cluster may set some of these on its own.
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+
+
 def join_group() -> ProcessGroup:
     """Return the group of the processes that torchrun started; without torchrun, a single one."""
-    # A cluster may set some of these on its own.
-    is_torchrun = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
-    if is_torchrun and int(os.environ["WORLD_SIZE"]) > 1:
+    if is_launched() and int(os.environ["WORLD_SIZE"]) > 1:
         return TorchrunGroup()
     return ProcessGroup()
 

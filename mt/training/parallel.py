@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import os
 
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.data_parallel import BucketedDataParallel, DataParallel
-from mt.training.distributed import ProcessGroup, TorchrunGroup
+from mt.training.distributed import ProcessGroup, TorchrunGroup, is_launched
 from mt.training.objective import Objective
+
+
+def check_parallel(name: str, group: ProcessGroup) -> list[str]:
+    """Return a note if the kind of parallelism has no effect, as in a group of one under torchrun.
+
+    Raises UsageError without torchrun: whoever names a kind expects several processes.
+    """
+    if name == "auto" or group.launched > 1:
+        return []
+    if not is_launched():
+        raise UsageError(
+            f"trainer.parallel={name} divides a training among processes that torchrun starts, and "
+            "this one is alone: torchrun --nproc-per-node N -m mt.train ..., or leave it out"
+        )
+    return [f"note: trainer.parallel={name} has no effect: torchrun has started one process"]
 
 
 def choose_parallel(
