@@ -68,7 +68,7 @@ def exit_with_error(error: MTError | OSError) -> NoReturn:
     text = describe_error(error)
     if is_first_to_say(text, consequence=isinstance(error, ProcessLost)):
         say(f"error: {text}")
-    raise SystemExit(1 if isinstance(error, OSError) else error.exit_code)
+    raise SystemExit(1 if isinstance(error, OSError) else error.exit_code) from error
 
 
 def run_command(command: Callable[[], object], remark: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Messages of the processes that torchrun has started: what concerns all of them is printed once.
+"""Messages of the processes that torchrun has started: each machine prints what concerns all once.
 
 The processes share the key-value store of torchrun's agent, which outlives each of them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import socket
 
 CONNECTION_SECONDS = 5
 
@@ -15,14 +16,15 @@ CONNECTION_SECONDS = 5
 def is_first_to_say(text: str, consequence: bool = False) -> bool:
     """Return whether this process has to print an error; without torchrun it always has.
 
-    A process of a group is the first if no other has printed the same text, or, if the error is a
-    consequence of the end of other processes, if none has printed any error.
+    A process is the first if no other of its machine has printed the same text, or, if the error is
+    a consequence of the end of other processes, if none of them has printed any error.
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     from torch.distributed import TCPStore  # not needed without torchrun
 
-    attempt = f"mt/errors/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)
+    attempt = f"mt/errors/{socket.gethostname()}/{restarts}"
     digest = hashlib.sha256(text.encode()).hexdigest()
     try:
         store = TCPStore(

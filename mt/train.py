@@ -51,6 +51,7 @@ from mt.training.cost import save_cost
 from mt.training.distributed import ProcessGroup, explain_broken_connection, join_group
 from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
+from mt.training.joining import finish_start, starting
 from mt.training.outcome import describe_best, describe_outcome
 from mt.training.parallel import check_parallel
 from mt.training.run_log import RunLog
@@ -192,7 +193,10 @@ def start_trainer(
                 f"note: for these limits, {' '.join(other.settings for other in others)} would be "
                 "chosen, but a run keeps its model; another name=... begins a run with them"
             )
-    trainer = Trainer(config, make_model(config, data, device), data, folder, log, group, device)
+    model = make_model(config, data, device)
+    group.all_gather(None)  # all have come so far
+    finish_start()
+    trainer = Trainer(config, model, data, folder, log, group, device)
     if not trainer.parallel.saves_alone:
         check_shared_folder(folder, group)
     return trainer, trainer.resume()
@@ -248,4 +252,5 @@ def main() -> None:
             job()
         print(decode_text(shown.getvalue()), end="", flush=True)
 
-    run_command(start, CONTINUES)
+    with starting():
+        run_command(start, CONTINUES)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
+import datetime
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,9 +13,19 @@ import torch.distributed as dist
 from torch import Tensor
 
 from mt.errors import ProcessLost
+from mt.training.joining import (
+    POLL_SECONDS,
+    Launch,
+    agree_on_name,
+    reason_of_failure,
+    shared_store,
+)
 
-START_SECONDS = 1800  # in which all ranks must start; what PyTorch allows
-POLL_SECONDS = 0.05  # between looks at what the other ranks have done
+MAX_WAIT = datetime.timedelta(days=7)  # of one rank for others that are still connected
+LOST = (
+    "another process of this training has ended: the same command continues from the last "
+    "checkpoint"
+)
 
 
 @contextlib.contextmanager
@@ -26,10 +34,7 @@ def explain_lost_process(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise ProcessLost(
-            "another process of this training has ended: the same command continues from the last "
-            "checkpoint"
-        ) from error
+        raise ProcessLost(reason_of_failure() or LOST) from error
 
 
 @contextlib.contextmanager
@@ -88,17 +93,19 @@ class TorchrunGroup(ProcessGroup):
     """The processes that torchrun started, connected by torch.distributed."""
 
     def __init__(self) -> None:
-        self.rank = int(os.environ["RANK"])
-        self.world_size = self.launched = int(os.environ["WORLD_SIZE"])
+        launch = Launch.from_environment()
+        self.rank, self.world_size, self.launched = launch.rank, launch.size, launch.size
         if not dist.is_initialized():
             use_nccl = torch.cuda.is_available() and dist.is_nccl_available()
-            store, rank, size = next(dist.rendezvous("env://"))
+            store = shared_store()
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if use_nccl else "gloo",
-                store=dist.PrefixStore(agree_on_name(store, rank, size), store),
-                rank=rank,
-                world_size=size,
+                store=dist.PrefixStore(agree_on_name(store, launch.rank, launch.size), store),
+                rank=launch.rank,
+                world_size=launch.size,
             )
+        # For what one rank may need longer than others, such as to prepare the text.
+        self.patient = dist.new_group(backend="gloo", timeout=MAX_WAIT)
 
     def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -125,7 +132,11 @@ class TorchrunGroup(ProcessGroup):
     def all_gather(self, value: Any) -> list[Any]:
         values: list[Any] = [None] * self.world_size
         with explain_lost_process(RuntimeError):
-            dist.all_gather_object(values, value)
+            all_here = dist.barrier(self.patient, async_op=True)
+            while not all_here.is_completed():
+                time.sleep(POLL_SECONDS)  # so that this process acts on signals
+            all_here.wait()
+            dist.all_gather_object(values, value, self.patient)
         return values
 
     def close(self) -> None:
@@ -133,43 +144,12 @@ class TorchrunGroup(ProcessGroup):
             dist.destroy_process_group()
 
 
-def agree_on_name(store: dist.Store, rank: int, size: int, timeout: float = START_SECONDS) -> str:
-    """Return a name that the ranks of this start have in common, and those of no earlier start.
-
-    If torchrun starts ranks again (--max-restarts), its store still has the addresses of those that
-    ended. Its count of restarts does not tell the starts apart: machines may count differently.
-
-    Each rank writes a token. A name is the hash of the tokens that a rank sees, some of which may
-    be old. A rank counts itself once for each name that it sees, so a name with `size` ranks has
-    been seen by all, and has the token of each. Raises ProcessLost after `timeout` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    keys = [f"mt/token/{number}" for number in range(size)]
-    store.set(keys[rank], uuid.uuid4().hex)
-    name = ""
-    while not name or store.add(name, 0) < size:
-        if time.monotonic() > deadline:
-            raise ProcessLost(f"not all of the {size} processes have started")
-        if store.check(keys):
-            seen = f"mt/group/{hashlib.sha256(b''.join(map(store.get, keys))).hexdigest()}"
-            if seen != name:
-                name = seen
-                store.add(name, 1)
-        time.sleep(POLL_SECONDS)
-    return name
-
-
-def is_launched() -> bool:
-    """Return whether torchrun, or someone in its place, has started this process as a rank."""
-    # A cluster may set some of these on its own.
-    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
-
-
 def join_group() -> ProcessGroup:
-    """Return the group of the processes that torchrun started; without torchrun, a single one."""
-    if is_launched() and int(os.environ["WORLD_SIZE"]) > 1:
-        return TorchrunGroup()
-    return ProcessGroup()
+    """Return the group of the processes that torchrun started; without torchrun, a single one.
+
+    Raises UsageError if the variables that torchrun sets contradict each other.
+    """
+    return TorchrunGroup() if Launch.from_environment().size > 1 else ProcessGroup()
 
 
 def split_like(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:

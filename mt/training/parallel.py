@@ -7,7 +7,8 @@ import os
 from mt.errors import MTError, UsageError
 from mt.models.seq2seq import Seq2Seq
 from mt.training.data_parallel import BucketedDataParallel, DataParallel
-from mt.training.distributed import ProcessGroup, TorchrunGroup, is_launched
+from mt.training.distributed import ProcessGroup, TorchrunGroup
+from mt.training.joining import is_launched
 from mt.training.objective import Objective
 
 

@@ -35,8 +35,9 @@ from mt.models.weights import load_parameters
 from mt.run_files import WORD_COUNTS
 from mt.run_folder import RunFolder
 from mt.training.budget import TrainingBudget
-from mt.training.distributed import POLL_SECONDS, ProcessGroup
+from mt.training.distributed import ProcessGroup
 from mt.training.fine_tuning import inherit_settings
+from mt.training.joining import POLL_SECONDS
 from mt.training.seeding import seed_everything
 from mt.training.trainer import SHARED, Trainer
 

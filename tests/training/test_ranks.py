@@ -25,7 +25,8 @@ from mt.errors import MTError, ProcessLost
 from mt.run_folder import RunFolder
 from mt.training import start
 from mt.training.data_parallel import BucketedDataParallel
-from mt.training.distributed import ProcessGroup, agree_on_name
+from mt.training.distributed import ProcessGroup
+from mt.training.joining import agree_on_name
 from mt.training.sharding import ShardedDataParallel
 from mt.training.start import check_same_settings, check_shared_folder
 
@@ -181,7 +182,7 @@ def test_ranks_that_start_again_agree_on_a_new_name_in_the_same_store():
         started = start(delays)
         assert started == started[:1] * 3
         names += started[:1]
-    with pytest.raises(ProcessLost, match="not all of the 3 processes have started"):
+    with pytest.raises(ProcessLost, match="some of 3 ranks did not start"):
         start([0, 0], timeout=0.5)  # the third has ended before
     names += start([0, 0, 0.3])[:1]
     assert len(set(names)) == 4
