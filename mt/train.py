@@ -193,7 +193,7 @@ def start_trainer(
                 f"note: for these limits, {' '.join(other.settings for other in others)} would be "
                 "chosen, but a run keeps its model; another name=... begins a run with them"
             )
-    model = make_model(config, data, device)
+    model = make_model(config, data, device, group)
     group.all_gather(None)  # all have come so far
     finish_start()
     trainer = Trainer(config, model, data, folder, log, group, device)

@@ -17,16 +17,9 @@ from mt.config.compose import load_config
 from mt.config.schema import Config, ModelConfig
 from mt.errors import UsageError
 from mt.models.build import build_model
+from mt.training.memory import count_parameters, gathered_bytes
 
 UNKNOWN = "activations are known for plain Transformers only: full attention, softmax, ReLU"
-
-
-def count_parameters(config: ModelConfig, vocabulary: int) -> int:
-    """Return the number of parameters, without memory for them."""
-    with torch.device("meta"):
-        return sum(
-            weight.numel() for weight in build_model(config, vocabulary, vocabulary).parameters()
-        )
 
 
 def state_bytes(config: Config) -> int:
@@ -64,12 +57,18 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
     config = load_config(["auto=false", *arguments.overrides])
-    parameters = count_parameters(config.model, arguments.vocabulary)
+    with torch.device("meta"):
+        model = build_model(config.model, arguments.vocabulary, arguments.vocabulary)
+    parameters = count_parameters(model)
     state, tokens = state_bytes(config) * parameters, config.trainer.batch_tokens
     gigabytes = activation_bytes(config.model) * tokens / 1e9
     print(f"{parameters:,} parameters; activations of {tokens:,} tokens: {gigabytes:.2f} GB")
     for name, share in (("ddp", 1), ("fsdp", arguments.ranks)):
-        print(f"{name}: {state / share / 1e9:.2f} GB of weights and state in each rank")
+        gathered = gathered_bytes(model, share) / 1e9
+        print(
+            f"{name}: {state / share / 1e9:.2f} GB of weights and state in each rank, "
+            f"and up to {gathered:.2f} GB that are gathered"
+        )
 
 
 if __name__ == "__main__":

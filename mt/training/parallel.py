@@ -11,6 +11,8 @@ from mt.training.distributed import ProcessGroup, TorchrunGroup
 from mt.training.joining import is_launched
 from mt.training.objective import Objective
 
+SHARDED = ("fsdp", "hybrid")  # values of trainer.parallel that divide the weights
+
 
 def check_parallel(name: str, group: ProcessGroup) -> list[str]:
     """Return a note if the kind of parallelism has no effect, as in a group of one under torchrun.
@@ -36,12 +38,19 @@ def choose_parallel(
     """
     if not isinstance(group, TorchrunGroup):
         return DataParallel(model, objective, group)
-    if name in ("fsdp", "hybrid"):
+    if name in SHARDED:
         from mt.training.sharding import ShardedDataParallel  # its imports take long
 
-        groups = count_machines(group) if name == "hybrid" else 1
+        groups = group.world_size // count_shards(name, group)
         return ShardedDataParallel(model, objective, group, groups)
     return BucketedDataParallel(model, objective, group)
+
+
+def count_shards(name: str, group: ProcessGroup) -> int:
+    """Return the number of ranks that divide the weights among them; 1: each has all of them."""
+    if name not in SHARDED or group.launched == 1:
+        return 1
+    return group.world_size // (count_machines(group) if name == "hybrid" else 1)
 
 
 def count_machines(group: ProcessGroup) -> int:

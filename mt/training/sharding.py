@@ -46,7 +46,8 @@ class ShardedDataParallel(DataParallel):
     If the ranks form several `groups` of equal size, each group has all rows, divided among its
     ranks: weights are gathered within it, and only the gradients of rows are summed over groups.
 
-    Optimizer and weight average work on `weights`, the rows of this rank as ordinary tensors.
+    Optimizer and weight average work on `weights`, the rows of this rank as ordinary tensors. A
+    model on the CPU moves to the device of the objective layer by layer, as it is divided.
     """
 
     saves_alone = False
@@ -57,9 +58,8 @@ class ShardedDataParallel(DataParallel):
         super().__init__(model, objective, group)
         # Of the projections of the memory; nothing changes them in place.
         warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
-        self.whole = copy.deepcopy(model)  # takes memory only while `averaged` is used
-        self._forget_whole()
-        device = next(model.parameters()).device
+        device = objective.device
+        self.whole = copy_without_weights(model, device)  # has them only while `averaged` is used
         self.groups, self.size = groups, group.world_size // groups
         shape = (groups, self.size) if groups > 1 else (self.size,)
         names = ("groups", "rows")[-len(shape) :]
@@ -232,6 +232,15 @@ def find_units(model: Seq2Seq) -> list[nn.Module | list[nn.Module]]:
     if projections:
         units.append(projections)
     return units + layers
+
+
+def copy_without_weights(model: Seq2Seq, device: torch.device) -> Seq2Seq:
+    """Return a copy of a model on a device, whose parameters are empty."""
+    empty = {id(p): nn.Parameter(p.new_empty(0, device=device)) for p in model.parameters()}
+    copied = copy.deepcopy(model, empty)  # as its memo
+    for buffer in copied.buffers():
+        buffer.data = buffer.data.to(device)
+    return copied
 
 
 def local_rows(tensor: DTensor) -> Tensor:

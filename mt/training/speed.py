@@ -106,7 +106,7 @@ def measure_samples(
     config: Config, data: PreparedData, device: torch.device
 ) -> Generator[Sample, None, None]:
     """Yield the speed of this process in the first seconds of training, in the next, and so on."""
-    model = make_model(config, data, device).train()
+    model = make_model(config, data, device, ProcessGroup()).train()
     optimizer = build_optimizer(config.optim, model)
     average = WeightAverage(dict(model.named_parameters()), config.optim.ema)
     objective = Objective(config, device, data.tokenizer.marks)

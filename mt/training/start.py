@@ -18,7 +18,7 @@ import torch
 from mt.config.automatic import open_keys, with_values
 from mt.config.checks import check_values
 from mt.config.compose import Difference, differences
-from mt.config.schema import Config, ModelConfig, absent_values, get_value, keys
+from mt.config.schema import Config, absent_values, get_value, keys
 from mt.config.setting import default_value
 from mt.config.training_checks import check_patience
 from mt.data.prepare import PreparedData
@@ -38,13 +38,14 @@ from mt.training.budget import TrainingBudget
 from mt.training.distributed import ProcessGroup
 from mt.training.fine_tuning import inherit_settings
 from mt.training.joining import POLL_SECONDS
+from mt.training.memory import check_memory, count_parameters
+from mt.training.parallel import count_shards
 from mt.training.seeding import seed_everything
 from mt.training.trainer import SHARED, Trainer
 
 PATH_SETTINGS = (".src", ".tgt", ".file", ".links", ".hub")
 # May differ between machines, or follow from paths.
 MACHINE_SETTINGS = ("data.prepared", "data.cache", "data.name", "runs_dir", "trainer.threads")
-TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 SEEN_SECONDS = 60  # after which a new directory is seen on all machines: NFS looks once a minute
 MAX_DIFFERENCES = 6  # settings to list in an error message
 
@@ -202,12 +203,18 @@ def remove_folders(folders: Sequence[Path]) -> None:
                 folder.rmdir()
 
 
-def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2Seq:
-    """Build a model with weights initialised from the seed, or loaded from trainer.init_from."""
+def make_model(
+    config: Config, data: PreparedData, device: torch.device, group: ProcessGroup
+) -> Seq2Seq:
+    """Build a model with weights initialised from the seed, or loaded from trainer.init_from.
+
+    All ranks of a group call it. If they are to divide the weights, the model stays on the CPU.
+    """
     if device.type == "cpu":
         configure_memory()
     sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
-    check_memory(config.model, sizes, device)
+    shards = count_shards(config.trainer.parallel, group)
+    check_memory(config.model, sizes, device, shards)
     seed_everything(config.seed)
     model = build_model(config.model, *sizes)
     if config.trainer.init_from:
@@ -220,30 +227,14 @@ def make_model(config: Config, data: PreparedData, device: torch.device) -> Seq2
                 {side: replaced_pieces(before, data.tokenizer, side) for side in SIDES},
             )
         load_parameters(model, tensors, f"trainer.init_from={config.trainer.init_from}")
-    return model.to(device)
-
-
-def check_memory(config: ModelConfig, sizes: Sequence[int], device: torch.device) -> None:
-    """Raise MTError if weights, gradients and AdamW's moments exceed the memory of the device."""
-    with torch.device("meta"):
-        parameters = sum(weight.numel() for weight in build_model(config, *sizes).parameters())
-    if device.type == "cuda":
-        available = torch.cuda.get_device_properties(device).total_memory
-    else:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if (needed := TRAINING_BYTES * parameters) > available:
-        raise MTError(
-            f"a model of {parameters:,} parameters needs {needed / 2**30:,.0f} GiB to train, and "
-            f"there are {available / 2**30:,.0f} GiB: reduce model.* or the vocabulary "
-            "(data.tokenizer.*)"
-        )
+    return model if shards > 1 else model.to(device)
 
 
 def describe_training(
     config: Config, model: Seq2Seq, device: torch.device, group: ProcessGroup
 ) -> str:
     """Return one line on the model, the device and the precision."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    parameters = count_parameters(model)
     name = device_name(device)
     if device.type != "cuda":
         threads = torch.get_num_threads()

@@ -108,7 +108,9 @@ def train(work: dict[str, Any]) -> None:
     preparing = time.perf_counter() - before
 
     def trainer_of(group: ProcessGroup, log: RunLog) -> Trainer:
-        return Trainer(config, make_model(config, data, device), data, run, log, group, device)
+        return Trainer(
+            config, make_model(config, data, device, group), data, run, log, group, device
+        )
 
     def follow(group: ProcessGroup) -> None:
         trainer_of(group, RunLog(run, active=False)).fit()

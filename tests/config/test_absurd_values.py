@@ -17,7 +17,7 @@ from mt.config.compose import load_config
 from mt.config.schema import keys
 from mt.config.yaml import config_from_yaml
 from mt.errors import MTError, UsageError
-from mt.training.start import check_memory
+from mt.training.memory import check_memory
 
 
 @pytest.mark.parametrize(

@@ -87,5 +87,6 @@ def test_it_counts_a_billion_parameters_without_allocating_them(
     first, *ranks = capsys.readouterr().out.splitlines()
     assert first == "1,005,628,672 parameters; activations of 16,384 tokens: 30.06 GB"
     assert [float(line.split()[1]) for line in ranks] == [20.11, 2.51]
+    assert [float(line.split()[-5]) for line in ranks] == [0, 4.02]  # all weights, in a validation
     with pytest.raises(UsageError, match="activations are known for plain Transformers"):
         script.activation_bytes(load_config(["model=rnn"]).model)

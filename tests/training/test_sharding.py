@@ -24,6 +24,7 @@ from mt.training.objective import Objective
 from mt.training.optim import WeightAverage, apply_gradients, build_optimizer
 from mt.training.parallel import choose_parallel, count_machines
 from mt.training.seeding import seed_everything
+from mt.training.sharding import copy_without_weights
 
 RECOMPUTE = tiny("transformer", "transformer", recompute=True)
 MODELS = {**VARIANTS, "recompute": RECOMPUTE}
@@ -110,6 +111,17 @@ def test_ranks_train_what_one_process_trains(ranks: int, engine: str, families: 
     for results in on_gloo(ranks, work):
         for result, reference in zip(results, expected, strict=True):
             assert_same(result, reference)
+
+
+def test_the_copy_for_validations_has_no_weights_of_its_own() -> None:
+    model = build_model(VARIANTS["transformer"], VOCAB, VOCAB)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    copied = copy_without_weights(model, torch.device("cpu"))
+    assert not any(weight.numel() for weight in copied.parameters())
+    assert dict(copied.named_parameters()).keys() == before.keys()
+    assert copied.output.weight is copied.target_embedding.weight
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name])
 
 
 RESUMING = [(3, "fsdp"), (2, "fsdp"), (2, "ddp"), (1, "auto")]

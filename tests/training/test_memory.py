@@ -1,0 +1,78 @@
+"""The memory of a training before it starts: what ranks gather, and what is refused."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from torch.distributed.tensor import DTensor
+
+from helpers.gloo_ranks import on_gloo
+from helpers.variants import VARIANTS, VOCAB
+from mt.config.compose import load_config
+from mt.data.batching import make_batch
+from mt.errors import MTError
+from mt.models.build import build_model
+from mt.training.distributed import ProcessGroup
+from mt.training.memory import check_memory, count_parameters, gathered_bytes
+from mt.training.objective import Objective
+from mt.training.parallel import choose_parallel, count_shards
+
+CONFIG = load_config(["auto=false", "optim=adamw", "trainer.precision=fp32"])
+NAMES = ["transformer", "rnn, gru"]
+
+
+def most_gathered(group: ProcessGroup) -> list[int]:
+    """Return for each model the most parameters that are whole at a time in a forward pass."""
+    found = []
+    for name in NAMES:
+        model = build_model(VARIANTS[name], VOCAB, VOCAB).train()
+        parallel = choose_parallel("fsdp", model, Objective(CONFIG, torch.device("cpu")), group)
+        counts = [0]
+
+        def count(module: torch.nn.Module, _: object, model=model, counts=counts) -> None:
+            whole = [p for p in model.parameters() if not isinstance(p, DTensor)]
+            counts.append(sum(parameter.numel() for parameter in whole))
+
+        for module in model.modules():
+            if not list(module.children()):
+                module.register_forward_pre_hook(count)
+        parallel.loss(make_batch([[5, 6]], [[5, 6]]))
+        found.append(max(counts))
+    return found
+
+
+def test_what_is_gathered_is_what_ranks_gather() -> None:
+    models = [build_model(VARIANTS[name], VOCAB, VOCAB) for name in NAMES]
+    gathered = on_gloo(2, most_gathered)[0]
+    assert gathered[0] < count_parameters(models[0]) and gathered[1] == count_parameters(models[1])
+    for model, count in zip(models, gathered, strict=True):
+        assert gathered_bytes(model, 2) == max(4 * count_parameters(model), 8 * count)
+        assert gathered_bytes(model, 1) == 0
+
+
+def test_ranks_that_divide_the_weights_may_train_a_larger_model(monkeypatch) -> None:
+    model = VARIANTS["transformer"]
+    parameters = count_parameters(build_model(model, VOCAB, VOCAB))
+    available = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 12 * parameters}
+    monkeypatch.setattr(os, "sysconf", available.__getitem__)
+    cpu = torch.device("cpu")
+    check_memory(model, [VOCAB] * 2, cpu, shards=2)  # 8 bytes, and 4 in a validation
+    for shards in (1, 2):
+        available["SC_PHYS_PAGES"] -= 1
+        with pytest.raises(MTError, match=r"needs 0 GiB to train.*trainer\.parallel=fsdp"):
+            check_memory(model, [VOCAB] * 2, cpu, shards)
+    check_memory(model, [VOCAB] * 2, cpu, shards=4)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # they share the memory of one machine
+    with pytest.raises(MTError, match="in each of 4 processes, and there are 0 GiB"):
+        check_memory(model, [VOCAB] * 2, cpu, shards=4)
+
+
+def test_the_ranks_of_one_machine_divide_the_weights_in_hybrid(monkeypatch) -> None:
+    def shards(group: ProcessGroup) -> list[int]:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+        return [count_shards(name, group) for name in ("auto", "ddp", "fsdp", "hybrid")]
+
+    assert on_gloo(2, shards) == [[1, 1, 2, 1]] * 2
+    assert count_shards("fsdp", ProcessGroup()) == 1
