@@ -48,11 +48,15 @@ def count_parameters(model: Seq2Seq) -> int:
 def gathered_bytes(model: Seq2Seq, shards: int) -> int:
     """Return the most bytes that a rank has beside its own rows, if `shards` ranks divide weights.
 
-    A validation needs all weights. Training needs weights and gradients of what is gathered during
-    a micro-batch, and of the largest layer.
+    A validation needs all weights, and training those that are gathered and their gradients.
     """
     if shards == 1:
         return 0
+    return 4 * max(count_parameters(model), 2 * count_gathered(model))
+
+
+def count_gathered(model: Seq2Seq) -> int:
+    """Return the most weights that are gathered at a time: the largest layer, and all outside."""
     from mt.training.sharding import find_units  # its imports take long
 
     layers, seen = [0], set[int]()
@@ -61,5 +65,4 @@ def gathered_bytes(model: Seq2Seq, shards: int) -> int:
         own = {id(p): p.numel() for module in modules for p in module.parameters()}
         layers.append(sum(count for key, count in own.items() if key not in seen))
         seen |= own.keys()
-    rest = count_parameters(model) - sum(layers)
-    return 4 * max(count_parameters(model), 2 * (rest + max(layers)))
+    return count_parameters(model) - sum(layers) + max(layers)
