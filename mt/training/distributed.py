@@ -17,11 +17,12 @@ from mt.training.joining import (
     POLL_SECONDS,
     Launch,
     agree_on_name,
+    is_starting,
     reason_of_failure,
     shared_store,
 )
 
-MAX_WAIT = datetime.timedelta(days=7)  # of one rank for others that are still connected
+MAX_WAIT = datetime.timedelta(days=7)  # of a rank that starts, for others that are connected
 LOST = (
     "another process of this training has ended: the same command continues from the last "
     "checkpoint"
@@ -104,7 +105,6 @@ class TorchrunGroup(ProcessGroup):
                 rank=launch.rank,
                 world_size=launch.size,
             )
-        # For what one rank may need longer than others, such as to prepare the text.
         self.patient = dist.new_group(backend="gloo", timeout=MAX_WAIT)
 
     def all_reduce_sum(self, tensors: Sequence[Tensor]) -> None:
@@ -132,11 +132,13 @@ class TorchrunGroup(ProcessGroup):
     def all_gather(self, value: Any) -> list[Any]:
         values: list[Any] = [None] * self.world_size
         with explain_lost_process(RuntimeError):
-            all_here = dist.barrier(self.patient, async_op=True)
+            # At the start, others may still prepare the text.
+            group = self.patient if is_starting() else dist.group.WORLD
+            all_here = dist.all_reduce(torch.zeros(1), group=group, async_op=True)
             while not all_here.is_completed():
                 time.sleep(POLL_SECONDS)  # so that this process acts on signals
             all_here.wait()
-            dist.all_gather_object(values, value, self.patient)
+            dist.all_gather_object(values, value, group)
         return values
 
     def close(self) -> None:

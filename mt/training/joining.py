@@ -274,6 +274,11 @@ def finish_start() -> None:
         _start = None
 
 
+def is_starting() -> bool:
+    """Return whether this process is a rank that has not begun to train."""
+    return _start is not None
+
+
 def shared_store() -> Store:
     """Return the store of the ranks; wait for rank 0 if that holds it."""
     return (_start or Start()).connect()[1]

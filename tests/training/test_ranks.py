@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -134,6 +135,22 @@ def test_ranks_with_different_text_are_refused_and_each_may_have_its_cache(tiny_
     for message in messages_of_ranks([*base, "name=other"], caches[0], other):
         assert message.startswith("the processes have different prepared text: its digest is ")
     assert messages_of_ranks(base, *caches) == ["", ""]
+
+
+@pytest.mark.slow
+def test_a_text_that_one_rank_lacks_ends_all_with_its_name(tiny_run, tmp_path):
+    base, port = tiny_run(60), free_port()
+    missing = "no such file: nowhere.en"
+    ranks = [
+        start_rank(0, port, base, tmp_path),
+        start_rank(1, port, [*base, "data.train.src=nowhere.en"], tmp_path),
+    ]
+    first, second = (rank.communicate(timeout=100)[1] for rank in ranks)
+    assert [rank.returncode for rank in ranks] == [1, 1]
+    assert second == f"error: {missing}\n"
+    message = f"error: rank 1 on {socket.gethostname()} has failed: {missing}"
+    assert first.splitlines()[-1] == message and "Traceback" not in first
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
