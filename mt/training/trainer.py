@@ -68,7 +68,7 @@ class Trainer:
         self.objective = Objective(config, device, data.tokenizer.marks)
         if config.optim.lora:  # before the ranks share the gradients of what is trained
             freeze_others(config.optim, model)
-        self.flops = group.all_gather(FlopsEstimator(model) if group.is_main else None)[0]
+        self.flops = FlopsEstimator(model)
         self.parallel = choose_parallel(config.trainer.parallel, model, self.objective, group)
         weights, map_matrices = self.parallel.weights, self.parallel.map_matrices
         self.optimizer = build_optimizer(config.optim, model, weights, map_matrices)
