@@ -110,7 +110,7 @@ def test_a_model_that_does_not_fit_into_memory_has_no_speed(
 ) -> None:
     config = load_config(tiny_run(60))
     data = prepare_run(config, lambda line: None)
-    monkeypatch.setattr("mt.training.start.TRAINING_BYTES", 10**12)
+    monkeypatch.setattr("mt.training.memory.TRAINING_BYTES", 10**12)
     assert SpeedMeter(data, ProcessGroup(), torch.device("cpu"), print)(config) == 0
 
 
