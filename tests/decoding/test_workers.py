@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 import mt
+from helpers.forks import Fork
 from helpers.tiny_models import sentences
 from mt import translate as command
 from mt.arguments.translate import parse_arguments
@@ -241,43 +241,33 @@ def test_workers_end_with_their_translator(run: Path) -> None:
         gc.enable()
 
 
-ENDLESS = """
-import signal, sys, mt
-# Background jobs of a shell ignore SIGINT, and so would this process.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-translator = mt.load(sys.argv[1], device="cpu", precision="fp32", workers=2, batch_tokens=120)
-translator.translate(sys.argv[2].split("/"), beam=1, max_ratio=0.1, max_extra=1)
-print(*translator.engine.workers.pool._processes, flush=True)
-while True:
-    translator.translate(sys.argv[2].split("/"))
-"""
-
-
 @pytest.mark.parametrize(
     "number",
     [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT],
 )
-def test_workers_end_if_the_command_is_killed(run: Path, number: int) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
-    arguments = [sys.executable, "-c", ENDLESS, str(run), "/".join(LINES)]
-    with subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    ) as parent:
-        assert parent.stdout
-        started = [int(each) for each in parent.stdout.readline().split()]
+def test_workers_end_if_the_command_is_killed(run: Path, tmp_path: Path, number: int) -> None:
+    def translate_for_ever() -> None:
+        translator = load(run, 2)
+        translator.translate(LINES, beam=1, max_ratio=0.1, max_extra=1)
+        print(*processes(translator))
+        while True:
+            translator.translate(LINES)
+
+    (out, stdout), (err, stderr) = os.pipe(), os.pipe()
+    command = Fork(translate_for_ever, tmp_path, stderr, stdout)
+    os.close(stdout)
+    os.close(stderr)
+    with open(out) as printed, open(err) as said:
+        started = [int(each) for each in printed.readline().split()]
         assert len(started) == 2
         if number == signal.SIGINT:
-            os.killpg(parent.pid, number)  # as a terminal does for Ctrl-C
+            os.killpg(command.pid, number)  # as a terminal does for Ctrl-C
         else:
-            parent.send_signal(number)
-        said = parent.communicate(timeout=60)[1]  # returns when the last process has ended
+            command.send_signal(number)
+        command.wait(60)
+        messages = said.read()  # returns when the last process has ended
     assert have_ended(started, 10)
-    assert said.count("Traceback") == (number == signal.SIGINT)  # only the parent prints one
+    assert messages.count("Traceback") == (number == signal.SIGINT)  # only the parent prints one
 
 
 def test_the_command_starts_one_worker_per_thread(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,24 +15,23 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from helpers.forks import command
 from helpers.terminals import Terminal, terminal
-from mt.progress_display import LiveLine, Progress, display
-
-BAR = "━"
-LINES = 100  # enough for a translation that takes longer than SHOW_SECONDS
-
-# Two runs side by side, as mt-compare follows them.
-TWO_RUNS = """
-import json, pathlib, threading, time
+from mt import progress_display
 from mt.comparison.planning.progress import RunProgress
-from mt.progress_display import display
+from mt.progress_display import LiveLine, Progress, display
 from mt.run_folder import RunFolder
 
-def follow(name):
-    folder = RunFolder.at(pathlib.Path(name))
+BAR = "━"
+LINES = 10
+
+
+def follow(name: str) -> None:
+    """Follow a run as mt-compare does."""
+    folder = RunFolder.at(Path(name))
     folder.path.mkdir()
     progress = RunProgress(folder, f"[{name}] a model with a name of many words")
-    with display.show(progress.line), open(folder.metrics, "w") as metrics:
+    with display.show(progress.line), folder.metrics.open("w") as metrics:
         for step in range(1, 8):
             record = {"kind": "train", "step": step, "loss": 4.5, "tokens_per_second": 1234.5}
             record |= {"minutes": step / 10, "minutes_left": 1.0, "may_end_earlier": True}
@@ -43,12 +44,13 @@ def follow(name):
             time.sleep(0.15)
         progress.say("finished")
 
-threads = [threading.Thread(target=follow, args=[str(number)]) for number in (1, 2)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
+
+def follow_two() -> None:
+    threads = [threading.Thread(target=follow, args=[str(number)]) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def rendered(line: LiveLine, columns: int) -> str:
@@ -91,7 +93,7 @@ def test_a_line_shows_what_fits_the_most_important_first() -> None:
 def test_training_on_a_terminal(tiny_run: Callable[..., list[str]], tmp_path: Path) -> None:
     steps = ["trainer.max_steps=12", "trainer.val_every=6", "trainer.log_every=3"]
     run = [*tiny_run(60), "model/size=tiny", "name=shown", "trainer.test=false", *steps]
-    with terminal(["-m", "mt.train", *run], tmp_path) as opened:
+    with terminal(command("mt.train", *run), tmp_path) as opened:
         assert opened.finish() == 0
     check_clean(opened)
     live = [screen[-2:] for screen in opened.screens if shows("training", BAR)(screen)]
@@ -112,7 +114,7 @@ def test_a_signal_leaves_the_terminal_clean(
     tiny_run: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     run = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=100000", "trainer.threads=1"]
-    with terminal(["-m", "mt.train", *run], tmp_path) as opened:
+    with terminal(command("mt.train", *run), tmp_path) as opened:
         assert opened.read(shows("training", "step ", BAR))
         opened.process.send_signal(signal.SIGINT)
         assert opened.finish() == 128 + signal.SIGINT
@@ -121,7 +123,7 @@ def test_a_signal_leaves_the_terminal_clean(
 
 
 def test_several_runs_have_a_line_each(tmp_path: Path) -> None:
-    with terminal(["-c", TWO_RUNS], tmp_path, columns=60) as opened:
+    with terminal(follow_two, tmp_path, columns=60) as opened:
         assert opened.finish() == 0
     check_clean(opened)
     both = [screen[-2:] for screen in opened.screens if shows("[1]", "[2]", BAR)(screen)]
@@ -131,15 +133,18 @@ def test_several_runs_have_a_line_each(tmp_path: Path) -> None:
     assert len(messages) == 2
 
 
-def test_translation_on_a_narrow_terminal(run: Path, tmp_path: Path) -> None:
+def test_translation_on_a_narrow_terminal(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its output is in the file only, and the line is cut to the width."""
+    monkeypatch.setattr(progress_display, "SHOW_SECONDS", 0.0)
     text = tmp_path / "in.txt"
     text.write_text("the cat sees a dog\n" * LINES, encoding="utf-8")
     flags = ["--input", str(text), "--batch-tokens", "64", "--threads", "1"]
     with (
         (tmp_path / "out.txt").open("w") as out,
         terminal(
-            ["-m", "mt.translate", str(run), *flags], tmp_path, columns=40, stdout=out
+            command("mt.translate", str(run), *flags), tmp_path, columns=40, stdout=out.fileno()
         ) as opened,
     ):
         assert opened.finish() == 0

@@ -9,8 +9,6 @@ import pty
 import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -18,34 +16,31 @@ from pathlib import Path
 
 import pyte
 
-from helpers import ROOT
+from helpers.forks import Fork
 
 
 class Terminal:
-    """A Python program whose standard error is a terminal, and the screen of the terminal.
+    """A call in a process whose standard error is a terminal, and the screen of the terminal.
 
     `screens` holds the lines of each screen that was different from the one before.
     """
 
-    def __init__(self, arguments: list[str], folder: Path, columns: int, **settings) -> None:
+    def __init__(
+        self, call: Callable[[], object], folder: Path, columns: int, stdout: int | None
+    ) -> None:
         self.screen = pyte.Screen(columns, 50)
         self.stream = pyte.ByteStream(self.screen)
         self.screens: list[list[str]] = []
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
-        for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-            environment.pop(name, None)
-        self.process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=settings.pop("stdout", subprocess.DEVNULL),
-            stderr=slave,
-            start_new_session=True,
-            **settings,
-        )
+
+        def work() -> None:
+            os.environ["TERM"] = "xterm-256color"
+            for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+                os.environ.pop(name, None)
+            call()
+
+        self.process = Fork(work, folder, slave, stdout)
         os.close(slave)
 
     @property
@@ -78,14 +73,14 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    arguments: list[str], folder: Path, columns: int = 80, **settings
+    call: Callable[[], object], folder: Path, columns: int = 80, stdout: int | None = None
 ) -> Iterator[Terminal]:
-    """Start `python ARGUMENTS` on a terminal, and end it with the block."""
-    opened = Terminal(arguments, folder, columns, **settings)
+    """Call a function in a process on a terminal, which ends with the block."""
+    opened = Terminal(call, folder, columns, stdout)
     try:
         yield opened
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        if opened.process.code is None:
             os.killpg(opened.process.pid, signal.SIGKILL)
-        opened.process.wait(10)
+            opened.process.wait(10)
         os.close(opened.master)
