@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,13 @@ NARROW_MODEL, WIDE_MODEL = one_layer(32), one_layer(128)  # the wide one learns 
 
 
 @functools.cache
-def short_pairs(split: str, count: int) -> list[Pair]:
-    """Return short pairs of the embedded corpus.
+def short_pairs(split: str, count: int, longest: int = 10) -> list[Pair]:
+    """Return short pairs of the embedded corpus, of at most `longest` words.
 
     They are short because untrained models produce outputs of the maximum length.
     """
-    return [pair for pair in generate(split, 5 * count) if len(pair.source.split()) <= 10][:count]
+    drawn = (each for each in generate(split, 10**6) if len(each.source.split()) <= longest)
+    return list(itertools.islice(drawn, count))
 
 
 def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
@@ -44,8 +46,9 @@ def write_tiny_run(folder: Path, pairs: int, write: bool = True) -> list[str]:
     `write=False` only returns the overrides.
     """
     if write:
-        for split, size in (("train", pairs), ("val", 6), ("test", 6)):
-            chosen = short_pairs("train", pairs) if pairs < 50 else short_pairs(split, size)
+        training, others = short_pairs("train", pairs), short_pairs("val", 12, 5)
+        for split, own in (("train", training), ("val", others[:6]), ("test", others[6:])):
+            chosen = training if pairs < 50 else own
             for side, attribute in (("src", "source"), ("tgt", "target")):
                 text = "".join(getattr(pair, attribute) + "\n" for pair in chosen)
                 (folder / f"{split}.{side}").write_text(text, encoding="utf-8")
