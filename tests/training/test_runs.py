@@ -123,7 +123,8 @@ def start_process(arguments, tmp_path, **environment):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
+@pytest.mark.slow  # in this process: tests/training/test_signals.py
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_same_command_continues_exactly(tiny_run, tmp_path, number):
     base = [*tiny_run(60), "model/size=tiny", "trainer.log_every=1", "trainer.val_every=0"]
     base += ["trainer.test=false", "data.val.limit=2", "trainer.max_steps=40"]

@@ -1,4 +1,4 @@
-"""Signals while a run is prepared, validated and tested: the same command continues exactly."""
+"""Signals while a run is prepared, trained, validated and tested, and what follows them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mt.data.pipeline import Pipeline
 from mt.decoding.translator import Translator
 from mt.run_folder import RunFolder
 from mt.training.progress import ProgressReporter
+from mt.training.trainer import Trainer
 from mt.training.validation import SetValidator
 
 SHORT = ["model/size=tiny", "trainer.max_steps=4", "trainer.val_every=2", "trainer.test=false"]
@@ -54,11 +55,12 @@ def interrupt(monkeypatch, function, number, count=1):
     [
         ((SetValidator, "_loss"), 1, 2, -1, signal.SIGINT),
         ((SetValidator, "_loss"), 2, 4, 2, signal.SIGTERM),  # the last validation
+        ((Trainer, "_train_step"), 3, 3, 2, signal.SIGINT),  # between validations
         # After the last validation.
         ((ProgressReporter, "report_validation"), 2, 4, 4, signal.SIGTERM),
     ],
 )
-def test_a_validation_is_interrupted_and_repeated(
+def test_a_run_is_interrupted_and_continues_exactly(
     tiny_run, tmp_path, monkeypatch, whole, function, count, step, validated, number
 ):
     base = [*tiny_run(60), *SHORT]
