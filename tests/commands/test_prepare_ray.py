@@ -38,8 +38,8 @@ def test_the_files_are_those_of_one_process_although_actors_are_killed(
     tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setattr(arrow_files, "CHUNK_SIZE", 900)
-    text = write_corpus(tmp_path, 20_000)
+    monkeypatch.setattr(arrow_files, "CHUNK_SIZE", 400)
+    text = write_corpus(tmp_path, 8000)
     here, _ = prepare([*text, f"data.cache={tmp_path}/here", "--workers", "1"], capsys)
     is_over = threading.Event()
     arguments = (mark, "FunctionCaller.call", 2, is_over)

@@ -16,7 +16,7 @@ def source_lines(name: str, count: int) -> list[str]:
 @pytest.mark.parametrize("name", MODELS)
 def test_log_probabilities_are_those_of_transformers(name: str, make) -> None:
     folder, run = make(name)
-    sources, targets = source_lines(name, 60), lines(60, TARGET_WORDS, seed=2)
+    sources, targets = source_lines(name, 40), lines(40, TARGET_WORDS, seed=2)
     expected = TranslatorOfTransformers(folder).log_probs(sources, targets)
     translator = mt.load(run, "cpu", precision="fp32", split_sentences=False, backend="pytorch")
     scores = translator.score(zip(sources, targets, strict=True))
@@ -33,9 +33,9 @@ def test_odd_and_ordinary_lines_are_translated_as_by_transformers(
     name: str, beam: int, make
 ) -> None:
     folder, run = make(name)
-    sources = source_lines(name, 200)
+    sources = source_lines(name, 80)
     expected = TranslatorOfTransformers(folder).translate(sources, beam)
     translator = mt.load(run, "cpu", precision="fp32", split_sentences=False, backend="pytorch")
     outputs = translator.translate(sources, beam=beam, max_ratio=0, max_extra=12)
     assert outputs == expected
-    assert len(set(outputs)) > 40
+    assert len(set(outputs)) > 30

@@ -57,7 +57,7 @@ def test_other_languages_are_chosen_in_translation(make) -> None:
 
 def test_evaluation_is_in_the_languages_that_are_chosen(make, tmp_path: Path, capsys) -> None:
     _, run = make("NLLB-200")
-    sources = [line for line in lines(20, SOURCE_WORDS) if len(line) < 40]
+    sources = [line for line in lines(10, SOURCE_WORDS) if len(line) < 40]
     (tmp_path / "src").write_text("".join(f"{line}\n" for line in sources))
     files = ["--src", str(tmp_path / "src"), "--ref", str(tmp_path / "src")]
     flags = "--src-lang fr --tgt-lang zh-TW --beam 1 --split-sentences no --no-ter".split()
@@ -128,7 +128,7 @@ def test_exports_translate_between_the_languages_of_the_run_and_others(
         assert (exported / "tokenizer.languages.json").exists()
     else:
         write_export(trained, backend, "float32", exported)
-    sources = [line for line in stripped_lines(40) if line]
+    sources = [line for line in stripped_lines(28) if line]
     options: dict[str, Any] = {"beam": 2, "max_ratio": 1.0, "max_extra": 5}
     for languages in ({}, {"src_lang": "fr", "tgt_lang": "is"}):
         precision = "fp32" if backend == "hub" else "auto"
