@@ -265,8 +265,8 @@ def test_workers_end_if_the_command_is_killed(run: Path, tmp_path: Path, number:
         else:
             command.send_signal(number)
         command.wait(60)
-        messages = said.read()  # returns when the last process has ended
-    assert have_ended(started, 10)
+        assert have_ended(started, 10)
+        messages = said.read()
     assert messages.count("Traceback") == (number == signal.SIGINT)  # only the parent prints one
 
 

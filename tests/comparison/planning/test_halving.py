@@ -157,14 +157,14 @@ def test_promoted_trials_continue_and_the_others_stop(
         tmp_path,
         *NARROW_MODEL,
         variants={"tr": ["model=transformer"]},
-        tune={"optim.lr": ["1e-9", "3e-3", "2e-9", "1e-3"]},
+        tune={"optim.lr": ["1e-9", "3e-3", "2e-9", "1e-4"]},
         budget={"steps": 8},
         halving=2,
     )
     results = run(parse_arguments(given))
     assert isinstance(results, Results)
     assert [len(batch) for batch in batches] == [4, 2, 1]
-    assert batches[1] == [f"tr optim.lr={lr}, 1/2 of the budget" for lr in ("3e-3", "1e-3")]
+    assert batches[1] == [f"tr optim.lr={lr}, 1/2 of the budget" for lr in ("3e-3", "1e-4")]
     (tuned,) = results.tuning
     reached = [[rung.share for rung in trial.rungs] for trial in tuned.trials]
     assert reached == [[0.25], [0.25, 0.5], [0.25], [0.25, 0.5]]
