@@ -47,7 +47,7 @@ multi30k() { # train with automatic settings; print the BLEU of the test set and
         data.val.src="$multi30k/val.en.gz" data.val.tgt="$multi30k/val.de.gz" \
         data.test.src="$multi30k/test2016.en.gz" data.test.tgt="$multi30k/test2016.de.gz" \
         trainer.max_minutes="$minutes" trainer.device="$device" trainer.threads="$threads" \
-        runs_dir="$work" name=multi30k data.cache="$work/cache" | grep '^BLEU ' \
+        runs_dir="$work" name=multi30k data.cache="$work/cache" | grep -m 1 '^BLEU ' \
         && "$python" -c 'import json, sys
 for row in map(json.loads, open(sys.argv[1])):
     if row["kind"] == "val":
