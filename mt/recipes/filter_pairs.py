@@ -34,6 +34,7 @@ import numpy as np
 
 import mt
 from mt.cli import CONTINUES, run_command
+from mt.data.arrow_files import Pair
 from mt.data.digests import digest, file_digest
 from mt.data.normalisation import is_blank
 from mt.data.readers import read_text_pair
@@ -44,8 +45,6 @@ from mt.run_folder import RunFolder
 
 CHUNK_PAIRS = 2000  # between writes of scores
 MAX_CHARACTERS = 2500  # of a side; training drops longer ones too (data.clean.max_chars)
-
-Pair = tuple[str, str]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

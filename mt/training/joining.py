@@ -1,4 +1,4 @@
-"""How the ranks of a training find each other, and tell why one of them cannot begin.
+"""Let the ranks of a training find each other, and tell why one of them cannot begin.
 
 Until all ranks have the text and a model, they share a key-value store: that of torchrun's agent,
 which outlives each of them, or else one that rank 0 holds. A rank that fails writes the reason to
@@ -174,7 +174,7 @@ def token_key(rank: int) -> str:
 
 
 class Start:
-    """What this process and the other ranks tell each other until they begin to train."""
+    """Share with the other ranks, until they begin to train, whether one of them has failed."""
 
     def __init__(self) -> None:
         self.launch: Launch | None = None

@@ -1,4 +1,4 @@
-"""Whether a training can fit into the memory of its device."""
+"""Check whether a training can fit into the memory of its device."""
 
 from __future__ import annotations
 

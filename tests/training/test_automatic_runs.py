@@ -84,7 +84,8 @@ def meter(
     said: list[str] = []
     left = iter(samples)
     monkeypatch.setattr("mt.training.speed.measure_samples", lambda *_: (sample for sample in left))
-    speed = SpeedMeter(None, group or ProcessGroup(), torch.device("cpu"), said.append)  # type: ignore[arg-type]
+    group, device = group or ProcessGroup(), torch.device("cpu")
+    speed = SpeedMeter(None, group, device, said.append)  # type: ignore[arg-type]
     return lambda: speed(load_config([])), said
 
 
