@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from submitit.core.utils import UncompletedJobError
 
 from helpers.training_runs import checkpoint_state
@@ -70,6 +76,28 @@ def test_a_job_that_a_launcher_loses_is_explained_and_a_bug_is_not_hidden(
         sweep(*SWEEP)
 
 
+def test_jobs_whose_process_is_killed_are_tried_again_twice(sweep, monkeypatch, capsys):
+    killed = []
+
+    def kill(config: Config) -> None:
+        killed.append(config.seed)
+        if len(killed) < 4:
+            raise TerminatedWorkerError("a worker was terminated\nby a signal")
+
+    monkeypatch.setattr("mt.train.train", kill)
+    assert sweep(*SWEEP) == 1
+    lost = "a job of the sweep was lost (a worker was terminated): "
+    again, last = "trying again what is not finished", "the same command goes on with what is not"
+
+    def said() -> list[str]:
+        return [line for line in capsys.readouterr().err.splitlines() if lost in line]
+
+    assert said() == 2 * [lost + again] + [f"error: {lost}{last} finished"]
+    killed.pop()
+    assert sweep(*SWEEP) == 0
+    assert killed == [1, 1, 1, 1] and said() == [lost + again]
+
+
 def test_a_launcher_that_is_not_there_is_refused_in_one_line(sweep, capsys):
     assert sweep(*SWEEP, "hydra/launcher=nowhere") == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -85,3 +113,27 @@ def test_launchers_name_a_job_that_fails(sweep, tiny_run, tmp_path, capfd, launc
     errors = [line for line in capfd.readouterr().err.splitlines() if "error" in line.lower()]
     assert len(errors) == 1 and errors[0].startswith("error: tiny-optim.lr-1e_30: the model")
     assert checkpoint_state(tmp_path / "runs" / "tiny-optim.lr-0.001")["step"] == 2
+
+
+def kill_after_a_save(run: Path) -> None:
+    """Kill the workers of joblib, as soon as a run has saved."""
+    while not (run / "last").exists():
+        time.sleep(0.1)
+    for children in Path("/proc/self/task").glob("*/children"):
+        for process in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                if b"popen_loky" in Path(f"/proc/{process}/cmdline").read_bytes():
+                    os.kill(int(process), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_a_killed_job_of_joblib_continues_from_its_last_save(sweep, tiny_run, tmp_path, capfd):
+    settings = [*tiny_run(60), "trainer.max_steps=400", "trainer.save_minutes=0.001"]
+    run = tmp_path / "runs" / "tiny-seed-1"
+    threading.Thread(target=kill_after_a_save, args=(run,), daemon=True).start()
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert sweep("-m", *settings, "trainer.test=false", "seed=1,2", *launcher) == 0
+    assert "was lost" in capfd.readouterr().err
+    assert [checkpoint_state(run.with_name(f"tiny-seed-{i}"))["step"] for i in (1, 2)] == [400, 400]
+    assert "continu" in (run / "train.log").read_text()
