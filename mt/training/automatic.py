@@ -25,6 +25,7 @@ from mt.training.planned_size import (
     choose_size,
     is_recurrent,
     plan_training,
+    step_tokens,
 )
 
 STEPS = 3000  # optimizer steps to aim at: smaller batches for shorter trainings
@@ -95,23 +96,19 @@ def choose_settings(
     apply(choose_decay(config))
     apply(choose_end(config))
     apply(choose_optimizer(config))
-    size, plan = choose_size(config, text, is_gpu, measure)
+    size, plan = choose_size(config, text, is_gpu, ranks, measure)
     apply(size)
     apply(choose_batch(config, text, plan, is_gpu, ranks))
     # Smaller batches are slower (docs/automatic-settings.md).
     if plan.batch_tokens not in (0, config.trainer.batch_tokens):
-        plan = plan_training(config, text, is_gpu, measure)
-    trainer = config.trainer
-    per_position = text.target_tokens / text.longer_tokens
-    step_tokens = trainer.batch_tokens * trainer.accumulate * ranks * per_position
-    steps = plan.tokens / step_tokens
-    if trainer.max_steps:
-        steps = min(steps, trainer.max_steps)
+        plan = plan_training(config, text, is_gpu, ranks, measure)
+    per_step = step_tokens(config, config.trainer.batch_tokens, text, ranks)
+    steps = min(plan.tokens / per_step, config.trainer.max_steps or math.inf)
     apply(choose_rate(config))
     apply(choose_warmup(config, steps))
     apply(choose_average(steps))
-    apply(choose_dropout(config, steps * step_tokens / text.target_tokens, text))
-    apply(choose_validations(config, steps, text.target_tokens / step_tokens))
+    apply(choose_dropout(config, steps * per_step / text.target_tokens, text))
+    apply(choose_validations(config, steps, text.target_tokens / per_step))
     check_values(config)
     return config, chosen
 

@@ -76,7 +76,7 @@ def is_recurrent(config: Config) -> bool:
 
 
 def choose_size(
-    config: Config, text: TextFacts, is_gpu: bool, measure: MeasureSpeed
+    config: Config, text: TextFacts, is_gpu: bool, ranks: int, measure: MeasureSpeed
 ) -> tuple[Choice, Plan]:
     """Choose the largest model that the text and the training allow; return its planned training.
 
@@ -84,13 +84,13 @@ def choose_size(
     fits the settings that are given.
     """
     if not size_values(config, "small"):
-        return Choice({}, ""), plan_training(config, text, is_gpu, measure)
+        return Choice({}, ""), plan_training(config, text, is_gpu, ranks, measure)
     width = "model.rnn.hidden" if is_recurrent(config) else "model.dim"
     if width not in open_keys(config):
         given = get_value(config, width)
         name = min((size.name for size in SIZES), key=lambda name: distance(name, width, given))
         values = size_values(config, name)
-        plan = plan_training(with_values(config, values), text, is_gpu, measure)
+        plan = plan_training(with_values(config, values), text, is_gpu, ranks, measure)
         reason = f"the nearest to {width}={given}, which stays"
         return Choice(values, reason, f"model/size={name}"), plan
     best: tuple[Size, Plan] | None = None
@@ -105,7 +105,7 @@ def choose_size(
         except UsageError as problem:
             error, reason = problem, f"; {size.name} contradicts settings that are given"
             continue
-        plan = plan_training(sized, text, is_gpu, measure)
+        plan = plan_training(sized, text, is_gpu, ranks, measure)
         best = size, plan
         is_slow = size.name == "base" and not is_gpu and math.isinf(plan.tokens)
         if plan.tokens >= size.training and not is_slow:
@@ -141,7 +141,14 @@ def size_value(name: str, key: str) -> int:
     return int(value or default_value(keys()[key]))
 
 
-def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: MeasureSpeed) -> Plan:
+def step_tokens(config: Config, batch: int, text: TextFacts, ranks: int) -> float:
+    """Return the target tokens of an optimizer step with batches of `batch` tokens."""
+    return batch * config.trainer.accumulate * ranks * text.target_tokens / text.longer_tokens
+
+
+def plan_training(
+    config: Config, text: TextFacts, is_gpu: bool, ranks: int, measure: MeasureSpeed
+) -> Plan:
     """Return the planned training; a limit in FLOPs tells nothing."""
     budget = TrainingBudget.from_config(config.trainer)
     plans = [Plan(math.inf)]
@@ -154,11 +161,12 @@ def plan_training(config: Config, text: TextFacts, is_gpu: bool, measure: Measur
         )
     is_open = "trainer.batch_tokens" in open_keys(config)
     smallest, largest = BATCH_TOKENS["gpu" if is_gpu else "cpu"]
+    longest = config.trainer.processes * text.longest
     if budget.steps:
-        batch = largest if is_open else config.trainer.batch_tokens
-        plans.append(Plan(budget.steps * batch, f"trainer.max_steps={budget.steps}", True))
+        batch = max(largest, longest) if is_open else config.trainer.batch_tokens
+        tokens = budget.steps * step_tokens(config, batch, text, ranks)
+        plans.append(Plan(tokens, f"trainer.max_steps={budget.steps}", True))
     if budget.minutes:
-        longest = config.trainer.processes * text.longest
         batch = max(2 * smallest, longest) if is_open else config.trainer.batch_tokens
         speed = measure(with_defaults(with_values(config, {"trainer.batch_tokens": batch})))
         planned = (1 - VALIDATION_SHARE) * budget.minutes * 60 * speed

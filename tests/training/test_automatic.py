@@ -130,6 +130,26 @@ def test_the_steps_are_planned_at_the_speed_of_the_batches_that_are_chosen() -> 
     assert reasons["optim.warmup"] == f"for about {steps:,.0f} steps"
 
 
+@pytest.mark.parametrize("accumulate, ranks", [(1, 1), (8, 1), (1, 8)])
+def test_a_limit_in_steps_plans_as_many_steps_whatever_their_size(
+    accumulate: int, ranks: int
+) -> None:
+    size = "trainer.batch_tokens=1024", f"trainer.accumulate={accumulate}"
+    given = load_config(["trainer.max_steps=2000", *size])
+    config, choices = choose_settings(given, CAPTIONS, False, ranks, lambda _: 0.0)
+    reasons = {next(iter(each.values)): each.reason for each in choices}
+    assert reasons["optim.warmup"] == "for about 2,000 steps"
+    assert config.trainer.val_every == 100
+    epochs = 2000 * 1024 * accumulate * ranks / CAPTIONS.longer_tokens
+    assert reasons["model.dropout"] == f"the text is seen about {epochs:.1f} times"
+
+
+def test_a_nearer_limit_than_that_in_steps_counts() -> None:
+    limits = "trainer.max_steps=2000", "trainer.max_epochs=10", "trainer.accumulate=8"
+    _, reasons = choose(*limits, "trainer.batch_tokens=1024")
+    assert reasons["model.dropout"] == "the text is seen about 10.0 times"
+
+
 def test_a_setting_that_contradicts_the_choice_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"divisible by model\.transformer\.heads=16, got 200"):
         choose("model.dim=200", "model.transformer.heads=16")
