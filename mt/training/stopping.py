@@ -76,6 +76,21 @@ class StoppingRule:
         state.plateau_step = state.step
         return True
 
+    def note_decay(self, state: TrainingState) -> bool:
+        """Note whether the decay has begun before the next step; return whether it begins with it.
+
+        If a raised limit has postponed the decay, forget its validations: they were better than
+        those that follow at a higher rate, which would look like a plateau.
+        """
+        if self.decay_progress(state) is None:
+            if state.decay_step:
+                state.curve = [point for point in state.curve if point[0] < state.decay_step]
+            state.decay_step = 0
+        elif not state.decay_step:
+            state.decay_step = state.step + 1
+            return True
+        return False
+
     def decay_progress(self, state: TrainingState) -> float | None:
         """Return the share of the final decay that is done, from 0; None if it has not begun.
 

@@ -172,13 +172,9 @@ class Trainer:
         Nothing here waits for a GPU.
         """
         state, optim = self.state, self.config.optim
-        decayed = self.stopping.decay_progress(state)
-        if decayed is None:
-            state.decay_step = 0  # also if a raised limit has postponed the decay
-        elif not state.decay_step:
-            state.decay_step = state.step + 1
+        if self.stopping.note_decay(state):
             self.reporter.report_decay()
-        spent = self.budget.fraction_spent(state)
+        decayed, spent = self.stopping.decay_progress(state), self.budget.fraction_spent(state)
         rate = learning_rate(optim, state.step + 1, spent, decayed)
         for parameter in self.model.parameters():
             parameter.grad = None  # so that backward stores a new tensor instead of adding to zeros

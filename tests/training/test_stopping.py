@@ -182,6 +182,24 @@ def test_no_plateau_is_seen_once_the_decay_has_begun() -> None:
     assert stopping.note_validation(state, ValidationScores(1.0, 20.0, 99, []))
 
 
+def test_a_decay_that_a_raised_limit_postpones_does_not_look_like_a_plateau() -> None:
+    """The model of the decay, at step 100, is better than those of the higher rate after it."""
+    config = settings(until="plateau", decay="linear", decay_share=0.5, warmup=0, max_steps=100)
+    state = TrainingState()
+    for limit in (100, 1000):
+        config.trainer.max_steps = limit
+        stopping, start = rule(config), state.step
+        for state.step in range(start, start + 100):
+            assert stopping.note_decay(state) is (limit == 100 and state.step == 67)
+            if (step := state.step + 1) % 10 == 0:
+                bleu = step / 10 + (20 if state.decay_step else 0)
+                state.step = step
+                assert not stopping.note_validation(state, ValidationScores(1, bleu, 99, [])), step
+        state.step = start + 100
+    assert [point[0] for point in state.curve] == [*range(10, 70, 10), *range(110, 210, 10)]
+    assert not state.decay_step
+
+
 def test_a_validation_that_was_cut_short_does_not_decide() -> None:
     """Its BLEU is that of other pairs: the plateau would be seen too early or too late."""
     stopping, state = rule(settings(until="plateau", warmup=0)), TrainingState()
