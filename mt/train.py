@@ -138,10 +138,11 @@ def train(config: Config) -> Evaluation | None:
             if resumed:
                 log.say(f"continuing {folder} after step {trainer.state.step:,}")
                 if had_model and (finished := finished_scores(trainer, folder, config)):
-                    reason = trainer.stopping.reason(trainer.state)
+                    stopping, state = trainer.stopping, trainer.state
                     log.say(
-                        f"{folder} is complete and tested: {reason}. Its scores are in "
-                        f"{folder.scores}. Raise the limit to train on, or choose another name=..."
+                        f"{folder} is complete and tested: {stopping.reason(state)}. Its scores "
+                        f"are in {folder.scores}. To train on, {stopping.how_to_continue(state)}, "
+                        "or choose another name=..."
                     )
                     if group.is_main:
                         print(finished, flush=True)

@@ -163,6 +163,12 @@ class StoppingRule:
         name = criterion(state, self.trainer.val_metric)
         return f"no improvement by {name} in {count} validations (trainer.patience)"
 
+    def how_to_continue(self, state: TrainingState) -> str:
+        """Return what continues a run that is over, for a message."""
+        if self._is_plateau_over(state):
+            return "set trainer.until=budget and a limit"
+        return "raise the limit"
+
     def _is_plateau_over(self, state: TrainingState) -> bool:
         if self.trainer.until != "plateau" or not state.plateau_step:
             return False

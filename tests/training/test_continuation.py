@@ -23,6 +23,7 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     assert run_training(overrides) is None
     output, bleu = capsys.readouterr(), first.scores["bleu"].value
     assert "is complete and tested: reached trainer.max_steps=2" in output.err
+    assert "To train on, raise the limit" in output.err
     assert (
         output.out
         == f"BLEU {bleu:.2f}  chrF2 {folder.read_scores()['scores']['chrf']['value']:.2f}\n"
@@ -74,3 +75,17 @@ def test_a_run_that_patience_has_ended_is_not_tested_again(
     scores = RunFolder.at(tmp_path / "runs" / "tiny").scores
     scores.write_text("[]", encoding="utf-8")
     assert run_training(overrides) and "BLEU" in scores.read_text(encoding="utf-8")
+
+
+def test_a_run_that_has_reached_its_plateau_says_how_to_train_on(tiny_run, capsys) -> None:
+    """A higher limit would not continue it."""
+    plateau = ["optim.lr=0", "optim.warmup=0", "trainer.val_every=1", "trainer.until=plateau"]
+    overrides = [*tiny_run(60), "model/size=tiny", *plateau]
+    assert run_training([*overrides, "trainer.max_steps=9"])
+    higher = [*overrides, "trainer.max_steps=20"]
+    assert run_training(higher) is None
+    output = capsys.readouterr()
+    assert "is complete and tested: reached its plateau at step 3" in output.err
+    assert "To train on, set trainer.until=budget and a limit" in output.err
+    assert run_training([*higher, "trainer.until=budget", "trainer.max_steps=5"])
+    assert "training ends: reached trainer.max_steps=5" in capsys.readouterr().err
