@@ -57,18 +57,21 @@ class FlopsEstimator:
 
 
 def measure_flops(model: Seq2Seq, sentences: int, source: int, target: int) -> int:
-    """Return the counted FLOPs of the forward and backward pass of a batch without padding.
+    """Return the counted FLOPs of the forward and backward pass of a batch of these lengths.
 
     The model must be on the CPU. It is left with gradients.
     """
     ids = torch.full((sentences, source), EOS)
     inputs, targets = torch.full((sentences, target), BOS), torch.full((sentences, target), EOS)
+    # Padding costs as much as tokens do, and location attention limits the number of these.
+    mask = torch.zeros_like(ids, dtype=torch.bool)
+    mask[:, 0] = True
     with (
         torch.random.fork_rng(devices=[]),  # so that training draws the same random numbers
         disable_onednn(),
         FlopCounterMode(display=False) as counter,
     ):
-        output = model(ids, torch.ones_like(ids, dtype=torch.bool), inputs)
+        output = model(ids, mask, inputs)
         loss, nll = cross_entropy(output.hidden, model.output, targets)
         for term in output.losses:
             loss = loss + term(nll, targets != PAD)

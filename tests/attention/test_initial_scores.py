@@ -110,7 +110,8 @@ def test_scaled_general_is_general_divided_by_the_root_of_the_width() -> None:
         models.append(build_model(config, 50, 50).eval())
     scores = [module for m in models for module in m.modules() if isinstance(module, DotScore)]
     query, states = torch.randn(2, 3, 128), torch.randn(2, 5, 256)
-    plain, scaled = (each(query, each.project_keys(states)[:, None]) for each in scores)
+    mask = torch.ones(2, 5, dtype=torch.bool)
+    plain, scaled = (each(query, each.project_keys(states, mask)[:, None]) for each in scores)
     torch.testing.assert_close(plain / 128**0.5, scaled)
     names = [{name for name, _ in model.named_parameters()} for model in models]
     assert names[0] == names[1]

@@ -294,5 +294,17 @@ def test_every_choice_has_a_class_and_a_reference():
 def test_location_score_rejects_a_source_over_its_maximum_length():
     attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
     attention.project(torch.zeros(1, 5, 4), torch.ones(1, 5, dtype=torch.bool))
+    mask = torch.arange(8)[None] < 6
     with pytest.raises(MTError, match="at most 5 pieces, got 6: .*model.rnn.longest_source over 5"):
-        attention.project(torch.zeros(1, 6, 4), torch.ones(1, 6, dtype=torch.bool))
+        attention.project(torch.zeros(1, 8, 4), mask)
+
+
+def test_location_score_allows_padding_beyond_its_maximum_length():
+    attention = build_attention(RNNConfig(attention="location", longest_source=5), 4, 4)
+    query, states, mask = torch.randn(1, 3, 4), torch.randn(1, 8, 4), torch.arange(8)[None] < 5
+
+    def attend(length: int) -> torch.Tensor:
+        memory = attention.project(states[:, :length], mask[:, :length])
+        return attention(query, memory, torch.arange(3), ())[0].context
+
+    torch.testing.assert_close(attend(8), attend(5))

@@ -100,6 +100,10 @@ def test_limits_hold_over_restarts(tiny_run, tmp_path: Path, limit: str) -> None
         (["model=rnn"], 1e-9),
         (["model=rnn", "model.rnn.cell=lstm", "attention=luong"], 1e-9),
         (["model=rnn-without-attention"], 1e-9),
+        (
+            ["model=rnn", "attention=location", "data.max_pieces=9", "model.rnn.longest_source=10"],
+            1e-9,
+        ),
         (["model=transformer", "model.decoder=rnn"], 1e-9),
     ],
 )

@@ -107,7 +107,7 @@ class Attention(nn.Module):
 
     def project(self, states: Tensor, mask: Tensor) -> ProjectedMemory:
         """Project the encoder states [B, S, M] with their mask [B, S]; once per sentence."""
-        return ProjectedMemory(self.value(states), self.score.project_keys(states), mask)
+        return ProjectedMemory(self.value(states), self.score.project_keys(states, mask), mask)
 
     def initial_state(self, memory: ProjectedMemory, rows: int) -> AttentionState:
         """Return the state before the first query, for N = `rows` rows."""

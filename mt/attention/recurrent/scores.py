@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mt.attention.masks import position_range
 from mt.errors import MTError
 
 
@@ -18,8 +19,8 @@ class Score(nn.Module):
 
     key_dim: int  # A
 
-    def project_keys(self, states: Tensor) -> Tensor:
-        """Compute the keys: states [B, S, M] -> [B, S, A]."""
+    def project_keys(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Compute the keys: states [B, S, M] with mask [B, S] -> [B, S, A]."""
         raise NotImplementedError
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class AdditiveScore(Score):
         nn.init.xavier_uniform_(self.energy.weight)
         nn.init.zeros_(self.key.bias)
 
-    def project_keys(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor, mask: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class DotScore(Score):
             for width in (query_dim, memory_dim)
         )
 
-    def project_keys(self, states: Tensor) -> Tensor:
+    def project_keys(self, states: Tensor, mask: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
@@ -106,7 +107,8 @@ class GeneralScore(DotScore):
 class LocationScore(Score):
     """e_i = W s_i, whose entry j scores position j from the query alone (Luong et al. 2015, eq. 8).
 
-    W has one row per position, `max_length` in all. Raises MTError for a longer source.
+    W has one row per position, `max_length` in all. Raises MTError for a longer source. Padding
+    beyond the last position has the score of that, which the mask hides.
     """
 
     key_dim = 0  # keys only carry the number of positions
@@ -115,18 +117,21 @@ class LocationScore(Score):
         super().__init__()
         self.position = projection(query_dim, max_length)
 
-    def project_keys(self, states: Tensor) -> Tensor:
-        length, max_length = states.shape[1], self.position.out_features
-        if length > max_length:
+    def project_keys(self, states: Tensor, mask: Tensor) -> Tensor:
+        max_length = self.position.out_features
+        # Only batches that are wide are read, for which a GPU waits.
+        if states.shape[1] > max_length and mask[:, max_length:].any():
             raise MTError(
                 f"location attention was trained for sources of at most {max_length} pieces, "
-                f"got {length}: split the source, or train with model.rnn.longest_source over "
-                f"{max_length}"
+                f"got {int(mask.sum(1).max())}: split the source, or train with "
+                f"model.rnn.longest_source over {max_length}"
             )
         return states[..., :0]
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        return self.position(query)[:, None, :, : keys.shape[2]]
+        positions = position_range(0, keys.shape[2], query.device)
+        positions = positions.clamp(max=self.position.out_features - 1)
+        return self.position(query)[:, None].index_select(-1, positions)
 
 
 def projection(in_dim: int, out_dim: int) -> nn.Linear:
