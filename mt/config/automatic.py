@@ -49,7 +49,7 @@ def encode_override(argument: str) -> str:
 
 def decode_text(text: str) -> str:
     """Return text, such as a name, with the word in place of the number that stands for it."""
-    return re.sub(rf"{AUTO_NUMBER}(\.0)?", AUTO, text)
+    return re.sub(rf"{AUTO_NUMBER}(\.0)?(?!\d)", AUTO, text)
 
 
 def encode_content(content: Any, prefix: str = "") -> Any:

@@ -30,7 +30,8 @@ MAX_DEPTH = 20  # of nested mappings and lists in the settings of a run
 def to_config(composed: DictConfig) -> Config:
     """Convert a composed configuration to dataclasses; resolve interpolations and check values."""
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(_schema(Config), composed))
+        merged = OmegaConf.merge(_schema(Config), composed)
+        config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise UsageError(one_line(error)) from error
     assert isinstance(config, Config)
@@ -39,8 +40,9 @@ def to_config(composed: DictConfig) -> Config:
         check_groups({"data": {key: entries}})  # which OmegaConf does not
         splits = {name: _split(f"data.{key}.{name}", entry) for name, entry in entries.items()}
         setattr(config.data, key, splits)
-    # As in name='x-${optim.lr}'.
-    config.name, config.runs_dir = decode_text(config.name), decode_text(config.runs_dir)
+    for key in ("name", "runs_dir"):
+        if OmegaConf.is_interpolation(merged, key):  # as in name='x-${optim.lr}'
+            setattr(config, key, decode_text(getattr(config, key)))
     check_values(config)
     return config if config.auto else with_defaults(config)
 

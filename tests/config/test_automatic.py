@@ -30,6 +30,9 @@ def test_auto_is_a_value_of_settings_that_may_be_chosen_and_of_no_others(tmp_pat
     for written in ("++optim.lr=auto", "optim.lr='auto'"):
         assert load_config([written]).optim.lr == AUTO_NUMBER
     assert load_config(["name='x-${optim.lr}-${model.dim}'"]).name == "x-auto-auto"
+    named = load_config(["name=tokens-1000000000", "runs_dir=runs-1000000000"])
+    assert (named.name, named.runs_dir) == ("tokens-1000000000", "runs-1000000000")
+    assert load_config(["name='x-10000000000-${optim.lr}'"]).name == "x-10000000000-auto"
     with pytest.raises(UsageError, match=r"log_every refers to a setting that is auto"):
         load_config(["trainer.log_every=${trainer.val_every}"])
     assert decode_text(f"lr: {AUTO_NUMBER}.0, dim: {AUTO_NUMBER}") == "lr: auto, dim: auto"
