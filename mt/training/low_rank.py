@@ -20,7 +20,6 @@ from torch.optim.adamw import adamw
 ALPHA = 32.0
 FACTORS = ("up", "down")  # B and A
 SEED = 1  # of A: the same in every process, and in every run
-SEED = 1  # of A: the same in every process, and in every run
 
 
 class LowRankAdamW(torch.optim.Optimizer):
