@@ -7,21 +7,26 @@ from collections.abc import Sequence
 
 import torch
 
-from mt.config.schema import ModelConfig
+from mt.config.schema import ModelConfig, OptimConfig
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
+from mt.training.optim import freeze_others
 
 TRAINING_BYTES = 16  # per parameter: weight, gradient and two moments in float32
 
 
 def check_memory(
-    config: ModelConfig, sizes: Sequence[int], device: torch.device, shards: int = 1
+    config: ModelConfig,
+    sizes: Sequence[int],
+    device: torch.device,
+    shards: int = 1,
+    optim: OptimConfig | None = None,
 ) -> None:
     """Raise MTError if weights, gradients and AdamW's moments exceed the memory of the device.
 
     `sizes` are those of the vocabularies. `shards` ranks divide the weights among them. Those of
-    one machine share its memory if they train on the CPU.
+    one machine share its memory if they train on the CPU. With `optim.lora`, less is needed.
     """
     with torch.device("meta"):
         model = build_model(config, *sizes)
@@ -30,14 +35,27 @@ def check_memory(
     else:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         available //= int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    remedy = (
+        "reduce model.* or the vocabulary (data.tokenizer.*), or divide it among more GPUs "
+        "(trainer.parallel=fsdp)"
+    )
     needed = TRAINING_BYTES * count_parameters(model) // shards + gathered_bytes(model, shards)
+    if optim and optim.lora:
+        needed, remedy = adaptation_bytes(model, optim), "fine-tune a smaller model"
     if needed > available:
         processes = f" in each of {shards} processes" if shards > 1 else ""
         raise MTError(
             f"a model of {count_parameters(model):,} parameters needs {needed / 2**30:,.0f} GiB to "
-            f"train{processes}, and there are {available / 2**30:,.0f} GiB: reduce model.* or the "
-            "vocabulary (data.tokenizer.*), or divide it among more GPUs (trainer.parallel=fsdp)"
+            f"train{processes}, and there are {available / 2**30:,.0f} GiB: {remedy}"
         )
+
+
+def adaptation_bytes(model: Seq2Seq, optim: OptimConfig) -> int:
+    """Return the bytes of the weights, and of the gradients of those that optim.lora adapts.
+
+    The moments are those of the factors, which are small.
+    """
+    return 4 * (count_parameters(model) + sum(p.numel() for p in freeze_others(optim, model)))
 
 
 def count_parameters(model: Seq2Seq) -> int:

@@ -214,7 +214,7 @@ def make_model(
         configure_memory()
     sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
     shards = count_shards(config.trainer.parallel, group)
-    check_memory(config.model, sizes, device, shards)
+    check_memory(config.model, sizes, device, shards, config.optim)
     seed_everything(config.seed)
     model = build_model(config.model, *sizes)
     if config.trainer.init_from:

@@ -11,12 +11,14 @@ from torch.distributed.tensor import DTensor
 from helpers.gloo_ranks import on_gloo
 from helpers.variants import VARIANTS, VOCAB
 from mt.config.compose import load_config
+from mt.config.schema import OptimConfig
 from mt.data.batching import make_batch
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.training.distributed import ProcessGroup
 from mt.training.memory import check_memory, count_gathered, count_parameters, gathered_bytes
 from mt.training.objective import Objective
+from mt.training.optim import build_optimizer
 from mt.training.parallel import choose_parallel, count_shards
 
 CONFIG = load_config(["auto=false", "optim=adamw", "trainer.precision=fp32"])
@@ -67,6 +69,24 @@ def test_ranks_that_divide_the_weights_may_train_a_larger_model(monkeypatch) -> 
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # they share the memory of one machine
     with pytest.raises(MTError, match="in each of 4 processes, and there are 0 GiB"):
         check_memory(model, [VOCAB] * 2, cpu, shards=4)
+
+
+def test_low_rank_adaptation_needs_weights_and_the_gradients_of_matrices(monkeypatch) -> None:
+    variant, optim, cpu = VARIANTS["transformer"], OptimConfig(lora=2), torch.device("cpu")
+    model = build_model(variant, VOCAB, VOCAB)
+    optimizer = build_optimizer(optim, model)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    assert 0 < len(weights) < len(list(model.parameters()))
+    assert len(optimizer.parts[0].param_groups[0]["params"]) == len(weights)
+    needed = 4 * (count_parameters(model) + sum(weight.numel() for weight in weights))
+    available = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": needed}
+    monkeypatch.setattr(os, "sysconf", available.__getitem__)
+    check_memory(variant, [VOCAB] * 2, cpu, optim=optim)
+    with pytest.raises(MTError, match="reduce model"):
+        check_memory(variant, [VOCAB] * 2, cpu)
+    available["SC_PHYS_PAGES"] -= 1
+    with pytest.raises(MTError, match="fine-tune a smaller model"):
+        check_memory(variant, [VOCAB] * 2, cpu, optim=optim)
 
 
 def test_the_ranks_of_one_machine_divide_the_weights_in_hybrid(monkeypatch) -> None:
