@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mt.checksums import Checksums
 from mt.config.schema import get_value, keys
+from mt.data.normalisation import Normaliser
 from mt.data.training_text import save_training_text
 from mt.decoding.load import TrainedModel, load_run
 from mt.errors import MTError, UsageError
@@ -69,8 +70,12 @@ def check_same_kind(first: TrainedModel, other: TrainedModel) -> None:
     names = f"{first.folder} and {other.folder}"
     if first.tokenizer.serialized() != other.tokenizer.serialized():
         raise MTError(f"{names} have different vocabularies: average runs with the same tokenizer")
-    if first.config.data.clean.unicode != other.config.data.clean.unicode:
-        raise MTError(f"{names} differ in data.clean.unicode: average runs with the same text form")
+    normalisers = (Normaliser.from_config(run.config.data.clean) for run in (first, other))
+    if len(set(normalisers)) > 1:
+        raise MTError(
+            f"{names} differ in data.clean.unicode or data.clean.unescape: average runs that "
+            "normalise text in the same way"
+        )
     changed = [
         key
         for key in keys()

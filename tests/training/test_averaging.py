@@ -154,5 +154,11 @@ def test_models_that_do_not_fit_are_refused(
     other = save_run(tmp_path / "other", tokenizer, encoder="rnn")
     with pytest.raises(MTError, match="different models: they differ in model.encoder"):
         average_runs([str(run), str(other)], RunFolder.at(tmp_path / "out"))
+    other = save_run(tmp_path / "escaped", tokenizer)
+    config = RunFolder.at(other).read_config()
+    config.data.clean.unescape = not config.data.clean.unescape
+    RunFolder.at(other).write_config(config)
+    with pytest.raises(MTError, match=r"differ in data\.clean\.unicode or data\.clean\.unescape"):
+        average_runs([str(run), str(other)], RunFolder.at(tmp_path / "out"))
     with pytest.raises(UsageError, match="several models"):
         average_runs([str(run)], RunFolder.at(tmp_path / "out"))
