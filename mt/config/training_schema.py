@@ -47,7 +47,7 @@ class OptimConfig:
         maximum=10,
     )
     betas: list[float] = setting(lambda: [0.9, 0.98], "decay rates of AdamW's two moments")
-    eps: float = setting(1e-9, "epsilon of AdamW", below=1)
+    eps: float = setting(1e-9, "epsilon of AdamW", minimum=1e-30, below=1)
     momentum: float = setting(0.95, "(muon only) momentum", below=1)
     weight_decay: float = setting(
         0.01,

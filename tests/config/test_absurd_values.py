@@ -23,7 +23,7 @@ from mt.training.memory import check_memory
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("optim.eps=1e10", "optim.eps must be >= 0 and < 1, got 10000000000.0"),
+        ("optim.eps=1e10", "optim.eps must be >= 1e-30 and < 1, got 10000000000.0"),
         ("data.tokenizer.sampling=5", "data.tokenizer.sampling must be >= 0 and <= 1, got 5.0"),
         ("data.tokenizer.character_coverage=2", "character_coverage must be >= 0 and <= 1"),
         ("data.tokenizer.vocab_size=99999999999", "vocab_size must be >= 0 and <= 10,000,000"),
@@ -125,6 +125,14 @@ def test_every_number_is_refused_in_one_line_if_it_is_absurd(name: str) -> None:
         with pytest.raises(UsageError, match=rf"^{re.escape(name)} must be .*, got ") as error:
             check_values(config)
         assert "\n" not in str(error.value)
+
+
+def test_an_epsilon_of_zero_is_refused() -> None:
+    """AdamW divides by it where a piece has had no gradient, and its weights become NaN."""
+    config = copy.deepcopy(default_config())
+    config.optim.eps = 0.0
+    with pytest.raises(UsageError, match=r"optim\.eps must be >= 1e-30 and < 1, got 0"):
+        check_values(config)
 
 
 @pytest.mark.parametrize(
