@@ -153,7 +153,8 @@ class ProgressReporter:
     def report_decay(self) -> None:
         """Log and record that the final decay of the learning rate begins with the next step."""
         step = self.state.decay_step
-        reason = "after the plateau" if self.state.plateau_step else "before the budget is spent"
+        has_plateau = self.stopping.has_plateau(self.state)
+        reason = "after the plateau" if has_plateau else "before the budget is spent"
         self.log.say(f"the learning rate decays from step {step:,} on, {reason} (optim.decay)")
         self.log.record("decay", step, minutes=self.state.minutes)
 

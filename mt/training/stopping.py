@@ -99,7 +99,7 @@ class StoppingRule:
         if self.optim.decay == "none":
             return None
         progress = []
-        if state.plateau_step and self.trainer.until == "plateau":
+        if self.has_plateau(state):
             progress.append((state.step - state.plateau_step) / self.decay_steps(state))
         begin = 1 / (1 + self.optim.decay_share)
         if (spent := self.budget.fraction_spent(state)) >= begin:
@@ -144,7 +144,11 @@ class StoppingRule:
 
     def stopped_improving(self, state: TrainingState) -> bool:
         """Return whether validations had stopped improving, by the plateau or the patience."""
-        return bool(state.plateau_step) or self._is_out_of_patience(state)
+        return self.has_plateau(state) or self._is_out_of_patience(state)
+
+    def has_plateau(self, state: TrainingState) -> bool:
+        """Return whether the plateau is seen; a run that goes on until the budget has none."""
+        return self.trainer.until == "plateau" and state.plateau_step > 0
 
     def reason(self, state: TrainingState) -> str:
         """Return why training ends, for a message."""
@@ -170,9 +174,7 @@ class StoppingRule:
         return "raise the limit"
 
     def _is_plateau_over(self, state: TrainingState) -> bool:
-        if self.trainer.until != "plateau" or not state.plateau_step:
-            return False
-        return state.step >= self._last_step(state)
+        return self.has_plateau(state) and state.step >= self._last_step(state)
 
     def _last_step(self, state: TrainingState) -> int:
         """Return the last step after a plateau, which is that of the decay if there is one."""

@@ -17,8 +17,9 @@ IMPROVING = [[100, 5.0, 3.0], [200, 10.0, 2.5], [400, 20.0, 2.0]]
 FLAT = [[100, 20.0, 2.0], [200, 30.0, 1.50], [400, 30.1, 1.50]]
 
 
-def rule(schedule: str = "constant", patience: int = 0) -> StoppingRule:
-    config = Config(optim=OptimConfig(schedule=schedule), trainer=TrainerConfig(patience=patience))
+def rule(schedule: str = "constant", patience: int = 0, until: str = "plateau") -> StoppingRule:
+    trainer = TrainerConfig(patience=patience, until=until)
+    config = Config(optim=OptimConfig(schedule=schedule), trainer=trainer)
     return StoppingRule(config, TrainingBudget())
 
 
@@ -75,6 +76,11 @@ def test_time_is_not_the_limit_of_a_training_that_its_patience_ended() -> None:
     for patience in (0, 3):
         text = describe_limit(state, rule(patience=patience), records(1.0))
         assert text.startswith("time")
+
+
+def test_a_training_that_goes_on_after_its_plateau_is_judged_by_what_followed() -> None:
+    state = TrainingState(step=400, curve=IMPROVING, plateau_step=100)
+    assert describe_limit(state, rule(until="budget"), records(1.0)).startswith("time")
 
 
 def test_the_next_commands_name_the_run(tmp_path: Path) -> None:
