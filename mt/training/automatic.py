@@ -240,4 +240,6 @@ def choose_validations(config: Config, steps: float, steps_per_epoch: float) -> 
     minutes = TrainingBudget.from_config(trainer).minutes
     count = round(min(VALIDATIONS, max(4, 2 * minutes))) if minutes else VALIDATIONS
     interval = max(1, round(steps / count))
-    return Choice({"trainer.val_every": interval}, f"{count} validations in the training")
+    count = max(1, math.ceil(steps / interval))  # fewer than wanted if there are few steps
+    plural = "s" if count > 1 else ""
+    return Choice({"trainer.val_every": interval}, f"{count} validation{plural} in the training")

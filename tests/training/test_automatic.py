@@ -144,6 +144,17 @@ def test_a_limit_in_steps_plans_as_many_steps_whatever_their_size(
     assert reasons["model.dropout"] == f"the text is seen about {epochs:.1f} times"
 
 
+@pytest.mark.parametrize(
+    "steps, expected", [(1, "1 validation in"), (2, "2 validations in"), (400, "20 validations in")]
+)
+def test_the_number_of_validations_is_that_which_the_interval_leads_to(
+    steps: int, expected: str
+) -> None:
+    config, reasons = choose(f"trainer.max_steps={steps}")
+    assert reasons["trainer.val_every"] == f"{expected} the training"
+    assert config.trainer.val_every == max(1, steps // 20)
+
+
 def test_a_nearer_limit_than_that_in_steps_counts() -> None:
     limits = "trainer.max_steps=2000", "trainer.max_epochs=10", "trainer.accumulate=8"
     _, reasons = choose(*limits, "trainer.batch_tokens=1024")
