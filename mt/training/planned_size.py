@@ -164,8 +164,8 @@ def plan_training(
     longest = config.trainer.processes * text.longest
     if budget.steps:
         batch = max(largest, longest) if is_open else config.trainer.batch_tokens
-        tokens = budget.steps * step_tokens(config, batch, text, ranks)
-        plans.append(Plan(tokens, f"trainer.max_steps={budget.steps}", True))
+        planned = budget.steps * step_tokens(config, batch, text, ranks)
+        plans.append(Plan(planned, f"trainer.max_steps={budget.steps}", True))
     if budget.minutes:
         batch = max(2 * smallest, longest) if is_open else config.trainer.batch_tokens
         speed = measure(with_defaults(with_values(config, {"trainer.batch_tokens": batch})))
