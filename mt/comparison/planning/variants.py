@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mt.comparison.planning.parameters import count_parameters, match_parameters
-from mt.comparison.planning.planned_run import PlannedRun
+from mt.comparison.planning.planned_run import PlannedRun, changed_settings
 from mt.comparison.planning.spec import ComparisonSpec
 from mt.comparison.planning.trials import Trial
 from mt.config.compose import load_config
-from mt.config.schema import Config, DataConfig, ModelConfig
+from mt.config.schema import Config, DataConfig, ModelConfig, get_value, keys
 from mt.data.prepare import Log, PreparedData, prepare_run, record_vocabulary
 from mt.errors import MTError, UsageError
 from mt.training.fine_tuning import inherit_settings
@@ -46,13 +47,8 @@ def compose_variants(
     for name, own in spec.variants.items():
         overrides = [*spec.overrides, *own, *extra, *spec.budget.overrides()]
         variants.append(Variant(name, overrides, compose(name, overrides)))
-    for i, one in enumerate(variants):
-        for other in variants[i + 1 :]:
-            if one.config == other.config:
-                raise UsageError(
-                    f"variants {one.name} and {other.name} are the same: "
-                    "settings of all variants override their difference"
-                )
+    for one, other in itertools.combinations(variants, 2):
+        check_different(one, other)
     data = prepare_all(variants, log)
     for variant in variants:
         prepared = data[variant.name]
@@ -65,6 +61,24 @@ def compose_variants(
         variant.parameters = variant.count(variant.config.model)
     check_comparable(spec, variants, data)
     return variants, match_sizes(spec, variants, data) if spec.match_parameters else []
+
+
+def check_different(one: Variant, other: Variant) -> None:
+    """Raise UsageError if two variants are the same training, and so would share their runs."""
+    differing = [
+        key for key in keys() if get_value(one.config, key) != get_value(other.config, key)
+    ]
+    if not differing:
+        raise UsageError(
+            f"variants {one.name} and {other.name} are the same: "
+            "settings of all variants override their difference"
+        )
+    if changed_settings(one.config) == changed_settings(other.config):
+        raise UsageError(
+            f"variants {one.name} and {other.name} are the same training, which "
+            f"{', '.join(differing)} does not change: make one variant of them; outputs of a model "
+            "with several beam sizes are compared as files (mt-translate --beam, hyp=...)"
+        )
 
 
 def compose(name: str, overrides: list[str]) -> Config:

@@ -212,7 +212,11 @@ def test_matched_widths_are_the_nearest_to_the_baseline(ask) -> None:
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn"),
-            "variants rnn and tr are the same",
+            "variants rnn and tr are the same: ",
+        ),
+        (
+            TWO.replace("model=transformer, position=rope", "model=rnn, trainer.test_beam=2"),
+            "variants rnn and tr are the same training, which trainer.test_beam does not change",
         ),
         (
             TWO.replace("position=rope", "data.test.limit=5"),
