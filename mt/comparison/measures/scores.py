@@ -221,10 +221,10 @@ def score_pairs(
     """Subtract the second of each pair from the first; p is corrected by Holm over the pairs."""
     compared = [compare_systems(systems[name], systems[other]) for name, other in pairs]
     results = []
-    for (name, other), difference, (p, is_bound) in zip(
+    for (name, other), difference, corrected in zip(
         pairs, compared, correct_p_values(compared), strict=True
     ):
-        verdict = judge(difference, p, is_bound)
+        verdict = judge(difference, corrected)
         results.append(
             ScoreDifference(
                 system=name,
@@ -233,8 +233,8 @@ def score_pairs(
                 effect=difference.effect,
                 interval=difference.interval,
                 p=difference.p,
-                p_holm=p,
-                p_is_bound=is_bound,
+                p_holm=corrected.p,
+                p_is_bound=corrected.is_bound,
                 p_randomisation=None,
                 seeds_tested=difference.seeds_tested,
                 small=difference.small,

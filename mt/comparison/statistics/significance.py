@@ -44,6 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -114,6 +115,14 @@ class SystemDifference:
     p_is_bound: bool = False  # no draw is beyond 0: more resamples could give a lower p
 
 
+class CorrectedP(NamedTuple):
+    """The p-value of a difference, corrected for the other tests of its family."""
+
+    p: float
+    is_bound: bool = False  # more resamples could give a lower one
+    factor: int = 1  # a test without correction must meet alpha divided by it
+
+
 def estimate(system: ResampledScores) -> ScoreEstimate:
     """Estimate the score that is expected of new seeds on new sentences of this kind.
 
@@ -178,27 +187,37 @@ def compare_systems(variant: ResampledScores, baseline: ResampledScores) -> Syst
     )
 
 
-def correct_p_values(differences: Sequence[SystemDifference]) -> list[tuple[float, bool]]:
-    """Correct the p-values of one family by Holm; the second value tells if p is only a bound.
-
-    It is one if more resamples could give a lower p.
-    """
-    corrected = holm([difference.p for difference in differences])
+def correct_p_values(differences: Sequence[SystemDifference]) -> list[CorrectedP]:
+    """Correct the p-values of one family by Holm."""
+    p_values = [difference.p for difference in differences]
     least = holm([0.0 if difference.p_is_bound else difference.p for difference in differences])
-    return [(p, lower < p) for p, lower in zip(corrected, least, strict=True)]
+    return [
+        CorrectedP(p, lower < p, factor)
+        for p, lower, factor in zip(holm(p_values), least, holm_factors(p_values), strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for multiple tests (Holm 1979): the least times n, the next times n - 1 ...
+    """Correct p-values for multiple tests (Holm 1979): each times its factor (`holm_factors`).
 
-    Returns them in the given order. If hypotheses with a corrected p below alpha are rejected, the
-    probability of any false rejection is at most alpha.
+    Returns them in the given order, none above 1 or below that of a lower p-value. If hypotheses
+    with a corrected p below alpha are rejected, the probability of any false rejection is at most
+    alpha.
     """
     corrected, least = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+    factors = holm_factors(p_values)
+    for index in sorted(range(len(p_values)), key=lambda index: -factors[index]):
+        least = max(least, min(1.0, factors[index] * p_values[index]))
         corrected[index] = least
     return corrected
+
+
+def holm_factors(p_values: Sequence[float]) -> list[int]:
+    """Return the factor of each of n p-values: n for the least, n - 1 for the next ..."""
+    factors = [0] * len(p_values)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        factors[index] = len(p_values) - rank
+    return factors
 
 
 def _draws(systems: Sequence[tuple[int, ResampledScores]]) -> tuple[np.ndarray, VarianceParts]:

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from mt.comparison.schema.scores import Needed
-from mt.comparison.statistics.significance import SystemDifference, VarianceParts
+from mt.comparison.statistics.significance import CorrectedP, SystemDifference, VarianceParts
 from mt.evaluation.resampling import SEED
 
 ALPHA = 0.05  # two-sided
@@ -29,16 +29,14 @@ class Verdict:
     text: str  # a clause for a report; its subject is the variant
 
 
-def judge(
-    difference: SystemDifference, p_corrected: float | None = None, p_is_bound: bool = False
-) -> Verdict:
+def judge(difference: SystemDifference, corrected: CorrectedP | None = None) -> Verdict:
     """Judge a difference: better or worse if p is below 0.05, otherwise not distinguishable.
 
-    `p_corrected` and `p_is_bound` are those of `correct_p_values`. Interval and p come from the
-    same draws, so that the interval then excludes 0. (Without correction, on six sentences or more,
-    and up to rounding, the converse holds, too.)
+    `corrected` is that of `correct_p_values`; None: p is not corrected. Interval and p come from
+    the same draws, so that the interval then excludes 0. (Without correction, on six sentences or
+    more, and up to rounding, the converse holds, too.)
     """
-    p = difference.p if p_corrected is None else p_corrected
+    p, p_is_bound, factor = corrected or CorrectedP(difference.p)
     caveats = [] if difference.seeds_tested else ["seeds were not tested"]
     caveats += ["too few sentences to mean much"] if difference.small else []
     low, high = difference.interval
@@ -47,8 +45,7 @@ def judge(
     word = verdict_word(difference, p)
     if word != EQUAL:
         return Verdict(word, p, None, "; ".join([f"{word} ({numbers})", *caveats]))
-    # The correction multiplied p; a single test must meet alpha divided by as much.
-    needed = needed_for_verdict(difference, ALPHA * min(1.0, difference.p / p) if p > 0 else ALPHA)
+    needed = needed_for_verdict(difference, ALPHA / factor)
     clauses = [
         f"{EQUAL} with this budget ({numbers})",
         describe_needed(needed),

@@ -11,7 +11,7 @@ from helpers.simulated_runs import gaussian
 from helpers.simulated_text import lossy_outputs
 from mt.comparison.statistics.bootstrap import RunStatistics
 from mt.comparison.statistics.randomisation import randomisation_p
-from mt.comparison.statistics.significance import holm
+from mt.comparison.statistics.significance import holm, holm_factors
 from mt.evaluation.sacrebleu_metrics import Bleu
 from mt.evaluation.sentence_statistics import SentenceStatistics
 
@@ -66,6 +66,7 @@ def test_randomisation_over_seeds_is_fair_to_sentences_that_are_hard_for_all() -
 
 def test_holm_by_hand_and_against_the_definition() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_factors([0.01, 0.04, 0.03, 0.005]) == [3, 1, 2, 4]
     assert holm([]) == [] and holm([0.2]) == [0.2] and holm([0.9, 0.8]) == [1, 1]
     draw = np.random.default_rng(0)
     for _ in range(50):

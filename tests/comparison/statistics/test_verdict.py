@@ -7,7 +7,13 @@ import pytest
 
 from helpers.simulated_runs import gaussian
 from mt.comparison.statistics.bootstrap import resample_scores
-from mt.comparison.statistics.significance import SystemDifference, VarianceParts, compare_systems
+from mt.comparison.statistics.significance import (
+    CorrectedP,
+    SystemDifference,
+    VarianceParts,
+    compare_systems,
+    correct_p_values,
+)
 from mt.comparison.statistics.verdict import (
     ALPHA,
     describe_needed,
@@ -40,7 +46,7 @@ def test_the_verdict_follows_the_corrected_p_value_and_the_sign() -> None:
         "better",
         None,
     ) and better.text == "better (+2.0, 95 % interval +1.0 to +3.0, p = 0.004)"
-    corrected = judge(difference(2, 0.01, 0.1, p=0.02), 0.06)
+    corrected = judge(difference(2, 0.01, 0.1, p=0.02), CorrectedP(0.06))
     assert corrected.word == "not distinguishable" and corrected.p == 0.06
     assert (
         judge(difference(-2, 0.01, 0.1, p=0.0001)).text.startswith("worse (-2.0")
@@ -62,10 +68,15 @@ def test_the_number_of_seeds_needed_is_that_of_the_textbook() -> None:
     assert stricter == pytest.approx(
         2 * (2.576 + 0.842) ** 2 + 2.576**2 / 4, abs=1.5
     )  # normal theory, and what estimating s costs
-    needed = judge(
-        difference(1.0, 0.0, 2.0, p=0.02), 0.1
-    ).needed  # Holm multiplied by five: alpha 0.01
-    assert needed is not None and needed.seeds == stricter
+    # Holm multiplied by five, also if the product is above 1: alpha is 0.01.
+    for p, corrected in ((0.02, 0.1), (0.6, 1.0)):
+        needed = judge(difference(1.0, 0.0, 2.0, p=p), CorrectedP(corrected, factor=5)).needed
+        assert needed is not None and needed.seeds == stricter
+
+
+def test_a_corrected_p_value_keeps_the_factor_of_its_correction() -> None:
+    differences = [difference(1.0, 0.01, 0.1, p=p) for p in (0.01, 0.6, 0.5)]
+    assert correct_p_values(differences) == [(0.03, False, 3), (1.0, False, 1), (1.0, False, 2)]
 
 
 def test_a_test_set_that_is_too_small_asks_for_more_sentences() -> None:
