@@ -130,7 +130,7 @@ def compare(request: Request, outcome: PlanOutcome | None) -> Results:
             tuning=outcome.tuning,
         )
     if config.runs:
-        return compute(read_runs(config.runs), config.baseline)
+        return compute(read_runs(config.runs, say=say), config.baseline)
     return compute(read_files(config.hyp, config.ref, config.src, config.lang), config.baseline)
 
 

@@ -53,7 +53,7 @@ def read_files(
             raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
     references = [references] if isinstance(references, str) else references
     paths = [*references, *([sources] if sources else []), *sum(files.values(), [])]
-    lines = {path: list(read_lines(Path(path))) for path in paths}
+    lines = {path: list(read_lines(expand_user(path))) for path in paths}
     check_line_counts(lines)
     systems = [System(name, [SystemRun(path) for path in paths]) for name, paths in files.items()]
     test = TestSet(

@@ -15,7 +15,9 @@ from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
 
 
-def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
+def test_runs_are_compared_and_the_results_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = load_config(["auto=false", "model=rnn"])
     paths = [
         make_run(tmp_path / name, config, damaged(every))
@@ -34,9 +36,13 @@ def test_runs_are_compared_and_the_results_written(tmp_path: Path) -> None:
     assert results.tests[0].length.by == "reference"
     assert read_results(tmp_path / "out" / "results.json") == results
     assert "| one " in (tmp_path / "out" / "report.md").read_text("utf-8")
+    printed = capsys.readouterr()  # progress is no result
+    assert "deciding words" in printed.err and "deciding words" not in printed.out
 
 
-def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_systems_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, lines in {
         "ref": REFERENCES,
         "a": damaged(3),
@@ -62,6 +68,8 @@ def test_files_of_systems_are_compared(tmp_path: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out.splitlines()
     report = iter((p / "out" / "report.md").read_text("utf-8").splitlines())
     assert len(printed) > 10 and all(line in report for line in printed)  # in the same order
+    monkeypatch.setenv("HOME", str(p))
+    assert read_files({"a": "~/a"}, "~/ref", "~/src").tests[0].sources == SOURCES
     (p / "a").write_text("one line\n")
     with pytest.raises(MTError, match="1"):
         read_files({"a": f"{p}/a"}, f"{p}/ref")
