@@ -95,6 +95,17 @@ def test_p_values_are_corrected_over_layers() -> None:
     assert [each.verdict for each in differences if each] == ["better"] * 3 + ["worse"]
 
 
+def test_few_resamples_can_show_differences_of_many_layers() -> None:
+    shares = {
+        LayerReading(layer, reading): share
+        for layer in range(6)
+        for reading, share in (("output", 0.4), ("input", 0.1))
+    }
+    results = layer_alignments(planted_runs(shares), GOLDS, 100)
+    differences = [each.input.difference for each in results if each.input]
+    assert [each.verdict for each in differences if each] == ["better"] * 6
+
+
 def test_without_gold_links_there_is_no_error_rate() -> None:
     runs = planted_runs({LayerReading(0, "output"): 0.4})
     assert layer_alignments(runs, [Links()] * SENTENCES, RESAMPLES) == []
