@@ -107,7 +107,8 @@ class SentenceCard:
     """A sentence with all translations."""
 
     index: int  # from 0
-    length: int  # of the source, or of the reference if there is no source
+    # Of the source, or of the reference without one: in words, or characters of an unspaced script.
+    length: int
     spread: float  # greatest score minus least score
     texts: dict[str, str]  # source and reference
     outputs: Sequence[Output]

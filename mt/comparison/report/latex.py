@@ -13,6 +13,7 @@ from mt.comparison.table import SMALL_NOTE, Cell, Table
 
 ESCAPES = {character: f"\\{character}" for character in "&%$#_{}"}
 ESCAPES |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+ESCAPES |= {"[": "{[}", "*": "{*}", "|": r"\textbar{}"}  # [ and * after a line break are options
 ESCAPES |= {"<": r"$<$", ">": r"$>$", "\u2020": r"$\dagger$", "\u2021": r"$\ddagger$"}
 
 _NUMBER = re.compile(r"(?<![\w.])-(?=\d)")

@@ -14,7 +14,7 @@ from mt.comparison.schema.systems import SystemResult
 COLUMNS = (
     "test group sentences small system metric runs mean low high deviation precision "
     "brevity_penalty length_ratio baseline difference difference_low difference_high p p_holm "
-    "verdict seeds_tested still_improving ignores_source"
+    "verdict difference_seeds_tested seeds_tested still_improving ignores_source"
 ).split()
 
 
@@ -65,4 +65,5 @@ def _row(
         "p": difference.p,
         "p_holm": difference.p_holm,
         "verdict": difference.verdict,
+        "difference_seeds_tested": int(difference.seeds_tested),
     }

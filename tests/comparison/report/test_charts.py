@@ -51,6 +51,7 @@ def test_tick_labels_have_as_many_decimals_as_needed() -> None:
     assert tick_labels([0.0, 0.25, 0.5]) == ["0.00", "0.25", "0.50"]
     assert tick_labels([0.0, 50_000.0, 100_000.0]) == ["0", "50 k", "100 k"]
     assert tick_labels([0.0, 5e15, 1e16, 1.5e16]) == ["0", "5 P", "10 P", "15 P"]
+    assert tick_labels([0.0, 2e19, 4e19]) == ["0", "20 E", "40 E"]
     assert tick_labels([0.0, 5e8, 1e9]) == ["0.0", "0.5 G", "1.0 G"]
 
 

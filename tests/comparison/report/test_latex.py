@@ -36,6 +36,7 @@ def test_text_is_escaped() -> None:
         r"\textbackslash{}x\{a\} $\le$ \textasciitilde{}\textasciicircum{} \#\$"
     )
     assert escape("pre-norm p < 0.001") == "pre-norm p $<$ 0.001"
+    assert escape("[a]|b*") == r"{[}a]\textbar{}b{*}", "no option of the line break before it"
 
 
 def test_the_main_tables_of_every_test_set_are_written() -> None:

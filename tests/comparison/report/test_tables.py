@@ -8,7 +8,7 @@ import io
 import re
 from dataclasses import replace
 
-from helpers.report_attention import BUCKETS
+from helpers.report_attention import BUCKETS, SOURCES
 from helpers.report_results import SYSTEMS, results, results_of_files
 from mt.comparison.report.blocks import Details, Paragraph, Section
 from mt.comparison.report.chart import Point
@@ -31,6 +31,7 @@ from mt.comparison.report.sections.cost import (
 from mt.comparison.report.sections.decided_words import decided_words
 from mt.comparison.report.sections.differences import differences_table
 from mt.comparison.report.sections.scores import scores_table
+from mt.comparison.report.sections.sentences import sentences
 from mt.comparison.report.sections.training import minutes_to_bleu_table
 from mt.comparison.report.text import format_large, join_words
 from mt.comparison.table import Cell, Table, markdown_table
@@ -54,6 +55,16 @@ def test_csv_has_every_score_and_reads_back() -> None:
         assert row["still_improving"] == str(int(row["system"] == "transformer"))
         assert (row["difference"] == "") == (row["system"] == comparison.baseline)
         assert (row["precision"] == "") == (row["metric"] == "chrf")
+
+
+def test_csv_says_whether_the_seeds_of_both_sides_were_tested() -> None:
+    comparison = results()
+    for difference in comparison.tests[0].overall.differences:
+        difference.seeds_tested = difference.system != "luong"  # the baseline has one run
+    rows = [*csv.DictReader(io.StringIO(csv_text(comparison)))]
+    whole = {row["system"]: row for row in rows if (row["test"], row["group"]) == ("test", "all")}
+    assert [row["difference_seeds_tested"] for row in whole.values()] == ["", "1", "0", "1"]
+    assert {row["seeds_tested"] for row in whole.values()} == {"1"}
 
 
 def test_markdown_tables_are_aligned_and_star_small_groups() -> None:
@@ -192,3 +203,25 @@ def test_quality_is_plotted_against_costs_that_differ() -> None:
     assert quality_charts(results_of_files()) == []
     chart = quality_charts(comparison)[0]
     assert [row[3] for row in front_table(comparison, chart).rows] == ["yes"] * 4
+
+
+def test_minutes_of_a_chart_are_all_without_validation() -> None:
+    comparison = results()
+    for minutes, system in enumerate(comparison.systems):
+        system.cost = system.cost and replace(
+            system.cost, minutes=10.0 + minutes, training_minutes=1.0 + minutes if minutes else None
+        )
+    chart = quality_charts(comparison)[0]
+    assert (chart.name, chart.x_label) == (
+        "bleu-by-minutes-of-systems",
+        "minutes without validation",
+    )
+    # The first run is of an earlier version, which did not record it.
+    assert [line.points[0].x for line in chart.lines] == [2.0, 3.0, 4.0]
+
+
+def test_sentences_without_spaces_are_sorted_by_their_characters() -> None:
+    comparison = results()
+    comparison.sentences[0].source = "我们今天去学校。"
+    (browser,) = sentences(comparison).blocks
+    assert [card.length for card in browser.cards[:2]] == [7, len(SOURCES[1].split())]

@@ -35,7 +35,7 @@ class CostUnit:
 
 
 UNITS = (
-    CostUnit("minutes", "minutes of training", lambda cost: cost.training_minutes or cost.minutes),
+    CostUnit("minutes", "minutes without validation", lambda cost: cost.training_minutes),
     CostUnit("flops", "FLOPs of training", lambda cost: cost.flops),
     CostUnit("parameters", "parameters", lambda cost: cost.parameters),
     CostUnit(
@@ -137,5 +137,8 @@ def cost_table(results: Results) -> Table:
         )
     header = ["system", "parameters", "minutes", "steps", "target tokens", "FLOPs", "tokens/s"]
     header += ["peak memory, MiB", "sentences/s"]
-    note = "Tokens/s: target tokens in training. Sentences/s: in translation of the test set."
+    note = (
+        "Minutes: with validation. Tokens/s: target tokens in training, without validation. "
+        "Sentences/s: in translation of the test set."
+    )
     return Table(header, rows, note=note).without_empty_columns()

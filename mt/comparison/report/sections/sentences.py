@@ -5,6 +5,7 @@ from __future__ import annotations
 from mt.comparison.report.blocks import DiffPart, Output, Section, SentenceBrowser, SentenceCard
 from mt.comparison.report.queries import system_names
 from mt.comparison.schema.results import DiffSegment, Results, SentenceResult
+from mt.data.scripts import count_units
 
 
 def sentences(results: Results) -> Section:
@@ -23,7 +24,7 @@ def _card(sentence: SentenceResult, systems: list[str]) -> SentenceCard:
     source = {} if sentence.source is None else {"source": sentence.source}
     return SentenceCard(
         index=sentence.index,
-        length=len((sentence.source or sentence.reference).split()),
+        length=count_units(sentence.source or sentence.reference),
         spread=sentence.spread,
         texts={**source, "reference": sentence.reference},
         outputs=[
