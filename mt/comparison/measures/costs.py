@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from mt.comparison.schema.systems import Cost, ValidationPoint
 from mt.comparison.schema.typed_json import from_json
+from mt.config.schema import Config
 from mt.errors import MTError
 from mt.run_folder import RunFolder
 from mt.training.plateau import reached_plateau
@@ -82,13 +83,33 @@ def recorded_step(folder: RunFolder, kind: str) -> int | None:
     return next((step for step in reversed(steps) if isinstance(step, int)), None)
 
 
-def is_still_improving(curve: Sequence[ValidationPoint], plateau_step: int | None) -> bool:
+def is_still_improving(
+    curve: Sequence[ValidationPoint], plateau_step: int | None, config: Config
+) -> bool:
     """Return whether training ended before its plateau; False if that is unknown.
 
     A run with trainer.until=plateau has recorded its plateau. Its curve alone would not show it,
-    because the final decay improves the model once more.
+    because the final decay improves the model once more. One that trainer.patience ended had
+    stopped improving, however much it learned before.
     """
-    return plateau_step is None and reached_plateau(curve) is False
+    if plateau_step is not None or ran_out_of_patience(curve, config):
+        return False
+    return reached_plateau(curve) is False
+
+
+def ran_out_of_patience(curve: Sequence[ValidationPoint], config: Config) -> bool:
+    """Return whether as many validations as trainer.patience followed the best one."""
+    # Imported here because files need not wait for PyTorch.
+    from mt.training.selection import rank
+
+    patience, metric = config.trainer.patience, config.trainer.val_metric
+    if not patience or not curve:
+        return False
+    ranks = [
+        rank(each.bleu, math.nan if each.loss is None else each.loss, metric) for each in curve
+    ]
+    after = curve[ranks.index(max(ranks)) + 1 :]
+    return sum(each.step >= config.optim.warmup for each in after) >= patience
 
 
 def bleu_levels(curves: Sequence[Sequence[ValidationPoint]]) -> list[int]:

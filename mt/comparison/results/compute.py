@@ -199,7 +199,8 @@ def system_results(
                 RunResult(
                     path=run.path,
                     seed=run.seed,
-                    still_improving=is_still_improving(curve, plateau_step),
+                    still_improving=run.config is not None
+                    and is_still_improving(curve, plateau_step, run.config),
                     cost=None if run.config is None else read_cost(run.folder),
                     curve=curve,
                     minutes_to_bleu=minutes_to_bleu(curve, levels),

@@ -18,6 +18,7 @@ from mt.comparison.measures.costs import (
     recorded_step,
 )
 from mt.comparison.schema.systems import ValidationPoint
+from mt.config.schema import Config
 from mt.errors import MTError
 from mt.run_folder import RunFolder
 
@@ -37,10 +38,24 @@ def test_records_other_than_validations_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_run_before_its_plateau_is_still_improving() -> None:
-    start = ((100, 10.0), (500, 20.0))
-    assert is_still_improving(curve(*start, (1000, 26.0)), None)
-    assert not is_still_improving(curve(*start, (1000, 20.4)), None)
-    assert not is_still_improving(curve(*start), None)  # too few to tell
+    start, config = ((100, 10.0), (500, 20.0)), Config()
+    assert is_still_improving(curve(*start, (1000, 26.0)), None, config)
+    assert not is_still_improving(curve(*start, (1000, 20.4)), None, config)
+    assert not is_still_improving(curve(*start), None, config)  # too few to tell
+
+
+def test_a_run_that_its_patience_ended_is_not_still_improving() -> None:
+    points = curve((100, 10.0), (200, 20.0), (300, 30.0), (400, 29.0), (500, 30.0))
+    assert is_still_improving(points, None, Config())
+    for patience, warmup, improves in ((2, 0, False), (3, 0, True), (2, 500, True)):
+        config = Config()
+        config.trainer.patience, config.optim.warmup = patience, warmup
+        assert is_still_improving(points, None, config) == improves
+    by_loss = Config()
+    by_loss.trainer.patience, by_loss.trainer.val_metric = 2, "loss"
+    for point, loss in zip(points, (5.0, 4.0, 3.0, 2.0, 1.0), strict=True):
+        point.loss = loss
+    assert is_still_improving(points, None, by_loss)
 
 
 def test_a_run_that_rises_in_the_decay_after_its_plateau_is_not_still_improving(
@@ -51,7 +66,7 @@ def test_a_run_that_rises_in_the_decay_after_its_plateau_is_not_still_improving(
     folder.metrics.write_text(text + '{"kind": "decay", "step": 801}\n', encoding="utf-8")
     assert recorded_step(folder, "plateau") == 800 and recorded_step(folder, "decay") == 801
     points = curve((100, 10.0), (500, 20.0), (800, 20.1), (1000, 26.0))
-    assert not is_still_improving(points, recorded_step(folder, "plateau"))
+    assert not is_still_improving(points, recorded_step(folder, "plateau"), Config())
     assert recorded_step(RunFolder.at(tmp_path / "nowhere"), "plateau") is None
 
 
