@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from helpers.report_results import results, results_of_files
+from mt.comparison.report.blocks import Note
 from mt.comparison.report.contents import build_sections
 from mt.comparison.report.sections.learning import (
+    VOCABULARY_NOTE,
     compare_orders,
     learning,
     learning_table,
@@ -119,3 +121,25 @@ def test_a_run_whose_first_validation_is_late_has_fewer_levels() -> None:
     for run in made.systems[0].runs:
         learned(run, SLOW[1:])
     assert token_levels(made) == [400]
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "levels", "notes"),
+    [
+        ("optim.lr", {}, 3, 0),
+        ("data.val.limit", {}, 0, 0),
+        ("trainer.val_beam", {}, 0, 0),
+        ("data.train.limit", {}, 0, 0),  # of which the validation set is held out
+        ("data.train.limit", {"data.val.demo": 500}, 3, 1),
+        ("data.tokenizer.vocab_size", {}, 3, 1),
+    ],
+)
+def test_systems_with_other_validations_or_vocabularies_are_not_compared_as_if_they_had_the_same(
+    key: str, given: dict[str, int], levels: int, notes: int
+) -> None:
+    made = comparison()
+    made.provenance.settings |= given
+    for number, system in enumerate(made.systems):
+        system.settings[key] = number
+    assert len(token_levels(made)) == levels
+    assert learning(made).blocks.count(Note(VOCABULARY_NOTE)) == notes

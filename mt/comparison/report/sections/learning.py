@@ -29,6 +29,15 @@ NOTE = (
     "and after it cannot be compared. To plateau: cost up to the validation that saw it, without "
     "the decay. Differences in validation BLEU are not tested."
 )
+# Settings in which systems must not differ, or their validations cannot be compared.
+VALIDATION_SETTINGS = ("data.val.", "data.val_sets", "trainer.val_set", "trainer.val_beam")
+HOLDOUT_SETTINGS = ("data.holdout", "data.train.", "data.mix")  # the same, if it is held out
+VOCABULARY_SETTINGS = ("data.tokenizer.", "data.train.", "data.mix", "data.clean.")
+VOCABULARY_NOTE = (
+    "The systems differ in training text or tokenizer, and so perhaps in their vocabularies: equal "
+    "numbers of target tokens are then not the same amount of text, and losses per token cannot be "
+    "compared."
+)
 
 
 def learning(results: Results) -> Section:
@@ -39,23 +48,37 @@ def learning(results: Results) -> Section:
     summary, reversals = compare_orders(results, levels[-1])
     blocks: list[Block] = [Paragraph(summary), Bullets(reversals)]
     blocks += [learning_table(results, levels), Note(NOTE)]
+    if _differ_in(results, VOCABULARY_SETTINGS):
+        blocks.append(Note(VOCABULARY_NOTE))
     return Section("learning", title, blocks, short_title="Learning")
 
 
 def token_levels(results: Results) -> list[float]:
     """Return numbers of target tokens at which every run has a validation on either side.
 
-    There are none for a single system, if a run has no curve, or if cosine schedules of different
-    lengths have different rates at equal tokens.
+    There are none for a single system, if a run has no curve, if systems are validated differently,
+    or if cosine schedules of different lengths have different rates at equal tokens.
     """
     curves = [stable_curve(run) for system in results.systems for run in system.runs]
-    if len(results.systems) < 2 or not all(curves):
+    if len(results.systems) < 2 or not all(curves) or not _is_validated_alike(results):
         return []
     ends = [curve[-1][0] for curve in curves]
     if max(ends) > MAX_COSINE_RATIO * min(ends) and _has_cosine_schedule(results):
         return []
     first, last = max(curve[0][0] for curve in curves), min(ends)
     return [last * share for share in SHARES if last * share >= first]
+
+
+def _is_validated_alike(results: Results) -> bool:
+    """Return whether all systems have the same validation set and beam."""
+    settings = {**results.provenance.settings, **results.systems[0].settings}
+    is_given = any(settings.get(f"data.val.{kind}") for kind in ("src", "file", "hub", "demo"))
+    return not _differ_in(results, VALIDATION_SETTINGS + (() if is_given else HOLDOUT_SETTINGS))
+
+
+def _differ_in(results: Results, prefixes: tuple[str, ...]) -> bool:
+    """Return whether systems differ in a setting that begins with one of these."""
+    return any(key.startswith(prefixes) for system in results.systems for key in system.settings)
 
 
 def _has_cosine_schedule(results: Results) -> bool:
