@@ -58,6 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.cpu_time and options.threads != 1:
         parser.error("--cpu-time requires --threads 1: worker processes would not be counted")
+    if bool(options.src) != bool(options.ref):
+        parser.error("--src and --ref must be given together")
     set_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     texts = [

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from typing import NamedTuple
 from sacrebleu.metrics import BLEU, CHRF
 
 from mt.cli import run_command, say
+from mt.comparison.planning.jobs import failure_reason
 from mt.comparison.table import Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.config.schema import SplitConfig
@@ -133,16 +135,20 @@ def train(given: argparse.Namespace, way: Way) -> None:
     ]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        raise MTError(f"{way.title}: {result.stderr.strip().splitlines()[-1]}")
+        reason = failure_reason(result.returncode, result.stderr.splitlines())
+        raise MTError(f"{way.title}: {reason}")
     say(f"{way.title}: trained")
 
 
 def average(given: argparse.Namespace, share: float) -> Way:
-    """Write the average of the plain fine-tuning, with a share, and of the run."""
+    """Write the average of the plain fine-tuning, with a share, and of the run.
+
+    It replaces an earlier one, because the fine-tuning may have gone on with a higher limit.
+    """
     way = Way("average", share)
     out = RunFolder.at(given.out / way.name)
-    if not out.path.exists():
-        average_runs([str(given.out / PLAIN), str(given.run)], out, shares=[share, 1 - share])
+    shutil.rmtree(out.path, ignore_errors=True)
+    average_runs([str(given.out / PLAIN), str(given.run)], out, shares=[share, 1 - share])
     return way
 
 

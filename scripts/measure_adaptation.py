@@ -16,6 +16,7 @@ processor time, the median of rounds in which the models take turns.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from pathlib import Path
 from sacrebleu.metrics import BLEU
 
 from mt.cli import run_command, say
+from mt.comparison.planning.jobs import failure_reason
 from mt.comparison.table import Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.data.text_files import read_lines
@@ -77,7 +79,8 @@ def fine_tune(given: argparse.Namespace, name: str, *more: str) -> RunFolder:
     say(f"training {name}")
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        raise MTError(f"{name}: {result.stderr.strip().splitlines()[-1]}")
+        reason = failure_reason(result.returncode, result.stderr.splitlines())
+        raise MTError(f"{name}: {reason}")
     return RunFolder.at(given.out / name)
 
 
@@ -90,12 +93,12 @@ def make_runs(given: argparse.Namespace) -> dict[str, RunFolder]:
     """Return the runs by their names in the table."""
     tuned = fine_tune(given, "tuned", RATE)
     trimmed = RunFolder.at(given.out / "trimmed")
-    if not trimmed.path.exists():
-        files = {
-            key: [str(text_file(given, "train", side))]
-            for key, side in zip(("src", "tgt"), given.sides, strict=True)
-        }
-        trim_run(str(tuned), trimmed, files)
+    shutil.rmtree(trimmed.path, ignore_errors=True)  # --steps may have been raised
+    files = {
+        key: [str(text_file(given, "train", side))]
+        for key, side in zip(("src", "tgt"), given.sides, strict=True)
+    }
+    trim_run(str(tuned), trimmed, files)
     extend, lora = f"data.tokenizer.extend={given.extend}", f"optim.lora={given.lora}"
     return {
         "initial model": given.run,

@@ -130,12 +130,19 @@ def main() -> None:
         set_threads(options.threads)
         for name in names:
             run = options.folder / name.replace(" ", "-")
-            if not (run / RESULT).exists():
+            result = read_json(run / RESULT)
+            if result is None:
                 train(
                     run,
                     [*COMMON, f"trainer.threads={options.threads}", *MECHANISMS[name], *overrides],
                 )
-                write_text(run / RESULT, json.dumps(test(run), indent=1) + "\n")
+                result = {**test(run), "overrides": overrides}
+                write_text(run / RESULT, json.dumps(result, indent=1) + "\n")
+            elif (given := result.get("overrides", [])) != overrides:
+                parser.error(
+                    f"{run} was trained with {' '.join(given) or 'no overrides'}: "
+                    "choose another --folder"
+                )
     print(table(options.folder))
 
 

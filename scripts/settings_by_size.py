@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mt.comparison.planning.jobs import failure_reason
 from mt.comparison.table import Cell, Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.run_folder import RunFolder
@@ -79,7 +80,8 @@ def train(arguments: Sequence[str]) -> None:
     command = [sys.executable, "-m", "mt.train", *arguments]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        raise SystemExit(result.stderr.strip().splitlines()[-1])
+        reason = failure_reason(result.returncode, result.stderr.splitlines())
+        raise SystemExit(f"error: {reason}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mt.errors import UsageError
+from mt.files import atomic_write
 
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvwz" for vowel in "aeiou"]
 WORDS = 60_000  # per language
@@ -30,10 +31,11 @@ def write_synthetic(
     """
     paths = tuple(folder / f"made-{pairs}-{length}-{words}.{side}" for side in ("src", "tgt"))
     if not all(path.exists() for path in paths):
-        folder.mkdir(parents=True, exist_ok=True)
         with (
-            open(paths[0], "w", encoding="utf-8") as source,
-            open(paths[1], "w", encoding="utf-8") as target,
+            atomic_write(paths[0]) as source_file,
+            atomic_write(paths[1]) as target_file,
+            open(source_file, "w", encoding="utf-8") as source,
+            open(target_file, "w", encoding="utf-8") as target,
         ):
             for first, second in sentences(pairs, length, words):
                 source.write(first + "\n")

@@ -24,7 +24,7 @@ from mt.data.text_files import read_lines
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.options import SearchOptions
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
 
@@ -48,8 +48,10 @@ class Text:
     def load(cls, run: Path, src: str, ref: str, lines: int) -> Text:
         """Read the files if given, else the test set of the run.
 
-        `lines`: read only the first lines; 0: all.
+        `lines`: read only the first lines; 0: all. Raises UsageError if one file of two is given.
         """
+        if bool(src) != bool(ref):
+            raise UsageError("--src and --ref must be given together")
         names = (src or run / "test.sources.txt", ref or run / "test.references.txt")
         sides = [list(read_lines(Path(name)))[: lines or None] for name in names]
         if len(sides[0]) != len(sides[1]) or not sides[0]:

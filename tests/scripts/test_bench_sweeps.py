@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,22 @@ def test_mechanisms_trains_what_is_missing_and_prints_the_table(
         and found["tokens/s"] == printed[0]["gqa"]["tokens/s"]
     )
     assert float(found["tokens/s"].replace(",", "")) > 0 and printed[0]["gqa"]["AER"] == ""
+
+
+def test_mechanisms_does_not_show_results_of_other_overrides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mechanisms = load("mechanisms")
+    (tmp_path / "rope").mkdir()
+    result = {"weights": 1, "bleu": dict.fromkeys(mechanisms.TESTS, 1.0), "aer": None, "loss": 1.0}
+    for told, stored in (([], None), (["optim.lr=1"], ["optim.lr=1"]), (["optim.lr=2"], None)):
+        extra = {"overrides": stored} if stored else {}
+        (tmp_path / "rope" / mechanisms.RESULT).write_text(json.dumps(result | extra))
+        monkeypatch.setattr("sys.argv", ["script", "rope", *told, "--folder", str(tmp_path)])
+        if told == (stored or []):
+            mechanisms.main()
+            assert "| rope | 1.0" in capsys.readouterr().out
+        else:
+            with pytest.raises(SystemExit):
+                mechanisms.main()
+            assert "rope was trained with no overrides" in capsys.readouterr().err

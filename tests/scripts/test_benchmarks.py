@@ -222,6 +222,30 @@ def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
         contest.build_entries([], ["mt="], ["fp32"])
 
 
+def test_made_up_text_that_was_interrupted_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = load("bench.texts")
+    whole = [path.read_bytes() for path in texts.write_synthetic(tmp_path / "whole", 5)]
+    with monkeypatch.context() as patch:
+        patch.setattr(texts, "sentences", lambda *_: iter([("a", "b"), ("c",)]))  # the second fails
+        with pytest.raises(ValueError, match="not enough values"):
+            texts.write_synthetic(tmp_path / "part", 5)
+    assert [path.read_bytes() for path in texts.write_synthetic(tmp_path / "part", 5)] == whole
+
+
+@pytest.mark.parametrize("script", ["bench_export", "bench_translate"])
+def test_a_text_needs_both_sides(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The references of the test set are not those of another text."""
+    given = ["--run"] * (script == "bench_translate")
+    monkeypatch.setattr("sys.argv", ["script", *given, str(tmp_path), "--src", "some.en"])
+    with pytest.raises(SystemExit):
+        load(script).main()
+    assert "--src and --ref must be given together" in capsys.readouterr().err
+
+
 def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
     texts = load("bench.texts")
     paths = texts.write_synthetic(tmp_path, 2000)

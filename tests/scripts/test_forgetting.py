@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 
 from helpers.benchmarks import load
 from helpers.training_runs import NARROW_MODEL, run_training, short_pairs, write_tiny_run
-from mt.config.schema import SplitConfig
+from mt.config.schema import Config, SplitConfig
+from mt.errors import MTError
 from mt.run_folder import RunFolder
 
 
@@ -81,3 +82,36 @@ def test_the_old_text_is_given_with_all_its_settings() -> None:
         "+data.val_sets.old.tag='<old>'",
         "+data.val_sets.old.limit='5'",
     ]
+
+
+def test_an_average_is_that_of_the_present_fine_tuning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, made = load("forgetting"), list[list[str]]()
+
+    def average_runs(paths: list[str], out: RunFolder, shares: list[float]) -> None:
+        out.path.mkdir(parents=True)  # fails if there is one
+        made.append(paths)
+
+    monkeypatch.setattr(script, "average_runs", average_runs)
+    given = Namespace(out=tmp_path, run=RunFolder.at(tmp_path / "old"))
+    assert [script.average(given, 0.25).name for _ in range(2)] == ["average-0.25"] * 2
+    assert made == [[str(tmp_path / "fine-tuning"), str(tmp_path / "old")]] * 2
+
+
+@pytest.mark.parametrize("name", ["forgetting", "measure_adaptation", "settings_by_size"])
+def test_a_training_that_was_killed_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = load(name)
+    killed = Namespace(returncode=-9, stderr="")
+    monkeypatch.setattr(script.subprocess, "run", lambda *_, **__: killed)
+    run = Namespace(read_config=Config)
+    given = Namespace(
+        run=run, settings=[], out=Path("out"), folder=Path(), sides=["en", "de"], steps=1
+    )
+    calls = {
+        "forgetting": lambda: script.train(given, script.Way("pull", 1)),
+        "measure_adaptation": lambda: script.fine_tune(given, "tuned"),
+        "settings_by_size": lambda: script.train([]),
+    }
+    with pytest.raises((MTError, SystemExit), match="killed by SIGKILL"):
+        calls[name]()
