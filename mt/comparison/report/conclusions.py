@@ -228,9 +228,10 @@ def _effect_of_length(results: Results) -> str:
     if len(shares) == 1:
         return f"On {longer}, {quote_name(name)} keeps {share(name)} of its BLEU on shorter ones."
     ranges = join_words([f"{quote_name(name)} {share(name)}" for name in shares])
+    all_of_them = len(shares) == len(results.systems)  # others may differ: they are not shown
     return (
-        f"On {longer}, no two systems differ significantly in how much of their BLEU on shorter "
-        f"ones they keep: {ranges}."
+        f"On {longer}, no two {'' if all_of_them else 'of these '}systems differ significantly in "
+        f"how much of their BLEU on shorter ones they keep: {ranges}."
     )
 
 

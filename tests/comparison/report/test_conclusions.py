@@ -55,6 +55,19 @@ def test_an_order_by_length_needs_a_significant_pair() -> None:
     assert len(conclusions(comparison)) == 2
 
 
+def test_an_order_by_length_is_not_denied_of_systems_that_are_left_out() -> None:
+    comparison = results(("none", "one", "other"))
+    comparison.systems[0].ignores_source = True
+    retention = comparison.tests[0].retention
+    assert retention is not None
+    for pair in retention.pairs:
+        if "none" not in (pair.system, pair.other):
+            pair.verdict = "not distinguishable"
+    assert conclusions(comparison)[2].startswith(
+        "On sentences of more than 20 words, no two of these systems differ significantly in"
+    )
+
+
 def test_results_of_one_run_each_are_about_these_runs() -> None:
     comparison = results(seeds=1)
     first, _, length = conclusions(comparison)
