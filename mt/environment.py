@@ -7,8 +7,9 @@ import platform
 import subprocess
 from pathlib import Path
 
+PACKAGE = "mt-attention"  # the name of mt as a package
 PACKAGES = (
-    "mt-attention",
+    PACKAGE,
     "torch",
     "sentencepiece",
     "datasets",

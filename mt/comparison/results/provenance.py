@@ -12,7 +12,7 @@ from mt.comparison.schema.systems import Hardware, Provenance, Setting
 from mt.comparison.settings import NEUTRAL_KEYS
 from mt.comparison.systems import System
 from mt.config.schema import Config, get_value, keys
-from mt.environment import git_commit, package_versions, platform_name
+from mt.environment import PACKAGE, git_commit, package_versions, platform_name
 from mt.run_folder import RunFolder
 
 
@@ -38,6 +38,14 @@ def describe_provenance(
             f"the runs were trained on different devices ({hardware.device}): "
             "there, equal minutes were not an equal budget"
         )
+    starts = [start for run in runs for start in run.folder.read_starts()]
+    own = {"commit": git_commit(), "versions": package_versions()}
+    made_by = {version for each in (own, *starts) if (version := mt_version(each))}
+    if len(made_by) > 1:
+        notes.append(
+            f"different versions of mt ({', '.join(sorted(made_by))}) trained the runs and made "
+            "this report: a change between them may be the reason of a difference"
+        )
     provenance = Provenance(
         command=list(command),
         date=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -58,6 +66,14 @@ def read_hardware(folder: RunFolder) -> Hardware | None:
         return None
     last = starts[-1]
     return Hardware(last.get("device"), last.get("cpus"), last.get("platform"))
+
+
+def mt_version(start: dict[str, Any]) -> str | None:
+    """Return the commit of mt in the record of a start, or its version if it was installed."""
+    commit, versions = start.get("commit"), start.get("versions")
+    if isinstance(commit, str):
+        return commit[:7]
+    return versions.get(PACKAGE) if isinstance(versions, dict) else None
 
 
 def differing_settings(systems: Sequence[System]) -> dict[str, dict[str, Setting]]:

@@ -13,7 +13,7 @@ from helpers.comparing import PAIRS, REFERENCES, SOURCES, damaged, make_run
 from mt.comparison.inputs import read_files, read_runs, read_variants
 from mt.comparison.measures.source_sensitivity import SourceSensitivity
 from mt.comparison.results.compute import compute_results, curve_notes, system_results
-from mt.comparison.results.provenance import differing_settings
+from mt.comparison.results.provenance import describe_provenance, differing_settings
 from mt.comparison.schema.systems import FailedRun, Hardware
 from mt.config.compose import load_config
 from mt.config.schema import Config, SplitConfig
@@ -223,6 +223,7 @@ def test_a_comparison_of_runs_describes_them(tmp_path: Path, configs: dict[str, 
     assert (results.title, results.question, results.failed) == ("T", "Q?", [lost])
     assert results.provenance.hardware == Hardware("a GPU, cpu", 8, "Linux")
     assert any("different devices (a GPU, cpu)" in note for note in results.notes)
+    assert not any("different versions" in note for note in results.notes)
     bands = results.words[1].bands
     assert [band.label for band in bands] == [
         "0",
@@ -270,3 +271,26 @@ def test_deciding_words_that_a_run_does_not_have_come_from_the_corpus(
     other = [f"Other {source}" for source in SOURCES]
     (tmp_path / "a" / "test.sources.txt").write_text("\n".join(other) + "\n", "utf-8")
     assert read_runs([path]).tests[0].deciders is None  # it was another corpus
+
+
+def test_runs_of_different_versions_of_mt_have_a_note(
+    tmp_path: Path, configs: dict[str, Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [make_run(tmp_path / name, configs[name], REFERENCES) for name in configs]
+    systems = read_runs(paths).systems
+    installed = {"commit": None, "versions": {"mt-attention": "0.2.0"}}
+    for starts, commit, found in (
+        ([{"commit": "0123456789"}, {"commit": "abcdef0123"}], "0123456789", "0123456, abcdef0"),
+        ([installed], "0123456789", "0.2.0, 0123456"),
+        ([{"commit": "0123456789"}, {"device": "cpu"}, {"versions": 5}], "0123456789", ""),
+    ):
+        text = json.dumps({"starts": starts})
+        (tmp_path / "rnn" / "environment.json").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(
+            "mt.comparison.results.provenance.git_commit", lambda commit=commit: commit
+        )
+        _, notes = describe_provenance(systems, [], "", [])
+        assert [note for note in notes if "different versions" in note] == [
+            f"different versions of mt ({found}) trained the runs and made this report: a change "
+            "between them may be the reason of a difference"
+        ] * bool(found)
