@@ -73,7 +73,8 @@ def mt_version(start: dict[str, Any]) -> str | None:
     commit, versions = start.get("commit"), start.get("versions")
     if isinstance(commit, str):
         return commit[:7]
-    return versions.get(PACKAGE) if isinstance(versions, dict) else None
+    version = versions.get(PACKAGE) if isinstance(versions, dict) else None
+    return version if isinstance(version, str) else None
 
 
 def differing_settings(systems: Sequence[System]) -> dict[str, dict[str, Setting]]:

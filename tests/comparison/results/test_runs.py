@@ -279,10 +279,11 @@ def test_runs_of_different_versions_of_mt_have_a_note(
     paths = [make_run(tmp_path / name, configs[name], REFERENCES) for name in configs]
     systems = read_runs(paths).systems
     installed = {"commit": None, "versions": {"mt-attention": "0.2.0"}}
+    damaged_starts = [{"commit": "0123456789"}, {"versions": 5}, {"versions": {"mt-attention": []}}]
     for starts, commit, found in (
         ([{"commit": "0123456789"}, {"commit": "abcdef0123"}], "0123456789", "0123456, abcdef0"),
         ([installed], "0123456789", "0.2.0, 0123456"),
-        ([{"commit": "0123456789"}, {"device": "cpu"}, {"versions": 5}], "0123456789", ""),
+        (damaged_starts, "0123456789", ""),
     ):
         text = json.dumps({"starts": starts})
         (tmp_path / "rnn" / "environment.json").write_text(text, encoding="utf-8")
