@@ -8,7 +8,7 @@ from collections import Counter
 import regex  # type: ignore[import-untyped]
 
 # Scripts of languages that are written today. Japanese mixes three, and Chinese has bopomofo, so
-# these are one here. Letters of other scripts are in none of them.
+# these are one here. All other letters are of one more script, OTHER.
 _EAST_ASIAN = "Han", "Hiragana", "Katakana", "Bopomofo"
 _OTHERS = """
     Latin Cyrillic Greek Arabic Hebrew Hangul Devanagari Bengali Gurmukhi Gujarati Oriya Tamil
@@ -17,20 +17,28 @@ _OTHERS = """
     Sundanese Cham Meetei_Mayek Ol_Chiki Lisu Tai_Le New_Tai_Lue Tai_Tham Adlam Osage Limbu Lepcha
 """.split()
 _SCRIPTS = {"Han": _EAST_ASIAN, **{name: (name,) for name in _OTHERS}}
+OTHER = "other"
 _LETTER = regex.compile(r"\p{L}")
 
 
 @functools.cache
 def _pattern(scripts: frozenset[str]) -> regex.Pattern:
     """Return a pattern of the letters of scripts."""
-    members = "".join(rf"\p{{Script={part}}}" for name in scripts for part in _SCRIPTS[name])
+    members = "".join(map(_members, scripts))
     return regex.compile(rf"(?V1)[[{members}]&&\p{{L}}]")
+
+
+def _members(script: str) -> str:
+    """Return a set of characters in a pattern: those of a script."""
+    if script == OTHER:
+        return f"[^{''.join(map(_members, _SCRIPTS))}]"
+    return "".join(rf"\p{{Script={part}}}" for part in _SCRIPTS[script])
 
 
 @functools.lru_cache(maxsize=100_000)
 def _script(letter: str) -> str:
     names = (name for name in _SCRIPTS if _pattern(frozenset([name])).match(letter))
-    return next(names, "other")
+    return next(names, OTHER)
 
 
 def main_script(text: str) -> str:
@@ -42,8 +50,11 @@ def main_script(text: str) -> str:
 
 
 def script_share(text: str, scripts: frozenset[str]) -> float:
-    """Return the share of the letters that are in one of the scripts; 1 if there are no letters."""
-    if text.isascii() and "Latin" in scripts:
+    """Return the share of the letters that are in one of the scripts.
+
+    It is 1 if there are no letters, or if no script is known.
+    """
+    if not scripts or (text.isascii() and "Latin" in scripts):
         return 1.0
     letters = len(_LETTER.findall(text))
     return len(_pattern(scripts).findall(text)) / letters if letters else 1.0

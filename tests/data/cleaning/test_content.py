@@ -179,7 +179,7 @@ JAPANESE = "\u72ac\u3068\u30cd\u30b3\u304c\u3044\u308b"
 )
 def test_the_script_of_a_text(text: str, script: str) -> None:
     assert main_script(text) == script
-    if script not in ("", "other"):
+    if script:
         assert script_share(text, frozenset([script])) == 1
 
 
@@ -199,6 +199,14 @@ def test_the_scripts_of_a_side_are_those_of_its_lines() -> None:
     both = [("A dog", serbian)] * 6 + [("A dog", "Pas i ma\u010dka")] * 4
     pairs = [("A dog", serbian), ("A dog", "Pas i ma\u010dka"), ("A dog", JAPANESE)]
     assert dropped("script", pairs, both, min_script=0.5) == pairs[2:]
+
+
+def test_a_side_may_be_in_a_rare_script_or_in_many() -> None:
+    cuneiform = "\U00012000\U00012001"
+    pairs = [("A dog", cuneiform), ("A dog", "A dog")]
+    assert dropped("script", pairs, pairs[:1], min_script=0.5) == pairs[1:]
+    many = [("A dog", text) for text in ("Pas", RUSSIAN, JAPANESE, "\ud55c\uad6d", "\u0e2b", "12")]
+    assert dropped("script", many, many, min_script=0.5) == []  # none has a quarter of the lines
 
 
 def test_near_duplicates_differ_in_case_digits_and_punctuation() -> None:
