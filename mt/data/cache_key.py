@@ -69,6 +69,8 @@ def cache_key(config: DataConfig, corpus: RawCorpus, tokenizer: Tokenizer | None
         "tokenizer": [given, *settings_with_given(config.tokenizer)] if given else settings,
         "max_pieces": config.max_pieces,
     }
+    if config.clean.max_foreign:  # drops what is in other languages
+        parts["languages"] = config.languages()
     if corpus.val_sets:
         parts["val_sets"] = [source.fingerprint() for source in corpus.val_sets]
     noise = asdict(config.noise)

@@ -17,7 +17,8 @@ from mt.config.schema import CleanConfig, DataConfig, SplitConfig
 from mt.config.yaml import config_from_yaml
 from mt.data import arrow_files, pipeline
 from mt.data import prepare as module
-from mt.data.cache_key import cleaning_settings
+from mt.data.cache_key import cache_key, cleaning_settings
+from mt.data.corpus import load_corpus
 from mt.data.tokenizer import Tokenizer
 
 
@@ -74,6 +75,15 @@ def test_hash_follows_content_and_settings(config: DataConfig, tmp_path: Path) -
         *(str(shutil.copy(path, moved)) for path in (config.train.src, config.train.tgt))
     )
     assert run(config)[0].hash == hashes[-1]  # the folder does not matter
+
+
+def test_hash_follows_the_languages_if_other_ones_are_dropped(config: DataConfig) -> None:
+    hashes = []
+    for factor in (0, 10):
+        config.clean.max_foreign = factor
+        for config.src_lang in ("en", "fr"):
+            hashes.append(cache_key(config, load_corpus(config), None))
+    assert len(set(hashes)) == 3 and hashes[0] == hashes[1]
 
 
 def test_same_text_gives_the_same_files(config: DataConfig, tmp_path: Path) -> None:
