@@ -133,7 +133,8 @@ def search(
     Their number is `options.candidates`. `generator`, on the device of the source, makes sampling
     reproducible. `prefixes` are the beginnings of all hypotheses. `before_step` may end the search
     by an exception. Everything stays on the device: in each step the host reads one small tensor
-    that says which sentences are done. Raises MTError if the model's output is NaN.
+    that says which sentences are done. Raises MTError if the model's output is NaN, or if the
+    constraints exclude every output.
     """
     device, width = source.device, options.width
     results: list[list[Hypothesis]] = [[] for _ in range(len(source))]
@@ -208,6 +209,11 @@ def search(
         elif width > 1:
             state = state.select(rows)
         last = token.flatten()
+    if not all(results):
+        raise MTError(
+            f"no_repeat_ngram {options.no_repeat_ngram} leaves no token before an output has "
+            f"min_length {options.min_length}: lower min_length"
+        )
     return results
 
 

@@ -200,3 +200,15 @@ def test_nan_is_an_error(value: float) -> None:
     for changes in ({"beam": 3}, {"beam": 1}, {"sample": True}):
         with pytest.raises(MTError, match="NaN"):
             search(Broken(1), *inputs(1, 2, 3), options(9, min_length=5, **changes))
+
+
+@pytest.mark.parametrize("sample", [False, True])
+def test_constraints_that_exclude_every_output_are_an_error(sample: bool) -> None:
+    source = torch.tensor([[5, EOS]])
+    possible, impossible = (
+        SearchOptions(sample=sample, no_repeat_ngram=1, min_length=length) for length in (3, 4)
+    )
+    (outputs,) = search(TableModel(), source, source > PAD, possible)
+    assert sorted(outputs[0].tokens) == list(WORDS)
+    with pytest.raises(MTError, match="ngram 1 leaves no token before .* min_length 4: lower"):
+        search(TableModel(), source, source > PAD, impossible)
