@@ -12,6 +12,7 @@ from mt.arguments.translate import (
     add_sentence_flag,
     add_tag_flag,
     positive_integer,
+    refuse_overwriting,
 )
 from mt.cli import CommandParser
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
@@ -70,6 +71,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         _check_file_flags(arguments)
     else:
         _check_run_flags(arguments)
+    refuse_overwriting(arguments, "json", ("hyp", "src", "ref", "links", "alignments"))
     if arguments.json and not Path(arguments.json).resolve().parent.is_dir():
         raise MTError(f"cannot write {arguments.json}: its folder does not exist")
     if arguments.write_files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from mt.arguments.attention import add_attention_flags
@@ -91,11 +92,27 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             "--score cannot be combined with --nbest, --scores, --sample, --mbr, --prefix, "
             "--alignments, --format or --split-sentences yes"
         )
+    refuse_overwriting(arguments, "output", ("input", "prefix", "score", "links"))
     if arguments.engine == "ray":
         check_ray_flags(arguments)
     if arguments.threads < 0:
         raise UsageError(f"--threads must be >= 0, got {arguments.threads}")
     return arguments
+
+
+def refuse_overwriting(arguments: argparse.Namespace, output: str, inputs: Sequence[str]) -> None:
+    """Raise UsageError if the file that the flag `output` names is one that the command reads.
+
+    mt-evaluate has such flags too.
+    """
+    path = getattr(arguments, output)
+    if not path or not os.path.isfile(path):
+        return
+    for flag in inputs:
+        given = getattr(arguments, flag)
+        for name in given if isinstance(given, list) else [given]:
+            if name and os.path.exists(name) and os.path.samefile(name, path):
+                raise UsageError(f"--{output} {path} is the file of --{flag}: choose another one")
 
 
 def check_ray_flags(arguments: argparse.Namespace) -> None:

@@ -276,6 +276,7 @@ def test_files_for_other_metrics_have_one_sentence_per_line(files: Path) -> None
         ("--hyp hyp --ref ref --bootstrap 5", "must be >= 100"),
         ("--hyp hyp --ref ref --tokenize moses", "unknown BLEU tokenizer 'moses'"),
         ("--hyp hyp --ref ref --speed", "unrecognized arguments: --speed"),
+        ("--hyp hyp --ref short --ref ref --json ./ref", "--json ./ref is the file of --ref"),
     ],
 )
 def test_contradictory_or_invalid_flags_exit_with_2(

@@ -182,6 +182,16 @@ def test_wrong_usage_ends_with_an_error_of_one_line(
     assert message in err.splitlines()[-1] and "Traceback" not in err
 
 
+@pytest.mark.parametrize("flag", ["--input", "--prefix", "--score"])
+def test_no_file_that_is_read_is_overwritten(flag, run, tmp_path, monkeypatch, capsys) -> None:
+    text, link = tmp_path / "text", tmp_path / "link"
+    text.write_text("the dog\n")
+    link.symlink_to(text)
+    code, _, err = call(monkeypatch, capsys, run, flag, text, "--output", link, stdin=b"a cat\n")
+    assert (code, text.read_text()) == (2, "the dog\n")
+    assert err.strip() == f"error: --output {link} is the file of {flag}: choose another one"
+
+
 def test_flags_have_the_defaults_of_the_search_options() -> None:
     flags = build_parser()
     assert {field.name: flags.get_default(field.name) for field in fields(SearchOptions)} == asdict(
