@@ -4,7 +4,8 @@ Its beam search computes the same scores as `mt.decoding.search`, with two diffe
 it stops as soon as K hypotheses are finished, even if others could still overtake them; it is asked
 for twice as many (PATIENCE). And it excludes forbidden tokens before the softmax instead of after
 it, which raises log-probabilities by the mass that the model gives to them: for special tokens
-about 1e-5 per token with a trained model, and below the minimum length the probability of EOS.
+about 1e-5 per token with a trained model, below the minimum length the probability of EOS, and with
+`no_repeat_ngram` that of all tokens which would repeat an n-gram.
 """
 
 from __future__ import annotations
