@@ -20,6 +20,7 @@ from mt.decoding.export_folder import (
     BACKENDS,
     check_export,
     find_export,
+    is_export,
     read_export,
     resolve_backend,
 )
@@ -55,6 +56,8 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
     """
     folder = RunFolder.at(path)
     config = folder.read_config()
+    if is_export(folder.path):
+        raise UsageError(f"{folder} is an export: give the run that it was made of")
     if not folder.model.is_file():
         raise MTError(
             f"{folder} has no {folder.model.name}, which is written at the first validation: "

@@ -300,6 +300,13 @@ def test_calls_that_ctranslate2_cannot_serve_are_refused(
         call(mt.load(exported, backend="ctranslate2"))
 
 
+def test_pytorch_refuses_an_export_and_says_what_it_needs(exported: Path) -> None:
+    folder = next((exported / "export").glob("ctranslate2-*"))
+    for paths in (folder, [exported, folder]):
+        with pytest.raises(MTError, match=f"{folder} is an export: give the run"):
+            mt.load(paths, backend="pytorch")
+
+
 def test_an_export_refuses_workers(exported: Path) -> None:
     assert mt.load(exported, backend="ctranslate2", workers=0)
     with pytest.raises(MTError, match="the backend ctranslate2 has no workers"):
