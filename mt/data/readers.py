@@ -56,8 +56,9 @@ def read_tsv(path: Path, columns: Sequence[int]) -> Pairs:
 def read_jsonl(path: Path, keys: Sequence[str]) -> Pairs:
     """Yield the values of these keys from a file with one JSON object on each line.
 
-    An object is `{"en": ..., "de": ...}`, or has such an object under the key `translation`. null
-    becomes an empty side. Raises MTError, with the line and what it holds, for anything else.
+    An object is `{"en": ..., "de": ...}`, or has such an object under the key `translation`, with
+    other keys, such as that of the tag, in it or beside it. null becomes an empty side. Raises
+    MTError, with the line and what it holds, for anything else.
     """
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -70,7 +71,7 @@ def read_jsonl(path: Path, keys: Sequence[str]) -> Pairs:
                 raise _json_list_error(path) from None
             raise MTError(f"{place}: not a JSON object on one line ({error})") from None
         if isinstance(record, dict) and isinstance(record.get("translation"), dict):
-            record = record["translation"]
+            record |= record.pop("translation")
         if not isinstance(record, dict):
             if number == 1 and isinstance(record, list) and isinstance(next(iter(record), 0), dict):
                 raise _json_list_error(path)

@@ -117,6 +117,15 @@ def test_word_counts_and_vocabulary_have_no_tags(tmp_path: Path) -> None:
     )
 
 
+def test_the_tag_of_json_lines_may_be_beside_the_translation(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    for inner, outer in (({"domain": "<x>"}, {}), ({}, {"domain": "<x>", "en": "no translation"})):
+        record = {"translation": {"en": "a house", "de": "ein Haus", **inner}, **outer}
+        path.write_text(json.dumps(record))
+        pairs = read(SplitConfig(file=str(path), tag_column="domain"))
+        assert pairs == [(add_tag("a house", "<x>"), "ein Haus")]
+
+
 def test_the_columns_of_tsv_count_from_0_and_reverse_keeps_the_tag(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("<x>\ta house\tein Haus\n\tb\tc\n")
