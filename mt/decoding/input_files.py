@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mt.checksums import file_checksum
-from mt.decoding.export_folder import is_export, read_export
+from mt.decoding.export_folder import find_export, is_export, read_export, resolve_backend
 from mt.errors import MTError, UsageError
 from mt.files import PART, expand_user, write_text
 from mt.run_folder import RunFolder
@@ -110,6 +110,7 @@ class InputFiles:
         }
         runs = [arguments.run, *arguments.ensemble]
         settings["weights"] = [weights_checksum(run) for run in runs]
+        settings["quantization"] = weights_type(arguments)
         with FileLock(state / f"{SETTINGS}.lock"):
             if not path.exists():
                 write_text(path, json.dumps(settings, indent=1) + "\n")
@@ -165,6 +166,14 @@ def weights_checksum(run: str) -> str | None:
     return (
         read_export(folder.path).weights if is_export(folder.path) else file_checksum(folder.model)
     )
+
+
+def weights_type(arguments: argparse.Namespace) -> str:
+    """Return the type of the weights that translate, such as int8; "" for float32, the default."""
+    folder, quantization = RunFolder.at(arguments.run).path, arguments.quantization
+    if (backend := resolve_backend([folder], arguments.backend)) != "pytorch":
+        quantization = read_export(find_export(folder, backend)).quantization
+    return "" if quantization == "float32" else quantization
 
 
 def names_several(pattern: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from mt.decoding import input_files
+from mt.decoding.export_folder import ExportInfo
 from mt.decoding.input_files import InputFile, InputFiles, find_files, take_shard
 from mt.errors import MTError, UsageError
 
@@ -99,7 +102,7 @@ def test_a_file_with_the_name_of_the_record_keeps_no_other_process_waiting(
         lock = FileLock(folder / ".mt-translate" / "settings.json.lock")
         lock.acquire(timeout=0)
         lock.release()
-        files.record_settings(Namespace(run="r", ensemble=[]))
+        files.record_settings(Namespace(run="r", ensemble=[], backend="auto", quantization=""))
 
 
 def test_outputs_of_one_folder_are_made_by_the_same_settings_and_weights(
@@ -109,13 +112,26 @@ def test_outputs_of_one_folder_are_made_by_the_same_settings_and_weights(
     monkeypatch.setattr(input_files, "weights_checksum", lambda run: weights.now)
     write(tmp_path, "in/a.txt")
     files = InputFiles(find_files(str(tmp_path / "in"), tmp_path / "out"), tmp_path / "out")
-    given = Namespace(run="r", ensemble=[], beam=5, tag=None, threads=1)
+    model = {"run": "r", "ensemble": [], "backend": "auto", "quantization": ""}
+    given = Namespace(**model, beam=5, tag=None, threads=1)
     files.record_settings(given)
     files.record_settings(Namespace(**{**vars(given), "run": "moved", "threads": 8}))
     with pytest.raises(MTError, match=re.escape("(beam 4 instead of 5)")):
         files.record_settings(Namespace(**{**vars(given), "beam": 4}))
     with pytest.raises(MTError, match=re.escape("(tag '<x>' instead of None)")):
         files.record_settings(Namespace(**{**vars(given), "tag": "<x>"}))
+    files.record_settings(Namespace(**{**vars(given), "quantization": "float32"}))
+    for backend, kind in (("ctranslate2", "float32"), ("onnx", "int8")):
+        export = tmp_path / "r" / "export" / f"{backend}-{kind}"
+        export.mkdir(parents=True)
+        info = ExportInfo(backend, kind, longest=0, library="")
+        (export / "export.json").write_text(json.dumps(asdict(info)))
+    run = str(tmp_path / "r")
+    files.record_settings(Namespace(**{**vars(given), "run": run, "backend": "ctranslate2"}))
+    int8 = ({"run": run, "backend": "onnx"}, {"run": str(export)}, {"quantization": "int8"})
+    for change in int8:
+        with pytest.raises(MTError, match=re.escape("(quantization 'int8' instead of '')")):
+            files.record_settings(Namespace(**{**vars(given), **change}))
     weights.now = "w2"
     with pytest.raises(MTError, match="weights"):
         files.record_settings(given)
