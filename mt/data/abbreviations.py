@@ -80,8 +80,8 @@ NEVER_LAST = {
         "rep sen sens sfc sgt smt supt surg viz v vs"
     ),
     "es": (
-        "afma afmo aprox arq cap cf dña dr dra dras dres d excma excmo fr gral ing lic mons núm "
-        "p.ej pbro pdte prof profa ref sr sra sras sres srta sta sto ud uds vd vds ej"
+        "afma afmo aprox arq cap cf dña dr dra dras dres d ee excma excmo ff fr gral ing jj lic "
+        "mons núm p.ej pbro pdte prof profa ref rr sr sra sras sres srta sta sto ud uds vd vds ej"
     ),
     "et": "dr hr jms nn nr pr prof s.t st",
     "fi": "esim fil huom ks mm n nk ns nro nyk prof puh tri toim tms vrt yliop ym",
@@ -159,7 +159,7 @@ MAY_BE_LAST = {
         "al assn ave blvd bldg co corp ct dept dist esq est etc ft inc int intl jr ltd mfg min "
         "misc mo mt natl oz plc pty rd rt sq sr st univ yr yrs ext hr hrs"
     ),
-    "es": "avda cía dpto ee.uu etc hnos ltda pza s.a tel",
+    "es": "aa avda cía dpto ee.uu etc hh hnos ltda oo pza s.a tel uu",
     "et": "a jne jm lk mln mld",
     "fi": "jne jms klo kpl min mrd milj v",
     "fr": "bd etc hab max min janv févr juil sept oct nov déc vol ex",

@@ -32,6 +32,7 @@ EXAMPLES = [
     ("de", "Prof. Dr. Meier und die Müller AG. | Der Rest."),
     ("fr", "M. Dupont est là. | Il dit : « Non ! » | Mme Blanc part ! | Fin."),
     ("es", "¿Qué? | ¡No! | El Sr. López vive en EE.UU. y ya."),
+    ("es", "Las FF. AA. Españolas y los EE. UU. ganan. | Vive en EE. UU. | Es grande."),
     ("it", "Il sig. Rossi va a casa. | Cani, gatti ecc. | Non è bello."),
     ("nl", "Dhr. Jansen komt a.u.b. vandaag. | Het is goed."),
     ("pl", "To jest np. Kraków. | Dobrze."),
