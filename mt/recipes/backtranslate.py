@@ -33,8 +33,8 @@ from mt.config.schema import Config
 from mt.data.digests import digest, file_digest
 from mt.data.normalisation import is_blank, normalise
 from mt.data.sources import source_kinds
-from mt.data.text_files import read_lines
-from mt.errors import MTError
+from mt.data.text_files import check_file, read_lines
+from mt.errors import MTError, UsageError
 from mt.files import atomic_write, write_lines
 from mt.run_folder import RunFolder
 
@@ -47,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the three commands."""
     arguments = parse_arguments(argv)
     config = load_config(arguments.settings)
+    for path in arguments.monolingual:  # now, not after the first training
+        check_file(path)
+    if config.data.both_directions:
+        raise UsageError(
+            "data.both_directions would also train on machine-made targets: leave it out, or "
+            "translate with a model of both directions and add its output as data.mix.bt"
+        )
     if not (source_kinds(config.data.val) and source_kinds(config.data.test)):
         say(
             "note: without data.val and data.test, each direction holds out pairs of its own, so "

@@ -11,6 +11,7 @@ import pytest
 
 from helpers import ROOT
 from mt.data.text_files import read_lines
+from mt.errors import MTError, UsageError
 from mt.files import write_lines
 from mt.recipes import backtranslate, filter_pairs
 
@@ -137,6 +138,17 @@ def test_wrong_usage(recipe, arguments, message, capsys: pytest.CaptureFixture) 
     with pytest.raises(SystemExit) as stop:
         recipe.main(arguments)
     assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_what_cannot_work_is_refused_before_the_first_training(
+    recipe, commands, tmp_path: Path
+) -> None:
+    with pytest.raises(MTError, match=f"no such file: {tmp_path}/no.de"):
+        call(recipe, tmp_path, f"{tmp_path}/no.de")
+    languages = ("data.src_lang=en", "data.tgt_lang=de", "data.both_directions=true")
+    with pytest.raises(UsageError, match="data.both_directions would also train"):
+        call(recipe, tmp_path, settings=languages)
+    assert not commands
 
 
 @pytest.mark.parametrize("recipe_of", [backtranslate, filter_pairs])
