@@ -223,7 +223,8 @@ def length_limits(mask: Tensor, options: SearchOptions, prefixes: Prefixes | Non
     A prefix may be longer than that; `max_extra` tokens may follow it.
     """
     limits = (mask.sum(1) * options.max_ratio).long() + options.max_extra
-    limits = limits.clamp(min=options.min_length + 1)
+    given = len(prefixes.start) if prefixes else 0
+    limits = limits.clamp(min=given + options.min_length + 1)
     if prefixes is None:
         return limits
     lengths = torch.tensor(prefixes.lengths(), device=mask.device)

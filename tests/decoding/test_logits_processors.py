@@ -176,6 +176,16 @@ def test_outputs_begin_with_what_is_given_at_no_cost(name: str, beam: int) -> No
         assert all(each.log_probs[:2] == [0, 0] for each in hypotheses)
 
 
+def test_the_minimum_length_counts_from_what_is_given() -> None:
+    class Silent(TableModel):
+        def logits(self, source: int, history: tuple[int, ...]) -> torch.Tensor:
+            return torch.zeros(7).index_fill(0, torch.tensor([EOS]), 9.0)
+
+    wanted, given = options(1, min_length=6, beam=2, nbest=2), Prefixes([[]], [], (6, 4))
+    (found,) = search(Silent(), *inputs(1), wanted, None, given)
+    assert [(len(each.tokens), each.complete) for each in found] == [(8, True)] * 2
+
+
 def test_no_ngram_is_repeated_in_large_vocabularies() -> None:
     choose = random.Random(1)
     for size in (1, 2, 3, 4):

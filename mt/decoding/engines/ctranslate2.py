@@ -165,7 +165,7 @@ class CTranslate2Engine:
         At least `max_extra` tokens may follow the `start` tokens that all outputs begin with.
         """
         limit = int(source_tokens * options.max_ratio) + options.max_extra
-        limit = max(limit, options.min_length + 1, start + options.max_extra)
+        limit = max(limit, start + options.min_length + 1, start + options.max_extra)
         if 0 < self.longest < limit:
             raise Unsupported(
                 f"the maximum output length is {limit} tokens, but the model was exported for up "
