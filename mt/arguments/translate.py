@@ -46,8 +46,9 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
 --format jsonl prints an object with the keys index, source, text, score, log_prob, tokens,
 complete (false: cut off at the maximum length), warnings, pieces and words; if the line was split,
 also parts, a list of objects with these keys except index. The numbers of a line are sums over its
-parts. pieces and words are lists of [text, log-probability]; the piece </s> ends a sentence. The
-backend ctranslate2 does not tell them. Warnings are:
+parts. pieces and words are lists of [text, log-probability]; the piece </s> ends a sentence, and
+the first one of a multilingual model is the language. The backend ctranslate2 does not tell them.
+Warnings are:
   repetition            pieces are repeated several times in a row, and not so in the source
   short                 less than half as long as expected from the lengths in the training text
   copy                  the same as the source, apart from case, with 15 characters or more

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from mt.data.links import format_links
+from mt.data.tags import MARK
 from mt.decoding.outputs import Output, Translation
 
 # Legal inside JSON strings, but some tools end a line at them.
@@ -89,7 +90,8 @@ def _output_record(output: Output, sources: Sequence[str]) -> dict[str, Any]:
     omitted = ("links", "parts", "pieces")
     record = {name: value for name, value in vars(output).items() if name not in omitted}
     if output.pieces:
-        record["pieces"] = [(piece, round(log_prob, 5)) for piece, log_prob in output.pieces]
+        pieces = ((piece.removeprefix(MARK), log_prob) for piece, log_prob in output.pieces)
+        record["pieces"] = [(piece, round(log_prob, 5)) for piece, log_prob in pieces]
         record["words"] = [(word, round(log_prob, 5)) for word, log_prob in output.words]
     if output.links is not None:
         record["alignment"] = format_links(output.links)

@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_file(path)
     if config.data.both_directions:
         raise UsageError(
-            "data.both_directions would also train on machine-made targets: leave it out, or "
-            "translate with a model of both directions and add its output as data.mix.bt"
+            "data.both_directions would also train on the machine's translations as targets: leave "
+            "it out"
         )
     if not (source_kinds(config.data.val) and source_kinds(config.data.test)):
         say(

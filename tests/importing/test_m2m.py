@@ -26,6 +26,7 @@ from helpers.hub_translator import TranslatorOfTransformers
 from mt import evaluate, trim
 from mt.data.tags import tag_piece
 from mt.data.tokenizer import Tokenizer
+from mt.decoding.formats import format_lines
 from mt.decoding.load import load_run
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
@@ -101,6 +102,13 @@ def test_texts_begin_with_their_language_and_outputs_leave_it_out(make) -> None:
     assert hypothesis.tokens[0] == tokenizer.starts["tgt"][0] and hypothesis.log_probs[0] == 0
     pair = mt.inspect(translator).translate("the cat").attention[0]
     assert pair.source_words[0] == pair.target_words[0] == -1
+
+
+def test_json_names_the_language_as_the_first_piece(make) -> None:
+    translations = load(make("M2M-100")[1]).translate_nbest(["the cat"], 1, beam=1, max_extra=5)
+    (record,) = map(json.loads, format_lines(translations, "jsonl", 1, False))
+    assert record["pieces"][0] == ["de", 0]
+    assert all(piece.isprintable() for piece, _ in record["pieces"])
 
 
 def test_a_prefix_follows_the_language(make) -> None:
