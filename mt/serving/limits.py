@@ -105,7 +105,7 @@ def read_keys(path: Path) -> frozenset[str]:
     Raises MTError if it cannot be read or has no key.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise MTError(f"cannot read the API keys in {path}: {error}") from error
     keys = frozenset(key for line in lines if (key := line.strip()) and not key.startswith("#"))

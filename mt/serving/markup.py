@@ -194,3 +194,11 @@ class MarkupParser(HTMLParser):
             self._add_atom(raw)
         else:
             self._add_block(raw)
+
+
+def plain_text(html: str) -> str:
+    """Return the text of HTML that is translated, a line for each segment."""
+    segments = (item for item in MarkupParser(html).items if isinstance(item, Segment))
+    return "\n".join(
+        "".join(run.text for run in segment.runs if not run.is_atom) for segment in segments
+    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -69,13 +70,12 @@ async def read_fields(request: Request, limit: int) -> dict[str, Any]:
         return {"type": "http.request", "body": body}
 
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    fields: dict[str, Any] = dict(request.query_params)
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    fields = _group(_read_urlencoded(request.scope["query_string"]))
+    if kind == "application/x-www-form-urlencoded":
+        fields |= _group((name, _unix_lines(value)) for name, value in _read_urlencoded(body))
+    elif kind == "multipart/form-data":
         form = await Request(request.scope, replay).form(max_files=0, max_part_size=len(body) + 1)
-        values = {name: form.getlist(name) for name in form}
-        fields |= {name: value[0] if len(value) == 1 else value for name, value in values.items()}
-        for name in {"q", "prefix"} & fields.keys():
-            fields[name] = _unix_lines(fields[name])
+        fields |= _group((name, _unix_lines(str(value))) for name, value in form.multi_items())
     elif body:
         try:
             content = json.loads(body)
@@ -98,10 +98,27 @@ def check_names(fields: Mapping[str, Any], known: Sequence[str]) -> None:
         raise invalid(f"unknown field {replace_surrogates(name)!r}: {hint}")
 
 
-def _unix_lines(value: Any) -> Any:
+def _read_urlencoded(content: bytes) -> list[tuple[str, str]]:
+    """Return the fields of a form or a query, which may have UTF-8 that is not percent-encoded.
+
+    Raises HTTPException 400 for another encoding.
+    """
+    try:
+        return parse_qsl(content.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise invalid("the fields are not UTF-8") from error
+
+
+def _group(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return fields by name; one that is given several times is a list."""
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: each[0] if len(each) == 1 else each for name, each in values.items()}
+
+
+def _unix_lines(value: str) -> str:
     """Undo the line ends CR LF that forms prescribe."""
-    if isinstance(value, list):
-        return [_unix_lines(each) for each in value]
     return value.replace("\r\n", "\n")
 
 
@@ -124,7 +141,7 @@ def parse_translate(fields: Mapping[str, Any]) -> TranslateRequest:
         parse_text("target", fields.get("target")),
         parse_text("format", fields.get("format") or "text"),
         Wanted(
-            parse_count("alternatives", fields.get("alternatives", 0)),
+            parse_count("alternatives", fields.get("alternatives")),
             **flags,
             steering=parse_steering(fields),
         ),
@@ -162,9 +179,9 @@ def parse_text(name: str, value: Any) -> str:
 
 
 def parse_count(name: str, value: Any) -> int:
-    """Return a field that must be an integer >= 0."""
+    """Return a field that must be an integer >= 0; 0 if it is missing."""
     try:
-        number = int(value)
+        number = 0 if value in (None, "") else int(value)
     except (TypeError, ValueError, OverflowError):
         number = -1
     if number < 0 or isinstance(value, float):

@@ -17,6 +17,7 @@ from mt.data.detection import Detector
 from mt.errors import MTError
 from mt.serving.answer import answer_of, detection, error_message, event, translation
 from mt.serving.limits import Limits, Places, RateLimit, is_known
+from mt.serving.markup import plain_text
 from mt.serving.metrics import CONTENT_TYPE
 from mt.serving.models import Models
 from mt.serving.parts import Part, Wanted
@@ -182,9 +183,13 @@ class Service:
 
     async def _detect_source(self, asked: TranslateRequest) -> tuple[str, dict[str, Any]]:
         """Return the source language of all texts together, and what to tell the client."""
-        sources = self.models.sources_of(asked.target)
-        choose = self._detector().choose
-        code, probability = await asyncio.to_thread(choose, "\n".join(asked.texts), sources)
+        sources, detector = self.models.sources_of(asked.target), self._detector()
+
+        def choose() -> tuple[str, float]:
+            read = plain_text if asked.format == "html" else str
+            return detector.choose("\n".join(map(read, asked.texts)), sources)
+
+        code, probability = await asyncio.to_thread(choose)
         return code, detection(code, probability)
 
     async def _stream(

@@ -54,6 +54,31 @@ def test_json_forms_and_queries_give_the_same_answer(client: Client) -> None:
     assert answers[0].json["translatedText"].count("\n") == 1
 
 
+def test_forms_may_have_letters_that_are_not_encoded(client: Client) -> None:
+    # As `curl -d q="ü €"` sends them, and as clients in WINDOWS-1252 do.
+    answer = client.ask("/translate", "q=ü €&source=en&target=de".encode())
+    assert answer.json == client.translate("ü €").json
+    for body in ("q=ü&source=en&target=de".encode("cp1252"), b"q=%FC&source=en&target=de"):
+        answer = client.ask("/translate", body)
+        assert answer.status == 400 and "not UTF-8" in answer.json["error"]
+
+
+def test_a_field_that_is_given_several_times_is_a_list(client: Client) -> None:
+    fields = urllib.parse.urlencode(
+        [("q", "the cat ."), ("q", "a dog"), ("source", "en"), ("target", "de")]
+    )
+    expected = client.translate(["the cat .", "a dog"]).json
+    assert client.ask("/translate", fields.encode()).json == expected
+    assert client.ask(f"/translate?{fields}", b"").json == expected
+
+
+def test_fields_without_a_value_are_missing(client: Client) -> None:
+    fields = dict.fromkeys(("format", "alternatives", "scores", "prefix", "beam", "seed", "tag"))
+    assert client.translate("a dog", **fields).json == client.translate("a dog").json
+    form = "q=a+dog&source=en&target=de&" + "&".join(f"{name}=" for name in fields if name != "tag")
+    assert client.ask("/translate", form.encode()).json == client.translate("a dog").json
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\u2028"])
 def test_lines_keep_their_order_and_their_ends(
     client: Client, inspector: Inspector, ends: str
@@ -215,6 +240,8 @@ def test_the_reference_lists_all_endpoints_and_all_fields_of_answers(client: Cli
     (part,) = answer.json["parts"]
     assert part.keys() == schemas["Part"]["properties"].keys()
     assert part["attention"].keys() == schemas["Attention"]["properties"].keys()
+    warnings = schemas["Part"]["properties"]["warnings"]["items"]["enum"]
+    assert warnings == [REPETITION, SHORT, COPY, LOST, INVENTED]
     pairs = reference["paths"]["/models"]["get"]["responses"]["200"]["content"]["application/json"]
     assert client.ask("/models").json[0].keys() == pairs["schema"]["items"]["properties"].keys()
     fields = schemas["TranslateRequest"]["properties"]
@@ -242,6 +269,9 @@ def test_languages_are_recognised_among_those_served(make_models: Callable[..., 
         for text, code in (("The weather is nice today.", "en"), ("Il fait beau, non ?", "fr")):
             answer = client.translate([text, "a"], source="auto").json
             assert [each["language"] for each in answer["detectedLanguage"]] == [code] * 2
+            page = f'<p class="what is the best of this and that, with the other">{text}</p>'
+            answer = client.translate(page, source="auto", format="html").json
+            assert answer["detectedLanguage"]["language"] == code  # not that of the markup
             found = client.ask("/detect", {"q": text}).json
             assert found[0]["language"] == code and 0 < found[0]["confidence"] <= 100
         assert client.translate("a", source="auto", target="xx").status == 400

@@ -314,8 +314,9 @@ def test_the_log_has_no_text_of_users_and_metrics_count(
 
 def test_keys_are_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.txt"
-    path.write_text("# mine\nabc\n\n def \n", encoding="utf-8")
-    assert read_keys(path) == {"abc", "def"}
+    for encoding in ("utf-8", "utf-8-sig"):  # the latter with a byte order mark
+        path.write_text("abc\n# mine\n\n def \n", encoding=encoding)
+        assert read_keys(path) == {"abc", "def"}
     path.write_text("# none\n", encoding="utf-8")
     for wrong, message in ((path, "has no API key"), (tmp_path / "x", "cannot read")):
         with pytest.raises(MTError, match=message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from helpers.browsers import NEEDS_BROWSER, expect, write
 from helpers.servers import Client, serving
+from mt.decoding.splitting import join_parts
 from mt.serving.app import create_app
 from mt.serving.models import Models
 from mt.serving.service import Settings
@@ -194,6 +196,39 @@ def test_markup_in_texts_stays_text(open_page: Callable) -> None:
     page.locator("#text").fill("<b>a</b>")
     expect(page.locator("#output")).to_have_text("<img src=x>")
     assert page.locator("#alternatives button").inner_text() == "<b>x</b>"
+
+
+def test_the_parts_of_a_line_are_joined_as_the_server_joins_them(open_page: Callable) -> None:
+    page = open_page()
+    lines = [
+        ["我喜欢Python。", "", "Python很好。", "“是的”，他说。"],
+        ["", "A sentence about 北京.", "Another 京", "one."],
+        ["𠀀𠀁", "𠀂𠀃"],
+    ]
+    parts = [
+        {"line": number, "source": "x", "text": part}
+        for number, line in enumerate(lines)
+        for part in line
+    ]
+    events = [f"event: part\ndata: {json.dumps(part)}\n\n" for part in parts]
+    body = "".join([*events, 'event: done\ndata: {"translatedText": ""}\n\n'])
+    page.route("**/translate", lambda route: route.fulfill(body=body))
+    write(page, "x")
+    expected = "\n".join(map(join_parts, lines))
+    assert page.locator("#output").evaluate("e => e.textContent") == expected
+
+
+def test_a_browser_that_stores_nothing_translates(browser: Any, page_server: Client) -> None:
+    page = browser.new_page()
+    page.add_init_script(
+        "for (const area of ['localStorage', 'sessionStorage']) Object.defineProperty("
+        "window, area, { get() { throw new DOMException('denied', 'SecurityError'); } });"
+    )
+    page.goto(page_server.url)
+    write(page, "a dog")
+    expected = page_server.translate("a dog").json["translatedText"]
+    assert page.locator("#output").inner_text() == expected
+    page.close()
 
 
 def test_a_key_is_asked_for_if_there_are_keys(

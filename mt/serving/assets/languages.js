@@ -1,5 +1,7 @@
 // The choice of a language from a list that is too long to look through: a dialog with a search.
 
+import { keep, recall } from "./storage.js";
+
 const LONG = 20; // languages, from which on there is a search
 const RECENT = 5; // languages that are remembered, and come first
 const KEY = "languages";
@@ -8,16 +10,15 @@ const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase
 
 function recent() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? [];
+    return JSON.parse(recall("localStorage", KEY)) ?? [];
   } catch {
-    return []; // the browser stores nothing, or another page has stored something else
+    return []; // another page has stored something else
   }
 }
 
 function remember(code) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify([code, ...recent().filter((each) => each !== code)].slice(0, RECENT)));
-  } catch {} // which is no reason to translate nothing
+  const codes = [code, ...recent().filter((each) => each !== code)];
+  keep("localStorage", KEY, JSON.stringify(codes.slice(0, RECENT)));
 }
 
 // Puts a button in the place of a <select> while that has many options. It opens the dialog, and

@@ -55,7 +55,9 @@ export class Output {
   add(details) {
     const last = this.parts.at(-1);
     const lines = last ? details.line - last.line : 0;
-    const before = lines ? "\n".repeat(lines) : last ? gap(last.text, details.text) : "";
+    const line = this.parts.filter((part) => part.line === details.line).map((part) => part.text).join("");
+    const space = line && details.text ? gap(line + details.text) : "";
+    const before = lines ? "\n".repeat(lines) : space;
     const part = { ...details, before, element: document.createElement("span") };
     part.element.className = "part";
     this.parts.push(part);

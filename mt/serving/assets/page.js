@@ -3,6 +3,7 @@
 import { get, translate } from "./api.js";
 import { LanguageChoice } from "./languages.js";
 import { Output } from "./output.js";
+import { keep, recall } from "./storage.js";
 import { markNew } from "./words.js";
 
 const PAUSE_MS = 350; // after the last key
@@ -200,7 +201,7 @@ function listen() {
   element("clear").addEventListener("click", clear);
   element("copy").addEventListener("click", copy);
   element("key").addEventListener("change", () => {
-    sessionStorage.setItem("key", element("key").value);
+    keep("sessionStorage", "key", element("key").value);
     update();
   });
   element("key-form").addEventListener("submit", (event) => event.preventDefault());
@@ -226,7 +227,7 @@ async function begin() {
   options(source, settings.detection && sources.length > 1 ? ["auto", ...sources] : sources, settings.language.source.code);
   updateTargets(settings.language.target.code);
   element("key-form").hidden = !settings.keyRequired;
-  element("key").value = sessionStorage.getItem("key") ?? "";
+  element("key").value = recall("sessionStorage", "key") ?? "";
   showNothing();
   updatePair();
   listen();

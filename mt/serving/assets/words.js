@@ -29,11 +29,14 @@ export function fill(element, text, places, tag, className) {
   return elements;
 }
 
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]/u;
+// Letters and punctuation of scripts without spaces between words.
+const UNSPACED = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}\p{scx=Tibetan}]/gu;
 
-// Return what stands between two parts of a line, as the server joins them.
-export function gap(before, after) {
-  return UNSPACED.test(before.slice(-2)) || UNSPACED.test(after.slice(0, 1)) ? "" : " ";
+// Return what stands between the parts of a line, as the server joins them: nothing if most of the
+// line has no spaces between words.
+export function gap(line) {
+  const [visible, unspaced] = [/\S/gu, UNSPACED].map((kind) => line.match(kind)?.length ?? 0);
+  return 2 * unspaced > visible ? "" : " ";
 }
 
 // Return the text with the words marked that `other` does not have.
