@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mt.checksums import file_checksum
 from mt.config.schema import Config
 from mt.data.normalisation import Normaliser
 from mt.data.tokenizer import Tokenizer
@@ -47,6 +48,7 @@ class TrainedModel:
     folder: RunFolder
     facts: dict[str, Any]  # step, epoch, minutes and validation scores of the saved weights
     text: TrainingText | None = None  # None: the run is from an earlier version
+    checksum: str = ""  # of the file of the weights; "": unknown
 
 
 def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel:
@@ -63,12 +65,14 @@ def load_run(path: str | os.PathLike[str], device: torch.device) -> TrainedModel
             f"{folder} has no {folder.model.name}, which is written at the first validation: "
             "start the same mt-train command again, which also restores a lost one from last/"
         )
+    # Before the weights: if a training replaces them in between, it belongs to none, not to others.
+    checksum = file_checksum(folder.model) or ""
     tensors, facts = folder.read_tensors(folder.model)
     tokenizer = Tokenizer.load(folder.path)
     model = build_model(config.model, tokenizer.vocab_size("src"), tokenizer.vocab_size("tgt"))
     load_parameters(model, tensors, folder.model)
     text = load_training_text(folder)
-    return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts, text)
+    return TrainedModel(model.to(device).eval(), tokenizer, config, folder, facts, text, checksum)
 
 
 def build_translator(

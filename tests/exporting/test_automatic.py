@@ -19,6 +19,7 @@ from mt.data.tokenizer import Tokenizer
 from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 from mt.decoding.engines.fallback import FallbackEngine
 from mt.decoding.engines.pytorch import PyTorchEngine
+from mt.decoding.load import TrainedModel
 from mt.decoding.translator import Translator
 from mt.errors import MTError, UsageError
 from mt.exporting import automatic
@@ -101,6 +102,30 @@ def test_it_is_exported_anew_if_the_weights_or_the_library_change(
     monkeypatch.setattr(automatic, "library_version", lambda backend: "ctranslate2 99")
     load(lively)
     assert len(said) == 3
+
+
+def test_weights_that_a_training_replaces_meanwhile_are_exported_the_next_time(
+    load: Callable[..., Translator],
+    lively: Path,
+    tokenizer: Tokenizer,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = lively.parent / "other"
+    save_lively_run(other, tokenizer, tiny(norm="pre"), seed=1)
+    load_run = automatic.load_run
+
+    def replace_after(path: Path, device: torch.device) -> TrainedModel:
+        run = load_run(path, device)
+        shutil.copyfile(other / "model.safetensors", lively / "model.safetensors")
+        (lively / "checksums.txt").unlink(missing_ok=True)
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(automatic, "load_run", replace_after)
+        load(lively)
+    expected = mt.load(other, device="cpu", precision="fp32").translate(LINES)
+    assert load(lively).translate(LINES) == expected and len(said) == 2
 
 
 def test_pytorch_does_what_ctranslate2_cannot_and_says_so_once(
