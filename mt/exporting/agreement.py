@@ -12,6 +12,7 @@ from mt.decoding.tagged_lines import translate_tagged
 from mt.decoding.translator import Translator
 from mt.evaluation.evaluation_set import load_corpus_split, read_parallel
 from mt.evaluation.metrics import HEADLINE, build_metrics
+from mt.exporting.tags import mark_for_hub
 from mt.exporting.transformers_engine import TransformersTranslator
 from mt.run_folder import RunFolder
 
@@ -81,11 +82,6 @@ def load_exported(
     return TransformersTranslator(folder, options)
 
 
-def mark_language(lines: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """Return lines with their tags as MarianMT's tokenizer reads them."""
-    return [f">>{tag}<<{line}" if tag else line for tag, line in zip(tags, lines, strict=True)]
-
-
 def measure_agreement(
     original: Translator,
     exported: Translator | TransformersTranslator,
@@ -98,7 +94,7 @@ def measure_agreement(
     outputs = [
         translate_tagged(each, sample.sources, tags)
         if isinstance(each, Translator)
-        else each.translate(mark_language(sample.sources, tags))
+        else each.translate(mark_for_hub(sample.sources, tags, original.tokenizer))
         for each in (original, exported)
     ]
     scores = [bleu.corpus_score(lines, sample.references) for lines in outputs]

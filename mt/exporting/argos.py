@@ -16,6 +16,7 @@ from mt.decoding.load import TrainedModel
 from mt.errors import UsageError
 from mt.exporting import ctranslate2
 from mt.exporting.folders import locked
+from mt.exporting.tags import needed_tag
 from mt.files import atomic_write
 
 PACKAGE_VERSION = "1.0"
@@ -46,6 +47,11 @@ def package_obstacles(run: TrainedModel) -> list[str]:
         )
     if run.tokenizer.languages:
         obstacles.append("a package cannot put the language of a multilingual model before sources")
+    if needed_tag(run):
+        obstacles.append(
+            "a package cannot put a tag before sources, but all training text of this run has one "
+            "(data.both_directions, data.train.tag)"
+        )
     data = run.config.data
     for setting, code in zip(("src_lang", "tgt_lang"), ("src", "tgt"), strict=True):
         if getattr(data, setting) in ("", code):

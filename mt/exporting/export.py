@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-from mt.checksums import Checksums, file_checksum
+from mt.checksums import Checksums
 from mt.data.tags import tag_piece
 from mt.data.training_text import save_training_text
 from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
@@ -19,6 +19,7 @@ from mt.errors import UsageError
 from mt.exporting import argos, ctranslate2, ctranslate2_support, onnx
 from mt.exporting.folders import write_folder
 from mt.exporting.readme import readme
+from mt.exporting.tags import needed_tag, source_piece
 from mt.files import write_text
 from mt.optional import require
 from mt.run_files import VOCABULARIES
@@ -62,9 +63,8 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
     """
     check_quantization(backend, quantization)
     version = library_version(backend)
-    weights = file_checksum(run.folder.model) or ""
     if backend == "onnx":
-        info = ExportInfo(backend, quantization, 0, version, weights=weights)
+        info = ExportInfo(backend, quantization, 0, version, weights=run.checksum)
         _write_folder(folder, run, info, lambda f: onnx.write_graphs(f, run.model, quantization))
         return
     longest = ctranslate2_positions(run)
@@ -74,7 +74,7 @@ def export_run(folder: Path, run: TrainedModel, backend: str, quantization: str)
     _write_folder(
         folder,
         run,
-        ExportInfo(backend, quantization, longest, version, weights=weights),
+        ExportInfo(backend, quantization, longest, version, weights=run.checksum),
         lambda f: ctranslate2.write_model(
             f, run.model, run.config.model, run.tokenizer, quantization, longest
         ),
@@ -127,11 +127,25 @@ def _write_folder(
 
 def _readme(run: TrainedModel, info: ExportInfo) -> str:
     """Return how to use an export without mt."""
-    languages = run.tokenizer.languages
-    starts = [tag_piece(code) for code in (languages.source, languages.target)] if languages else []
-    names = run.tokenizer.files()
+    tokenizer, languages = run.tokenizer, run.tokenizer.languages
+    source_start = target_start = ""
+    if languages:
+        source_start, target_start = map(tag_piece, (languages.source, languages.target))
+    elif tag := needed_tag(run):
+        source_start = source_piece(tokenizer, tag)
+    names = tokenizer.files()
     models = [name for name in names if name.endswith(".model")]
     vocabularies = [name for name in names if name in chain(*VOCABULARIES)]
     data = run.config.data
     name, unicode = run.folder.path.name, data.clean.unicode
-    return readme(info, name, data.languages(), models, unicode, starts, vocabularies)
+    return readme(
+        info,
+        name,
+        data.languages(),
+        models,
+        unicode,
+        source_start,
+        target_start,
+        vocabularies,
+        [source_piece(tokenizer, tag) for tag in tokenizer.tags],
+    )

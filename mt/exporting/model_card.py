@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
+
 from mt.config.schema import Config, SplitConfig
+from mt.data.language_codes import UNKNOWN, language_code
 from mt.decoding.load import TrainedModel
 from mt.errors import MTError
 from mt.evaluation.metrics import METRICS
+from mt.exporting.tags import mark_for_hub, needed_tag
 from mt.files import write_text
 
 NO_LICENCE = "other"  # until somebody fills it in
@@ -20,7 +24,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("FOLDER-OR-REPOSITORY")
 model = AutoModelForSeq2SeqLM.from_pretrained("FOLDER-OR-REPOSITORY")
-batch = tokenizer(["A sentence."], return_tensors="pt", padding=True)
+batch = tokenizer([{example!r}], return_tensors="pt", padding=True)
 print(tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True))
 ```
 
@@ -45,11 +49,11 @@ def card_lines(run: TrainedModel, layout: str, licence: str) -> Iterator[str]:
     config = run.config
     source, target = config.data.languages()
     stated = card_licence(run, licence)
-    yield from ("---", f"language: [{source}, {target}]", f"license: {stated}")
-    library = "mt" if layout == "mt" else "transformers"
-    yield from (f"library_name: {library}", "pipeline_tag: translation")
-    yield from ("tags: [translation, mt]", "---", "", f"# {config.name}: {source} to {target}", "")
-    yield from ("## Use", "", USE_WITH_MT if layout == "mt" else USE_WITH_TRANSFORMERS, "")
+    yield from ("---", *front_matter(run, layout, stated), "---", "")
+    yield from (f"# {config.name}: {source} to {target}", "")
+    (example,) = mark_for_hub(["A sentence."], [needed_tag(run)], run.tokenizer)
+    transformers = USE_WITH_TRANSFORMERS.format(example=example)
+    yield from ("## Use", "", USE_WITH_MT if layout == "mt" else transformers, "")
     yield from ("## Licence", "")
     yield f"{stated}." if stated != NO_LICENCE else f"{FILL_IN}: `license` above, and here."
     yield from ("", "## Training text", "", *training_text(run), "")
@@ -58,6 +62,20 @@ def card_lines(run: TrainedModel, layout: str, licence: str) -> Iterator[str]:
     yield from ("## Intended use and limits", "")
     yield f"{FILL_IN}: for which text the model is meant, and by whom it was checked."
     yield from ("", *limits(config))
+
+
+def front_matter(run: TrainedModel, layout: str, licence: str) -> list[str]:
+    """Return the lines of the metadata, in YAML: the hub knows languages without script and region.
+
+    Languages that are not known are left out.
+    """
+    known = [code for code in run.config.data.languages() if code not in UNKNOWN]
+    content: dict[str, Any] = {"language": list(dict.fromkeys(map(language_code, known)))}
+    content |= {"license": licence, "library_name": "mt" if layout == "mt" else "transformers"}
+    content |= {"pipeline_tag": "translation", "tags": ["translation", "mt"]}
+    given = {key: value for key, value in content.items() if value}
+    text = yaml.safe_dump(given, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    return text.splitlines()
 
 
 def training_text(run: TrainedModel) -> Iterator[str]:

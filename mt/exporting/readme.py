@@ -27,7 +27,7 @@ options = {{
 for result in translator.translate_batch(pieces, beam_size=5, patience=2, **options):
     print(target.decode({pieces}))
 """
-# Of a multilingual model, whose sources and outputs begin with their languages.
+# Of a multilingual model, whose outputs begin with their language.
 TARGET_PREFIX = """\
     "target_prefix": [[{target!r}]] * len(pieces),
 """
@@ -91,8 +91,12 @@ With mt: `mt-translate FOLDER < in.txt`. Without, after `pip install {packages}`
 ```python
 {code}```
 
-mt also normalises text as in training (Unicode {unicode}), splits lines into sentences and
+{tags}mt also normalises text as in training (Unicode {unicode}), splits lines into sentences and
 joins their translations, and keeps blank lines.
+"""
+TAGS = """\
+A source may begin with the piece of a tag, as `{example}`. The tags are {pieces}.
+
 """
 
 
@@ -102,26 +106,31 @@ def readme(
     languages: Sequence[str],
     tokenizers: Sequence[str],
     unicode: str,
-    starts: Sequence[str] = (),
+    source_start: str = "",
+    target_start: str = "",
     vocabularies: Sequence[str] = (),
+    tags: Sequence[str] = (),
 ) -> str:
     """Return the text of README.md.
 
     `tokenizers` are the names of the SentencePiece models of source and target, or of both in one.
-    `starts` are the pieces that sources and outputs of a multilingual model begin with.
-    `vocabularies` are the names of the files with the pieces of a pretrained model by id.
+    `source_start` and `target_start` are pieces that sources and outputs begin with: those of their
+    languages, or a tag. `vocabularies` are the names of the files with the pieces of a pretrained
+    model by id. `tags` are the pieces of all tags.
     """
-    source_start = f"[{starts[0]!r}] + " if starts else ""
+    start = f"[{source_start!r}] + " if source_start else ""
     encoded, piece, chosen = "source.encode(sentence)", "token", "int(logits[0].argmax())"
+    if source_start:
+        encoded = f"[source.piece_to_id({source_start!r})] + {encoded}"
     vocabulary = ""
     if vocabularies:
         vocabulary = VOCABULARY.format(
-            names=list(vocabularies), source_start=source_start, eos=EOS, unk=UNK
+            names=list(vocabularies), source_start=start, eos=EOS, unk=UNK
         )
         encoded, piece = "encode(sentence)", "vocabularies[-1][token]"
     pieces, is_text = "result.hypotheses[0]", f"token != {EOS}"
-    if starts:
-        chosen = f"ids[{starts[1]!r}] if len(output) == 1 else {chosen}"
+    if target_start:
+        chosen = f"ids[{target_start!r}] if len(output) == 1 else {chosen}"
         pieces = f"[piece for piece in {pieces} if piece[0] != {MARK!r}]"
         is_text += f" and {piece}[0] != {MARK!r}"
     code = TEMPLATES[info.backend].format(
@@ -133,8 +142,8 @@ def readme(
         bos=BOS,
         eos=EOS,
         forbidden=", ".join(map(str, FORBIDDEN_TOKENS)),
-        source_start=source_start,
-        prefix=TARGET_PREFIX.format(target=starts[1]) if starts else "",
+        source_start=start,
+        prefix=TARGET_PREFIX.format(target=target_start) if target_start else "",
         pieces=pieces,
         is_text=is_text,
         vocabulary=vocabulary,
@@ -148,5 +157,8 @@ def readme(
         backend={"ctranslate2": "CTranslate2", "onnx": "onnxruntime"}[info.backend],
         packages=PACKAGES[info.backend],
         code=code,
+        tags=TAGS.format(example=f"[{tags[0]!r}] + ...", pieces=", ".join(map(repr, tags)))
+        if tags
+        else "",
         unicode=unicode,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.exports import save_lively_run, texts
+from helpers.exports import save_lively_run, save_tagged_run, texts
 from helpers.small_transformers import tiny
 from mt.config.schema import TokenizerConfig
 from mt.data.normalisation import normalise
@@ -87,6 +87,10 @@ def test_what_cannot_be_packed_is_named(trained: TrainedModel, tmp_path: Path) -
     run.tokenizer = trained.tokenizer
     with pytest.raises(UsageError, match="names its languages, but data.src_lang was not set"):
         export_run(tmp_path / "x.argosmodel", run, "argos", "float32")
+    with pytest.raises(UsageError, match="cannot put a tag before sources, but all training text"):
+        export_run(
+            tmp_path / "x.argosmodel", save_tagged_run(tmp_path / "tagged"), "argos", "float32"
+        )
     assert not (tmp_path / "x.argosmodel").exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mt
-from helpers.exports import save_lively_run, texts
+from helpers.exports import save_lively_run, save_tagged_run, texts
 from helpers.hub_models import save_marian
 from helpers.small_transformers import tiny
 from helpers.training_runs import NARROW_MODEL, run_training, write_tiny_run
@@ -24,7 +24,9 @@ from mt.data.tokenizer_training import train_sentencepiece
 from mt.decoding.load import TrainedModel, load_run
 from mt.decoding.options import SearchOptions
 from mt.exporting.hub import export_to_hub
+from mt.exporting.tags import mark_for_hub
 from mt.exporting.transformers_engine import TransformersTranslator
+from mt.importing.hub_folder import HubFolder
 from mt.models.weights import model_tensors
 from mt.run_folder import RunFolder
 
@@ -110,6 +112,25 @@ def test_tags_are_written_as_transformers_finds_them(tmp_path: Path) -> None:
     assert theirs[:-1] == tagged.encode(add_tag("the cat", "<news>"))
     again = reimport(tmp_path / "hub", tmp_path / "again")
     assert again.tokenizer.tags == {">><news><<": tagged.tags["<news>"]}
+    for tokenizer, tag in ((tagged, "<news>"), (again.tokenizer, ">><news><<")):
+        marked = mark_for_hub(["the cat", "a dog"], [tag, ""], tokenizer)
+        assert marked == [">><news><<the cat", "a dog"]
+
+
+def test_the_metadata_of_the_card_are_those_that_the_hub_reads(tmp_path: Path) -> None:
+    run = save_tagged_run(tmp_path / "run", MODELS["post-norm"][1])
+    for languages, expected in {
+        ("no", "zho_Hans"): ["no", "zh"],  # no is a truth value of YAML
+        ("zho_Hans", "zho_Hant"): ["zh"],
+        ("en-GB", "tgt"): ["en"],
+        ("src", "tgt"): None,
+    }.items():
+        run.config.data.src_lang, run.config.data.tgt_lang = languages
+        export_to_hub(tmp_path / "hub", run, "other: see #1")
+        card = HubFolder(tmp_path / "hub", "").card()
+        assert card.get("language") == expected
+        assert card["license"] == "other: see #1" and card["tags"] == ["translation", "mt"]
+    assert "tokenizer(['>><2de><<A sentence.']" in (tmp_path / "hub" / "README.md").read_text()
 
 
 def test_what_transformers_lacks_becomes_a_run_directory(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.exports import save_lively_run, write_export
+from helpers.exports import save_lively_run, save_tagged_run, write_export
 from helpers.hub_models import import_as, save_m2m, save_marian
 from helpers.small_transformers import tiny
 from helpers.tiny_models import WORDS
@@ -68,6 +68,24 @@ def test_the_code_of_a_pretrained_model_gives_the_translation_of_its_run(
     translator = build_translator([run], precision="fp32")
     options = {"beam": beam, "max_ratio": 0.0, "max_extra": 13 - bool(run.tokenizer.languages)}
     assert run_code(code, folder).rstrip("\n") == translator.translate(SENTENCE, **options)
+
+
+@pytest.mark.parametrize("backend, beam", [("ctranslate2", 5), ("onnx", 1)])
+def test_the_code_of_a_model_that_needs_a_tag_has_one(
+    backend: str, beam: int, tmp_path: Path
+) -> None:
+    pytest.importorskip({"ctranslate2": "ctranslate2", "onnx": "onnx"}[backend])
+    run = save_tagged_run(tmp_path / "run")
+    folder = write_export(run, backend, "float32", tmp_path / "export")
+    code = read_code(folder).replace('"max_decoding_length": 102', '"max_decoding_length": 13')
+    code = code.replace("2 * tokens.size + 20", "14")
+    options = {"beam": beam, "max_ratio": 0.0, "max_extra": 13}
+    tagged, untagged = (
+        build_translator([run], precision="fp32", tag=tag).translate(SENTENCE, **options)
+        for tag in ("<2de>", "")
+    )
+    assert normalise(run_code(code, folder), "none") == tagged != untagged
+    assert r"The tags are '\x01<2de>', '\x01<2en>'." in (folder / "README.md").read_text()
 
 
 def read_code(folder: Path) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from mt.config.schema import Config, ModelConfig
+from helpers.small_transformers import tiny
+from mt.config.schema import Config, ModelConfig, TokenizerConfig
 from mt.data.tokenizer import Tokenizer
+from mt.data.tokenizer_training import train_sentencepiece
+from mt.data.training_text import TrainingText, save_training_text
 from mt.data.vocabulary import BOS, EOS, PAD, UNK
 from mt.decoding.load import TrainedModel, load_run
 from mt.exporting.export import export_run
@@ -49,6 +53,22 @@ def save_lively_run(
         {},
     )
     tokenizer.save(folder)
+    return load_run(folder, torch.device("cpu"))
+
+
+TAGS = ["<2de>", "<2en>"]
+
+
+def save_tagged_run(folder: Path, config: ModelConfig | None = None) -> TrainedModel:
+    """Save a run of both directions, all of whose training text had one of two tags."""
+    content = train_sentencepiece(texts(300, 0), TokenizerConfig(vocab_size=280), tags=TAGS)
+    # With this seed, the tag changes the translation.
+    run = save_lively_run(folder, Tokenizer(content), config or tiny(norm="pre"), seed=8)
+    data = run.config.data
+    data.src_lang, data.tgt_lang, data.both_directions = "en", "de", True
+    run.folder.write_config(run.config)
+    part = TrainingText(several_sentences=1.0, length_ratio=1.0)
+    save_training_text(run.folder, replace(part, tags=dict.fromkeys(TAGS, part)))
     return load_run(folder, torch.device("cpu"))
 
 
