@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mt.data.language_names import language_name
 from mt.decoding.load import TrainedModel
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.exporting import ctranslate2
 from mt.exporting.folders import locked
 from mt.exporting.tags import needed_tag
@@ -63,8 +63,10 @@ def write_package(path: Path, run: TrainedModel, quantization: str, longest: int
     """Write an .argosmodel file.
 
     `longest` is the number of rows of position tables, 0 if there are none. Raises UsageError if
-    the run cannot be packed, MTError if the file cannot be written.
+    the run cannot be packed, MTError if the file cannot be written or `path` is a folder.
     """
+    if path.is_dir():
+        raise MTError(f"{path} is a folder: name the file of the package, such as x.argosmodel")
     if obstacles := package_obstacles(run):
         raise UsageError(f"{run.folder} cannot be exported for Argos Translate: {obstacles[0]}")
     codes = run.config.data.languages()

@@ -137,7 +137,7 @@ def _readme(run: TrainedModel, info: ExportInfo) -> str:
     models = [name for name in names if name.endswith(".model")]
     vocabularies = [name for name in names if name in chain(*VOCABULARIES)]
     data = run.config.data
-    name, unicode = run.folder.path.name, data.clean.unicode
+    name, unicode = run.folder.path.resolve().name, data.clean.unicode
     return readme(
         info,
         name,

@@ -41,7 +41,9 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 SMALL_FILES = ("*.json", "*.spm", "*.model", "README.md")  # all but the weights
-FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)  # YAML at the beginning of a model card
+FRONT_MATTER = re.compile(
+    r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.S
+)  # YAML at the beginning of a model card
 MAX_LENGTH = 1024  # of a source in tokens, if no file has it
 BLOCK_SIZE = 1 << 20  # bytes read at a time
 
@@ -169,7 +171,7 @@ class HubFolder:
         """Return the metadata of the model card; empty if there is none."""
         if self.missing(("README.md",)):
             return {}
-        text = (self.path / "README.md").read_text(encoding="utf-8", errors="replace")
+        text = (self.path / "README.md").read_text(encoding="utf-8-sig", errors="replace")
         match = FRONT_MATTER.match(text)
         try:
             content = yaml.safe_load(match[1]) if match else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,5 +82,5 @@ def settings_of(model: Pretrained, name: str) -> Config:
 
 
 def default_out(name: str) -> Path:
-    """Return runs/NAME for a model of that name."""
-    return Path("runs") / expand_user(name).name
+    """Return runs/NAME for a model of that name, or in a folder of that name, such as "."."""
+    return Path("runs") / Path(os.path.abspath(expand_user(name))).name

@@ -17,7 +17,7 @@ from mt.config.schema import TokenizerConfig
 from mt.data.normalisation import normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.load import TrainedModel, build_translator
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.exporting.argos import package_name
 from mt.exporting.export import default_path, export_run
 
@@ -92,6 +92,12 @@ def test_what_cannot_be_packed_is_named(trained: TrainedModel, tmp_path: Path) -
             tmp_path / "x.argosmodel", save_tagged_run(tmp_path / "tagged"), "argos", "float32"
         )
     assert not (tmp_path / "x.argosmodel").exists()
+
+
+def test_a_folder_is_no_package(trained: TrainedModel, tmp_path: Path) -> None:
+    for folder in (tmp_path, Path()):
+        with pytest.raises(MTError, match="is a folder: name the file of the package"):
+            export_run(folder, trained, "argos", "float32")
 
 
 def test_argos_translate_installs_the_package_and_translates(

@@ -20,6 +20,7 @@ from mt import import_model as command
 from mt.decoding.line_encoder import LineEncoder
 from mt.decoding.translator import Translator
 from mt.importing import hub_folder
+from mt.importing.import_run import default_out
 from mt.run_folder import RunFolder
 
 
@@ -103,6 +104,24 @@ def test_the_run_records_languages_origin_and_licence(make, capsys, tmp_path: Pa
     config = run.read_config()
     assert config.data.languages() == ("eng", "deu") and config.data.max_pieces == 127
     assert "origin.json" in (run.path / "checksums.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"---\nlicense: mit\n---", b"\xef\xbb\xbf---\r\nlicense: mit\r\n--- \r\n# A model\r\n"],
+)
+def test_the_metadata_of_a_card_are_read_as_editors_write_them(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(text)
+    assert hub_folder.HubFolder(tmp_path, "x").card() == {"license": "mit"}
+
+
+def test_a_run_has_the_name_of_the_folder_that_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "opus").mkdir()
+    monkeypatch.chdir(tmp_path / "opus")
+    for name in (".", "../opus/", "Helsinki-NLP/opus"):
+        assert default_out(name) == Path("runs/opus")
 
 
 def truncate(path: Path) -> None:
