@@ -41,9 +41,8 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 SMALL_FILES = ("*.json", "*.spm", "*.model", "README.md")  # all but the weights
-FRONT_MATTER = re.compile(
-    r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.S
-)  # YAML at the beginning of a model card
+# YAML at the beginning of a model card
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.S)
 MAX_LENGTH = 1024  # of a source in tokens, if no file has it
 BLOCK_SIZE = 1 << 20  # bytes read at a time
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mt.config.schema import TokenizerConfig
 from mt.data.normalisation import normalise
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.load import TrainedModel, build_translator, load_run
+from mt.run_folder import RunFolder
 
 SENTENCE = "the cat sees under a red tree ö ."
 
@@ -68,6 +70,16 @@ def test_the_code_of_a_pretrained_model_gives_the_translation_of_its_run(
     translator = build_translator([run], precision="fp32")
     options = {"beam": beam, "max_ratio": 0.0, "max_extra": 13 - bool(run.tokenizer.languages)}
     assert run_code(code, folder).rstrip("\n") == translator.translate(SENTENCE, **options)
+
+
+def test_the_title_is_the_name_of_the_folder_that_the_command_is_in(
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ctranslate2")
+    monkeypatch.chdir(trained.folder.path)
+    run = replace(trained, folder=RunFolder(Path()))
+    folder = write_export(run, "ctranslate2", "float32", tmp_path / "export")
+    assert (folder / "README.md").read_text().startswith("# run\n")
 
 
 @pytest.mark.parametrize("backend, beam", [("ctranslate2", 5), ("onnx", 1)])
