@@ -231,6 +231,27 @@ def test_a_browser_that_stores_nothing_translates(browser: Any, page_server: Cli
     page.close()
 
 
+def test_a_language_that_is_detected_has_what_all_models_can_do(
+    browser: Any, make_models: Callable[..., Models]
+) -> None:
+    pytest.importorskip("py3langid", reason="pip install py3langid")
+    from mt.data.detection import Detector
+
+    models = make_models("en-de", "fr-de")
+    with serving(create_app(models, Settings(), Detector())) as client:
+        page = browser.new_page()
+        page.goto(client.url)
+        page.locator("#source").select_option("auto")
+        write(page, "a dog")
+        answer = client.translate("a dog", attention=True, alternatives=3).json
+        words = answer["parts"][0]["attention"]["target"]
+        assert page.locator("#output .word").all_inner_texts() == words
+        assert page.locator("#hint-attention").is_visible()
+        others = page.locator("#alternatives button").all_inner_texts()
+        assert others == answer["parts"][0]["alternatives"]
+        page.close()
+
+
 def test_a_key_is_asked_for_if_there_are_keys(
     browser: Any, make_models: Callable[..., Models]
 ) -> None:

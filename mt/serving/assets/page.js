@@ -33,8 +33,14 @@ function updateTargets(chosen = target.value) {
 }
 
 // Return the model of a pair: the first one that has it.
+// Return the models that may translate: with "auto", those from any language.
+function modelsOf(from, to) {
+  const reads = (each) => from === "auto" || each.sources.includes(from);
+  return models.filter((each) => from !== to && reads(each) && each.targets.includes(to));
+}
+
 function modelOf(from, to) {
-  return models.find((each) => from !== to && each.sources.includes(from) && each.targets.includes(to));
+  return from === "auto" ? undefined : modelsOf(from, to)[0];
 }
 
 // Show what depends on the pair of languages.
@@ -109,6 +115,8 @@ async function update() {
   control = new AbortController();
   const { signal } = control;
   const model = modelOf(source.value, target.value);
+  const able = model ? [model] : modelsOf(source.value, target.value);
+  const attends = able.length > 0 && able.every((each) => each.attention);
   const started = performance.now();
   let isNew = true;
   output.box.classList.add("old");
@@ -125,9 +133,9 @@ async function update() {
         q: written,
         source: source.value,
         target: target.value,
-        alternatives: Math.min(ALTERNATIVES, model ? model.alternatives : 0),
-        scores: model?.models.length === 1,
-        attention: Boolean(model?.attention),
+        alternatives: able.length ? Math.min(ALTERNATIVES, ...able.map((each) => each.alternatives)) : 0,
+        scores: able.length > 0 && able.every((each) => each.models.length === 1),
+        attention: attends,
         tag: model?.tags.length ? tag.value : undefined,
         api_key: element("key").value,
       },
@@ -143,7 +151,7 @@ async function update() {
     const name = languages.find((each) => each.code === detected)?.name;
     element("status").textContent = `${name ? `${name}, ` : ""}${seconds.toFixed(1)} s`;
     element("copy").disabled = false;
-    element("hint-attention").hidden = !model?.attention;
+    element("hint-attention").hidden = !attends;
     element("hint-unsure").hidden = !output.box.querySelector(".unsure");
     showAlternatives(output.parts.length === 1 ? output.parts[0] : null);
     updatePair();
