@@ -23,7 +23,7 @@ LAUNCHERS = ("joblib", "submitit")  # packages whose errors mean that a job was 
 
 
 class LostJobError(MTError):
-    """A launcher has lost a job, and does not tell what became of the others."""
+    """Say that a launcher has lost a job; it does not tell what became of the others."""
 
     def __init__(self, detail: str, killed: bool) -> None:
         self.reason = f"a job of the sweep was lost ({detail})"

@@ -116,7 +116,7 @@ class SystemDifference:
 
 
 class CorrectedP(NamedTuple):
-    """The p-value of a difference, corrected for the other tests of its family."""
+    """Hold the p-value of a difference, corrected for the other tests of its family."""
 
     p: float
     is_bound: bool = False  # more resamples could give a lower one
