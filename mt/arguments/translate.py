@@ -29,7 +29,7 @@ examples:
   mt-translate runs/demo --input 'in/*.zst' --output out/ --engine ray
 
 Each input line gives one output line (with --nbest N: up to N lines), in the same order. Lines
-without a visible character stay as they are. The input is UTF-8, or UTF-16 with a byte order mark;
+without a visible character come out empty. The input is UTF-8, or UTF-16 with a byte order mark;
 lines end at LF, and a CR before it is removed. Lines of several sentences (--split-sentences) and
 lines that are too long for the model are split, translated in parts and joined. At the end, a
 report on standard error counts lines that were split, cut off or repaired, and translations that

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from mt.cli import run_command, say
 from mt.config.compose import load_config
+from mt.config.overrides import quote_value
 from mt.config.schema import Config
 from mt.data.digests import digest, file_digest
 from mt.data.normalisation import is_blank, normalise
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if config.data.reverse:
         sources, targets = targets, sources
     corpus = {"src": sources, "tgt": targets, "tag": arguments.tag, "weight": arguments.weight}
-    added = [f"data.mix.bt.{key}={value}" for key, value in corpus.items()]
+    added = [f"data.mix.bt.{key}={quote_value(str(value))}" for key, value in corpus.items()]
     run_mt("train", *arguments.settings, *added)
 
 
@@ -115,8 +116,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def reverse_settings(arguments: argparse.Namespace, config: Config, name: str) -> list[str]:
     """Return the settings of the model for the other direction."""
     kept = [each for each in arguments.settings if not each.startswith(GIVEN_BY_RECIPE)]
-    reverse = str(not config.data.reverse).lower()
-    return [*kept, f"data.reverse={reverse}", f"name={name}", *shlex.split(arguments.reverse)]
+    own = [f"data.reverse={str(not config.data.reverse).lower()}", f"name={quote_value(name)}"]
+    return [*kept, *own, *shlex.split(arguments.reverse)]
 
 
 def translate(arguments: argparse.Namespace, run: RunFolder) -> tuple[Path, Path]:

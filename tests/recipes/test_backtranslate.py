@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpers import ROOT
+from mt.config.compose import load_config
+from mt.config.overrides import parse_override, quote_value
 from mt.data.text_files import read_lines
 from mt.errors import MTError, UsageError
 from mt.files import write_lines
@@ -28,7 +30,7 @@ def recipe(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def commands(recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def commands(recipe, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that the recipe runs; a translation turns the text upside down."""
     seen: list[list[str]] = []
 
@@ -38,8 +40,8 @@ def commands(recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[li
             files = dict(zip(arguments, arguments[1:], strict=False))
             lines = read_lines(Path(files["--input"]))
             write_lines(Path(files["--output"]), [line[::-1] for line in lines])
-        elif "name=m-reverse" in arguments:
-            folder = tmp_path / "runs" / "m-reverse"
+        elif "name='m-reverse'" in arguments:
+            folder = Path(load_config(list(arguments)).runs_dir) / "m-reverse"
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "model.safetensors").write_bytes(recipe.WEIGHTS)
 
@@ -49,28 +51,33 @@ def commands(recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[li
 
 def call(recipe, folder: Path, *flags: str, settings: tuple[str, ...] = ()) -> None:
     (folder / "mono.de").write_text("".join(f"{line}\n" for line in MONOLINGUAL), encoding="utf-8")
-    given = ["data.train.src=a.en", "data.train.tgt=a.de", f"runs_dir={folder}/runs", "name=m"]
+    given = [
+        "data.train.src=a.en",
+        "data.train.tgt=a.de",
+        f"runs_dir={quote_value(f'{folder}/runs')}",
+    ]
+    given.append("name=m")
     recipe.main([str(folder / "mono.de"), *flags, "--", *given, *settings])
 
 
 def mixed(command: list[str]) -> dict[str, str]:
     """Return the settings of the translated corpus in a command."""
-    pairs = (each.split("=", 1) for each in command if each.startswith("data.mix.bt."))
-    return {key.removeprefix("data.mix.bt."): value for key, value in pairs}
+    overrides = (parse_override(each) for each in command if each.startswith("data.mix.bt."))
+    return {each.key_or_group.removeprefix("data.mix.bt."): each.value() for each in overrides}
 
 
 def test_the_recipe_is_a_chain_of_commands(recipe, commands, tmp_path: Path) -> None:
     call(recipe, tmp_path, "--weight", "2", "--translate=--sample", "--reverse", "seed=7")
     assert [command[0] for command in commands] == ["train", *["translate"] * 3, "train"]
     reverse, *parts, final = commands
-    given = ["data.train.src=a.en", "data.train.tgt=a.de", f"runs_dir={tmp_path}/runs"]
+    given = ["data.train.src=a.en", "data.train.tgt=a.de", f"runs_dir='{tmp_path}/runs'"]
     assert reverse[1:4] == given and set(reverse[4:]) == {
-        "data.reverse=true", "name=m-reverse", "seed=7",
+        "data.reverse=true", "name='m-reverse'", "seed=7",
     }  # fmt: skip
     for number, part in enumerate(parts):
         assert part[1:5] == [f"{tmp_path}/runs/m-reverse", "--sample", "--seed", str(number)]
     assert final[1:5] == [*given, "name=m"] and final[5:] == [
-        f"data.mix.bt.{key}={value}" for key, value in mixed(final).items()
+        f"data.mix.bt.{key}={quote_value(value)}" for key, value in mixed(final).items()
     ]
     corpus = mixed(final)
     assert (corpus["tag"], corpus["weight"]) == ("<bt>", "2.0")
@@ -116,6 +123,16 @@ def test_a_reversed_direction_swaps_the_sides(recipe, commands, tmp_path: Path) 
     call(recipe, tmp_path, settings=("data.reverse=true",))
     assert "data.reverse=false" in commands[0] and "data.reverse=true" not in commands[0]
     assert list(read_lines(Path(mixed(commands[-1])["src"]))) == KEPT
+
+
+@pytest.mark.parametrize("name", ["a,b", "a, b's"])
+def test_folders_may_have_any_name(recipe, commands, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    call(recipe, folder)
+    translated = load_config(commands[-1][1:]).data.mix["bt"]
+    assert list(read_lines(Path(translated.tgt))) == KEPT
+    assert (translated.tag, translated.weight) == ("<bt>", 1.0)
 
 
 def test_a_command_that_fails_ends_the_recipe_with_its_code(
