@@ -171,7 +171,10 @@ class StoppingRule:
         """Return what continues a run that is over, for a message."""
         if self._is_plateau_over(state):
             return "set trainer.until=budget and a limit"
-        return "raise the limit"
+        if self.budget.fraction_spent(state) >= 1:
+            return "raise the limit"
+        paused = self.budget.fraction_spent(state) >= self.trainer.pause_at
+        return f"raise {'trainer.pause_at' if paused else 'trainer.patience'}"
 
     def _is_plateau_over(self, state: TrainingState) -> bool:
         return self.has_plateau(state) and state.step >= self._last_step(state)

@@ -70,6 +70,7 @@ def test_a_run_that_patience_has_ended_is_not_tested_again(
     assert run_training(overrides) is None
     output = capsys.readouterr()
     assert "is complete and tested: no improvement by" in output.err
+    assert "To train on, raise trainer.patience" in output.err
     assert output.out.startswith("BLEU ")
     # Damaged scores are written again.
     scores = RunFolder.at(tmp_path / "runs" / "tiny").scores
