@@ -52,6 +52,7 @@ from mt.training.distributed import ProcessGroup, explain_broken_connection, joi
 from mt.training.fine_tuning import describe_start
 from mt.training.forked_ranks import forked_ranks, possible_ranks
 from mt.training.joining import finish_start, starting
+from mt.training.memory import fitting_processes
 from mt.training.outcome import describe_best, describe_outcome
 from mt.training.parallel import check_parallel
 from mt.training.run_log import RunLog
@@ -112,7 +113,10 @@ def train(config: Config) -> Evaluation | None:
         for line in describe_start(config, data) if config.trainer.init_from else ():
             log.say(line)
         possible = possible_ranks(device, launched)
-        config, choices = choose_processes(config, text_facts(data), possible)
+        fitting = possible
+        if possible > 1:
+            fitting = fitting_processes(config.model, data.vocabulary_sizes, config.optim)
+        config, choices = choose_processes(config, text_facts(data), possible, fitting)
         for choice in choices:
             log.say(str(choice))
 

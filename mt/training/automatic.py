@@ -54,9 +54,12 @@ def text_facts(data: PreparedData) -> TextFacts:
     return TextFacts(round(target), round(longer), int(pad_width(longest)))
 
 
-def choose_processes(config: Config, text: TextFacts, possible: int) -> tuple[Config, list[Choice]]:
+def choose_processes(
+    config: Config, text: TextFacts, possible: int, fitting: int = MAX_PROCESSES
+) -> tuple[Config, list[Choice]]:
     """Let processes share each batch: as many as `possible` whose shares hold the longest pair.
 
+    `fitting` is the number of models that the memory holds, of which each process has one.
     This is chosen before the other settings, because the processes measure the speed together. A
     batch size that is open counts as the largest, so that one long pair does not enlarge batches.
     """
@@ -66,10 +69,12 @@ def choose_processes(config: Config, text: TextFacts, possible: int) -> tuple[Co
     if "trainer.batch_tokens" in open_keys(config):
         _, batch = BATCH_TOKENS["cpu"]
     most = min(possible, MAX_PROCESSES)
-    count = min(most, max(1, batch // text.longest))
+    count = min(most, fitting, max(1, batch // text.longest))
     reason = "one for each thread" if count == possible else "enough shares of a batch"
     if count < most:
         reason = f"a share of {batch:,} tokens has to hold the longest pair ({text.longest:,})"
+    if count < most and count == fitting:
+        reason = "each has the model, and the memory holds no more"
     choice = Choice({"trainer.processes": count}, reason)
     return with_values(config, choice.values), [choice] if possible > 1 else []
 

@@ -22,32 +22,60 @@ def check_memory(
     device: torch.device,
     shards: int = 1,
     optim: OptimConfig | None = None,
+    processes: int = 1,
 ) -> None:
     """Raise MTError if weights, gradients and AdamW's moments exceed the memory of the device.
 
-    `sizes` are those of the vocabularies. `shards` ranks divide the weights among them. Those of
-    one machine share its memory if they train on the CPU. With `optim.lora`, less is needed.
+    `sizes` are those of the vocabularies. `shards` ranks divide the weights among them. On the CPU,
+    the ranks of one machine share its memory: those of torchrun, or the `processes` that mt-train
+    starts. With `optim.lora`, less is needed.
     """
-    with torch.device("meta"):
-        model = build_model(config, *sizes)
-    if device.type == "cuda":
-        available = torch.cuda.get_device_properties(device).total_memory
-    else:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        available //= int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    model = build_on_meta(config, sizes)
+    needed, available, ranks = training_bytes(model, optim, shards), available_bytes(device), 1
+    if device.type != "cuda":
+        ranks = max(processes, int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    if needed * ranks <= available:
+        return
     remedy = (
         "reduce model.* or the vocabulary (data.tokenizer.*), or divide it among more GPUs "
         "(trainer.parallel=fsdp)"
     )
-    needed = TRAINING_BYTES * count_parameters(model) // shards + gathered_bytes(model, shards)
     if optim and optim.lora:
-        needed, remedy = adaptation_bytes(model, optim), "fine-tune a smaller model"
-    if needed > available:
-        processes = f" in each of {shards} processes" if shards > 1 else ""
-        raise MTError(
-            f"a model of {count_parameters(model):,} parameters needs {needed / 2**30:,.0f} GiB to "
-            f"train{processes}, and there are {available / 2**30:,.0f} GiB: {remedy}"
-        )
+        remedy = "fine-tune a smaller model"
+    if processes > 1 and needed <= available:
+        remedy = f"set trainer.processes={available // needed}"
+    count = max(ranks, shards)
+    each = f" in each of {count} processes" if count > 1 else ""
+    raise MTError(
+        f"a model of {count_parameters(model):,} parameters needs {needed / 2**30:,.0f} GiB to "
+        f"train{each}, and there are {available / ranks / 2**30:,.0f} GiB: {remedy}"
+    )
+
+
+def fitting_processes(config: ModelConfig, sizes: Sequence[int], optim: OptimConfig) -> int:
+    """Return how many processes with a model each the memory of the CPU holds, at least 1."""
+    needed = training_bytes(build_on_meta(config, sizes), optim)
+    return max(1, available_bytes(torch.device("cpu")) // needed)
+
+
+def build_on_meta(config: ModelConfig, sizes: Sequence[int]) -> Seq2Seq:
+    """Return a model without memory for its weights."""
+    with torch.device("meta"):
+        return build_model(config, *sizes)
+
+
+def available_bytes(device: torch.device) -> int:
+    """Return the memory of a GPU, else that of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def training_bytes(model: Seq2Seq, optim: OptimConfig | None, shards: int = 1) -> int:
+    """Return the bytes that a rank needs for weights, gradients and moments; see `check_memory`."""
+    if optim and optim.lora:
+        return adaptation_bytes(model, optim)
+    return TRAINING_BYTES * count_parameters(model) // shards + gathered_bytes(model, shards)
 
 
 def adaptation_bytes(model: Seq2Seq, optim: OptimConfig) -> int:

@@ -212,9 +212,10 @@ def make_model(
     """
     if device.type == "cpu":
         configure_memory()
-    sizes = [data.tokenizer.vocab_size(side) for side in ("src", "tgt")]
+    sizes = data.vocabulary_sizes
     shards = count_shards(config.trainer.parallel, group)
-    check_memory(config.model, sizes, device, shards, config.optim)
+    processes = config.trainer.processes
+    check_memory(config.model, sizes, device, shards, config.optim, processes)
     seed_everything(config.seed)
     model = build_model(config.model, *sizes)
     if config.trainer.init_from:

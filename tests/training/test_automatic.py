@@ -225,6 +225,8 @@ def test_each_thread_gets_a_process_if_its_share_of_a_batch_holds_any_pair() -> 
         config, reasons = choose(f"trainer.batch_tokens={batch}", text=long, processes=2)
         assert config.trainer.processes == 1
         assert "hold the longest pair (3,000)" in reasons["trainer.processes"]
+    config, [choice] = choose_processes(load_config([]), CAPTIONS, 4, fitting=3)
+    assert config.trainer.processes == 3 and "memory holds no more" in choice.reason
     assert choose(text=long, processes=2)[0].trainer.batch_tokens < 6000
     long = TextFacts(10**5, 10**5, longest=1024)
     assert choose(text=long, processes=16)[0].trainer.processes == 4

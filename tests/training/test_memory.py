@@ -16,7 +16,13 @@ from mt.data.batching import make_batch
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.training.distributed import ProcessGroup
-from mt.training.memory import check_memory, count_gathered, count_parameters, gathered_bytes
+from mt.training.memory import (
+    check_memory,
+    count_gathered,
+    count_parameters,
+    fitting_processes,
+    gathered_bytes,
+)
 from mt.training.objective import Objective
 from mt.training.optim import build_optimizer
 from mt.training.parallel import choose_parallel, count_shards
@@ -69,6 +75,20 @@ def test_ranks_that_divide_the_weights_may_train_a_larger_model(monkeypatch) -> 
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # they share the memory of one machine
     with pytest.raises(MTError, match="in each of 4 processes, and there are 0 GiB"):
         check_memory(model, [VOCAB] * 2, cpu, shards=4)
+
+
+def test_each_process_of_a_cpu_has_a_model(monkeypatch) -> None:
+    model = VARIANTS["transformer"]
+    parameters = count_parameters(build_model(model, VOCAB, VOCAB))
+    available = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2 * 16 * parameters}
+    monkeypatch.setattr(os, "sysconf", available.__getitem__)
+    check_memory(model, [VOCAB] * 2, torch.device("cpu"), processes=2)
+    with pytest.raises(MTError, match=r"in each of 3 processes.*: set trainer\.processes=2$"):
+        check_memory(model, [VOCAB] * 2, torch.device("cpu"), processes=3)
+    assert fitting_processes(model, [VOCAB] * 2, OptimConfig()) == 2
+    available["SC_PHYS_PAGES"] -= 1
+    assert fitting_processes(model, [VOCAB] * 2, OptimConfig()) == 1
+    assert fitting_processes(model, [VOCAB] * 2, OptimConfig(lora=2)) > 2
 
 
 def test_low_rank_adaptation_needs_weights_and_the_gradients_of_matrices(monkeypatch) -> None:
