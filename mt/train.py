@@ -155,7 +155,6 @@ def train(config: Config) -> Evaluation | None:
         log.say(describe_best(state, config.trainer, folder))
         if not launched.is_main:
             return None
-        beam = config.trainer.test_beam
         evaluation, seconds = None, 0.0
         values: dict[str, float] = {}
         if config.trainer.test:
@@ -163,7 +162,7 @@ def train(config: Config) -> Evaluation | None:
             values = {name: score.value for name, score in evaluation.scores.items()}
             log.report_test(values, state.step)
         tested = evaluation.sentences if evaluation else 0
-        save_cost(folder, model, state, device, tested, seconds, beam)
+        save_cost(folder, model, state, device, tested, seconds, config.trainer)
         if config.trainer.pause_at == 1:
             for line in describe_outcome(state, trainer.stopping, folder, values.get(HEADLINE)):
                 log.say(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mt.config.training_schema import TrainerConfig
 from mt.device import device_name
 from mt.run_folder import RunFolder
 from mt.training.checkpoint import TrainingState
@@ -22,14 +23,14 @@ def save_cost(
     device: torch.device,
     sentences: int,
     seconds: float,
-    beam: int,
+    trainer: TrainerConfig,
 ) -> None:
     """Write the cost of training up to `state`, and of translating the test set.
 
-    `sentences`, `seconds` and `beam` describe the translation of the test set. `minutes` are
-    wall-clock time over all restarts, with validation, and `training_minutes` without. Tokens are
-    target tokens without padding, and memory is in bytes. Values that an earlier version of mt did
-    not store become null.
+    `sentences` and `seconds` describe the translation of the test set. `minutes` are wall-clock
+    time over all restarts, with validation, and `training_minutes` without. Tokens are target
+    tokens without padding, and memory is in bytes. Values that an earlier version of mt did not
+    store become null.
     """
     training_seconds = state.training_minutes * 60
     speed = state.target_tokens / training_seconds if training_seconds else math.nan
@@ -45,7 +46,8 @@ def save_cost(
         "memory_of": "cuda" if device.type == "cuda" else "process",
         "test_sentences": sentences,
         "test_seconds": seconds,
-        "test_beam": beam,
+        "test_beam": trainer.test_beam,
+        "pause_at": trainer.pause_at,
         "device": device_name(device),
     }
     folder.write_cost(cost)

@@ -46,15 +46,16 @@ class PlannedRun:
         tested = folder.is_test_intact() if self.config.trainer.test else folder.model.is_file()
         if not (tested and folder.config.is_file()):
             return False
-        # The beam of the test is in cost.json, which is written after the test; config.yaml has
-        # the beam of the last start.
+        # cost.json is written after the test, with the beam of the test and the share of the budget
+        # that is trained; config.yaml has those of the last start.
         try:
             cost = folder.read_cost()
         except MTError:
             return False
         is_finished = (
             cost is not None
-            and cost.get("test_beam") == get_value(self.config, TEST_BEAM)
+            and cost.get("test_beam") == self.config.trainer.test_beam
+            and cost.get("pause_at", self.config.trainer.pause_at) == self.config.trainer.pause_at
             and not differences(folder.read_config(), self.config)
         )
         if is_finished:

@@ -158,6 +158,11 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
             run, config=load_config(["auto=false", "optim.lr=2e-3", "trainer.test_beam=3"])
         ).finished()
     )
+    run.folder.cost.write_text('{"test_beam": 3, "pause_at": 0.5}')
+    run.folder.checksums.path.unlink()
+    assert not run.finished(), "a paused run continues"
+    run.folder.cost.write_text('{"test_beam": 3, "pause_at": 1}')
+    assert run.finished()
     run.folder.cost.write_text("[")
     assert not run.folder.checksums.matches(run.folder.cost), "it was recorded above"
     run.folder.checksums.path.unlink()
