@@ -13,7 +13,7 @@ INSTALL = $(PIP) install -c constraints.txt
 STEPS   = sed -unE 's/^ *((Downloading|Building|Installing|Successfully).{0,90}).*/\1/p'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint style clean
+.PHONY: help demo test test-medium test-slow lint style clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -38,7 +38,10 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 test: style  ## run the tests, after the quick checks: style, format, contract of imports
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-slow: $(VENV)/.installed-dev  ## run the slow tests, which make test omits
+test-medium: $(VENV)/.installed-dev  ## run the tests of some seconds each, which make test omits
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'medium and not slow'
+
+test-slow: $(VENV)/.installed-dev  ## run the slow tests, which make test and test-medium omit
 	$(BIN)/python -m pytest -m slow
 
 lint: style  ## the quick checks, and types

@@ -15,6 +15,7 @@ from mt.config.compose import load_config
 from mt.errors import MTError, UsageError
 
 
+@pytest.mark.medium
 def test_runs_are_compared_and_the_results_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -128,6 +128,7 @@ def test_an_unsupported_flag_ends_with_an_error_of_one_line(
     assert (code, out) == (2, "") and message in err.splitlines()[-1] and "Traceback" not in err
 
 
+@pytest.mark.medium
 def test_the_command_writes_an_export_and_reports_its_agreement(
     exported: tuple[str, Path], model_run: TrainedModel, capsys, tmp_path: Path
 ) -> None:

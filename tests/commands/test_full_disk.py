@@ -150,6 +150,7 @@ def test_an_evaluation_keeps_the_old_files(texts: Path) -> None:
     assert json.loads(json_path.read_text())["sentences"] == len(REFERENCES)
 
 
+@pytest.mark.medium
 def test_a_report_is_whole_or_as_it_was(texts: Path) -> None:
     out = texts / "out"
 
@@ -174,6 +175,7 @@ def test_a_report_is_whole_or_as_it_was(texts: Path) -> None:
     assert contents(out).keys() == before.keys()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", ["ctranslate2", "onnx"])
 def test_an_export_is_whole_or_as_it_was(
     backend: str, tokenizer: Tokenizer, tmp_path: Path
@@ -220,6 +222,7 @@ def test_a_run_continues_once_there_is_space(tiny_run, tmp_path: Path) -> None:
     assert runs[0].scores.read_bytes() == runs[1].scores.read_bytes()
 
 
+@pytest.mark.medium
 def test_a_checkpoint_that_does_not_fit_leaves_the_old_one(tiny_run, tmp_path: Path) -> None:
     settings = [*tiny_run(60), *MODEL, "data.val.limit=3", "data.test.limit=3"]
     run_training([*settings, "trainer.max_steps=1"])

@@ -117,6 +117,7 @@ arguments = st.sampled_from(sorted(COMMANDS)).flatmap(
 )
 
 
+@pytest.mark.medium
 @fuzz(8)
 @given(arguments)
 def test_fuzz_commands_end_without_a_traceback(

@@ -205,6 +205,7 @@ def exchange(file: int) -> Damage:
     return Damage("of the other run", file, 0, (0,), b"")
 
 
+@pytest.mark.medium
 @fuzz(40)
 @given(st.lists(damages, min_size=1, max_size=2))
 @example([exchange(0)])

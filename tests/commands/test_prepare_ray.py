@@ -34,6 +34,7 @@ def prepare(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[d
     return {path.name: path.read_bytes() for path in folder.iterdir()}, said.splitlines()
 
 
+@pytest.mark.medium
 def test_the_files_are_those_of_one_process_although_actors_are_killed(
     tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

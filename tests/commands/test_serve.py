@@ -101,6 +101,7 @@ def test_what_cannot_be_served_is_one_clear_line(
     assert said.err.count("\n") == 1 and said.out == ""
 
 
+@pytest.mark.medium
 def test_an_address_that_is_not_of_this_machine_is_one_clear_line(run: Path) -> None:
     done = subprocess.run(
         [*COMMAND, str(run), "--host", "256.0.0.1"],

@@ -42,6 +42,7 @@ def imported_modules(command: str, *flags: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
+@pytest.mark.medium
 def test_translating_imports_nothing_heavy_that_it_does_not_use(run: Path) -> None:
     flags = ("--device", "cpu", "--max-ratio", "0.3", "--alignments", "--format", "jsonl")
     modules = imported_modules("mt.translate", str(run), "The cat sees.", *flags)
@@ -49,6 +50,7 @@ def test_translating_imports_nothing_heavy_that_it_does_not_use(run: Path) -> No
     assert sorted(HEAVY & modules) == []
 
 
+@pytest.mark.medium
 def test_training_imports_the_library_of_the_hugging_face_hub_only_to_ask_it() -> None:
     assert not {"datasets", "pandas"} & imported_modules("mt.train", "--version")
 

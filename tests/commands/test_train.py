@@ -104,6 +104,7 @@ def test_a_preset_that_is_not_yaml_is_named(conf):
         prepare_arguments(["--config-dir", "conf", "data=norwegian"])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -136,6 +137,7 @@ def test_every_value_of_a_sweep_is_checked_before_the_first_run():
         prepare_arguments(["-m", "seed=1,2", "optim.lr=1e-3,2e-3,abc"])
 
 
+@pytest.mark.medium
 def test_the_shell_completes_options_and_own_files(conf):
     environment = {**os.environ, "PYTHONPATH": str(Path(mt.__file__).parent.parent)}
     environment["COMP_LINE"] = "mt-train --config-dir conf experiment="

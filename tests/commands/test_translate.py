@@ -63,6 +63,7 @@ def translate_bytes(run: Path, data: bytes) -> subprocess.CompletedProcess[bytes
     )
 
 
+@pytest.mark.medium
 def test_n_input_lines_give_n_output_lines(run: Path, monkeypatch, capsys) -> None:
     result = translate_bytes(run, b"\n".join(AWKWARD))
     assert result.returncode == 0, result.stderr.decode()
@@ -86,6 +87,7 @@ def test_n_input_lines_give_n_output_lines(run: Path, monkeypatch, capsys) -> No
     assert (code, out.split("\n"), err) == (0, [*lines[:9], ""], "")
 
 
+@pytest.mark.medium
 def test_sentences_files_and_standard_input_give_the_same_output(
     run, translator, monkeypatch, capsys, tmp_path
 ) -> None:
@@ -113,6 +115,7 @@ def test_sentences_files_and_standard_input_give_the_same_output(
     assert call(monkeypatch, capsys, run, *device, stdin=b"")[:2] == (0, "")
 
 
+@pytest.mark.medium
 def test_every_format_shows_the_same_translations_and_scores(
     run, translator, monkeypatch, capsys, tmp_path
 ) -> None:

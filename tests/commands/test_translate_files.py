@@ -46,6 +46,7 @@ def texts(tmp_path: Path) -> dict[str, list[str]]:
     return texts
 
 
+@pytest.mark.medium
 def test_each_file_is_translated_as_if_it_were_alone_and_once(
     run, translator, texts, tmp_path, monkeypatch, capsys
 ) -> None:

@@ -36,6 +36,7 @@ def complete_files(folder: Path) -> dict[str, list[str]]:
     return {path.name: list(read_lines(path)) for path in paths}
 
 
+@pytest.mark.medium
 def test_files_are_those_that_one_process_writes_although_actors_are_killed(
     run, tmp_path, chunks_of_five, mark, monkeypatch, capsys
 ) -> None:

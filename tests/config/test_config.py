@@ -280,6 +280,7 @@ def test_overrides_in_the_readme_are_valid():
         compose.check_keys(overrides)
 
 
+@pytest.mark.medium
 def test_the_command_exits_with_2_and_one_line_on_wrong_usage(tmp_path):
     process = subprocess.run(
         [sys.executable, "-m", "mt.train", "optim.lrr=3"],

@@ -47,6 +47,7 @@ def test_the_embedded_corpus_is_annotated() -> None:
             }
 
 
+@pytest.mark.medium
 def test_held_out_combinations_are_constructions_of_the_split_that_has_them() -> None:
     config = demo_config()
     assert config.test.split == ""
@@ -67,6 +68,7 @@ def test_held_out_combinations_are_constructions_of_the_split_that_has_them() ->
             assert all(set(name.split("+")) <= names for name in found)
 
 
+@pytest.mark.medium
 def test_limit_and_direction_hold_for_annotations_too() -> None:
     straight, config = load_corpus(demo_config()), demo_config(limit=7)
     config.reverse = True
@@ -111,6 +113,7 @@ def files(folder: Path, links: str) -> DataConfig:
     return config
 
 
+@pytest.mark.medium
 def test_links_of_a_test_set_from_files_are_read_and_checked(tmp_path: Path) -> None:
     config = files(tmp_path, "0-0 1-1 2p2\n0-0\n")
     first = prepare(config, lambda _: None)
@@ -243,6 +246,7 @@ def overrides(folder: Path, model: str) -> list[str]:
     ]
 
 
+@pytest.mark.medium
 def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,6 +308,7 @@ def test_training_on_the_embedded_corpus_reports_constructions_and_alignment(
     assert own["alignment"] == found["alignment"] and own["constructions"] == []
 
 
+@pytest.mark.medium
 def test_a_model_without_attention_has_no_alignment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,6 +188,7 @@ def test_tmx_finds_region_codes_and_leaves_out_inline_codes(tmp_path: Path) -> N
         read(split)
 
 
+@pytest.mark.medium
 def test_a_large_tmx_is_not_kept_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 

@@ -25,6 +25,7 @@ def file_size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.medium
 def test_every_file_of_the_cache_is_named_that_the_disk_cannot_hold(
     tiny_run: Callable[..., list[str]], tmp_path: Path
 ) -> None:

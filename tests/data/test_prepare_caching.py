@@ -22,6 +22,7 @@ from mt.data.corpus import load_corpus
 from mt.data.tokenizer import Tokenizer
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("sampling", [0.0, 0.1])
 def test_any_number_of_workers_prepares_the_same_files(
     config: DataConfig, sampling: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -139,6 +140,7 @@ print(data.hash, len(data.train[0]), any("once" in line for line in log))
 """
 
 
+@pytest.mark.medium
 def test_processes_that_start_together_prepare_once(config: DataConfig) -> None:
     command = [sys.executable, "-c", SCRIPT, json.dumps(asdict(config))]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

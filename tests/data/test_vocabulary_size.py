@@ -106,6 +106,7 @@ def test_separate_vocabularies_have_the_smaller_size() -> None:
         Tokenizer.train(lambda: short, lambda: many, config)
 
 
+@pytest.mark.medium
 def test_a_run_records_the_size_continues_with_it_and_is_tuned_with_it(
     tiny_run: Overrides, tmp_path: Path
 ) -> None:

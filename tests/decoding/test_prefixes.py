@@ -72,6 +72,7 @@ def test_a_piece_may_go_on_after_the_prefix(vocabulary: Tokenizer) -> None:
     assert all(each[: len(before)] == before for each in encoder.cover("the dog c"))
 
 
+@pytest.mark.medium
 def test_every_translation_begins_with_its_prefix(translator: Translator) -> None:
     choose = random.Random(2)
     lines, targets = sentences(7, seed=4), sentences(7, seed=5)

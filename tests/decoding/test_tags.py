@@ -65,6 +65,7 @@ def test_each_part_of_a_line_begins_with_the_tag(run: Path, translator: Translat
     )
 
 
+@pytest.mark.medium
 def test_tags_change_translations_and_literal_text_does_not(translator: Translator) -> None:
     by_tag = {tag: translator.with_tag(tag).translate(LINES) for tag in ("", "<a>", "<b>")}
     assert by_tag["<a>"] == translator.translate(LINES)
@@ -157,6 +158,7 @@ def test_the_command_takes_a_tag(
         assert code == 2 and message in errors and not output
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", ["ctranslate2", "onnx"])
 def test_exports_take_tags(backend: str, run: Path, translator: Translator, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime" if backend == "onnx" else backend)

@@ -44,6 +44,7 @@ def test_byte_pieces_that_form_line_separators_do_not_break_lines(tokenizer: Tok
         assert len(text.splitlines()) == 1
 
 
+@pytest.mark.medium
 def test_a_translation_does_not_depend_on_the_other_lines(translator: Translator) -> None:
     lines = [*sentences(16, seed=3), "", *sentences(5, seed=3)]
     together = translator.translate(lines, **SHORT)
@@ -83,6 +84,7 @@ def test_chunks_are_limited_in_characters_too(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
+@pytest.mark.medium
 def test_out_of_memory_halves_the_batch(
     translator: Translator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ def test_out_of_memory_halves_the_batch(
         small.translate(lines)
 
 
+@pytest.mark.medium
 def test_an_ensemble_averages_probabilities_and_needs_one_vocabulary(
     run: Path, translator: Translator, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

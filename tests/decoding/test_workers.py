@@ -123,6 +123,7 @@ def small_only(model: Searchable, source: Tensor, *arguments: Any) -> list[list[
     return search(model, source, *arguments)
 
 
+@pytest.mark.medium
 def test_a_worker_that_runs_out_of_memory_continues_with_smaller_batches(
     run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +176,7 @@ def test_if_workers_cannot_be_started_this_process_translates_all(
     assert "Resource temporarily unavailable" in capfd.readouterr().err
 
 
+@pytest.mark.medium
 def test_an_interrupted_call_ends_its_workers_and_the_next_call_starts_new_ones(
     run: Path, started: Translator
 ) -> None:
@@ -189,6 +191,7 @@ def test_an_interrupted_call_ends_its_workers_and_the_next_call_starts_new_ones(
     assert len(processes(started)) == 2
 
 
+@pytest.mark.medium
 def test_a_fork_of_this_process_starts_its_own_workers(started: Translator) -> None:
     expected = started.translate(LINES, **SHORT)
     child = os.fork()
@@ -270,6 +273,7 @@ def test_workers_end_if_the_command_is_killed(run: Path, tmp_path: Path, number:
     assert messages.count("Traceback") == (number == signal.SIGINT)  # only the parent prints one
 
 
+@pytest.mark.medium
 def test_the_command_starts_one_worker_per_thread(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from mt.evaluation.sentence_statistics import SentenceStatistics
 from mt.evaluation.tables import text_table
 
 
+@pytest.mark.medium
 def test_buckets_equal_counting_by_hand() -> None:
     sources, hypotheses, references = noisy_corpus(200)
     edges = [10, 20, 45]

@@ -24,6 +24,7 @@ def read(path: Path) -> list[str]:
     return gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")[:-1]
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     "pair, system",
@@ -59,6 +60,7 @@ def test_scores_of_wmt22_equal_the_published_ones(realdata: Path, pair: str, sys
         ), kind
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
 def test_scores_intervals_and_signatures_are_sacrebleus_own(name: str) -> None:
     _, hypotheses, references = noisy_corpus(60)
@@ -85,6 +87,7 @@ def test_without_resamples_there_is_no_interval_and_the_signature_has_none() -> 
     assert score.ci is None and "bs:" not in score.signature
 
 
+@pytest.mark.medium
 def test_intervals_cover_the_truth_about_as_often_as_stated() -> None:
     # A test set drawn from a corpus of known BLEU: 95 of 100 intervals should hold the value of the
     # whole.

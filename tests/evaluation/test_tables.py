@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from helpers.noisy_corpus import noisy_corpus
 from mt.evaluation.evaluation import evaluate_translations
 from mt.evaluation.lengths import MIN_SENTENCES
@@ -11,6 +13,7 @@ from mt.evaluation.metrics import fast_metrics
 from mt.evaluation.tables import TEXT_WIDTH, text_table, to_dict
 
 
+@pytest.mark.medium
 def test_the_table_fits_80_columns_and_shows_the_scores() -> None:
     sources, hypotheses, references = noisy_corpus(1000)
     empty = hypotheses.index(max(hypotheses, key=len))
@@ -39,6 +42,7 @@ def test_the_table_fits_80_columns_and_shows_the_scores() -> None:
     assert "note: TER" in table and "fewer than" in table
 
 
+@pytest.mark.medium
 def test_small_buckets_are_marked() -> None:
     sources, hypotheses, references = noisy_corpus(2 * MIN_SENTENCES)
     fine = text_table(

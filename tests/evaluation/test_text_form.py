@@ -51,6 +51,7 @@ def test_a_model_that_writes_nfkc_gets_a_note_on_other_references() -> None:
     assert note.startswith("references: 1 of 2 lines are not in Unicode NFKC")
 
 
+@pytest.mark.medium
 def test_a_blank_line_of_several_references_is_no_reference() -> None:
     sources, hypotheses, references = noisy_corpus(60)
     second = ["" if i % 2 else line + " noch" for i, line in enumerate(references)]

@@ -128,6 +128,7 @@ def test_weights_that_a_training_replaces_meanwhile_are_exported_the_next_time(
     assert load(lively).translate(LINES) == expected and len(said) == 2
 
 
+@pytest.mark.medium
 def test_pytorch_does_what_ctranslate2_cannot_and_says_so_once(
     load: Callable[..., Translator], lively: Path, said: list[str]
 ) -> None:
@@ -260,6 +261,7 @@ def test_batches_are_divided_among_the_workers(lively: Path, load: Callable) -> 
     assert len(sizes) == 2 and sum(sizes) == 20
 
 
+@pytest.mark.medium
 def test_mt_translate_uses_it_by_default(
     lively: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -53,6 +53,7 @@ def reimport(folder: Path, out: Path) -> TrainedModel:
     return load_run(out, torch.device("cpu"))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", MODELS)
 def test_transformers_translates_the_same(name: str, tokenizer: Tokenizer, tmp_path: Path) -> None:
     layout, config = MODELS[name]

@@ -72,6 +72,7 @@ def check(config: ModelConfig, folder: Path) -> None:
                 )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", MAIN)
 def test_graphs_agree_with_the_model(name: str, tmp_path: Path) -> None:
     check(VARIANTS[name], tmp_path)
@@ -83,6 +84,7 @@ def test_graphs_of_all_other_variants_agree_with_the_model(name: str, tmp_path: 
     check(VARIANTS[name], tmp_path)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("name", "there", "left"),
     [

@@ -52,6 +52,7 @@ def test_the_code_gives_the_translation_of_the_run(
     )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend, beam", [("ctranslate2", 5), ("onnx", 1)])
 @pytest.mark.parametrize(
     "save",
@@ -82,6 +83,7 @@ def test_the_title_is_the_name_of_the_folder_that_the_command_is_in(
     assert (folder / "README.md").read_text().startswith("# run\n")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend, beam", [("ctranslate2", 5), ("onnx", 1)])
 def test_the_code_of_a_model_that_needs_a_tag_has_one(
     backend: str, beam: int, tmp_path: Path

@@ -90,6 +90,7 @@ def test_a_line_shows_what_fits_the_most_important_first() -> None:
     assert len(rendered(line, 40)) < 40
 
 
+@pytest.mark.medium
 def test_training_on_a_terminal(tiny_run: Callable[..., list[str]], tmp_path: Path) -> None:
     steps = ["trainer.max_steps=12", "trainer.val_every=6", "trainer.log_every=3"]
     run = [*tiny_run(60), "model/size=tiny", "name=shown", "trainer.test=false", *steps]
@@ -110,6 +111,7 @@ def test_training_on_a_terminal(tiny_run: Callable[..., list[str]], tmp_path: Pa
     assert BAR not in log and "\x1b" not in log
 
 
+@pytest.mark.medium
 def test_a_signal_leaves_the_terminal_clean(
     tiny_run: Callable[..., list[str]], tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_several_runs_have_a_line_each(tmp_path: Path) -> None:
     assert len(messages) == 2
 
 
+@pytest.mark.medium
 def test_translation_on_a_narrow_terminal(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

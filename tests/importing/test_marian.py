@@ -268,6 +268,7 @@ def test_what_exists_is_not_replaced_and_wrong_names_are_said(make, tmp_path: Pa
     assert "weights_only" not in err
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("backend", ["ctranslate2", "onnx"])
 def test_an_imported_model_can_be_exported(backend: str, make, tmp_path: Path) -> None:
     from helpers.exports import write_export

@@ -104,6 +104,7 @@ def test_kinds_that_a_model_has_not(tokenizer: Tokenizer) -> None:
         require_kinds([model], ("cross", "encoder"))
 
 
+@pytest.mark.medium
 def test_only_what_is_asked_for_is_kept_and_nbest_lists_stay_as_they_are(
     translator: Translator,
 ) -> None:

@@ -139,6 +139,7 @@ def test_links_of_split_lines_fit_the_whole_line(translator: Translator, echo: N
     assert inspector.report()[-1].endswith("(such as a word that was split): 1")
 
 
+@pytest.mark.medium
 def test_mt_translate_prints_links_in_every_format(
     run: Path, translator: Translator, monkeypatch, capsys
 ) -> None:

@@ -21,6 +21,8 @@ import pytest
 
 from helpers import ROOT
 
+pytestmark = pytest.mark.medium
+
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Recipes")[1]
 RECIPES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", GUIDE, re.M | re.S))
 CODE = r":\n\n```\w+\n(?P<code>.*?)```"

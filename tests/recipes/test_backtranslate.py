@@ -58,6 +58,7 @@ def test_the_recipe_is_a_chain_of_commands(call, commands, tmp_path: Path) -> No
     assert list(read_lines(Path(corpus["src"]))) == [line[::-1] for line in KEPT]
 
 
+@pytest.mark.medium
 def test_an_interrupted_recipe_goes_on_where_it_was(
     call, commands, weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_folders_may_have_any_name(call, commands, tmp_path: Path, name: str) ->
     assert (translated.tag, translated.weight) == ("<bt>", 1.0)
 
 
+@pytest.mark.medium
 def test_a_command_that_fails_ends_the_recipe_with_its_code(
     capsys: pytest.CaptureFixture,
 ) -> None:

@@ -11,6 +11,7 @@ from helpers.benchmarks import cells, load
 from mt.errors import MTError
 
 
+@pytest.mark.medium
 def test_it_compares_numbers_of_workers_on_the_same_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

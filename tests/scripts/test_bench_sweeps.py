@@ -12,6 +12,7 @@ from helpers.benchmarks import TINY, cells, load
 from mt.config.compose import load_config
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "name, values",
     [("length", ["16", "2048"]), ("model", ["tiny"]), ("vocab", ["16000"]), ("corpus", ["900"])],

@@ -22,6 +22,7 @@ SMALL = {
 }
 
 
+@pytest.mark.medium
 def test_the_gpu_check_finds_a_difference(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ def test_equal_systems_are_not_distinguishable_if_seeds_are_tested(
     assert first_way(simulation, runs, 0) < 60
 
 
+@pytest.mark.medium
 def test_a_noisy_choice_finds_differences_that_more_trial_seeds_do_not(simulation) -> None:
     one, _, as_many, each_run = (
         simulation.share_of_equal(way, simulation.Case(5, 1, 2), trials=200)

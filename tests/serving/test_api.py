@@ -260,6 +260,7 @@ def test_the_page_says_what_each_warning_means() -> None:
         assert re.search(f'^  "?{warning}"?: "', script, re.MULTILINE)
 
 
+@pytest.mark.medium
 def test_languages_are_recognised_among_those_served(make_models: Callable[..., Models]) -> None:
     pytest.importorskip("py3langid", reason="pip install py3langid")
     from mt.data.detection import Detector

@@ -43,6 +43,7 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return save
 
 
+@pytest.mark.medium
 def test_a_model_of_both_directions_is_two_pairs(save: Callable[..., Path]) -> None:
     path = save(["<2en>", "<2de>"], True)
     runs = read_runs([path], None)

@@ -148,6 +148,7 @@ def test_a_pivot_steers_its_second_model(
         assert answer.status == 400 and "not a pivot" in answer.json["error"]
 
 
+@pytest.mark.medium
 def test_a_tag_is_chosen_by_request(tmp_path: Path) -> None:
     lines = sentences(300)
     config = TokenizerConfig(vocab_size=290, character_coverage=1)

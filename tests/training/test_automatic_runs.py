@@ -29,6 +29,7 @@ Overrides = Callable[..., list[str]]
 CAPTIONS = TextFacts(target_tokens=500_000, longer_tokens=550_000, longest=60)
 
 
+@pytest.mark.medium
 def test_a_run_records_its_choices_and_keeps_them(
     tiny_run: Overrides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_run_records_its_choices_and_keeps_them(
     assert with_values(again, {"trainer.max_steps": 3, "trainer.val_every": 1}) == config
 
 
+@pytest.mark.medium
 def test_a_run_with_new_limits_says_which_model_they_would_lead_to(tiny_run: Overrides) -> None:
     fixed = ("auto=", "optim=", "dropout", "max_minutes", "max_steps")
     base = [each for each in tiny_run(60) if not any(word in each for word in fixed)]

@@ -41,6 +41,7 @@ def call(capsys: pytest.CaptureFixture, *flags: object) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
+@pytest.mark.medium
 def test_training_keeps_the_last_models_and_their_average_translates(
     tiny_run, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_nearest_limit_counts_and_is_named() -> None:
     assert budget.limit_reached(state) == "reached trainer.max_flops=1000000000"
 
 
+@pytest.mark.medium
 def test_training_ends_with_the_step_that_reaches_the_target_tokens(
     tiny_run, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_training_ends_with_the_step_that_reaches_the_target_tokens(
     assert last["lr"] == pytest.approx(0.5e-3 * (1 + math.cos(math.pi * spent)), rel=1e-4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("limit", ["target_tokens=2500", "flops=4e8"])
 def test_limits_hold_over_restarts(tiny_run, tmp_path: Path, limit: str) -> None:
     base = [*tiny_run(60), *TINY, "trainer.test=false", f"trainer.max_{limit}"]
@@ -91,6 +93,7 @@ def test_limits_hold_over_restarts(tiny_run, tmp_path: Path, limit: str) -> None
     assert all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("overrides", "tolerance"),
     [
@@ -137,6 +140,7 @@ def test_counted_flops_equal_the_formula_of_a_transformer() -> None:
     assert estimate == pytest.approx(4 * measure_flops(model, 1, source, target))
 
 
+@pytest.mark.medium
 def test_a_step_of_several_passes_counts_as_many(tiny_run, tmp_path: Path) -> None:
     """In a run, and as counted in a step of the objective."""
     base = [*tiny_run(60), *TINY, "trainer.test=false", "trainer.max_steps=2"]
@@ -155,6 +159,7 @@ def test_a_step_of_several_passes_counts_as_many(tiny_run, tmp_path: Path) -> No
     assert counter.get_total_flops() == pytest.approx(FlopsEstimator(model)(2 * 2, 6, 6))
 
 
+@pytest.mark.medium
 def test_counting_changes_neither_random_state_nor_model() -> None:
     model = tiny_model(50, "rnn", "rnn")
     torch.manual_seed(3)
@@ -165,6 +170,7 @@ def test_counting_changes_neither_random_state_nor_model() -> None:
     assert not model.training and all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.medium
 def test_a_run_stores_its_cost(tiny_run, tmp_path: Path) -> None:
     base = [*tiny_run(60), *TINY, "trainer.val_every=2", "trainer.test_beam=2"]
     run_training([*base, "trainer.max_steps=2"])
@@ -198,6 +204,7 @@ def test_a_run_stores_its_cost(tiny_run, tmp_path: Path) -> None:
     assert curve[-1]["flops"] == pytest.approx(end["flops"], rel=1e-5)
 
 
+@pytest.mark.medium
 def test_a_run_of_an_earlier_version_continues_with_its_unknown_costs_as_null(
     tiny_run, tmp_path: Path
 ) -> None:
@@ -222,6 +229,7 @@ def test_a_run_of_an_earlier_version_continues_with_its_unknown_costs_as_null(
     assert [point[0] for point in state["curve"]] == [3]
 
 
+@pytest.mark.medium
 def test_the_peak_memory_is_that_of_the_process_and_not_of_its_parent() -> None:
     script = (
         "import torch; from mt.training.cost import peak_memory; "

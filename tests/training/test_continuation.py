@@ -12,6 +12,7 @@ from mt.errors import MTError
 from mt.run_folder import RunFolder
 
 
+@pytest.mark.medium
 def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"]
     first = run_training(overrides)
@@ -44,6 +45,7 @@ def test_a_run_is_continued_with_care(tiny_run, tmp_path: Path, capsys) -> None:
     assert "delete" not in str(error.value)
 
 
+@pytest.mark.medium
 def test_a_run_that_is_continued_without_a_test_can_be_tested_later(tiny_run) -> None:
     overrides = [*tiny_run(60), "model/size=tiny"]
     assert run_training([*overrides, "trainer.max_steps=1"])
@@ -53,6 +55,7 @@ def test_a_run_that_is_continued_without_a_test_can_be_tested_later(tiny_run) ->
     assert run_training(overrides) is None
 
 
+@pytest.mark.medium
 def test_a_run_that_patience_has_ended_is_not_tested_again(
     tiny_run, tmp_path: Path, capsys
 ) -> None:
@@ -78,6 +81,7 @@ def test_a_run_that_patience_has_ended_is_not_tested_again(
     assert run_training(overrides) and "BLEU" in scores.read_text(encoding="utf-8")
 
 
+@pytest.mark.medium
 def test_a_run_that_has_reached_its_plateau_says_how_to_train_on(tiny_run, capsys) -> None:
     """A higher limit would not continue it."""
     plateau = ["optim.lr=0", "optim.warmup=0", "trainer.val_every=1", "trainer.until=plateau"]

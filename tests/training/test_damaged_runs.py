@@ -15,6 +15,7 @@ from mt.run_folder import RunFolder
 from mt.training import trainer
 
 
+@pytest.mark.medium
 def test_a_lost_model_is_replaced_by_the_last_weights(tiny_run, tmp_path: Path, capsys) -> None:
     overrides = [*tiny_run(60), "model/size=tiny", "trainer.max_steps=2", "trainer.val_every=1"]
     run_training(overrides)
@@ -61,6 +62,7 @@ def test_a_validation_that_is_repeated_stands_once(tiny_run, tmp_path: Path, mon
     assert len(read_records(folder, "val")) == 1
 
 
+@pytest.mark.medium
 def test_the_same_command_writes_damaged_files_and_missing_checksums_anew(
     tiny_run, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def gradients(
 CASES = [(name, count) for name in FAMILIES for count in (1, 5)]  # without a batch, or one less
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("ranks", RANKS)
 def test_ranks_compute_the_gradients_of_one_process(ranks: int) -> None:
     def work(group: ProcessGroup) -> list[tuple[list[np.ndarray], list[float]]]:

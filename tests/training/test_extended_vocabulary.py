@@ -50,6 +50,7 @@ def pieces(run: Path, side: str) -> list[str]:
     return tokenizer.pieces(range(tokenizer.vocab_size(side)), side)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "model",
     [
@@ -106,6 +107,7 @@ def test_new_rows_are_means_and_training_resumes_exactly(
     assert len(pieces(tmp_path / "runs" / "again", "tgt")) == 400 + NEW + 1
 
 
+@pytest.mark.medium
 def test_a_trimmed_run_records_the_size_that_it_has(base, tmp_path: Path) -> None:
     run_training(base)
     first, second = (tmp_path / "runs" / name for name in ("tiny", "second"))
@@ -135,6 +137,7 @@ def test_an_imported_model_gets_new_pieces(base, tmp_path: Path) -> None:
     assert mt.load(tmp_path / "runs" / "tuned", device="cpu").translate(["♥ the dog"], max_extra=5)
 
 
+@pytest.mark.medium
 def test_new_tags_come_with_new_pieces(base, tmp_path: Path) -> None:
     run_training([*base, "name=first"])
     first = tmp_path / "runs" / "first"

@@ -129,6 +129,7 @@ def test_running_out_of_memory_says_what_to_lower(tiny_run, monkeypatch):
         run_training([*tiny_run(60), "model/size=tiny", "trainer.max_steps=2"])
 
 
+@pytest.mark.medium
 def test_a_run_that_failed_before_its_first_save_may_restart_with_other_settings(
     tiny_run, monkeypatch, tmp_path
 ):

@@ -103,6 +103,7 @@ def test_weights_model_and_tokenizer_are_those_of_the_run(base, first: Path, cap
     assert (second / "train.log").read_text().count("before the first step") == 1
 
 
+@pytest.mark.medium
 def test_a_fine_tuning_that_only_harms_leaves_the_model_as_it_was(base, first: Path) -> None:
     """The model is that of the run, also after a stop; one that becomes better takes its place."""
     given = [*base, f"trainer.init_from={first}", "trainer.val_every=1", "optim.warmup=1"]
@@ -175,6 +176,7 @@ def test_what_may_differ_or_is_the_same_is_accepted(base, first: Path) -> None:
     assert (config.data.tokenizer.sampling, config.model.dropout) == (0.2, 0.3)
 
 
+@pytest.mark.medium
 def test_the_command_takes_the_settings_of_the_run(
     base, first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +188,7 @@ def test_the_command_takes_the_settings_of_the_run(
     assert tuned.model == RunFolder(first).read_config().model
 
 
+@pytest.mark.medium
 def test_an_imported_model_is_fine_tuned(base, tmp_path: Path, capsys) -> None:
     run = tmp_path / "opus"
     import_model.main([str(save_marian(tmp_path / "hub")), "--out", str(run)])
@@ -208,6 +211,7 @@ def test_an_imported_model_is_fine_tuned(base, tmp_path: Path, capsys) -> None:
     assert not torch.equal(before["output.bias"], after["output.bias"])
 
 
+@pytest.mark.medium
 def test_a_multilingual_run_is_tuned_between_its_languages_or_others(base, tmp_path: Path) -> None:
     run = tmp_path / "m2m"
     import_model.main([str(save_m2m(tmp_path / "hub")), "--out", str(run)])
@@ -300,6 +304,7 @@ def test_init_decay_needs_a_run() -> None:
         load_config(["optim.init_decay=1"])
 
 
+@pytest.mark.medium
 def test_fine_tuning_with_init_decay_is_resumed_exactly(base, first: Path) -> None:
     given = [*base, f"trainer.init_from={first}", "optim.init_decay=5", "trainer.max_steps=4"]
     run_training([*given, "name=whole"])

@@ -127,6 +127,7 @@ def base_run(tiny_run: Callable[..., list[str]]) -> list[str]:
     return [*base, "trainer.test=false", "trainer.processes=2", "trainer.batch_tokens=512"]
 
 
+@pytest.mark.medium
 def test_two_processes_train_as_one_that_takes_both_shares(tiny_run, tmp_path) -> None:
     base = [*base_run(tiny_run), "trainer.max_epochs=2", "data.val.limit=2"]
     run_training([*base, "name=two", "trainer.threads=2"])

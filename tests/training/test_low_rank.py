@@ -75,6 +75,7 @@ def test_matrices_of_both_families_are_adapted_and_nothing_else(decoder: str) ->
         build_optimizer(OptimConfig(lora=64), tiny_model(60, decoder, decoder))
 
 
+@pytest.mark.medium
 def test_a_run_changes_its_matrices_by_the_rank_and_resumes_exactly(
     tiny_run, tmp_path: Path
 ) -> None:

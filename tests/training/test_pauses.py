@@ -15,6 +15,7 @@ from helpers.training_runs import (
 )
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "schedule", [["optim.schedule=cosine"], ["optim.schedule=constant", "optim.decay=linear"]]
 )

@@ -31,6 +31,7 @@ def write_text(folder: Path) -> list[str]:
     return [*overrides, "data.tokenizer.vocab_size=0", "trainer.max_steps=3"]
 
 
+@pytest.mark.medium
 def test_a_run_has_its_symbols_and_counts_lost_placeholders(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -34,6 +34,7 @@ from mt.training.budget import TrainingBudget
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("model", ["transformer", pytest.param("rnn", marks=SLOW)])
 def test_a_model_memorises_its_corpus(tiny_run, tmp_path, model):
     """Greedy search reproduces 16 training pairs, so the whole path from text to text works.
@@ -94,6 +95,7 @@ NOISE = [
 ]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "extra",
     [[], RANDOM_RNN, NOISE],
@@ -191,6 +193,7 @@ def test_a_checkpoint_of_an_earlier_version_keeps_its_count_of_validations(tiny_
     assert "bad" not in state
 
 
+@pytest.mark.medium
 def test_minutes_add_up_over_restarts(tiny_run, tmp_path):
     base = [*tiny_run(60), "model/size=tiny", "trainer.test=false"]
     run_training([*base, "trainer.max_steps=3"])

@@ -69,6 +69,7 @@ def test_matches_of_bleu_are_its_4_grams():
     assert metric.matches(rows.sum(0)) == 2
 
 
+@pytest.mark.medium
 def test_a_run_on_texts_of_one_word_keeps_its_best_model_and_does_not_stop(tiny_run, tmp_path):
     """BLEU is 0 at every validation, and the loss falls."""
     base = tiny_run(40)

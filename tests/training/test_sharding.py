@@ -108,6 +108,7 @@ def two_ranks_on_each_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # as torchrun does
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("ranks", "engine", "families"),
     [
@@ -165,6 +166,7 @@ def resumed(group: ProcessGroup, folder: RunFolder, engine: str) -> Results:
     return training.results([3, 1, 2], state.step + 1)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("saving", "engine", "resuming"),
     [

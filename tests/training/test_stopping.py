@@ -253,6 +253,7 @@ def stop_at(monkeypatch, step: int) -> None:
 WSD = ["optim=wsd", "optim.lr=1e-5", "optim.warmup=1", "optim.decay_share=0.5"]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("end", "plateau", "decay", "last"),
     [

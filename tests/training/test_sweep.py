@@ -39,6 +39,7 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
+@pytest.mark.medium
 def test_jobs_that_fail_are_named_and_the_others_go_on(sweep, monkeypatch, capsys):
     trained = []
 
@@ -57,6 +58,7 @@ def test_jobs_that_fail_are_named_and_the_others_go_on(sweep, monkeypatch, capsy
     )
 
 
+@pytest.mark.medium
 def test_a_job_that_a_launcher_loses_is_explained_and_a_bug_is_not_hidden(
     sweep, monkeypatch, capsys
 ):
@@ -76,6 +78,7 @@ def test_a_job_that_a_launcher_loses_is_explained_and_a_bug_is_not_hidden(
         sweep(*SWEEP)
 
 
+@pytest.mark.medium
 def test_jobs_whose_process_is_killed_are_tried_again_twice(sweep, monkeypatch, capsys):
     killed = []
 

@@ -111,6 +111,7 @@ def test_logits_and_greedy_translations_do_not_change(
     assert same > 5
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("separate", [False, True])
 def test_an_imported_model_is_trimmed_and_fine_tuned(
     separate: bool, tiny_run, tmp_path: Path, capsys

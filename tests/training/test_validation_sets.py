@@ -38,6 +38,7 @@ def sets(folder: Path, main: str, other: str, name: str) -> list[str]:
     ]
 
 
+@pytest.mark.medium
 def test_each_set_is_scored_and_the_named_one_decides(
     overrides: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -198,6 +198,7 @@ def test_accuracy_is_that_of_compare_mt_on_ted(realdata: Path, system: str) -> N
         assert matches == [b.recall.counts[row] for b in buckets]
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 def test_ted_figures_are_plausible(realdata: Path) -> None:
     folder = realdata / "compare-mt-ted"

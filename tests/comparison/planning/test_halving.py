@@ -104,6 +104,7 @@ def test_halving_that_is_not_possible_is_refused(
         plan_tuning(tuning_arguments(tmp_path, *more, **keys))
 
 
+@pytest.mark.medium
 def test_the_plan_says_how_many_trials_have_which_budget(tmp_path: Path) -> None:
     plan = plan_tuning(tuning_arguments(tmp_path, "halving=2", budget={"steps": 8}))
     assert {trial.config.trainer.pause_at for trial in plan.missing_trials()} == {0.25}
@@ -149,6 +150,7 @@ def test_the_last_of_the_trials_is_chosen_without_training_it_further(
     assert "may have been stopped too early" in page and "Expected best" in page
 
 
+@pytest.mark.medium
 def test_promoted_trials_continue_and_the_others_stop(
     tmp_path: Path, batches: list[list[str]]
 ) -> None:

@@ -88,6 +88,7 @@ def test_failed_runs_are_named_and_finished_runs_are_compared_and_kept(
     assert results is not None and [system.name for system in results.systems] == ["tr"]
 
 
+@pytest.mark.medium
 def test_a_run_with_an_automatic_vocabulary_is_finished(comparison, batches) -> None:
     """Its config.yaml has the size that was used, and the settings of the plan have none."""
     arguments = comparison({"tr": ["model=transformer"]})

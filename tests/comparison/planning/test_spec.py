@@ -18,6 +18,7 @@ from mt.config.presets import config_dir
 from mt.errors import UsageError
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", comparisons())
 def test_bundled_comparisons_compose(name: str) -> None:
     text = (

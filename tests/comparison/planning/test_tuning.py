@@ -120,6 +120,7 @@ def test_expected_best_is_the_mean_of_random_draws() -> None:
     assert expected_best(random.Random(1).sample(scores, 4)) == expected
 
 
+@pytest.mark.medium
 def test_validation_chooses_the_settings_and_no_trial_sees_the_test(
     tmp_path: Path, batches: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

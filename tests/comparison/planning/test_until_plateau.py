@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from helpers.training_runs import NARROW_MODEL, write_tiny_run
 from mt.compare import run
 from mt.comparison.planning.arguments import parse_arguments
@@ -26,6 +28,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.medium
 def test_runs_end_after_their_plateau_and_the_report_compares_them_before_it(
     tmp_path: Path, batches: list[list[str]]
 ) -> None:

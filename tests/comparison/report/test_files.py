@@ -67,6 +67,7 @@ def test_an_output_is_split_into_equal_different_and_missing_parts() -> None:
     assert diff_parts([DiffSegment(True, "", "")]) == []
 
 
+@pytest.mark.medium
 @needs_resvg
 def test_a_report_is_made_from_the_results_alone(tmp_path: Path) -> None:
     comparison = results(("none", "transformer"), tests=("test",))

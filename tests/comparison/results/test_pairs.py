@@ -15,6 +15,7 @@ from mt.comparison.statistics.significance import holm
 from mt.comparison.systems import ComparisonInput
 
 
+@pytest.mark.medium
 def test_all_pairs_are_tested_and_corrected_together() -> None:
     results = compute_results(
         inputs(base=[damaged(3)], half=[damaged(2)], worse=[damaged(1)], best=[REFERENCES]),
@@ -37,6 +38,7 @@ def test_all_pairs_are_tested_and_corrected_together() -> None:
     assert f"p <= {best.p_holm:.3f}" in best.text
 
 
+@pytest.mark.medium
 def test_the_share_of_bleu_kept_on_long_sentences_is_tested() -> None:
     long = {i for i, source in enumerate(SOURCES) if len(source.split()) > 15}
     cut = [line if i not in long else damaged(1)[i] for i, line in enumerate(REFERENCES)]

@@ -77,6 +77,7 @@ def test_lengths_may_be_those_of_the_references() -> None:
         compute_results(inputs(None, a=[REFERENCES]), bootstrap=100, length_by="source")
 
 
+@pytest.mark.medium
 def test_planted_differences_are_found() -> None:
     results = compute_results(
         inputs(base=[damaged(3)], same=[damaged(3)], worse=[damaged(1)], better=[REFERENCES]),
@@ -93,6 +94,7 @@ def test_planted_differences_are_found() -> None:
     assert from_json(Results, json.loads(to_json(results))) == results
 
 
+@pytest.mark.medium
 def test_intervals_include_the_variance_between_seeds() -> None:
     alike, apart = (
         compute_results(inputs(a=[one, other]), bootstrap=200).tests[0].overall.scores[0]
@@ -129,6 +131,7 @@ def test_an_unknown_baseline_is_refused() -> None:
 # --- words
 
 
+@pytest.mark.medium
 def test_word_measures_are_means_over_runs_and_find_dropped_words() -> None:
     half, whole = damaged(2), REFERENCES
     results = compute_results(inputs(whole=[whole], half=[half, whole]), bootstrap=100)
@@ -260,6 +263,7 @@ COMPARE_MT = {
 NLTK_TOLERANCE = 0.15
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 def test_ted_by_length_is_that_of_compare_mt(realdata: Path) -> None:
     folder = realdata / "compare-mt-ted"

@@ -256,6 +256,7 @@ def test_constructions_of_a_run_are_those_that_its_test_stored(
     assert (result.group.label, result.group.sentences) == ("present", len(SOURCES) // 2)
 
 
+@pytest.mark.medium
 def test_deciding_words_that_a_run_does_not_have_come_from_the_corpus(
     tmp_path: Path, configs: dict[str, Config]
 ) -> None:

@@ -18,6 +18,7 @@ from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 
 
+@pytest.mark.medium
 def test_an_extra_test_set_is_translated_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
     pairs = list(generate("long", 3))
     for side in ("source", "target"):

@@ -74,6 +74,7 @@ def read(path: Path) -> list[str]:
     return gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")[:-1]
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 def test_agrees_with_sacrebleu_on_ted(realdata: Path) -> None:
     folder = realdata / "compare-mt-ted"
@@ -83,6 +84,7 @@ def test_agrees_with_sacrebleu_on_ted(realdata: Path) -> None:
     check_against_sacrebleu(references, systems, 500, ("bleu",))
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     "pair, first, second, ref",
@@ -96,6 +98,7 @@ def test_agrees_with_sacrebleu_on_wmt22(
     check_against_sacrebleu(read(folder / f"{pair}.ref.{ref}.{target}.gz"), systems, 500, ("bleu",))
 
 
+@pytest.mark.medium
 @pytest.mark.realdata
 def test_random_halves_of_two_systems_are_told_apart_as_often_as_chance_says(
     realdata: Path,

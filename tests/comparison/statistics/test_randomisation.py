@@ -18,6 +18,7 @@ from mt.evaluation.sentence_statistics import SentenceStatistics
 # --- approximate randomisation over seeds
 
 
+@pytest.mark.medium
 def test_randomisation_swaps_a_sentence_in_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     references, systems = lossy_outputs(40, (0.1, 0.11, 0.11, 0.12))
     variant, baseline = (

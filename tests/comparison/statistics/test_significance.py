@@ -111,6 +111,7 @@ def test_interval_and_p_agree() -> None:
         assert (r.p < ALPHA) == outside or abs(r.p - ALPHA) < 0.012  # the + 1 of p
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("runs", "seeds"),
     [

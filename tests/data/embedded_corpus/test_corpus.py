@@ -72,6 +72,7 @@ def test_larger_sizes_continue_smaller_ones_and_seeds_differ() -> None:
     assert list(generate("val", 0)) == []
 
 
+@pytest.mark.medium
 def test_the_core_uses_part_of_the_words() -> None:
     whole, core = (
         {w for pair in found for w in split_words(pair.source)}
@@ -102,6 +103,7 @@ def disjoint(splits: dict[tuple[str, int], set[str]]) -> None:
             assert not first & second, (one, other, min(first & second))
 
 
+@pytest.mark.medium
 def test_splits_share_no_source_whatever_the_seed() -> None:
     found = {(split, 0): [pair.source for pair in pairs(split)] for split in SPLITS}
     for key, sources in found.items():
@@ -231,6 +233,7 @@ def test_a_source_has_one_reference(verbs: str) -> None:
     assert again > 100, "too few repeated sources for a meaningful test"
 
 
+@pytest.mark.medium
 def test_a_source_has_one_reference_across_splits_and_seeds() -> None:
     known: dict[str, str] = {}
     grammar, rng = Grammar(random.Random(7), Lexicon()), random.Random(8)

@@ -131,6 +131,7 @@ PATTERNS = [
 ]
 
 
+@pytest.mark.medium
 def test_links_of_simple_sentences_are_as_written_by_hand() -> None:
     simple = [
         pair
@@ -226,6 +227,7 @@ def varied_pairs() -> list[Pair]:
     ]
 
 
+@pytest.mark.medium
 def test_know_is_wissen_or_kennen() -> None:
     know, wissen = forms("know knows knew known"), forms("weiß wissen wisse wusste wussten gewusst")
     kennen = forms("kenne kenn kennt kennen kannte kannten gekannt")
@@ -327,6 +329,7 @@ PEOPLE = set(
 )
 
 
+@pytest.mark.medium
 def test_it_takes_the_gender_of_its_antecedent() -> None:
     """In the second of two clauses, `it` refers to the nouns of the first that are not persons."""
     gender = {noun: key for key, nouns in GENDERS.items() for noun in nouns.split()}

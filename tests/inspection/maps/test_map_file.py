@@ -122,6 +122,7 @@ def test_a_page_holds_given_translations_with_their_gold_links(
         assert code == 1 and message in err.splitlines()[-1]
 
 
+@pytest.mark.medium
 @picture
 def test_a_picture_has_the_format_of_its_suffix(
     run: Path, monkeypatch, capsys, tmp_path: Path

@@ -85,6 +85,7 @@ def test_cells_show_weights_and_gold_links_are_outlined() -> None:
     assert axes.yaxis_inverted() and axes.xaxis.get_ticks_position() == "top"
 
 
+@pytest.mark.medium
 def test_pictures_are_png_or_svg_and_missing_glyphs_are_reported(
     capfd: pytest.CaptureFixture,
 ) -> None:
