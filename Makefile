@@ -16,7 +16,7 @@ STEPS   = sed -unE 's/^ *((Downloading|Building|Installing|Successfully).{0,90})
 .PHONY: help demo test test-medium test-slow lint style clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes), test it, translate some sentences
 	$(BIN)/mt-train experiment=demo
@@ -35,7 +35,7 @@ demo: $(VENV)/.installed  ## train a small model on the embedded corpus (minutes
 	paste -d '\n' runs/demo/sentences.txt runs/demo/sentences.out.txt | sed 'n; s/^/    /'
 	@echo; echo "Your turn: $(BIN)/mt-translate runs/demo \"The cat sleeps in the garden.\""
 
-test: style  ## run the tests, after the quick checks: style, format, contract of imports
+test: style  ## run the quick tests, after the checks of style, format, contract of imports
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-medium: $(VENV)/.installed-dev  ## run the tests of some seconds each, which make test omits

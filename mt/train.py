@@ -113,9 +113,7 @@ def train(config: Config) -> Evaluation | None:
         for line in describe_start(config, data) if config.trainer.init_from else ():
             log.say(line)
         possible = possible_ranks(device, launched)
-        fitting = possible
-        if possible > 1:
-            fitting = fitting_processes(config.model, data.vocabulary_sizes, config.optim)
+        fitting = fitting_processes(config, data.tokenizer.sizes) if possible > 1 else 1
         config, choices = choose_processes(config, text_facts(data), possible, fitting)
         for choice in choices:
             log.say(str(choice))

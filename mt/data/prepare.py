@@ -65,11 +65,6 @@ class PreparedData:
         return self.val_sets[0]
 
     @property
-    def vocabulary_sizes(self) -> list[int]:
-        """The numbers of pieces of both sides, source first."""
-        return [self.tokenizer.vocab_size(side) for side in ("src", "tgt")]
-
-    @property
     def folder(self) -> Path:
         """The folder in the cache."""
         return self.word_counts[0].parent

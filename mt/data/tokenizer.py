@@ -229,6 +229,11 @@ class Tokenizer:
         return len(self.models[side])
 
     @property
+    def sizes(self) -> list[int]:
+        """The sizes of the vocabularies, that of the source first."""
+        return [self.vocab_size(side) for side in ("src", "tgt")]
+
+    @property
     def kind(self) -> str:
         """The algorithm, "unigram" or "bpe"."""
         return "bpe" if self.models["src"].is_bpe else "unigram"

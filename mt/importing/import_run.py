@@ -53,9 +53,8 @@ def import_run(folder: HubFolder, out: RunFolder, languages: tuple[str, str]) ->
 def write_run(out: RunFolder, model: Pretrained, folder: HubFolder) -> None:
     """Write the run directory, complete or not at all."""
     config = settings_of(model, out.path.name)
-    sizes = [model.tokenizer.vocab_size(side) for side in ("src", "tgt")]
     with torch.device("meta"):
-        expected = build_model(config.model, *sizes)
+        expected = build_model(config.model, *model.tokenizer.sizes)
     load_parameters(expected, model.tensors, folder.name)  # checks names and shapes
     with new_folder(out.path) as path:
         part = RunFolder(path)

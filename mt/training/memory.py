@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from mt.config.schema import ModelConfig, OptimConfig
+from mt.config.automatic import with_defaults
+from mt.config.schema import Config, ModelConfig, OptimConfig
 from mt.errors import MTError
 from mt.models.build import build_model
 from mt.models.seq2seq import Seq2Seq
@@ -28,12 +29,12 @@ def check_memory(
 
     `sizes` are those of the vocabularies. `shards` ranks divide the weights among them. On the CPU,
     the ranks of one machine share its memory: those of torchrun, or the `processes` that mt-train
-    starts. With `optim.lora`, less is needed.
+    has started. With `optim.lora`, less is needed.
     """
     model = build_on_meta(config, sizes)
-    needed, available, ranks = training_bytes(model, optim, shards), available_bytes(device), 1
-    if device.type != "cuda":
-        ranks = max(processes, int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    needed, available = training_bytes(model, optim, shards), available_bytes(device)
+    launched = int(os.environ.get("LOCAL_WORLD_SIZE", 0))
+    ranks = 1 if device.type == "cuda" else launched or processes
     if needed * ranks <= available:
         return
     remedy = (
@@ -42,19 +43,23 @@ def check_memory(
     )
     if optim and optim.lora:
         remedy = "fine-tune a smaller model"
-    if processes > 1 and needed <= available:
+    if ranks > 1 and not launched and needed <= available:
         remedy = f"set trainer.processes={available // needed}"
     count = max(ranks, shards)
     each = f" in each of {count} processes" if count > 1 else ""
     raise MTError(
-        f"a model of {count_parameters(model):,} parameters needs {needed / 2**30:,.0f} GiB to "
-        f"train{each}, and there are {available / ranks / 2**30:,.0f} GiB: {remedy}"
+        f"a model of {count_parameters(model):,} parameters needs {needed / 2**30:,.1f} GiB to "
+        f"train{each}, and there are {available / ranks / 2**30:,.1f} GiB: {remedy}"
     )
 
 
-def fitting_processes(config: ModelConfig, sizes: Sequence[int], optim: OptimConfig) -> int:
-    """Return how many processes with a model each the memory of the CPU holds, at least 1."""
-    needed = training_bytes(build_on_meta(config, sizes), optim)
+def fitting_processes(config: Config, sizes: Sequence[int]) -> int:
+    """Return how many processes with a model each the memory of the CPU holds, at least 1.
+
+    The size of a model that is `auto` counts as the default.
+    """
+    config = with_defaults(config)
+    needed = training_bytes(build_on_meta(config.model, sizes), config.optim)
     return max(1, available_bytes(torch.device("cpu")) // needed)
 
 

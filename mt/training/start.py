@@ -212,10 +212,9 @@ def make_model(
     """
     if device.type == "cpu":
         configure_memory()
-    sizes = data.vocabulary_sizes
+    sizes = data.tokenizer.sizes
     shards = count_shards(config.trainer.parallel, group)
-    processes = config.trainer.processes
-    check_memory(config.model, sizes, device, shards, config.optim, processes)
+    check_memory(config.model, sizes, device, shards, config.optim, group.world_size)
     seed_everything(config.seed)
     model = build_model(config.model, *sizes)
     if config.trainer.init_from:

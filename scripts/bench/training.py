@@ -179,8 +179,7 @@ class TokenCost:
     """
 
     def __init__(self, config: Config, data: PreparedData) -> None:
-        vocabularies = (data.tokenizer.vocab_size(side) for side in ("src", "tgt"))
-        self.cost = FlopsEstimator(build_model(config.model, *vocabularies))
+        self.cost = FlopsEstimator(build_model(config.model, *data.tokenizer.sizes))
         pairs = data.train[0]
         rows = np.random.default_rng(0).permutation(len(pairs))[:SAMPLE_PAIRS]
         self.source, self.target = pairs.src_lengths[rows], pairs.tgt_lengths[rows]

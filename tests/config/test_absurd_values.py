@@ -73,7 +73,7 @@ def test_a_model_that_the_machine_cannot_hold_is_refused_before_it_is_built() ->
     config = load_config(
         ["auto=false", "model.dim=1000000", "model.transformer.ff_dim=1000000"]
     ).model
-    with pytest.raises(MTError, match=r"parameters needs [\d,]+ GiB to train, and there are"):
+    with pytest.raises(MTError, match=r"parameters needs [\d,]+\.\d GiB to train, and there are"):
         check_memory(config, [8000, 8000], torch.device("cpu"))
     check_memory(load_config(["auto=false"]).model, [8000, 8000], torch.device("cpu"))
 

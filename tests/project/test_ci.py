@@ -60,6 +60,7 @@ def test_the_workflow_installs_the_cpu_build_of_pytorch_before_the_checks(
     [
         ("lint", ["ruff check .", "ruff format --check .", "lint-imports", "mypy"]),
         ("test", ["ruff check .", "ruff format --check .", "lint-imports", "python -m pytest"]),
+        ("test-medium", ["python -m pytest"]),
         ("test-slow", ["python -m pytest -m slow"]),
     ],
 )

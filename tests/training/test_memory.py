@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -69,11 +70,11 @@ def test_ranks_that_divide_the_weights_may_train_a_larger_model(monkeypatch) -> 
     check_memory(model, [VOCAB] * 2, cpu, shards=2)  # 8 bytes, and 4 in a validation
     for shards in (1, 2):
         available["SC_PHYS_PAGES"] -= 1
-        with pytest.raises(MTError, match=r"needs 0 GiB to train.*trainer\.parallel=fsdp"):
+        with pytest.raises(MTError, match=r"needs 0.0 GiB to train.*trainer\.parallel=fsdp"):
             check_memory(model, [VOCAB] * 2, cpu, shards)
     check_memory(model, [VOCAB] * 2, cpu, shards=4)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")  # they share the memory of one machine
-    with pytest.raises(MTError, match="in each of 4 processes, and there are 0 GiB"):
+    with pytest.raises(MTError, match="in each of 4 processes, and there are 0.0 GiB"):
         check_memory(model, [VOCAB] * 2, cpu, shards=4)
 
 
@@ -85,10 +86,13 @@ def test_each_process_of_a_cpu_has_a_model(monkeypatch) -> None:
     check_memory(model, [VOCAB] * 2, torch.device("cpu"), processes=2)
     with pytest.raises(MTError, match=r"in each of 3 processes.*: set trainer\.processes=2$"):
         check_memory(model, [VOCAB] * 2, torch.device("cpu"), processes=3)
-    assert fitting_processes(model, [VOCAB] * 2, OptimConfig()) == 2
+    config = replace(load_config(["auto=false"]), model=model)
+    assert fitting_processes(config, [VOCAB] * 2) == 2
     available["SC_PHYS_PAGES"] -= 1
-    assert fitting_processes(model, [VOCAB] * 2, OptimConfig()) == 1
-    assert fitting_processes(model, [VOCAB] * 2, OptimConfig(lora=2)) > 2
+    assert fitting_processes(config, [VOCAB] * 2) == 1
+    assert fitting_processes(replace(config, optim=OptimConfig(lora=2)), [VOCAB] * 2) > 2
+    available["SC_PHYS_PAGES"] = 10**10
+    assert fitting_processes(load_config([]), [8000] * 2) > 2, "the size is open"
 
 
 def test_low_rank_adaptation_needs_weights_and_the_gradients_of_matrices(monkeypatch) -> None:
