@@ -19,7 +19,6 @@ the command that failed.
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -32,9 +31,11 @@ from mt.data.normalisation import is_blank, normalise
 from mt.data.text_files import check_file, read_lines
 from mt.recipes.steps import (
     check_text,
+    check_translate_flags,
     corpus_settings,
     parse_with_settings,
     run_mt,
+    split_words,
     train_helper,
     translate_once,
 )
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the three commands."""
     arguments = parse_arguments(argv)
     config = load_config(arguments.settings)
-    check_text(config)
+    check_text(config, ["bt"], arguments.reverse)
+    check_translate_flags(arguments.translate)
     for path in arguments.monolingual:  # now, not after the first training
         check_file(path)
 
@@ -54,15 +56,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     any_text = added(arguments.monolingual[0], arguments.monolingual[0])
     load_corpus(load_config([*arguments.settings, *any_text]).data)  # refuses wrong settings
-    own = shlex.split(arguments.reverse)
-    reverse = train_helper(arguments.settings, config, f"{config.name}-reverse", True, own)
+    name = f"{config.name}-reverse"
+    reverse = train_helper(arguments.settings, config, name, True, arguments.reverse)
     key = digest(*map(file_digest, arguments.monolingual), arguments.limit)
     targets, sources = translate_once(
         reverse,
         "backtranslation",
         key,
         lambda: read_monolingual(arguments),
-        shlex.split(arguments.translate),
+        arguments.translate,
     )
     run_mt("train", *arguments.settings, *added(sources, targets))
 
@@ -88,12 +90,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add(
         "--reverse",
+        type=split_words,
         default="",
         metavar="SETTINGS",
         help="settings of mt-train for the reverse model alone, such as 'trainer.max_minutes=30'",
     )
     add(
         "--translate",
+        type=split_words,
         default="--beam 5",
         metavar="FLAGS",
         help="flags of mt-translate, such as '--sample' or '--sample --top-k 10' (default: "

@@ -1,17 +1,17 @@
-"""Data diversification (Nguyen et al. 2020): train on what models make of the training text, too.
+"""Data diversification (Nguyen et al. 2020): train on translations of the training text, too.
 
     python -m mt.recipes.diversify [flags] -- SETTING=VALUE ...
 
 The settings after `--` are those of mt-train for the model that you want. The recipe needs no other
-text than that of this model, and little text gains most. It runs these commands, and prints each
-before it starts, with K of --models:
+text than that of this model, and helps most if there is little. It prints each command before it
+starts:
 
-1. mt-train with these settings, K times in each direction: NAME-forward-1, NAME-reverse-1, ...,
-   each with a seed of its own.
-2. mt-translate of the training text: of its source side by the forward models, of its target side
-   by the reverse models.
-3. mt-train with these settings, and with the 2 K translations of the text as further corpora,
-   data.mix.forward1, data.mix.reverse1, ...
+1. mt-train with these settings trains a model of each direction, NAME-forward-1 and NAME-reverse-1;
+   mt-translate translates the source side of the training text with the one, and its target side
+   with the other. With --models K, this is done K times, with other seeds.
+2. mt-train trains NAME with these settings on the text and its 2 K translations, data.mix.forward1,
+   data.mix.reverse1, ... Each translated pair is seen once an epoch, whatever the weight of its
+   corpus.
 
 The same command continues after an interruption: mt-train continues its runs, and translated parts
 are used again as long as the text, the model and the flags are the same. The exit code is that of
@@ -21,7 +21,6 @@ the command that failed.
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -35,9 +34,11 @@ from mt.data.sources import PairSource
 from mt.errors import UsageError
 from mt.recipes.steps import (
     check_text,
+    check_translate_flags,
     corpus_settings,
     parse_with_settings,
     run_mt,
+    split_words,
     train_helper,
     translate_once,
 )
@@ -47,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the commands."""
     arguments = parse_arguments(argv)
     config = load_config(arguments.settings)
-    check_text(config)
+    kinds = [(way, n) for n in range(1, arguments.models + 1) for way in ("forward", "reverse")]
+    check_text(config, [f"{way}{n}" for way, n in kinds], arguments.reverse)
+    check_translate_flags(arguments.translate)
     corpora = {"train": config.data.train}
     corpora |= {f"mix.{name}": split for name, split in config.data.mix.items()}
     for name, split in corpora.items():
@@ -55,11 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UsageError(f"the text of data.{name} has tags: diversify text without tags")
     text = load_corpus(config.data).train
     added: list[str] = []
-    for number in range(1, arguments.models + 1):
-        for direction in ("forward", "reverse"):
-            src, tgt = diversify(arguments, config, text, direction, number)
-            reverse = config.data.reverse
-            added += corpus_settings(f"{direction}{number}", reverse, src=src, tgt=tgt)
+    for direction, number in kinds:
+        src, tgt = diversify(arguments, config, text, direction, number)
+        added += corpus_settings(f"{direction}{number}", config.data.reverse, src=src, tgt=tgt)
     run_mt("train", *arguments.settings, *added)
 
 
@@ -82,12 +83,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add(
         "--teacher",
+        type=split_words,
         default="",
         metavar="SETTINGS",
         help="settings of mt-train for these models alone, such as 'trainer.max_minutes=30'",
     )
     add(
+        "--reverse",
+        type=split_words,
+        default="",
+        metavar="SETTINGS",
+        help="further settings for those of the reverse direction alone",
+    )
+    add(
         "--translate",
+        type=split_words,
         default="--beam 5",
         metavar="FLAGS",
         help="flags of mt-translate (default: '--beam 5')",
@@ -95,6 +105,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parse_with_settings(parser, argv)
     if arguments.models < 1:
         parser.error(f"--models must be >= 1, got {arguments.models}")
+    if any(each.startswith("seed=") for each in (*arguments.teacher, *arguments.reverse)):
+        parser.error("the recipe gives each model a seed, counted from that of the settings")
     return arguments
 
 
@@ -110,19 +122,16 @@ def diversify(
     This is model `number` of a `direction`, forward or reverse.
     """
     reverse = direction == "reverse"
-    run = train_helper(
-        arguments.settings,
-        config,
-        f"{config.name}-{direction}-{number}",
-        reverse,
-        [f"seed={config.seed + number}", *shlex.split(arguments.teacher)],
-    )
+    own = [f"seed={config.seed + number}", *arguments.teacher]
+    own += arguments.reverse if reverse else []
+    name = f"{config.name}-{direction}-{number}"
+    run = train_helper(arguments.settings, config, name, reverse, own)
     given, translated = translate_once(
         run,
         "diversification",
         digest(*(source.fingerprint() for source in text), direction),
         lambda: read_side(text, int(reverse)),
-        shlex.split(arguments.translate),
+        arguments.translate,
     )
     return (translated, given) if reverse else (given, translated)
 

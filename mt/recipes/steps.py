@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
+from mt.arguments.translate import parse_arguments as parse_translate_arguments
 from mt.cli import say
 from mt.config.overrides import quote_value
 from mt.config.schema import Config
@@ -23,6 +24,7 @@ from mt.run_folder import RunFolder
 
 PART_LINES = 20_000  # of a part, which an interruption loses
 GIVEN_BY_RECIPE = ("name=", "data.reverse=")
+INIT_FROM = "trainer.init_from="
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,8 +41,43 @@ def parse_with_settings(
     return arguments
 
 
-def check_text(config: Config) -> None:
-    """Raise UsageError if no translated text can be added to that of the settings."""
+def split_words(text: str) -> list[str]:
+    """Split the value of a flag as a shell does; the `type` of an argument."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}: {text}") from None
+
+
+def check_translate_flags(flags: Sequence[str]) -> None:
+    """Raise UsageError unless these flags of mt-translate give one line of plain text for each."""
+    given = parse_translate_arguments(["RUN", *flags])
+    if (
+        given.nbest > 1
+        or given.format != "text"
+        or any((given.scores, given.alignments, given.score, given.stream, given.prefix))
+        or any((given.sentences, given.input, given.output, given.shard))
+    ):
+        raise UsageError(
+            f"--translate '{shlex.join(flags)}': the recipe gives input and output, and needs one "
+            "line of plain text for each; only flags of the search and the computation fit"
+        )
+
+
+def check_text(config: Config, names: Sequence[str], reverse: Sequence[str]) -> None:
+    """Raise UsageError if no translated text can be added to that of the settings.
+
+    `names` are those of the corpora to add, and `reverse` the settings of a reverse model alone.
+    """
+    for name in names:
+        if name in config.data.mix:
+            raise UsageError(f"data.mix.{name} is a corpus of the recipe: give yours another name")
+    if config.trainer.init_from and not any(each.startswith(INIT_FROM) for each in reverse):
+        raise UsageError(
+            f"trainer.init_from={config.trainer.init_from} translates in one direction: name the "
+            f"run that the reverse model starts from, --reverse '{INIT_FROM}RUN' (the same one if "
+            f"it is multilingual), or none, --reverse '{INIT_FROM}'"
+        )
     if config.data.both_directions:
         raise UsageError(
             "data.both_directions would also train on the machine's translations in the other "
@@ -120,7 +157,7 @@ def corpus_settings(name: str, reverse: bool, **values: object) -> list[str]:
 
 
 def stream_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines, more than fit into memory."""
+    """Write lines, perhaps more than fit into memory."""
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
 

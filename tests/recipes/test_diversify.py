@@ -74,10 +74,38 @@ def test_what_cannot_work_is_refused_before_the_first_training(
         diversify.main(
             ["--", *given, "data.both_directions=true", "data.src_lang=en", "data.tgt_lang=de"]
         )
-    with pytest.raises(SystemExit):
-        diversify.main(["--models", "0", "--", *given])
-    assert "--models must be >= 1" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"^data.mix.reverse2 is a corpus of the recipe"):
+        own = f"data.mix.reverse2.file={tmp_path}/train.tsv"
+        diversify.main(["--models", "2", "--", *given, own])
+    for flags, message in (
+        (["--models", "0"], "--models must be >= 1"),
+        (["--teacher", "seed=3"], "the recipe gives each model a seed"),
+        (["--teacher", "optim.lr='1"], "No closing quotation: optim.lr='1"),
+    ):
+        with pytest.raises(SystemExit):
+            diversify.main([*flags, "--", *given])
+        assert message in capsys.readouterr().err
     assert not commands
+
+
+@pytest.mark.parametrize("flags", ["--nbest 2", "--scores", "--format jsonl", "--output x"])
+def test_translations_are_one_line_of_text_each(commands, given_text, tmp_path, flags) -> None:
+    with pytest.raises(UsageError, match=f"--translate '{flags}': the recipe gives input and out"):
+        diversify.main([f"--translate={flags}", "--", *given_text(tmp_path, SOURCE, TARGET)])
+    with pytest.raises(UsageError, match="unrecognized arguments: --bean"):
+        diversify.main(["--translate=--bean 2", "--", *given_text(tmp_path, SOURCE, TARGET)])
+    assert not commands
+
+
+def test_fine_tuning_names_the_start_of_the_reverse_models(
+    commands, given_text, tmp_path: Path
+) -> None:
+    given = [*given_text(tmp_path, SOURCE, TARGET), "trainer.init_from=runs/one"]
+    with pytest.raises(UsageError, match="trainer.init_from=runs/one translates in one direction"):
+        diversify.main(["--", *given])
+    diversify.main(["--reverse", "trainer.init_from=runs/other", "--", *given])
+    starts = [load_config(each[1:]).trainer.init_from for each in commands if each[0] == "train"]
+    assert starts == ["runs/one", "runs/other", "runs/one"]
 
 
 @pytest.mark.slow
@@ -97,7 +125,7 @@ def test_the_recipe_trains_a_model_with_diversified_text(tiny_run, tmp_path: Pat
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"forward1", done.stdout + done.stderr)
+    assert re.search(r"^\S*forward1: .*[1-9]", done.stdout + done.stderr, re.M)
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert again.returncode == 0 and again.stderr.count("translated before") == 2
     assert (again.stdout + again.stderr).count("is complete and tested") == 3
