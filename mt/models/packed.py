@@ -24,8 +24,9 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        # Embeddings and scores read weight and bias.
+        # Embeddings and scores read weight, bias and sizes.
         self.weight, self.bias, self.dtype = linear.weight, linear.bias, dtype
+        self.in_features, self.out_features = linear.in_features, linear.out_features
         weight = linear.weight.detach().to(dtype)
         self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, LAYOUT_ROWS)
         self.packed_bias = None if linear.bias is None else linear.bias.detach().to(dtype)

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.tiny_models import liven, tiny_model
+from helpers.tiny_models import liven
+from helpers.variants import VARIANTS, VOCAB
 from mt.data.batching import make_batch
 from mt.device import autocast
+from mt.models.build import build_model
 from mt.models.packed import PackedLinear, can_pack, pack
 
 CPU = torch.device("cpu")
@@ -33,15 +35,17 @@ def test_a_packed_layer_equals_a_linear_one_for_any_number_of_rows(rows: int, bi
     assert torch.allclose(found.float(), expected.float(), atol=2e-2)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(
-    ("encoder", "decoder"), [("transformer", "transformer"), ("rnn", "rnn"), ("transformer", "rnn")]
+    ("precision", "name"),
+    [
+        *(("fp32", name) for name in VARIANTS),
+        *(("bf16", name) for name in ("transformer", "rnn, gru", "transformer to rnn")),
+    ],
 )
 @torch.no_grad()
-def test_a_packed_model_gives_the_same_probabilities(
-    encoder: str, decoder: str, precision: str
-) -> None:
-    model = liven(tiny_model(40, encoder, decoder))
+def test_a_packed_model_gives_the_same_probabilities(precision: str, name: str) -> None:
+    model = liven(build_model(VARIANTS[name], VOCAB, VOCAB)).eval()
+    names = {name for name, _ in model.named_parameters()}
     batch = make_batch([[5, 6, 7, 8], [9] * 11, [4]], [[5, 6], [7, 8, 9, 10], []])
 
     def log_probs() -> torch.Tensor:
@@ -53,6 +57,4 @@ def test_a_packed_model_gives_the_same_probabilities(
     pack(model, torch.bfloat16 if precision == "bf16" else torch.float32)
     assert not any(type(module) is nn.Linear for module in model.modules())
     assert torch.allclose(log_probs(), expected, atol=1e-4 if precision == "fp32" else 0.2)
-    assert set(dict(model.named_parameters())) == set(
-        dict(liven(tiny_model(40, encoder, decoder)).named_parameters())
-    )
+    assert {name for name, _ in model.named_parameters()} == names
