@@ -14,8 +14,9 @@ measured peak of matrix products), time from the start of the process to the end
 and peak memory.
 
 A peer runs under the interpreter that is named with it; the files in scripts/peers say how to
-create one. `+malloc` after the name of a peer gives it the allocator settings of mt. All other
-arguments are overrides for mt-train.
+create one. Peers have no rotary positions, so with them all Transformers are those of the paper:
+sinusoidal positions, and queries and keys that are not normalised. `+malloc` after the name of a
+peer gives it the allocator settings of mt. All other arguments are overrides for mt-train.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bench.contest import build_entries, run_contest
 from bench.options import add_shared_flags, prepare
 from bench.report import command_line, describe_setting, matrix_peak, record
 from bench.sweeps import SWEEPS, sweep
-from bench.training import Job, Training
+from bench.training import PLAIN_TRANSFORMER, Job, Training
 from mt.cli import run_command
 
 
@@ -93,8 +94,10 @@ def bench(options: argparse.Namespace, overrides: list[str], command_line: str) 
         )
         for family in options.families:
             entries = build_entries(options.peer, options.variant, precisions)
-            family_overrides = [*text, *model(family, options.size, options.vocab), *overrides]
-            training = Training(job, family, family_overrides, for_peers=bool(options.peer))
+            for_peers = bool(options.peer)
+            chosen = model(family, options.size, options.vocab, for_peers)
+            family_overrides = [*text, *chosen, *overrides]
+            training = Training(job, family, family_overrides, for_peers)
             run_contest(entries, training.work, options.repeats)
             # Measure the peak again and keep the higher value: the first measurement may have
             # shared the machine with other work.
@@ -118,10 +121,11 @@ def bench(options: argparse.Namespace, overrides: list[str], command_line: str) 
             )
 
 
-def model(family: str, size: str, vocab: int) -> list[str]:
-    """Return the overrides of mt-train for a model."""
+def model(family: str, size: str, vocab: int, for_peers: bool) -> list[str]:
+    """Return the overrides of mt-train for a model, of which peers may have to train the same."""
+    plain = for_peers and family == "transformer"
     return [
-        f"model={family}",
+        *(PLAIN_TRANSFORMER if plain else [f"model={family}"]),
         f"model/size={size}",
         *([f"data.tokenizer.vocab_size={vocab}"] if vocab else []),
     ]

@@ -13,9 +13,10 @@ table has median and range of sentences per second, the speed of mt relative to 
 the process until the model is loaded, and peak memory. For mt, the measurement includes the
 conversion between text and pieces; for peers it does not.
 
-Peers need a Transformer with pre-norm layers, sinusoidal positions and a shared vocabulary, such as
-`model=transformer`. Without --run, a model is trained on the embedded corpus for `--train-steps`
-steps. All other arguments are overrides for that training.
+Peers need a Transformer with pre-norm layers, sinusoidal positions, queries and keys that are not
+normalised, and a shared vocabulary, such as `model=transformer position=sinusoidal
+model.transformer.qk_norm=false` or `experiment=multi30k`. Without --run, a model is trained on the
+embedded corpus for `--train-steps` steps. All other arguments are overrides for that training.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import torch
 from bench.contest import build_entries, run_contest
 from bench.options import add_shared_flags, prepare
 from bench.report import command_line, describe_setting, matrix_peak, record
+from bench.training import PLAIN_TRANSFORMER
 from bench.translation import Text, Translation, train_model
 from mt.cli import run_command
 
@@ -89,7 +91,7 @@ def demo(options: argparse.Namespace) -> list[str]:
     return [
         "data=demo",
         "data.train.subset=core",
-        *("model=transformer", "position=sinusoidal", "model.transformer.qk_norm=false"),
+        *PLAIN_TRANSFORMER,
         "model.dropout=0",
         "optim=muon",
         "optim.lr=5e-3",

@@ -25,6 +25,10 @@ from mt.models.build import build_model
 from mt.training.flops import FlopsEstimator
 
 SAMPLE_PAIRS = 2000  # over which the cost of a token is averaged
+# The Transformer that peers have, too (`require_plain` in scripts/peers/protocol.py).
+PLAIN_TRANSFORMER = [
+    *("model=transformer", "position=sinusoidal", "model.transformer.qk_norm=false"),
+]
 
 
 @dataclass

@@ -11,7 +11,15 @@ before the first step, so that its data pipeline does not run during measured st
 
 from pathlib import Path
 
-from protocol import MeasurementDone, TrainingHook, finish, read_work, version, write_text
+from protocol import (
+    MeasurementDone,
+    TrainingHook,
+    finish,
+    read_work,
+    require_plain,
+    version,
+    write_text,
+)
 
 
 def model(work):
@@ -106,6 +114,8 @@ def main():
     work = read_work()
     if work["task"] != "train":
         raise SystemExit("eole only takes part in the training benchmark")
+    if work["family"] == "transformer":
+        require_plain(work)
     import eole.trainer
     from eole.config.run import TrainConfig
     from eole.train_single import main as train

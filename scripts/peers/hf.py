@@ -64,10 +64,11 @@ def autocast(work):
 
 def train(work):
     """Measure the training."""
-    from transformers import MarianConfig, MarianMTModel
-
     if work["family"] != "transformer":
         raise SystemExit("transformers has no recurrent translation model")
+    require_plain(work)
+    from transformers import MarianConfig, MarianMTModel
+
     torch.manual_seed(work["seed"])
     model = (
         MarianMTModel(MarianConfig(**shared(work), forced_eos_token_id=None))

@@ -8,7 +8,15 @@ recurrent decoder cannot share the embeddings with the output layer, which has a
 """
 
 import torch
-from protocol import MeasurementDone, TrainingHook, finish, read_work, version, write_text
+from protocol import (
+    MeasurementDone,
+    TrainingHook,
+    finish,
+    read_work,
+    require_plain,
+    version,
+    write_text,
+)
 
 
 def side(work, kind):
@@ -95,6 +103,8 @@ def main():
     work = read_work()
     if work["task"] != "train" or work["precision"] != "fp32":
         raise SystemExit("JoeyNMT only takes part in the training benchmark, in fp32")
+    if work["family"] == "transformer":
+        require_plain(work)
     import joeynmt.training
 
     hook = TrainingHook(work)

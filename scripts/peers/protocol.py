@@ -70,7 +70,7 @@ def finish(result):
 
 
 def require_plain(work):
-    """Exit with a message if the peers that translate cannot use the weights of this model."""
+    """Exit with a message if peers do not have this model: a Transformer other than the paper's."""
     model, transformer = work["model"], work["model"]["transformer"]
     wanted = {"encoder": "transformer", "decoder": "transformer", "tie_embeddings": "all"}
     plain = {

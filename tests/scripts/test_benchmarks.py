@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -115,6 +116,23 @@ def test_cost_of_a_token_is_the_cost_of_its_products(tmp_path: Path, files: list
     assert cost.flops == pytest.approx(
         (encoder + decoder + attention).sum() / target.sum(), rel=0.01
     )
+
+
+@pytest.mark.parametrize("peer", ["hf", "eole", "joey"])
+def test_peers_train_the_transformer_that_mt_trains(
+    peer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no other: with them, mt trains theirs, and they refuse what they do not have."""
+    chosen = load("bench_train").model("transformer", "tiny", 0, for_peers=True)
+    model = dataclasses.asdict(load_config(["auto=false", *chosen]).model)
+    load("protocol").require_plain({"model": model})
+    model["transformer"]["position"] = "rope"
+    work = {"task": "train", "precision": "fp32", "family": "transformer", "model": model}
+    (tmp_path / "work.json").write_text(json.dumps(work))
+    monkeypatch.setattr("sys.argv", ["script", str(tmp_path / "work.json")])
+    script = load(peer)
+    with pytest.raises(SystemExit, match=r"not model\.transformer\.position=rope"):
+        script.train(work) if peer == "hf" else script.main()
 
 
 @pytest.mark.parametrize("cpu_time", [False, True])
