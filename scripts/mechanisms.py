@@ -45,7 +45,10 @@ from mt.files import write_text
 from mt.inspection.alignment_error import score_attention
 
 RESULT, SPEED = "mechanism.json", "speed.json"
-TRANSFORMER = ["model=transformer", "model/size=tiny", "position=rope", "optim.lr=3e-3"]
+TRANSFORMER = [
+    *("model=transformer", "model/size=tiny", "position=rope", "model.transformer.qk_norm=false"),
+    "optim.lr=3e-3",
+]
 RNN = ["model=rnn", "model/size=tiny", "optim.lr=3e-3"]
 POSITIONS = ("none", "sinusoidal", "learned", "shaw", "t5", "alibi", "rope")
 RECURRENT = """no-attention sutskever bahdanau luong luong-no-feeding dot general concat scaled_dot
@@ -77,6 +80,7 @@ MECHANISMS = {
     "rnn to transformer": [*TRANSFORMER, "model.encoder=rnn"],
 }
 COMMON = [
+    "auto=false",  # one optimizer for all
     "data=demo",
     "data.train.demo=120000",
     "data.train.subset=core",
@@ -147,11 +151,12 @@ def main() -> None:
 
 
 def train(run: Path, overrides: Sequence[str]) -> None:
-    """Run mt-train in a subprocess; it resumes an interrupted run."""
+    """Run mt-train in a subprocess; it resumes an interrupted run. Exits if it fails."""
     command = [sys.executable, "-m", "mt.train", *overrides]
     command += [f"name={run.name}", f"runs_dir={run.parent}"]
     print(f"== {run.name}", file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        raise SystemExit(f"error: training {run.name} failed, see above")
 
 
 def test(run: Path) -> dict[str, Any]:
@@ -202,9 +207,7 @@ def measure_speed(names: Sequence[str], folder: Path, common: Sequence[str]) -> 
         jobs = {}
         for name in names:
             overrides = job.overrides([*MECHANISMS[name], *common], "auto")
-            jobs[name] = job.common(load_config(["auto=false", *overrides]), "auto") | {
-                "overrides": overrides
-            }
+            jobs[name] = job.common(load_config(overrides), "auto") | {"overrides": overrides}
         run_contest(entries, lambda entry: jobs[entry.contestant.name], REPEATS)
     speeds = {
         entry.contestant.name: statistics.median(map(speed, entry.results)) for entry in entries

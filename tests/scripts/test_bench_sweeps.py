@@ -61,6 +61,17 @@ def test_a_sweep_measures_preparation_and_first_step(
     )
 
 
+@pytest.mark.medium
+def test_mechanisms_differ_in_what_their_names_say() -> None:
+    mechanisms = load("mechanisms")
+    plain, normalised = (
+        load_config([*mechanisms.COMMON, *mechanisms.MECHANISMS[name]])
+        for name in ("rope", "qk-norm")
+    )
+    assert not plain.model.transformer.qk_norm and normalised.model.transformer.qk_norm
+    assert plain.optim.optimizer == "adamw"  # that of recurrent networks
+
+
 @pytest.mark.slow
 def test_mechanisms_trains_what_is_missing_and_prints_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
