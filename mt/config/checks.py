@@ -178,7 +178,8 @@ def check_pattern(config: Config, side: str) -> None:
     if pattern in ("window", "multiscale", "adaptive_span") and transformer.window > max_pieces:
         raise UsageError(
             f"model.transformer.window must be <= data.max_pieces={max_pieces}, "
-            f"got {transformer.window}: reduce it, or set {side}_pattern=full"
+            f"got {transformer.window}: reduce it, or set "
+            f"model.transformer.{side}_pattern=full"
         )
     if pattern == "strided" and transformer.heads % 2:
         raise UsageError(
@@ -258,7 +259,7 @@ def check_rnn_attention(config: Config) -> None:
                 )
     elif rnn.attention in ("dot", "scaled_dot") and width != rnn.hidden:
         fix = (
-            f"model.rnn.hidden={width}"
+            f"model.dim={width} and model.rnn.hidden={width}"  # both, because one may be auto
             if model.encoder == "transformer"
             else "model.rnn.bidirectional=false"
         )

@@ -118,7 +118,8 @@ BAD_COMBINATIONS = [
     ("position=alibi model.transformer.heads=1", "heads to 2 or more"),
     (
         "attention=window model.transformer.window=300",
-        "must be <= data.max_pieces=256, got 300: reduce it, or set encoder_pattern=full",
+        "must be <= data.max_pieces=256, got 300: reduce it, or set "
+        "model.transformer.encoder_pattern=full",
     ),
     (
         "model.transformer.encoder_pattern=adaptive_span model.transformer.window=300",
@@ -157,7 +158,7 @@ BAD_COMBINATIONS = [
     ("model=rnn model.rnn.attention=scaled_dot", "or model.rnn.attention=scaled_general"),
     (
         "model.decoder=rnn model.rnn.attention=dot",
-        "the same dimension, got 256 and 512: set model.rnn.hidden=256",
+        "the same dimension, got 256 and 512: set model.dim=256 and model.rnn.hidden=256",
     ),
     (
         "model=rnn model.rnn.attention_heads=3",

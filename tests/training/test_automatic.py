@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import pytest
@@ -42,6 +43,15 @@ def choose_open(
     config, others = choose_settings(config, text, gpu, 1, lambda _: speed)
     choices = first + others
     return config, {each.preset or next(iter(each.values)): each.reason for each in choices}
+
+
+def test_the_advice_on_widths_holds_for_the_size_that_is_chosen() -> None:
+    hybrid = ["model=transformer", "model.decoder=rnn", "model.rnn.attention=dot"]
+    with pytest.raises(UsageError) as error:
+        load_config(hybrid)
+    advice = re.findall(r"model\.\S+=\d+", str(error.value))
+    config, _ = choose(*hybrid, *advice, text=TextFacts(10_000, 11_000, 60))
+    assert config.model.dim == config.model.rnn.hidden == 256
 
 
 TRIED = [
