@@ -17,6 +17,7 @@ import multiprocessing
 import resource
 import statistics
 import time
+from collections.abc import Sequence
 
 import torch
 
@@ -30,16 +31,19 @@ from mt.device import autocast, pick_device, resolve_precision
 STEPS, WARM_UP = 3, 1
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--patterns", nargs="*", default=[*PATTERNS], help="default: all")
+    parser.add_argument(
+        "--patterns", nargs="*", choices=PATTERNS, default=[*PATTERNS], help="default: all"
+    )
     parser.add_argument("--lengths", nargs="*", type=int, default=[128, 512, 2048, 8192])
     parser.add_argument(
         "--side",
         nargs="*",
+        choices=("encoder", "decoder"),
         default=["encoder", "decoder"],
         help="encoder (bidirectional), decoder (causal); default: both",
     )
@@ -50,7 +54,7 @@ def main() -> None:
         help="tokens per batch, but at least one sequence (default: 8192)",
     )
     parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     patterns = ["full", *(name for name in options.patterns if name != "full")]
     device = pick_device()
     threads, precision = torch.get_num_threads(), resolve_precision(device)

@@ -15,8 +15,10 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from mt.cli import run_command
 from mt.data.text_files import read_lines
 from mt.decoding.export_folder import BACKENDS, is_export, read_export
 from mt.decoding.load import load
@@ -28,8 +30,8 @@ from mt.run_folder import RunFolder
 WEIGHT_FILES = ("model.safetensors", "model.bin", "encoder.onnx", "step.onnx")
 
 
-def main() -> None:
-    """Measure, and print the table."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,11 +57,16 @@ def main() -> None:
         action="store_true",
         help="measure processor time, for a busy machine; requires --threads 1",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.cpu_time and options.threads != 1:
         parser.error("--cpu-time requires --threads 1: worker processes would not be counted")
     if bool(options.src) != bool(options.ref):
         parser.error("--src and --ref must be given together")
+    run_command(lambda: bench(options))
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure, and print the table."""
     set_threads(options.threads)
     clock = time.process_time if options.cpu_time else time.perf_counter
     texts = [

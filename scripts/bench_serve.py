@@ -132,7 +132,9 @@ def print_loads(options: argparse.Namespace, lines: list[str], fields: dict[str,
 
 def main(argv: list[str] | None = None) -> None:
     """Run the measurement and print a table."""
-    parser = argparse.ArgumentParser(description="Measure running servers.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--server", action="append", metavar="NAME=URL", help=f"default: {DEFAULT_SERVER}"
     )

@@ -105,7 +105,7 @@ class Decoder(nn.Module):
     dim: int
     # Whether the query of row t of the cross-attention weights depends on the decoder's input at
     # step t, not only on earlier inputs. If it does, the alignment of a word may be read from the
-    # step at which the word is the input (`mt/inspection/weights.py`).
+    # step at which the word is the input (`mt/inspection/pair_attention.py`).
     query_reads_input: bool
     attends: bool = True  # False: without cross-attention
 

@@ -264,6 +264,24 @@ def test_a_text_needs_both_sides(
     assert "--src and --ref must be given together" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "script, arguments, message",
+    [
+        ("bench_attention", ["--side", "both"], "invalid choice: 'both'"),
+        ("bench_attention", ["--patterns", "wide"], "invalid choice: 'wide'"),
+        ("bench_export", ["no-such-run"], "error: no such file: no-such-run"),
+        ("bench_serve", ["--help"], "the time from the start of a server"),
+    ],
+)
+def test_scripts_say_what_is_wrong_and_what_their_flags_mean(
+    script: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load(script).main(arguments)
+    printed = capsys.readouterr()
+    assert message in printed.out + printed.err
+
+
 def test_made_up_text_has_fixed_lengths_and_repeats(tmp_path: Path) -> None:
     texts = load("bench.texts")
     paths = texts.write_synthetic(tmp_path, 2000)
