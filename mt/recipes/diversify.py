@@ -3,8 +3,8 @@
     python -m mt.recipes.diversify [flags] -- SETTING=VALUE ...
 
 The settings after `--` are those of mt-train for the model that you want. The recipe needs no other
-text than that of this model, and helps most if there is little. It prints each command before it
-starts:
+text than that of this model. It is for models that a longer training does not improve any more. It
+prints each command before it starts:
 
 1. mt-train with these settings trains a model of each direction, NAME-forward-1 and NAME-reverse-1;
    mt-translate translates the source side of the training text with the one, and its target side
