@@ -35,6 +35,7 @@ TAIL_LINES = 60  # of a failed run's standard error that are added to its log
 STOPPED = "stopped by a signal, and saved"  # the reason of a run that continues later
 KILLED = "killed by"  # begins the reason of a run that a signal has ended
 RETRIES = 2  # of a run that was stopped or killed from outside
+HYDRA_ADVICE = "HYDRA_FULL_ERROR"  # in the line after the error of a traceback
 POLL_SECONDS = 0.5  # between looks at the metrics of a run
 
 
@@ -190,7 +191,7 @@ def failure_reason(code: int, lines: Sequence[str]) -> str:
     if code - 128 in STOP_SIGNALS:
         return STOPPED
     errors = [line for line in lines if line.startswith("error: ")]
-    candidates = [line for line in errors or lines if line.strip()]
+    candidates = [line for line in errors or lines if line.strip() and HYDRA_ADVICE not in line]
     if not candidates:
         return f"exit code {code}"
     return candidates[-1].removeprefix("error: ").strip()

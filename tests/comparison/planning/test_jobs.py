@@ -161,6 +161,10 @@ def program(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("raise ValueError('a bug')", "ValueError: a bug"),
         ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL (out of memory?)"),
         ("import sys; sys.exit(3)", "exit code 3"),
+        (
+            "raise ValueError('a bug in a sweep\\n\\nSet HYDRA_FULL_ERROR=1')",
+            "ValueError: a bug in a sweep",
+        ),
     ],
 )
 def test_the_reason_of_a_failure_is_reported(
