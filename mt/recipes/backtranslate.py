@@ -30,12 +30,11 @@ from mt.data.digests import digest, file_digest
 from mt.data.normalisation import is_blank, normalise
 from mt.data.text_files import check_file, read_lines
 from mt.recipes.steps import (
+    build_parser,
     check_text,
-    check_translate_flags,
     corpus_settings,
     parse_with_settings,
     run_mt,
-    split_words,
     train_helper,
     translate_once,
 )
@@ -46,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse_arguments(argv)
     config = load_config(arguments.settings)
     check_text(config, ["bt"], arguments.reverse)
-    check_translate_flags(arguments.translate)
     for path in arguments.monolingual:  # now, not after the first training
         check_file(path)
 
@@ -71,13 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the flags and the settings."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        "python -m mt.recipes.backtranslate",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = build_parser("backtranslate", __doc__ or "")
     add = parser.add_argument
     add("monolingual", nargs="+", type=Path, help="text in the target language, a sentence a line")
     add("--limit", type=int, default=0, metavar="N", help="use the first N lines (default: all)")
@@ -87,21 +79,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=float,
         default=1.0,
         help="how often each translated pair is seen per epoch (default: 1)",
-    )
-    add(
-        "--reverse",
-        type=split_words,
-        default="",
-        metavar="SETTINGS",
-        help="settings of mt-train for the reverse model alone, such as 'trainer.max_minutes=30'",
-    )
-    add(
-        "--translate",
-        type=split_words,
-        default="--beam 5",
-        metavar="FLAGS",
-        help="flags of mt-translate, such as '--sample' or '--sample --top-k 10' (default: "
-        "'--beam 5'); each part is sampled with a seed of its own",
     )
     arguments = parse_with_settings(parser, argv)
     if arguments.limit < 0:

@@ -33,8 +33,8 @@ from mt.data.normalisation import is_blank, normalise
 from mt.data.sources import PairSource
 from mt.errors import UsageError
 from mt.recipes.steps import (
+    build_parser,
     check_text,
-    check_translate_flags,
     corpus_settings,
     parse_with_settings,
     run_mt,
@@ -48,9 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the commands."""
     arguments = parse_arguments(argv)
     config = load_config(arguments.settings)
-    kinds = [(way, n) for n in range(1, arguments.models + 1) for way in ("forward", "reverse")]
-    check_text(config, [f"{way}{n}" for way, n in kinds], arguments.reverse)
-    check_translate_flags(arguments.translate)
+    teachers = [(way, n) for n in range(1, arguments.models + 1) for way in ("forward", "reverse")]
+    check_text(config, [f"{way}{n}" for way, n in teachers], arguments.reverse)
     corpora = {"train": config.data.train}
     corpora |= {f"mix.{name}": split for name, split in config.data.mix.items()}
     for name, split in corpora.items():
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UsageError(f"the text of data.{name} has tags: diversify text without tags")
     text = load_corpus(config.data).train
     added: list[str] = []
-    for direction, number in kinds:
+    for direction, number in teachers:
         src, tgt = diversify(arguments, config, text, direction, number)
         added += corpus_settings(f"{direction}{number}", config.data.reverse, src=src, tgt=tgt)
     run_mt("train", *arguments.settings, *added)
@@ -66,13 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the flags and the settings."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        "python -m mt.recipes.diversify",
-        description=summary,
-        epilog=details,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = build_parser("diversify", __doc__ or "")
     add = parser.add_argument
     add(
         "--models",
@@ -86,21 +79,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=split_words,
         default="",
         metavar="SETTINGS",
-        help="settings of mt-train for these models alone, such as 'trainer.max_minutes=30'",
-    )
-    add(
-        "--reverse",
-        type=split_words,
-        default="",
-        metavar="SETTINGS",
-        help="further settings for those of the reverse direction alone",
-    )
-    add(
-        "--translate",
-        type=split_words,
-        default="--beam 5",
-        metavar="FLAGS",
-        help="flags of mt-translate (default: '--beam 5')",
+        help="settings of mt-train for the models that translate, such as 'trainer.max_minutes=30'",
     )
     arguments = parse_with_settings(parser, argv)
     if arguments.models < 1:

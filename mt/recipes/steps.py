@@ -28,16 +28,51 @@ INIT_FROM = "trainer.init_from="
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def build_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser of the flags that recipes have in common; others can be added.
+
+    `description` is the docstring of the recipe.
+    """
+    summary, _, details = description.partition("\n")
+    parser = argparse.ArgumentParser(
+        f"python -m mt.recipes.{name}",
+        description=summary,
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--reverse",
+        type=split_words,
+        default="",
+        metavar="SETTINGS",
+        help="settings of mt-train for a model of the reverse direction alone, such as "
+        "'trainer.max_minutes=30'",
+    )
+    parser.add_argument(
+        "--translate",
+        type=split_words,
+        default="--beam 5",
+        metavar="FLAGS",
+        help="flags of mt-translate, such as --translate='--sample --top-k 10'; each part is "
+        "sampled with a seed of its own (default: '--beam 5')",
+    )
+    return parser
+
+
 def parse_with_settings(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
-    """Parse the flags before `--`, and the settings of mt-train after it as `settings`."""
+    """Parse the flags before `--`, and the settings of mt-train after it as `settings`.
+
+    Raises UsageError if translations would not be one line of plain text each.
+    """
     given = list(sys.argv[1:] if argv is None else argv)
     split = given.index("--") if "--" in given else len(given)
     arguments = parser.parse_args(given[:split])
     if split == len(given):
         parser.error("give the settings of mt-train after --")
     arguments.settings = given[split + 1 :]
+    check_translate_flags(arguments.translate)
     return arguments
 
 
