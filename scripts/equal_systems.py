@@ -1,6 +1,6 @@
 """Estimate how often equal systems that were tuned apart are "not distinguishable".
 
-    python scripts/equal_systems.py [trials]
+    python scripts/equal_systems.py [--trials N]
 
 Prints the table in docs/comparison.md ("Chance in the choice"), in three minutes on one core.
 
@@ -16,7 +16,6 @@ to tune (`WAYS`; the last is from Bouthillier et al. 2021) and a number of runs.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,7 @@ from mt.comparison.statistics.bootstrap import RunStatistics, resample_scores
 from mt.comparison.statistics.significance import compare_systems
 from mt.comparison.statistics.verdict import EQUAL, verdict_word
 from mt.training.selection import rank
-from seed_coverage import RESAMPLES, SENTENCES, simulate
+from seed_coverage import RESAMPLES, SENTENCES, parse_trials, simulate
 
 VALUES = 4  # that are tried
 BEST = 30.0  # expected score of the best one
@@ -138,4 +137,4 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    main(parse_trials(__doc__, default=1000))

@@ -1,6 +1,6 @@
 """Estimate how often 95 % intervals over seeds and sentences cover the true value.
 
-    python scripts/seed_coverage.py [trials]
+    python scripts/seed_coverage.py [--trials N]
 
 Prints the table in mt/comparison/statistics/significance.py, in a minute on one core.
 
@@ -17,7 +17,7 @@ two equal systems with one run each.
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -92,6 +92,15 @@ def coverage(
     return list(100 * covered / trials)
 
 
+def parse_trials(description: str | None, default: int) -> int:
+    """Return the number of trials from the command line."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=default, metavar="N")
+    return int(parser.parse_args().trials)
+
+
 def main(trials: int) -> None:
     """Print the table, and the rate of false positives."""
     generator = np.random.default_rng(0)
@@ -134,4 +143,4 @@ def print_false_positives(trials: int, generator: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(parse_trials(__doc__, default=2000))

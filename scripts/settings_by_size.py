@@ -8,9 +8,9 @@ r"""Train on parts of a corpus with groups of settings, for the same time, and c
 
 Prints a Markdown table: a row for each number of pairs, the first ones of the corpus, and a column
 for each group of settings, NAME=OVERRIDES, with BLEU on the test set and its 95 % interval over
-sentences. Each training has one thread, and --jobs of them run at a time. On a busy machine,
---tokens sets a limit in target tokens instead of minutes. The same command continues what was
-interrupted, and trains nothing twice.
+sentences. --best-of adds the best of some groups, chosen by validation BLEU. Each training has one
+thread, and --jobs of them run at a time. On a busy machine, --tokens sets a limit in target tokens
+instead of minutes. The same command continues what was interrupted, and trains nothing twice.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mt.comparison.planning.jobs import failure_reason
 from mt.comparison.table import Cell, Table, markdown_table
 from mt.config.overrides import quote_value
 from mt.run_folder import RunFolder
+from mt.tensor_files import read_facts
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -38,12 +39,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--languages", nargs=2, required=True, metavar=("SRC", "TGT"))
     parser.add_argument("--pairs", nargs="+", type=int, required=True)
     parser.add_argument("--settings", nargs="+", default=["auto="], metavar="NAME=OVERRIDES")
+    best = "groups; one more column has the one that is best by validation BLEU"
+    parser.add_argument("--best-of", nargs="+", default=[], metavar="NAME", help=best)
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--minutes", type=float, default=6)
     limit.add_argument("--tokens", type=int, help="target tokens of each training")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/settings"))
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    unnamed = [each for each in given.settings if "=" not in each]
+    if unnamed:
+        parser.error(f"--settings {unnamed[0]}: expected NAME=OVERRIDES, such as auto=")
+    unknown = {*given.best_of} - {each.split("=", 1)[0] for each in given.settings}
+    if unknown:
+        parser.error(f"--best-of {min(unknown)}: --settings has no such name")
+    return given
 
 
 def run_name(given: argparse.Namespace, pairs: int, name: str) -> str:
@@ -94,13 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         list(pool.map(train, trainings))
     rows: list[list[Cell | str]] = []
     for pairs in given.pairs:
-        rows.append([f"{pairs:,}"])
-        for name in groups:
-            folder = RunFolder.at(given.out / run_name(given, pairs, name))
-            score = folder.read_scores()["scores"]["bleu"]
-            low, high = score["ci"]
-            rows[-1].append(f"{score['value']:.1f} ({low:.1f} - {high:.1f})")
-    print(markdown_table(Table(["pairs", *groups], rows)))
+        folders = {name: RunFolder.at(given.out / run_name(given, pairs, name)) for name in groups}
+        row = {name: describe_bleu(folder) for name, folder in folders.items()}
+        if given.best_of:
+            best = max(given.best_of, key=lambda name: read_facts(folders[name].model)["bleu"])
+            row["best by validation"] = f"{best}: {row[best]}"
+        rows.append([f"{pairs:,}", *row.values()])
+    print(markdown_table(Table(["pairs", *row], rows)))
+
+
+def describe_bleu(folder: RunFolder) -> str:
+    """Return BLEU on the test set with its interval."""
+    score = folder.read_scores()["scores"]["bleu"]
+    low, high = score["ci"]
+    return f"{score['value']:.1f} ({low:.1f} - {high:.1f})"
 
 
 if __name__ == "__main__":

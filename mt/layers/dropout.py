@@ -2,7 +2,7 @@
 
 On a CPU, PyTorch draws one Bernoulli variable per element, serially, which takes a sixth of a
 Transformer's training step. Here one random 64-bit integer serves four elements: 16 bits each,
-compared with a threshold. The rate is exact to 2^-17.
+compared with a threshold. The rate is exact to 2^-17, and at most 1 - 2^-16.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
         return F.dropout(x, p)
     draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     bits = draws.view(torch.int16)[: x.numel()].view(x.shape)
-    keep = bits >= round(p * 2**16) - 2**15
+    keep = bits >= min(round(p * 2**16), 2**16 - 1) - 2**15
     return x * (keep.to(x.dtype) * (1.0 / (1.0 - p)))
 
 

@@ -27,6 +27,7 @@ def test_dropout_has_its_rate_and_preserves_the_mean():
         neighbours = torch.stack((kept[:, :-1].flatten(), kept[:, 1:].flatten())).float()
         assert abs(torch.corrcoef(neighbours)[0, 1]) < 0.005
     assert dropout(x, 0.0) is x
+    assert (dropout(x, 1 - 1e-6) == 0).float().mean() > 0.999
 
 
 def test_transformer_base_has_the_size_of_the_paper():

@@ -47,6 +47,26 @@ def test_each_part_is_trained_with_each_group_once(
         assert (config.data.train.limit, config.model.dim) == (pairs, dim)
         assert config.trainer.max_minutes == 6 and config.trainer.threads == 1
     assert len(trained) == 4
-    script.main([*arguments, "--tokens", "100"])
+    monkeypatch.setattr(script, "read_facts", lambda path: {"bleu": "wide" in str(path)})
+    script.main([*arguments, "--tokens", "100", "--best-of", "fixed", "wide"])
+    printed = capsys.readouterr().out.splitlines()
+    chosen = [line.split("|")[-2].strip() for line in printed if line.startswith("|")]
+    assert chosen[0] == "best by validation" and chosen[2].startswith("wide: ")
     config = RunFolder.at(tmp_path / "out" / "fixed-20-100-tokens").read_config()
     assert (config.trainer.max_minutes, config.trainer.max_target_tokens) == (0, 100)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--settings", "auto"], "--settings auto: expected NAME=OVERRIDES"),
+        (["--settings", "auto=", "--best-of", "other"], "--best-of other: --settings has no such"),
+    ],
+)
+def test_names_of_settings_are_checked(
+    flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [each for split in ("train", "val", "test") for each in (f"--{split}", "a", "b")]
+    with pytest.raises(SystemExit):
+        load("settings_by_size").parse([*files, "--languages", "en", "de", "--pairs", "9", *flags])
+    assert message in capsys.readouterr().err
