@@ -39,7 +39,10 @@ from mt.tensor_files import RESTORE, read_tensors, write_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
-START_AGAIN = "start the same mt-train command again, which writes it anew"
+START_AGAIN = (
+    "restore it from a copy of the run, or start the same mt-train command again, which writes it "
+    "anew"
+)
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ class RunFolder(RunFiles):
             return config_from_yaml(self.config.read_text(encoding="utf-8"))
         except (MTError, UnicodeDecodeError, OSError) as error:
             raise MTError(
-                f"{self.config} cannot be read ({error}): it is damaged, or comes from another "
-                "version of mt; restore it from a copy of the run"
+                f"{self.config} cannot be read ({error}): upgrade mt if a newer version wrote it, "
+                "else restore it from a copy of the run"
             ) from error
 
     def write_config(self, config: Config) -> None:

@@ -25,7 +25,7 @@ anywhere, and a README.md that says how to use it without mt. After the export, 
 translate a sample of the validation set, and the command reports how many outputs are identical,
 and both BLEU scores.
 --to argos writes an .argosmodel file, which Argos Translate and LibreTranslate install; it needs a
-joint vocabulary.
+joint vocabulary. It is not compared, as mt cannot read it.
 --to hub writes a folder for the Hugging Face hub, with a model card: a model of transformers if the
 architecture allows it, else a run directory. transformers translates the sample if it is installed.
 The engines are optional packages: pip install ctranslate2, pip install onnx onnxruntime, or
@@ -43,6 +43,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             raise UsageError(f"--{name} must be >= {least}, got {value}")
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError("--src and --ref must be given together: sentences and their references")
+    if arguments.to == "argos" and arguments.src:
+        raise UsageError(
+            "--src is to compare with, but mt cannot read packages of Argos Translate"
+        )
     if arguments.tag is not None and not arguments.src:
         raise UsageError("--tag is that of --src: the validation set has its own tags")
     if arguments.to != "hub":

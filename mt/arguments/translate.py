@@ -79,6 +79,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         raise UsageError(
             "give sentences or --input, not both; a pattern needs quotes: --input 'in/*.txt'"
         )
+    for sentence in arguments.sentences:
+        if os.path.isfile(sentence):
+            raise UsageError(
+                f"{sentence} is a file: give --input {sentence} to translate its lines; a sentence "
+                "of that name can be given on standard input"
+            )
     if arguments.score and (
         arguments.nbest > 1
         or arguments.scores

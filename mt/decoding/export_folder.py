@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from mt.checksums import Checksums
+from mt.checksums import Checksums, file_checksum
 from mt.errors import MTError, UsageError
 from mt.run_folder import RunFolder
 from mt.version import __version__
@@ -77,7 +77,8 @@ def resolve_backend(folders: Sequence[Path], backend: str) -> str:
 def find_export(path: Path, backend: str) -> Path:
     """Return the export folder for `backend`: `path` itself, or the only one in the run `path`.
 
-    Raises UsageError if there is none, or if the run has several.
+    Raises UsageError if there is none, if the run has several, or if it is of other weights than
+    those of the run, which was trained on.
     """
     if is_export(path):
         if (exported := read_export(path).backend) != backend:
@@ -94,5 +95,11 @@ def find_export(path: Path, backend: str) -> Path:
         raise UsageError(
             f"{path} has several exports for {backend}: give one of them instead of the run: "
             f"{names}"
+        )
+    weights = read_export(exports[0]).weights
+    if weights and file_checksum(RunFolder(path).model) not in (weights, None):
+        raise UsageError(
+            f"{exports[0]} has older weights than {path}: {EXPORT_AGAIN}, or give the export "
+            "instead of the run"
         )
     return exports[0]

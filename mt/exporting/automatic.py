@@ -17,7 +17,7 @@ from filelock import FileLock
 from mt.checksums import file_checksum
 from mt.decoding.engines.ctranslate2 import CTranslate2Engine
 from mt.decoding.engines.fallback import FallbackEngine
-from mt.decoding.export_folder import is_export, read_export
+from mt.decoding.export_folder import check_export, is_export, read_export
 from mt.decoding.load import load, load_run, read_text_rules
 from mt.decoding.translator import Translator
 from mt.device import pick_device
@@ -83,9 +83,7 @@ def load_fastest(
 
     try:
         export = current_export(run, quantization or "float32", say, check)
-    except UsageError:
-        raise  # such as an unknown quantization
-    except (MTError, OSError) as error:
+    except ExportFailed as error:
         if quantization:
             raise
         say(f"computing with PyTorch: there is no export to CTranslate2 ({error})")
@@ -95,6 +93,10 @@ def load_fastest(
         cast(CTranslate2Engine, translator.engine), lambda: load_with("pytorch").engine, say
     )
     return translator
+
+
+class ExportFailed(MTError):
+    """An export could not be written, though the run is sound."""
 
 
 def find_obstacle(folders: Sequence[Path], device: str, precision: str, backend: str) -> str:
@@ -124,28 +126,32 @@ def current_export(
 ) -> Path:
     """Return the export of a run with its present weights; write it first if there is none.
 
-    `check` is called before it is written. Raises MTError or OSError if it cannot be written,
-    UsageError for an unknown quantization.
+    `check` is called before it is written. Raises ExportFailed if it cannot be written, MTError for
+    a damaged run, UsageError for an unknown quantization.
     """
     folder = run.exports / f"auto-{quantization}"
     if is_current(folder, run):
         return folder
     check_quantization(BACKEND, quantization)
     check()
-    run.exports.mkdir(parents=True, exist_ok=True)
-    with FileLock(run.exports / ".auto.lock", timeout=LOCK_SECONDS):
-        if not is_current(folder, run):  # another process may have written it
-            say(f"exporting {run} to CTranslate2 ({quantization}), once for these weights")
-            trained = load_run(run.path, torch.device("cpu"))
-            export_run(folder, trained, BACKEND, quantization)
+    trained = load_run(run.path, torch.device("cpu"))
+    try:
+        run.exports.mkdir(parents=True, exist_ok=True)
+        with FileLock(run.exports / ".auto.lock", timeout=LOCK_SECONDS):
+            if not is_current(folder, run):  # another process may have written it
+                say(f"exporting {run} to CTranslate2 ({quantization}), once for these weights")
+                export_run(folder, trained, BACKEND, quantization)
+    except (MTError, OSError) as error:
+        raise ExportFailed(str(error)) from error
     return folder
 
 
 def is_current(folder: Path, run: RunFolder) -> bool:
-    """Return whether an export has the weights of the run, and suits the installed library."""
+    """Return whether an export is whole, has the run's weights and suits the installed library."""
     try:
         info = read_export(folder)
-    except MTError:
+        same_weights = info.weights == file_checksum(run.model)
+        check_export(folder)
+    except (MTError, OSError):
         return False
-    weights = file_checksum(run.model)
-    return info.weights == weights and info.library == library_version(BACKEND)
+    return same_weights and info.library == library_version(BACKEND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -12,10 +13,10 @@ from pathlib import Path
 from mt.checksums import Checksums
 from mt.data.tags import tag_piece
 from mt.data.training_text import save_training_text
-from mt.decoding.export_folder import EXPORT_FILE, ExportInfo
+from mt.decoding.export_folder import EXPORT_FILE, ExportInfo, is_export
 from mt.decoding.load import TrainedModel
 from mt.decoding.options import SearchOptions
-from mt.errors import UsageError
+from mt.errors import MTError, UsageError
 from mt.exporting import argos, ctranslate2, ctranslate2_support, onnx
 from mt.exporting.folders import write_folder
 from mt.exporting.readme import readme
@@ -122,7 +123,22 @@ def _write_folder(
         write_text(part / EXPORT_FILE, json.dumps(asdict(info), indent=1) + "\n")
         Checksums(part).add_all()
 
+    refuse_other_run(folder, run)
     write_folder(folder, write, EXPORT_FILE)
+
+
+def refuse_other_run(folder: Path, run: TrainedModel) -> None:
+    """Raise UsageError if a folder is the export of a run of another name."""
+    if not is_export(folder):
+        return
+    name = run.config.name
+    with contextlib.suppress(MTError):  # of a damaged export, which is replaced
+        name = RunFolder(folder).read_config().name
+    if name != run.config.name:
+        raise UsageError(
+            f"{folder} is an export of another run ({name}): delete it, or give another folder "
+            "with --out"
+        )
 
 
 def _readme(run: TrainedModel, info: ExportInfo) -> str:

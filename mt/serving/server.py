@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import errno
 import signal
 import socket
 import threading
@@ -48,8 +48,10 @@ def listen(host: str, port: int, patience_seconds: float = 0.0) -> socket.socket
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None) or 0
-        reason = os.strerror(number) if number > 0 else error  # without Python's additions
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason.partition(" (while ")[0]  # which Python adds
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            reason += "; choose another with --port"
         raise MTError(f"cannot listen on {host}, port {port}: {reason}") from error
     # Connections inherit it. Without it, an answer in two packets waits 40 ms for the client to
     # acknowledge the first; asyncio sets it only for sockets that name their protocol.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,11 @@ from mt import export as command
 from mt.data.tokenizer import Tokenizer
 from mt.decoding.export_folder import find_export
 from mt.decoding.load import TrainedModel
-from mt.errors import MTError
+from mt.errors import MTError, UsageError
 from mt.exporting import onnx
+from mt.exporting.export import export_run
 from mt.optional import install_command, require
+from mt.tensor_files import read_tensors, write_tensors
 
 BACKENDS = {"ctranslate2": "ctranslate2", "onnx": "onnxruntime"}
 SELF = __file__  # lines of text
@@ -181,6 +185,7 @@ def test_the_command_writes_an_export_and_reports_its_agreement(
         (["--to", "onnx", "--sample", "-1"], 2, "--sample must be >= 0, got -1"),
         (["--to", "onnx", "--src", "x"], 2, "--src and --ref must be given together"),
         (["--to", "onnx", "--beam", "0"], 2, "beam must be >= 1"),
+        (["--to", "argos", "--src", SELF, "--ref", SELF], 2, "cannot read packages of Argos"),
         (["--to", "onnx", "--tag", "<a>"], 2, "--tag is that of --src"),
         (["--to", "onnx", "--src", "/nowhere", "--ref", "x"], 1, "no such file: /nowhere"),
         (["--to", "onnx", "--src", SELF, "--ref", SELF, "--tag", "<a>"], 2, "without tags"),
@@ -194,6 +199,30 @@ def test_wrong_usage_ends_with_an_error_of_one_line_before_the_export(
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     found, out, err = run_export(capsys, model_run.folder.path, *flags)
     assert (found, out) == (code, "") and message in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_an_export_of_another_run_is_not_replaced(
+    exported: tuple[str, Path], model_run: TrainedModel
+) -> None:
+    backend, folder = exported
+    other = replace(model_run, config=replace(model_run.config, name="other"))
+    with pytest.raises(UsageError, match=r"is an export of another run \(lively\)"):
+        export_run(folder, other, backend, "float32")
+
+
+def test_a_run_that_was_trained_on_has_no_export_until_it_is_exported_again(
+    exported: tuple[str, Path], model_run: TrainedModel, tmp_path: Path
+) -> None:
+    backend, folder = exported
+    ignored = shutil.ignore_patterns("export")
+    run = shutil.copytree(model_run.folder.path, tmp_path / "run", ignore=ignored)
+    shutil.copytree(folder, run / "export" / f"{backend}-float32")
+    assert find_export(run, backend)
+    tensors, facts = read_tensors(run / "model.safetensors")
+    doubled = {name: 2 * tensor for name, tensor in tensors.items()}
+    write_tensors(run / "model.safetensors", doubled, facts)
+    with pytest.raises(UsageError, match="has older weights than .*: export the run again"):
+        find_export(run, backend)
 
 
 def test_the_error_for_a_missing_library_contains_the_command_that_installs_it(

@@ -169,6 +169,7 @@ def test_every_format_shows_the_same_translations_and_scores(
         (["--threads", "-1"], 2, "threads"),
         (["--beam", "x"], 2, "invalid int"),
         (["x", "--input", "y"], 2, "not both"),
+        ([__file__], 2, f"{__file__} is a file: give --input {__file__}"),
         (["--score", "r", "--nbest", "2"], 2, "--score"),
         (["--score", "r", "--split-sentences", "yes"], 2, "--split-sentences"),
         (["--input", "/nowhere/in.txt"], 1, "no such file: /nowhere/in.txt"),

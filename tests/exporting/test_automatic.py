@@ -235,13 +235,30 @@ def test_wrong_flags_are_refused_before_the_run_is_exported(
 
 
 def test_a_damaged_run_is_an_error_and_not_translated_by_an_old_export(
-    load: Callable[..., Translator], lively: Path
+    load: Callable[..., Translator], lively: Path, said: list[str]
 ) -> None:
+    for name in ("tokenizer.model", "model.safetensors"):
+        path = lively / name
+        content = path.read_bytes()
+        path.write_bytes(content[:-100])
+        with pytest.raises(MTError, match=path.stem):
+            load(lively)
+        assert said == []  # neither exports nor tries PyTorch
+        path.write_bytes(content)
     load(lively)
-    path = lively / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(MTError):
+    path.write_bytes(content[:-100])
+    with pytest.raises(MTError, match=path.stem):
         load(lively)
+
+
+def test_a_damaged_export_is_written_anew(
+    load: Callable[..., Translator], lively: Path, said: list[str]
+) -> None:
+    expected = load(lively).translate(LINES)
+    path = lively / "export" / "auto-float32" / "model.bin"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert load(lively).translate(LINES) == expected
+    assert len(said) == 2 and said[1].startswith("exporting ")
 
 
 def test_batches_are_divided_among_the_workers(lively: Path, load: Callable) -> None:
