@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import os
 import platform
 import subprocess
+import zlib
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "mt-attention"  # the name of mt as a package
 PACKAGES = (
     PACKAGE,
@@ -24,21 +28,35 @@ def package_versions() -> dict[str, str | None]:
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
-def git_commit() -> str | None:
-    """Return the commit of a checkout; None for an installed package, or without git."""
-    root = Path(__file__).resolve().parent.parent
+def git_commit(root: Path = ROOT) -> str | None:
+    """Return the commit of a checkout; None for an installed package, or without git.
+
+    If the package has changes that are not committed, "+" and a checksum of them follow.
+    """
     if not (root / ".git").exists():
         return None
+    commit = _git(root, "rev-parse", "HEAD").decode().strip()
+    changes = _git(root, "diff", "HEAD", "--", "mt")
+    for name in _git(root, "ls-files", "-z", "--others", "--exclude-standard", "mt").split(b"\0"):
+        with contextlib.suppress(OSError):
+            changes += name + (root / os.fsdecode(name)).read_bytes()
+    if commit and changes:
+        commit += f"+{zlib.crc32(changes):08x}"
+    return commit or None
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """Return what git prints; nothing if it fails or is not installed."""
     try:
-        result = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return subprocess.run(["git", "-C", root, *arguments], capture_output=True).stdout
     except OSError:
-        return None
-    return result.stdout.strip() or None
+        return b""
+
+
+def short_commit(commit: str) -> str:
+    """Return a commit as people write it, with the checksum of its changes."""
+    commit, plus, changes = commit.partition("+")
+    return commit[:7] + plus + changes
 
 
 def platform_name() -> str:

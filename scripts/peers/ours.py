@@ -37,7 +37,7 @@ from mt.data.prepare import prepare_run
 from mt.decoding.load import load
 from mt.decoding.options import SearchOptions
 from mt.device import configure_memory, pick_device, set_threads
-from mt.environment import git_commit, package_versions
+from mt.environment import git_commit, package_versions, short_commit
 from mt.run_folder import RunFolder
 from mt.training.distributed import ProcessGroup
 from mt.training.run_log import RunLog
@@ -134,7 +134,7 @@ def train(work: dict[str, Any]) -> None:
 
 def version() -> str:
     """Return the commit of mt and the version of torch."""
-    return f"mt {(git_commit() or '')[:7]}, torch {package_versions()['torch']}"
+    return f"mt {short_commit(git_commit() or '')}, torch {package_versions()['torch']}"
 
 
 def translate(work: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from mt.comparison.schema.systems import Hardware, Provenance, Setting
 from mt.comparison.settings import NEUTRAL_KEYS
 from mt.comparison.systems import System
 from mt.config.schema import Config, get_value, keys
-from mt.environment import PACKAGE, git_commit, package_versions, platform_name
+from mt.environment import PACKAGE, git_commit, package_versions, platform_name, short_commit
 from mt.run_folder import RunFolder
 
 
@@ -72,7 +72,7 @@ def mt_version(start: dict[str, Any]) -> str | None:
     """Return the commit of mt in the record of a start, or its version if it was installed."""
     commit, versions = start.get("commit"), start.get("versions")
     if isinstance(commit, str):
-        return commit[:7]
+        return short_commit(commit)
     version = versions.get(PACKAGE) if isinstance(versions, dict) else None
     return version if isinstance(version, str) else None
 
