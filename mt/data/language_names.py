@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from mt.data.language_codes import parse_code
+from mt.data.language_codes import UNKNOWN, parse_code
 
 # Names that are more usual than those of the registry of IANA.
 USUAL_NAMES = {
@@ -31,6 +31,19 @@ def language_name(code: str) -> str:
     usual = tag.make(language=tag.language).maximize().script
     rest = [part for part in (tag.script, tag.territory) if part and part != usual]
     return " ".join([read_names()[tag.language], *(f"({part})" for part in rest)])
+
+
+def describe_code(setting: str, code: str) -> list[str]:
+    """Return a note if the code of a setting is no tag of a language, such as the name of one."""
+    tag = parse_code(code)
+    if code in UNKNOWN or (tag and tag.is_valid()):
+        return []
+    codes = {name.lower(): code for code, name in reversed(read_names().items())}
+    found = codes.get(code.strip().lower())
+    if tag and not found:  # a code of one's own
+        return []
+    hint = f"set {setting}={found}" if found else "codes are such as en, de or wo"
+    return [f"note: {setting}={code} is not the code of a language: {hint}"]
 
 
 @cache

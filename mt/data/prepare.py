@@ -22,6 +22,7 @@ from mt.data.arrow_files import Pair, read_pairs
 from mt.data.cache_key import cache_folder, cache_key
 from mt.data.corpus import RawCorpus, check_weights, load_corpus
 from mt.data.empty_sides import describe_empty_sides
+from mt.data.language_names import describe_code
 from mt.data.locks import hold_lock
 from mt.data.pipeline import ANNOTATIONS, REPORT, Log, Pipeline, set_files, set_name
 from mt.data.prepared_corpus import check_start, open_prepared
@@ -116,6 +117,8 @@ def prepare(
     data.report.append(data.text.report())
     if "src" in config.languages() or "tgt" in config.languages():
         data.report.append(UNKNOWN_LANGUAGES)
+    data.report += describe_code("data.src_lang", config.src_lang)
+    data.report += describe_code("data.tgt_lang", config.tgt_lang)
     for split, pairs in zip(
         ["val", "test", *(f"val_sets.{name}" for name in config.val_sets)],
         [data.val.pairs, data.test_pairs, *(each.pairs for each in data.val_sets[1:])],

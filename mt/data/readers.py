@@ -124,6 +124,11 @@ def file_kind(path: Path) -> str:
         suffixes.pop()
     kind = suffixes[-1] if suffixes else ""
     if kind not in READERS:
+        if kind in TABLES:
+            raise UsageError(
+                f"{path}: a table must be tab-separated text in UTF-8, named .tsv: save it so, or "
+                "copy each column into a text file of its own, and give these as src and tgt"
+            )
         *others, last = READERS
         raise UsageError(
             f"unknown format of {path}: "
@@ -152,6 +157,9 @@ READERS: dict[str, Reader] = {
     ".jsonl": lambda path, columns, languages, warn: read_jsonl(path, columns or languages),
     ".tmx": lambda path, _, languages, warn: TmxReader(path, languages, warn).pairs(),
 }
+
+# Suffixes of what spreadsheets save, and of text that may be a table.
+TABLES = (".csv", ".xlsx", ".xls", ".ods", ".txt")
 
 # Suffix -> columns of the two sides by default; empty: the languages. TMX has no columns.
 DEFAULT_COLUMNS = {".tsv": ["0", "1"], ".jsonl": []}

@@ -15,6 +15,7 @@ from mt.data import readers, text_files
 from mt.data.annotations import Annotation, format_deciders
 from mt.data.digests import digest, file_digest, file_digests
 from mt.data.tags import MAX_TAGS, add_tag, check_tag
+from mt.data.tsv_checks import describe_columns
 from mt.errors import MTError, UsageError
 from mt.files import expand_user
 
@@ -78,7 +79,7 @@ def open_source(
         pairs, fingerprint = _open_hub(role, split, columns, languages, config.offline, note)
     elif split.file:
         pairs, fingerprint = _open_files(
-            _paths(split.file), columns, split.tag_column, languages, note
+            key, _paths(split.file), columns, split.tag_column, languages, note
         )
     else:
         pairs, fingerprint = _open_text(key, _paths(split.src), _paths(split.tgt))
@@ -187,6 +188,7 @@ def _open_text(
 
 
 def _open_files(
+    key: str,
     paths: list[Path],
     columns: list[str],
     tag_column: str,
@@ -195,6 +197,7 @@ def _open_files(
 ) -> tuple[FieldStream, Fingerprint]:
     """Open files that hold both sides, and perhaps the tags."""
     kinds = [readers.file_kind(path) for path in paths]
+    given = bool(columns)
     if tag_column:
         if len(set(kinds)) > 1 or kinds[0] not in readers.DEFAULT_COLUMNS:
             raise UsageError(
@@ -207,7 +210,11 @@ def _open_files(
             readers.tsv_columns(columns)
 
     def pairs() -> Iterator[tuple[str, ...]]:
-        for path in paths:
+        for path, kind in zip(paths, kinds, strict=True):
+            if kind == ".tsv":
+                numbers = readers.tsv_columns(columns)
+                for message in describe_columns(path, numbers, f"{key}.columns", given):
+                    note(message)
             yield from readers.read_file(path, columns, languages, note)
 
     versions = [f"{kind}{readers.VERSIONS.get(kind, '')}" for kind in kinds]

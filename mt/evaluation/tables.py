@@ -34,7 +34,7 @@ def text_table(evaluation: Evaluation) -> str:
     lines += [f"{'':{name_width}}{'score':>7}  {_interval_title(e.scores[HEADLINE])}".rstrip()]
     for name, s in e.scores.items():
         details = METRICS[name].format_details(s.extra)
-        lines += [f"{s.name:{name_width}}{s.value:7.2f}  {_interval(s, 2):15}{details}".rstrip()]
+        lines += [f"{s.name:{name_width}}{s.value:7.2f}  {_interval(s, 2):13}  {details}".rstrip()]
     lines += ["", f"by {e.length_by} length in {e.unit}", f"{'':{LABEL_WIDTH}}{groups}"]
     lines += [_row(f"short {e.short.label}", e.short), _row(f"long {e.long.label}", e.long), ""]
     lines += [_row(bucket.label, bucket) for bucket in e.buckets]

@@ -55,9 +55,13 @@ class TrainingBudget:
 
     def limit_reached(self, state: TrainingState) -> str:
         """Return a message that names the limit that ended training."""
+        return f"reached {self.nearest_limit(state)}"
+
+    def nearest_limit(self, state: TrainingState) -> str:
+        """Return the setting of the limit of which the largest share is spent."""
         fractions = self._fractions(state)
         name = max(fractions, key=lambda limit: fractions[limit])
-        return f"reached trainer.max_{name}={getattr(self, name):.10g}"
+        return f"trainer.max_{name}={getattr(self, name):.10g}"
 
     def _fractions(self, state: TrainingState) -> dict[str, float]:
         """Return the spent fraction of each limit that is set."""

@@ -11,6 +11,7 @@ import numpy as np
 from mt.config.automatic import open_keys, with_values
 from mt.config.compose import load_config
 from mt.config.schema import Config, get_value, keys
+from mt.data.language_codes import UNKNOWN, language_code
 from mt.data.prepare import PreparedData
 from mt.data.tokenizer import Tokenizer
 from mt.data.vocabulary import UNK
@@ -90,7 +91,26 @@ def describe_start(config: Config, data: PreparedData) -> list[str]:
     pieces = f"{size:,} pieces, {new:,} of them new" if new else f"its {size:,} pieces"
     return [
         f"fine-tuning {config.trainer.init_from} with {pieces}: {' and '.join(shares)} of the new "
-        "text have bytes or unknown pieces"
+        "text have bytes or unknown pieces",
+        *compare_languages(config),
+    ]
+
+
+def compare_languages(config: Config) -> list[str]:
+    """Return a note if the run that training starts from is known to have other languages.
+
+    A multilingual run has many, and one of both directions each pair in both orders.
+    """
+    folder = RunFolder.at(config.trainer.init_from)
+    before = folder.read_config().data
+    old, new = before.languages(), config.data.languages()
+    directions = [old, old[::-1]] if before.both_directions else [old]
+    is_same = list(map(language_code, new)) in [list(map(language_code, d)) for d in directions]
+    if is_same or folder.languages.exists() or not set(UNKNOWN).isdisjoint((*old, *new)):
+        return []
+    return [
+        f"note: {config.trainer.init_from} translates {old[0]} to {old[1]}, and this text is "
+        f"{new[0]} to {new[1]}"
     ]
 
 

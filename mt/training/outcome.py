@@ -74,9 +74,9 @@ def describe_quality(bleu: float) -> str:
 def describe_limit(
     state: TrainingState, stopping: StoppingRule, records: Sequence[dict[str, Any]]
 ) -> str:
-    """Say whether time, text or the size of the model limited a training.
+    """Say whether time or another limit, text or the size of the model limited a training.
 
-    `records` are those of metrics.jsonl. Time: neither a plateau nor trainer.patience ended the
+    `records` are those of metrics.jsonl. A limit: neither a plateau nor trainer.patience ended the
     training, and validations were still improving before the rate began to fall. (A falling rate
     improves them in any case.) Text: the loss of the training text is lower than that of the
     validation text by more than `GAP`, although dropout raises it.
@@ -87,8 +87,10 @@ def describe_limit(
     if is_flat is None or (stopping.optim.schedule == "cosine" and not is_flat):
         return "unknown: too few validations, or a rate that falls all the time"
     if not is_flat:
+        limit = stopping.budget.nearest_limit(state)
+        limit = f"time ({limit})" if limit.startswith("trainer.max_minutes=") else limit
         return (
-            "time; validations were still improving: raise the limit, and the same command "
+            f"{limit}; validations were still improving: raise the limit, and the same command "
             "continues this run"
         )
     losses = [

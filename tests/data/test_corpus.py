@@ -226,6 +226,12 @@ def test_a_split_must_have_exactly_one_kind_of_source(tmp_path: Path) -> None:
         corpus(split, mix={"extra": SplitConfig(src=split.src, tgt=split.tgt, weight=0.0)})
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "t.xls", "t.ods", "t.txt", "T.CSV.gz"])
+def test_tables_of_spreadsheets_are_refused_with_what_to_do(name: str) -> None:
+    with pytest.raises(UsageError, match=r"tab-separated text in UTF-8, named \.tsv.* src and tgt"):
+        corpus(SplitConfig(file=name))
+
+
 def test_limit_reverse_and_mix_apply_together(tmp_path: Path) -> None:
     split = write_sides(tmp_path, PAIRS)
     limited = SplitConfig(src=split.src, tgt=split.tgt, limit=2, weight=0.5)

@@ -6,7 +6,7 @@ import pytest
 
 from mt.data.detection import Detector
 from mt.data.language_codes import find_codes, language_code
-from mt.data.language_names import language_name
+from mt.data.language_names import describe_code, language_name
 from mt.data.languages import find_language
 from mt.errors import UsageError
 from mt.importing.fairseq_languages import M2M_LANGUAGES, NLLB_LANGUAGES
@@ -114,3 +114,26 @@ def test_text_is_recognised_for_any_code_of_its_language() -> None:
     code, probability = detector.choose(text, ["eng_Latn", "deu_Latn"])
     assert code == "deu_Latn" and probability > 0.9
     assert (detector.code_of("fil"), detector.code_of("xx")) == ("tl", None)
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("English", "set data.src_lang=en"),
+        ("wolof", "set data.src_lang=wo"),
+        ("Greek", "set data.src_lang=el"),
+        ("Swahili", "set data.src_lang=sw"),
+        ("my dialect", "codes are such as"),
+        ("Zulu", "set data.src_lang=zu"),
+    ],
+)
+def test_what_is_not_the_code_of_a_language_is_noted(code: str, hint: str) -> None:
+    (note,) = describe_code("data.src_lang", code)
+    assert note.startswith(f"note: data.src_lang={code} is not the code of a language: {hint}")
+
+
+def test_codes_of_every_form_and_what_is_not_set_are_not_noted() -> None:
+    codes = ("en wo deu de-AT de_AT DE eng_Latn zh-Hant-TW arb x-mine zz src tgt").split()
+    assert [note for code in codes for note in describe_code("data.src_lang", code)] == []
+    names = [*M2M_LANGUAGES["m2m100"], *NLLB_LANGUAGES]
+    assert [note for code in names for note in describe_code("data.src_lang", code)] == []

@@ -62,6 +62,9 @@ def test_languages_that_are_not_set_are_noted(config: DataConfig) -> None:
     assert UNKNOWN_LANGUAGES in run(config)[0].report
     config.tgt_lang = "de"
     assert UNKNOWN_LANGUAGES not in run(config)[0].report
+    config.tgt_lang = "German"
+    note = "note: data.tgt_lang=German is not the code of a language: set data.tgt_lang=de"
+    assert note in run(config)[0].report
 
 
 def test_words_of_the_cleaned_training_text_are_counted(config: DataConfig) -> None:

@@ -68,6 +68,12 @@ def test_ter_can_be_left_out() -> None:
     assert "#:1|c:lc" not in text_table(evaluation) and "ter" not in to_dict(evaluation)["scores"]
 
 
+def test_the_widest_interval_is_apart_from_what_follows() -> None:
+    sources, _, references = noisy_corpus(30)
+    table = text_table(evaluate_translations(sources, references, [references], bootstrap=100))
+    assert "BLEU     100.00  100.00 - 100.00  precisions 100.0/" in table
+
+
 def test_the_json_form_holds_every_score() -> None:
     sources, hypotheses, references = noisy_corpus(30)
     evaluation = evaluate_translations(sources, hypotheses, [references], bootstrap=100)

@@ -27,12 +27,12 @@ from mt import train as command
 from mt.arguments.train import prepare_arguments
 from mt.config.automatic import with_values
 from mt.config.compose import load_config
-from mt.config.schema import Config, OptimConfig
+from mt.config.schema import Config, DataConfig, OptimConfig, TrainerConfig
 from mt.data.tokenizer import Tokenizer
 from mt.errors import UsageError
 from mt.run_folder import RunFolder
 from mt.training.automatic import FINE_TUNING, choose_rate, choose_warmup
-from mt.training.fine_tuning import inherit_settings, unknown_shares
+from mt.training.fine_tuning import compare_languages, inherit_settings, unknown_shares
 from mt.training.optim import apply_gradients, build_optimizer
 from mt.training.validation import SetValidator
 
@@ -233,6 +233,30 @@ def test_a_multilingual_run_is_tuned_between_its_languages_or_others(base, tmp_p
         assert inherit_settings(load_config([*text, *given])).data.languages() == ("en", "de")
     with pytest.raises(UsageError, match="'xx' is none of those of the model"):
         run_training([*flags, "name=none", "data.tgt_lang=xx"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "noted"),
+    [
+        (["en", "wo"], ["wo", "en"], True),
+        (["en", "wo"], ["en", "sw"], True),
+        (["en", "wo"], ["eng_Latn", "wo-SN"], False),
+        (["en", "wo"], ["src", "en"], False),
+        (["en", "tgt"], ["wo", "en"], False),
+        (["en", "wo", "both"], ["wo", "en"], False),
+        (["en", "wo", "both"], ["wo", "sw"], True),
+    ],
+)
+def test_a_run_of_other_languages_is_noted(
+    old: list[str], new: list[str], noted: bool, tmp_path: Path
+) -> None:
+    run = RunFolder.at(tmp_path)
+    data = DataConfig(src_lang=old[0], tgt_lang=old[1], both_directions="both" in old)
+    run.write_config(Config(data=data))
+    data = DataConfig(src_lang=new[1], tgt_lang=new[0], reverse=True)
+    config = Config(data=data, trainer=TrainerConfig(init_from=str(tmp_path)))
+    found = f"note: {tmp_path} translates en to wo, and this text is {new[0]} to {new[1]}"
+    assert compare_languages(config) == ([found] if noted else [])
 
 
 def test_rates_and_warm_up_of_fine_tuning() -> None:

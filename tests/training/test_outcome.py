@@ -17,10 +17,12 @@ IMPROVING = [[100, 5.0, 3.0], [200, 10.0, 2.5], [400, 20.0, 2.0]]
 FLAT = [[100, 20.0, 2.0], [200, 30.0, 1.50], [400, 30.1, 1.50]]
 
 
-def rule(schedule: str = "constant", patience: int = 0, until: str = "plateau") -> StoppingRule:
+def rule(
+    schedule: str = "constant", patience: int = 0, until: str = "plateau", **limits: float
+) -> StoppingRule:
     trainer = TrainerConfig(patience=patience, until=until)
     config = Config(optim=OptimConfig(schedule=schedule), trainer=trainer)
-    return StoppingRule(config, TrainingBudget())
+    return StoppingRule(config, TrainingBudget(**(limits or {"minutes": 5})))  # type: ignore[arg-type]
 
 
 def records(nll: float) -> list[dict[str, object]]:
@@ -34,7 +36,7 @@ def records(nll: float) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("curve", "plateau", "nll", "begin"),
     [
-        (IMPROVING, 0, 1.0, "time; validations were still improving"),
+        (IMPROVING, 0, 1.0, "time (trainer.max_minutes=5); validations were still improving"),
         (IMPROVING, 300, 1.0, "the text; "),
         (FLAT, 0, 1.0, "the text; "),
         (FLAT, 0, 1.4, "the size of the model, or the text"),
@@ -49,6 +51,12 @@ def test_the_limit_follows_from_the_curves(
     assert text.startswith(begin)
     if begin.startswith("the"):
         assert f"loss {nll:.2f} in training, {min(row[2] for row in curve):.2f} in val" in text
+
+
+def test_a_limit_other_than_time_is_named() -> None:
+    state = TrainingState(step=400, curve=IMPROVING, minutes=1, epochs=2.0)
+    text = describe_limit(state, rule(steps=400, minutes=60, epochs=5), records(1.0))
+    assert text.startswith("trainer.max_steps=400; validations were still improving: raise")
 
 
 def test_a_training_without_losses_or_validations_has_no_known_limit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mt.data.detection import Detector
+from mt.data.language_codes import UNKNOWN
 from mt.errors import MTError
 
 
@@ -17,16 +18,18 @@ def is_foreign(languages: tuple[str, str], factor: float) -> Callable[[str, str]
     """
     detector = Detector()
 
-    def known_code(side: str, language: str) -> str:
+    def known_code(language: str) -> str:
         code = detector.code_of(language)
+        if code is None and language in UNKNOWN:
+            raise MTError(f"data.clean.max_foreign needs data.{language}_lang, such as de")
         if code is None:
             raise MTError(
-                f"data.clean.max_foreign does not know the language {language!r}: "
-                f"set data.{side}_lang to one of {', '.join(sorted(detector.codes.values()))}"
+                f"data.clean.max_foreign does not know the language {language!r}: leave it out; "
+                "data.clean.min_script works for every language"
             )
         return code
 
-    own = known_code("src", languages[0]), known_code("tgt", languages[1])
+    own = known_code(languages[0]), known_code(languages[1])
 
     def is_other(text: str, code: str) -> bool:
         ranking = detector.rank(text)  # the most probable language first

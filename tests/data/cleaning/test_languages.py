@@ -31,5 +31,7 @@ def test_pairs_in_another_language_are_dropped(languages: tuple[str, str]) -> No
 
 def test_the_step_is_off_by_default_and_needs_known_languages() -> None:
     assert len(list(Cleaner(CleanConfig())([*GOOD, *FOREIGN]))) == 6
-    with pytest.raises(MTError, match="the language 'tgt': set data.tgt_lang to one of"):
-        Cleaner(CleanConfig(max_foreign=10), languages=("en", "tgt"))
+    with pytest.raises(MTError, match="max_foreign needs data.tgt_lang"):
+        Cleaner(CleanConfig(max_foreign=10), languages=("tgt", "en"))  # with data.reverse
+    with pytest.raises(MTError, match="the language 'wo': leave it out; data.clean.min_script"):
+        Cleaner(CleanConfig(max_foreign=10), languages=("en", "wo"))
