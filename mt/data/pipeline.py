@@ -186,9 +186,16 @@ class Pipeline:
             reasons = ", ".join(
                 f"{count:,} {step}" for step, count in cleaner.dropped().items() if count
             )
+            overlap = cleaner.dropped()["overlap"]
+            check = "check data.train and data.clean"
+            if 2 * overlap > counts["read"]:
+                check = (
+                    f"{overlap:,} are in data.val or data.test, by source or target: give "
+                    "validation and test sets of other text"
+                )
             raise MTError(
                 f"no training pair is left after cleaning: {counts['read']:,} read "
-                f"({reasons or 'the corpus is empty'}); check data.train and data.clean"
+                f"({reasons or 'the corpus is empty'}); {check}"
             )
         return paths, list(cleaner.tags)
 
