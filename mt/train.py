@@ -56,6 +56,7 @@ from mt.training.memory import fitting_processes
 from mt.training.outcome import describe_best, describe_outcome
 from mt.training.parallel import check_parallel
 from mt.training.run_log import RunLog
+from mt.training.seen_pairs import describe_seen_pairs
 from mt.training.speed import SpeedMeter
 from mt.training.start import (
     check_run_folder,
@@ -110,8 +111,12 @@ def train(config: Config) -> Evaluation | None:
             check_run_folder(folder, config)
         for line in data.report:
             log.say(line)
-        for line in describe_start(config, data) if config.trainer.init_from else ():
-            log.say(line)
+        if config.trainer.init_from:
+            lines = describe_start(config, data)
+            if launched.is_main and not folder.checkpoint.exists():
+                lines += describe_seen_pairs(config, data)
+            for line in lines:
+                log.say(line)
         possible = possible_ranks(device, launched)
         fitting = fitting_processes(config, data.tokenizer.sizes) if possible > 1 else 1
         config, choices = choose_processes(config, text_facts(data), possible, fitting)

@@ -75,7 +75,7 @@ def load_corpus(config: DataConfig) -> RawCorpus:
             )
     unset = tuple(part for part in evaluation if part not in parts)
     if unset:
-        held_out = HeldOutSplit(train, unset, config.holdout, note)
+        held_out = HeldOutSplit(train, unset, config.holdout, config.clean, note)
         parts |= {part: held_out.part(part) for part in unset}
         train = held_out.rest()
     return RawCorpus([train, *mixed], parts["val"], parts["test"], val_sets, notes, reversed_tag)

@@ -7,8 +7,10 @@ import random
 import numpy as np
 import pyarrow as pa
 
-from mt.data.arrow_files import PIECES, SAMPLED_TEXT, TAG, list_array
+from mt.data.arrow_files import PIECES, SAMPLED_TEXT, TAG, Pair, list_array
+from mt.data.cleaning.cleaner import EXAMPLES
 from mt.data.noise import Noise
+from mt.data.tags import split_tag
 from mt.data.tokenizer import Tokenizer
 
 PROBE_INTERVAL = 20  # sample one pair in so many to estimate the length of sampled segmentations
@@ -44,6 +46,10 @@ class PairEncoder:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Encode a table with the columns of `mt.data.arrow_files.TEXT`."""
+        return self.encode(table)[0]
+
+    def encode(self, table: pa.Table) -> tuple[pa.Table, list[Pair]]:
+        """Encode a table; return also the first pairs that are dropped, without tags."""
         sources, targets = (table.column(side).to_pylist() for side in ("src", "tgt"))
         texts = self._mark(sources, targets)
         pieces = {side: self.tokenizer.encode_marked(texts[side], side) for side in texts}
@@ -65,7 +71,10 @@ class PairEncoder:
             ids = set(self.tokenizer.tags.values())
             first = (row[0] if row else 0 for row in pieces["src"])
             columns["tag"] = pa.array([i if i in ids else 0 for i in first], pa.int32())
-        return pa.table(columns, schema=self.schema).filter(pa.array(keep))
+        dropped = [
+            (split_tag(sources[row])[1], targets[row]) for row in np.flatnonzero(~keep)[:EXAMPLES]
+        ]
+        return pa.table(columns, schema=self.schema).filter(pa.array(keep)), dropped
 
     def _mark(self, sources: list[str], targets: list[str]) -> dict[str, list[str]]:
         """Return both sides as marked text."""

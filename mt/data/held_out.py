@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from mt.config.schema import CleanConfig
 from mt.data.arrow_files import Pair
+from mt.data.cleaning.duplicates import pair_key
 from mt.data.digests import digest, text_hash
-from mt.data.normalisation import is_blank, normalise
+from mt.data.normalisation import Normaliser, is_blank, normalise
 from mt.data.sources import PairSource
-from mt.data.tags import split_tag
+from mt.data.tags import add_tag, split_tag
 from mt.errors import MTError, UsageError
 
 MAX_HELD_OUT_SHARE = 0.05  # of the training corpus, for each held-out part
+
+
+@dataclass
+class Candidate:
+    """A source that may be held out: its pairs without repeats, and the rows of all of them."""
+
+    pairs: dict[int, Pair] = field(default_factory=dict)  # by what identifies them
+    rows: list[int] = field(default_factory=list)
 
 
 class HeldOutSplit:
@@ -24,10 +35,18 @@ class HeldOutSplit:
     their order in the files. Each part takes sources in this order, with all pairs of a source,
     until it has `size` pairs. A source with more pairs than fit stays in training. The selection
     takes one streaming pass, on first use; only the candidates are held in memory.
+
+    With data.clean.deduplicate, pairs that are the same after normalisation count once, and their
+    repeats are in no part.
     """
 
     def __init__(
-        self, corpus: PairSource, parts: tuple[str, ...], size: int, note: Callable[[str], None]
+        self,
+        corpus: PairSource,
+        parts: tuple[str, ...],
+        size: int,
+        clean: CleanConfig,
+        note: Callable[[str], None],
     ) -> None:
         if size <= 0:
             raise UsageError(
@@ -36,19 +55,20 @@ class HeldOutSplit:
         self._corpus = corpus
         self._parts = parts
         self._size = size
+        self._normalise = Normaliser.from_config(clean) if clean.deduplicate else None
         self._note = note
 
     def part(self, name: str) -> PairSource:
         """Return one held-out part."""
         return PairSource(
-            name, 1.0, lambda: iter(self._selection[name].values()), lambda: self._fingerprint(name)
+            name, 1.0, lambda: iter(self._selection[0][name]), lambda: self._fingerprint(name)
         )
 
     def rest(self) -> PairSource:
-        """Return the corpus without the held-out pairs."""
+        """Return the corpus without the held-out pairs and their repeats."""
 
         def pairs() -> Iterator[Pair]:
-            held_out = {row for selected in self._selection.values() for row in selected}
+            _, held_out = self._selection
             return (pair for row, pair in enumerate(self._corpus.pairs()) if row not in held_out)
 
         return PairSource(
@@ -56,55 +76,75 @@ class HeldOutSplit:
         )
 
     def _fingerprint(self, name: str) -> str:
-        return digest(self._corpus.fingerprint(), "held out", self._parts, self._size, name)
+        by_text = [self._normalise] if self._normalise else []
+        return digest(
+            self._corpus.fingerprint(), "held out", self._parts, self._size, name, *by_text
+        )
 
     @cached_property
-    def _selection(self) -> dict[str, dict[int, Pair]]:
-        """Return the pairs of each part, by their rows in the corpus."""
-        total, candidates = self._candidates()
-        size = min(self._size, int(MAX_HELD_OUT_SHARE * total))
+    def _selection(self) -> tuple[dict[str, list[Pair]], set[int]]:
+        """Return the pairs of each part, and the rows of the corpus that are not in the rest."""
+        total, different, candidates = self._candidates()
+        size = min(self._size, int(MAX_HELD_OUT_SHARE * different))
         if not size:
             settings = " and ".join(f"data.{part}" for part in self._parts)
             raise MTError(
-                f"{self._corpus.name} has {total} pairs, "
-                f"too few to hold out {' and '.join(self._parts)}: set {settings}"
+                f"{self._corpus.name} has {different}{' different' if different < total else ''} "
+                f"pairs, too few to hold out {' and '.join(self._parts)}: set {settings}"
             )
-        selection: dict[str, dict[int, Pair]] = {part: {} for part in self._parts}
-        for _, pairs in sorted(candidates.items()):
+        selection: dict[str, list[Pair]] = {part: [] for part in self._parts}
+        rows: set[int] = set()
+        for _, source in sorted(candidates.items()):
             for selected in selection.values():
-                if len(selected) + len(pairs) <= size:
-                    selected.update(pairs)
+                if len(source.rows) <= self._size and len(selected) + len(source.pairs) <= size:
+                    selected.extend(source.pairs.values())
+                    rows.update(source.rows)
                     break
         counts = ", ".join(f"{len(pairs):,} pairs for {part}" for part, pairs in selection.items())
+        repeats = len(rows) - sum(map(len, selection.values()))
         self._note(
             f"held out of {self._corpus.name} by a hash of the source: {counts} (of {total:,})"
+            + (f"; repeats of them, left out: {repeats:,}" if repeats else "")
         )
-        return selection
+        return selection, rows
 
-    def _candidates(self) -> tuple[int, dict[int, dict[int, Pair]]]:
-        """Return the number of pairs, and those of the sources that rank first, by key and row.
+    def _candidates(self) -> tuple[int, int, dict[int, Candidate]]:
+        """Return the number of pairs, that of different ones, and the sources that rank first.
 
-        Candidates are twice as many sources as can be needed.
+        Different pairs are counted as far as their number matters. Candidates, by their keys, are
+        twice as many sources as can be needed.
         """
         capacity = 2 * self._size * len(self._parts)
-        pairs_by_key: dict[int, dict[int, Pair]] = {}
+        candidates: dict[int, Candidate] = {}
         negated_keys: list[int] = []  # a heap: the candidate that ranks last comes first
+        different: set[int] = set()
         total = 0
-        for row, (source, target) in enumerate(self._corpus.pairs()):
+        for row, pair in enumerate(self._corpus.pairs()):
             total = row + 1
-            if _is_blank(source, target):
+            if int(MAX_HELD_OUT_SHARE * len(different)) < self._size:
+                different.add(self._identity(row, pair))
+            if _is_blank(*pair):
                 continue
-            key = source_key(source)
-            if key in pairs_by_key:
-                # One pair more than fits shows that the source does not fit.
-                if len(pairs_by_key[key]) <= self._size:
-                    pairs_by_key[key][row] = source, target
-            elif len(pairs_by_key) < capacity or key < -negated_keys[0]:
-                pairs_by_key[key] = {row: (source, target)}
+            key = source_key(pair[0])
+            if key not in candidates:
+                if len(candidates) >= capacity and key >= -negated_keys[0]:
+                    continue
+                candidates[key] = Candidate()
                 heapq.heappush(negated_keys, -key)
-                if len(pairs_by_key) > capacity:
-                    del pairs_by_key[-heapq.heappop(negated_keys)]
-        return total, pairs_by_key
+                if len(candidates) > capacity:
+                    del candidates[-heapq.heappop(negated_keys)]
+            source = candidates[key]
+            if len(source.rows) <= self._size:  # one row more than fits shows that it does not fit
+                source.rows.append(row)
+                source.pairs.setdefault(self._identity(row, pair), pair)
+        return total, len(different), candidates
+
+    def _identity(self, row: int, pair: Pair) -> int:
+        """Return what is the same for pairs that count as one: a hash, or else the row."""
+        if not self._normalise:
+            return row
+        tag, source = split_tag(pair[0])
+        return pair_key(add_tag(self._normalise(source), tag), self._normalise(pair[1]))
 
 
 def source_key(source: str) -> int:

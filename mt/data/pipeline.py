@@ -23,7 +23,7 @@ from mt.data.arrow_files import (
     text_tables,
     write_arrow,
 )
-from mt.data.cleaning.cleaner import Cleaner
+from mt.data.cleaning.cleaner import EXAMPLES, Cleaner, show_examples, warn_of_many
 from mt.data.cleaning.corpus_cleaning import clean_corpus
 from mt.data.cleaning.corpus_facts import SAMPLE_PAIRS
 from mt.data.corpus import RawCorpus
@@ -186,9 +186,16 @@ class Pipeline:
             reasons = ", ".join(
                 f"{count:,} {step}" for step, count in cleaner.dropped().items() if count
             )
+            overlap = cleaner.dropped()["overlap"]
+            check = "check data.train and data.clean"
+            if 2 * overlap > counts["read"]:
+                check = (
+                    f"{overlap:,} are in data.val or data.test, by source or target: give "
+                    "validation and test sets of other text"
+                )
             raise MTError(
                 f"no training pair is left after cleaning: {counts['read']:,} read "
-                f"({reasons or 'the corpus is empty'}); check data.train and data.clean"
+                f"({reasons or 'the corpus is empty'}); {check}"
             )
         return paths, list(cleaner.tags)
 
@@ -243,16 +250,25 @@ class Pipeline:
             streams += [map(partial(reverse_table, reversed_tag), read_chunks(p)) for p in texts]
         read = len(streams) // len(texts) * sum(len(open_arrow(path)) for path in texts)
         written = 0
+        examples: list[Pair] = []
+
+        def encode(stream: Iterable[pa.Table]) -> Iterator[pa.Table]:
+            for table, long in self.map_calls(encoder.encode, ((table,) for table in stream)):
+                examples.extend(long[: EXAMPLES - len(examples)])
+                yield table
+
         for index, stream in enumerate(streams):
-            encoded = self.map_calls(encoder, ((table,) for table in stream))
-            tables = count_rows(encoded, "encoding", "pairs encoded")
+            tables = count_rows(encode(stream), "encoding", "pairs encoded")
             written += write_arrow(self.folder / f"train.{index}.arrow", encoder.schema, tables)
         for path in texts:
             path.unlink()
         dropped = read - written
-        self.report.append(
-            f"dropped, a side over {max_pieces:,} pieces: {dropped:,}; training pairs: {written:,}"
-        )
+        description = f"with a side over {max_pieces:,} pieces"
+        self.report += [
+            f"dropped, {description} (data.max_pieces): {dropped:,}; training pairs: {written:,}",
+            *show_examples(examples),
+            *warn_of_many(dropped, read, description, "data.max_pieces"),
+        ]
         if not written:
             raise MTError(
                 f"no training pair is left: all {dropped:,} are over data.max_pieces={max_pieces}"

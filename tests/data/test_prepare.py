@@ -106,8 +106,16 @@ def test_long_pairs_are_dropped_from_training_and_counted(
     config.clean.max_ratio = config.clean.max_repeats = 0
     data, _ = run(config)
     assert rows(data) == PAIRS[20:]
-    assert "dropped, a side over 30 pieces: 2; training pairs: 492" in data.report
+    line = "dropped, with a side over 30 pieces (data.max_pieces): 2; training pairs: 492"
+    first = data.report.index(line) + 1
+    shown = [f"{'window ' * 9}wind... ||| short", f"short ||| {'window ' * 9}wind..."]
+    assert data.report[first : first + 2] == [f"  {pair}" for pair in shown]
+    assert not any("over 30 pieces)" in each for each in data.report)  # no warning
     assert len(data.val.table) == 2 and data.val.table.src_lengths[0] > 31
+    config.max_pieces = 15
+    report = run(config)[0].report
+    (warning,) = (each for each in report if "over 15 pieces):" in each)
+    assert warning.endswith("look at the examples above, and check data.max_pieces")
     config.max_pieces = 1
     with pytest.raises(MTError, match="all 494 are over data.max_pieces=1"):
         run(config)

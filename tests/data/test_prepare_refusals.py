@@ -37,6 +37,18 @@ def test_an_empty_training_set_says_why(config: DataConfig, tmp_path: Path) -> N
         MTError, match=r"no training pair is left after cleaning: 3 read \(.*2 empty, 1 too long\)"
     ):
         run(config)
+    config.clean.max_words = 0
+    config.test = config.train
+    with pytest.raises(
+        MTError, match="1 overlap.*; check data.train and data.clean$"
+    ):  # most are empty
+        run(config)
+    config.train = config.test = write_split(tmp_path, "same", [(f"a {n}", f"b {n}") for n in "12"])
+    with pytest.raises(
+        MTError,
+        match=r"2 read \(2 overlap\); 2 are in data.val or data.test, .*: give .* other text",
+    ):
+        run(config)
     config.test = write_split(tmp_path, "none", [("a", "b")])
     for path in (config.test.src, config.test.tgt):
         Path(path).write_text("")

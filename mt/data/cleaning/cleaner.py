@@ -159,16 +159,26 @@ class Cleaner:
         for step in self.steps:
             dropped = f"dropped, {step.description}: {counts[step.name]:,}"
             lines.append(dropped if step.is_on else f"{step.name}: step is off")
-            lines += [
-                f"  {shorten(source)} ||| {shorten(target)}"
-                for source, target in self.examples[step.name]
-            ]
-            if counts[step.name] > max(EXAMPLES, LARGE_SHARE * counts["read"]):
-                lines.append(
-                    f"warning: {counts[step.name] / counts['read']:.0%} of the pairs are dropped "
-                    f"({step.description}): look at the examples above, and check {step.settings}"
-                )
+            lines += show_examples(self.examples[step.name])
+            lines += warn_of_many(
+                counts[step.name], counts["read"], step.description, step.settings
+            )
         return lines
+
+
+def show_examples(pairs: Iterable[Pair]) -> list[str]:
+    """Return a line for each of the first pairs that a step drops."""
+    return [f"  {shorten(source)} ||| {shorten(target)}" for source, target in pairs]
+
+
+def warn_of_many(dropped: int, read: int, description: str, settings: str) -> list[str]:
+    """Return a warning if a step drops a large share of the pairs that are read."""
+    if dropped <= max(EXAMPLES, LARGE_SHARE * read):
+        return []
+    return [
+        f"warning: {dropped / read:.0%} of the pairs are dropped ({description}): look at the "
+        f"examples above, and check {settings}"
+    ]
 
 
 def shorten(text: str) -> str:

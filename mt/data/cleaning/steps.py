@@ -41,7 +41,7 @@ def build_steps(
         ),
         Step(
             "overlap",
-            "data.train and data.clean.drop_overlap",
+            "data.train, data.val, data.test and data.clean.drop_overlap",
             "whose source or target is in validation or test",
             Overlap(held_out, Normaliser.from_config(config)) if config.drop_overlap else None,
         ),

@@ -71,3 +71,11 @@ def test_the_report_shows_what_was_dropped_and_warns_of_a_step_that_drops_much()
     assert warning == report[at + 4]
     assert "14% of the pairs" in warning and warning.endswith("check data.clean.max_ratio")
     assert "   ||| an empty one" in report
+
+
+def test_the_warning_of_much_overlap_names_the_sets() -> None:
+    pairs = [(f"source {i}", f"target {i}") for i in range(30)]
+    cleaner = Cleaner(CleanConfig(), pairs[:10])
+    cleaner(pairs)
+    (warning,) = [line for line in cleaner.report() if line.startswith("warning: 33%")]
+    assert "check data.train, data.val, data.test and data.clean.drop_overlap" in warning
