@@ -44,9 +44,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if bool(arguments.src) != bool(arguments.ref):
         raise UsageError("--src and --ref must be given together: sentences and their references")
     if arguments.to == "argos" and arguments.src:
-        raise UsageError(
-            "--src is to compare with, but mt cannot read packages of Argos Translate"
-        )
+        raise UsageError("--src is to compare with, but mt cannot read packages of Argos Translate")
     if arguments.tag is not None and not arguments.src:
         raise UsageError("--tag is that of --src: the validation set has its own tags")
     if arguments.to != "hub":
