@@ -47,7 +47,7 @@ def judge(difference: SystemDifference, corrected: CorrectedP | None = None) -> 
         return Verdict(word, p, None, "; ".join([f"{word} ({numbers})", *caveats]))
     needed = needed_for_verdict(difference, ALPHA / factor)
     clauses = [
-        f"{EQUAL} with this budget ({numbers})",
+        f"{EQUAL} ({numbers})",
         describe_needed(needed),
         *caveats,
     ]

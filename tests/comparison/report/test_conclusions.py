@@ -224,6 +224,7 @@ def test_results_of_files_have_fewer_sections() -> None:
     names = re.findall(r'<section id="(\w+)"', page)
     assert names == ["scores", "differences", "length", "sentences", "reproduction"]
     assert re.findall(r'<a href="#(\w+)">', page) == names
+    assert "variant" not in markdown_report(files)
     title = "Comparison of none, bahdanau, luong and transformer"
     assert f"<h1>{title}</h1>" in page and f"# {title}\n" in markdown_report(files)
 

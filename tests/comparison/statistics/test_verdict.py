@@ -54,7 +54,7 @@ def test_the_verdict_follows_the_corrected_p_value_and_the_sign() -> None:
     )
     text = judge(difference(0.5, 0.01, 0.5)).text
     assert (
-        text.startswith("not distinguishable with this budget (+0.5")
+        text.startswith("not distinguishable (+0.5")
         and "seeds of each would be needed" in text
     )
 

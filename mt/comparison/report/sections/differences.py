@@ -41,7 +41,7 @@ def differences(results: Results) -> Section:
     blocks: list[Block] = [
         pairs_table(results),
         Figure(plot, differences_by_length_table(results)),
-        Details(f"Each variant against {results.baseline} in words", [in_words]),
+        Details(f"Each system against {results.baseline} in words", [in_words]),
     ]
     for test in results.tests:
         table = differences_table(results, test)
