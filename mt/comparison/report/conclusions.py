@@ -94,6 +94,14 @@ def warnings(results: Results) -> list[str]:
             f"{IGNORES_SOURCE} {join_words(ignoring)} {verb} {their} source: {their} results by "
             "length or by seed say nothing about the method."
         )
+    pairs = headline_test(results).pairs
+    for pair in [pair for pair in pairs if pair.metric == HEADLINE]:
+        same = [each for each in pairs if (each.system, each.other) == (pair.system, pair.other)]
+        if not any((each.effect, *each.interval) != (0, 0, 0) for each in same):
+            warnings.append(
+                f"The outputs of {quote_name(pair.system)} and {quote_name(pair.other)} are "
+                "identical, or score as if they were: is one a copy of the other?"
+            )
     if improving := _still_improving(results):
         were, their = ("was", "its") if len(improving) == 1 else ("were", "their")
         warnings.append(
@@ -182,7 +190,9 @@ def _groups(results: Results) -> str:
     qualified = ""
     ignoring = [quote_name(name) for name in names if name in _ignoring_source(results)]
     if len(ignoring) > 1:
-        qualified += f" Among {join_words(ignoring)}, which ignore their source, this means nothing."
+        qualified += (
+            f" Among {join_words(ignoring)}, which ignore their source, this means nothing."
+        )
     opposed = [
         f"{quote_name(pair.system)} and {quote_name(pair.other)}"
         for pair in pairs
