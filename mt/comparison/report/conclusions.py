@@ -10,6 +10,7 @@ from mt.comparison.report.queries import (
     describe_test,
     find_entry,
     find_pair,
+    has_different_choices,
     headline_test,
     is_distinguishable,
     is_small,
@@ -18,7 +19,14 @@ from mt.comparison.report.queries import (
     system_groups,
     system_names,
 )
-from mt.comparison.report.text import count_noun, format_interval, format_p, join_words, quote_name
+from mt.comparison.report.text import (
+    count_noun,
+    format_interval,
+    format_p,
+    in_brackets,
+    join_words,
+    quote_name,
+)
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import ScoreDifference
 from mt.evaluation.lengths import MIN_SENTENCES
@@ -87,6 +95,11 @@ def warnings(results: Results) -> list[str]:
         warnings.append(
             f"{count_noun(len(trials), 'trial')} failed, so that validation chose among fewer "
             f"settings: {join_words(trials)}."
+        )
+    if has_different_choices(results):
+        warnings.append(
+            "Validation chose different settings for different systems, which is partly chance "
+            "that intervals and p-values do not cover: see Tuning."
         )
     if ignoring := [quote_name(name) for name in names if name in _ignoring_source(results)]:
         verb, their = ("ignores", "its") if len(ignoring) == 1 else ("ignore", "their")
@@ -233,7 +246,7 @@ def _effect_of_length(results: Results) -> str:
 
     def share(name: str) -> str:
         score = shares[name]
-        return f"{score.mean:.0f} % ({format_interval(score.interval, 0)})"
+        return f"{score.mean:.0f} %{in_brackets(format_interval(score.interval, 0))}"
 
     for name in shares:
         pairs = [

@@ -146,6 +146,7 @@ def test_different_choices_are_said_to_be_partly_chance() -> None:
         ]
         (text,) = [b.text for b in tuning(comparison).blocks if isinstance(b, Paragraph)]
         assert ("another trial_seed" in text) == (second == "2")
+        assert ("partly chance" in " ".join(warnings(comparison))) == (second == "2")
 
 
 @pytest.mark.parametrize(
