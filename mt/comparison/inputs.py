@@ -44,13 +44,17 @@ def read_files(
         name: list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str) else [paths]
         for name, paths in hypotheses.items()
     }
+    named: dict[Path, str] = {}
     for name, paths in files.items():
         if not paths or not all(isinstance(path, str) for path in paths):
             raise UsageError(
                 f"the system {name} has no file of translations: hyp='{{{name}: FILE, ...}}'"
             )
-        if twice := next((path for path in paths if paths.count(path) > 1), None):
-            raise UsageError(f"{twice} is named twice in the system {name}: each run counts once")
+        for path in paths:
+            if other := named.get(file := expand_user(path).resolve()):
+                where = f"system {name}" if other == name else f"systems {other} and {name}"
+                raise UsageError(f"{path} is named twice in the {where}: each run counts once")
+            named[file] = name
     references = [references] if isinstance(references, str) else references
     paths = [*references, *([sources] if sources else []), *sum(files.values(), [])]
     lines = {path: list(read_lines(expand_user(path))) for path in paths}

@@ -144,4 +144,6 @@ def _interval_title(score: Score) -> str:
 
 
 def _interval(score: Score, digits: int) -> str:
-    return f"{score.ci[0]:.{digits}f} - {score.ci[1]:.{digits}f}" if score.ci else ""
+    """Format an interval; empty if it has no width, such as that of one sentence."""
+    low, high = score.ci or (0, 0)
+    return "" if low == high else f"{low:.{digits}f} - {high:.{digits}f}"

@@ -114,6 +114,11 @@ def test_bad_files_of_translations_are_refused(files: Any) -> None:
         read_files({"s": files}, "ref")
 
 
+def test_a_file_of_translations_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"/b is named twice in the systems ours and theirs"):
+        read_files({"ours": f"{tmp_path}/b", "theirs": ["c", f"{tmp_path}/x/../b"]}, "ref")
+
+
 def test_one_run_needs_no_brackets() -> None:
     assert parse_arguments(["runs=a", "edges=10"]).config.runs == ["a"]
 

@@ -96,3 +96,9 @@ def test_the_json_form_holds_every_score() -> None:
         and data["long"]["length_ratio"] == evaluation.long.length_ratio
     )
     assert data["short"]["small"] is True
+
+
+def test_one_sentence_has_no_interval() -> None:
+    sources, hypotheses, references = noisy_corpus(1)
+    table = text_table(evaluate_translations(sources, hypotheses, [references], bootstrap=100))
+    assert " - " not in table.split("note:")[0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mt.comparison.report.queries import (
     IGNORES_SOURCE,
     STILL_IMPROVING,
     describe_test,
     find_entry,
     find_pair,
+    has_different_choices,
     headline_test,
     is_distinguishable,
     is_small,
@@ -16,7 +19,14 @@ from mt.comparison.report.queries import (
     system_groups,
     system_names,
 )
-from mt.comparison.report.text import count_noun, format_interval, format_p, join_words, quote_name
+from mt.comparison.report.text import (
+    count_noun,
+    format_interval,
+    format_p,
+    in_brackets,
+    join_words,
+    quote_name,
+)
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import ScoreDifference
 from mt.evaluation.lengths import MIN_SENTENCES
@@ -46,17 +56,10 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
         if bleu is None:
             continue
         sentences = [f"{bleu.text}."]
-        opposed = [
-            metric_title(difference.metric)
-            for difference in differences
-            if difference.system == name
-            and difference.metric != HEADLINE
-            and {difference.verdict, bleu.verdict} == {"better", "worse"}
-        ]
-        if opposed:
+        if opposed := _opposed_metrics(differences, bleu):
             verb = "says" if len(opposed) == 1 else "say"
             sentences.append(f"But {join_words(opposed)} {verb} the opposite.")
-        if len(_ignoring_source(results, {name, results.baseline})) == 2:
+        if {name, results.baseline} <= _ignoring_source(results):
             sentences.append(
                 "Both systems ignore their source, so this is not a difference in how well they "
                 "translate."
@@ -73,7 +76,7 @@ def verdict_words(difference: ScoreDifference) -> str:
 
 def warnings(results: Results) -> list[str]:
     """Return what readers must know before they rely on the results, most serious first."""
-    names = set(system_names(results))
+    names = system_names(results)
     warnings = []
     if failed := results.failed:
         runs = [f"{quote_name(run.system)} (seed {run.seed}): {run.reason}" for run in failed]
@@ -93,12 +96,25 @@ def warnings(results: Results) -> list[str]:
             f"{count_noun(len(trials), 'trial')} failed, so that validation chose among fewer "
             f"settings: {join_words(trials)}."
         )
-    if ignoring := _ignoring_source(results, names):
+    if has_different_choices(results):
+        warnings.append(
+            "Validation chose different settings for different systems, which is partly chance "
+            "that intervals and p-values do not cover: see Tuning."
+        )
+    if ignoring := [quote_name(name) for name in names if name in _ignoring_source(results)]:
         verb, their = ("ignores", "its") if len(ignoring) == 1 else ("ignore", "their")
         warnings.append(
             f"{IGNORES_SOURCE} {join_words(ignoring)} {verb} {their} source: {their} results by "
             "length or by seed say nothing about the method."
         )
+    pairs = headline_test(results).pairs
+    for pair in [pair for pair in pairs if pair.metric == HEADLINE]:
+        same = [each for each in pairs if (each.system, each.other) == (pair.system, pair.other)]
+        if not any((each.effect, *each.interval) != (0, 0, 0) for each in same):
+            warnings.append(
+                f"The outputs of {quote_name(pair.system)} and {quote_name(pair.other)} are "
+                "identical, or score as if they were: is one a copy of the other?"
+            )
     if improving := _still_improving(results):
         were, their = ("was", "its") if len(improving) == 1 else ("were", "their")
         warnings.append(
@@ -143,22 +159,34 @@ def _ranking(results: Results) -> str:
         )
     clauses: list[str] = []
     baseline = f"the baseline {quote_name(results.baseline)} ({score(results.baseline)})"
+    ignoring = _ignoring_source(results)
     for verdict, relation in (
         ("better", "better than"),
         ("worse", "worse than"),
         ("not distinguishable", "not distinguishable from"),
+        ("", ""),  # not comparable: both ignore their source
     ):
         differences = [
             difference
             for name in names
             if (difference := find_entry(overall.differences, name)) is not None
-            and difference.verdict == verdict
+            and verdict == ("" if {name, results.baseline} <= ignoring else difference.verdict)
         ]
         if not differences:
             continue
-        variants = join_words([f"{quote_name(d.system)} ({d.effect:+.1f})" for d in differences])
-        verb = "is" if len(differences) == 1 else "are"
+        labels = []
+        for each in differences:
+            opposed = _opposed_metrics(overall.differences, each)
+            opposite = "worse" if verdict == "better" else "better"
+            but = f", but {opposite} by {join_words(opposed)}" if verdict and opposed else ""
+            labels.append(f"{quote_name(each.system)} ({each.effect:+.1f}{but})")
         other = "it" if clauses else baseline
+        if not verdict:
+            both = join_words([*labels, other])
+            clauses.append(f"{both} ignore their source: no conclusion")
+            continue
+        variants = join_words(labels)
+        verb = "is" if len(differences) == 1 else "are"
         if not all(difference.seeds_tested for difference in differences):
             variants, verb = f"these runs of {variants}", "are"
             other = "those of it" if clauses else f"those of {baseline}"
@@ -168,20 +196,34 @@ def _ranking(results: Results) -> str:
 
 
 def _groups(results: Results) -> str:
-    """Say which of three or more systems cannot be told apart."""
-    names = system_names(results)
+    """Say which of three or more systems cannot be told apart, and which orders mean nothing."""
+    names, pairs = system_names(results), headline_test(results).pairs
     if len(names) < 3:
         return ""
+    qualified = ""
+    ignoring = [quote_name(name) for name in names if name in _ignoring_source(results)]
+    if len(ignoring) > 1:
+        qualified += (
+            f" Among {join_words(ignoring)}, which ignore their source, this means nothing."
+        )
+    opposed = [
+        f"{quote_name(pair.system)} and {quote_name(pair.other)}"
+        for pair in pairs
+        if pair.metric == HEADLINE and _opposed_metrics(pairs, pair)
+    ]
+    if opposed:
+        qualified += f" Another metric says the opposite of {'; '.join(opposed)}."
     groups = [
         join_words([quote_name(name) for name in group])
         for group in system_groups(results, headline_test(results))
         if len(group) > 1
     ]
     if not groups:
-        return "All pairs of systems differ significantly."
+        return f"All pairs of systems differ significantly.{qualified}"
     if len(groups) == 1 and all(quote_name(name) in groups[0] for name in names):
         return "No two systems differ significantly."
-    return f"Not to be told apart: {'; '.join(groups)}. Every other pair differs significantly."
+    apart = f"Not to be told apart: {'; '.join(groups)}."
+    return f"{apart} Every other pair differs significantly.{qualified}"
 
 
 def _effect_of_length(results: Results) -> str:
@@ -192,11 +234,11 @@ def _effect_of_length(results: Results) -> str:
     test = headline_test(results)
     if test.retention is None:
         return ""
-    able = {system.name for system in results.systems if not system.ignores_source}
+    ignoring = _ignoring_source(results)
     shares = {
         score.system: score
         for score in sorted(test.retention.scores, key=lambda score: score.mean)
-        if score.system in able
+        if score.system not in ignoring
     }
     if not shares:
         return ""
@@ -204,7 +246,7 @@ def _effect_of_length(results: Results) -> str:
 
     def share(name: str) -> str:
         score = shares[name]
-        return f"{score.mean:.0f} % ({format_interval(score.interval, 0)})"
+        return f"{score.mean:.0f} %{in_brackets(format_interval(score.interval, 0))}"
 
     for name in shares:
         pairs = [
@@ -250,8 +292,18 @@ def _certainty(results: Results) -> str:
     return f"{'; '.join(parts)}."
 
 
-def _ignoring_source(results: Results, names: set[str]) -> list[str]:
-    return [quote_name(s.name) for s in results.systems if s.ignores_source and s.name in names]
+def _ignoring_source(results: Results) -> set[str]:
+    return {system.name for system in results.systems if system.ignores_source}
+
+
+def _opposed_metrics(differences: Sequence[ScoreDifference], bleu: ScoreDifference) -> list[str]:
+    """Return the metrics by which the same difference is significant in the other direction."""
+    return [
+        metric_title(each.metric)
+        for each in differences
+        if (each.system, each.other) == (bleu.system, bleu.other)
+        and {each.verdict, bleu.verdict} == {"better", "worse"}
+    ]
 
 
 def _still_improving(results: Results) -> list[str]:

@@ -102,6 +102,12 @@ def by_score(results: Results, test: TestResult) -> list[SystemResult]:
     return sorted(results.systems, key=lambda system: -scores.get(system.name, -1.0))
 
 
+def has_different_choices(results: Results) -> bool:
+    """Return whether validation chose different settings for systems that were tuned."""
+    choices = {tuple(t.settings) for tuned in results.tuning for t in tuned.trials if t.chosen}
+    return len(choices) > 1
+
+
 def find_pair(pairs: Iterable[ScoreDifference], one: str, other: str) -> ScoreDifference | None:
     """Return the difference in BLEU of a pair, in whichever order; None if it is not tested."""
     return next(

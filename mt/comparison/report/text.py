@@ -26,15 +26,23 @@ def format_large(number: float | None) -> str:
 
 
 def format_interval(interval: Sequence[float], digits: int = 1) -> str:
-    """Format an interval of scores, which are not negative."""
+    """Format an interval of scores, which are not negative; empty if it has no width.
+
+    All resamples of one sentence, or of only perfect ones, are equal: they show no uncertainty.
+    """
     low, high = interval
-    return f"{low:.{digits}f} - {high:.{digits}f}"
+    return "" if low == high else f"{low:.{digits}f} - {high:.{digits}f}"
 
 
 def format_signed_interval(interval: Sequence[float], digits: int = 2) -> str:
-    """Format an interval of differences."""
+    """Format an interval of differences; empty if it has no width."""
     low, high = interval
-    return f"{low:+.{digits}f} to {high:+.{digits}f}"
+    return "" if low == high else f"{low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def in_brackets(text: str) -> str:
+    """Return text in brackets, after a space; an empty text as it is."""
+    return f" ({text})" if text else ""
 
 
 def format_p(p: float, is_bound: bool = False) -> str:

@@ -66,7 +66,7 @@ class ScoreDifference:
     small: bool
     verdict: str  # "better", "worse" or "not distinguishable"
     text: str  # the verdict with its numbers
-    needed: Needed | None  # for "not distinguishable"
+    needed: Needed | None  # for "not distinguishable", unless scores are the same
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Verdict:
 
     word: str  # "better", "worse" or "not distinguishable"
     p: float  # corrected for the number of tests
-    needed: Needed | None  # for "not distinguishable"
+    needed: Needed | None  # for "not distinguishable", unless scores are the same
     text: str  # a clause for a report; its subject is the variant
 
 
@@ -45,9 +45,11 @@ def judge(difference: SystemDifference, corrected: CorrectedP | None = None) -> 
     word = verdict_word(difference, p)
     if word != EQUAL:
         return Verdict(word, p, None, "; ".join([f"{word} ({numbers})", *caveats]))
+    if difference.effect == low == high == 0:
+        return Verdict(EQUAL, p, None, f"{EQUAL} ({numbers}); the same score on every resample")
     needed = needed_for_verdict(difference, ALPHA / factor)
     clauses = [
-        f"{EQUAL} with this budget ({numbers})",
+        f"{EQUAL} ({numbers})",
         describe_needed(needed),
         *caveats,
     ]

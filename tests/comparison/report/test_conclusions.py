@@ -97,9 +97,30 @@ def test_a_difference_between_systems_that_ignore_their_source_is_qualified() ->
     assert "`one` and `other` ignore their source" in warnings(comparison)[1]
     assert "Both systems ignore their source" in verdicts(comparison)[0][1]
     assert "their results by length" in " ".join(warnings(comparison))
+    assert conclusions(comparison)[0] == (
+        "By BLEU on 785 sentences, `other` (+0.2) and the baseline `one` (14.0) ignore their "
+        "source: no conclusion."
+    )
     comparison.systems[0].ignores_source = False
     assert "`other` ignores its source" in warnings(comparison)[1]
     assert "Both" not in verdicts(comparison)[0][1]
+    assert "no conclusion" not in conclusions(comparison)[0]
+
+
+def test_no_order_is_stated_among_systems_that_ignore_their_source() -> None:
+    comparison = results()
+    for system in comparison.systems[:3]:
+        system.ignores_source = True
+    first, groups, *_ = conclusions(comparison)
+    assert first == (
+        "By BLEU on 785 sentences, with this budget, `transformer` (+22.5) is better than the "
+        "baseline `none` (14.0); `bahdanau` (+0.2), `luong` (+16.0) and it ignore their source: no "
+        "conclusion."
+    )
+    assert groups.endswith(
+        " Every other pair differs significantly. Among `none`, `bahdanau` and `luong`, which "
+        "ignore their source, this means nothing."
+    )
 
 
 def test_failed_trials_are_named() -> None:
@@ -125,6 +146,7 @@ def test_different_choices_are_said_to_be_partly_chance() -> None:
         ]
         (text,) = [b.text for b in tuning(comparison).blocks if isinstance(b, Paragraph)]
         assert ("another trial_seed" in text) == (second == "2")
+        assert ("partly chance" in " ".join(warnings(comparison))) == (second == "2")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +208,9 @@ def test_metrics_that_disagree_are_named() -> None:
     chrf = next(d for d in differences if (d.system, d.metric) == ("luong", "chrf"))
     chrf.verdict = "worse"
     assert "But chrF2 says the opposite." in dict(verdicts(comparison))["luong"]
+    first, groups, *_ = conclusions(comparison)
+    assert "`luong` (+16.0, but worse by chrF2) and `transformer` (+22.5) are better than" in first
+    assert groups.endswith(" Another metric says the opposite of `luong` and `none`.")
 
 
 def test_a_single_system_is_compared_with_nothing() -> None:
@@ -200,6 +225,7 @@ def test_results_of_files_have_fewer_sections() -> None:
     names = re.findall(r'<section id="(\w+)"', page)
     assert names == ["scores", "differences", "length", "sentences", "reproduction"]
     assert re.findall(r'<a href="#(\w+)">', page) == names
+    assert "variant" not in markdown_report(files)
     title = "Comparison of none, bahdanau, luong and transformer"
     assert f"<h1>{title}</h1>" in page and f"# {title}\n" in markdown_report(files)
 

@@ -30,6 +30,8 @@ from mt.comparison.report.sections.cost import (
 )
 from mt.comparison.report.sections.decided_words import decided_words
 from mt.comparison.report.sections.differences import differences_table
+from mt.comparison.report.sections.lengths import bleu_chart
+from mt.comparison.report.sections.lengths import bleu_table as bleu_by_length
 from mt.comparison.report.sections.scores import scores_table
 from mt.comparison.report.sections.sentences import sentences
 from mt.comparison.report.sections.training import minutes_to_bleu_table
@@ -225,3 +227,28 @@ def test_sentences_without_spaces_are_sorted_by_their_characters() -> None:
     comparison.sentences[0].source = "我们今天去学校。"
     (browser,) = sentences(comparison).blocks
     assert [card.length for card in browser.cards[:2]] == [7, len(SOURCES[1].split())]
+
+
+def test_an_interval_without_width_is_not_shown() -> None:
+    comparison = results()
+    test = comparison.tests[0]
+    for score in test.buckets[0].scores:
+        score.interval = (score.mean, score.mean)
+    rows = {str(row[0].text): row for row in bleu_by_length(comparison, test).cells}
+    label = test.buckets[0].label
+    assert {cell.detail for cell in rows[label][1:]} == {""}
+    assert all(cell.detail for cell in rows[test.buckets[1].label][-4:])
+    chart = bleu_chart(comparison, test)
+    assert chart is not None and " BLEU, " in chart.lines[0].points[0].text
+
+
+def test_notes_explain_only_columns_that_are_shown() -> None:
+    comparison = results(SYSTEMS[:2])
+    for difference in comparison.tests[0].overall.differences:
+        difference.verdict = "better"
+    text = markdown_report(comparison)
+    assert "Group: " not in text and "BP: " in text
+    comparison.tests = comparison.tests[:1]
+    assert "Needed: " not in markdown_report(comparison)
+    text = markdown_report(results())
+    assert "Group: " in text and "Needed: " in text

@@ -9,7 +9,7 @@ import pytest
 import sacrebleu
 
 from helpers.comparing import REFERENCES, SOURCES, damaged, find, inputs
-from mt.comparison.report.conclusions import conclusions
+from mt.comparison.report.conclusions import conclusions, warnings
 from mt.comparison.results.compute import compute_results
 from mt.comparison.statistics.significance import holm
 from mt.comparison.systems import ComparisonInput
@@ -86,3 +86,14 @@ def test_several_references_count_for_scores() -> None:
     assert score.mean == pytest.approx(expected.score)
     assert results.signatures["bleu"].startswith("nrefs:2")
     assert any("use all references" in note for note in results.notes)
+
+
+def test_equal_outputs_are_said_to_be_equal_and_no_seeds_are_asked_for() -> None:
+    results = compute_results(inputs(ours=[damaged(3)], theirs=[damaged(3)]), bootstrap=100)
+    difference = results.tests[0].pairs[0]
+    assert difference.text.endswith("; the same score on every resample")
+    assert difference.needed is None
+    copies = "The outputs of `theirs` and `ours` are identical"
+    assert any(text.startswith(copies) for text in warnings(results))
+    results = compute_results(inputs(ours=[damaged(3)], theirs=[damaged(4)]), bootstrap=100)
+    assert not any("identical" in text for text in warnings(results))

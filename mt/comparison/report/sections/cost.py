@@ -16,7 +16,7 @@ from mt.comparison.report.queries import (
     system_line,
 )
 from mt.comparison.report.sections.scores import score_cell
-from mt.comparison.report.text import format_interval, format_large, format_number
+from mt.comparison.report.text import format_interval, format_large, format_number, in_brackets
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.systems import Cost
 from mt.comparison.table import Cell, Table
@@ -69,8 +69,10 @@ def quality_charts(results: Results) -> list[LineChart]:
             x = unit.get(system.cost) if system.cost else None
             if score is None or x is None:
                 continue
-            text = f"{system.name}: {score.mean:.1f} BLEU ({format_interval(score.interval)}), "
-            text += f"{format_large(x)} {unit.label}"
+            text = f"{system.name}: {score.mean:.1f} BLEU"
+            text += (
+                f"{in_brackets(format_interval(score.interval))}, {format_large(x)} {unit.label}"
+            )
             point = Point(x, score.mean, *score.interval, text, score.small)
             lines.append(system_line(results, system.name, [point]))
         costs = [line.points[0].x for line in lines]

@@ -20,16 +20,16 @@ from mt.comparison.report.queries import (
     system_styles,
 )
 from mt.comparison.report.sections.lengths import table_by_length
-from mt.comparison.report.text import format_p, format_signed_interval, quote_name
+from mt.comparison.report.text import format_p, format_signed_interval, in_brackets, quote_name
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import ScoreDifference, TestResult
 from mt.comparison.table import Cell, Table
 
 NOTE = (
     "p (Holm): paired bootstrap over sentences and seeds, corrected for all pairs of systems. "
-    "<=: no resample is on the other side of 0, so more resamples could give a lower p. Needed: "
-    "sample size that would show a difference of the observed size."
+    "<=: no resample is on the other side of 0, so more resamples could give a lower p."
 )
+NEEDED_NOTE = " Needed: sample size that would show a difference of the observed size."
 
 
 def differences(results: Results) -> Section:
@@ -41,10 +41,13 @@ def differences(results: Results) -> Section:
     blocks: list[Block] = [
         pairs_table(results),
         Figure(plot, differences_by_length_table(results)),
-        Details(f"Each variant against {results.baseline} in words", [in_words]),
+        Details(f"Each system against {results.baseline} in words", [in_words]),
     ]
+    note = NOTE
     for test in results.tests:
         table = differences_table(results, test)
+        if "needed" in table.header and NEEDED_NOTE not in note:
+            note += NEEDED_NOTE
         if test is headline_test(results):
             blocks.append(table)
         else:
@@ -52,7 +55,7 @@ def differences(results: Results) -> Section:
     return Section(
         "differences",
         "Differences",
-        [*blocks, Note(NOTE)],
+        [*blocks, Note(note)],
         printed=True,
     )
 
@@ -92,6 +95,7 @@ def differences_plot(results: Results) -> ForestPlot | None:
             difference = find_entry(group.differences, name)
             if difference is None:
                 continue
+            interval = in_brackets(format_signed_interval(difference.interval, 1))
             effects.append(
                 Effect(
                     system=name,
@@ -100,8 +104,8 @@ def differences_plot(results: Results) -> ForestPlot | None:
                     low=difference.interval[0],
                     high=difference.interval[1],
                     style=system_styles(results)[name],
-                    text=f"{name}, {group.label}: {difference.effect:+.1f} "
-                    f"({format_signed_interval(difference.interval, 1)}), {difference.verdict}",
+                    text=f"{name}, {group.label}: {difference.effect:+.1f}"
+                    f"{interval}, {difference.verdict}",
                     small=is_small(group),
                 )
             )

@@ -18,7 +18,7 @@ from mt.comparison.report.queries import (
     system_names,
 )
 from mt.comparison.report.sections.scores import score_cell
-from mt.comparison.report.text import format_interval
+from mt.comparison.report.text import format_interval, in_brackets
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import SentenceGroup, SystemScore, TestResult
 from mt.comparison.table import Cell, Table
@@ -49,8 +49,8 @@ def bleu_chart(results: Results, test: TestResult) -> LineChart | None:
 
     def point(x: int, group: SentenceGroup, score: SystemScore) -> Point:
         text = (
-            f"{score.system}, {group.label}: {score.mean:.1f} BLEU "
-            f"({format_interval(score.interval)}), {group.sentences:,} sentences"
+            f"{score.system}, {group.label}: {score.mean:.1f} BLEU"
+            f"{in_brackets(format_interval(score.interval))}, {group.sentences:,} sentences"
         )
         return Point(x, score.mean, *score.interval, text, is_small(group))
 

@@ -19,4 +19,6 @@ def difference_cell(measure: MeasureValue) -> Cell:
     if difference is None:
         return Cell("")
     interval = format_signed_interval(difference.interval, 1)
-    return Cell(f"{difference.effect:+.1f}", f"{interval}; {difference.verdict}")
+    return Cell(
+        f"{difference.effect:+.1f}", "; ".join(filter(None, (interval, difference.verdict)))
+    )

@@ -18,20 +18,29 @@ from mt.comparison.table import Cell, Table
 
 NOTE = (
     "Mean over runs with its 95 % interval, over sentences and, for systems with several runs, "
-    "over seeds. Group: systems with a letter in common cannot be told apart by BLEU. SD of runs: "
-    "standard deviation of BLEU. Precision: geometric mean of the four n-gram precisions of BLEU. "
-    "BP: brevity penalty. Length ratio: output to reference."
+    "over seeds."
 )
+COLUMN_NOTES = {
+    "group": "Group: systems with a letter in common cannot be told apart by BLEU.",
+    "SD of runs": "SD of runs: standard deviation of BLEU.",
+    "precision": "Precision: geometric mean of the four n-gram precisions of BLEU.",
+    "BP": "BP: brevity penalty.",
+    "length ratio": "Length ratio: output to reference.",
+}
 
 
 def scores(results: Results) -> Section:
     """Show the scores on each test set."""
     blocks: list[Block] = []
+    columns: set[str] = set()
     for test in results.tests:
         title = describe_test(test, results)
         blocks += [Heading(title[0].upper() + title[1:])] if title else []
-        blocks.append(scores_table(results, test))
-    return Section("scores", "Scores", [*blocks, Note(NOTE)], printed=True)
+        table = scores_table(results, test)
+        columns.update(table.header)
+        blocks.append(table)
+    notes = [NOTE, *(note for column, note in COLUMN_NOTES.items() if column in columns)]
+    return Section("scores", "Scores", [*blocks, Note(" ".join(notes))], printed=True)
 
 
 def scores_table(results: Results, test: TestResult) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mt.comparison.report.blocks import Block, Details, Figure, Paragraph, Section
 from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.chart_table import chart_table
-from mt.comparison.report.queries import system_line
+from mt.comparison.report.queries import has_different_choices, system_line
 from mt.comparison.report.text import count_noun, format_number, join_words
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.tuning import RungValidation, TrialResult, format_share
@@ -29,8 +29,7 @@ def tuning(results: Results) -> Section:
     if not results.tuning:
         return Section("tuning", "Tuning", [])
     text = describe_rungs(results)
-    choices = {tuple(t.settings) for tuned in results.tuning for t in tuned.trials if t.chosen}
-    if len(choices) > 1:
+    if has_different_choices(results):
         text += DIFFERENT_CHOICES
     shown: list[Block] = [Paragraph(text), choice_table(results)]
     if has_one_rung(results):

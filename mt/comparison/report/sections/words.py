@@ -9,7 +9,7 @@ from mt.comparison.report.chart import LineChart, Point
 from mt.comparison.report.queries import column_titles, system_line
 from mt.comparison.report.sections.decided_words import decided_words
 from mt.comparison.report.sections.measure_cells import difference_cell, value_cell
-from mt.comparison.report.text import format_interval, format_number
+from mt.comparison.report.text import format_interval, format_number, in_brackets
 from mt.comparison.schema.results import Results
 from mt.comparison.schema.scores import FrequencyBand, MeasureValue, WordResult
 from mt.comparison.table import Cell, Table
@@ -66,7 +66,7 @@ def _frequency_point(x: int, system: str, band: FrequencyBand) -> Point:
     text = f"{system}, {band.label} occurrences: F1 {value:.1f} %"
     if interval is None:
         return Point(x, value, text=text, small=band.recall.small)
-    text += f" ({format_interval(interval)})"
+    text += in_brackets(format_interval(interval))
     return Point(x, value, *interval, text, band.recall.small)
 
 
