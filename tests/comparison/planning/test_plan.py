@@ -217,7 +217,7 @@ def test_matched_widths_are_the_nearest_to_the_baseline(ask) -> None:
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn"),
-            "variants rnn and tr are the same: ",
+            "variants rnn and tr have the same settings",
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn, trainer.test_beam=2"),
@@ -246,6 +246,15 @@ def test_what_cannot_be_compared_is_refused_before_training(ask, text: str, mess
     with pytest.raises(MTError) as error:
         ask(text)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_variants_that_the_command_line_makes_equal_are_said_to_be(ask) -> None:
+    own = TWO.replace(", position=rope", "")
+    overridden = ": the command line overrides their difference"
+    for text, ending in ((own, overridden), (own.replace("transformer", "rnn"), "")):
+        message = f"^variants rnn and tr have the same settings{ending}$"
+        with pytest.raises(MTError, match=message):
+            ask(text, "model=rnn")
 
 
 def test_a_run_in_training_is_named(ask) -> None:
