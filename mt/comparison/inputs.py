@@ -262,7 +262,7 @@ def read_run(path: str) -> SystemRun:
     if is_without_test(path):
         raise MTError(
             f"{folder} has no test, for which trainer.test=false (as in trials of mt-compare): "
-            f"mt-evaluate {folder} --write-files DIR writes its translations, to compare with hyp=..."
+            f"mt-evaluate {folder} --write-files DIR translates it, and hyp=... compares such files"
         )
     if not hypotheses.is_file():
         raise MTError(
