@@ -9,6 +9,8 @@ if __name__ == "__main__":  # signals must be caught before the imports below, w
 
 import argparse
 import os
+import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,8 @@ def translate(arguments: argparse.Namespace) -> None:
         if not arguments.quiet:
             say(message)
 
+    if arguments.sentences and is_file_at_its_start():
+        log("note: standard input is not read, because sentences to translate are given")
     settings = {
         "paths": [arguments.run, *arguments.ensemble],
         "device": arguments.device,
@@ -65,6 +69,21 @@ def translate(arguments: argparse.Namespace) -> None:
         failures = translate_here(settings, files, map_file, arguments, log)
     if failures:
         raise MTError(f"{failures:,} of {len(files or ()):,} input files could not be translated")
+
+
+def is_file_at_its_start() -> bool:
+    """Return whether standard input is a file of which nothing is read yet.
+
+    So it is meant to be read. A loop of the shell, which reads lines from a file and translates
+    each, has read some.
+    """
+    try:
+        number = sys.stdin.fileno()
+        status = os.fstat(number)
+        is_file = stat.S_ISREG(status.st_mode) and status.st_size > 0
+        return is_file and os.lseek(number, 0, os.SEEK_CUR) == 0
+    except (AttributeError, OSError, ValueError):  # closed, or none
+        return False
 
 
 def translate_here(

@@ -8,7 +8,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mt.comparison.systems import HEADLINE, ComparisonInput, System, SystemRun, TestSet
+from mt.comparison.systems import (
+    HEADLINE,
+    ComparisonInput,
+    System,
+    SystemRun,
+    TestSet,
+    note_repeated_seeds,
+    note_unequal_runs,
+)
 from mt.comparison.test_sets import (
     TestText,
     read_annotations,
@@ -77,21 +85,33 @@ def read_runs(
 ) -> ComparisonInput:
     """Read run directories, or patterns of them.
 
-    Runs whose settings differ only in the seed are one system with the name of the first. Otherwise
-    as `read_variants`.
+    Runs whose settings differ only in the seed are one system with the name of the first. Of those
+    that match a pattern, runs that were not to be tested are left out. Otherwise as
+    `read_variants`.
     """
     if not paths:
         raise UsageError("name at least one run directory: runs='[runs/a,runs/b]'")
     groups: list[list[SystemRun]] = []
-    for path in [path for pattern in paths for path in expand_pattern(pattern)]:
+    named = [(path, pattern) for pattern in paths for path in expand_pattern(pattern)]
+    untested = [path for path, pattern in named if path != pattern and is_without_test(path)]
+    notes = []
+    if untested:
+        notes.append(
+            f"left out: {len(untested)} that match the pattern and have no test "
+            "(trainer.test=false, such as trials of mt-compare)"
+        )
+    for path in [path for path, _ in named if path not in untested]:
         run = read_run(path)
         group = next((runs for runs in groups if is_same_system(run, runs[0])), None)
         if group is None:
             groups.append([run])
         else:
             group.append(run)
+    if not groups:
+        raise UsageError(f"none of {', '.join(paths)} has a test: {notes[0]}")
     systems = [System(name, runs) for name, runs in zip(system_names(groups), groups, strict=True)]
-    return _read_tests(systems, tests or {}, say)
+    inputs = _read_tests(systems, tests or {}, say)
+    return dataclasses.replace(inputs, notes=[*notes, *inputs.notes])
 
 
 def read_variants(
@@ -243,12 +263,23 @@ def read_run(path: str) -> SystemRun:
     if folder.is_being_trained():
         raise MTError(f"{folder} is being trained: wait for its end, or compare without it")
     hypotheses = folder.test_file("hypotheses")
+    if is_without_test(path):
+        raise MTError(
+            f"{folder} has no test, for which trainer.test=false (as in trials of mt-compare): "
+            f"mt-evaluate {folder} --write-files DIR translates it, and hyp=... compares such files"
+        )
     if not hypotheses.is_file():
         raise MTError(
             f"{folder} has no test yet ({hypotheses.name} is missing): its training did not end; "
             "start the same mt-train command again"
         )
     return SystemRun(path, config)
+
+
+def is_without_test(path: str) -> bool:
+    """Return whether a run has no test because its settings say so."""
+    folder = RunFolder.at(path)
+    return not (folder.test_file("hypotheses").is_file() or folder.read_config().trainer.test)
 
 
 def is_same_system(one: SystemRun, other: SystemRun) -> bool:
@@ -276,28 +307,3 @@ def system_names(groups: Sequence[Sequence[SystemRun]]) -> list[str]:
         folder if folders.count(folder) == 1 else runs[0].path
         for folder, runs in zip(folders, groups, strict=True)
     ]
-
-
-def note_unequal_runs(systems: Sequence[System]) -> list[str]:
-    """Note if systems have different numbers of runs."""
-    if len({len(system.runs) for system in systems}) == 1:
-        return []
-    counts = ", ".join(f"{system.name} {len(system.runs)}" for system in systems)
-    return [
-        f"the systems have unequal numbers of runs ({counts}): intervals and p-values take it into "
-        "account, but the randomisation test, which pairs runs, is left out if they differ"
-    ]
-
-
-def note_repeated_seeds(systems: Sequence[System]) -> list[str]:
-    """Note each system with two runs of one seed: they may be copies, which count twice."""
-    notes = []
-    for system in systems:
-        seeds = [run.seed for run in system.runs if run.seed is not None]
-        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-        if repeated:
-            notes.append(
-                f"{system.name} has several runs with seed {', '.join(map(str, repeated))}: "
-                "they are not independent evidence"
-            )
-    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mt.config.schema import Config
@@ -71,3 +72,28 @@ class ComparisonInput:
     @property
     def names(self) -> list[str]:
         return [system.name for system in self.systems]
+
+
+def note_unequal_runs(systems: Sequence[System]) -> list[str]:
+    """Note if systems have different numbers of runs."""
+    if len({len(system.runs) for system in systems}) == 1:
+        return []
+    counts = ", ".join(f"{system.name} {len(system.runs)}" for system in systems)
+    return [
+        f"the systems have unequal numbers of runs ({counts}): intervals and p-values take it into "
+        "account, but the randomisation test, which pairs runs, is left out if they differ"
+    ]
+
+
+def note_repeated_seeds(systems: Sequence[System]) -> list[str]:
+    """Note each system with two runs of one seed: they may be copies, which count twice."""
+    notes = []
+    for system in systems:
+        seeds = [run.seed for run in system.runs if run.seed is not None]
+        repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if repeated:
+            notes.append(
+                f"{system.name} has several runs with seed {', '.join(map(str, repeated))}: "
+                "they are not independent evidence"
+            )
+    return notes

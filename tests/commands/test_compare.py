@@ -85,7 +85,7 @@ def test_files_of_systems_are_compared(
         (["rans=[a]"], "unknown key rans: did you mean runs?"),
         (["+runs=[a]"], "unknown key runs"),
         (["runs=[a", "ref=b"], "ref needs hyp"),
-        (["runs=[a]", "bootstrap=many"], "could not be converted to Integer"),
+        (["runs=[a]", "bootstrap=many"], "bootstrap: many is not a whole number"),
         (["runs=[a]", "bootstrap=50"], "bootstrap must be >= 100"),
         (["runs=[a]", "bootstrap=0"], "bootstrap must be >= 100"),
         (["runs=[a]", "edges=[20,10]"], "ascending"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -13,8 +14,10 @@ import pytest
 import mt
 from helpers.calls import call
 from helpers.tiny_models import sentences
-from mt.arguments.translate import build_parser
+from mt.arguments.translate import build_parser, parse_arguments
 from mt.decoding.options import BATCH_TOKENS, SearchOptions
+from mt.errors import MTError
+from mt.translate import translate
 
 AWKWARD = [
     b"the cat sees a dog .",
@@ -157,6 +160,20 @@ def test_every_format_shows_the_same_translations_and_scores(
         reference.write_text(text, encoding="utf-8")
         code, _, err = call(monkeypatch, capsys, *flags, "--score", reference, stdin=data)
         assert code == 1 and "the numbers must be equal" in err
+
+
+def test_a_file_on_standard_input_beside_sentences_has_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "in.txt"
+    lines.write_text("one\ntwo\n", encoding="utf-8")
+    for read, noted in ((0, True), (1, False)):  # a loop of the shell has read a line
+        with open(lines, encoding="utf-8") as file:
+            os.read(file.fileno(), 4 * read)
+            monkeypatch.setattr(sys, "stdin", file)
+            with pytest.raises(MTError, match="no run directory"):
+                translate(parse_arguments([str(tmp_path / "none"), "--alignments", "al.txt"]))
+        assert ("standard input is not read" in capsys.readouterr().err) == noted
 
 
 @pytest.mark.parametrize(

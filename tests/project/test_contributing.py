@@ -131,7 +131,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
         ("A position scheme", ["kerple-encoder", "kerple-decoder", "[kerple]"]),
         ("A score of the RNN's attention", ["[tanh_bilinear]", "[rnn, tanh_bilinear]"]),
         ("A metric", ["per_counts_words", "per_takes_the_closest", "mt_compare"]),
-        ("A learning-rate schedule", ["[wsd]", "every_name"]),
+        ("A learning-rate schedule", ["[step_decay]", "every_name"]),
         ("A data format", ["test_csv_with_quotes", "test_tsv"]),
         ("A section of the comparison report", ["range_is_that", "left_out_if", "test_files"]),
     ],

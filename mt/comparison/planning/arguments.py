@@ -74,12 +74,17 @@ def parse_arguments(arguments: Sequence[str]) -> Request:
             request.train.append(argument)
         elif override.is_sweep_override():
             raise UsageError(f"{argument} has several values: write a list as {key}='[a,b]'")
-        elif name == "budget" and rest not in BUDGET_NAMES:
-            raise UsageError(f"unknown key {key}: set one of {BUDGET_KEYS}")
-        elif rest and name != "budget":
-            raise UsageError(f"unknown key {key}: mt-compare --help lists the keys")
+        elif name == "budget":
+            limits = {rest: override.value()} if rest else override.value()
+            if not isinstance(limits, dict):
+                raise UsageError(f"{key} must be keys such as {{steps: 1000}}, got {limits}")
+            _check_names(argument)
+            for limit, value in limits.items():
+                if limit not in BUDGET_NAMES:
+                    raise UsageError(f"unknown key budget.{limit}: set one of {BUDGET_KEYS}")
+                request.changes[f"budget.{limit}"] = value
         elif rest:
-            request.changes[key] = override.value()
+            raise UsageError(f"unknown key {key}: mt-compare --help lists the keys")
         else:
             if name in ("hyp", "variants", "tests", "tune"):
                 _check_names(argument)

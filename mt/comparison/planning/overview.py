@@ -45,8 +45,10 @@ def format_plan(plan: Plan) -> str:
     tests = f" and {', '.join(test.name for test in plan.tests)}" if plan.tests else ""
     lines.append(f"each run: {budget}; tested on its test set{tests}; stored in {plan.folder()}")
     runs = len(plan.variants) * len(spec.seeds)
-    missing = len(plan.missing()) if plan.runs() else runs
+    to_test = sum(run.trained() for run in plan.missing())
+    missing = len(plan.missing()) - to_test if plan.runs() else runs
     summary = f"{runs} run{'s' * (runs != 1)}, {missing} of them to train"
+    summary += f" and {to_test} to test again" * bool(to_test)
     if spec.tune:
         lines.append(
             f"tuning of {' and '.join(spec.tune)}: {describe_rungs(plan.rungs)}; "
@@ -95,13 +97,15 @@ def format_trials(plan: Plan, variant: Variant) -> str:
 
 
 def format_state(runs: Sequence[PlannedRun]) -> str:
-    """Say how many runs are finished, diverged, begun and to train."""
+    """Say how many runs are finished, diverged, to test again, begun and to train."""
 
     def state(run: PlannedRun) -> str:
         if run.ended():
             return "finished" if run.finished() else "diverged"
+        if run.trained():
+            return "to test again"
         return "begun" if run.begun() else "to train"
 
     counts = Counter(map(state, runs))
-    order = ("finished", "diverged", "begun", "to train")
+    order = ("finished", "diverged", "to test again", "begun", "to train")
     return ", ".join(f"{counts[name]} {name}" for name in order if counts[name])

@@ -44,23 +44,30 @@ class PlannedRun:
         """
         folder = self.folder
         tested = folder.is_test_intact() if self.config.trainer.test else folder.model.is_file()
-        if not (tested and folder.config.is_file()):
-            return False
-        # cost.json is written after the test, with the beam of the test and the share of the budget
-        # that is trained; config.yaml has those of the last start.
-        try:
-            cost = folder.read_cost()
-        except MTError:
-            return False
-        is_finished = (
-            cost is not None
-            and cost.get("test_beam") == self.config.trainer.test_beam
-            and cost.get("pause_at", self.config.trainer.pause_at) == self.config.trainer.pause_at
-            and not differences(folder.read_config(), self.config)
-        )
+        cost = self._cost() if tested else None
+        is_finished = cost is not None and cost.get("test_beam") == self.config.trainer.test_beam
         if is_finished:
             folder.add_missing_checksums()
         return is_finished
+
+    def trained(self) -> bool:
+        """Return whether training has ended as planned, so that only the test can be missing."""
+        return self.folder.model.is_file() and self._cost() is not None
+
+    def _cost(self) -> dict[str, Any] | None:
+        """Return the costs of the planned training; None if it has not ended, or not as planned.
+
+        They are written after the test, with the beam of the test and the share of the budget that
+        is trained; config.yaml has those of the last start.
+        """
+        try:
+            cost = self.folder.read_cost() if self.folder.config.is_file() else None
+        except MTError:
+            return None
+        pause = self.config.trainer.pause_at
+        if cost is None or cost.get("pause_at", pause) != pause:
+            return None
+        return None if differences(self.folder.read_config(), self.config) else cost
 
     def divergence(self) -> str:
         """Return why training has diverged; "" if it has not.

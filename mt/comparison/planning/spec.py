@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
 from mt.comparison.planning.budget import RunBudget, check_budget
-from mt.comparison.planning.spec_files import read_spec_file, to_list
+from mt.comparison.planning.spec_files import HEADING, read_spec_file, to_list
 from mt.comparison.planning.trial_settings import check_tuning
 from mt.config.compose import parse_overrides
 from mt.config.overrides import keep_text
@@ -24,6 +24,8 @@ from mt.errors import UsageError
 # Names of variants and tests become names of files.
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
 FOLDER_NAME = "compare"  # of the runs, in runs_dir
+NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
+NUMBERS = {"Integer": "a whole number", "Float": "a number"}
 FIXED = "auto=false"  # no setting is chosen by mt-train
 
 
@@ -64,6 +66,8 @@ def load_spec(
     notes = []
     if any(override.key_or_group == "data" for override in parse_overrides(extra)):
         notes = drop_data(given)  # of the file: before the changes are applied
+    if "variants" in changes:
+        given.update(dict.fromkeys(HEADING, ""))
     budget = given["budget"] = given.get("budget") or {}
     if not isinstance(budget, dict):
         raise UsageError(
@@ -71,12 +75,15 @@ def load_spec(
         )
     if any(key.startswith("budget.") and key != "budget.until" for key in changes):
         given["budget"] = {key: value for key, value in budget.items() if key == "until"}
+    typed: dict[str, Any] = {}
     for key, value in changes.items():
         section, _, rest = key.partition(".")
         if rest:
-            given.setdefault(section, {})[rest] = value
+            typed.setdefault(section, {})[rest] = value
         else:
-            given[section] = value
+            typed[section] = value
+    to_spec(typed, "the command line")
+    given |= {**typed, "budget": {**given["budget"], **typed.get("budget", {})}}
     spec = to_spec(given, f"compare={name}")
     if "variants" in changes and "baseline" not in changes and spec.baseline not in spec.variants:
         spec.baseline = ""  # it is one of the file's variants
@@ -109,7 +116,8 @@ def describe_error(error: Exception) -> str:
         (line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")),
         "",
     )
-    return f"{key}: {lines[0]}" if key and key not in lines[0] else lines[0]
+    text = NO_NUMBER.sub(lambda found: f"{found[1]} is not {NUMBERS[found[2]]}", lines[0])
+    return f"{key}: {text}" if key and key not in text else text
 
 
 def drop_data(given: dict[str, Any]) -> list[str]:

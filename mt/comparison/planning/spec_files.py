@@ -15,6 +15,7 @@ from mt.errors import UsageError
 from mt.files import expand_user
 
 EXTENDS = "extends"  # key that names another file
+HEADING = ("title", "question")  # keys of a heading, which suits the variants of its file only
 
 
 def comparisons(folders: Iterable[Path] = ()) -> list[str]:
@@ -33,7 +34,7 @@ def read_spec_file(
     """Read a comparison with those that it extends; check what is needed to join them.
 
     The keys of a file replace those of the file that it extends, but its `overrides` follow that
-    file's. With variants of its own, it has also its own baseline.
+    file's. With variants of its own, it has also its own title, question and baseline.
     """
     if name in extended_by:
         raise UsageError(f"compare={extended_by[0]}: {name} extends itself")
@@ -46,7 +47,8 @@ def read_spec_file(
         raise UsageError(f"compare={name}: {EXTENDS} must be the name of a comparison")
     given = read_spec_file(parent, folders, [*extended_by, name])
     if "variants" in own:
-        given.pop("baseline", None)
+        dropped = (*HEADING, "baseline")
+        given = {key: value for key, value in given.items() if key not in dropped}
     return {**given, **own, "overrides": given["overrides"] + own["overrides"]}
 
 

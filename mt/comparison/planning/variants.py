@@ -48,7 +48,7 @@ def compose_variants(
         overrides = [*spec.overrides, *own, *extra, *spec.budget.overrides()]
         variants.append(Variant(name, overrides, compose(name, overrides)))
     for one, other in itertools.combinations(variants, 2):
-        check_different(one, other)
+        check_different(one, other, spec, extra)
     data = prepare_all(variants, log)
     for variant in variants:
         prepared = data[variant.name]
@@ -63,16 +63,20 @@ def compose_variants(
     return variants, match_sizes(spec, variants, data) if spec.match_parameters else []
 
 
-def check_different(one: Variant, other: Variant) -> None:
+def check_different(
+    one: Variant, other: Variant, spec: ComparisonSpec, extra: Sequence[str]
+) -> None:
     """Raise UsageError if two variants are the same training, and so would share their runs."""
     differing = [
         key for key in keys() if get_value(one.config, key) != get_value(other.config, key)
     ]
     if not differing:
-        raise UsageError(
-            f"variants {one.name} and {other.name} are the same: "
-            "settings of all variants override their difference"
-        )
+        own = [
+            compose(name, [*spec.overrides, *extra, *spec.variants[name]])
+            for name in (one.name, other.name)
+        ]
+        reason = ": the command line overrides their difference" if own[0] != own[1] else ""
+        raise UsageError(f"variants {one.name} and {other.name} have the same settings{reason}")
     if changed_settings(one.config) == changed_settings(other.config):
         raise UsageError(
             f"variants {one.name} and {other.name} are the same training, which "

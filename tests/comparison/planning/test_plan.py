@@ -169,6 +169,22 @@ def test_a_run_is_finished_when_it_was_tested_as_planned(tmp_path: Path) -> None
     assert not run.finished()
 
 
+def test_a_trained_run_whose_test_changes_is_to_test_again(ask) -> None:
+    run = ask().runs()[0]
+    run.folder.path.mkdir(parents=True)
+    run.folder.write_config(run.config)
+    run.folder.write_cost({"test_beam": 5, "pause_at": 1.0})
+    assert not run.trained(), "it has no model"
+    run.folder.model.touch()
+    run.folder.checkpoint.parent.mkdir()
+    run.folder.checkpoint.touch()
+    text = format_plan(ask(TWO, "trainer.test_beam=4"))
+    assert "| 1 to test again, 2 to train |" in text
+    assert "6 runs, 5 of them to train and 1 to test again" in text
+    run.folder.write_cost({"test_beam": 5, "pause_at": 0.5})
+    assert "| 1 begun, 2 to train |" in format_plan(ask())
+
+
 def test_paths_may_have_spaces_and_quotes(ask, tmp_path: Path) -> None:
     strange = tmp_path / "it's a folder"
     plan = ask(TWO, f'runs_dir="{strange}"')
@@ -217,7 +233,7 @@ def test_matched_widths_are_the_nearest_to_the_baseline(ask) -> None:
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn"),
-            "variants rnn and tr are the same: ",
+            "variants rnn and tr have the same settings",
         ),
         (
             TWO.replace("model=transformer, position=rope", "model=rnn, trainer.test_beam=2"),
@@ -246,6 +262,15 @@ def test_what_cannot_be_compared_is_refused_before_training(ask, text: str, mess
     with pytest.raises(MTError) as error:
         ask(text)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_variants_that_the_command_line_makes_equal_are_said_to_be(ask) -> None:
+    own = TWO.replace(", position=rope", "")
+    overridden = ": the command line overrides their difference"
+    for text, ending in ((own, overridden), (own.replace("transformer", "rnn"), "")):
+        message = f"^variants rnn and tr have the same settings{ending}$"
+        with pytest.raises(MTError, match=message):
+            ask(text, "model=rnn")
 
 
 def test_a_run_in_training_is_named(ask) -> None:

@@ -81,6 +81,8 @@ def test_the_command_line_changes_the_file() -> None:
         "until": "budget",
     }  # the file's is in steps
     assert load_spec("default", {"seeds": [4, 7]}, [])[0].seeds == [4, 7]
+    changes = parse_arguments(["budget={minutes: 1.5, until: budget}"]).changes
+    assert load_spec("positions", changes, [])[0].budget == spec.budget
     # Where a run ends is kept apart from its limit.
     budget = load_spec("precision", {"budget.until": "plateau"}, [])[0].budget
     assert (budget.until, budget.target_tokens) == ("plateau", 600000)
@@ -92,6 +94,7 @@ def test_the_command_line_changes_the_file() -> None:
         [],
     )[0]
     assert own.variants == {"a": ["model=rnn"], "b": ["model=transformer"]} and own.baseline == "a"
+    assert not own.question, "that of the file is about its own variants"
 
 
 def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
@@ -117,9 +120,14 @@ def test_another_corpus_replaces_data_settings_and_tests_of_the_file() -> None:
         (["budget.minutes=-1"], "budget.minutes must be finite and > 0, got -1"),
         (["budget.flops=inf"], "budget.flops must be finite and > 0, got inf"),
         (["variants=5"], "variants: Cannot assign int"),
-        (["budget.minutes=long"], "budget.minutes"),
+        (["budget.minutes=long"], "the command line: budget.minutes: long is not a number"),
+        (["budget.steps=1e3"], "the command line: budget.steps: 1000.0 is not a whole number"),
+        (["trials=1e3"], "the command line: trials: 1000.0 is not a whole number"),
+        (["budget={steps: 10, minutes: 3}"], "has both minutes and steps"),
+        (["budget={steps: 10, steps: 3}"], "has a name twice"),
+        (["budget={hours: 10}"], "unknown key budget.hours: set one of budget.minutes"),
         (["budget.hours=1"], "unknown key budget.hours: set one of budget.minutes"),
-        (["budget=5"], "unknown key budget: set one of"),
+        (["budget=5"], "budget must be keys such as {steps: 1000}, got 5"),
         (["budget.until=bored"], "budget.until must be budget or plateau, got bored"),
         (["trainer.until=plateau"], "set budget.until"),
         (["trainer.max_steps=5"], "trainer.max_steps would make budgets unequal"),

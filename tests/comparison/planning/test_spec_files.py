@@ -37,10 +37,11 @@ def test_a_file_takes_over_what_it_does_not_set(tmp_path: Path) -> None:
     assert (spec.budget.minutes, spec.budget.steps, spec.budget.until) == (3, 0, "budget")
 
 
-def test_a_file_with_variants_of_its_own_does_not_take_over_the_baseline(tmp_path: Path) -> None:
+def test_a_file_with_variants_of_its_own_has_its_own_baseline_and_question(tmp_path: Path) -> None:
     child = "extends: more/parent\nvariants: {deep: [model=rnn]}"
-    spec = load(tmp_path, child=child, parent=PARENT)
+    spec = load(tmp_path, child=child, parent=PARENT + "\nquestion: Which?\ntitle: Of two")
     assert spec.baseline == "deep" and spec.seeds == [1, 2]
+    assert (spec.title, spec.question) == ("", "")
 
 
 @pytest.mark.parametrize(

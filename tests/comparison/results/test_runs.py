@@ -112,6 +112,26 @@ def test_runs_that_cannot_be_compared_are_refused(
         read_runs([str(tmp_path / "nowhere")])
 
 
+def test_trials_that_match_a_pattern_are_left_out(
+    tmp_path: Path, configs: dict[str, Config]
+) -> None:
+    untested = dataclasses.replace(
+        configs["rnn"], trainer=dataclasses.replace(configs["rnn"].trainer, test=False)
+    )
+    run = make_run(tmp_path / "run", configs["rnn"], REFERENCES)
+    trials = [make_run(tmp_path / f"trial-{i}", untested, REFERENCES) for i in range(2)]
+    assert len(read_runs([f"{tmp_path}/*"]).systems[0].runs) == 3, "they were tested later"
+    for trial in trials:
+        (Path(trial) / "test.hypotheses.txt").unlink()
+    found = read_runs([f"{tmp_path}/*"])
+    assert [each.path for system in found.systems for each in system.runs] == [run]
+    assert found.notes[0].startswith("left out: 2 that match the pattern and have no test")
+    with pytest.raises(UsageError, match="trial-\\* has a test: left out: 2"):
+        read_runs([f"{tmp_path}/trial-*"])
+    with pytest.raises(MTError, match="trial-0 has no test, for which trainer.test=false"):
+        read_runs([run, trials[0]])
+
+
 def test_a_run_that_was_tested_on_the_first_pairs_only_is_compared_on_these(
     tmp_path: Path, configs: dict[str, Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
