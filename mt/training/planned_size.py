@@ -27,7 +27,7 @@ class Size:
     training: int  # target tokens of training
 
 
-SIZES = (Size("tiny", 0, 0), Size("small", 100_000, 600_000), Size("base", 5_000_000, 30_000_000))
+SIZES = (Size("tiny", 0, 0), Size("small", 100_000, 2_500_000), Size("base", 5_000_000, 30_000_000))
 VALIDATION_SHARE = 0.1  # of the minutes, for validations
 BATCH_TOKENS = {"cpu": (1024, 4096), "gpu": (4096, 16384)}  # smallest and largest batch
 
