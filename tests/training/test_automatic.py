@@ -103,7 +103,7 @@ def test_more_time_gives_a_larger_model_larger_batches_and_more_dropout() -> Non
 
 def test_the_reasons_name_what_decided() -> None:
     config, reasons = choose("trainer.max_minutes=10", speed=2700)
-    assert reasons["model/size=tiny"].endswith("of training at 2,700 a second, too little for small")
+    assert reasons["model/size=tiny"].endswith("at 2,700 a second, too little for small")
     config, reasons = choose("trainer.max_minutes=40", speed=2000)
     assert reasons["model/size=small"] == "500,000 target tokens of text, too little for base"
     assert (config.model.dim, config.trainer.until) == (256, "plateau")
