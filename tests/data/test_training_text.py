@@ -57,7 +57,7 @@ def test_a_folder_keeps_the_properties(tmp_path: Path) -> None:
     with pytest.raises(MTError, match=r"training_text\.json has changed since mt wrote it"):
         load_training_text(folder)
     path.unlink()
-    with pytest.raises(MTError, match=r"training_text\.json is missing: start the same mt-train"):
+    with pytest.raises(MTError, match=r"training_text\.json is missing: restore .* same mt-train"):
         load_training_text(folder)
 
 

@@ -95,7 +95,7 @@ def add_unknown_setting(folder):
         (write_model_of_another_program, "was not written by mt"),
         (write_model_of_a_newer_version, "upgrade mt"),
         (change_model_settings, "does not match the model that the configuration describes"),
-        (add_unknown_setting, "another version of mt"),
+        (add_unknown_setting, "upgrade mt if a newer version wrote it"),
     ],
 )
 def test_a_damaged_run_directory_gives_a_clear_line(trained, damage, message):
