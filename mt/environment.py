@@ -36,7 +36,7 @@ def git_commit(root: Path = ROOT) -> str | None:
     if not (root / ".git").exists():
         return None
     commit = _git(root, "rev-parse", "HEAD").decode().strip()
-    changes = _git(root, "diff", "HEAD", "--", "mt")
+    changes = _git(root, "diff", "--no-ext-diff", "HEAD", "--", "mt")
     for name in _git(root, "ls-files", "-z", "--others", "--exclude-standard", "mt").split(b"\0"):
         with contextlib.suppress(OSError):
             changes += name + (root / os.fsdecode(name)).read_bytes()
