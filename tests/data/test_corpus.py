@@ -13,6 +13,7 @@ import pytest
 
 from helpers.corpora import PAIRS, corpus, hub_folder, read, write_sides
 from mt.config.schema import DataConfig, SplitConfig
+from mt.data import readers
 from mt.data.corpus import load_corpus
 from mt.data.text_files import read_lines
 from mt.data.tmx import TmxReader
@@ -226,10 +227,11 @@ def test_a_split_must_have_exactly_one_kind_of_source(tmp_path: Path) -> None:
         corpus(split, mix={"extra": SplitConfig(src=split.src, tgt=split.tgt, weight=0.0)})
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "t.xls", "t.ods", "t.txt", "T.CSV.gz"])
-def test_tables_of_spreadsheets_are_refused_with_what_to_do(name: str) -> None:
-    with pytest.raises(UsageError, match=r"tab-separated text in UTF-8, named \.tsv.* src and tgt"):
-        corpus(SplitConfig(file=name))
+@pytest.mark.parametrize("kind", sorted({*readers.TABLES} - {*readers.READERS}))
+def test_tables_of_spreadsheets_are_refused_with_what_to_do(kind: str) -> None:
+    for name in (f"t{kind}", f"T{kind.upper()}.gz"):
+        with pytest.raises(UsageError, match=r"text in UTF-8, named \.tsv.* src and tgt"):
+            corpus(SplitConfig(file=name))
 
 
 def test_limit_reverse_and_mix_apply_together(tmp_path: Path) -> None:
