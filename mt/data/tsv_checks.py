@@ -1,4 +1,4 @@
-"""What the first lines of a tab-separated file tell about the columns that are read of it."""
+"""Check the columns that are read of a tab-separated file, by its first lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about the columns of tab-separated files."""
+"""Test what is said about the columns of tab-separated files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def read_notes(split: SplitConfig) -> list[str]:
 def test_quotation_marks_of_a_spreadsheet_are_warned_of(tmp_path: Path, quoting: int) -> None:
     path = tmp_path / "t.tsv"
     with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, delimiter="\t", quoting=quoting).writerows(SENTENCES)  # type: ignore[arg-type]
+        writer = csv.writer(stream, delimiter="\t", quoting=quoting)  # type: ignore[arg-type]
+        writer.writerows(SENTENCES)
     columns = "column 0 and column 1" if quoting == csv.QUOTE_ALL else "column 1"
     (warning,) = read_notes(SplitConfig(file=str(path), limit=3))
     assert warning.startswith(f"warning: the cells of {columns} of {path} are in quotation")

@@ -1,4 +1,4 @@
-"""What is recorded of the software."""
+"""Test what is recorded of the software."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ def rule(
 ) -> StoppingRule:
     trainer = TrainerConfig(patience=patience, until=until)
     config = Config(optim=OptimConfig(schedule=schedule), trainer=trainer)
-    return StoppingRule(config, TrainingBudget(**(limits or {"minutes": 5})))  # type: ignore[arg-type]
+    budget = TrainingBudget(**(limits or {"minutes": 5}))  # type: ignore[arg-type]
+    return StoppingRule(config, budget)
 
 
 def records(nll: float) -> list[dict[str, object]]:

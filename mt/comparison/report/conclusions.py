@@ -110,7 +110,7 @@ def warnings(results: Results) -> list[str]:
     pairs = headline_test(results).pairs
     for pair in [pair for pair in pairs if pair.metric == HEADLINE]:
         same = [each for each in pairs if (each.system, each.other) == (pair.system, pair.other)]
-        if not any((each.effect, *each.interval) != (0, 0, 0) for each in same):
+        if all((each.effect, *each.interval) == (0, 0, 0) for each in same):
             warnings.append(
                 f"The outputs of {quote_name(pair.system)} and {quote_name(pair.other)} are "
                 "identical, or score as if they were: is one a copy of the other?"
